@@ -1,0 +1,93 @@
+"""The towers and projectors, shared by the Hugging Face model and the vLLM model."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from transformers import CLIPVisionModel
+
+from .configuration import ECGTowerConfig, GEMConfig, stem_padding
+
+
+class ECGBlock(nn.Module):
+    """One pre-LN transformer block, bidirectional."""
+
+    def __init__(self, config: ECGTowerConfig):
+        super().__init__()
+        self.heads = config.num_attention_heads
+        self.ln_1 = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.qkv_proj = nn.Linear(config.hidden_size, 3 * config.hidden_size)
+        self.out_proj = nn.Linear(config.hidden_size, config.hidden_size)
+        self.ln_2 = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.c_fc = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.c_proj = nn.Linear(config.intermediate_size, config.hidden_size)
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        batch, tokens, width = hidden.shape
+        qkv = self.qkv_proj(self.ln_1(hidden)).view(batch, tokens, 3, self.heads, width // self.heads)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        attended = nn.functional.scaled_dot_product_attention(query, key, value)
+        hidden = hidden + self.out_proj(attended.transpose(1, 2).reshape(batch, tokens, width))
+        return hidden + self.c_proj(nn.functional.gelu(self.c_fc(self.ln_2(hidden))))
+
+
+class ECGTower(nn.Module):
+    """Signal (B, leads, samples) in mV -> hidden states (B, tokens, hidden_size), class token first, before any final norm."""
+
+    def __init__(self, config: ECGTowerConfig):
+        super().__init__()
+        self.config = config
+        channels, layers = config.leads, []
+        for width, kernel, stride in config.stem or []:
+            layers.append(nn.Conv1d(channels, width, kernel, stride, stem_padding(kernel, stride), bias=False))
+            channels = width
+        self.stem = nn.ModuleList(layers)
+        self.class_embedding = nn.Parameter(torch.randn(config.hidden_size) * config.hidden_size**-0.5)
+        self.positional_embedding = nn.Parameter(
+            torch.randn(config.num_tokens, config.hidden_size) * config.hidden_size**-0.5
+        )
+        self.ln_pre = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.blocks = nn.ModuleList(ECGBlock(config) for _ in range(config.num_hidden_layers))
+
+    def forward(self, ecg_values: torch.Tensor) -> torch.Tensor:
+        hidden = self.stem[0](ecg_values.to(self.class_embedding.dtype))
+        for convolution in self.stem[1:]:
+            hidden = convolution(nn.functional.gelu(hidden))
+        hidden = hidden.transpose(1, 2)
+        class_token = self.class_embedding.expand(hidden.shape[0], 1, -1)
+        hidden = self.ln_pre(torch.cat([class_token, hidden], dim=1) + self.positional_embedding)
+        for block in self.blocks:
+            hidden = block(hidden)
+        return hidden
+
+
+class Encoders:
+    """Both towers and the projectors; a mixin, so that a checkpoint's names do not depend on who runs it.
+
+    Attributes: `ecg_tower`, `ecg_projector`, `vision_tower`, `mm_projector`, and `ecg_mm_projector` where the
+    projectors are separate.
+    """
+
+    def build_encoders(self, config: GEMConfig) -> None:
+        vision, text = config.vision_config.hidden_size, config.text_config.hidden_size
+        self.vision_feature_layer = config.vision_feature_layer
+        self.ecg_tower = ECGTower(config.ecg_config)
+        self.ecg_projector = nn.Linear(config.ecg_config.hidden_size, vision)
+        self.vision_tower = CLIPVisionModel(config.vision_config)
+        self.mm_projector = _mlp(vision, text)
+        self.ecg_mm_projector = _mlp(vision, text) if config.separate_projectors else None
+
+    def encode_ecg(self, ecg_values: torch.Tensor) -> torch.Tensor:
+        """(N, leads, samples) mV -> (N, ECG tokens, text width)."""
+        projector = self.mm_projector if self.ecg_mm_projector is None else self.ecg_mm_projector
+        return projector(self.ecg_projector(self.ecg_tower(ecg_values)))
+
+    def encode_image(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        """(N, 3, H, W) normalised pixels -> (N, image tokens, text width); CLIP's class token is dropped."""
+        dtype = self.mm_projector[0].weight.dtype
+        hidden = self.vision_tower(pixel_values.to(dtype), output_hidden_states=True).hidden_states
+        return self.mm_projector(hidden[self.vision_feature_layer][:, 1:])
+
+
+def _mlp(width_in: int, width_out: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(width_in, width_out), nn.GELU(), nn.Linear(width_out, width_out))

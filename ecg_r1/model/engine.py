@@ -1,0 +1,160 @@
+"""Engine: prompts and their media -> completions with log-probs. The only file that knows vLLM's engine API.
+
+Training (rollouts) and evaluation share it. `HFEngine` needs no vLLM and gives the same greedy tokens.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from .processing import GEMProcessor
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Token ids with expanded placeholders, and the media they stand for, in order."""
+
+    token_ids: list[int]
+    ecgs: list[np.ndarray] = field(default_factory=list)  # each (12, samples), mV
+    pages: list[Any] = field(default_factory=list)  # each a PIL image or uint8 (H, W, 3)
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """One completion: its token ids and the log-probability with which each was sampled."""
+
+    token_ids: list[int]
+    logprobs: list[float]
+
+
+class Engine(Protocol):
+    def generate(self, prompts: Sequence[Prompt], n: int = 1, **sampling: Any) -> list[list[Rollout]]:
+        """`n` completions for each prompt. `sampling`: temperature, top_p, top_k, max_tokens, seed …, vLLM's names."""
+        ...
+
+
+class EngineUnavailable(RuntimeError):
+    """The engine a recipe asks for is not installed."""
+
+
+class VLLMEngine:
+    """vLLM in this process (colocated with the trainer, or alone for evaluation).
+
+    Args:
+        model: folder of a GEM checkpoint with its processor.
+        dtype: "float32" for parity with a float32 trainer; vLLM's "auto" would not keep it on CPU.
+        options: further arguments of `vllm.LLM`, by its own names.
+
+    Raises:
+        EngineUnavailable: vLLM is not installed.
+    """
+
+    def __init__(self, model: str | Path, *, dtype: str = "auto", seed: int = 0, **options: Any):
+        # In-process engine core: the trainer pushes weights into it. Weights are read by the runner in this process.
+        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+        os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
+        os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+        try:
+            from vllm import LLM
+        except ImportError as error:
+            raise EngineUnavailable(
+                "vLLM is not installed: pip install 'ecg-r1-gem[gpu]' or '.[cpu]', or set `rollout.engine: hf`"
+            ) from error
+        from . import register_vllm
+
+        register_vllm()
+        defaults: dict[str, Any] = {
+            "enforce_eager": not torch.cuda.is_available(),
+            "logprobs_mode": "processed_logprobs",  # temperature included, as the trainer computes them
+            "max_num_batched_tokens": 8192,
+            "disable_log_stats": True,
+        }
+        self.llm = LLM(model=str(model), dtype=dtype, seed=seed, **(defaults | options))
+
+    def generate(self, prompts: Sequence[Prompt], n: int = 1, **sampling: Any) -> list[list[Rollout]]:
+        from vllm import SamplingParams
+
+        params = SamplingParams(n=n, logprobs=0, detokenize=False, **sampling)
+        outputs = self.llm.generate([_vllm_prompt(p) for p in prompts], sampling_params=params, use_tqdm=False)
+        return [[_rollout(completion) for completion in output.outputs] for output in outputs]
+
+    def load_weights(self, named_parameters: Iterable[tuple[str, torch.Tensor]]) -> None:
+        """Replace the weights in the running engine, then forget everything computed with the old ones.
+
+        `reload_weights` re-packs the linear layers that vLLM repacked at start, which `model.load_weights` cannot on
+        CPU. All three caches hold states of the old weights; without the encoder cache's reset the scheduler
+        goes on believing in features that are stale (or gone).
+        """
+        engine = self.llm.llm_engine
+        runner = engine.model_executor.driver_worker.model_runner
+        runner.reload_weights(weights_iterator=iter(named_parameters))
+        engine.engine_core.reset_encoder_cache()
+        self.llm.reset_mm_cache()
+        self.llm.reset_prefix_cache()
+
+
+class HFEngine:
+    """transformers' `generate`: for machines without vLLM, and the reference the parity test holds vLLM against."""
+
+    def __init__(self, model: Any, processor: GEMProcessor, batch_size: int = 32):
+        self.model, self.processor, self.batch_size = model, processor, batch_size
+
+    @torch.inference_mode()
+    def generate(self, prompts: Sequence[Prompt], n: int = 1, **sampling: Any) -> list[list[Rollout]]:
+        rows = [prompt for prompt in prompts for _ in range(n)]
+        rollouts: list[Rollout] = []
+        for start in range(0, len(rows), self.batch_size):
+            rollouts += self._generate_batch(rows[start : start + self.batch_size], **sampling)
+        return [rollouts[i : i + n] for i in range(0, len(rollouts), n)]
+
+    def _generate_batch(
+        self, prompts: Sequence[Prompt], *, max_tokens: int, temperature: float = 1.0, seed: int | None = None, **rest: Any
+    ) -> list[Rollout]:
+        if seed is not None:
+            torch.manual_seed(seed)
+        tokenizer = self.processor.tokenizer
+        inputs = tokenizer.pad(
+            {"input_ids": [p.token_ids for p in prompts]}, padding_side="left", return_tensors="pt"
+        )
+        media = self.processor(
+            ecgs=[ecg for p in prompts for ecg in p.ecgs], images=[page for p in prompts for page in p.pages]
+        )
+        device = next(self.model.parameters()).device
+        inputs = {k: v.to(device) for k, v in {**inputs, **media}.items() if k != "token_type_ids"}
+        sampled = {"do_sample": True, "temperature": temperature} if temperature > 0 else {"do_sample": False}
+        output = self.model.generate(
+            **inputs, **sampled, **rest, max_new_tokens=max_tokens, output_logits=True, return_dict_in_generate=True
+        )
+        length = inputs["input_ids"].shape[1]
+        logits = torch.stack(output.logits, dim=1).float() / (temperature if temperature > 0 else 1.0)
+        tokens = output.sequences[:, length:]
+        logprobs = logits.log_softmax(-1).gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
+        rollouts = []
+        for ids, values in zip(tokens.tolist(), logprobs.tolist(), strict=True):
+            end = ids.index(tokenizer.eos_token_id) + 1 if tokenizer.eos_token_id in ids else len(ids)
+            rollouts.append(Rollout(ids[:end], values[:end]))
+        return rollouts
+
+
+def _vllm_prompt(prompt: Prompt) -> dict[str, Any]:
+    media = {key: values for key, values in (("ecg", prompt.ecgs), ("image", _as_images(prompt.pages))) if values}
+    row: dict[str, Any] = {"prompt_token_ids": prompt.token_ids}
+    return row | {"multi_modal_data": media} if media else row
+
+
+def _as_images(pages: Iterable[Any]) -> list[Any]:
+    from PIL import Image
+
+    return [Image.fromarray(page) if isinstance(page, np.ndarray) else page for page in pages]
+
+
+def _rollout(completion: Any) -> Rollout:
+    ids = list(completion.token_ids)
+    return Rollout(ids, [entry[i].logprob for i, entry in zip(ids, completion.logprobs, strict=True)])

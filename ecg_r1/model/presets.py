@@ -1,0 +1,86 @@
+"""Sizes of GEM: `tiny` for tests and laptops, `small` for one consumer GPU, `gem-7b` as released."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+from .configuration import GEMConfig
+from .modeling import GEMForConditionalGeneration
+from .processing import ECGFeatureExtractor, GEMProcessor
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # Four convolutions of stride 2-5 instead of one of 50: a tower of this size does not find wave boundaries inside
+    # a 100 ms patch by itself.
+    "tiny": {
+        "ecg_config": {
+            "stem": [[32, 16, 4], [64, 15, 5], [128, 15, 5]], "hidden_size": 128, "num_hidden_layers": 2,
+            "num_attention_heads": 4, "intermediate_size": 256,
+        },
+        "vision_config": {
+            "image_size": 112, "patch_size": 28, "hidden_size": 64, "intermediate_size": 128,
+            "num_hidden_layers": 3, "num_attention_heads": 2, "projection_dim": 64,
+        },
+        "text_config": {
+            "hidden_size": 128, "intermediate_size": 352, "num_hidden_layers": 4, "num_attention_heads": 4,
+            "num_key_value_heads": 4, "max_position_embeddings": 512,
+        },
+    },
+    "small": {
+        "ecg_config": {
+            "stem": [[128, 10, 5], [384, 20, 10]], "hidden_size": 384, "num_hidden_layers": 6,
+            "num_attention_heads": 6, "intermediate_size": 1536,
+        },
+        "vision_config": {
+            "image_size": 336, "patch_size": 28, "hidden_size": 256, "intermediate_size": 1024,
+            "num_hidden_layers": 6, "num_attention_heads": 4, "projection_dim": 256,
+        },
+        "text_config": {
+            "hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": 8, "num_attention_heads": 8,
+            "num_key_value_heads": 8, "max_position_embeddings": 2048,
+        },
+    },
+    "gem-7b": {},
+}  # fmt: skip
+
+
+def build_config(preset: str, tokenizer: PreTrainedTokenizerBase) -> GEMConfig:
+    """The preset's configuration for a tokenizer that knows `<ecg>` and `<image>`."""
+    values = {key: dict(value) for key, value in PRESETS[preset].items()}
+    if preset != "gem-7b":
+        values["text_config"] |= {
+            "vocab_size": len(tokenizer), "bos_token_id": tokenizer.bos_token_id,
+            "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id,
+        }  # fmt: skip
+    return GEMConfig(
+        **values,
+        ecg_token_id=tokenizer.convert_tokens_to_ids(GEMProcessor.ecg_token),
+        image_token_id=tokenizer.convert_tokens_to_ids(GEMProcessor.image_token),
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+
+
+def build_processor(config: GEMConfig, tokenizer: PreTrainedTokenizerBase) -> GEMProcessor:
+    """The processor that fits `config`. Pages are padded to a square, so that no lead is cut off at the edges."""
+    size = config.vision_config.image_size
+    return GEMProcessor(
+        image_processor=CLIPImageProcessorPil(
+            size={"height": size, "width": size}, crop_size={"height": size, "width": size}, do_center_crop=False
+        ),
+        feature_extractor=ECGFeatureExtractor(config.ecg_config.samples, config.ecg_config.lead_order),
+        tokenizer=tokenizer,
+        num_ecg_tokens=config.num_ecg_tokens,
+        num_image_tokens=config.num_image_tokens,
+    )
+
+
+def build_model(preset: str, tokenizer: PreTrainedTokenizerBase) -> tuple[GEMForConditionalGeneration, GEMProcessor]:
+    """A randomly initialised model of the preset's size and its processor. Seed torch before."""
+    config = build_config(preset, tokenizer)
+    model = GEMForConditionalGeneration(config)
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    return model, build_processor(config, tokenizer)

@@ -1,0 +1,54 @@
+"""A small byte-level tokenizer made from a corpus: each common word one token, each digit one token, nothing unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+TAGS = ("<think>", "</think>", "<answer>", "</answer>")
+
+# The same wording for every small model; GEM's own is llava_v1's.
+CHAT_TEMPLATE = (
+    "{% for message in messages %}"
+    "{% if message['role'] == 'user' %}{{ message['content'] + '\n' }}"
+    "{% else %}{{ message['content'] + eos_token }}{% endif %}"
+    "{% endfor %}"
+)
+
+
+def train_tokenizer(texts: Iterable[str], vocab_size: int = 512) -> PreTrainedTokenizerFast:
+    """Byte-level BPE over `texts`; digits stand alone, so that a number is read and written digit by digit.
+
+    Args:
+        texts: the questions and reports of a training corpus.
+        vocab_size: upper bound; a templated corpus ends well below it.
+    """
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(r" ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+|\s"), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=["<pad>", "<s>", "</s>", "<ecg>", "<image>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        bos_token="<s>",
+        eos_token="</s>",
+        additional_special_tokens=["<ecg>", "<image>"],
+        clean_up_tokenization_spaces=False,
+        padding_side="left",
+    )
+    fast.add_tokens(list(TAGS))  # ordinary tokens: decoding keeps them
+    fast.chat_template = CHAT_TEMPLATE
+    return fast

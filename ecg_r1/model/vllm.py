@@ -1,0 +1,187 @@
+"""GEM in vLLM, out of tree: modality `ecg` beside `image`. The only file that knows vLLM's model API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import BatchFeature
+from vllm.config import VllmConfig
+from vllm.model_executor.models.interfaces import MultiModalEmbeddings, SupportsLoRA, SupportsMultiModal, SupportsPP
+from vllm.model_executor.models.module_mapping import MultiModelKeys
+from vllm.model_executor.models.utils import (
+    AutoWeightsLoader,
+    WeightsMapper,
+    init_vllm_registered_model,
+    maybe_prefix,
+)
+from vllm.multimodal import MULTIMODAL_REGISTRY
+from vllm.multimodal.inputs import MultiModalFieldConfig, MultiModalKwargsItems
+from vllm.multimodal.parse import ModalityDataItems, MultiModalDataItems, MultiModalDataParser, ProcessorBatchItems
+from vllm.multimodal.processing import (
+    BaseDummyInputsBuilder,
+    BaseMultiModalProcessor,
+    BaseProcessingInfo,
+    PromptReplacement,
+    PromptUpdate,
+)
+
+from .configuration import GEMConfig
+from .encoder import Encoders
+from .processing import GEMProcessor
+
+
+class ECGItems(ProcessorBatchItems[np.ndarray]):
+    """The ECGs of one prompt, each (12, samples) in mV."""
+
+    def __init__(self, data: Sequence[np.ndarray]):
+        super().__init__(data, "ecg")
+
+
+class GEMDataParser(MultiModalDataParser):
+    """Adds modality `ecg`: one array (12, T), or a list of them."""
+
+    def _get_subparsers(self) -> Mapping[str, Any]:
+        return {**super()._get_subparsers(), "ecg": self._parse_ecg_data}
+
+    def _parse_ecg_data(self, data: Any) -> ModalityDataItems[Any, Any] | None:
+        if data is None:
+            return None
+        if isinstance(data, (np.ndarray, torch.Tensor)) and data.ndim == 2:
+            data = [data]
+        return ECGItems([item if item is None else np.asarray(item, dtype=np.float32) for item in data])
+
+
+class GEMProcessingInfo(BaseProcessingInfo):
+    def get_hf_config(self) -> GEMConfig:
+        return self.ctx.get_hf_config(GEMConfig)
+
+    def get_hf_processor(self, **kwargs: object) -> GEMProcessor:
+        return self.ctx.get_hf_processor(GEMProcessor, **kwargs)
+
+    def get_data_parser(self) -> MultiModalDataParser:
+        return GEMDataParser(expected_hidden_size=self._get_expected_hidden_size())
+
+    def get_supported_mm_limits(self) -> Mapping[str, int | None]:
+        return {"ecg": None, "image": None}
+
+    def tokens_per_item(self) -> dict[str, tuple[int, int]]:
+        """Modality -> (placeholder id, tokens one item becomes)."""
+        config = self.get_hf_config()
+        return {
+            "ecg": (config.ecg_token_id, config.num_ecg_tokens),
+            "image": (config.image_token_id, config.num_image_tokens),
+        }
+
+
+class GEMDummyInputs(BaseDummyInputsBuilder[GEMProcessingInfo]):
+    def get_dummy_text(self, mm_counts: Mapping[str, int]) -> str:
+        processor = self.info.get_hf_processor()
+        return processor.ecg_token * mm_counts.get("ecg", 0) + processor.image_token * mm_counts.get("image", 0)
+
+    def get_dummy_mm_data(self, seq_len: int, mm_counts: Mapping[str, int], mm_options: Mapping[str, Any]) -> dict:
+        config = self.info.get_hf_config()
+        shape = (config.ecg_config.leads, config.ecg_config.samples)
+        size = config.vision_config.image_size
+        return {
+            "ecg": [np.zeros(shape, dtype=np.float32)] * mm_counts.get("ecg", 0),
+            "image": self._get_dummy_images(width=size, height=size, num_images=mm_counts.get("image", 0)),
+        }
+
+
+class GEMMultiModalProcessor(BaseMultiModalProcessor[GEMProcessingInfo]):
+    def _get_mm_fields_config(
+        self, hf_inputs: BatchFeature, hf_processor_mm_kwargs: Mapping[str, object]
+    ) -> Mapping[str, MultiModalFieldConfig]:
+        return {
+            "ecg_values": MultiModalFieldConfig.batched("ecg"),
+            "pixel_values": MultiModalFieldConfig.batched("image"),
+        }
+
+    def _get_prompt_updates(
+        self,
+        mm_items: MultiModalDataItems,
+        hf_processor_mm_kwargs: Mapping[str, object],
+        out_mm_kwargs: MultiModalKwargsItems,
+    ) -> Sequence[PromptUpdate]:
+        # The expanded form is looked for first: a trainer sends prompts whose placeholders are already expanded, and
+        # a lone [id] target would expand them once more, without an error.
+        return [
+            PromptReplacement(modality=modality, target=target, replacement=[token] * count)
+            for modality, (token, count) in self.info.tokens_per_item().items()
+            for target in ([token] * count, [token])
+        ]
+
+
+@MULTIMODAL_REGISTRY.register_processor(
+    GEMMultiModalProcessor, info=GEMProcessingInfo, dummy_inputs=GEMDummyInputs
+)
+class GEMForConditionalGeneration(nn.Module, Encoders, SupportsMultiModal, SupportsLoRA, SupportsPP):
+    """The towers and projectors of the Hugging Face model in front of vLLM's own language model."""
+
+    packed_modules_mapping = {  # noqa: RUF012
+        "qkv_proj": ["q_proj", "k_proj", "v_proj"],
+        "gate_up_proj": ["gate_proj", "up_proj"],
+    }
+    hf_to_vllm_mapper = WeightsMapper(
+        orig_to_new_prefix={
+            "model.language_model.": "language_model.model.",
+            "lm_head.": "language_model.lm_head.",
+            "model.": "",
+        }
+    )
+
+    @classmethod
+    def get_placeholder_str(cls, modality: str, i: int) -> str | None:
+        return {"ecg": GEMProcessor.ecg_token, "image": GEMProcessor.image_token}[modality]
+
+    def __init__(self, *, vllm_config: VllmConfig, prefix: str = ""):
+        super().__init__()
+        config: GEMConfig = vllm_config.model_config.hf_config
+        self.config = config
+        self.configure_mm_token_handling(
+            vocab_size=config.text_config.vocab_size, mm_token_ids=[config.ecg_token_id, config.image_token_id]
+        )
+        with self._mark_tower_model(vllm_config, {"ecg", "image"}):
+            self.build_encoders(config)
+        with self._mark_language_model(vllm_config):
+            self.language_model = init_vllm_registered_model(
+                vllm_config=vllm_config, hf_config=config.text_config, prefix=maybe_prefix(prefix, "language_model")
+            )
+        self.make_empty_intermediate_tensors = self.language_model.make_empty_intermediate_tensors
+
+    def embed_multimodal(self, **kwargs: object) -> MultiModalEmbeddings:
+        """vLLM hands over the items of one modality at a time."""
+        embeddings: list[torch.Tensor] = []
+        for name, encode in (("ecg_values", self.encode_ecg), ("pixel_values", self.encode_image)):
+            values = kwargs.get(name)
+            if values is not None:
+                batch = values if isinstance(values, torch.Tensor) else torch.stack(list(values))  # type: ignore[call-overload]
+                embeddings.extend(encode(batch).unbind(0))
+        return embeddings
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None,
+        positions: torch.Tensor,
+        intermediate_tensors: Any = None,
+        inputs_embeds: torch.Tensor | None = None,
+        **kwargs: object,
+    ) -> Any:
+        return self.language_model.model(input_ids, positions, intermediate_tensors, inputs_embeds=inputs_embeds)
+
+    def compute_logits(self, hidden_states: torch.Tensor) -> torch.Tensor | None:
+        return self.language_model.compute_logits(hidden_states)
+
+    def load_weights(self, weights: Iterable[tuple[str, torch.Tensor]]) -> set[str]:
+        return AutoWeightsLoader(self).load_weights(weights, mapper=self.hf_to_vllm_mapper)
+
+    def get_mm_mapping(self) -> MultiModelKeys:
+        return MultiModelKeys.from_string_field(
+            language_model="language_model",
+            connector=["ecg_projector", "mm_projector", "ecg_mm_projector"],
+            tower_model=["ecg_tower", "vision_tower"],
+        )
