@@ -1,0 +1,1 @@
+"""Predictions, the metrics over them, and models compared on the same held-out records."""

@@ -1,0 +1,136 @@
+"""Run directories, read for comparison: what was trained, how it went, and what it said about each held-out record."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+class CompareError(ValueError):
+    """Runs that cannot be compared, or a run directory that lacks what comparing needs."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One trained model's run directory. `predictions` and `shuffled` map record ids to completions, in the split's order."""
+
+    name: str
+    folder: Path
+    recipe: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    log: tuple[Mapping[str, Any], ...]
+    predictions: Mapping[str, str]
+    shuffled: Mapping[str, str] | None
+    decoding: Mapping[str, Any] | None
+    split_folder: Path
+
+
+def read_run(folder: Path, split: str) -> Run:
+    """Read `recipe.yaml`, `environment.json`, `metrics.jsonl` and `predictions/<split>.jsonl` of a run directory.
+
+    Raises:
+        CompareError: a file is missing or malformed, or the recipe does not say on which split it is evaluated.
+    """
+    if not folder.is_dir():
+        raise CompareError(f"{folder}: no such run directory")
+    recipe_path = folder / "recipe.yaml"
+    if not recipe_path.is_file():
+        raise CompareError(f"{recipe_path}: missing; a run directory is written by `ecg-r1 train`")
+    recipe = yaml.safe_load(recipe_path.read_text()) or {}
+    corpus = recipe.get("corpus") or {}
+    if not corpus.get("evaluate"):
+        raise CompareError(f"{recipe_path}: no `corpus: {{evaluate: …}}`, so its held-out records are unknown")
+    split_folder = Path(corpus["evaluate"])
+    if not split_folder.is_dir():
+        raise CompareError(f"{recipe_path}: corpus.evaluate: no folder {split_folder} (paths are relative to where you run)")
+    path = folder / "predictions" / f"{split}.jsonl"
+    if not path.is_file():
+        raise CompareError(f"{path}: missing; make it with `ecg-r1 predict {folder}`")
+    shuffled = path.with_name(f"{split}-shuffled.jsonl")
+    decoding = path.with_name(f"{split}.json")
+    environment = folder / "environment.json"
+    log = folder / "metrics.jsonl"
+    return Run(
+        name=folder.resolve().name,
+        folder=folder,
+        recipe=recipe,
+        environment=json.loads(environment.read_text()) if environment.is_file() else {},
+        log=tuple(_lines(log)) if log.is_file() else (),
+        predictions=_predictions(path),
+        shuffled=_predictions(shuffled) if shuffled.is_file() else None,
+        decoding=json.loads(decoding.read_text()) if decoding.is_file() else None,
+        split_folder=split_folder,
+    )
+
+
+def check_comparable(runs: Sequence[Run]) -> None:
+    """Same records, prompts and decoding in every run, and a name for each.
+
+    Raises:
+        CompareError: naming the two runs and what differs.
+    """
+    first = runs[0]
+    prompts = _prompts(first)
+    names = [run.name for run in runs]
+    for name in names:
+        if names.count(name) > 1:
+            raise CompareError(f"two runs are named {name!r}; the report tells models apart by their directory's name")
+    for run in runs[1:]:
+        pair = f"{first.folder} and {run.folder}"
+        if extra := first.predictions.keys() ^ run.predictions.keys():
+            raise CompareError(
+                f"{pair}: predictions are of different records ({len(extra)} in only one, e.g. {min(extra)}); "
+                "predict both on the same split"
+            )
+        differing = [record for record, prompt in _prompts(run).items() if prompts[record] != prompt]
+        if differing:
+            raise CompareError(f"{pair}: different prompts or records behind one id (e.g. {differing[0]}); use one corpus")
+        if first.decoding != run.decoding:
+            raise CompareError(f"{pair}: different decoding, {first.decoding} and {run.decoding}; predict both alike")
+
+
+def _prompts(run: Run) -> dict[str, str]:
+    """Record id -> digest of its question and of what was measured, for the records that were predicted."""
+    path = run.split_folder / "examples.jsonl"
+    measured = {row["record"]: row for row in _lines(run.split_folder / "records.jsonl")}
+    questions = {row["record"]: row["question"] for row in _lines(path)}
+    if missing := run.predictions.keys() - (questions.keys() & measured.keys()):
+        raise CompareError(f"{run.folder}: predicts {len(missing)} records that {path} does not hold, e.g. {min(missing)}")
+    return {
+        record: hashlib.sha256(
+            json.dumps([questions[record], measured[record]["diagnoses"], measured[record]["measurements"]]).encode()
+        ).hexdigest()
+        for record in run.predictions
+    }
+
+
+def _predictions(path: Path) -> dict[str, str]:
+    predictions: dict[str, str] = {}
+    for number, row in enumerate(_lines(path), start=1):
+        if not {"record", "completion"} <= row.keys():
+            raise CompareError(f"{path}:{number}: a prediction needs `record` and `completion`, has {sorted(row)}")
+        if row["record"] in predictions:
+            raise CompareError(f"{path}:{number}: record {row['record']} is predicted twice")
+        predictions[row["record"]] = row["completion"]
+    if not predictions:
+        raise CompareError(f"{path}: no predictions in it")
+    return predictions
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        raise CompareError(f"{path}: missing")
+    rows = []
+    with path.open() as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError as error:
+                raise CompareError(f"{path}:{number}: not JSON ({error.msg})") from error
+    return rows

@@ -1,0 +1,81 @@
+"""How metrics are named and written for people, in the terminal and in the report alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+QUANTITY_TITLES = {
+    "heart_rate_bpm": "Heart rate",
+    "rr_ms": "RR interval",
+    "p_ms": "P duration",
+    "pr_ms": "PR interval",
+    "qrs_ms": "QRS duration",
+    "qt_ms": "QT interval",
+    "qtc_ms": "QTc (Bazett)",
+    "axis_deg": "Axis",
+}
+UNITS = {name: {"bpm": "bpm", "ms": "ms", "deg": "°"}[name.rsplit("_", 1)[1]] for name in QUANTITY_TITLES}
+NOTHING = "–"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A metric as shown: where it stands in compare.json, its title, its unit, and which way is better (None: neither)."""
+
+    key: str
+    title: str
+    unit: str = "%"
+    higher_is_better: bool | None = True
+
+    def of(self, values: Mapping[str, Any]) -> Any:
+        """Its value, or its interval, in one model's or one pair's part of compare.json; None where it has none."""
+        group, dot, metric = self.key.partition(".")
+        found = values.get(group)
+        return found.get(metric) if dot and found is not None else found
+
+    def number(self, value: float | None) -> str:
+        return NOTHING if value is None else f"{self._scaled(value):.1f}{self._suffix(self.unit)}"
+
+    def signed(self, value: float | None) -> str:
+        """As a difference: percentages become points, and the sign is always written."""
+        if value is None:
+            return NOTHING
+        return f"{self._scaled(value):+.1f}".replace("-", "−") + self._suffix("points" if self.unit == "%" else self.unit)
+
+    def verdict(self, interval: Mapping[str, float | None] | None) -> str:
+        """`better`, `worse`, `changed` or `unclear`: the last where the interval holds 0 or does not exist."""
+        if not interval or interval["difference"] is None:
+            return "unclear"
+        low, high = interval["low"], interval["high"]
+        if low is None or high is None or low <= 0 <= high:
+            return "unclear"
+        if self.higher_is_better is None:
+            return "changed"
+        return "better" if (low > 0) == self.higher_is_better else "worse"
+
+    def _scaled(self, value: float) -> float:
+        return 100 * value if self.unit == "%" else value
+
+    @staticmethod
+    def _suffix(unit: str) -> str:
+        return unit if unit in ("", "%", "°") else f" {unit}"
+
+
+HEADLINE = (
+    Shown("supported", "Quoted values the signal supports"),
+    Shown("contradicted", "Quoted values it contradicts", higher_is_better=False),
+    Shown("unverifiable", "Quoted values nobody can check", higher_is_better=False),
+    Shown("quoted_per_record", "Values quoted per record", unit="", higher_is_better=None),
+    Shown("diagnosis_accuracy", "Diagnosis accuracy"),
+    Shown("diagnosis_macro_f1", "Diagnosis macro F1"),
+    Shown("format", "Well-formed completions"),
+)
+PER_QUANTITY = tuple(
+    Shown(f"{quantity}.within", f"{title} within tolerance") for quantity, title in QUANTITY_TITLES.items()
+)
+ERRORS = tuple(
+    Shown(f"{quantity}.mae", f"{title}, mean absolute error", UNITS[quantity], higher_is_better=False)
+    for quantity, title in QUANTITY_TITLES.items()
+)
