@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from ecg_r1.corpus.store import RecordStore
 
 
 class CompareError(ValueError):
@@ -28,7 +29,7 @@ class Run:
     predictions: Mapping[str, str]
     shuffled: Mapping[str, str] | None
     decoding: Mapping[str, Any] | None
-    split_folder: Path
+    store: RecordStore
 
 
 def read_run(folder: Path, split: str) -> Run:
@@ -65,7 +66,7 @@ def read_run(folder: Path, split: str) -> Run:
         predictions=_predictions(path),
         shuffled=_predictions(shuffled) if shuffled.is_file() else None,
         decoding=json.loads(decoding.read_text()) if decoding.is_file() else None,
-        split_folder=split_folder,
+        store=RecordStore(split_folder),
     )
 
 
@@ -95,19 +96,13 @@ def check_comparable(runs: Sequence[Run]) -> None:
             raise CompareError(f"{pair}: different decoding, {first.decoding} and {run.decoding}; predict both alike")
 
 
-def _prompts(run: Run) -> dict[str, str]:
-    """Record id -> digest of its question and of what was measured, for the records that were predicted."""
-    path = run.split_folder / "examples.jsonl"
-    measured = {row["record"]: row for row in _lines(run.split_folder / "records.jsonl")}
-    questions = {row["record"]: row["question"] for row in _lines(path)}
-    if missing := run.predictions.keys() - (questions.keys() & measured.keys()):
-        raise CompareError(f"{run.folder}: predicts {len(missing)} records that {path} does not hold, e.g. {min(missing)}")
-    return {
-        record: hashlib.sha256(
-            json.dumps([questions[record], measured[record]["diagnoses"], measured[record]["measurements"]]).encode()
-        ).hexdigest()
-        for record in run.predictions
-    }
+def _prompts(run: Run) -> dict[str, tuple[str, str]]:
+    """Record id -> its question, and what is held to be true of it, for the records that were predicted."""
+    questions = {example["record"]: example["question"] for example in run.store.examples}
+    if missing := run.predictions.keys() - questions.keys():
+        raise CompareError(f"{run.folder}: predicts {len(missing)} records that {run.store.folder} does not hold, e.g. {min(missing)}")
+    rows = {record: run.store.row(record) for record in run.predictions}
+    return {record: (questions[record], json.dumps([row["diagnoses"], row["measurements"]])) for record, row in rows.items()}
 
 
 def _predictions(path: Path) -> dict[str, str]:

@@ -16,16 +16,27 @@ QUANTITY_TITLES = {
     "qtc_ms": "QTc (Bazett)",
     "axis_deg": "Axis",
 }
+SHORT = {
+    "heart_rate_bpm": "HR",
+    "rr_ms": "RR",
+    "p_ms": "P",
+    "pr_ms": "PR",
+    "qrs_ms": "QRS",
+    "qt_ms": "QT",
+    "qtc_ms": "QTc",
+    "axis_deg": "axis",
+}
 UNITS = {name: {"bpm": "bpm", "ms": "ms", "deg": "°"}[name.rsplit("_", 1)[1]] for name in QUANTITY_TITLES}
 NOTHING = "–"
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A metric as shown: where it stands in compare.json, its title, its unit, and which way is better (None: neither)."""
+    """A metric as shown: where it stands in compare.json, its titles, its unit, and which way is better (None: neither)."""
 
     key: str
     title: str
+    short: str = ""
     unit: str = "%"
     higher_is_better: bool | None = True
 
@@ -42,7 +53,9 @@ class Shown:
         """As a difference: percentages become points, and the sign is always written."""
         if value is None:
             return NOTHING
-        return f"{self._scaled(value):+.1f}".replace("-", "−") + self._suffix("points" if self.unit == "%" else self.unit)
+        text = f"{self._scaled(value):+.1f}"
+        text = "0.0" if float(text) == 0 else text.replace("-", "−")
+        return text + self._suffix("points" if self.unit == "%" else self.unit)
 
     def verdict(self, interval: Mapping[str, float | None] | None) -> str:
         """`better`, `worse`, `changed` or `unclear`: the last where the interval holds 0 or does not exist."""
@@ -64,18 +77,18 @@ class Shown:
 
 
 HEADLINE = (
-    Shown("supported", "Quoted values the signal supports"),
-    Shown("contradicted", "Quoted values it contradicts", higher_is_better=False),
-    Shown("unverifiable", "Quoted values nobody can check", higher_is_better=False),
-    Shown("quoted_per_record", "Values quoted per record", unit="", higher_is_better=None),
-    Shown("diagnosis_accuracy", "Diagnosis accuracy"),
-    Shown("diagnosis_macro_f1", "Diagnosis macro F1"),
-    Shown("format", "Well-formed completions"),
+    Shown("supported", "Quoted values the signal supports", "supported"),
+    Shown("contradicted", "Quoted values the signal contradicts", "contradicted", higher_is_better=False),
+    Shown("unverifiable", "Quoted values that cannot be checked", "unverifiable", higher_is_better=False),
+    Shown("quoted_per_record", "Values quoted per record", "values/record", unit="", higher_is_better=None),
+    Shown("diagnosis_accuracy", "Diagnosis accuracy", "dx accuracy"),
+    Shown("diagnosis_macro_f1", "Diagnosis macro F1", "dx macro F1"),
+    Shown("format", "Well-formed completions", "format"),
 )
 PER_QUANTITY = tuple(
-    Shown(f"{quantity}.within", f"{title} within tolerance") for quantity, title in QUANTITY_TITLES.items()
+    Shown(f"{quantity}.within", f"{title} within tolerance", f"{SHORT[quantity]} within") for quantity, title in QUANTITY_TITLES.items()
 )
 ERRORS = tuple(
-    Shown(f"{quantity}.mae", f"{title}, mean absolute error", UNITS[quantity], higher_is_better=False)
+    Shown(f"{quantity}.mae", f"{title}, mean absolute error", unit=UNITS[quantity], higher_is_better=False)
     for quantity, title in QUANTITY_TITLES.items()
 )
