@@ -1,0 +1,121 @@
+"""A completion, parsed once: think, answer, steps, statements and quantities, each with its place in the text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from ecg_r1.scoring.characters import readable
+from ecg_r1.scoring.quantities import Quantity, read_quantities
+from ecg_r1.scoring.statements import Mention, Place, read_statements
+
+_TAG = re.compile(r"<(/?)(think|answer)>", re.IGNORECASE)
+_STEP = re.compile(r"^[ \t>#*_-]*(?:step[ \t]*(\d{1,3})|第?(\d{1,3})步|(\d{1,2})[.)、](?=[ \t*]))[ \t]*[:.)*：—-]*", re.IGNORECASE | re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Tag:
+    """One <think>, </think>, <answer> or </answer> as written. name: "think" or "/answer", …"""
+
+    name: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """A numbered step of the reasoning. span: [start, end) of its content, heading included."""
+
+    number: int
+    text: str
+    span: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A completion and what can be read from it. Each part is read when first asked for, once.
+
+    Spans are [start, end) characters of `text`. A completion of any length or content parses; nothing raises.
+    """
+
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> Completion:
+        """The completion of this text; reading is linear in its length."""
+        return cls(text)
+
+    @cached_property
+    def tags(self) -> tuple[Tag, ...]:
+        """Every think and answer tag, in order."""
+        return tuple(Tag((m[1] + m[2]).lower(), m.start(), m.end()) for m in _TAG.finditer(self.text))
+
+    @cached_property
+    def sections(self) -> tuple[tuple[int, int, Place], ...]:
+        """(start, end, "think" | "answer") of each block. One left open, as by truncation, runs to the next opening or the end.
+
+        An answer block is an answer wherever it stands: one inside the reasoning is not hidden by it.
+        """
+        found: list[tuple[int, int, Place]] = []
+        opened: Tag | None = None
+        for tag in self.tags:
+            if opened is not None and (tag.name in ("think", "answer") or tag.name == "/" + opened.name):
+                found.append((opened.end, tag.start, opened.name))  # type: ignore[arg-type]
+                opened = None
+            if not tag.name.startswith("/"):
+                opened = tag
+        if opened is not None:
+            found.append((opened.end, len(self.text), opened.name))  # type: ignore[arg-type]
+        return tuple(found)
+
+    def _joined(self, place: Place) -> str | None:
+        parts = [self.text[a:b].strip() for a, b, p in self.sections if p == place]
+        return "\n".join(parts) if parts else None
+
+    @cached_property
+    def think(self) -> str:
+        """The reasoning; "" where there is none."""
+        return self._joined("think") or ""
+
+    @cached_property
+    def answer(self) -> str | None:
+        """The answer, None where no answer is given. Several answer blocks are all of them: a second is no second chance."""
+        return self._joined("answer")
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """The numbered steps ("Step 1: …", "**Step 2** …", "3. …", "第4步") of the whole text, in order."""
+        heads = list(_STEP.finditer(self.text))
+        ends = [h.start() for h in heads[1:]] + [len(self.text)]
+        closings = [t.start for t in self.tags if t.name == "/think"]
+        steps = []
+        for head, end in zip(heads, ends, strict=True):
+            end = min([c for c in closings if head.start() < c < end], default=end)
+            number = int(next(g for g in head.groups() if g))
+            steps.append(Step(number, self.text[head.end() : end].strip(), (head.start(), end)))
+        return tuple(steps)
+
+    @cached_property
+    def _readable(self) -> tuple[str, Sequence[int]]:
+        return readable(self.text)
+
+    def _span(self, span: tuple[int, int]) -> tuple[int, int]:
+        places = self._readable[1]
+        return places[span[0]], places[span[1] - 1] + 1
+
+    @cached_property
+    def quantities(self) -> tuple[Quantity, ...]:
+        """Every quoted quantity, in order of the text."""
+        return tuple(replace(q, span=self._span(q.span)) for q in read_quantities(self._readable[0]))
+
+    @cached_property
+    def statements(self) -> tuple[Mention, ...]:
+        """Every mention of a diagnosis of the vocabulary, in order of the text."""
+        mentions = []
+        for mention in read_statements(self._readable[0]):
+            span = self._span(mention.span)
+            where: Place = next((p for a, b, p in self.sections if a <= span[0] < b), "outside")
+            mentions.append(replace(mention, span=span, where=where))
+        return tuple(mentions)

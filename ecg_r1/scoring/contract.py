@@ -1,0 +1,85 @@
+"""What a reward is: a plain function of one completion and one case that returns a `Score`, a number or None."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+
+from ecg_r1.ecg.record import LEADS
+
+if TYPE_CHECKING:
+    from ecg_r1.ecg.measure import Measurements
+
+Scope = Literal["sample", "group", "batch"]
+F = TypeVar("F", bound=Callable[..., Any])
+
+# The two leading parameters that each scope calls its function with.
+PARAMETERS: dict[str, tuple[str, str]] = {
+    "sample": ("completion", "case"),
+    "group": ("completions", "case"),
+    "batch": ("completions", "cases"),
+}
+
+
+class RewardError(ValueError):
+    """A reward that cannot be loaded or used; the message says which and what to do."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """What one reward says of one completion.
+
+    value: the reward, or None where it does not apply: no gradient, which is never the same as 0.
+    extracted: what was read from the completion. explanation: one line for a human.
+    evidence: one JSON-able row for each claim that was judged. error: the traceback, where the reward failed.
+    """
+
+    value: float | None
+    extracted: Any = None
+    explanation: str = ""
+    evidence: tuple[Mapping[str, Any], ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a reward may know of one example. No arrays: measurements are made once per record, before training."""
+
+    record_id: str
+    diagnoses: tuple[str, ...]
+    measurements: Measurements
+    leads: tuple[str, ...] = LEADS
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    question: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@overload
+def reward(function: F) -> F: ...
+@overload
+def reward(*, scope: Scope) -> Callable[[F], F]: ...
+def reward(function: F | None = None, *, scope: Scope = "sample") -> F | Callable[[F], F]:
+    """Mark a function as a reward. Options are its keyword-only parameters.
+
+    scope "sample": f(completion, case) -> Score | float | None.
+    scope "group":  f(completions, case) -> one of these for each of the G completions of one prompt.
+    scope "batch":  f(completions, cases) -> one for each completion of the batch. Any of them may be `async def`.
+
+    Raises RewardError, where the function is written, if its parameters are not those of its scope.
+    """
+
+    def mark(f: F) -> F:
+        parameters = list(inspect.signature(f).parameters.values())
+        leading = tuple(p.name for p in parameters[:2] if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
+        others = [p.name for p in parameters[2:] if p.kind is not p.KEYWORD_ONLY]
+        if leading != PARAMETERS[scope] or others:
+            wanted = ", ".join(PARAMETERS[scope])
+            raise RewardError(f"reward {f.__name__}{inspect.signature(f)}: a {scope} reward is f({wanted}, *, options)")
+        f.reward_scope = scope  # type: ignore[attr-defined]
+        return f
+
+    if scope not in PARAMETERS:
+        raise RewardError(f'unknown scope "{scope}": one of {", ".join(PARAMETERS)}')
+    return mark if function is None else mark(function)

@@ -1,0 +1,138 @@
+"""From what a recipe names to a reward that can be called: a name, `path.py:function`, a dotted path or an entry point."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ecg_r1.scoring.contract import RewardError
+
+GROUP = "ecg_r1.rewards"  # entry points by which other packages add rewards
+
+
+@dataclass(frozen=True)
+class Reward:
+    """A reward with its options, ready to call. scope: "sample", "group", "batch", or "trl" for a function written for TRL.
+
+    spec and options are plain data: a worker process loads the same reward from them.
+    """
+
+    name: str
+    spec: str
+    function: Callable[..., Any] = field(compare=False)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    scope: str = "sample"
+
+    @property
+    def __name__(self) -> str:
+        return self.name
+
+    @property
+    def source(self) -> str:
+        """Where the function is written: file:line."""
+        code = inspect.unwrap(self.function)
+        return f"{inspect.getsourcefile(code)}:{inspect.getsourcelines(code)[1]}"
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.function(*arguments, **self.options)
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f' — did you mean "{close[0]}"?' if close else f" (known: {', '.join(sorted(known))})"
+
+
+def library() -> list[str]:
+    """Names of the rewards that ship with ecg_r1."""
+    package = importlib.import_module("ecg_r1.rewards")
+    return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+
+
+@cache
+def _file(path: Path) -> ModuleType:
+    name = f"_reward_file_{path.stem}_{abs(hash(path))}"
+    found = importlib.util.spec_from_file_location(name, path)
+    assert found is not None and found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    sys.modules[name] = module
+    found.loader.exec_module(module)
+    return module
+
+
+def _attribute(module: ModuleType, name: str, spec: str) -> Callable[..., Any]:
+    function = getattr(module, name, None)
+    if not callable(function):
+        own = [n for n, f in vars(module).items() if callable(f) and getattr(f, "__module__", None) == module.__name__]
+        raise RewardError(f'reward "{spec}": no function "{name}" in {module.__file__}{_nearest(name, own)}')
+    return function
+
+
+def _function(spec: str) -> tuple[str, Callable[..., Any]]:
+    """(name, function) of a spec."""
+    if ":" in spec and spec.rpartition(":")[0].endswith(".py"):
+        file, _, name = spec.rpartition(":")
+        path = Path(file).expanduser().resolve()
+        if not path.is_file():
+            raise RewardError(f'reward "{spec}": no file {path}')
+        return name, _attribute(_file(path), name, spec)
+    if spec.endswith(".py"):
+        raise RewardError(f'reward "{spec}": say which function of the file, as {spec}:function')
+    if "." in spec or ":" in spec:
+        module_name, _, name = spec.replace(":", ".").rpartition(".")
+        try:
+            module = importlib.import_module(module_name)
+        except ModuleNotFoundError as error:
+            raise RewardError(f'reward "{spec}": no module "{error.name}"') from error
+        return name, _attribute(module, name, spec)
+    if spec in library():
+        return spec, _attribute(importlib.import_module(f"ecg_r1.rewards.{spec}"), spec, spec)
+    plugins = {point.name: point for point in entry_points(group=GROUP)}
+    if spec in plugins:
+        return spec, plugins[spec].load()
+    raise RewardError(f'unknown reward "{spec}"{_nearest(spec, [*library(), *plugins])}')
+
+
+def _scope(spec: str, function: Callable[..., Any]) -> str:
+    scope = getattr(function, "reward_scope", None)
+    if scope is not None:
+        return str(scope)
+    if "completions" in inspect.signature(function).parameters:
+        return "trl"
+    raise RewardError(
+        f'reward "{spec}": {inspect.signature(function)} is no reward; mark f(completion, case) with @reward from ecg_r1.scoring'
+    )
+
+
+def _check_options(spec: str, function: Callable[..., Any], options: Mapping[str, Any]) -> None:
+    parameters = inspect.signature(function).parameters.values()
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return
+    known = {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY}
+    for name in options:
+        if name not in known:
+            raise RewardError(f'reward "{spec}": unknown option "{name}"{_nearest(name, list(known))}')
+    missing = [name for name, p in known.items() if p.default is p.empty and name not in options]
+    if missing:
+        raise RewardError(f'reward "{spec}": needs a value for option "{missing[0]}"')
+
+
+def load_reward(spec: str, options: Mapping[str, Any] | None = None) -> Reward:
+    """The reward that `spec` names: a name, `path.py:function`, a dotted path, or an entry point of `ecg_r1.rewards`.
+
+    Raises RewardError that names what is missing or unknown, with the nearest known name.
+    """
+    name, function = _function(spec)
+    scope = _scope(spec, function)
+    _check_options(spec, function, options or {})
+    return Reward(name, spec, function, dict(options or {}), scope)

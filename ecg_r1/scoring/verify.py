@@ -1,0 +1,119 @@
+"""Holds every quoted quantity against what was measured on the signal. Rewards and evaluation share this one judgement."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from ecg_r1.scoring.completion import Completion
+from ecg_r1.scoring.contract import Case
+from ecg_r1.scoring.quantities import Quantity
+
+# How far a quote may lie from the measurement and still be supported by it, in the quantity's own unit. None is tighter
+# than what the measurement itself can tell apart from a cardiologist's reading (LUDB, 200 records).
+TOLERANCES: dict[str, float] = {
+    "heart_rate_bpm": 3.0,  # a beat more or less in ten seconds is 6 bpm
+    "rr_ms": 40.0,  # 3 bpm at 66 bpm
+    "p_ms": 20.0,
+    "pr_ms": 20.0,  # half a small square of the ECG paper; 95 % of LUDB
+    "qrs_ms": 12.0,
+    "qt_ms": 25.0,  # the end of T is read by eye to within 20-30 ms; 92 % of LUDB
+    "qtc_ms": 30.0,  # QT's tolerance, and the rate's on top
+    "axis_deg": 15.0,
+}
+LOOSE = 0.5  # what a range or a bound is worth beside a value as near
+TOO_WIDE = 4.0  # tolerances; a true range or bound that reaches further says too little to be called supported
+NOT_MEASURED = "not measured"  # the reason of a quantity nobody tried to measure: no claim about it can be judged
+
+
+def graded(error: float, tolerance: float) -> float:
+    """exp(-error / tolerance): 1 at no error, 0.37 at the tolerance, and a slope wherever the quote stands."""
+    return math.exp(-abs(error) / tolerance)
+
+
+def distance(name: str, quoted: float, measured: float) -> float:
+    """Absolute difference in the quantity's unit; round the circle for the axis."""
+    if name == "axis_deg":
+        return abs((quoted - measured + 180.0) % 360.0 - 180.0)
+    return abs(quoted - measured)
+
+
+def physiological(case: Case, name: str) -> bool:
+    """Whether the ECG itself has no such quantity (no P waves, so no PR), as opposed to a noisy signal."""
+    reason = case.measurements.reason(name)
+    return reason is not None and "no p wave" in reason.lower()
+
+
+def judge(quantity: Quantity, case: Case) -> dict[str, Any]:
+    """The evidence row of one quote; see `verify`."""
+    measured, reason = case.measurements.value(quantity.name), case.measurements.reason(quantity.name)
+    tolerance = TOLERANCES[quantity.name]
+    verdict, score, why = "unverifiable", None, ""
+    if quantity.kind == "absent":
+        if measured is not None:
+            verdict, score, why = "contradicted", 0.0, f"measured {measured:.0f} {quantity.unit}"
+        elif reason != NOT_MEASURED:
+            verdict, score, why = "supported", 1.0, reason or ""
+        else:
+            why = NOT_MEASURED
+    elif measured is None:
+        why = reason or NOT_MEASURED
+        if physiological(case, quantity.name):
+            verdict, score = "contradicted", 0.0
+    elif quantity.kind == "value" and quantity.value is not None:
+        error = distance(quantity.name, quantity.value, measured)
+        score = graded(error, tolerance)
+        verdict = "supported" if error <= tolerance else "contradicted"
+        why = f"{error:.0f} {quantity.unit} from the measured {measured:.0f}"
+    else:
+        verdict, score, why = _loose(quantity, measured, tolerance)
+    return {
+        "quantity": quantity.name, "kind": quantity.kind, "quoted": quantity.value, "low": quantity.low,
+        "high": quantity.high, "unit": quantity.unit, "lead": quantity.lead, "measured": measured,
+        "tolerance": tolerance, "verdict": verdict, "score": score, "span": list(quantity.span), "reason": why,
+    }  # fmt: skip
+
+
+def _loose(quantity: Quantity, measured: float, tolerance: float) -> tuple[str, float, str]:
+    """A range or a bound: worth half a value as far off as its furthest end."""
+    ends = [end for end in (quantity.low, quantity.high) if end is not None]
+    furthest = max(distance(quantity.name, end, measured) for end in ends)
+    score = LOOSE * graded(furthest, tolerance)
+    low = -math.inf if quantity.low is None else quantity.low
+    high = math.inf if quantity.high is None else quantity.high
+    if not low - tolerance <= measured <= high + tolerance:
+        return "contradicted", score, f"measured {measured:.0f} {quantity.unit}"
+    if furthest > TOO_WIDE * tolerance:
+        return "unverifiable", score, "too wide to say anything"
+    return "supported", score, f"holds the measured {measured:.0f} {quantity.unit}"
+
+
+def verify(completion: Completion, case: Case) -> tuple[dict[str, Any], ...]:
+    """One evidence row for each claim of a quantity that neurokit2 measures, in the order of the text.
+
+    A row is JSON-able: quantity, kind, quoted (None for a range, bound or absence), low, high, unit, lead, measured,
+    tolerance, verdict ("supported", "contradicted", "unverifiable"), score (0..1 or None where it cannot be judged),
+    span ([start, end) characters of the completion), text (those characters), reason.
+    Reference ranges and quantities that are not measured on the signal (amplitudes) make no row.
+    """
+    return tuple(
+        judge(q, case) | {"text": completion.text[q.span[0] : q.span[1]]}
+        for q in completion.quantities
+        if q.kind != "reference" and q.name in TOLERANCES
+    )
+
+
+def settle(rows: Iterable[dict[str, Any]]) -> float | None:
+    """What all rows of one quantity are worth together: the worst of them, and nothing where quotes differ in verdict.
+
+    A repeated quote pays once, and only while every one is supported: no quantity is won by naming several values.
+    Each row's score falls with its distance, so this can only fall too when any quote moves away from the measurement.
+    None where no row can be judged.
+    """
+    judged = [row for row in rows if row["score"] is not None]
+    if not judged:
+        return None
+    if len(judged) > 1 and any(row["verdict"] != "supported" for row in judged):
+        return 0.0
+    return float(min(row["score"] for row in judged))

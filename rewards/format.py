@@ -1,0 +1,32 @@
+"""Whether the completion has the form that was asked for."""
+
+from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
+
+ORDERS = {
+    "before": ["think", "/think", "answer", "/answer"],
+    "after": ["answer", "/answer", "think", "/think"],
+    "none": ["answer", "/answer"],
+}
+
+
+@reward
+def format(completion: Completion, case: Case, *, think: str = "before") -> Score:
+    """1 for exactly one think block, then exactly one answer block, neither empty, and nothing outside; else 0.
+
+    think: "before" the answer (DeepSeek-R1, arXiv 2501.12948), "after" it, or "none" (both in Med-R1, arXiv 2503.13939).
+    """
+    if think not in ORDERS:
+        raise RewardError(f'format: think is "before", "after" or "none", not {think!r}')
+    tags = completion.tags
+    written = [tag.name for tag in tags]
+    if written != ORDERS[think]:
+        return Score(0.0, extracted=written, explanation=f"tags {written}, wanted {ORDERS[think]}")
+    text = completion.text
+    opened = zip(tags[::2], tags[1::2], strict=True)
+    if any(not any(c.isalnum() for c in text[a.end : b.start]) for a, b in opened):
+        return Score(0.0, extracted=written, explanation="an empty block")
+    ends = [0, *(end for a, b in zip(tags[::2], tags[1::2], strict=True) for end in (a.start, b.end)), len(text)]
+    outside = "".join(text[a:b] for a, b in zip(ends[::2], ends[1::2], strict=True)).strip()
+    if outside:
+        return Score(0.0, extracted=written, explanation=f"text outside the blocks: {outside[:40]!r}")
+    return Score(1.0, extracted=written, explanation="as asked")

@@ -1,0 +1,42 @@
+"""Every quoted interval, rate and axis against what neurokit2 measured on the signal."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
+from ecg_r1.scoring.verify import NOT_MEASURED, TOLERANCES, settle, verify
+
+
+@reward
+def intervals(
+    completion: Completion, case: Case, *, quantities: Sequence[str] = ("heart_rate_bpm", "pr_ms", "qrs_ms", "qt_ms")
+) -> Score | None:
+    """Mean over the needed quantities of exp(-error / tolerance); a quantity left out, or quoted in two ways, is worth 0.
+
+    quantities: what a reading must quote. Others that are quoted pay nothing, and count as a 0 where contradicted.
+    "Not measurable" is worth 1 where it is true (no P waves, so no PR) and a number is then worth 0.
+    A quantity nobody measured, or one the signal is too poor for, is left out of the mean. None where nothing is left.
+    Tolerances: `ecg_r1.scoring.verify.TOLERANCES`.
+    """
+    unknown = [name for name in quantities if name not in TOLERANCES]
+    if unknown or not quantities:
+        raise RewardError(f"intervals: quantities {unknown or quantities} are not of {', '.join(TOLERANCES)}")
+    rows = verify(completion, case)
+    by_name = sorted(rows, key=lambda row: row["quantity"])
+    quoted = {name: settle(group) for name, group in groupby(by_name, key=lambda row: row["quantity"])}
+    scores, missing = [], []
+    for name in quantities:
+        if case.measurements.reason(name) == NOT_MEASURED:
+            continue
+        if name not in quoted:
+            missing.append(name)
+            scores.append(0.0)
+        elif (value := quoted[name]) is not None:
+            scores.append(value)
+    extra = [name for name in quoted if name not in quantities]
+    scores += [0.0 for name in extra if any(r["verdict"] == "contradicted" for r in rows if r["quantity"] == name)]
+    if not scores:
+        return None
+    supported = sum(row["verdict"] == "supported" for row in rows)
+    explanation = f"{supported} of {len(rows)} quotes supported" + (f"; left out: {', '.join(missing)}" if missing else "")
+    return Score(sum(scores) / len(scores), extracted=quoted, explanation=explanation, evidence=rows)
