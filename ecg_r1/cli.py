@@ -1,0 +1,91 @@
+"""`ecg-r1 …`: each command parses, calls one room and prints."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="Train models that reason about 12-lead ECGs, with rewards measured on the signal.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+Overrides = Annotated[list[str] | None, typer.Argument(help="key=value, over the recipe's own", show_default=False)]
+
+
+@app.command()
+def corpus(recipe: str, overrides: Overrides = None) -> None:
+    """Build a corpus: records, measurements, pages, target texts."""
+    from .corpus.build import build
+    from .recipe import CorpusRecipe, RecipeError, read_recipe
+
+    read = read_recipe(recipe, overrides or [])
+    if not isinstance(read, CorpusRecipe):
+        raise RecipeError(f"{recipe}: stage is {read.stage!r}; `ecg-r1 train` runs it")
+    for folder in build(read):
+        typer.echo(folder)
+
+
+@app.command()
+def train(
+    recipe: str,
+    overrides: Overrides = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, print the resolved recipe")] = False,
+) -> None:
+    """Run a training recipe; repeat the command to resume it."""
+    from .recipe import read_recipe, to_yaml
+    from .train.launch import train as launch
+
+    folder = launch(recipe, overrides or [], dry_run=dry_run)
+    typer.echo(to_yaml(read_recipe(recipe, overrides or [])) if dry_run else folder)
+
+
+@app.command()
+def predict(
+    runs: list[Path],
+    engine: Annotated[str, typer.Option(help="vllm or hf")] = "vllm",
+    max_tokens: Annotated[int, typer.Option(help="Tokens a completion may have")] = 128,
+) -> None:
+    """Greedy completions of each run's model on its held-out split."""
+    from .evaluation.predict import predict as run
+
+    for path in run(runs, engine=engine, max_tokens=max_tokens):
+        typer.echo(path)
+
+
+@app.command()
+def compare(
+    runs: list[Path],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of compare.json and report.html")] = Path("runs"),
+    seeds: Annotated[list[Path] | None, typer.Option(help="compare.json of other seeds")] = None,
+    engine: Annotated[str, typer.Option(help="vllm or hf; used where predictions are missing")] = "vllm",
+    max_tokens: Annotated[int, typer.Option(help="Tokens a completion may have")] = 128,
+) -> None:
+    """Compare runs on the same held-out records: table, compare.json, report.html."""
+    from .evaluation.compare import compare as run
+    from .evaluation.predict import predict
+
+    predict(runs, engine=engine, max_tokens=max_tokens)
+    run(runs, out=out, seeds=seeds or ())
+
+
+def main() -> None:
+    """Run the command line. What the user can mend is one line on stderr; everything else keeps its traceback."""
+    from .corpus.store import CorpusError
+    from .ecg.record import RecordError
+    from .recipe import RecipeError
+    from .scoring.contract import RewardError
+
+    try:
+        app()
+    except (RecipeError, RecordError, CorpusError, RewardError) as error:
+        typer.echo(error, err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Records -> training and evaluation examples on disk."""

@@ -1,0 +1,120 @@
+"""RecordStore: record id -> signal, page, measurements, diagnoses. One decode per record, memory-mapped.
+
+Only ids travel through datasets, prompts and logs; arrays are looked up here where they are used.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..ecg.measure import Measurements
+from ..ecg.record import LEADS, SAMPLES, ECGRecord
+from ..scoring.contract import Case
+
+MICROVOLT = 1e-3  # mV
+SIGNALS, PAGES = "signals.i16", "pages.u8"  # raw and headless: a build that was cut short goes on by appending
+
+
+class CorpusError(ValueError):
+    """A corpus folder is missing, incomplete or of another layout."""
+
+
+class RecordStore:
+    """A split written by `ecg_r1.corpus.build`.
+
+    Args:
+        folder: holds `split.json`, `records.jsonl`, `examples.jsonl`, `signals.i16` (N, 12, 5000) int16 µV and
+            `pages.u8` (N, S, S, 3) uint8.
+
+    Raises:
+        CorpusError: the folder is not such a split.
+    """
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+        if not (self.folder / "split.json").is_file():
+            raise CorpusError(f"{self.folder}: no corpus split here (split.json is missing); run `ecg-r1 corpus RECIPE`")
+        self.facts: dict[str, Any] = json.loads((self.folder / "split.json").read_text(encoding="utf-8"))
+        self._rows = {row["record"]: (i, row) for i, row in enumerate(_read_jsonl(self.folder / "records.jsonl"))}
+        size = self.facts["page_size"]
+        self._signals = self._map(SIGNALS, np.int16, (len(LEADS), SAMPLES))
+        self._pages = self._map(PAGES, np.uint8, (size, size, 3))
+
+    @property
+    def ids(self) -> list[str]:
+        return list(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def signal(self, record_id: str) -> np.ndarray:
+        """float32 (12, 5000) in mV."""
+        return self._signals[self._index(record_id)].astype(np.float32) * np.float32(MICROVOLT)
+
+    def page(self, record_id: str) -> np.ndarray:
+        """uint8 (S, S, 3), the whole 12-lead page padded to a square."""
+        return np.asarray(self._pages[self._index(record_id)])
+
+    def row(self, record_id: str) -> dict[str, Any]:
+        self._index(record_id)
+        return self._rows[record_id][1]
+
+    def diagnoses(self, record_id: str) -> tuple[str, ...]:
+        return tuple(self.row(record_id)["diagnoses"])
+
+    def measurements(self, record_id: str) -> Measurements:
+        return Measurements.from_json(self.row(record_id)["measurements"])
+
+    def record(self, record_id: str) -> ECGRecord:
+        row = self.row(record_id)
+        return ECGRecord(
+            record_id=record_id,
+            signal=self.signal(record_id),
+            lead_mask=np.array([lead in row["leads"] for lead in LEADS]),
+            diagnoses=self.diagnoses(record_id),
+            report=row.get("report"),
+            source=row.get("source"),
+        )
+
+    @cached_property
+    def examples(self) -> list[dict[str, str]]:
+        """`{"record", "question", "response"}`, in the split's order."""
+        return list(_read_jsonl(self.folder / "examples.jsonl"))
+
+    def case(self, record_id: str) -> Case:
+        """What a reward may know of the record."""
+        row = self.row(record_id)
+        return Case(
+            record_id=record_id,
+            diagnoses=self.diagnoses(record_id),
+            measurements=self.measurements(record_id),
+            leads=tuple(row["leads"]),
+        )
+
+    def _map(self, name: str, dtype: type, shape: tuple[int, ...]) -> np.ndarray:
+        wanted = (len(self._rows), *shape)
+        try:
+            return np.memmap(self.folder / name, dtype=dtype, mode="r", shape=wanted)
+        except (OSError, ValueError) as error:
+            raise CorpusError(f"{self.folder / name}: does not hold {wanted[0]} records ({error}); build the split again") from None
+
+    def _index(self, record_id: str) -> int:
+        try:
+            return self._rows[record_id][0]
+        except KeyError:
+            raise CorpusError(f"{self.folder}: no record {record_id!r}") from None
+
+
+def _read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                yield json.loads(line)
+            except json.JSONDecodeError as error:
+                raise CorpusError(f"{path}:{number}: not JSON ({error.msg}); build the split again") from None

@@ -1,0 +1,125 @@
+"""Runs + their held-out records -> greedy predictions, through one engine.
+
+Runs of one architecture share the engine: it starts on the first run's model and is given the others' weights.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from rich.progress import track
+
+from ..corpus.store import RecordStore
+from ..model import register
+from ..model.checkpoint import check_checkpoint, load_model
+from ..model.engine import Engine, HFEngine, Prompt, VLLMEngine
+from ..model.processing import GEMProcessor
+from .runs import CompareError
+
+SPLIT = "held-out"
+BATCH = 64
+
+
+def predict(runs: Sequence[Path], *, engine: str = "vllm", max_tokens: int = 128, seed: int = 0) -> list[Path]:
+    """Write `predictions/held-out.jsonl`, and `held-out-shuffled.jsonl` where each record is read with another's ECG.
+
+    Args:
+        runs: finished run directories whose recipes name `corpus.evaluate`. Complete predictions are kept.
+        engine: "vllm" or "hf".
+        max_tokens: longest completion.
+        seed: of the permutation of the ECGs.
+
+    Raises:
+        CompareError: a run is not finished, or names no held-out split.
+    """
+    paths, current = [], _Current(engine)
+    for run in runs:
+        store = _held_out(run)
+        for name, records in (
+            (SPLIT, store.ids),
+            (f"{SPLIT}-shuffled", list(np.random.default_rng(seed).permutation(store.ids))),
+        ):
+            path = run / "predictions" / f"{name}.jsonl"
+            decoding = {"temperature": 0.0, "max_tokens": max_tokens, "corpus": str(store.folder)}
+            if not _complete(path, decoding, len(store)):
+                generator, processor = current.of(run)
+                rows = _predict(generator, processor, store, records, max_tokens, f"{run.name} {name}")
+                path.parent.mkdir(exist_ok=True)
+                path.with_suffix(".json").write_text(json.dumps(decoding | {"engine": engine}), encoding="utf-8")
+                path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+            paths.append(path)
+    return paths
+
+
+class _Current:
+    """The engine in use; it is started once, and given another run's weights where the architecture is the same."""
+
+    def __init__(self, kind: str):
+        self.kind = kind
+        self._engine: VLLMEngine | None = None
+        self._config: dict[str, Any] = {}
+        self._run: Path | None = None
+        self._processor: GEMProcessor | None = None
+
+    def of(self, run: Path) -> tuple[Engine, GEMProcessor]:
+        folder = check_checkpoint(run)
+        model, processor = load_model(str(folder))
+        if self.kind == "hf":
+            return HFEngine(model.eval(), processor), processor
+        if self._engine is None or model.config.to_dict() != self._config:
+            register()
+            self._engine = VLLMEngine(folder, dtype="float32", max_model_len=_longest(model))
+            self._config = model.config.to_dict()
+        elif run != self._run:
+            self._engine.load_weights(model.named_parameters())
+        self._run = run
+        return self._engine, processor
+
+
+def _longest(model: Any) -> int:
+    return min(4096, model.config.text_config.max_position_embeddings)
+
+
+def _predict(
+    engine: Engine, processor: GEMProcessor, store: RecordStore, seen: Sequence[str], max_tokens: int, title: str
+) -> Iterator[dict[str, Any]]:
+    """`seen`: the record whose ECG and page each example is read with."""
+    examples = list(zip(store.examples, seen, strict=True))
+    for start in track(range(0, len(examples), BATCH), title):
+        batch = examples[start : start + BATCH]
+        texts = [processor.expand(processor.prompt(example["question"])) for example, _ in batch]
+        ids = processor.tokenizer(texts, add_special_tokens=False)["input_ids"]
+        prompts = [Prompt(i, [store.signal(r)], [store.page(r)]) for i, (_, r) in zip(ids, batch, strict=True)]
+        for (example, _), rollouts in zip(
+            batch, texts, engine.generate(prompts, temperature=0.0, max_tokens=max_tokens), strict=True
+        ):
+            completion = processor.tokenizer.decode(rollouts[0].token_ids, skip_special_tokens=True)
+            yield {
+                "record": example["record"],
+                "prompt": example["question"],
+                "completion": completion,
+                "tokens": len(rollouts[0].token_ids),
+            }
+
+
+def _held_out(run: Path) -> RecordStore:
+    recipe = run / "recipe.yaml"
+    if not (run / "finished.json").is_file() or not recipe.is_file():
+        raise CompareError(f"{run}: no finished run; repeat `ecg-r1 train` with its recipe to go on with it")
+    split = yaml.safe_load(recipe.read_text(encoding="utf-8"))["corpus"].get("evaluate")
+    if split is None:
+        raise CompareError(f"{recipe}: no `corpus.evaluate`, so there is nothing to predict")
+    return RecordStore(split)
+
+
+def _complete(path: Path, decoding: dict[str, Any], records: int) -> bool:
+    if not path.is_file() or not path.with_suffix(".json").is_file():
+        return False
+    made = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    lines = path.read_text(encoding="utf-8").count("\n")
+    return lines == records and all(made.get(key) == value for key, value in decoding.items())

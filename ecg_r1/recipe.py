@@ -1,0 +1,232 @@
+"""Recipe: what a run is. Typed and validated; an unknown key is an error that names the nearest known one.
+
+`base:` inherits from another file (deep merge), `key=value` on the command line overrides. Options of TRL, vLLM, DeepSpeed
+and PEFT keep their own names under `trainer`, `rollout.options`, `deepspeed` and `lora`; they are checked against those
+libraries where these are opened.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+
+class RecipeError(ValueError):
+    """A recipe cannot be read, or a key or value of it is wrong."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(_Strict):
+    """Where the records of a split come from: the simulator, or a folder of WFDB records."""
+
+    simulate: int | None = Field(None, gt=0)
+    records: str | None = None
+    folds: list[int] | None = None  # PTB-XL's strat_fold; needs ptbxl_database.csv in the folder or above it
+    limit: int | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Source:
+        if (self.simulate is None) == (self.records is None):
+            raise ValueError("give a source either `simulate: N` or `records: FOLDER`")
+        return self
+
+
+class Reports(_Strict):
+    """Shares of corrupted values in the target texts; see `ecg_r1.corpus.write.Corruption`."""
+
+    boilerplate: float = Field(0.0, ge=0, le=1)
+    rounded: float = Field(0.0, ge=0, le=1)
+    qt_from_qrs_end: float = Field(0.0, ge=0, le=1)
+
+
+class CorpusRecipe(_Strict):
+    """Splits to build: records, measurements, pages, target texts."""
+
+    stage: Literal["corpus"]
+    out: str
+    seed: int = 0
+    page_size: int = Field(112, ge=32, le=1024)
+    workers: int = Field(2, ge=1)
+    splits: dict[str, list[Source]]
+    reports: Reports = Reports()
+
+
+class Corpus(_Strict):
+    train: str
+    evaluate: str | None = None
+
+
+class Reward(BaseModel):
+    """A reward's name (registry, `path.py:function`, dotted path), its weight; every other key is an option of it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: str
+    weight: float = 1.0
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class Rollout(_Strict):
+    """Who generates. `options` are vLLM's engine arguments by their own names."""
+
+    engine: Literal["vllm", "hf"] = "vllm"
+    mode: Literal["colocate"] = "colocate"
+    dtype: str = "auto"
+    options: dict[str, Any] = {}
+
+
+class RewardWorkers(_Strict):
+    """How rewards run: worker processes (0: in process), deadline of one completion, share of errors that ends the run."""
+
+    workers: int = Field(0, ge=0)
+    timeout: float = Field(10.0, gt=0)
+    max_error_share: float = Field(0.05, ge=0, le=1)
+
+
+class _Run(_Strict):
+    run: str
+    model: str
+    seed: int = 0
+    corpus: Corpus
+    freeze: list[str] = []
+    lora: dict[str, Any] | None = None
+    trainer: dict[str, Any] = {}
+    deepspeed: str | None = None
+    processes: int = Field(1, ge=1)
+
+
+class PretrainRecipe(_Run):
+    """The towers alone, before any text: diagnosis and measurements from pooled features."""
+
+    stage: Literal["pretrain"]
+
+
+class SFTRecipe(_Run):
+    stage: Literal["sft"]
+
+
+class GRPORecipe(_Run):
+    stage: Literal["grpo"]
+    rewards: list[Reward] = Field(min_length=1)
+    reward_workers: RewardWorkers = RewardWorkers()
+    credit: Literal["sequence", "claim"] = "sequence"
+    rollout: Rollout = Rollout()
+
+
+RunRecipe = PretrainRecipe | SFTRecipe | GRPORecipe
+Recipe = CorpusRecipe | PretrainRecipe | SFTRecipe | GRPORecipe
+_ADAPTER: TypeAdapter[Recipe] = TypeAdapter(Annotated[Recipe, Field(discriminator="stage")])
+_STAGES: dict[str, type[BaseModel]] = {
+    "corpus": CorpusRecipe, "pretrain": PretrainRecipe, "sft": SFTRecipe, "grpo": GRPORecipe,
+}  # fmt: skip
+
+
+def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read, inherit, override, validate.
+
+    Args:
+        path: a YAML file.
+        overrides: `key=value` or `section.key=value`; the value is read as YAML.
+
+    Raises:
+        RecipeError: the file is missing or no mapping, a `base` goes in a circle, a key is unknown, a value is wrong.
+    """
+    path = Path(path)
+    values = _inherit(path, ())
+    for override in overrides:
+        _override(values, override)
+    return _validate(values, str(path))
+
+
+def _inherit(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    if path.resolve() in seen:
+        raise RecipeError(f"{path}: `base` goes in a circle")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.yaml")], 1)
+        raise RecipeError(f"{path}: no such recipe{_did_you_mean(near)}") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RecipeError(f"{path}: cannot be read as YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise RecipeError(f"{path}: a recipe is a mapping of keys to values")
+    base = values.pop("base", None)
+    return values if base is None else _merge(_inherit(path.parent / base, (*seen, path.resolve())), values)
+
+
+def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise RecipeError(f"override {override!r}: write it key=value or section.key=value")
+    *sections, last = key.split(".")
+    for section in sections:
+        inner = values.setdefault(section, {})
+        if not isinstance(inner, dict):
+            raise RecipeError(f"override {override!r}: {section!r} holds no keys")
+        values = inner
+    values[last] = yaml.safe_load(text)
+
+
+def _validate(values: dict[str, Any], where: str) -> Recipe:
+    try:
+        return _ADAPTER.validate_python(values)
+    except ValidationError as error:
+        model = _STAGES.get(str(values.get("stage")))
+        raise RecipeError("\n".join(f"{where}: {_explain(e, model)}" for e in error.errors())) from None
+
+
+def _explain(error: Any, model: type[BaseModel] | None) -> str:
+    if error["type"] in ("union_tag_not_found", "union_tag_invalid"):
+        return f"`stage` must be one of {', '.join(_STAGES)}"
+    place = error["loc"][1:]  # the first part is the stage
+    key = ".".join(str(part) for part in place)
+    if error["type"] == "extra_forbidden":
+        return unknown_key(key, _known_keys(model, place[:-1]))
+    if error["type"] == "missing":
+        return f'key "{key}" is missing'
+    return f'"{key}": {error["msg"]} (found {error["input"]!r})'
+
+
+def _known_keys(model: Any, place: Sequence[Any]) -> list[str]:
+    """Keys of the sub-model at `place`."""
+    for part in place:
+        if isinstance(part, int):
+            continue
+        annotation = model.model_fields[part].annotation
+        candidates = [annotation, *getattr(annotation, "__args__", ())]
+        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
+        if model is None:
+            return []
+    return list(model.model_fields) if model is not None else []
+
+
+def unknown_key(key: str, known: Iterable[str]) -> str:
+    """The message for an unknown key, with the nearest known one."""
+    return f'unknown key "{key}"' + _did_you_mean(difflib.get_close_matches(key.rsplit(".", 1)[-1], list(known), 1))
+
+
+def _did_you_mean(near: list[str]) -> str:
+    return f' — did you mean "{near[0]}"?' if near else ""
+
+
+def to_yaml(recipe: Recipe) -> str:
+    """The resolved recipe, as kept in a run directory and compared on resume."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)

@@ -1,0 +1,1 @@
+"""Recipes -> trained models: tower pre-training, SFT and GRPO, through TRL, vLLM and DeepSpeed."""

@@ -1,0 +1,97 @@
+"""Claim-level credit: the tokens of each verified value get the group advantage of that value's own reward.
+
+A completion quotes several values; each is held against the measurement on its own, and its characters are known.
+With one advantage for the whole sequence, a right PR beside a wrong QT is pushed down with it. Here the tokens of a
+quoted value carry that value's advantage among the G completions of its prompt, every other token the total's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from transformers import PreTrainedTokenizerBase
+
+Evidence = Sequence[Mapping]
+
+
+def claim_advantages(
+    advantages: torch.Tensor,
+    evidence: Sequence[Evidence],
+    token_spans: Sequence[Sequence[tuple[int, int]]],
+    length: int,
+    group: int,
+    scale: str,
+) -> torch.Tensor:
+    """Spread sequence advantages over tokens and put each claim's own advantage on the claim's tokens.
+
+    Args:
+        advantages: (B,) of the total reward; rows of a group stand together.
+        evidence: for each completion the rows of the `intervals` reward: `quantity`, `score` in [0, 1] or None, `span`
+            (start, end) in characters.
+        token_spans: for each completion the characters of each token.
+        length: T, tokens of the padded completions.
+        group: G, completions of a prompt.
+        scale: TRL's `scale_rewards`: "group", "batch" or "none", applied to each quantity's rewards as to the total's.
+
+    Returns:
+        (B, T) advantages.
+    """
+    spread = advantages.unsqueeze(1).repeat(1, length)
+    for quantity in sorted({row["quantity"] for rows in evidence for row in rows}):
+        scores = torch.tensor([_score(rows, quantity) for rows in evidence], device=advantages.device)
+        own = _normalise(scores, group, scale)
+        for i, rows in enumerate(evidence):
+            for row in rows:
+                if row["quantity"] == quantity and row.get("span") and not torch.isnan(own[i]):
+                    start, end = row["span"]
+                    for t, (left, right) in enumerate(token_spans[i][:length]):
+                        if left < end and right > start:
+                            spread[i, t] = own[i]
+    return spread
+
+
+def _score(rows: Evidence, quantity: str) -> float:
+    """The quantity's graded score in one completion; NaN where it is not quoted or cannot be verified."""
+    scores = [row["score"] for row in rows if row["quantity"] == quantity and row["score"] is not None]
+    return min(scores) if scores else float("nan")
+
+
+def _normalise(scores: torch.Tensor, group: int, scale: str) -> torch.Tensor:
+    grouped = scores.view(-1, group)
+    centred = (grouped - grouped.nanmean(dim=1, keepdim=True)).view(-1)
+    if scale == "none":
+        return centred
+    if scale == "batch":
+        return centred / (_std(scores) + 1e-4)
+    return (centred.view(-1, group) / (torch.stack([_std(row) for row in grouped]).unsqueeze(1) + 1e-4)).view(-1)
+
+
+def _std(scores: torch.Tensor) -> torch.Tensor:
+    known = scores[~scores.isnan()]
+    return known.std() if len(known) > 1 else scores.new_zeros(())
+
+
+def token_spans(
+    token_ids: Sequence[Sequence[int]], texts: Sequence[str], tokenizer: PreTrainedTokenizerBase
+) -> list[list[tuple[int, int]]]:
+    """Characters each token of a completion covers in its decoded text (special tokens cover none).
+
+    The tokenizer's own offsets where it splits the text as it was sampled, else the growth of the decoded prefix.
+    """
+    special = set(tokenizer.all_special_ids)
+    encoded = tokenizer(list(texts), add_special_tokens=False, return_offsets_mapping=True)
+    spans = []
+    for ids, text, again, offsets in zip(
+        token_ids, texts, encoded["input_ids"], encoded["offset_mapping"], strict=True
+    ):
+        kept = [i for i in ids if i not in special]
+        covered = list(offsets) if again == kept else _prefix_spans(kept, text, tokenizer)
+        known = iter(covered)
+        spans.append([(0, 0) if i in special else tuple(next(known)) for i in ids])
+    return spans
+
+
+def _prefix_spans(ids: Sequence[int], text: str, tokenizer: PreTrainedTokenizerBase) -> list[tuple[int, int]]:
+    ends = [min(len(text), len(tokenizer.decode(ids[: n + 1]))) for n in range(len(ids))]
+    return list(zip([0, *ends[:-1]], ends, strict=True))

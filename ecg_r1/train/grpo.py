@@ -1,0 +1,137 @@
+"""GRPO: TRL's GRPOTrainer, and the few overrides that carry the ECG to rollouts and to every policy pass.
+
+Stock TRL passes on the model inputs it knows by name and drops the rest without an error: a GEM would train without its
+ECG. The record index of each row therefore travels as one more row-aligned tensor, and every call of the policy gets the
+signals and pages of its rows. The only file that knows TRL's private methods; `tests/train/test_trl_seams.py` pins them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from datasets import Dataset
+from trl import GRPOConfig, GRPOTrainer
+
+from ..corpus.store import RecordStore
+from ..model.processing import GEMProcessor
+from .credit import claim_advantages, token_spans
+from .media import Media
+from .rewards import RewardSet
+from .rollout import rollouts_through
+
+
+class _WithMedia:
+    """Calls the policy with the media of its rows; TRL walks over the rows in chunks, in order."""
+
+    def __init__(self, model: Any, media: Media, indices: list[int]):
+        self.model, self.media, self.indices, self.row = model, media, indices, 0
+
+    def __call__(self, input_ids: torch.Tensor, **kwargs: Any) -> Any:
+        rows = self.indices[self.row : self.row + len(input_ids)]
+        self.row += len(input_ids)
+        return self.model(input_ids=input_ids, **kwargs, **self.media.tensors(rows, input_ids.device))
+
+
+class ECGGRPOTrainer(GRPOTrainer):
+    """
+    Args:
+        media: signals and pages of the training split, by record index.
+        reward_set: the rewards of the recipe; it keeps the scores of the last batch, with their evidence.
+        credit: "sequence" (plain GRPO) or "claim".
+        rollout: settings of `rollouts_through`, where `args.use_vllm`.
+        kwargs: GRPOTrainer's.
+    """
+
+    def __init__(
+        self, *, media: Media, reward_set: RewardSet, credit: str, rollout: dict[str, Any], **kwargs: Any
+    ):
+        self.media, self.reward_set, self.credit = media, reward_set, credit
+        self._records: list[str] = []
+        self._indices: list[int] = []
+        with rollouts_through(store=media.store, **rollout):
+            super().__init__(reward_funcs=reward_set.functions(), **kwargs)
+
+    def _tokenize_prompts(self, prompts: list[str]) -> tuple[list, None, dict[str, torch.Tensor]]:
+        processor = self.media.processor
+        ids = processor.tokenizer([processor.expand(p) for p in prompts], add_special_tokens=False)["input_ids"]
+        fields = {} if self.use_vllm else self.media.tensors(self._indices, self.accelerator.device)
+        return ids, None, fields
+
+    def _generate_single_turn(
+        self, prompt_ids: list, images: Any, multimodal_fields: dict, num_generations: int, has_tool_images: bool = False
+    ) -> tuple:
+        return super()._generate_single_turn(
+            prompt_ids, self._records, multimodal_fields, num_generations, has_tool_images
+        )
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        self._records = [row["record"] for row in inputs]
+        self._indices = [self.media.index(record) for record in self._records]
+        output = super()._generate_and_score_completions(inputs)
+        if self.credit == "claim":
+            output["advantages"] = self._claim_advantages(output)
+        return output | {"record_index": torch.tensor(self._indices, device=self.accelerator.device)}
+
+    def _claim_advantages(self, output: dict[str, Any]) -> torch.Tensor:
+        ids, mask = output["completion_ids"], output["completion_mask"].bool()
+        sampled = [row[kept].tolist() for row, kept in zip(ids, mask, strict=True)]
+        texts = self.processing_class.batch_decode(sampled, skip_special_tokens=True)
+        return claim_advantages(
+            output["advantages"],
+            self.reward_set.evidence(),
+            token_spans(sampled, texts, self.processing_class),
+            length=ids.shape[1],
+            group=self.num_generations if self.model.training else self.num_generations_eval,
+            scale=self.scale_rewards,
+        )
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        self._indices = inputs["record_index"].tolist()
+        return super()._compute_loss(model, inputs)
+
+    def _get_per_token_logps_and_entropies(self, model: Any, *args: Any, **kwargs: Any) -> tuple:
+        return super()._get_per_token_logps_and_entropies(_WithMedia(model, self.media, self._indices), *args, **kwargs)
+
+
+def grpo_dataset(store: RecordStore, processor: GEMProcessor) -> Dataset:
+    """Prompts and record ids; the arrays stay in the store."""
+    return Dataset.from_dict(
+        {
+            "prompt": [processor.prompt(example["question"]) for example in store.examples],
+            "record": [example["record"] for example in store.examples],
+        }
+    )
+
+
+def grpo_trainer(
+    model: Any,
+    processor: GEMProcessor,
+    store: RecordStore,
+    config: GRPOConfig,
+    peft_config: Any,
+    callbacks: list[Any],
+    *,
+    reward_set: RewardSet,
+    credit: str,
+    rollout: dict[str, Any],
+) -> ECGGRPOTrainer:
+    config.remove_unused_columns = False
+    local_batch = config.per_device_train_batch_size * config.steps_per_generation
+    if credit == "claim" and local_batch % config.num_generations:
+        raise ValueError(
+            f"credit: claim needs whole groups in each process, but {local_batch} completions a process are no multiple "
+            f"of num_generations={config.num_generations}; change per_device_train_batch_size or steps_per_generation"
+        )
+    return ECGGRPOTrainer(
+        media=Media(store, processor),
+        reward_set=reward_set,
+        credit=credit,
+        rollout=rollout,
+        model=model,
+        args=config,
+        train_dataset=grpo_dataset(store, processor),
+        processing_class=processor.tokenizer,
+        peft_config=peft_config,
+        callbacks=callbacks,
+    )

@@ -1,0 +1,193 @@
+"""Recipe -> processes -> trained model. Repeating the command resumes the run."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from ..recipe import GRPORecipe, PretrainRecipe, RecipeError, RunRecipe, SFTRecipe, read_recipe, unknown_key
+
+DEEPSPEED = {"zero2": "zero2.json", "zero3": "zero3.json"}
+
+
+def train(path: str, overrides: list[str], *, dry_run: bool = False) -> Path:
+    """Run a recipe, in this process or, where it asks for several, under torchrun.
+
+    Returns:
+        The run's folder.
+
+    Raises:
+        RecipeError: the recipe, an option of it, or the folder it names is wrong.
+    """
+    recipe = read_recipe(path, overrides)
+    if isinstance(recipe, (PretrainRecipe, SFTRecipe, GRPORecipe)):
+        if recipe.processes > 1 and "TORCHELASTIC_RUN_ID" not in os.environ and not dry_run:
+            return _spawn(recipe, path, overrides)
+        _set_environment()
+        return _run(recipe, path, dry_run)
+    raise RecipeError(f"{path}: a corpus is built with `ecg-r1 corpus`, not trained")
+
+
+def _set_environment() -> None:
+    """What must stand before torch, vLLM or DeepSpeed is imported."""
+    defaults = {
+        "OMP_WAIT_POLICY": "PASSIVE",  # spinning OpenMP threads starve each other on a busy machine (7-11x)
+        "GOMP_SPINCOUNT": "0",
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+        "TOKENIZERS_PARALLELISM": "false",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        # DeepSpeed asks for mpi4py unless the variables of a launcher are there.
+        "RANK": "0",
+        "LOCAL_RANK": "0",
+        "WORLD_SIZE": "1",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(_free_port()),
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+
+
+def _spawn(recipe: RunRecipe, path: str, overrides: list[str]) -> Path:
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={recipe.processes}",
+        "-m", "ecg_r1.cli", "train", path, *overrides,
+    ]  # fmt: skip
+    if subprocess.run(command, check=False).returncode:
+        raise RuntimeError(f"{recipe.run}: a training process failed; its error stands above")
+    return Path(recipe.run)
+
+
+def _run(recipe: RunRecipe, path: str, dry_run: bool) -> Path:
+    import torch
+    from transformers import set_seed
+
+    from ..corpus.store import RecordStore
+    from ..model.checkpoint import check_checkpoint, freeze, load_model, save
+    from ..model.presets import PRESETS
+    from .run import MetricsLog, RunDirectory
+
+    config = _trainer_config(recipe, path)
+    store = RecordStore(recipe.corpus.train)
+    reward_set = _reward_set(recipe, store)
+    if recipe.model not in PRESETS:
+        check_checkpoint(recipe.model)
+    if dry_run:
+        return Path(recipe.run)
+    run = RunDirectory(recipe, recipe.run)
+    if run.finished:
+        return run.folder
+    set_seed(recipe.seed)
+    run.write_environment(recipe.seed)
+    texts = (text for example in store.examples for text in (example["question"], example["response"]))
+    model, processor = load_model(recipe.model, texts=texts)
+    if recipe.model in PRESETS:  # an engine reads the policy from a folder
+        save(model, processor, run.folder / "initial")
+    freeze(model, recipe.freeze)
+    peft_config = _peft_config(recipe.lora)
+    callbacks = [MetricsLog(run.folder / "metrics.jsonl")]
+    trainer: Any
+    if isinstance(recipe, PretrainRecipe):
+        from .pretrain import pretrain_trainer
+
+        trainer = pretrain_trainer(model, processor, store, config, callbacks)
+    elif isinstance(recipe, SFTRecipe):
+        from .sft import sft_trainer
+
+        trainer = sft_trainer(model, processor, store, config, peft_config, callbacks)
+    else:
+        from .grpo import grpo_trainer
+
+        checkpoint = run.folder / "initial" if recipe.model in PRESETS else check_checkpoint(recipe.model)
+        rollout = {
+            "checkpoint": str(checkpoint),
+            "seed": recipe.seed,
+            "engine": {"dtype": recipe.rollout.dtype, **recipe.rollout.options},
+        }
+        trainer = grpo_trainer(
+            model, processor, store, config, peft_config, callbacks,
+            reward_set=reward_set, credit=recipe.credit, rollout=rollout,
+        )  # fmt: skip
+    started, cpu = time.time(), time.process_time()
+    trainer.train(resume_from_checkpoint=run.last_checkpoint())
+    facts = {"seconds": time.time() - started, "cpu_seconds": time.process_time() - cpu, "steps": trainer.state.global_step}
+    if trainer.is_world_process_zero():
+        trained = trainer.accelerator.unwrap_model(trainer.model)
+        save(trained.gem if isinstance(recipe, PretrainRecipe) else trained, processor, run.model)
+        run.finish(**facts)
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+    return run.folder
+
+
+def _trainer_config(recipe: RunRecipe, path: str) -> Any:
+    from transformers import TrainingArguments
+    from trl import GRPOConfig, SFTConfig
+
+    kind = {PretrainRecipe: TrainingArguments, SFTRecipe: SFTConfig, GRPORecipe: GRPOConfig}[type(recipe)]
+    fields = {field.name for field in dataclasses.fields(kind) if field.init}
+    ours = {"output_dir", "seed", "deepspeed", "use_vllm", "report_to"}
+    for key in recipe.trainer:
+        if key in ours:
+            raise RecipeError(f'{path}: "trainer.{key}" is set by the recipe itself; remove it')
+        if key not in fields:
+            raise RecipeError(f"{path}: {unknown_key(f'trainer.{key}', fields - ours)}")
+    checkpoints = str(Path(recipe.run) / "checkpoints")
+    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(Path(recipe.run) / "tensorboard"))
+    options: dict[str, Any] = {
+        "output_dir": checkpoints,
+        "seed": recipe.seed,
+        "report_to": ["tensorboard"],
+        "deepspeed": _deepspeed(recipe.deepspeed, path),
+        "bf16": False,
+    }
+    if isinstance(recipe, GRPORecipe):
+        options |= {
+            "use_vllm": recipe.rollout.engine == "vllm",
+            "vllm_mode": recipe.rollout.mode,
+            "reward_weights": [reward.weight for reward in recipe.rewards],
+        }
+    try:
+        return kind(**(options | recipe.trainer))
+    except (TypeError, ValueError) as error:
+        raise RecipeError(f'{path}: "trainer": {error}') from error
+
+
+def _deepspeed(name: str | None, path: str) -> str | None:
+    """`zero2`, `zero3`, or a DeepSpeed configuration file."""
+    if name is None:
+        return None
+    from importlib.resources import files
+
+    file = Path(str(files("ecg_r1").joinpath("recipes", "deepspeed", DEEPSPEED[name]))) if name in DEEPSPEED else Path(name)
+    if not file.is_file():
+        raise RecipeError(f'{path}: "deepspeed": {name!r} is none of {", ".join(DEEPSPEED)} nor a file')
+    return str(file)
+
+
+def _peft_config(lora: dict[str, Any] | None) -> Any:
+    if lora is None:
+        return None
+    from peft import LoraConfig
+
+    return LoraConfig(**lora)
+
+
+def _reward_set(recipe: RunRecipe, store: Any) -> Any:
+    if not isinstance(recipe, GRPORecipe):
+        return None
+    from .rewards import RewardSet
+
+    return RewardSet(recipe.rewards, recipe.reward_workers, store)
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -1,0 +1,95 @@
+"""Tower pre-training: what ECG-CoCa is to GEM, at the scale of a laptop.
+
+GEM starts from an ECG tower that was trained contrastively on reports with the measured intervals appended (ECG-CoCa,
+"WFEP"). Here both towers learn, from pooled features, the record's diagnoses and its measured quantities. The heads are
+thrown away; the towers go into a GEM whose language model is still untrained.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.functional import binary_cross_entropy_with_logits, smooth_l1_loss
+from transformers import Trainer, TrainingArguments
+
+from ..corpus.store import RecordStore
+from ..model.modeling import GEMForConditionalGeneration
+from ..model.processing import GEMProcessor
+from .media import Media
+
+REGRESSED = ("heart_rate_bpm", "pr_ms", "qrs_ms", "qt_ms")
+
+
+class TowerProbe(nn.Module):
+    """Linear heads over the mean token of each tower.
+
+    Targets are standardised over the split; a quantity that is unmeasurable in a record (NaN) does not count.
+    """
+
+    def __init__(self, gem: GEMForConditionalGeneration, diagnoses: int):
+        super().__init__()
+        self.gem = gem
+        outputs = diagnoses + len(REGRESSED)
+        self.ecg_head = nn.Linear(gem.config.ecg_config.hidden_size, outputs)
+        self.page_head = nn.Linear(gem.config.vision_config.hidden_size, outputs)
+
+    def forward(
+        self, ecg_values: torch.Tensor, pixel_values: torch.Tensor, diagnoses: torch.Tensor, quantities: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        model = self.gem.model
+        ecg = self.ecg_head(model.ecg_tower(ecg_values).mean(dim=1))
+        hidden = model.vision_tower(pixel_values, output_hidden_states=True).hidden_states
+        page = self.page_head(hidden[model.vision_feature_layer][:, 1:].mean(dim=1))
+        return {"loss": self._loss(ecg, diagnoses, quantities) + self._loss(page, diagnoses, quantities)}
+
+    @staticmethod
+    def _loss(output: torch.Tensor, diagnoses: torch.Tensor, quantities: torch.Tensor) -> torch.Tensor:
+        logits, values = output.split([diagnoses.shape[1], quantities.shape[1]], dim=1)
+        known = ~quantities.isnan()
+        regression = smooth_l1_loss(values[known], quantities[known], beta=0.1)
+        return binary_cross_entropy_with_logits(logits, diagnoses) + regression
+
+
+class _PretrainCollator:
+    def __init__(self, media: Media, diagnoses: torch.Tensor, quantities: torch.Tensor):
+        self.media, self.diagnoses, self.quantities = media, diagnoses, quantities
+
+    def __call__(self, indices: list[int]) -> dict[str, torch.Tensor]:
+        media = self.media.tensors(indices)
+        return {
+            "ecg_values": media["ecg_values"][media["media_index"]],
+            "pixel_values": media["pixel_values"][media["media_index"]],
+            "diagnoses": self.diagnoses[indices],
+            "quantities": self.quantities[indices],
+        }
+
+
+def targets(store: RecordStore) -> tuple[torch.Tensor, torch.Tensor]:
+    """Multi-hot diagnoses (N, D) and standardised quantities (N, 4), NaN where unmeasurable."""
+    names = sorted({name for record in store.ids for name in store.diagnoses(record)})
+    diagnoses = torch.tensor([[float(name in store.diagnoses(r)) for name in names] for r in store.ids])
+    values = [[store.measurements(r).value(name) for name in REGRESSED] for r in store.ids]
+    quantities = torch.tensor([[float("nan") if v is None else v for v in row] for row in values])
+    mean = quantities.nanmean(dim=0)
+    deviation = (quantities - mean).square().nanmean(dim=0).sqrt().clamp(min=1e-6)
+    return diagnoses, (quantities - mean) / deviation
+
+
+def pretrain_trainer(
+    model: GEMForConditionalGeneration,
+    processor: GEMProcessor,
+    store: RecordStore,
+    config: TrainingArguments,
+    callbacks: list[Any],
+) -> Trainer:
+    diagnoses, quantities = targets(store)
+    config.remove_unused_columns = False
+    return Trainer(
+        model=TowerProbe(model, diagnoses.shape[1]),
+        args=config,
+        train_dataset=list(range(len(store))),  # type: ignore[arg-type]
+        data_collator=_PretrainCollator(Media(store, processor), diagnoses, quantities),
+        callbacks=callbacks,
+    )

@@ -1,0 +1,61 @@
+"""The recipe's rewards as TRL calls them: one function each, all scored once a batch, evidence kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..corpus.store import RecordStore
+from ..recipe import Reward, RewardWorkers
+from ..scoring.contract import Score
+from ..scoring.pool import RewardPool
+from ..scoring.registry import load_reward
+
+
+class RewardSet:
+    """
+    Args:
+        rewards: of the recipe, each with its weight and options.
+        workers: processes, deadline and the share of errors that stops the run.
+        store: the split whose cases are scored.
+
+    Raises:
+        RewardError: a reward cannot be loaded.
+    """
+
+    def __init__(self, rewards: Sequence[Reward], workers: RewardWorkers, store: RecordStore):
+        self.rewards = [load_reward(reward.name, reward.options) for reward in rewards]
+        self.store = store
+        self.pool = RewardPool(
+            self.rewards, workers=workers.workers, deadline=workers.timeout, error_limit=workers.max_error_share
+        )
+        self._batch: list[list[Score]] = []
+
+    def functions(self) -> list[Callable[..., list[float | None]]]:
+        """One callable for each reward; TRL calls them in this order, and logs each under its `__name__`."""
+        return [self._function(position, reward.name) for position, reward in enumerate(self.rewards)]
+
+    def evidence(self) -> list[list[dict[str, Any]]]:
+        """Evidence rows of the last batch, for each completion over all rewards."""
+        return [[dict(row) for score in scores for row in score.evidence] for scores in zip(*self._batch, strict=True)]
+
+    def _function(self, position: int, name: str) -> Callable[..., list[float | None]]:
+        def function(
+            completions: list[str], record: list[str], log_extra: Any, log_metric: Any, **_: Any
+        ) -> list[float | None]:
+            if position == 0:
+                self._score(completions, record, log_extra, log_metric)
+            scores = self._batch[position]
+            log_extra(f"{name}/explanation", [score.error or score.explanation for score in scores])
+            return [None if score.value is None else float(score.value) for score in scores]
+
+        function.__name__ = name
+        return function
+
+    def _score(self, completions: list[str], records: list[str], log_extra: Any, log_metric: Any) -> None:
+        self._batch = self.pool.score(completions, [self.store.case(record) for record in records])
+        log_extra("record", records)
+        log_extra("evidence", [json.dumps(rows) for rows in self.evidence()])
+        for counter, value in self.pool.counters().items():
+            log_metric(counter, value)

@@ -1,0 +1,84 @@
+"""TRL's generation seam: rollouts through `Engine`, from the same signals and pages as the policy update."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from itertools import groupby
+from typing import Any
+
+import trl.trainer.grpo_trainer as trl_grpo
+from trl.generation.vllm_generation import VLLMGeneration
+
+from ..corpus.store import RecordStore
+from ..model.engine import Prompt, VLLMEngine
+
+
+class ECGRollout(VLLMGeneration):
+    """Stands where TRL builds its `VLLMGeneration`; keeps its parameter iteration (PEFT merge, ZeRO gathering).
+
+    Differences: the engine keeps the trainer's dtype; each distinct prompt is sent once with n = G; the record ids
+    that ride in TRL's image slot become `ecg` and `image` inputs; a weight sync resets every cache of the engine.
+    """
+
+    def __init__(self, *, store: RecordStore, checkpoint: str, seed: int, engine: dict[str, Any], **kwargs: Any):
+        self.store, self.checkpoint, self.seed, self.engine_options = store, checkpoint, seed, engine
+        super().__init__(**kwargs)
+
+    def _init_vllm(self) -> None:
+        self.engine = VLLMEngine(
+            self.checkpoint,
+            seed=self.seed + self.accelerator.process_index,
+            **{
+                "max_model_len": self.max_model_length,
+                "max_num_seqs": self.max_num_seqs,
+                "gpu_memory_utilization": self.gpu_memory_utilization,
+                "distributed_executor_backend": "external_launcher",
+            }
+            | self.engine_options,
+        )
+        self.accelerator.wait_for_everyone()
+
+    def sync_weights(self) -> None:
+        self.engine.load_weights(self._iter_named_params())
+
+    def generate(
+        self, prompts: list[list[int]], images: list[str], num_generations: int, profiler: Any = None
+    ) -> tuple[list, list, list, None]:
+        """`images` holds a record id for each prompt; equal neighbours are one prompt with n completions."""
+        groups = [(key, len(list(rows))) for key, rows in groupby(zip(prompts, images, strict=True))]
+        sampling = {
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "top_k": self.top_k,
+            "min_p": self.min_p or 0.0,
+            "repetition_penalty": self.repetition_penalty,
+            "max_tokens": self.max_completion_length,
+        } | self.generation_kwargs
+        sizes = {size for _, size in groups}
+        n = sizes.pop() if len(sizes) == 1 else 1  # neighbours that share a record by chance: ask one by one
+        keys = [key for key, size in groups for _ in range(size // n)]
+        with profiler or nullcontext():
+            completions = self.engine.generate([self._prompt(*key) for key in keys], n=n, **sampling)
+        rollouts = [rollout for group in completions for rollout in group]
+        return (
+            prompts,
+            [rollout.token_ids for rollout in rollouts],
+            [[[logprob] for logprob in rollout.logprobs] for rollout in rollouts],
+            None,
+        )
+
+    def _prompt(self, token_ids: list[int], record: str) -> Prompt:
+        return Prompt(token_ids, [self.store.signal(record)], [self.store.page(record)])
+
+
+@contextmanager
+def rollouts_through(**settings: Any) -> Iterator[None]:
+    """While TRL's trainer is built, it finds `ECGRollout` under the name it builds its vLLM client from."""
+    original = trl_grpo.VLLMGeneration
+    trl_grpo.VLLMGeneration = partial(ECGRollout, **settings)  # type: ignore[assignment,misc]
+    try:
+        yield
+    finally:
+        trl_grpo.VLLMGeneration = original  # type: ignore[misc]
