@@ -1,0 +1,48 @@
+"""The child process that runs rewards: `python -m ecg_r1.scoring.worker FD`, with a connection to its parent at FD."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from dataclasses import asdict
+from multiprocessing.connection import Connection
+
+from ecg_r1.scoring.calls import call
+from ecg_r1.scoring.completion import Completion
+from ecg_r1.scoring.registry import load_reward
+
+
+def _die_with(parent: int) -> None:
+    """End this process when its parent has gone, even while a reward spins."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)
+
+
+def serve(connection: Connection) -> None:
+    """Answer tasks until the parent hangs up.
+
+    A task is (texts, cases, plan), plan the [(reward, samples of one call)] to work through in order; after each call
+    goes back JSON, so that nothing a reward returns is ever unpickled: [seconds, [a Score's fields, …]].
+    """
+    rewards = [load_reward(spec, options) for spec, options in connection.recv()]
+    connection.send_bytes(b"ready")
+    while True:
+        texts, cases, plan = connection.recv()
+        completions = [Completion.parse(text) for text in texts]
+        for reward, samples in plan:
+            began = time.perf_counter()
+            scores = call(rewards[reward], [completions[i] for i in samples], [cases[i] for i in samples])
+            answer = [time.perf_counter() - began, [asdict(score) for score in scores]]
+            connection.send_bytes(json.dumps(answer, default=str).encode())
+
+
+if __name__ == "__main__":
+    threading.Thread(target=_die_with, args=(os.getppid(),), daemon=True).start()
+    try:
+        serve(Connection(int(sys.argv[1])))
+    except (EOFError, BrokenPipeError, KeyboardInterrupt):
+        sys.exit(0)
