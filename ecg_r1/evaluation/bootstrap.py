@@ -1,7 +1,7 @@
 """Tallies that can be resampled, and the paired bootstrap and McNemar's test over them.
 
-Every metric here is a function of per-record counts summed over records (a rate, a mean error, a macro F1). Resampling records is
-then one matrix product, and two models are resampled with the same draws, which is what makes the interval a paired one.
+Every metric here is a function of per-record counts summed over records (a rate, a mean error, a macro F1). Resampling
+records is then one matrix product. Two models are resampled with the same draws, which makes the interval a paired one.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def draw(records: int, resamples: int, seed: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Interval:
-    """A difference and its percentile bootstrap interval (Efron and Tibshirani 1993, chapter 13). NaN where undefined."""
+    """A difference and its percentile bootstrap interval (Efron and Tibshirani 1993, ch. 13). NaN where undefined."""
 
     difference: float
     low: float

@@ -15,13 +15,15 @@ from PIL import Image
 from ecg_r1.ecg.measure import Measurements
 from ecg_r1.evaluation.metrics import Judged
 from ecg_r1.evaluation.shown import QUANTITY_TITLES, UNITS
+from ecg_r1.scoring.verify import NOT_MEASURED
 
 SPREAD, WORSE = 12, 3
 RULE = (
-    f"{SPREAD} records drawn by seed {{seed}} before any answer was looked at, in turn over the diagnoses (the most frequent first); "
-    f"then up to {WORSE} more, drawn by the same seed among the records where {{later}} had fewer of its quoted values "
-    "supported than {earlier} or lost a right diagnosis, so that its losses are seen too."
+    f"{SPREAD} records drawn by seed {{seed}} before any answer was looked at, in turn over the diagnoses (the most "
+    f"frequent first); then up to {WORSE} more, drawn by the same seed among the records where {{later}} had fewer of "
+    "its quoted values supported than {earlier} or lost a right diagnosis, so that its losses are seen too."
 )
+TAGS = [escape(f"<{slash}{name}>") for name in ("think", "answer") for slash in ("", "/")]
 MARKS = {"supported": "✓", "contradicted": "✗", "unverifiable": "?"}
 
 
@@ -37,7 +39,9 @@ def choose(judged: Mapping[str, Sequence[Judged]], seed: int) -> list[tuple[str,
     spread = [pile[turn] for turn in range(rounds) for _, pile in piles if turn < len(pile)][:SPREAD]
     chosen = [(record, "spread") for record in spread]
     if others:
-        worse = [a.record_id for a, b in zip(later, others[0], strict=True) if _worse(a, b) and a.record_id not in spread]
+        worse = [
+            a.record_id for a, b in zip(later, others[0], strict=True) if _worse(a, b) and a.record_id not in spread
+        ]
         chosen += [(worse[i], "worse") for i in generator.permutation(len(worse))[:WORSE]]
     return chosen
 
@@ -55,7 +59,8 @@ def case(
     note = '<span class="tag">drawn from the losses</span>' if why == "worse" else ""
     columns = "".join(column(name, i, rows) for i, (name, rows) in enumerate(judged.items()))
     return (
-        f'<article class="case" id="case-{number}"><h3>{number}. {escape(truth)} {note}<small>{escape(record_id)}</small></h3>'
+        f'<article class="case" id="case-{number}">'
+        f"<h3>{number}. {escape(truth)} {note}<small>{escape(record_id)}</small></h3>"
         f'{measured(measurements)}<img src="{data_uri(page)}" alt="12-lead ECG of {escape(record_id)}" loading="lazy">'
         f'<div class="columns">{columns}</div></article>'
     )
@@ -66,9 +71,13 @@ def measured(measurements: Measurements) -> str:
     items = []
     for quantity, title in QUANTITY_TITLES.items():
         value, reason = measurements.value(quantity), measurements.reason(quantity)
-        if value is None and reason == "not measured":
+        if reason == NOT_MEASURED:
             continue
-        shown = f"<dd>{value:.0f} {UNITS[quantity]}</dd>" if value is not None else f'<dd class="none">{escape(reason or "")}</dd>'
+        shown = (
+            f"<dd>{value:.0f} {UNITS[quantity]}</dd>"
+            if value is not None
+            else f'<dd class="none">{escape(reason or "")}</dd>'
+        )
         items.append(f"<div><dt>{title}</dt>{shown}</div>")
     return f'<dl class="measured" title="measured on the signal">{"".join(items)}</dl>'
 
@@ -89,24 +98,26 @@ def column(name: str, colour: int, judged: Judged) -> str:
 def highlighted(text: str, evidence: Sequence[Mapping[str, Any]]) -> str:
     """The model's text, escaped, with every judged span marked. Of spans that overlap, the first is marked."""
     parts, at = [], 0
-    for row in sorted((row for row in evidence if row.get("span")), key=lambda row: tuple(row["span"])):
+    for row in sorted(evidence, key=lambda row: tuple(row["span"])):
         start, end = row["span"]
         if start < at:
             continue
         parts += [escape(text[at:start]), _marked(text[start:end], row)]
         at = end
-    return "".join([*parts, escape(text[at:])])
+    page = "".join([*parts, escape(text[at:])])
+    for tag in TAGS:
+        page = page.replace(tag, f"<i>{tag}</i>")
+    return page
 
 
 def _marked(quote: str, row: Mapping[str, Any]) -> str:
     verdict = row["verdict"]
     if row["measured"] is not None:
-        unit = UNITS.get(row["quantity"], row["unit"] or "")
-        measured = f"{row['measured']:.0f} {unit}"
+        measured = f"{row['measured']:.0f} {UNITS[row['quantity']]}"
     else:
-        measured = "not measurable" if row["quantity"] in UNITS else "not measured"
+        measured = NOT_MEASURED if row["reason"] == NOT_MEASURED else "not measurable"
     return (
-        f'<mark class="{escape(verdict)}" title="{escape(row.get("reason") or "")}">{escape(quote)}'
+        f'<mark class="{escape(verdict)}" title="{escape(row["reason"])}">{escape(quote)}'
         f"<b>{MARKS[verdict]} {escape(measured)}</b></mark>"
     )
 

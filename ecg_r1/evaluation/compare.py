@@ -20,7 +20,7 @@ from ecg_r1.evaluation.terminal import print_comparison
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything the report shows: the runs, their judged completions by run name, and `result`, which is compare.json."""
+    """What the report shows: the runs, their judged completions by run name, and `result`, which is compare.json."""
 
     split: str
     runs: tuple[Run, ...]
@@ -69,7 +69,7 @@ def compare(
             for earlier, later in itertools.combinations(loaded, 2)
         },
         "bootstrap": {"resamples": resamples, "seed": seed, "level": 0.95},
-        "reports": dict(loaded[0].recipe["corpus"].get("reports") or {}),
+        "reports": dict(loaded[0].trained_on.get("reports") or {}),
         "seeds": [_seed(Path(path)) for path in seeds],
     }
     out.mkdir(parents=True, exist_ok=True)
@@ -83,8 +83,7 @@ def _model(run: Run, judged: Sequence[Judged], table: Mapping[str, Tally], store
     values = nested({name: _number(tally.value()) for name, tally in table.items()})
     values["chance_accuracy"] = chance_accuracy(judged)
     if run.shuffled is not None:
-        dealt = judge(run.shuffled, store)
-        values["shuffled"] = sum(j.correct for j in dealt) / len(dealt)
+        values["shuffled"] = _number(tallies(judge(run.shuffled, store))["diagnosis_accuracy"].value())
     values["diagnoses"] = per_diagnosis(judged)
     return values
 
@@ -93,7 +92,9 @@ def _pair(
     judged: Mapping[str, Sequence[Judged]], tables: Mapping[str, Mapping[str, Tally]], later: str, earlier: str, draws
 ) -> dict[str, Any]:
     intervals = {
-        name: {key: _number(value) for key, value in asdict(paired_interval(tally, tables[earlier][name], draws)).items()}
+        name: {
+            key: _number(value) for key, value in asdict(paired_interval(tally, tables[earlier][name], draws)).items()
+        }
         for name, tally in tables[later].items()
     }
     both = list(zip(judged[later], judged[earlier], strict=True))

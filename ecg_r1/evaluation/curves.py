@@ -1,4 +1,4 @@
-"""Learning curves as inline SVG: no plotting library, no fonts of their own, and they follow the page's light or dark colours."""
+"""Learning curves as inline SVG: no plotting library, and they follow the page's light or dark colours."""
 
 from __future__ import annotations
 

@@ -3,15 +3,82 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as parquet
 from rich.console import Console, Group
 from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
-STYLES = {"supported": "black on green", "contradicted": "white on red", "unverifiable": "black on bright_black"}
-NOT_REWARDS = {"step", "prompt", "completion", "evidence", "advantage", "record"}
+STYLES = {"supported": "green", "contradicted": "red", "unverifiable": "bright_black"}
+NOT_REWARDS = ("step", "prompt", "completion", "evidence", "advantage", "record")
+
+
+class InspectError(ValueError):
+    """There are no such completions to look at."""
+
+
+def inspect(
+    run: Path, *, step: int | None = None, by: str | None = None, count: int = 4, console: Console | None = None
+) -> None:
+    """Print completions of one training step.
+
+    Args:
+        run: a run directory with `completions/*.parquet`.
+        step: the last one that was saved, unless given.
+        by: a reward's name (or `advantage`): show its lowest scores first; otherwise in the order of training.
+        count: how many.
+
+    Raises:
+        InspectError: no completions, no such step, or no such reward; the message names those there are.
+    """
+    rows = _rows(run, step)
+    rewards = [name for name in rows[0] if name not in NOT_REWARDS]
+    if by is not None:
+        if by not in (*rewards, "advantage"):
+            raise InspectError(f"{run}: no reward {by!r} in the completions; there are {', '.join(rewards)}, advantage")
+        rows = sorted((row for row in rows if row[by] is not None), key=lambda row: row[by])
+    console = console or Console()
+    for row in rows[:count]:
+        console.print(_panel(row, rewards))
+
+
+def _rows(run: Path, step: int | None) -> list[dict[str, Any]]:
+    files = sorted((run / "completions").glob("*.parquet"))
+    if not files:
+        raise InspectError(f"{run / 'completions'}: no completions; GRPO saves them where `log_completions` is on")
+    if step is None:
+        rows = parquet.read_table(files[-1]).to_pylist()
+        step = max(row["step"] for row in rows)
+    else:
+        rows = [row for file in files for row in parquet.read_table(file, filters=[("step", "=", step)]).to_pylist()]
+    rows = [row for row in rows if row["step"] == step]
+    if not rows:
+        raise InspectError(f"{run / 'completions'}: no completions of step {step}")
+    return rows
+
+
+def _panel(row: Mapping[str, Any], rewards: list[str]) -> Panel:
+    evidence = json.loads(row.get("evidence") or "[]")
+    text = Text(row["completion"])
+    for claim in evidence:
+        text.stylize(STYLES[claim["verdict"]], *claim["span"])
+    claims = [
+        Text(f"{claim['verdict']:>12}  {claim['text']}  (measured: {_measured(claim)})", style=STYLES[claim["verdict"]])
+        for claim in evidence
+    ]
+    scores = "  ".join(f"{name} {_score(row[name])}" for name in rewards)
+    title = Text(f"step {row['step']}  {row.get('record') or ''}".rstrip())
+    return Panel(
+        Group(text, Text(), *claims), title=title, subtitle=Text(f"{scores}  advantage {_score(row['advantage'])}")
+    )
+
+
+def _measured(claim: Mapping[str, Any]) -> str:
+    return "nothing" if claim["measured"] is None else f"{claim['measured']:.0f} {claim['unit']}"
+
+
+def _score(value: float | None) -> str:
+    return "–" if value is None else f"{value:+.2f}"

@@ -1,8 +1,7 @@
-"""What a model's completions are worth, record by record: the rewards' parser and judgement, none of the rewards' shaping."""
+"""What completions are worth, record by record: the rewards' parser and judgement, none of the rewards' shaping."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,27 +9,24 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ecg_r1.ecg.diagnosis import vocabulary
+from ecg_r1.ecg.diagnosis import UnknownDiagnosis, vocabulary
 from ecg_r1.ecg.measure import QUANTITIES, Measurements
 from ecg_r1.evaluation.bootstrap import Tally, macro_f1
 from ecg_r1.scoring import Case, Completion
 from ecg_r1.scoring.verify import verify
 
-_TEXT = r"(?:(?!</?(?:think|answer)>).)*"  # anything but one of the four tags
-_FORMAT = re.compile(rf"\s*<think>(?P<think>{_TEXT})</think>\s*<answer>(?P<answer>{_TEXT})</answer>\s*", re.DOTALL)
 VERDICTS = ("supported", "contradicted", "unverifiable")
 
 
-class Records(Protocol):
+class Cases(Protocol):
     """The part of `corpus.store.RecordStore` that judging needs."""
 
-    def measurements(self, record_id: str) -> Measurements: ...
-    def diagnoses(self, record_id: str) -> tuple[str, ...]: ...
+    def case(self, record_id: str) -> Case: ...
 
 
 @dataclass(frozen=True)
 class Judged:
-    """One record's completion beside its truth. `evidence` holds a row per quoted value, as `scoring.verify` writes them."""
+    """One record's completion beside its truth. `evidence` holds `scoring.verify`'s row for each quoted value."""
 
     record_id: str
     completion: Completion
@@ -49,54 +45,65 @@ class Judged:
         return sum(row["verdict"] == verdict for row in self.evidence)
 
 
-def judge(predictions: Mapping[str, str], records: Records) -> list[Judged]:
+def judge(predictions: Mapping[str, str], cases: Cases) -> list[Judged]:
     """Parse and verify each completion against its own record, in the predictions' order."""
-    return [_judge(record_id, text, records) for record_id, text in predictions.items()]
+    return [_judge(text, cases.case(record_id)) for record_id, text in predictions.items()]
 
 
-def _judge(record_id: str, text: str, records: Records) -> Judged:
+def _judge(text: str, case: Case) -> Judged:
     completion = Completion.parse(text)
-    truth = tuple(records.diagnoses(record_id))
-    case = Case(record_id=record_id, diagnoses=truth, measurements=records.measurements(record_id))
-    asserted = (s.name for s in completion.statements if s.where == "answer" and s.polarity == "asserted")
     return Judged(
-        record_id=record_id,
+        record_id=case.record_id,
         completion=completion,
         measurements=case.measurements,
         evidence=tuple(verify(completion, case)),
-        truth=frozenset(_canonical(name) for name in truth),
-        answered=frozenset(asserted),
-        formatted=well_formed(text),
+        truth=frozenset(_canonical(name) for name in case.diagnoses),
+        answered=_answered(completion),
+        formatted=well_formed(completion),
     )
 
 
-def _canonical(name: str) -> str:
-    statement = vocabulary().find(name)
-    return statement.name if statement else name
+def _canonical(diagnosis: str) -> str:
+    try:
+        return vocabulary().get(diagnosis).name
+    except UnknownDiagnosis:
+        return diagnosis
 
 
-def well_formed(text: str) -> bool:
+def _answered(completion: Completion) -> frozenset[str]:
+    """What the answer asserts: diagnoses of the vocabulary, and each part of it that names none, as it stands."""
+    asserted = [m.name for m in completion.statements if m.where == "answer" and m.polarity == "asserted"]
+    parts = [part.strip() for part in (completion.answer or "").replace("\n", ";").split(";")]
+    return frozenset(asserted + [part for part in parts if part and not vocabulary().search(part)])
+
+
+def well_formed(completion: Completion) -> bool:
     """`<think>` then `<answer>`, once each, neither empty, and nothing but white space around them."""
-    match = _FORMAT.fullmatch(text)
-    return bool(match and match["think"].strip() and match["answer"].strip())
+    if [tag.name for tag in completion.tags] != ["think", "/think", "answer", "/answer"]:
+        return False
+    opening, thought, answering, end = completion.tags
+    text = completion.text
+    around = text[: opening.start] + text[thought.end : answering.start] + text[end.end :]
+    return not around.strip() and bool(completion.think) and bool(completion.answer)
 
 
 def tallies(judged: Sequence[Judged]) -> dict[str, Tally]:
     """Every metric of one model, by name; a quantity's are named `pr_ms.mae` and so on.
 
-    * `format`, `diagnosis_accuracy`: share of records.
+    * `format`: share of records. `diagnosis_accuracy`: share of the records that have a diagnosis.
     * `diagnosis_macro_f1`: over the diagnoses that occur in the records.
-    * `supported`, `contradicted`, `unverifiable`: share of all quoted values (a right "not measurable" is a supported one).
+    * `supported`, `contradicted`, `unverifiable`: share of all quoted values (a right "not measurable" is supported).
     * `quoted_per_record`: how many values were quoted, so that silence is not mistaken for truth.
-    * per quantity, over records where it is measurable: `quoted`, the share that quote a value for it; and over those that do,
-      `mae` and `bias` (quoted minus measured, in the quantity's unit) and `within`, the share inside the tolerance. A record that
-      quotes a quantity more than once counts with the mean over its quotes.
+    * per quantity, over records where it is measurable: `quoted`, the share that quote a value for it; and over those
+      that do, `mae` and `bias` (quoted minus measured, in the quantity's unit) and `within`, the share inside the
+      tolerance. A record that quotes a quantity more than once counts with the mean over its quotes.
     """
     ones = np.ones(len(judged))
+    diagnosed = np.array([bool(j.truth) for j in judged], dtype=float)
     quoted = np.array([len(j.evidence) for j in judged], dtype=float)
     table = {
         "format": _rate([j.formatted for j in judged], ones),
-        "diagnosis_accuracy": _rate([j.correct for j in judged], ones),
+        "diagnosis_accuracy": _rate([j.correct and bool(j.truth) for j in judged], diagnosed),
         "diagnosis_macro_f1": _f1(judged),
         **{verdict: _rate([j.count(verdict) for j in judged], quoted) for verdict in VERDICTS},
         "quoted_per_record": _rate(quoted, ones),
@@ -130,7 +137,7 @@ def _quantity(judged: Sequence[Judged], quantity: str) -> dict[str, Tally]:
 
 
 def _quotes(judged: Judged, quantity: str) -> tuple[float, float, float, float, float]:
-    """Is the quantity measurable, is it quoted, and its quotes' mean absolute error, error and share within tolerance."""
+    """Is it measurable, is it quoted, and its quotes' mean absolute error, mean error and share within tolerance."""
     measured = judged.measurements.value(quantity)
     quotes = [row for row in judged.evidence if row["quantity"] == quantity and row["quoted"] is not None]
     if measured is None or not quotes:
@@ -149,7 +156,7 @@ def chance_accuracy(judged: Sequence[Judged]) -> float:
 
 
 def per_diagnosis(judged: Sequence[Judged]) -> dict[str, dict[str, float | None]]:
-    """For each diagnosis in the records: how many have it, precision, recall, F1, and its records' share of supported values."""
+    """Per diagnosis: how many records have it, precision, recall, F1, and those records' share of supported values."""
     table: dict[str, dict[str, float | None]] = {}
     for name in sorted(frozenset().union(*(j.truth for j in judged))):
         having = [j for j in judged if name in j.truth]

@@ -12,11 +12,17 @@ import yaml
 from ecg_r1.ecg.render import render
 from ecg_r1.evaluation import cases, curves, tables
 from ecg_r1.evaluation.runs import Run
-from ecg_r1.evaluation.shown import HEADLINE, PER_QUANTITY, Shown
+from ecg_r1.evaluation.shown import HEADLINE, PER_QUANTITY, QUANTITY_TITLES, UNITS, Shown
+from ecg_r1.scoring.verify import TOLERANCES
 
 if TYPE_CHECKING:
     from ecg_r1.evaluation.compare import Comparison
 
+REPORTS = {
+    "boilerplate": "boilerplate that ignores the signal",
+    "rounded": "read from the signal, then rounded as clinicians do",
+    "qt_from_qrs_end": "QT counted from the end of QRS, of the QT values read from the signal",
+}
 STYLE = Path(__file__).parents[1] / "data" / "report" / "report.css"
 
 
@@ -53,13 +59,15 @@ def write_report(comparison: Comparison, path: Path) -> None:
     path.write_text(page)
 
 
-JUDGED = """<p>Each completion is parsed by the parser that the rewards use, and each value it quotes is compared with neurokit2's
-measurement of that record's own signal. A value is <em>supported</em> inside the quantity's tolerance, <em>contradicted</em>
-outside it, and <em>unverifiable</em> where the signal gives nothing to compare with. To say that a quantity cannot be measured is a
-claim like any other: supported where it is true (a PR interval in atrial fibrillation). A diagnosis is right when the answer asserts
-the record's diagnoses, all of them and nothing else. None of these figures depends on how rewards are weighted or shaped.</p>
-<p>neurokit2's measurement is the yardstick, not the truth: it has errors of its own, and a model trained against it can learn them.
-Not a medical device; research only.</p>"""
+_TOLERANCES = ", ".join(f"{title} ± {TOLERANCES[name]:g} {UNITS[name]}" for name, title in QUANTITY_TITLES.items())
+JUDGED = f"""<p>Each completion is parsed by the parser that the rewards use, and each value it quotes is compared with
+neurokit2's measurement of that record's own signal. A value is <em>supported</em> inside the quantity's tolerance
+({_TOLERANCES}), <em>contradicted</em> outside it, and <em>unverifiable</em> where the signal gives nothing to compare
+with. To say that a quantity cannot be measured is a claim like any other: supported where it is true (a PR interval in
+atrial fibrillation). A diagnosis is right when the answer asserts the record's diagnoses, all of them and nothing else.
+None of these figures depends on how rewards are weighted or shaped.</p>
+<p>neurokit2's measurement is the yardstick, not the truth: it has errors of its own, and a model trained against it can
+learn them. Not a medical device; research only.</p>"""
 
 
 def _title(models: list[str]) -> str:
@@ -87,7 +95,9 @@ def findings(result: Mapping[str, Any]) -> str:
         f"{supported.number(supported.of(models[earlier]))}."
     )
     titles = {"better": "Better", "worse": "Worse", "changed": "Different", "unclear": "No clear change"}
-    items = "".join(f"<li><strong>{titles[kind]}:</strong> {'; '.join(said)}.</li>" for kind, said in told.items() if said)
+    items = "".join(
+        f"<li><strong>{titles[kind]}:</strong> {'; '.join(said)}.</li>" for kind, said in told.items() if said
+    )
     return f'<p class="lead">{opening}</p><ul class="findings">{items}</ul>'
 
 
@@ -97,9 +107,13 @@ def _told(metric: Shown, interval: Mapping[str, float]) -> str:
 
 
 def _caution(result: Mapping[str, Any]) -> str:
-    seeds = "" if result["seeds"] else " Each model here was trained once: another training seed may differ by more than the interval."
+    seeds = (
+        ""
+        if result["seeds"]
+        else " Each model here was trained once: another training seed may differ by more than the interval."
+    )
     return (
-        '<p class="soft">The intervals say how much the choice of records could matter; they do not cover training luck.'
+        '<p class="soft">The intervals cover the choice of records, not training luck.'
         f"{seeds} What holds on these records and reports need not hold on others.</p>"
     )
 
@@ -107,9 +121,10 @@ def _caution(result: Mapping[str, Any]) -> str:
 def _facts(comparison: Comparison) -> str:
     result = comparison.result
     sections = [_section(run, i) for i, run in enumerate(comparison.runs)]
-    if result["reports"]:
-        shares = {name: f"{value:.0%}" if isinstance(value, float) else value for name, value in result["reports"].items()}
-        sections.append(f"<section><h4>Where the SFT reports' values come from</h4>{_list(shares)}</section>")
+    sections += [_split(title, facts) for title, facts in _corpora(comparison).items() if facts]
+    if reports := result["reports"]:
+        shares = {REPORTS.get(name, name): f"{value:.0%}" for name, value in reports.items()}
+        sections.append(f"<section><h4>Values in the SFT reports</h4>{_list(shares)}</section>")
     details = "".join(
         f"<details><summary>{escape(run.name)}: the whole recipe and environment</summary>"
         f"<pre>{escape(yaml.safe_dump(dict(run.recipe), sort_keys=False, allow_unicode=True))}</pre>"
@@ -130,12 +145,32 @@ def _section(run: Run, colour: int) -> str:
         "group size": trainer.get("num_generations") if rewards else None,
         "rewards": rewards or None,
         "credit": recipe.get("credit") if rewards else None,
-        "seed": trainer.get("seed"),
+        "seed": recipe.get("seed"),
         "took": _duration(run),
         "commit": run.environment.get("commit"),
     }
     known = {name: value for name, value in facts.items() if value is not None}
     return f'<section><h4><span class="key c{colour % 6}">{escape(run.name)}</span></h4>{_list(known)}</section>'
+
+
+def _corpora(comparison: Comparison) -> dict[str, Mapping[str, Any]]:
+    """Title -> facts of the split each model is evaluated on and of those that they were trained on, each once."""
+    held_out = comparison.store.facts | {"records": len(comparison.store)}
+    trained: dict[str, list[str]] = {}
+    for run in comparison.runs:
+        trained.setdefault(str(run.recipe["corpus"].get("train")), []).append(run.name)
+    facts = {run.name: run.trained_on for run in comparison.runs}
+    return {"Held-out records": held_out} | {
+        f"Training records of {', '.join(names)}": facts[names[0]] for names in trained.values()
+    }
+
+
+def _split(title: str, facts: Mapping[str, Any]) -> str:
+    sources = "; ".join(", ".join(f"{key} {value}" for key, value in s.items()) for s in facts.get("sources") or ())
+    shown = {"records": facts.get("records"), "quarantined": facts.get("quarantined"), "sources": sources or None}
+    shown |= {"corpus seed": facts.get("seed")}
+    known = {name: value for name, value in shown.items() if value is not None}
+    return f"<section><h4>{escape(title)}</h4>{_list(known)}</section>"
 
 
 def _duration(run: Run) -> str | None:

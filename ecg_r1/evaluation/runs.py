@@ -19,7 +19,7 @@ class CompareError(ValueError):
 
 @dataclass(frozen=True)
 class Run:
-    """One trained model's run directory. `predictions` and `shuffled` map record ids to completions, in the split's order."""
+    """A trained model's run directory. `predictions` and `shuffled`: record id -> completion, in the split's order."""
 
     name: str
     folder: Path
@@ -30,6 +30,7 @@ class Run:
     shuffled: Mapping[str, str] | None
     decoding: Mapping[str, Any] | None
     store: RecordStore
+    trained_on: Mapping[str, Any]
 
 
 def read_run(folder: Path, split: str) -> Run:
@@ -46,10 +47,12 @@ def read_run(folder: Path, split: str) -> Run:
     recipe = yaml.safe_load(recipe_path.read_text()) or {}
     corpus = recipe.get("corpus") or {}
     if not corpus.get("evaluate"):
-        raise CompareError(f"{recipe_path}: no `corpus: {{evaluate: …}}`, so its held-out records are unknown")
+        raise CompareError(f"{recipe_path}: no `corpus: {{evaluate: …}}`, so the held-out records are unknown")
     split_folder = Path(corpus["evaluate"])
     if not split_folder.is_dir():
-        raise CompareError(f"{recipe_path}: corpus.evaluate: no folder {split_folder} (paths are relative to where you run)")
+        raise CompareError(
+            f"{recipe_path}: corpus.evaluate: no folder {split_folder} (paths are relative to where you run)"
+        )
     path = folder / "predictions" / f"{split}.jsonl"
     if not path.is_file():
         raise CompareError(f"{path}: missing; make it with `ecg-r1 predict {folder}`")
@@ -67,6 +70,7 @@ def read_run(folder: Path, split: str) -> Run:
         shuffled=_predictions(shuffled) if shuffled.is_file() else None,
         decoding=json.loads(decoding.read_text()) if decoding.is_file() else None,
         store=RecordStore(split_folder),
+        trained_on=split_facts(Path(corpus["train"])) if corpus.get("train") else {},
     )
 
 
@@ -91,18 +95,30 @@ def check_comparable(runs: Sequence[Run]) -> None:
             )
         differing = [record for record, prompt in _prompts(run).items() if prompts[record] != prompt]
         if differing:
-            raise CompareError(f"{pair}: different prompts or records behind one id (e.g. {differing[0]}); use one corpus")
+            raise CompareError(
+                f"{pair}: different prompts or records behind one id (e.g. {differing[0]}); use one corpus"
+            )
         if first.decoding != run.decoding:
             raise CompareError(f"{pair}: different decoding, {first.decoding} and {run.decoding}; predict both alike")
+
+
+def split_facts(folder: Path) -> dict[str, Any]:
+    """How a corpus split was made and how many records it holds; empty where the split is not on this machine."""
+    files = [folder / "split.json", folder / "complete.json"]
+    return {key: value for file in files if file.is_file() for key, value in json.loads(file.read_text()).items()}
 
 
 def _prompts(run: Run) -> dict[str, tuple[str, str]]:
     """Record id -> its question, and what is held to be true of it, for the records that were predicted."""
     questions = {example["record"]: example["question"] for example in run.store.examples}
     if missing := run.predictions.keys() - questions.keys():
-        raise CompareError(f"{run.folder}: predicts {len(missing)} records that {run.store.folder} does not hold, e.g. {min(missing)}")
+        raise CompareError(
+            f"{run.folder}: predicts {len(missing)} records that {run.store.folder} does not hold, e.g. {min(missing)}"
+        )
     rows = {record: run.store.row(record) for record in run.predictions}
-    return {record: (questions[record], json.dumps([row["diagnoses"], row["measurements"]])) for record, row in rows.items()}
+    return {
+        record: (questions[record], json.dumps([row["diagnoses"], row["measurements"]])) for record, row in rows.items()
+    }
 
 
 def _predictions(path: Path) -> dict[str, str]:

@@ -32,7 +32,7 @@ NOTHING = "–"
 
 @dataclass(frozen=True)
 class Shown:
-    """A metric as shown: where it stands in compare.json, its titles, its unit, and which way is better (None: neither)."""
+    """A metric as shown: its place in compare.json, its titles, its unit, and which way is better (None: neither)."""
 
     key: str
     title: str
@@ -86,7 +86,8 @@ HEADLINE = (
     Shown("format", "Well-formed completions", "format"),
 )
 PER_QUANTITY = tuple(
-    Shown(f"{quantity}.within", f"{title} within tolerance", f"{SHORT[quantity]} within") for quantity, title in QUANTITY_TITLES.items()
+    Shown(f"{quantity}.within", f"{title} within tolerance", f"{SHORT[quantity]} within")
+    for quantity, title in QUANTITY_TITLES.items()
 )
 ERRORS = tuple(
     Shown(f"{quantity}.mae", f"{title}, mean absolute error", unit=UNITS[quantity], higher_is_better=False)

@@ -21,10 +21,19 @@ def table(head: Iterable[str], rows: Iterable[Sequence[Cell]], caption: str = ""
     return f'<div class="scroll"><table>{foot}{above}<tr>{header}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def grouped(first: Sequence[str], models: Iterable[str], columns: Sequence[str], rows: Iterable[Sequence[Cell]], caption: str = "") -> str:
+def grouped(
+    first: Sequence[str],
+    models: Iterable[str],
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Cell]],
+    caption: str = "",
+) -> str:
     """A table with the same `columns` for each model, the model's name above them."""
     labels = names(models)
-    spans = f'<colgroup span="{len(first)}"></colgroup>' + f'<colgroup class="model" span="{len(columns)}"></colgroup>' * len(labels)
+    spans = (
+        f'<colgroup span="{len(first)}"></colgroup>'
+        + f'<colgroup class="model" span="{len(columns)}"></colgroup>' * len(labels)
+    )
     over = "".join(f'<th class="model" colspan="{len(columns)}">{label}</th>' for label in labels)
     above = f'{spans}<thead><tr class="over"><th colspan="{len(first)}"></th>{over}</tr>'
     return table([*first, *(column for _ in labels for column in columns)], rows, caption, above=above)
@@ -45,7 +54,10 @@ def headline(result: Mapping[str, Any]) -> str:
     last = list(models)[-1]
     pairs = {name: pair for name, pair in result["paired"].items() if name.startswith(f"{last} - ")}
     metrics = [m for m in (*HEADLINE, *PER_QUANTITY) if any(m.of(model) is not None for model in models.values())]
-    reach = max((abs(end) for m in metrics if m.unit == "%" for pair in pairs.values() for end in _ends(m.of(pair))), default=1.0)
+    reach = max(
+        (abs(end) for m in metrics if m.unit == "%" for pair in pairs.values() for end in _ends(m.of(pair))),
+        default=1.0,
+    )
     rows = [
         [
             td(metric.title),
@@ -56,8 +68,9 @@ def headline(result: Mapping[str, Any]) -> str:
     ]
     heads = ["", *names(models), *(escape(pair.replace(" - ", " − ")) for pair in reversed(pairs))]
     caption = (
-        f"{result['records']} records, the same for every model. Differences are in points with their 95% paired bootstrap interval "
-        f"({result['bootstrap']['resamples']} resamples of the records); green: better, red: worse, grey: the interval holds 0."
+        f"{result['records']} records, the same for every model. Differences are in points with their 95% paired "
+        f"bootstrap interval ({result['bootstrap']['resamples']} resamples of the records); "
+        "green: better, red: worse, grey: the interval holds 0."
     )
     return table(heads, rows, caption)
 
@@ -75,10 +88,13 @@ def _difference(metric: Shown, interval: Mapping[str, Any] | None, reach: float 
         a, b, c = (60 + 56 * v / (reach or 1) for v in (low, high, difference))
         drawing = (
             '<svg viewBox="0 0 120 22" aria-hidden="true"><line class="zero" x1="60" x2="60" y1="0" y2="22"/>'
-            f'<line class="range" x1="{a:.1f}" x2="{b:.1f}" y1="11" y2="11"/><circle cx="{c:.1f}" cy="11" r="4.5"/></svg>'
+            f'<line class="range" x1="{a:.1f}" x2="{b:.1f}" y1="11" y2="11"/>'
+            f'<circle cx="{c:.1f}" cy="11" r="4.5"/></svg>'
         )
     interval_text = escape(f"{metric.signed(low)} to {metric.signed(high)}".replace(" points", ""))
-    text = f"<span><b>{escape(metric.signed(difference).replace(' points', ''))}</b><small>{interval_text}</small></span>"
+    text = (
+        f"<span><b>{escape(metric.signed(difference).replace(' points', ''))}</b><small>{interval_text}</small></span>"
+    )
     return f'<td class="{metric.verdict(interval)}"><div class="difference">{drawing}{text}</div></td>'
 
 
@@ -97,14 +113,18 @@ def quantities(result: Mapping[str, Any]) -> str:
     models = result["models"]
     rows = []
     for quantity, title in QUANTITY_TITLES.items():
-        columns = [Shown(f"{quantity}.{name}", "", unit="%" if name in ("within", "quoted") else "") for name in QUANTITY_COLUMNS]
+        columns = [
+            Shown(f"{quantity}.{name}", "", unit="%" if name in ("within", "quoted") else "")
+            for name in QUANTITY_COLUMNS
+        ]
         values = [[(shown, shown.of(model)) for shown in columns] for model in models.values()]
         if any(quoted for *_, (_, quoted) in values):
             cells = [td(s.signed(v) if s.key.endswith(".bias") else s.number(v)) for model in values for s, v in model]
             rows.append([td(f"{title}, {UNITS[quantity]}"), *cells])
     caption = (
-        "Over records where the quantity can be measured. within: quoted value inside the tolerance; error: mean absolute difference "
-        "from the measurement; bias: mean difference; quoted: share of these records in which a value is quoted."
+        "Over records where the quantity can be measured. within: quoted value inside the tolerance; error: mean "
+        "absolute difference from the measurement; bias: mean difference; quoted: share of these records in which a "
+        "value is quoted."
     )
     return grouped([""], models, list(QUANTITY_COLUMNS.values()), rows, caption)
 
@@ -118,7 +138,11 @@ def diagnoses(result: Mapping[str, Any]) -> str:
         [
             td(name),
             td(str(facts["records"])),
-            *(td(percent.number(model["diagnoses"][name][key])) for model in models.values() for key in ("recall", "f1", "supported")),
+            *(
+                td(percent.number(model["diagnoses"][name][key]))
+                for model in models.values()
+                for key in ("recall", "f1", "supported")
+            ),
         ]
         for name, facts in sorted(first.items(), key=lambda item: (-item[1]["records"], item[0]))
     ]
@@ -132,12 +156,18 @@ def listens(result: Mapping[str, Any]) -> str:
         return ""
     percent = Shown("", "")
     rows = [
-        [f"<td>{label}</td>", td(percent.number(m["diagnosis_accuracy"])), td(percent.number(m.get("shuffled"))), td(percent.number(m["chance_accuracy"]))]
+        [
+            f"<td>{label}</td>",
+            td(percent.number(m["diagnosis_accuracy"])),
+            td(percent.number(m.get("shuffled"))),
+            td(percent.number(m["chance_accuracy"])),
+        ]
         for label, m in zip(names(models), models.values(), strict=True)
     ]
     caption = (
-        "Diagnosis accuracy when every record is read with its own ECG, when the ECGs are shuffled among the records, and what the "
-        "same answers dealt at random would score. A model that reads the ECG falls to chance when the ECGs are shuffled."
+        "Diagnosis accuracy when every record is read with its own ECG, when the ECGs are shuffled among the records, "
+        "and what the same answers dealt at random would score. A model that reads the ECG "
+        "falls to chance when shuffled."
     )
     return table(["Is the ECG used?", "own ECG", "shuffled ECGs", "chance"], rows, caption)
 
@@ -148,5 +178,12 @@ def seeds(result: Mapping[str, Any]) -> str:
         return ""
     pair = list(result["paired"])[-1]
     shown = [metric for metric in HEADLINE if metric.key in ("supported", "diagnosis_accuracy", "format")]
-    rows = [[td(seed["name"]), *(_difference(m, m.of(seed["paired"].get(pair, {})), None) for m in shown)] for seed in result["seeds"]]
-    return table([escape(pair.replace(" - ", " − ")), *(m.title for m in shown)], rows, "The same comparison, trained from other seeds.")
+    rows = [
+        [td(seed["name"]), *(_difference(m, m.of(seed["paired"].get(pair, {})), None) for m in shown)]
+        for seed in result["seeds"]
+    ]
+    return table(
+        [escape(pair.replace(" - ", " − ")), *(m.title for m in shown)],
+        rows,
+        "The same comparison, trained from other seeds.",
+    )

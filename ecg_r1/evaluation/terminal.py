@@ -40,5 +40,7 @@ def _table(title: str, columns: Iterable[str], rows: Mapping[str, list[Text]]) -
 def _interval(metric: Shown, interval: Mapping[str, float | None] | None) -> Text:
     if not interval or interval["difference"] is None:
         return Text(NOTHING)
-    difference, low, high = (metric.signed(interval[key]).removesuffix(" points") for key in ("difference", "low", "high"))
+    difference, low, high = (
+        metric.signed(interval[key]).removesuffix(" points") for key in ("difference", "low", "high")
+    )
     return Text(f"{difference} ({low}, {high})", style=STYLES[metric.verdict(interval)])

@@ -1,21 +1,34 @@
 """A corpus split and run directories on disk, small and wholly known, as training and prediction leave them."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
-LEADS = "I II III aVR aVL aVF V1 V2 V3 V4 V5 V6".split()
+LEADS = ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]
 TRUTHS = [
-    {"record": "r0", "diagnoses": ["normal ECG"], "measurements": {"heart_rate_bpm": 75.0, "pr_ms": 164.0, "qrs_ms": 92.0}},
-    {"record": "r1", "diagnoses": ["sinus bradycardia"], "measurements": {"heart_rate_bpm": 48.0, "pr_ms": 170.0, "qrs_ms": 96.0}},
+    {
+        "record": "r0",
+        "diagnoses": ["normal ECG"],
+        "measurements": {"heart_rate_bpm": 75.0, "pr_ms": 164.0, "qrs_ms": 92.0},
+    },
+    {
+        "record": "r1",
+        "diagnoses": ["sinus bradycardia"],
+        "measurements": {"heart_rate_bpm": 48.0, "pr_ms": 170.0, "qrs_ms": 96.0},
+    },
     {
         "record": "r2",
         "diagnoses": ["atrial fibrillation"],
-        "measurements": {"heart_rate_bpm": 90.0, "pr_ms": None, "qrs_ms": 100.0, "unmeasurable": {"pr_ms": "no P waves"}},
+        "measurements": {
+            "heart_rate_bpm": 90.0,
+            "pr_ms": None,
+            "qrs_ms": 100.0,
+            "unmeasurable": {"pr_ms": "no P waves"},
+        },
     },
 ]
 
@@ -32,7 +45,7 @@ RIGHT = {
 STOCK = {record: says("Rate 75 bpm. PR interval 160 ms. QRS duration 150 ms.", "normal ECG") for record in RIGHT}
 
 
-def lines(path: Path, rows: list[dict]) -> None:
+def lines(path: Path, rows: Sequence[dict]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
@@ -48,8 +61,11 @@ def write_split(folder: Path, truths: list[dict]) -> Path:
     question = "Interpret this ECG."
     lines(folder / "examples.jsonl", [{"record": t["record"], "question": question, "response": ""} for t in truths])
     beat = np.exp(-(((np.arange(5000) % 400) - 200.0) ** 2) / 50) * 1000
-    np.save(folder / "signals.npy", np.tile(beat, (len(truths), 12, 1)).astype(np.int16))
-    np.save(folder / "pages.npy", np.full((len(truths), 56, 56, 3), 255, np.uint8))
+    np.tile(beat, (len(truths), 12, 1)).astype(np.int16).tofile(folder / "signals.i16")
+    np.full((len(truths), 56, 56, 3), 255, np.uint8).tofile(folder / "pages.u8")
+    facts = {"split": folder.name, "page_size": 56, "seed": 7, "sources": [{"simulate": len(truths)}]}
+    (folder / "split.json").write_text(json.dumps(facts | {"reports": {"boilerplate": 0.3, "rounded": 0.2}}))
+    (folder / "complete.json").write_text(json.dumps({"records": len(truths), "quarantined": 0}))
     return folder
 
 
@@ -57,13 +73,17 @@ def write_split(folder: Path, truths: list[dict]) -> Path:
 def write_run(tmp_path: Path, split_folder: Path) -> Callable[..., Path]:
     """Write a run directory that predicted on the split."""
 
-    def write(name: str, predictions: Mapping[str, str], *, log: list[dict] = [], decoding: dict | None = None) -> Path:
+    def write(
+        name: str, predictions: Mapping[str, str], *, log: Sequence[dict] = (), decoding: dict | None = None
+    ) -> Path:
         folder = tmp_path / "runs" / name
         rows = [{"record": record, "completion": text, "tokens": 9} for record, text in predictions.items()]
         lines(folder / "predictions" / "held-out.jsonl", rows)
         if decoding is not None:
             (folder / "predictions" / "held-out.json").write_text(json.dumps(decoding))
-        (folder / "recipe.yaml").write_text(yaml.safe_dump({"stage": "sft", "corpus": {"evaluate": str(split_folder)}}))
+        (folder / "recipe.yaml").write_text(
+            yaml.safe_dump({"stage": "sft", "corpus": {"train": str(split_folder), "evaluate": str(split_folder)}})
+        )
         (folder / "environment.json").write_text(json.dumps({"python": "3.12", "commit": "abc"}))
         lines(folder / "metrics.jsonl", log)
         return folder

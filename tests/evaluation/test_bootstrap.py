@@ -11,7 +11,7 @@ def rates(values):
 
 
 def test_interval_of_a_known_table_is_the_normal_one():
-    # 400 records: later right on 300, earlier on 220, 40 of them lost. Paired differences: 120 of +1, 40 of -1, 240 of 0.
+    # 400 records: later right on 300, earlier on 220, 40 of these lost. Differences: 120 of +1, 40 of -1, 240 of 0.
     later = rates([1] * 300 + [0] * 100)
     earlier = rates([1] * 180 + [0] * 120 + [1] * 40 + [0] * 60)
     interval = paired_interval(later, earlier, draw(400, 4000, seed=1))

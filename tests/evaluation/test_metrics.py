@@ -1,0 +1,117 @@
+import pytest
+from ecg_r1.ecg.measure import Measurements
+
+from ecg_r1.evaluation.metrics import chance_accuracy, judge, per_diagnosis, tallies
+from ecg_r1.scoring import Case
+
+from .conftest import RIGHT, STOCK, TRUTHS, says
+
+
+class Known:
+    """The cases of TRUTHS, or of others given."""
+
+    def __init__(self, truths=TRUTHS):
+        self.rows = {row["record"]: row for row in truths}
+
+    def case(self, record_id):
+        row = self.rows[record_id]
+        return Case(record_id, tuple(row["diagnoses"]), Measurements.from_json(row["measurements"]))
+
+
+def values(predictions, cases=None):
+    return {name: tally.value() for name, tally in tallies(judge(predictions, cases or Known())).items()}
+
+
+def test_all_right_is_all_ones_and_a_true_absence_counts_as_supported():
+    found = values(RIGHT)
+    assert (found["format"], found["diagnosis_accuracy"], found["diagnosis_macro_f1"]) == (1, 1, 1)
+    assert (found["supported"], found["contradicted"], found["quoted_per_record"]) == (1, 0, 3)
+    assert found["pr_ms.mae"] == pytest.approx((4 + 0) / 2)
+    assert found["pr_ms.bias"] == pytest.approx((-4 + 0) / 2)
+    assert found["pr_ms.quoted"] == 1  # of the two records that have a PR interval
+
+
+def test_stock_values_ignore_the_signal_and_are_found_out():
+    found = values(STOCK)
+    # supported: rate of r0, PR of r0 and r1; contradicted: two rates, PR of r2 (no P waves), three QRS durations
+    assert found["supported"] == pytest.approx(3 / 9)
+    assert found["contradicted"] == pytest.approx(6 / 9)
+    assert found["heart_rate_bpm.within"] == pytest.approx(1 / 3)
+    assert found["heart_rate_bpm.mae"] == pytest.approx((0 + 27 + 15) / 3)
+    assert found["diagnosis_accuracy"] == pytest.approx(1 / 3)
+
+
+def test_supported_is_a_ratio_of_sums_so_that_a_short_completion_weighs_less():
+    found = values({"r0": says("PR interval 300 ms.", "normal ECG"), "r1": RIGHT["r1"]})
+    assert found["supported"] == pytest.approx(3 / 4)
+
+
+def test_silence_is_undefined_rather_than_right():
+    found = values({"r0": says("A pleasant tracing.", "normal ECG")})
+    assert found["quoted_per_record"] == 0
+    assert found["supported"] != found["supported"]
+    assert found["pr_ms.quoted"] == 0
+
+
+def test_a_quantity_that_is_quoted_twice_counts_once_with_its_mean():
+    found = values({"r0": says("PR interval 164 ms. PR interval 264 ms.", "normal ECG")})
+    assert found["pr_ms.mae"] == pytest.approx(50)
+    assert found["pr_ms.within"] == pytest.approx(0.5)
+
+
+def test_errors_of_the_axis_go_round_the_circle():
+    cases = Known([{"record": "a", "diagnoses": ["normal ECG"], "measurements": {"axis_deg": -175.0}}])
+    assert values({"a": says("The axis is 175 degrees.", "normal ECG")}, cases)["axis_deg.mae"] == pytest.approx(10)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<answer>normal ECG</answer>",
+        "<answer>normal ECG</answer><think>Rate 75 bpm.</think>",
+        "<think></think><answer>normal ECG</answer>",
+        "<think>x</think><answer> </answer>",
+        "Hello <think>x</think><answer>normal ECG</answer>",
+        "<think>x</think><answer>normal ECG</answer><answer>normal ECG</answer>",
+        "<think>x</think><answer>normal ECG",
+        "",
+    ],
+)
+def test_malformed(text):
+    assert values({"r0": text})["format"] == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "right"),
+    [
+        ("normal ECG", True),
+        ("normal ECG; sinus bradycardia", False),
+        ("no normal ECG", False),
+        ("normal ECG; moonstruck heart", False),
+        ("sinus bradycardia", False),
+    ],
+)
+def test_a_diagnosis_is_right_when_it_is_all_of_the_truth_and_nothing_else(answer, right):
+    assert values({"r0": says("x", answer)})["diagnosis_accuracy"] == right
+
+
+def test_a_diagnosis_that_is_only_thought_of_is_not_answered():
+    assert values({"r0": says("Is it a normal ECG?", "sinus bradycardia")})["diagnosis_accuracy"] == 0
+
+
+def test_chance_is_what_the_same_answers_dealt_at_random_would_score():
+    assert chance_accuracy(judge(RIGHT, Known())) == pytest.approx(1 / 3)
+    assert chance_accuracy(judge(STOCK, Known())) == pytest.approx(1 / 3)
+
+
+def test_per_diagnosis():
+    table = per_diagnosis(judge(STOCK, Known()))
+    assert table["normal ECG"] == {
+        "records": 1,
+        "precision": pytest.approx(1 / 3),
+        "recall": 1,
+        "f1": pytest.approx(0.5),
+        "supported": pytest.approx(2 / 3),
+    }
+    assert table["atrial fibrillation"]["precision"] is None
+    assert table["atrial fibrillation"]["supported"] == 0
