@@ -14,6 +14,7 @@ from rich.text import Text
 
 STYLES = {"supported": "green", "contradicted": "red", "unverifiable": "bright_black"}
 NOT_REWARDS = ("step", "prompt", "completion", "evidence", "advantage", "record")
+EXPLANATION = "/explanation"  # a reward's column of that name says why it scored so
 
 
 class InspectError(ValueError):
@@ -35,7 +36,7 @@ def inspect(
         InspectError: no completions, no such step, or no such reward; the message names those there are.
     """
     rows = _rows(run, step)
-    rewards = [name for name in rows[0] if name not in NOT_REWARDS]
+    rewards = [name for name in rows[0] if name not in NOT_REWARDS and not name.endswith(EXPLANATION)]
     if by is not None:
         if by not in (*rewards, "advantage"):
             raise InspectError(f"{run}: no reward {by!r} in the completions; there are {', '.join(rewards)}, advantage")
@@ -61,7 +62,7 @@ def _rows(run: Path, step: int | None) -> list[dict[str, Any]]:
 
 
 def _panel(row: Mapping[str, Any], rewards: list[str]) -> Panel:
-    evidence = json.loads(row.get("evidence") or "[]")
+    evidence = [claim for claim in json.loads(row["evidence"]) if claim.get("verdict") in STYLES]
     text = Text(row["completion"])
     for claim in evidence:
         text.stylize(STYLES[claim["verdict"]], *claim["span"])
@@ -69,11 +70,10 @@ def _panel(row: Mapping[str, Any], rewards: list[str]) -> Panel:
         Text(f"{claim['verdict']:>12}  {claim['text']}  (measured: {_measured(claim)})", style=STYLES[claim["verdict"]])
         for claim in evidence
     ]
-    scores = "  ".join(f"{name} {_score(row[name])}" for name in rewards)
+    scores = [Text(f"{name:>12}  {_score(row[name])}  {row.get(name + EXPLANATION) or ''}") for name in rewards]
     title = Text(f"step {row['step']}  {row.get('record') or ''}".rstrip())
-    return Panel(
-        Group(text, Text(), *claims), title=title, subtitle=Text(f"{scores}  advantage {_score(row['advantage'])}")
-    )
+    subtitle = Text(f"advantage {_score(row['advantage'])}")
+    return Panel(Group(text, Text(), *claims, *scores), title=title, subtitle=subtitle)
 
 
 def _measured(claim: Mapping[str, Any]) -> str:

@@ -146,7 +146,7 @@ def _section(run: Run, colour: int) -> str:
         "rewards": rewards or None,
         "credit": recipe.get("credit") if rewards else None,
         "seed": recipe.get("seed"),
-        "took": _duration(run),
+        "processor time": _processor_time(run),
         "commit": run.environment.get("commit"),
     }
     known = {name: value for name, value in facts.items() if value is not None}
@@ -173,9 +173,11 @@ def _split(title: str, facts: Mapping[str, Any]) -> str:
     return f"<section><h4>{escape(title)}</h4>{_list(known)}</section>"
 
 
-def _duration(run: Run) -> str | None:
-    times = [row["time"] for row in run.log if "time" in row]
-    return f"{(max(times) - min(times)) / 60:.1f} min, first log to last" if len(times) > 1 else None
+def _processor_time(run: Run) -> str | None:
+    """Of the training process; its clock starts anew where a run was resumed."""
+    times = [row["cpu_seconds"] for row in run.log if "cpu_seconds" in row]
+    ends = [a for a, b in zip(times, [*times[1:], 0.0], strict=True) if b < a]
+    return f"{sum(ends) / 60:.1f} min" if times else None
 
 
 def _list(facts: Mapping[str, Any]) -> str:

@@ -28,7 +28,7 @@ class Run:
     log: tuple[Mapping[str, Any], ...]
     predictions: Mapping[str, str]
     shuffled: Mapping[str, str] | None
-    decoding: Mapping[str, Any] | None
+    decoding: Mapping[str, Any]
     store: RecordStore
     trained_on: Mapping[str, Any]
 
@@ -68,7 +68,7 @@ def read_run(folder: Path, split: str) -> Run:
         log=tuple(_lines(log)) if log.is_file() else (),
         predictions=_predictions(path),
         shuffled=_predictions(shuffled) if shuffled.is_file() else None,
-        decoding=json.loads(decoding.read_text()) if decoding.is_file() else None,
+        decoding=_decoding(decoding),
         store=RecordStore(split_folder),
         trained_on=split_facts(Path(corpus["train"])) if corpus.get("train") else {},
     )
@@ -100,6 +100,12 @@ def check_comparable(runs: Sequence[Run]) -> None:
             )
         if first.decoding != run.decoding:
             raise CompareError(f"{pair}: different decoding, {first.decoding} and {run.decoding}; predict both alike")
+
+
+def _decoding(path: Path) -> dict[str, Any]:
+    """How the predictions were decoded. Not which folder held the records: they are compared for themselves."""
+    facts = json.loads(path.read_text()) if path.is_file() else {}
+    return {key: value for key, value in facts.items() if key != "corpus"}
 
 
 def split_facts(folder: Path) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def run(tmp_path):
                 "intervals": value,
                 "advantage": value or 0.0,
             }
-            | {"evidence": json.dumps([CLAIM])}
+            | {"evidence": json.dumps([CLAIM, {"step": "no claim"}]), "intervals/explanation": "near"}
             for value in (0.9, None, 0.25)
         ]
         (tmp_path / "completions").mkdir(exist_ok=True)
@@ -42,15 +42,15 @@ def test_shows_text_as_it_is_scores_and_claims_of_the_last_step(run):
     text = shown(run)
     assert text.count("step 2") == 3
     assert "[bold]QRS[/bold]" in text
-    assert "intervals +0.90" in text
-    assert "intervals –" in text
+    assert "intervals  +0.90  near" in text
+    assert "intervals  –" in text
     assert "supported  PR interval 160 ms  (measured: 164 ms)" in text
 
 
 def test_lowest_first_leaves_out_what_a_reward_did_not_apply_to(run):
     text = shown(run, by="intervals", step=1)
     assert text.count("step 1") == 2
-    assert text.index("intervals +0.25") < text.index("intervals +0.90")
+    assert text.index("intervals  +0.25") < text.index("intervals  +0.90")
 
 
 def test_names_what_there_is(run, tmp_path):
