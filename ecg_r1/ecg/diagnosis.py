@@ -1,0 +1,113 @@
+"""The vocabulary: codes and free text <-> one canonical statement each. The statements are data/vocabulary.yaml."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.resources import files
+
+import yaml
+
+
+class UnknownDiagnosis(KeyError):
+    """Neither a code nor a wording of the vocabulary. The message offers the nearest names."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One thing that an ECG can be said to show.
+
+    superclass: PTB-XL's NORM, MI, STTC, CD or HYP; None for rhythms and forms.
+    criterion: relation over measured quantities that the statement implies; guideline: where it stands.
+    absent_waves: waves that are not there, e.g. ("P",) in atrial fibrillation.
+    """
+
+    name: str
+    superclass: str | None = None
+    scp: tuple[str, ...] = ()
+    snomed: tuple[str, ...] = ()
+    synonyms: tuple[str, ...] = ()
+    criterion: str | None = None
+    guideline: str | None = None
+    absent_waves: tuple[str, ...] = ()
+
+    @property
+    def wordings(self) -> tuple[str, ...]:
+        return (self.name, *self.synonyms)
+
+
+class Vocabulary:
+    """Statements by code, name, synonym, and wherever a text mentions them.
+
+    Raises:
+        ValueError: a code or wording belongs to two statements.
+    """
+
+    def __init__(self, statements: Iterable[Statement]):
+        self.statements = tuple(statements)
+        self._by_key: dict[str, Statement] = {}
+        for statement in self.statements:
+            for key in {_key(text) for text in (*statement.wordings, *statement.scp, *statement.snomed)}:
+                other = self._by_key.setdefault(key, statement)
+                if other is not statement:
+                    raise ValueError(f"vocabulary: {key!r} belongs to both {other.name!r} and {statement.name!r}")
+
+    def __iter__(self) -> Iterator[Statement]:
+        return iter(self.statements)
+
+    def find(self, text: str) -> Statement | None:
+        """The statement whose code, name or synonym `text` is, as a whole."""
+        return self._by_key.get(_key(text))
+
+    def get(self, code_or_name: str) -> Statement:
+        """`find`, for a name that must be known.
+
+        Raises:
+            UnknownDiagnosis: with the nearest name.
+        """
+        statement = self.find(code_or_name)
+        if statement is None:
+            nearest = difflib.get_close_matches(_key(code_or_name), list(self._by_key), n=1, cutoff=0.5)
+            hint = f"; did you mean {self._by_key[nearest[0]].name!r}?" if nearest else ""
+            raise UnknownDiagnosis(f"unknown diagnosis {code_or_name!r}{hint}")
+        return statement
+
+    def search(self, text: str) -> list[tuple[Statement, int, int]]:
+        """Every mention in a free text as (statement, start, end): leftmost first, the longest wording at each place."""
+        return [(self._by_key[_key(match[0])], *match.span()) for match in self._mention.finditer(text)]
+
+    @cached_property
+    def _mention(self) -> re.Pattern[str]:
+        wordings = sorted({_key(w) for s in self.statements for w in s.wordings}, key=len, reverse=True)
+        flexible = (r"[\s‐-–-]+".join(re.escape(word) for word in wording.split()) for wording in wordings)
+        return re.compile(rf"(?<![\w-])(?:{'|'.join(flexible)})(?![\w-])", re.IGNORECASE)
+
+
+def _key(text: str) -> str:
+    """Case, hyphens and spaces aside."""
+    return " ".join(re.split(r"[\s‐-–-]+", text.strip().lower()))
+
+
+@cache
+def vocabulary() -> Vocabulary:
+    """The vocabulary that ships with the package."""
+    rows = yaml.safe_load(files("ecg_r1").joinpath("data", "vocabulary.yaml").read_text(encoding="utf-8"))
+    return Vocabulary(
+        Statement(
+            name=row["name"],
+            superclass=row.get("superclass"),
+            scp=tuple(row.get("scp", ())),
+            snomed=tuple(row.get("snomed", ())),
+            synonyms=tuple(row.get("synonyms", ())),
+            criterion=row.get("criterion"),
+            guideline=row.get("guideline"),
+            absent_waves=tuple(row.get("absent", ())),
+        )
+        for row in rows
+    )

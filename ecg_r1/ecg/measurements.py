@@ -1,0 +1,83 @@
+"""What is measured on an ECG: each quantity is a number, or the reason why it is not one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+QUANTITIES = ("heart_rate_bpm", "rr_ms", "p_ms", "pr_ms", "qrs_ms", "qt_ms", "qtc_ms", "axis_deg")
+DECIMALS = 1
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One quantity of one record.
+
+    value: in the unit its name ends with; None when `reason` says why it could not be measured.
+    spread: interquartile range over leads (over beats for the rate), in the same unit; None where one source decided.
+    leads, beats: how many stand behind the value.
+    """
+
+    value: float | None = None
+    spread: float | None = None
+    leads: int = 0
+    beats: int = 0
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.value is None) == (self.reason is None):
+            raise ValueError("a measured quantity has either a value or a reason for having none")
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """All of `QUANTITIES` for one record. `method` names how they were measured."""
+
+    values: Mapping[str, Measured]
+    method: str
+
+    def __getitem__(self, name: str) -> Measured:
+        return self.values[name]
+
+    def value(self, name: str) -> float | None:
+        return self.values[name].value
+
+    def reason(self, name: str) -> str | None:
+        return self.values[name].reason
+
+    def without(self, names: Iterable[str], reason: str) -> Measurements:
+        """A copy in which `names` are unmeasurable, e.g. PR and P where the diagnosis says that there are no P waves."""
+        return Measurements({**self.values, **{name: Measured(reason=reason) for name in names}}, self.method)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers and nulls by quantity; the reasons under `unmeasurable`, the spreads under `spread`."""
+        return {
+            **{name: _rounded(self.value(name)) for name in QUANTITIES},
+            "unmeasurable": {name: m.reason for name, m in self.values.items() if m.reason is not None},
+            "spread": {name: _rounded(m.spread) for name, m in self.values.items() if m.spread is not None},
+            "method": self.method,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Measurements:
+        """Reads `to_json`'s object or a part of it; a quantity left out counts as not measured.
+
+        Raises:
+            ValueError: a quantity is not a number or null.
+        """
+        reasons, spreads = data.get("unmeasurable", {}), data.get("spread", {})
+        values = {}
+        for name in QUANTITIES:
+            value = data.get(name)
+            if value is None:
+                values[name] = Measured(reason=reasons.get(name, "not measured"))
+            elif isinstance(value, (int, float)) and not isinstance(value, bool):
+                values[name] = Measured(value=float(value), spread=spreads.get(name))
+            else:
+                raise ValueError(f"{name} is {value!r}; a number or null belongs here")
+        return cls(values, str(data.get("method", "given")))
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, DECIMALS)

@@ -1,0 +1,116 @@
+"""WFDB headers (`.hea`), read with the bounds that a file from anywhere needs.
+
+Format: https://physionet.org/physiotools/wag/header-5.htm
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+HEADER_BYTES = 1 << 20
+MAX_SIGNALS = 64
+MAX_SAMPLES = 500_000_000  # a channel; a week at 800 Hz
+
+
+class RecordError(ValueError):
+    """A record cannot be read. The message names the file and what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class SignalLine:
+    """One line of a header: where a signal lies and how its integers become physical units."""
+
+    file: str
+    format: str
+    offset_bytes: int
+    gain: float
+    baseline: float
+    units: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Header:
+    rate: float
+    samples: int | None
+    signals: tuple[SignalLine, ...]
+    comments: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+
+_RECORD_LINE = re.compile(
+    r"(?P<name>[^\s/]+)(?:/(?P<segments>\d+))?\s+(?P<signals>\d+)"
+    r"(?:\s+(?P<rate>\d+\.?\d*(?:[eE][+-]?\d+)?)\S*(?:\s+(?P<samples>\d+))?)?(?:\s.*)?"
+)
+_FORMAT = re.compile(r"(?P<format>\d+)(?:x(?P<frames>\d+))?(?::(?P<skew>\d+))?(?:\+(?P<offset>\d+))?")
+_GAIN = re.compile(r"(?P<gain>[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?)(?:\((?P<baseline>[-+]?\d+)\))?(?:/(?P<units>\S+))?")
+
+
+def read_header(path: Path) -> Header:
+    """Reads `path` (with its `.hea`).
+
+    Raises:
+        RecordError: missing, too large, or not a WFDB header of a single segment; the line is quoted.
+    """
+    lines = _lines(path)
+    comments = tuple(line[1:].strip() for line in lines if line.startswith("#"))
+    fields = [line for line in lines if line.strip() and not line.startswith("#")]
+    if not fields:
+        raise RecordError(f"{path}: empty header")
+    record = _RECORD_LINE.fullmatch(fields[0].strip())
+    if record is None:
+        raise RecordError(f"{path}: not a WFDB record line: {_short(fields[0])}")
+    if record["segments"]:
+        raise RecordError(f"{path}: a multi-segment record; give the header of one segment")
+    count, samples = int(record["signals"]), record["samples"]
+    rate = float(record["rate"] or 250)  # the format's own default
+    if not 1 <= count <= MAX_SIGNALS:
+        raise RecordError(f"{path}: {count} signals; between 1 and {MAX_SIGNALS} are read")
+    if samples is not None and int(samples) > MAX_SAMPLES:
+        raise RecordError(f"{path}: promises {samples} samples; at most {MAX_SAMPLES} are read")
+    if len(fields) - 1 < count:
+        raise RecordError(f"{path}: promises {count} signals but describes {len(fields) - 1}")
+    warnings = ()
+    if record["name"] != path.stem:
+        warnings = (f"header names the record {record['name']!r}",)
+    signals = tuple(_signal_line(line, path) for line in fields[1 : count + 1])
+    return Header(rate, int(samples) if samples else None, signals, comments, warnings)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(HEADER_BYTES + 1)
+    except OSError as error:
+        raise RecordError(f"{path}: {error.strerror or error}") from None
+    if len(raw) > HEADER_BYTES:
+        raise RecordError(f"{path}: larger than {HEADER_BYTES} bytes; not a header")
+    return raw.decode("utf-8", errors="replace").splitlines()
+
+
+def _signal_line(line: str, path: Path) -> SignalLine:
+    words = line.split(maxsplit=8)
+    layout = _FORMAT.fullmatch(words[1]) if len(words) > 1 else None
+    gain = _GAIN.fullmatch(words[2]) if len(words) > 2 else None
+    if layout is None or (len(words) > 2 and gain is None):
+        raise RecordError(f"{path}: not a WFDB signal line: {_short(line)}")
+    if "/" in words[0] or "\\" in words[0] or words[0] in ("..", "."):
+        raise RecordError(f"{path}: signal file {_short(words[0])} lies outside the record's folder")
+    if (layout["frames"] or "1") != "1" or (layout["skew"] or "0") != "0":
+        raise RecordError(f"{path}: several samples a frame or skewed signals are not read: {_short(line)}")
+    zero = int(words[4]) if len(words) > 4 and re.fullmatch(r"[-+]?\d{1,12}", words[4]) else 0
+    return SignalLine(
+        file=words[0],
+        format=layout["format"],
+        offset_bytes=int(layout["offset"] or 0),
+        gain=(float(gain["gain"]) if gain else 0) or 200.0,  # 0 or none: uncalibrated, 200 units a mV by the format
+        baseline=float(gain["baseline"]) if gain and gain["baseline"] else float(zero),
+        units=(gain["units"] if gain and gain["units"] else "mV"),
+        name=words[8].strip() if len(words) > 8 else "",
+    )
+
+
+def _short(text: str) -> str:
+    return repr(text[:60])
