@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
@@ -176,7 +177,7 @@ def _split(title: str, facts: Mapping[str, Any]) -> str:
 def _processor_time(run: Run) -> str | None:
     """Of the training process; its clock starts anew where a run was resumed."""
     times = [row["cpu_seconds"] for row in run.log if "cpu_seconds" in row]
-    ends = [a for a, b in zip(times, [*times[1:], 0.0], strict=True) if b < a]
+    ends = [a for a, b in itertools.pairwise(times) if b < a] + times[-1:]
     return f"{sum(ends) / 60:.1f} min" if times else None
 
 
