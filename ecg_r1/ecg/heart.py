@@ -1,0 +1,192 @@
+"""The simulated heart: a dipole made of waves with exact beginnings and ends, and how each diagnosis bends it.
+
+A wave is a lobe of the heart's electric dipole in Frank's axes (x left, y inferior, z posterior), seen in the leads
+through Dower's transform (Dower, Machado and Osborne, Clin Cardiol 1980;3:87). Unlike the Gaussians of McSharry et
+al. (IEEE TBME 2003;50:289) a lobe has a support, so that onsets and offsets are known exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+# Rows: I, II, V1 … V6; columns: x, y, z. The other four leads follow from I and II.
+DOWER = np.array(
+    [
+        [0.632, -0.235, 0.059],
+        [0.235, 1.066, -0.132],
+        [-0.515, 0.157, -0.917],
+        [0.044, 0.164, -1.387],
+        [0.882, 0.098, -1.277],
+        [1.213, 0.127, -0.601],
+        [1.125, 0.127, -0.086],
+        [0.831, 0.076, 0.230],
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """Ranges a population is drawn from, uniformly; ms but for the rate (per minute) and the irregularity (share of RR)."""
+
+    rate: tuple[float, float] = (60.5, 99.0)
+    pr: tuple[float, float] = (122.0, 196.0)
+    qrs: tuple[float, float] = (76.0, 110.0)
+    qtc: tuple[float, float] = (372.0, 442.0)
+    irregularity: tuple[float, float] = (0.005, 0.035)
+    atrial: str = "sinus"
+
+
+@dataclass(frozen=True)
+class Lobe:
+    """A half-wave of the dipole. start, end: ms from the QRS onset; rise: share of its length before the peak."""
+
+    wave: str
+    start: float
+    end: float
+    dipole: tuple[float, float, float]
+    rise: float = 0.5
+    edge: float = 1.4
+
+    def at(self, time: np.ndarray) -> np.ndarray:
+        """Its height (0 to 1) at `time` ms."""
+        x = (time - self.start) / (self.end - self.start)
+        phase = np.where(x < self.rise, x / self.rise, 1 + (x - self.rise) / (1 - self.rise)) * (np.pi / 2)
+        return np.where((x > 0) & (x < 1), np.sin(np.clip(phase, 0, np.pi)).clip(0) ** self.edge, 0.0)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """An elevated ST segment: rises within the QRS until its end, and merges into the T wave."""
+
+    wave: str
+    start: float
+    end: float
+    dipole: tuple[float, float, float]
+    rise: float = 0.1
+    fall: float = 0.45
+
+    def at(self, time: np.ndarray) -> np.ndarray:
+        x = (time - self.start) / (self.end - self.start)
+        up, down = np.clip(x / self.rise, 0, 1), np.clip((1 - x) / self.fall, 0, 1)
+        return np.sin(up * np.pi / 2) * np.sin(down * np.pi / 2) ** 1.6
+
+
+Wave = Lobe | Segment
+
+
+@dataclass(frozen=True)
+class Beat:
+    """What one heart beat is made of; ms. p_start is negative, or None without a P wave."""
+
+    pr: float | None
+    p: float | None
+    qrs: float
+    qt: float
+
+
+def p_wave(beat: Beat) -> list[Wave]:
+    """Right, then left atrium."""
+    if beat.pr is None or beat.p is None:
+        return []
+    start, end = -beat.pr, -beat.pr + beat.p
+    return [
+        Lobe("P", start, start + 0.68 * beat.p, (0.04, 0.09, -0.05), edge=1.2),
+        Lobe("P", start + 0.32 * beat.p, end, (0.075, 0.06, 0.05), edge=1.2),
+    ]
+
+
+def t_wave(beat: Beat, dipole: tuple[float, float, float], onset: float = 0.3) -> list[Wave]:
+    """onset: where T begins, as a share of the time between the QRS end and the T end."""
+    start = beat.qrs + onset * (beat.qt - beat.qrs)
+    return [Lobe("T", start, beat.qt, dipole, rise=0.58, edge=1.4)]
+
+
+def _qrs(beat: Beat, *parts: tuple[float, float, tuple[float, float, float]]) -> list[Wave]:
+    return [Lobe("QRS", a * beat.qrs, b * beat.qrs, dipole, edge=1.25) for a, b, dipole in parts]
+
+
+def narrow(beat: Beat) -> list[Wave]:
+    septal, apex, base = (-0.16, -0.05, -0.30), (1.10, 0.85, 0.25), (-0.15, -0.15, 0.55)
+    return _qrs(beat, (0, 0.36, septal), (0.14, 0.78, apex), (0.55, 1, base)) + t_wave(beat, (0.30, 0.22, -0.22))
+
+
+def left_bundle(beat: Beat) -> list[Wave]:
+    """Slow activation from right to left without a septal q; ST and T discordant."""
+    return (
+        _qrs(beat, (0, 0.5, (0.55, 0.20, 0.45)), (0.18, 0.82, (0.75, 0.25, 0.75)), (0.45, 1, (0.60, 0.12, 0.45)))
+        + [Segment("ST", 0.85 * beat.qrs, beat.qt - 20, (-0.06, -0.02, -0.12))]
+        + t_wave(beat, (-0.22, -0.06, -0.32), onset=0.2)
+    )
+
+
+def right_bundle(beat: Beat) -> list[Wave]:
+    """The right ventricle comes late: terminal forces to the right and forward."""
+    first = 88 / max(beat.qrs, 120)
+    return _qrs(
+        beat,
+        (0, 0.36 * first, (-0.16, -0.05, -0.32)),
+        (0.14 * first, 0.9 * first, (1.0, 0.75, 0.25)),
+        (0.42, 1, (-0.60, 0.02, -0.62)),
+    ) + t_wave(beat, (0.34, 0.20, 0.10))
+
+
+def hypertrophied(beat: Beat) -> list[Wave]:
+    """High voltages to the left and back, with strain."""
+    septal, apex, base = (-0.15, -0.05, -0.25), (2.0, 0.85, 0.95), (-0.15, -0.2, 0.85)
+    return (
+        _qrs(beat, (0, 0.36, septal), (0.14, 0.8, apex), (0.55, 1, base))
+        + [Segment("ST", 0.85 * beat.qrs, beat.qt - 25, (-0.09, -0.02, -0.07))]
+        + t_wave(beat, (-0.20, 0.03, -0.30))
+    )
+
+
+def inferior_infarction(beat: Beat) -> list[Wave]:
+    """Forces turn away from the inferior wall, and the injury current towards it."""
+    return (
+        _qrs(beat, (0, 0.46, (0.10, -0.65, -0.15)), (0.22, 0.82, (1.05, 0.45, 0.25)), (0.55, 1, (-0.1, 0.15, 0.45)))
+        + [Segment("ST", 0.8 * beat.qrs, beat.qt - 15, (-0.08, 0.30, 0.08))]
+        + t_wave(beat, (0.10, 0.30, -0.05))
+    )
+
+
+def anterior_infarction(beat: Beat) -> list[Wave]:
+    """No initial forces forward (QS in V1 to V3), and the injury current forward."""
+    return (
+        _qrs(beat, (0, 0.45, (0.10, -0.05, 0.50)), (0.18, 0.8, (0.75, 0.75, 0.55)), (0.55, 1, (-0.1, -0.1, 0.35)))
+        + [Segment("ST", 0.8 * beat.qrs, beat.qt - 15, (0.08, 0.02, -0.26))]
+        + t_wave(beat, (0.22, 0.12, -0.32))
+    )
+
+
+def ventricular_ectopic(beat: Beat) -> list[Wave]:
+    """From the right ventricle's outflow tract: broad, downwards, with a discordant T."""
+    return _qrs(beat, (0, 0.6, (0.35, 0.9, 0.55)), (0.3, 1, (0.5, 1.0, 0.7))) + t_wave(beat, (-0.25, -0.4, -0.35), 0.1)
+
+
+@dataclass(frozen=True)
+class Population:
+    rhythm: Rhythm
+    ventricles: Callable[[Beat], list[Wave]]
+    ectopics: bool = False
+
+
+_BROAD = (124.0, 178.0)
+POPULATIONS: dict[str, Population] = {
+    "normal ECG": Population(Rhythm(), narrow),
+    "sinus bradycardia": Population(Rhythm(rate=(36.0, 58.5)), narrow),
+    "sinus tachycardia": Population(Rhythm(rate=(102.0, 148.0), pr=(112.0, 180.0)), narrow),
+    "atrial fibrillation": Population(
+        Rhythm(rate=(52.0, 135.0), irregularity=(0.15, 0.26), atrial="fibrillation"), narrow
+    ),
+    "first-degree AV block": Population(Rhythm(rate=(60.5, 96.0), pr=(208.0, 340.0)), narrow),
+    "left bundle branch block": Population(Rhythm(qrs=_BROAD, qtc=(415.0, 500.0)), left_bundle),
+    "right bundle branch block": Population(Rhythm(qrs=_BROAD, qtc=(400.0, 475.0)), right_bundle),
+    "long QT interval": Population(Rhythm(qtc=(485.0, 600.0)), narrow),
+    "left ventricular hypertrophy": Population(Rhythm(qrs=(86.0, 116.0), qtc=(380.0, 452.0)), hypertrophied),
+    "inferior myocardial infarction": Population(Rhythm(), inferior_infarction),
+    "anterior myocardial infarction": Population(Rhythm(), anterior_infarction),
+    "ventricular premature complex": Population(Rhythm(rate=(60.5, 90.0)), narrow, ectopics=True),
+}

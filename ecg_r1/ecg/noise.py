@@ -1,0 +1,27 @@
+"""What an electrode adds to the heart's signal, and the atria in fibrillation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def electrode_noise(samples: int, rate: int, rng: np.random.Generator) -> np.ndarray:
+    """(8, samples) mV: baseline wander (0.12 to 0.45 Hz), mains hum (50 or 60 Hz) and muscle noise, as strong as drawn."""
+    time = np.arange(samples) / rate
+    breath = 2 * np.pi * (rng.uniform(0.12, 0.45, 3)[:, None] * time + rng.uniform(size=(3, 1)))
+    wander = rng.uniform(0.01, 0.06) * rng.normal(size=(8, 3)) @ np.sin(breath)
+    hum = rng.uniform(0, 0.006) * rng.normal(size=(8, 1)) * np.sin(2 * np.pi * rng.choice([50, 60]) * time)
+    muscle = rng.standard_normal((8, samples), dtype=np.float32)
+    muscle[:, 1:] -= 0.5 * muscle[:, :-1]  # tilts the spectrum towards the high frequencies of EMG
+    return wander + hum + rng.uniform(0.004, 0.018) * muscle
+
+
+def fibrillation(samples: int, rate: int, rng: np.random.Generator) -> np.ndarray:
+    """(3, samples): the dipole of f-waves, 4.5 to 8 Hz with wandering frequency and strength, mostly towards V1."""
+    time = np.arange(samples) / rate
+    drift = np.sin(2 * np.pi * (rng.uniform(0.1, 0.4, 3)[:, None] * time + rng.uniform(size=(3, 1))))
+    cycles = rng.uniform(4.5, 8) * time + 0.6 * drift[0] + rng.uniform()
+    wave = np.sin(2 * np.pi * cycles) + 0.35 * np.sin(4 * np.pi * cycles + rng.uniform(0, 2 * np.pi))
+    strength = rng.uniform(0.03, 0.08) * (1 + 0.35 * drift[1])
+    sideways = rng.uniform(0.02, 0.05) * np.sin(2 * np.pi * (rng.uniform(4.5, 8) * time + 0.5 * drift[2]))
+    return np.array([[-0.3], [0.6], [-0.9]]) * (strength * wave) + np.array([[0.3], [0.7], [0.1]]) * sideways

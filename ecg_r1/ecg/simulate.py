@@ -1,0 +1,171 @@
+"""12-lead ECGs whose intervals and diagnosis are known exactly.
+
+Every record is drawn from its own generator, so record `i` of a seed is the same whichever others are drawn with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .diagnosis import UnknownDiagnosis
+from .heart import DOWER, POPULATIONS, Beat, Population, Wave, p_wave, ventricular_ectopic
+from .leads import LEADS, derive_limb_leads
+from .noise import electrode_noise, fibrillation
+from .record import SAMPLES, SAMPLING_RATE, ECGRecord
+
+DIAGNOSES = tuple(name for name in POPULATIONS if name != "ventricular premature complex")
+BEFORE, AFTER = 400.0, 760.0  # ms of one beat drawn around its QRS onset
+MS = 1000 / SAMPLING_RATE
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """A record and its true values, keyed as `ecg_r1.ecg.measure.QUANTITIES`; None where there is no P wave.
+
+    Intervals are those of the waves' supports; rr_ms is the median RR interval, axis_deg the direction of the QRS area.
+    """
+
+    record: ECGRecord
+    truth: dict[str, float | None]
+
+
+def simulate(n: int, *, seed: int, diagnoses: Sequence[str] | None = None, start: int = 0) -> Iterator[Simulated]:
+    """Records `start` to `start + n - 1` of a seed, cycling through `diagnoses` so that any stretch is balanced.
+
+    Args:
+        diagnoses: names from `POPULATIONS`; the eleven of `DIAGNOSES` unless given.
+
+    Raises:
+        UnknownDiagnosis: there is no population of that name.
+    """
+    names = tuple(diagnoses or DIAGNOSES)
+    for name in names:
+        if name not in POPULATIONS:
+            raise UnknownDiagnosis(f"no simulated population {name!r}; there are: {', '.join(POPULATIONS)}")
+    for i in range(start, start + n):
+        name = names[i % len(names)]
+        yield _simulate_one(f"sim_{seed}_{i:06d}", name, np.random.default_rng([seed, i]))
+
+
+def _simulate_one(record_id: str, name: str, rng: np.random.Generator) -> Simulated:
+    population = POPULATIONS[name]
+    beat, rr = _draw_beat(population, rng)
+    onsets = _draw_onsets(population, beat, rr, rng)
+    waves = _vary(p_wave(beat) + population.ventricles(beat), rng)
+    gains = rng.uniform(0.75, 1.25) * rng.uniform(0.92, 1.08, 8)[:, None]
+    view = gains * DOWER
+    template, qrs_area = _draw(waves, view)
+    leads = np.zeros((8, SAMPLES))
+    ectopic = _ectopic_beats(population, onsets, rng)
+    for k, onset in enumerate(onsets):
+        if k not in ectopic:
+            _place(template * rng.normal(1, 0.02), onset, leads)
+    if ectopic:
+        broad = Beat(pr=None, p=None, qrs=rng.uniform(140, 170), qt=rng.uniform(390, 430))
+        other, _ = _draw(_vary(ventricular_ectopic(broad), rng), view)
+        for k in ectopic:
+            _place(other, onsets[k], leads)
+    if population.rhythm.atrial == "fibrillation":
+        leads += view @ fibrillation(SAMPLES, SAMPLING_RATE, rng)
+    leads += electrode_noise(SAMPLES, SAMPLING_RATE, rng)
+    signal = np.zeros((len(LEADS), SAMPLES), np.float32)
+    recorded = np.isin(LEADS, ("III", "aVR", "aVL", "aVF"), invert=True)
+    signal[recorded] = leads
+    derive_limb_leads(signal, recorded)
+    record = ECGRecord(
+        record_id,
+        signal,
+        np.ones(len(LEADS), bool),
+        diagnoses=(name,),
+        age=float(rng.integers(20, 90)),
+        sex=("female", "male")[int(rng.integers(2))],
+        source="simulated",
+    )
+    return Simulated(record, _truth(beat, onsets, ectopic, qrs_area))
+
+
+def _draw_beat(population: Population, rng: np.random.Generator) -> tuple[Beat, float]:
+    """One population's beat and its RR (ms), drawn anew until the P wave finds room after the T wave."""
+    rhythm = population.rhythm
+    while True:
+        rr = 60000 / rng.uniform(*rhythm.rate)
+        pr, qrs = rng.uniform(*rhythm.pr), rng.uniform(*rhythm.qrs)
+        qt = rng.uniform(*rhythm.qtc) * np.sqrt(rr / 1000)  # Bazett
+        p = min(rng.uniform(84, 118), pr - 24)
+        if rhythm.atrial == "fibrillation":
+            return Beat(pr=None, p=None, qrs=qrs, qt=min(qt, 0.75 * rr)), rr
+        if pr + qt + 30 < rr and qt < AFTER - 20:
+            return Beat(pr=pr, p=p, qrs=qrs, qt=qt), rr
+
+
+def _draw_onsets(population: Population, beat: Beat, rr: float, rng: np.random.Generator) -> np.ndarray:
+    """QRS onsets in samples, from before the record to after it: breathing and chance, or the chaos of fibrillation."""
+    share = rng.uniform(*population.rhythm.irregularity)
+    count = int(np.ceil(1.6 * SAMPLES * MS / rr)) + 4
+    if population.rhythm.atrial == "fibrillation":
+        intervals = rr * rng.gamma(1 / share**2, share**2, count)
+        intervals = np.maximum(intervals, beat.qt + 40)
+    else:
+        breaths = 2 * np.pi * (rng.uniform() + rng.uniform(0.15, 0.35) * np.arange(count) * rr / 1000)
+        intervals = rr * (1 + share * np.sin(breaths) + rng.normal(0, 0.006, count))
+        intervals = np.maximum(intervals, beat.qt + (beat.pr or 0) + 8)
+    onsets = np.cumsum(intervals) - intervals[0] - rng.uniform(0, rr)
+    onsets = np.rint(onsets / MS).astype(int)
+    return onsets[onsets < SAMPLES + BEFORE / MS]
+
+
+def _ectopic_beats(population: Population, onsets: np.ndarray, rng: np.random.Generator) -> set[int]:
+    """Which beats are ectopic; those come early, and the pause after them is compensatory."""
+    if not population.ectopics:
+        return set()
+    inside = np.flatnonzero((onsets > 300) & (onsets < SAMPLES - 600))[1:-1]
+    chosen = {int(k) for k in rng.choice(inside, size=min(len(inside), int(rng.integers(1, 4))), replace=False)}
+    chosen = {k for k in chosen if k - 1 not in chosen}
+    for k in chosen:
+        onsets[k] -= int(rng.uniform(0.22, 0.32) * (onsets[k] - onsets[k - 1]))
+    return chosen
+
+
+def _vary(waves: list[Wave], rng: np.random.Generator) -> list[tuple[Wave, np.ndarray]]:
+    """Each wave with its dipole: the heart turned a little in the frontal plane, every lobe a little otherwise."""
+    turn = rng.normal(0, np.deg2rad(14))
+    rotation = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
+    return [(wave, rotation @ wave.dipole * rng.uniform(0.85, 1.15)) for wave in waves]
+
+
+def _draw(waves: list[tuple[Wave, np.ndarray]], view: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(8, samples) of one beat in mV, and the area of its QRS in I and II."""
+    time = np.arange(-BEFORE, AFTER, MS)
+    shapes = np.stack([wave.at(time) for wave, _ in waves])
+    dipoles = view @ np.stack([dipole for _, dipole in waves], axis=1)
+    is_qrs = np.array([wave.wave == "QRS" for wave, _ in waves])
+    return dipoles @ shapes, dipoles[:2, is_qrs] @ shapes[is_qrs].sum(axis=1)
+
+
+def _place(template: np.ndarray, onset: int, leads: np.ndarray) -> None:
+    first = onset - round(BEFORE / MS)
+    a, b = max(first, 0), min(first + template.shape[1], SAMPLES)
+    if a < b:
+        leads[:, a:b] += template[:, a - first : b - first]
+
+
+def _truth(beat: Beat, onsets: np.ndarray, ectopic: set[int], qrs_area: np.ndarray) -> dict[str, float | None]:
+    near_ectopic = ectopic | {k + 1 for k in ectopic}
+    inside = [k for k in range(1, len(onsets)) if onsets[k - 1] >= 0 and onsets[k] + beat.qrs / MS < SAMPLES]
+    rr = float(np.median([(onsets[k] - onsets[k - 1]) * MS for k in inside if k not in near_ectopic]))
+    area_i, area_ii = qrs_area
+    area_avf = area_ii - area_i / 2
+    return {
+        "heart_rate_bpm": 60000 / rr,
+        "rr_ms": rr,
+        "p_ms": beat.p,
+        "pr_ms": beat.pr,
+        "qrs_ms": beat.qrs,
+        "qt_ms": beat.qt,
+        "qtc_ms": beat.qt / np.sqrt(rr / 1000),
+        # aVF is a unipolar lead: 2/sqrt(3) makes it commensurate with the bipolar lead I.
+        "axis_deg": float(np.rad2deg(np.arctan2(2 * area_avf / np.sqrt(3), area_i))),
+    }
