@@ -1,0 +1,184 @@
+"""The 12-lead page as an array: grid, calibration pulses, lead names and traces at 25 mm/s and 10 mm/mV.
+
+Drawn straight into numpy, without a plotting library: a trace is a polyline, rasterised as the vertical extent it has in
+each column of a page drawn larger than it is shown, then averaged down.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from .glyphs import glyph_rows
+from .leads import LEADS
+from .record import SAMPLING_RATE, ECGRecord
+
+SPEED = 25.0  # mm a second
+GAIN = 10.0  # mm a mV
+PAPER = np.array([255, 253, 250])
+FINE, COARSE = np.array([250, 222, 220]), np.array([238, 170, 168])
+INK = np.array([12, 12, 30])
+MARGIN = 5.0  # mm around the traces
+PULSE = (2.5, 5.0)  # mm before the pulse, and its width of 200 ms
+
+
+@dataclass(frozen=True)
+class Layout:
+    """columns: lead names from top to bottom; strip: leads drawn below over the whole width; row: mm a row."""
+
+    columns: tuple[tuple[str, ...], ...]
+    strip: tuple[str, ...] = ()
+    seconds: float = 10.0
+    row: float = 30.0
+
+    @property
+    def rows(self) -> int:
+        return len(self.columns[0]) + len(self.strip)
+
+    @property
+    def size_mm(self) -> tuple[float, float]:
+        """Height and width of the page."""
+        width = 2 * MARGIN + sum(PULSE) + 2.5 + self.seconds * SPEED
+        return 2 * MARGIN + self.rows * self.row, width
+
+
+LAYOUTS = {
+    "3x4": Layout((LEADS[:3], LEADS[3:6], LEADS[6:9], LEADS[9:]), strip=("II",), row=32.5),
+    "6x2": Layout((LEADS[:6], LEADS[6:]), row=25.0),
+    "12x1": Layout((LEADS,), row=20.0),
+}
+
+
+def render(
+    record: ECGRecord, *, layout: str = "3x4", size: int | None = None, pixels_per_mm: float | None = None
+) -> np.ndarray:
+    """Draws a record.
+
+    Args:
+        layout: one of `LAYOUTS`.
+        size: side in pixels of a white square that holds the whole page, nothing cut off; the page alone unless given.
+        pixels_per_mm: resolution; 4 unless `size` decides it.
+
+    Returns:
+        uint8 (H, W, 3). Missing leads keep their name and have no trace.
+    """
+    if layout not in LAYOUTS:
+        raise ValueError(f"unknown layout {layout!r}; there are: {', '.join(LAYOUTS)}")
+    page = LAYOUTS[layout]
+    height, width = page.size_mm
+    scale = size / max(height, width) if size else (pixels_per_mm or 4.0)
+    shape = (min(round(height * scale), size or 1 << 14), min(round(width * scale), size or 1 << 14))
+    ink = np.zeros(shape, np.float32)
+    thickness = max(0.32 * scale, 0.7)
+    for name, sample_range, top, left in _cells(page):
+        _draw_cell(ink, record, name, sample_range, (top, left), page.row, scale, thickness)
+    _stamp_names(ink, page, scale)
+    # the ink lies on the paper as much as it covers of each pixel
+    paper = _paper(shape, scale)
+    drawn = paper + ink.clip(0, 1)[..., None] * (INK - paper)
+    image = np.rint(drawn).astype(np.uint8)
+    if size is None:
+        return image
+    square = np.full((size, size, 3), 255, np.uint8)
+    y, x = (size - shape[0]) // 2, (size - shape[1]) // 2
+    square[y : y + shape[0], x : x + shape[1]] = image
+    return square
+
+
+def _cells(page: Layout) -> list[tuple[str, tuple[float, float], float, float]]:
+    """(lead, seconds shown, top mm, left mm) of every trace."""
+    start = MARGIN + sum(PULSE) + 2.5
+    share = page.seconds / len(page.columns)
+    cells = []
+    for c, column in enumerate(page.columns):
+        for r, lead in enumerate(column):
+            cells.append((lead, (c * share, (c + 1) * share), MARGIN + r * page.row, start + c * share * SPEED))
+    for r, lead in enumerate(page.strip, len(page.columns[0])):
+        cells.append((lead, (0.0, page.seconds), MARGIN + r * page.row, start))
+    return cells
+
+
+def _draw_cell(
+    ink: np.ndarray,
+    record: ECGRecord,
+    name: str,
+    seconds: tuple[float, float],
+    corner: tuple[float, float],
+    row: float,
+    scale: float,
+    thickness: float,
+) -> None:
+    top, left = corner
+    middle = top + 0.55 * row
+    if seconds[0] == 0:
+        x = MARGIN + np.array([0, PULSE[0], PULSE[0], sum(PULSE), sum(PULSE), sum(PULSE) + 2.0])
+        pulse = np.array([0, 0, GAIN, GAIN, 0, 0])
+        _polyline(ink, x * scale, (middle - pulse) * scale, thickness)
+    lead = LEADS.index(name)
+    a, b = int(seconds[0] * SAMPLING_RATE), min(int(seconds[1] * SAMPLING_RATE), record.samples)
+    if not record.lead_mask[lead] or b <= a:
+        return
+    trace = record.signal[lead, a:b].astype(float)
+    # Real recorders centre each trace; the median is close to the isoelectric line.
+    mm = np.clip((trace - np.median(record.signal[lead, : record.samples])) * GAIN, -1.4 * row, 1.2 * row)
+    x = left + (np.arange(a, b) / SAMPLING_RATE - seconds[0]) * SPEED
+    _polyline(ink, x * scale, (middle - mm) * scale, thickness)
+
+
+def _polyline(ink: np.ndarray, x: np.ndarray, y: np.ndarray, thickness: float, oversampling: int = 3) -> None:
+    """Covers what a pen of `thickness` pixels touches while moving along (x, y), in fractions of a pixel.
+
+    Each pixel column is cut into `oversampling` slices; in a slice the line covers one vertical span.
+    """
+    columns = np.arange(int(np.floor(x[0])), int(np.ceil(x[-1])) + 1)
+    edges = np.linspace(columns[0], columns[-1] + 1, (len(columns)) * oversampling + 1)
+    # y at the slices' edges, and every vertex within a slice, decide the slice's span
+    at_edges = np.interp(edges, x, y)
+    low, high = np.minimum(at_edges[:-1], at_edges[1:]), np.maximum(at_edges[:-1], at_edges[1:])
+    slices = np.clip(((x - columns[0]) * oversampling).astype(int), 0, len(low) - 1)
+    np.minimum.at(low, slices, y)
+    np.maximum.at(high, slices, y)
+    inside = (edges[1:] > x[0]) & (edges[:-1] < x[-1])
+    low, high = low - thickness / 2, high + thickness / 2
+    height = ink.shape[0]
+    top = int(np.clip(np.floor(low[inside].min()), 0, height - 1))
+    bottom = int(np.clip(np.ceil(high[inside].max()), top + 1, height))
+    rows = np.arange(top, bottom)[:, None]
+    cover = (np.minimum(rows + 1, high) - np.maximum(rows, low)).clip(0, 1) * inside
+    cover = cover.reshape(len(rows), len(columns), oversampling).mean(axis=2)
+    shown = (columns >= 0) & (columns < ink.shape[1])
+    target = ink[top:bottom, columns[shown]]
+    ink[top:bottom, columns[shown]] = np.maximum(target, cover[:, shown])
+
+
+@lru_cache(maxsize=8)
+def _paper(shape: tuple[int, int], scale: float) -> np.ndarray:
+    """The grid: fine lines each mm (where they can be told apart), coarse ones each 5 mm. float32 (H, W, 3)."""
+    paper = np.broadcast_to(PAPER, (*shape, 3)).astype(np.float32)
+    for spacing, colour in ((1.0, FINE), (5.0, COARSE)):
+        if spacing * scale < 2.5:
+            continue
+        width = max(1.0, 0.12 * scale)
+        ys, xs = (_line_cover(extent, spacing * scale, width) for extent in shape)
+        cover = np.maximum(ys[:, None], xs[None, :])[..., None]
+        paper = paper + cover * (colour - paper)
+    return paper
+
+
+def _line_cover(extent: int, spacing: float, width: float) -> np.ndarray:
+    """How much of each pixel along an axis is covered by lines of `width` every `spacing` pixels."""
+    centres = np.arange(0, extent + spacing, spacing)
+    pixels = np.arange(extent)[:, None]
+    cover = np.minimum(pixels + 1, centres + width / 2) - np.maximum(pixels, centres - width / 2)
+    return cover.clip(0, 1).max(axis=1).astype(np.float32)
+
+
+def _stamp_names(ink: np.ndarray, page: Layout, scale: float) -> None:
+    for name, _, top, left in _cells(page):
+        letters = glyph_rows(name, max(5, round(4.0 * scale)))
+        y, x = round((top + 0.06 * page.row) * scale), round((left + 1.0) * scale)
+        cut = letters[: max(0, ink.shape[0] - y), : max(0, ink.shape[1] - x)]
+        spot = ink[y : y + cut.shape[0], x : x + cut.shape[1]]
+        np.maximum(spot, cut, out=spot)
