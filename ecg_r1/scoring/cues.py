@@ -1,0 +1,91 @@
+"""The words around a number that say what sort of number it is: a bound, a reference, an operand, no claim at all."""
+
+from __future__ import annotations
+
+import re
+
+_UPPER = (
+    r"(?:less|lower|smaller|shorter|narrower|fewer) than|below|under|up to|at most|no(?:t)? (?:more|greater|longer) than"
+    r"|not exceed(?:ing)?|does not exceed|<=?|≤|≦|小于|低于|少于|短于|不超过|不大于|不足|未超过"
+)
+_LOWER = (
+    r"(?:more|greater|larger|longer|higher|wider) than|above|over|exceed(?:s|ing|ed)?|at least|no(?:t)? less than|beyond"
+    r"|>=?|≥|≧|大于|高于|长于|超过|不小于|不低于|至少"
+)
+BOUND = re.compile(rf"(?:(?P<high>{_UPPER})|(?P<low>{_LOWER})) ?(?:or equal to |about |approximately |around |the |约)?[ (]*$")
+BOUND_AFTER = re.compile(
+    r" ?(?:(?P<high>or (?:less|shorter|lower|below)|以下|以内|之内)|(?P<low>or (?:more|longer|higher|above)|以上))"
+)
+
+# Between the two ends of a range, between the members of a list of numbers, and of a list of names.
+JOIN = re.compile(r" ?(?:-|~|to|through|until|至|到|and|和|与) ?")
+PLUS_MINUS = re.compile(r" ?\(?(?:±|\+/-|\+-) ?")
+BETWEEN = re.compile(r"(?:between|介于|在) ?$")
+NUMBER_LIST = re.compile(r"[ ,]*(?:/|,|、|and|&|和|及|与)?[ ]*")
+NAME_LIST = re.compile(r"(?: ?(?:intervals?|durations?|间期|时限))? ?(?:/|,|、|&|,? ?and|和|及|与)? ?")
+
+_LIMIT_WORDS = (
+    r"(?:(?:range|ranges|values?|limits?|intervals?|adults?|upper|lower|cut-?off|threshold|for|of|is|are|being|from|between|to|be|in"
+    r"|under|below|less than|up to|over|<=?|>=?|≤|≥|:|=|,|值|范围|参考|上限|下限|为|是|约|的|小于|大于|不超过)[ :(\[]*)"
+)
+_GENERAL = r"reference|ref\.?|normal(?:ly)?|standard|usual(?:ly)?|expected|typical(?:ly)?|accepted|参考|正常|标准"
+REFERENCE = re.compile(
+    rf"(?:(?:{_GENERAL})[ :(\[]*{_LIMIT_WORDS}{{1,6}}"
+    r"|[(\[,;] ?(?:nl|normal|reference|ref\.?|n|正常)[ :=]*"
+    r"|(?:than|above|below|over|under|exceed(?:s|ing)?) (?:the )?(?:upper |lower )?(?:normal|reference|expected) (?:of )?"
+    r"|(?:threshold|cut-?offs?|criteri(?:on|a)|(?:upper|lower) limits?|limits?|defined as|defined by|阈值|上限|下限|定义为)"
+    r"(?: (?:of|for|is|are|being|normal|the|a|pr|qrs|qt|qtc)){0,4}[ :(]*(?:<=?|>=?|≤|≥|(?:more|greater|less) than|over|为)?"
+    r"|(?:should|would|must|ought to|has to) (?:\w{1,12} ){0,3}(?:be|exceed|measure)?[ ]*(?:<=?|>=?|≤|≥|(?:more|greater|less) than)?"
+    r"|(?:is|was|are|be) not|isn't|not|rather than|instead of|而非|不是|并非)[ ]*$"
+)
+REFERENCE_AFTER = re.compile(
+    r"[ ,]*(?:(?:is |being |as )?(?:the |an? )?(?:upper |lower )?(?:normal (?:range|limit|value)|reference|cut-?off|threshold|limit|criteri)"
+    r"|正常范围|参考)"
+)
+NORMAL_AFTER = re.compile(r"[ ,]*(?:is|are|being|as|为)? ?(?:the |considered )?(?:normal|正常)")
+HYPOTHETICAL = re.compile(r"\b(?:if|would|criteria|criterion|defined|definition|requires?|when|whenever)\b|如果|若|标准")
+NORMAL = re.compile(r"normal|physiologic|reference|正常|参考")
+
+# Ends that textbooks give as limits of normal: a range between two of them in a sentence on what is normal is no measurement.
+TEXTBOOK = {
+    "pr_ms": {110, 120, 200, 210, 220},
+    "qrs_ms": {40, 50, 60, 70, 80, 90, 100, 110, 120},
+    "qt_ms": {300, 320, 340, 350, 360, 380, 390, 400, 420, 430, 440, 450, 460, 470, 480},
+    "qtc_ms": {340, 350, 360, 380, 390, 400, 410, 420, 430, 440, 450, 460, 470, 480},
+    "heart_rate_bpm": {50, 60, 90, 100},
+    "axis_deg": {-30, 0, 90, 100, 105, 110},
+    "p_ms": {60, 70, 80, 100, 110, 120},
+    "rr_ms": {600, 1000, 1200},
+}
+
+# A name that only says where something begins or ends, and a number that is part of a formula.
+LANDMARK_BEFORE = re.compile(
+    r"(?:(?:onset|start|beginning|end|offset|peak|termination)s? of (?:the )?|each |every |(?:precede|follow)s? (?:each |every |the |a )?"
+    r"|preceding )$"
+)
+LANDMARK_AFTER = re.compile(r" ?(?:complex |wave )?(?:onset|offset|peak|end\b|voltage criteria|morphology|起点|终点|开始)")
+OPERAND = re.compile(r"(?:[×÷√^*]|sqrt ?\(?|\+) ?$|= ?\d*/ ?$")
+OPERATOR_NEXT = re.compile(r" ?(?:[×÷√^*]|/ ?(?:√|sqrt|\d|\(|rr)|\+ ?\d)")
+
+RECORDING = re.compile(r"[- ]*(?:strip|recording|tracing|ecg|ekg|window|segment|rhythm|epoch|period|12|lead)")
+PER_MINUTE = re.compile(r"每分钟?(?:约|大约|为)? ?$")
+NEGATIVE = re.compile(r"(?:minus|negative|负) ?$")
+IN_LEAD = re.compile(r" ?\(?(?:as )?(?:measured )?(?:in|on|from|at|for)?(?: the)? ?(?:leads?)? ?")
+CLOSELY = re.compile(
+    r" ?(?:(?:of|the|a|any|clear|discernible|identifiable|consistent|measurable|definite|visible|distinct|meaningful|reliable|valid)"
+    r" |的|明显的?|明确的?){0,4}"
+)
+BELONGS_RIGHT = re.compile(r" ?(?:(?:for|of|as) (?:the )?)?(?:wide |narrow |long |short )?的?")
+
+# A number without a unit is a value only at the end of its phrase: "PR 160, …", never "PR over 10 beats".
+PHRASE_END = re.compile(
+    r" ?(?:$|[^\w ]|(?:and|with|which|while|but|in|on|by|for|from|is|are|was|within|normal|regular|irregular|the|a|or|as"
+    r"|indicat\w*|suggest\w*|consistent|lead|prolonged|short|wide|narrow|qrs|pr|qt|qtc|axis|rate|p|rr)\b|[\u4e00-\u9fff])"
+)
+
+# "It measures 160 ms." speaks of what the sentence before named.
+TAKES_UP = re.compile(
+    r"[ \n>|#-]*(?:(?:it|this|its|the|which|that|interval|duration|value|width|measurement|measured|measuring|measures?|is|was|at|of|to|be"
+    r"|approximately|about|around|roughly|found|normal|prolonged|short|wide|narrow|slightly|mildly|significantly|其|它|约|为|测量|测得|值"
+    r"|大约)[ :,(~≈]*){0,8}"
+)
