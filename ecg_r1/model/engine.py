@@ -70,8 +70,12 @@ class VLLMEngine:
         from . import register_vllm
 
         register_vllm()
+        on_cpu = not torch.cuda.is_available()
+        if on_cpu:  # compiling a few sampling kernels costs more than they ever save there
+            torch._dynamo.config.disable = True
         defaults: dict[str, Any] = {
-            "enforce_eager": not torch.cuda.is_available(),
+            "enforce_eager": on_cpu,
+            "gpu_memory_utilization": 0.3,  # on CPU too, of the machine's memory: the trainer needs the rest
             "logprobs_mode": "processed_logprobs",  # temperature included, as the trainer computes them
             "max_num_batched_tokens": 8192,
             "disable_log_stats": True,

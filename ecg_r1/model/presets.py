@@ -12,7 +12,7 @@ from .modeling import GEMForConditionalGeneration
 from .processing import ECGFeatureExtractor, GEMProcessor
 
 PRESETS: dict[str, dict[str, Any]] = {
-    # Four convolutions of stride 2-5 instead of one of 50: a tower of this size does not find wave boundaries inside
+    # Three short convolutions instead of one of 50: a tower of this size does not find wave boundaries inside
     # a 100 ms patch by itself.
     "tiny": {
         "ecg_config": {
@@ -24,7 +24,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "num_hidden_layers": 3, "num_attention_heads": 2, "projection_dim": 64,
         },
         "text_config": {
-            "hidden_size": 128, "intermediate_size": 352, "num_hidden_layers": 4, "num_attention_heads": 4,
+            "hidden_size": 128, "intermediate_size": 352, "num_hidden_layers": 3, "num_attention_heads": 4,
             "num_key_value_heads": 4, "max_position_embeddings": 512,
         },
     },

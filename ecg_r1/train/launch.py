@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,8 @@ def _set_environment() -> None:
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+    # TRL 1.16 declares vLLM up to 0.31; the pinned 0.32 is what the parity tests run.
+    warnings.filterwarnings("ignore", message="TRL currently supports vLLM")
 
 
 def _spawn(recipe: RunRecipe, path: str, overrides: list[str]) -> Path:
@@ -64,11 +67,12 @@ def _spawn(recipe: RunRecipe, path: str, overrides: list[str]) -> Path:
 
 def _run(recipe: RunRecipe, path: str, dry_run: bool) -> Path:
     import torch
-    from transformers import set_seed
+    from transformers import PrinterCallback, set_seed
 
     from ..corpus.store import RecordStore
     from ..model.checkpoint import check_checkpoint, freeze, load_model, save
     from ..model.presets import PRESETS
+    from .progress import LiveProgress
     from .run import MetricsLog, RunDirectory
 
     config = _trainer_config(recipe, path)
@@ -89,7 +93,7 @@ def _run(recipe: RunRecipe, path: str, dry_run: bool) -> Path:
         save(model, processor, run.folder / "initial")
     freeze(model, recipe.freeze)
     peft_config = _peft_config(recipe.lora)
-    callbacks = [MetricsLog(run.folder / "metrics.jsonl")]
+    callbacks = [MetricsLog(run.folder / "metrics.jsonl"), LiveProgress(recipe.run)]
     trainer: Any
     if isinstance(recipe, PretrainRecipe):
         from .pretrain import pretrain_trainer
@@ -112,6 +116,7 @@ def _run(recipe: RunRecipe, path: str, dry_run: bool) -> Path:
             model, processor, store, config, peft_config, callbacks,
             reward_set=reward_set, credit=recipe.credit, rollout=rollout,
         )  # fmt: skip
+    trainer.remove_callback(PrinterCallback)
     started, cpu = time.time(), time.process_time()
     trainer.train(resume_from_checkpoint=run.last_checkpoint())
     facts = {"seconds": time.time() - started, "cpu_seconds": time.process_time() - cpu, "steps": trainer.state.global_step}
@@ -125,6 +130,7 @@ def _run(recipe: RunRecipe, path: str, dry_run: bool) -> Path:
 
 
 def _trainer_config(recipe: RunRecipe, path: str) -> Any:
+    import torch
     from transformers import TrainingArguments
     from trl import GRPOConfig, SFTConfig
 
@@ -144,6 +150,8 @@ def _trainer_config(recipe: RunRecipe, path: str) -> Any:
         "report_to": ["tensorboard"],
         "deepspeed": _deepspeed(recipe.deepspeed, path),
         "bf16": False,
+        "disable_tqdm": True,  # LiveProgress shows it
+        "dataloader_pin_memory": torch.cuda.is_available(),
     }
     if isinstance(recipe, GRPORecipe):
         options |= {

@@ -1,0 +1,49 @@
+# Everything runs from .venv in this folder; nothing outside it is changed.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUNS := runs/demo
+# OpenMP threads that spin starve each other on a small or busy machine.
+export OMP_WAIT_POLICY := PASSIVE
+export GOMP_SPINCOUNT := 0
+
+.PHONY: setup demo demo-seeds demo-real test test-all lint bench clean
+
+setup: $(VENV)/ready
+
+$(VENV)/ready: pyproject.toml tools/setup.sh
+	PYTHON=$(PYTHON) bash tools/setup.sh $(VENV)
+	touch $@
+
+demo: setup  ## simulate, measure, pre-train, SFT, {GRPO, SFT continued}, compare -> runs/demo/report.html
+	$(BIN)/ecg-r1 corpus recipes/tiny/corpus.yaml
+	$(BIN)/ecg-r1 train recipes/tiny/pretrain.yaml
+	$(BIN)/ecg-r1 train recipes/tiny/sft.yaml
+	$(BIN)/ecg-r1 train recipes/tiny/grpo.yaml
+	$(BIN)/ecg-r1 train recipes/tiny/sft-more.yaml
+	$(BIN)/ecg-r1 compare $(RUNS)/sft $(RUNS)/sft-more $(RUNS)/grpo --out $(RUNS)
+
+demo-seeds: setup  ## the whole chain again from seeds 1, 2 and 3 -> runs/seeds/<seed>, then one comparison over all
+	for seed in 1 2 3; do BIN=$(BIN) bash tools/chain.sh runs/seeds/$$seed $$seed || exit 1; done
+
+demo-real: setup  ## RECORDS=folder of WFDB records with PTB-XL's tables -> runs/real/report.html
+	@test -n "$(RECORDS)" || { echo "make demo-real RECORDS=FOLDER: a folder of WFDB records with ptbxl_database.csv"; exit 2; }
+	BIN=$(BIN) bash tools/chain-real.sh "$(RECORDS)" runs/real
+
+test: setup
+	$(BIN)/python -m pytest
+
+test-all: setup
+	$(BIN)/python -m pytest -m "slow or not slow"
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup
+	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+
+clean:
+	rm -rf runs build *.egg-info

@@ -1,0 +1,65 @@
+"""Live progress of a run: a bar and the few numbers one watches; everything else is in metrics.jsonl."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+WATCHED = ("loss", "mean_token_accuracy", "reward", "completions/mean_length", "sampling/sampling_logp_difference/mean")
+
+
+class LiveProgress(TrainerCallback):
+    """A bar on a terminal; in a log file, a line at every tenth of the run."""
+
+    def __init__(self, title: str):
+        self.title = title
+        self.console = Console(stderr=True)
+        self._progress: Progress | None = None
+        self._tenth = 0
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        if state.is_world_process_zero:
+            self._progress = Progress(
+                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+                TimeRemainingColumn(), TextColumn("{task.fields[numbers]}"),
+                console=self.console, disable=not self.console.is_terminal,
+            )  # fmt: skip
+            self._progress.start()
+            self._task = self._progress.add_task(self.title, total=state.max_steps, completed=state.global_step, numbers="")
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        if self._progress:
+            self._progress.update(self._task, completed=state.global_step)
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **kwargs: Any
+    ) -> None:
+        if not self._progress or not logs:
+            return
+        shown = {key: logs[key] for key in logs if key in WATCHED or (key.startswith("rewards/") and key.endswith("/mean"))}
+        if not shown:
+            return
+        numbers = "  ".join(f"{_short(key)} {value:.3g}" for key, value in shown.items() if value is not None)
+        self._progress.update(self._task, numbers=numbers)
+        tenth = 10 * state.global_step // max(1, state.max_steps)
+        if not self.console.is_terminal and tenth > self._tenth:
+            self._tenth = tenth
+            self.console.print(f"{self.title} {state.global_step}/{state.max_steps}  {numbers}", highlight=False)
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        if self._progress:
+            self._progress.stop()
+
+
+def _short(key: str) -> str:
+    parts = [part for part in key.split("/") if part not in ("rewards", "mean", "completions", "sampling")]
+    return "/".join(parts)
