@@ -39,7 +39,6 @@ def p_and_t(beat: MedianBeat) -> dict[str, np.ndarray]:
     cuts each beat at half the RR interval and would lose a T wave that ends later.
     """
     import neurokit2
-    from scipy.signal import PeakPropertyWarning
 
     leads, length = beat.signal.shape
     half = max(beat.r, length - beat.r) + int(120 / MS)
@@ -47,7 +46,7 @@ def p_and_t(beat: MedianBeat) -> dict[str, np.ndarray]:
     peaks = np.arange(leads) * 2 * half + half
     pace = np.sqrt(beat.rr * MS / 800)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", PeakPropertyWarning)  # a lead without an R wave; its R is not asked for
+        warnings.simplefilter("ignore", RuntimeWarning)  # a lead without an R wave; its R is not asked for
         waves = neurokit2.ecg_delineate(
             laid.ravel(),
             peaks,
