@@ -83,7 +83,7 @@ UNITS: tuple[tuple[str, str, float], ...] = (
 _LEADS = r"avr|avl|avf|v[1-6](?![0-9])|iii|ii|(?<=lead )i|(?<=leads )i"
 
 _CANNOT = (
-    r"(?:can ?not|can't|could not|couldn't|not|unable to|impossible to|difficult to|hard to|no way to)"
+    r"(?:can ?not|can't|could not|couldn't|isn't|wasn't|aren't|not|unable to|impossible to|difficult to|hard to|no way to)"
     r"(?: (?:be|been|reliably|accurately|clearly|possible|able|to|directly|meaningfully|formally|readily|precisely)){0,3}"
 )
 _MEASURED = (

@@ -1,4 +1,4 @@
-"""Finds the diagnoses a completion mentions and whether it asserts, denies or doubts them (after NegEx: Chapman et al. 2001)."""
+"""Whether a mention of a diagnosis asserts, denies or doubts it, after NegEx (Chapman et al., J Biomed Inform 2001)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from ecg_r1.ecg.diagnosis import vocabulary
+from ecg_r1.scoring.mentions import mentions
 
 Polarity = Literal["asserted", "negated", "uncertain"]
 Place = Literal["think", "answer", "outside"]
@@ -23,47 +23,53 @@ class Mention:
     where: Place = "outside"
 
 
-# What ends the reach of a cue: the sentence, or a word that turns it round.
-_CLAUSE = re.compile(r"[.;:!?\n。；：！？]|\b(?:but|however|although|though|yet|while|whereas|instead|rather|nevertheless)\b|但|然而|而是")
-_NEGATED_BEFORE = re.compile(
-    r"\b(?:no|not|without|denies|denied|rules? out|ruled out|ruling out|excludes?|excluded|excluding|negative for|absence of|absent"
-    r"|never|neither|nor|isn't|aren't|doesn't|don't|cannot be|free of|lacks?|lacking|against|unlikely|rather than|instead of"
-    r"|fails? to|insufficient for|does not (?:meet|support|suggest|show)|inconsistent with)\b|无|未见|排除|没有|并非|不是|不符合|不支持|未发现|否定|不存在"
+# What ends the reach of a cue: the sentence, a tag, or a word that turns it round.
+_CLAUSE = re.compile(
+    r"[.;:!\n<>。；：！？]|\?(?! ?$)|\b(?:but|however|although|though|yet|while|whereas|instead of|nevertheless|except|hence|so|therefore|thus"
+    r"|confirm\w{0,4}|indicat\w{0,4}|diagnos\w{0,4})\b|但|然而|而是|因此|所以|诊断"
 )
-_UNCERTAIN_BEFORE = re.compile(
+_OPEN = r"(?:cannot|can't|can not|could not|couldn't|not) (?:be )?(?:entirely |completely |fully )?(?:rule out|exclude|ruled out|excluded)"
+_NOT_CLOSED = re.compile(rf"\b(?:{_OPEN})\b|不(?:能)?排除|不除外")
+_NOT_DENIED = re.compile(r"\b(?:not only|no change in|no longer only|no doubt|not just|without doubt|not without)\b")
+_DENIED = re.compile(
+    r"\b(?:no|not|without|denies|denied|rul(?:es?|ed|ing) out|exclud(?:es?|ed|ing)|negative for|absence of|absent|never|neither|nor"
+    r"|isn't|aren't|wasn't|doesn't|don't|didn't|free of|lacks?|lacking|against|unlikely|rather than|instead of|fails? to|insufficient for"
+    r"|inconsistent with|cannot be|can't be)\b|无|未见|排除|没有|并非|不是|不符合|不支持|未发现|否定|不存在|非(?!特)|未提示"
+)
+_DOUBTED = re.compile(
     r"\b(?:possib(?:le|ly)|probabl[ey]|likely|suspect(?:ed|s)?|suspicious for|suspicion of|may|might|could|perhaps|maybe|consider(?:ed)?"
-    r"|borderline|questionable|presum(?:ed|ably)|suggest(?:s|ive|ing)?(?: of)?|(?:cannot|can't|can not|could not|not) (?:be )?(?:rule out|exclude|ruled out|excluded)"
-    r"|differential|versus|vs|or|either|equivocal|uncertain|unclear|if)\b|\?|可能|疑似|考虑|不排除|不能排除|待排|或|怀疑|倾向"
+    r"|borderline|questionable|presum(?:ed|ably)|differential|versus|vs|or|either|equivocal|uncertain|unclear|if|concern for|query)\b"
+    r"|\?|可能|疑似|考虑|待排|或|怀疑|倾向|疑"
 )
-_NOT_NEGATED = re.compile(r"\b(?:cannot|can't|can not|could not|not) (?:be )?(?:rule out|exclude|ruled out|excluded)\b|not only|不排除|不能排除|no change in|no longer")
-_NEGATED_AFTER = re.compile(
-    r"^[ ,]*(?:\(?(?:is|are|was|were|has been|have been|can be|be|被|已|可)? ?(?:not|unlikely|absent|excluded|ruled out|negative|denied|less likely"
-    r"|isn't|no longer|排除|不存在|不支持|不成立))"
+_BE = r"(?:is|are|was|were|has been|have been|can be|be|seems?|appears?|remains?)?"
+_DENIED_AFTER = re.compile(
+    rf"[ ,(]*{_BE} ?(?:not (?!excluded|ruled)|unlikely|absent|excluded|ruled out|negative|denied|less likely|isn't|no longer)"
+    r"|(?:被|已|可)?(?:排除|不存在|不支持|不成立)|不能成立"
 )
-_UNCERTAIN_AFTER = re.compile(
-    r"^[ ,]*(?:\?|\(?(?:(?:is|are|was|were|remains?)? ?(?:possible|probable|likely|suspected|questionable|uncertain|a possibility|considered"
-    r"|not excluded|not ruled out)|cannot be (?:excluded|ruled out)|can't be (?:excluded|ruled out)|可能|待排|不能排除|不排除|versus\b|vs\b|or\b|或))"
+_DOUBTED_AFTER = re.compile(
+    rf"[ ,(]*(?:\?|{_BE} ?(?:possible|probable|likely|suspected|questionable|uncertain|a possibility|considered|not excluded|not ruled out)"
+    rf"|{_OPEN})|可能|待排|不能排除|不排除|不除外"
 )
+_OR_AFTER = re.compile(r"[ ,]*(?:(?:versus|vs|or)\b|或)")
 
 
 def polarity(text: str, start: int, end: int) -> Polarity:
     """Polarity of the mention at [start, end) of a lower-case text, from the cues of its own clause."""
-    before = _CLAUSE.split(text[max(0, start - REACH) : start])[-1]
-    after = _CLAUSE.split(text[end : end + REACH])[0] + ("?" if text[end : end + 1] == "?" else "")
-    if _UNCERTAIN_AFTER.match(after):
+    before = text[max(0, start - REACH) : start]
+    turns = list(_CLAUSE.finditer(before))
+    before = before[turns[-1].end() :] if turns else before
+    after = text[end : end + REACH]
+    if _DOUBTED_AFTER.match(after):
         return "uncertain"
-    if _NEGATED_AFTER.match(after):
+    if _DENIED_AFTER.match(after):
         return "negated"
-    if _NOT_NEGATED.search(before):
+    if _NOT_CLOSED.search(before):
         return "uncertain"
-    if _NEGATED_BEFORE.search(before):
+    if _DENIED.search(before) and not _NOT_DENIED.search(before):
         return "negated"
-    return "uncertain" if _UNCERTAIN_BEFORE.search(before) else "asserted"
+    return "uncertain" if _DOUBTED.search(before) or _OR_AFTER.match(after) else "asserted"
 
 
 def read_statements(text: str) -> list[Mention]:
     """Every mention in a text that `characters.readable` has made plain; spans are into that text."""
-    return [
-        Mention(statement.name, polarity(text, start, end), (start, end))
-        for statement, start, end in vocabulary().search(text)
-    ]
+    return [Mention(name, polarity(text, start, end), (start, end)) for name, start, end in mentions(text)]
