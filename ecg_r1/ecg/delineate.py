@@ -1,15 +1,22 @@
-"""Where the waves of a beat begin and end: P and T by neurokit2's prominence method, the QRS by the spatial velocity."""
+"""Where the waves of a beat begin and end.
+
+P waves are neurokit2's (prominence method, lead by lead). The bounds of the QRS are where the heart's vector starts and
+stops moving, and the end of T is where the T wave that all leads share has come to rest: neurokit2 bounds each lead's
+R and T at the neighbouring minima, or at a fixed distance, which is neither the cardiologists' definition nor close to it.
+"""
 
 from __future__ import annotations
 
 import warnings
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 from .beats import MS, RATE, MedianBeat, spatial_velocity
 
 QRS_LEVEL = 0.05  # share of the greatest spatial velocity below which the heart's vector stands still
 HOLD = int(16 / MS)  # samples it must stand still for
+T_SLOPE = 0.25  # share of T's steepest descent below which it has ended
 
 
 def qrs_bounds(beat: MedianBeat) -> tuple[float, float]:
@@ -30,6 +37,29 @@ def _last_run(quiet: np.ndarray, limit: int) -> int:
     ends = np.flatnonzero(run)
     ends = ends[ends >= limit]
     return int(ends[-1]) if len(ends) else limit
+
+
+def t_end(beat: MedianBeat, offset: float) -> float | None:
+    """End of the T wave in samples of the beat; None where what follows the QRS has no wave.
+
+    The leads' first principal component after the QRS is the T wave they share, with the noise of none of them. It ends
+    where its slope has fallen to `T_SLOPE` of the steepest.
+    """
+    first = int(offset) + int(30 / MS)
+    last = min(int(beat.r + 0.70 * beat.rr), beat.signal.shape[1])
+    if last - first < int(120 / MS):
+        return None
+    window = beat.signal[:, first:last]
+    weights = np.linalg.svd(window - np.median(window, axis=1, keepdims=True), full_matrices=False)[0][:, 0]
+    wave = gaussian_filter1d(weights @ window, 10 / MS)
+    wave -= np.median(wave[-15:])
+    peak = int(np.argmax(np.abs(wave[: int(0.9 * len(wave))])))
+    slope = np.gradient(wave if wave[peak] > 0 else -wave)
+    steepest = peak + int(np.argmin(slope[peak : peak + int(220 / MS)]))
+    if slope[steepest] >= 0:
+        return None
+    after = np.flatnonzero(slope[steepest:] > T_SLOPE * slope[steepest])
+    return float(first + steepest + after[0]) if len(after) else None
 
 
 def p_and_t(beat: MedianBeat) -> dict[str, np.ndarray]:

@@ -101,11 +101,11 @@ def p_wave(beat: Beat) -> list[Wave]:
 def t_wave(beat: Beat, dipole: tuple[float, float, float], onset: float = 0.3) -> list[Wave]:
     """onset: where T begins, as a share of the time between the QRS end and the T end."""
     start = beat.qrs + onset * (beat.qt - beat.qrs)
-    return [Lobe("T", start, beat.qt, dipole, rise=0.58, edge=1.4)]
+    return [Lobe("T", start, beat.qt, dipole, rise=0.58, edge=1.7)]
 
 
 def _qrs(beat: Beat, *parts: tuple[float, float, tuple[float, float, float]]) -> list[Wave]:
-    return [Lobe("QRS", a * beat.qrs, b * beat.qrs, dipole, edge=1.25) for a, b, dipole in parts]
+    return [Lobe("QRS", a * beat.qrs, b * beat.qrs, dipole, edge=2.4) for a, b, dipole in parts]
 
 
 def narrow(beat: Beat) -> list[Wave]:

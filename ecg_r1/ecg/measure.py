@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .beats import MS, MedianBeat, Unmeasurable, clean, median_beat, r_peaks
-from .delineate import p_and_t, qrs_bounds
+from .delineate import p_and_t, qrs_bounds, t_end
 from .measurements import QUANTITIES, Measured, Measurements
 from .record import ECGRecord
 
@@ -45,13 +45,13 @@ def _consensus(record: ECGRecord) -> dict[str, Measured]:
         "heart_rate_bpm": Measured(60000 / rr, spread * 60000 / rr**2, leads, len(peaks)),
         "qrs_ms": Measured((offset - onset) * MS, None, leads, beats),
     }
-    t_end = _consensus_of(waves["ECG_T_Offsets"], 0.5, offset, beat.signal.shape[1])
-    if t_end is None:
+    end = t_end(beat, offset)
+    if end is None:
         values |= {name: Measured(reason="no T wave found") for name in ("qt_ms", "qtc_ms")}
     else:
-        qt = (t_end[0] - onset) * MS
-        values["qt_ms"] = Measured(qt, t_end[1] * MS, t_end[2], beats)
-        values["qtc_ms"] = Measured(qt / np.sqrt(rr / 1000), t_end[1] * MS / np.sqrt(rr / 1000), t_end[2], beats)
+        qt, bazett = (end - onset) * MS, float(np.sqrt(rr / 1000))
+        values["qt_ms"] = Measured(qt, None, leads, beats)
+        values["qtc_ms"] = Measured(qt / bazett, None, leads, beats)
     p_start = _consensus_of(waves["ECG_P_Onsets"], 0.3, 0, onset)
     p_end = _consensus_of(waves["ECG_P_Offsets"], 0.7, 0, onset)
     if p_start is None or p_end is None:
