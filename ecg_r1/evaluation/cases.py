@@ -14,7 +14,7 @@ from PIL import Image
 
 from ecg_r1.ecg.measure import Measurements
 from ecg_r1.evaluation.metrics import Judged
-from ecg_r1.evaluation.shown import QUANTITY_TITLES, UNITS
+from ecg_r1.evaluation.shown import QUANTITY_TITLES, in_unit
 from ecg_r1.scoring.verify import NOT_MEASURED
 
 SPREAD, WORSE = 12, 3
@@ -74,7 +74,7 @@ def measured(measurements: Measurements) -> str:
         if reason == NOT_MEASURED:
             continue
         shown = (
-            f"<dd>{value:.0f} {UNITS[quantity]}</dd>"
+            f"<dd>{in_unit(quantity, value)}</dd>"
             if value is not None
             else f'<dd class="none">{escape(reason or "")}</dd>'
         )
@@ -113,7 +113,7 @@ def highlighted(text: str, evidence: Sequence[Mapping[str, Any]]) -> str:
 def _marked(quote: str, row: Mapping[str, Any]) -> str:
     verdict = row["verdict"]
     if row["measured"] is not None:
-        measured = f"{row['measured']:.0f} {UNITS[row['quantity']]}"
+        measured = in_unit(row["quantity"], row["measured"])
     else:
         measured = NOT_MEASURED if row["reason"] == NOT_MEASURED else "not measurable"
     return (

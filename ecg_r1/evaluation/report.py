@@ -86,7 +86,7 @@ def findings(result: Mapping[str, Any]) -> str:
     told: dict[str, list[str]] = {"better": [], "worse": [], "changed": [], "unclear": []}
     for metric in (*HEADLINE, *PER_QUANTITY):
         interval = metric.of(intervals)
-        if interval and interval["difference"] is not None:
+        if interval and any(interval[end] for end in ("difference", "low", "high")):  # neither undefined nor all 0
             told[metric.verdict(interval)].append(_told(metric, interval))
     supported = HEADLINE[0]
     models = result["models"]
@@ -195,7 +195,7 @@ def _cases(comparison: Comparison) -> str:
             number,
             why,
             record_id,
-            render(comparison.store.record(record_id)),
+            render(comparison.store.record(record_id), pixels_per_mm=6),
             comparison.store.measurements(record_id),
             {name: rows[record_id] for name, rows in by_record.items()},
         )

@@ -30,6 +30,15 @@ UNITS = {name: {"bpm": "bpm", "ms": "ms", "deg": "°"}[name.rsplit("_", 1)[1]] f
 NOTHING = "–"
 
 
+def in_unit(quantity: str, value: float) -> str:
+    """`160 ms`, `75 bpm`, `30°`."""
+    return f"{value:.0f}{_suffix(UNITS[quantity])}"
+
+
+def _suffix(unit: str) -> str:
+    return unit if unit in ("", "%", "°") else f" {unit}"
+
+
 @dataclass(frozen=True)
 class Shown:
     """A metric as shown: its place in compare.json, its titles, its unit, and which way is better (None: neither)."""
@@ -47,7 +56,7 @@ class Shown:
         return found.get(metric) if dot and found is not None else found
 
     def number(self, value: float | None) -> str:
-        return NOTHING if value is None else f"{self._scaled(value):.1f}{self._suffix(self.unit)}"
+        return NOTHING if value is None else f"{self._scaled(value):.1f}{_suffix(self.unit)}"
 
     def signed(self, value: float | None) -> str:
         """As a difference: percentages become points, and the sign is always written."""
@@ -55,7 +64,7 @@ class Shown:
             return NOTHING
         text = f"{self._scaled(value):+.1f}"
         text = "0.0" if float(text) == 0 else text.replace("-", "−")
-        return text + self._suffix("points" if self.unit == "%" else self.unit)
+        return text + _suffix("points" if self.unit == "%" else self.unit)
 
     def verdict(self, interval: Mapping[str, float | None] | None) -> str:
         """`better`, `worse`, `changed` or `unclear`: the last where the interval holds 0 or does not exist."""
@@ -70,10 +79,6 @@ class Shown:
 
     def _scaled(self, value: float) -> float:
         return 100 * value if self.unit == "%" else value
-
-    @staticmethod
-    def _suffix(unit: str) -> str:
-        return unit if unit in ("", "%", "°") else f" {unit}"
 
 
 HEADLINE = (
