@@ -1,4 +1,4 @@
-"""What an electrode adds to the heart's signal, and the atria in fibrillation."""
+"""What electrodes add to the heart's signal, and the atria in fibrillation."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import numpy as np
 
 
 def electrode_noise(samples: int, rate: int, rng: np.random.Generator) -> np.ndarray:
-    """(8, samples) mV: baseline wander (0.12 to 0.45 Hz), mains hum (50 or 60 Hz) and muscle noise, as strong as drawn."""
-    time = np.arange(samples) / rate
-    breath = 2 * np.pi * (rng.uniform(0.12, 0.45, 3)[:, None] * time + rng.uniform(size=(3, 1)))
-    wander = rng.uniform(0.01, 0.06) * rng.normal(size=(8, 3)) @ np.sin(breath)
-    hum = rng.uniform(0, 0.006) * rng.normal(size=(8, 1)) * np.sin(2 * np.pi * rng.choice([50, 60]) * time)
+    """float32 (8, samples) mV: baseline wander (0.12 to 0.45 Hz), mains hum (50 or 60 Hz) and muscle noise."""
+    time = np.arange(samples, dtype=np.float32) / rate
+    mains = rng.choice([50.0, 60.0])
+    frequencies = np.append(rng.uniform(0.12, 0.45, 3), mains).astype(np.float32)
+    phases = rng.uniform(0, 2 * np.pi, 4).astype(np.float32)
+    waves = np.sin(np.float32(2 * np.pi) * frequencies[:, None] * time + phases[:, None])
+    strengths = np.append(np.full(3, rng.uniform(0.01, 0.06)), rng.uniform(0, 0.006))
+    slow = (rng.normal(size=(8, 4)) * strengths).astype(np.float32) @ waves
     muscle = rng.standard_normal((8, samples), dtype=np.float32)
-    muscle[:, 1:] -= 0.5 * muscle[:, :-1]  # tilts the spectrum towards the high frequencies of EMG
-    return wander + hum + rng.uniform(0.004, 0.018) * muscle
+    muscle *= np.float32(rng.uniform(0.004, 0.018))
+    muscle[:, 1:] -= np.float32(0.5) * muscle[:, :-1]  # tilts the spectrum towards the high frequencies of EMG
+    return slow + muscle
 
 
 def fibrillation(samples: int, rate: int, rng: np.random.Generator) -> np.ndarray:

@@ -58,18 +58,18 @@ def _simulate_one(record_id: str, name: str, rng: np.random.Generator) -> Simula
     gains = rng.uniform(0.75, 1.25) * rng.uniform(0.92, 1.08, 8)[:, None]
     view = gains * DOWER
     template, qrs_area = _draw(waves, view)
-    leads = np.zeros((8, SAMPLES))
+    leads = np.zeros((8, SAMPLES), np.float32)
     ectopic = _ectopic_beats(population, onsets, rng)
     for k, onset in enumerate(onsets):
         if k not in ectopic:
-            _place(template * rng.normal(1, 0.02), onset, leads)
+            _place(template * np.float32(rng.normal(1, 0.02)), onset, leads)
     if ectopic:
         broad = Beat(pr=None, p=None, qrs=rng.uniform(140, 170), qt=rng.uniform(390, 430))
         other, _ = _draw(_vary(ventricular_ectopic(broad), rng), view)
         for k in ectopic:
             _place(other, onsets[k], leads)
     if population.rhythm.atrial == "fibrillation":
-        leads += view @ fibrillation(SAMPLES, SAMPLING_RATE, rng)
+        leads += (view @ fibrillation(SAMPLES, SAMPLING_RATE, rng)).astype(np.float32)
     leads += electrode_noise(SAMPLES, SAMPLING_RATE, rng)
     signal = np.zeros((len(LEADS), SAMPLES), np.float32)
     recorded = np.isin(LEADS, ("III", "aVR", "aVL", "aVF"), invert=True)
@@ -142,7 +142,7 @@ def _draw(waves: list[tuple[Wave, np.ndarray]], view: np.ndarray) -> tuple[np.nd
     shapes = np.stack([wave.at(time) for wave, _ in waves])
     dipoles = view @ np.stack([dipole for _, dipole in waves], axis=1)
     is_qrs = np.array([wave.wave == "QRS" for wave, _ in waves])
-    return dipoles @ shapes, dipoles[:2, is_qrs] @ shapes[is_qrs].sum(axis=1)
+    return (dipoles @ shapes).astype(np.float32), dipoles[:2, is_qrs] @ shapes[is_qrs].sum(axis=1)
 
 
 def _place(template: np.ndarray, onset: int, leads: np.ndarray) -> None:
