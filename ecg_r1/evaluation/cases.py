@@ -30,7 +30,7 @@ MARKS = {"supported": "✓", "contradicted": "✗", "unverifiable": "?"}
 def choose(judged: Mapping[str, Sequence[Judged]], seed: int) -> list[tuple[str, str]]:
     """Records to show and why, as `RULE` says: (record id, "spread" or "worse")."""
     generator = np.random.default_rng(seed)
-    later, *others = [list(rows) for rows in reversed(judged.values())]
+    later, *others = [judged[name] for name in reversed(list(judged))]
     by_diagnosis: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for i in generator.permutation(len(later)):
         by_diagnosis[tuple(sorted(later[i].truth))].append(later[i].record_id)
