@@ -2,64 +2,90 @@
 
 import re
 
-from ecg_r1.ecg.diagnosis import UnknownDiagnosis, vocabulary
+from ecg_r1.ecg.diagnosis import Statement, vocabulary
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
 
-MATCHES = ("exact", "jaccard", "f1")
+MATCHES = ("exact", "jaccard", "f1", "ontology")
+DOUBTED = 0.5  # what "possible atrial fibrillation" is worth beside "atrial fibrillation"
+MORE_OR_LESS_SPECIFIC, SAME_SUPERCLASS = 0.5, 0.25  # partial credit of match="ontology"
 _WORD = re.compile(r"[^\W\d_]{2,}")
+_PART = re.compile(r"[^;\n；]+")
 
 
 def canonical(diagnosis: str) -> str:
     """The vocabulary's name of a diagnosis, or the diagnosis itself in lower case where it has none."""
-    try:
-        return vocabulary().get(diagnosis).name
-    except UnknownDiagnosis:
-        return diagnosis.strip().lower()
+    statement = vocabulary().find(diagnosis)
+    return statement.name if statement else diagnosis.strip().lower()
 
 
-def answered(completion: Completion) -> tuple[dict[str, float], list[str]]:
-    """({diagnosis: 1 if asserted, 0.5 if doubted}, [answers that name no known diagnosis]) of the answer.
+def answered(completion: Completion) -> dict[str, float]:
+    """{diagnosis: 1 if asserted, 0.5 if doubted} of the answer.
 
-    A diagnosis that is denied is not answered; one that is both asserted and denied counts as an unknown answer.
+    One that is denied is not answered; one both asserted and denied is answered as "… (contradicted)", which is nobody's
+    diagnosis. A part of the answer (parts end with ";" or a line) that names none is answered as it is written.
     """
-    if completion.answer is None:
-        return {}, []
     mentions = [m for m in completion.statements if m.where == "answer"]
     denied = {m.name for m in mentions if m.polarity == "negated"}
     given: dict[str, float] = {}
     for m in mentions:
         if m.polarity != "negated":
-            weight = 1.0 if m.polarity == "asserted" else 0.5
-            given[m.name] = min(weight, given.get(m.name, 1.0))
-    unknown = [name for name in given if name in denied]
-    for part in re.split(r"[;\n；]", completion.answer):
-        text = part.strip().lower()
-        if _WORD.search(text) and not vocabulary().search(text):
-            unknown.append(text[:60])
-    return {name: weight for name, weight in given.items() if name not in denied}, unknown
+            name = f"{m.name} (contradicted)" if m.name in denied else m.name
+            given[name] = min(given.get(name, 1.0), 1.0 if m.polarity == "asserted" else DOUBTED)
+    for start, end, place in completion.sections:
+        if place == "answer":
+            for part in _PART.finditer(completion.text, start, end):
+                if _WORD.search(part.group()) and not any(part.start() <= m.span[0] < part.end() for m in mentions):
+                    given[part.group().strip().lower()[:80]] = 1.0
+    return given
+
+
+def similarity(a: str, b: str) -> float:
+    """1 for the same, 0.5 for a more or less specific one, 0.25 for another of the same superclass (PTB-XL's five)."""
+    if a == b:
+        return 1.0
+    words_a, words_b = set(a.lower().split()), set(b.lower().split())
+    if words_a < words_b or words_b < words_a:
+        return MORE_OR_LESS_SPECIFIC
+    classes = [s.superclass for s in (vocabulary().find(a), vocabulary().find(b)) if isinstance(s, Statement)]
+    return SAME_SUPERCLASS if len(classes) == 2 and classes[0] == classes[1] and classes[0] not in (None, "NORM") else 0.0
+
+
+def alike(given: dict[str, float], truth: set[str]) -> tuple[float, int]:
+    """(sum of the similarities, number of pairs) of the best one-to-one pairs of answered and true diagnoses, greedily."""
+    pairs = sorted(((similarity(g, t) * weight, g, t) for g, weight in given.items() for t in truth), reverse=True)
+    total, used = 0.0, set[str]()
+    paired = 0
+    for value, g, t in pairs:
+        if value > 0 and f"given {g}" not in used and f"true {t}" not in used:
+            used |= {f"given {g}", f"true {t}"}
+            total, paired = total + value, paired + 1
+    return total, paired
 
 
 @reward
 def diagnosis(completion: Completion, case: Case, *, match: str = "jaccard") -> Score | None:
-    """How well the set of answered diagnoses meets the case's; every needless one costs.
+    """How well the set A of answered diagnoses meets the case's set B; every needless one costs.
 
-    match: "exact" (1 or 0), "jaccard" |A∩B| / |A∪B|, or "f1" 2|A∩B| / (|A| + |B|).
-    A doubted diagnosis ("possible …") earns half where it is right and costs whole where it is wrong.
-    None where the case has no diagnosis to compare with.
+    match: "exact" (1 or 0), "jaccard" |A∩B| / |A∪B| (as PKU's ECG-R1, arXiv 2602.04279), "f1" 2|A∩B| / (|A| + |B|), or
+    "ontology": Jaccard with 0.5 for a more or less specific diagnosis and 0.25 for another of the same superclass.
+    Synonyms and codes of the vocabulary are the same diagnosis; a denied one is not answered; a doubted one
+    ("possible …") earns half where it is right and costs whole where it is wrong. None where the case has no diagnosis.
     """
     if match not in MATCHES:
         raise RewardError(f"diagnosis: match is one of {', '.join(MATCHES)}, not {match!r}")
     truth = {canonical(name) for name in case.diagnoses}
     if not truth:
         return None
-    given, unknown = answered(completion)
+    given = answered(completion)
     hit = sum(weight for name, weight in given.items() if name in truth)
-    wrong = sum(name not in truth for name in given) + len(unknown)
-    named = sum(name in truth for name in given) + wrong
+    union = len(truth | set(given))
     if match == "exact":
-        value = float(hit == len(truth) and not wrong)
+        value = float(hit == len(truth) == union)
     elif match == "jaccard":
-        value = hit / (len(truth) + wrong)
+        value = hit / union
+    elif match == "f1":
+        value = 2 * hit / (len(truth) + len(given))
     else:
-        value = 2 * hit / (len(truth) + named)
-    return Score(value, extracted=sorted(given) + unknown, explanation=f"answered {sorted(given) + unknown}, true {sorted(truth)}")
+        total, paired = alike(given, truth)
+        value = total / (len(truth) + len(given) - paired)
+    return Score(value, extracted=sorted(given), explanation=f"answered {sorted(given)}, true {sorted(truth)}")

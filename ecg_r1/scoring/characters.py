@@ -18,9 +18,10 @@ _TABLE = {
     **dict.fromkeys(map(ord, _SPACES), ord(" ")),
     **dict.fromkeys(map(ord, "’‘ʼ"), ord("'")),
     **dict.fromkeys(map(ord, "～∼"), ord("~")),
-    **dict.fromkeys(map(ord, "*_`"), ord(" ")),  # Markdown emphasis, and the underscores of pr_ms
-    ord("。"): ord("。"),
+    **dict.fromkeys(map(ord, "_`"), ord(" ")),  # Markdown code, and the underscores of pr_ms
 }
+# Markdown emphasis is not seen either, but the star of "0.4 * 1000" is.
+_EMPHASIS = re.compile(r"\*+(?! ?[\d.(√])|(?<![\d) ])\*+")
 
 
 def _lower(text: str) -> str:
@@ -49,4 +50,6 @@ def readable(text: str) -> tuple[str, Sequence[int]]:
         text = "".join(c if c < "\u0530" or "\u3000" <= c <= "\u9fff" else _digit(c) for c in text.translate(_TABLE))
     else:
         text = text.translate(_TABLE)
+    if "*" in text:
+        text = _EMPHASIS.sub(lambda m: " " * len(m.group()), text)
     return _lower(text), places
