@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .atria import p_wave_reason, p_window
 from .beats import MS, MedianBeat, Unmeasurable, clean, median_beat, r_peaks
 from .delineate import p_and_t, qrs_bounds, t_end
 from .measurements import QUANTITIES, Measured, Measurements
@@ -39,7 +40,6 @@ def _consensus(record: ECGRecord) -> dict[str, Measured]:
     rr, beats, leads = float(np.median(intervals)), beat.beats, int(seen.sum())
     spread = float(np.subtract(*np.percentile(intervals, (75, 25))))
     onset, offset = qrs_bounds(beat)
-    waves = p_and_t(beat)
     values = {
         "rr_ms": Measured(rr, spread, leads, len(peaks)),
         "heart_rate_bpm": Measured(60000 / rr, spread * 60000 / rr**2, leads, len(peaks)),
@@ -52,10 +52,12 @@ def _consensus(record: ECGRecord) -> dict[str, Measured]:
         qt, bazett = (end - onset) * MS, float(np.sqrt(rr / 1000))
         values["qt_ms"] = Measured(qt, None, leads, beats)
         values["qtc_ms"] = Measured(qt / bazett, None, leads, beats)
-    p_start = _consensus_of(waves["ECG_P_Onsets"], 0.3, 0, onset)
-    p_end = _consensus_of(waves["ECG_P_Offsets"], 0.7, 0, onset)
+    absent = p_wave_reason(signal, peaks, beat, p_window(beat, onset, end))
+    waves = {} if absent else p_and_t(beat)
+    p_start = None if absent else _consensus_of(waves["ECG_P_Onsets"], 0.3, 0, onset)
+    p_end = None if absent else _consensus_of(waves["ECG_P_Offsets"], 0.7, 0, onset)
     if p_start is None or p_end is None:
-        values |= {name: Measured(reason="no P waves") for name in ("pr_ms", "p_ms")}
+        values |= {name: Measured(reason=absent or "no P waves") for name in ("pr_ms", "p_ms")}
     else:
         values["pr_ms"] = Measured((onset - p_start[0]) * MS, p_start[1] * MS, p_start[2], beats)
         values["p_ms"] = Measured((p_end[0] - p_start[0]) * MS, None, p_start[2], beats)
