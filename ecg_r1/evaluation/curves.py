@@ -137,4 +137,4 @@ def _decades(values: np.ndarray) -> list[float]:
 
 
 def _label(tick: float) -> str:
-    return f"{tick:g}" if tick == 0 or abs(tick) >= 1e-2 else f"{tick:.0e}".replace("e-0", "e−").replace("e-", "e−")
+    return f"{tick:.3g}".replace("e-0", "e−").replace("e-", "e−").replace("-", "−")

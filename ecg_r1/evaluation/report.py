@@ -148,7 +148,7 @@ def _section(run: Run, colour: int) -> str:
         "credit": recipe.get("credit") if rewards else None,
         "seed": recipe.get("seed"),
         "processor time": _processor_time(run),
-        "commit": run.environment.get("commit"),
+        "commit": (run.environment.get("commit") or "unknown")[:10],
     }
     known = {name: value for name, value in facts.items() if value is not None}
     return f'<section><h4><span class="key c{colour % 6}">{escape(run.name)}</span></h4>{_list(known)}</section>'
