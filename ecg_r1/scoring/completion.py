@@ -12,7 +12,11 @@ from ecg_r1.scoring.quantities import Quantity, read_quantities
 from ecg_r1.scoring.statements import Mention, Place, read_statements
 
 _TAG = re.compile(r"<(/?)(think|answer)>", re.IGNORECASE)
-_STEP = re.compile(r"^[ \t>#*_-]*(?:step[ \t]*(\d{1,3})|第?(\d{1,3})步|(\d{1,2})[.)、](?=[ \t*]))[ \t]*[:.)*：—-]*", re.IGNORECASE | re.MULTILINE)
+_STEP = re.compile(
+    r"(?:(?:^|(?<=>)|(?<=[.;:。；] ))[ \t>#*_-]*(?:step[ \t]*(\d{1,3})|第?(\d{1,3})步)|(?:^|(?<=>))[ \t>#*_-]*(\d{1,2})[.)、](?=[ \t*]))"
+    r"[ \t]*[:.)*：—-]*",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 
 @dataclass(frozen=True)
@@ -101,21 +105,27 @@ class Completion:
     def _readable(self) -> tuple[str, Sequence[int]]:
         return readable(self.text)
 
-    def _span(self, span: tuple[int, int]) -> tuple[int, int]:
+    @property
+    def readable(self) -> str:
+        """The text in lower case with plain digits, dashes and spaces, for patterns of your own; see `span`."""
+        return self._readable[0]
+
+    def span(self, span: tuple[int, int]) -> tuple[int, int]:
+        """The characters of `text` that these characters of `readable` stand for."""
         places = self._readable[1]
         return places[span[0]], places[span[1] - 1] + 1
 
     @cached_property
     def quantities(self) -> tuple[Quantity, ...]:
         """Every quoted quantity, in order of the text."""
-        return tuple(replace(q, span=self._span(q.span)) for q in read_quantities(self._readable[0]))
+        return tuple(replace(q, span=self.span(q.span)) for q in read_quantities(self._readable[0]))
 
     @cached_property
     def statements(self) -> tuple[Mention, ...]:
         """Every mention of a diagnosis of the vocabulary, in order of the text."""
         mentions = []
         for mention in read_statements(self._readable[0]):
-            span = self._span(mention.span)
+            span = self.span(mention.span)
             where: Place = next((p for a, b, p in self.sections if a <= span[0] < b), "outside")
             mentions.append(replace(mention, span=span, where=where))
         return tuple(mentions)

@@ -1,0 +1,161 @@
+"""Formulas that a completion writes out ("QTc = QT/√RR = 400/√0.8 = 447 ms"), as SymPy expressions of our own tokens.
+
+The text itself never reaches SymPy's parser: tokens are matched here, combined by a small grammar, and numbers, powers
+and sizes are bounded, so that no written formula can be costly.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sympy import Expr
+
+_SPACE = re.compile(r"[ \t]*")
+_TOKEN = re.compile(
+    r"(?P<number>\d{1,9}(?:\.\d{1,6})?|\.\d{1,6})"
+    r"|(?P<name>qtc[bf]?|qt|rr|(?:heart|ventricular) rate|hr|rate|心率)(?: intervals?|间期)?(?![a-z])"
+    r"|(?P<unit>milliseconds?|msec|ms|seconds?|sec|s|bpm|beats/min|次/分)(?![a-z])"
+    r"|(?P<root>√|sqrt(?![a-z])|square root of)|(?P<cube>∛|cbrt(?![a-z]))"
+    r"|(?P<operator>[-+*×·÷/^()=≈])"
+)
+_SYMBOLS = {"qtc": "QTc", "qtcb": "QTc", "qtcf": "QTc", "qt": "QT", "rr": "RR"}  # any other name is the rate
+LONGEST = 60  # tokens of one chain of equations
+LARGEST_POWER = 4.0
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a chain of equations. milli: whether its unit is written as ms."""
+
+    expression: Expr
+    milli: bool
+
+
+@dataclass(frozen=True)
+class Equation:
+    """A chain of sides that the text says are equal; span: [start, end) characters of the readable text."""
+
+    sides: tuple[Side, ...]
+    span: tuple[int, int]
+
+
+class _Malformed(Exception):
+    """The tokens are no formula."""
+
+
+class _Grammar:
+    """expression = term {(+|-) term}; term = factor {(*|/|nothing before a root) factor}; factor = atom [^ number]."""
+
+    def __init__(self, tokens: list[tuple[str, str]]) -> None:
+        self.tokens, self.at = tokens, 0
+
+    def peek(self) -> tuple[str, str]:
+        return self.tokens[self.at] if self.at < len(self.tokens) else ("end", "")
+
+    def take(self) -> tuple[str, str]:
+        token = self.peek()
+        self.at += 1
+        return token
+
+    def expression(self) -> Expr:
+        total = self.term()
+        while self.peek()[1] in ("+", "-"):
+            sign = self.take()[1]
+            term = self.term()
+            total = total + term if sign == "+" else total - term
+        return total
+
+    def term(self) -> Expr:
+        product = self.factor()
+        while self.peek()[1] in ("*", "×", "·", "/", "÷", "(") or self.peek()[0] in ("root", "cube"):
+            implied = self.peek()[1] == "(" or self.peek()[0] in ("root", "cube")
+            times = implied or self.take()[1] in ("*", "×", "·")
+            factor = self.factor()
+            product = product * factor if times else product / factor
+        return product
+
+    def factor(self) -> Expr:
+        base = self.atom()
+        if self.peek()[1] != "^":
+            return base
+        self.take()
+        power = self.atom()
+        if not power.is_number or abs(float(power)) > LARGEST_POWER:
+            raise _Malformed
+        return base**power
+
+    def atom(self) -> Expr:
+        from sympy import Float, Rational, Symbol, cbrt, sqrt  # imported where used: it takes half a second
+
+        kind, text = self.take()
+        if kind == "number":
+            return Rational(text) if "." not in text else Float(text)
+        if kind == "name":
+            return Symbol(_SYMBOLS.get(text, "HR"), positive=True)
+        if kind in ("root", "cube"):
+            inner = self.atom()
+            return sqrt(inner) if kind == "root" else cbrt(inner)
+        if text == "(":
+            inner = self.expression()
+            if self.take()[1] != ")":
+                raise _Malformed
+            return inner
+        raise _Malformed
+
+
+def _chain(text: str, start: int) -> tuple[list[tuple[str, str]], int]:
+    """(tokens, end) of the run of formula tokens from `start` on."""
+    tokens: list[tuple[str, str]] = []
+    at = end = start
+    while len(tokens) < LONGEST and (m := _TOKEN.match(text, at)):
+        tokens.append((m.lastgroup or "", m.group(m.lastgroup or 0)))
+        end = m.end()
+        at = _SPACE.match(text, end).end()  # type: ignore[union-attr]
+    return tokens, end
+
+
+def _side(tokens: list[tuple[str, str]]) -> Side | None:
+    milli = any(kind == "unit" and text.startswith("m") for kind, text in tokens)
+    grammar = _Grammar([t for t in tokens if t[0] != "unit"])
+    try:
+        expression = grammar.expression()
+    except (_Malformed, RecursionError):
+        return None
+    return Side(expression, milli) if grammar.peek()[0] == "end" else None
+
+
+def read_equations(text: str) -> list[Equation]:
+    """The chains of equations of a text that `characters.readable` has made plain."""
+    found, at = [], 0
+    while (sign := re.compile("[=≈]").search(text, at)) is not None:
+        start = _start(text, max(at, sign.start() - 60), sign.start())
+        tokens, end = _chain(text, start)
+        at = max(end, sign.end())
+        parts: list[list[tuple[str, str]]] = [[]]
+        for token in tokens:
+            if token[1] in ("=", "≈"):
+                parts.append([])
+            else:
+                parts[-1].append(token)
+        sides = tuple(side for part in parts if part and (side := _side(part)))
+        if len(sides) > 1 and any(t[0] in ("root", "cube") or t[1] in "*×·÷/^+" for t in tokens if t[0] != "unit"):
+            found.append(Equation(sides, (start, end)))
+    return found
+
+
+def _start(text: str, lowest: int, sign: int) -> int:
+    """Where the first side begins: the leftmost place from which formula tokens run up to the sign."""
+    for m in _TOKEN.finditer(text, lowest, sign):
+        if m.group() not in (")", "=", "≈") and _reaches(text, m.start(), sign):
+            return m.start()
+    return sign
+
+
+def _reaches(text: str, start: int, sign: int) -> bool:
+    at = start
+    while at < sign and (m := _TOKEN.match(text, at)):
+        at = _SPACE.match(text, m.end()).end()  # type: ignore[union-attr]
+    return at == sign

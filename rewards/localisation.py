@@ -1,0 +1,74 @@
+"""Where the completion says a finding is: in which leads, and when."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
+
+LEADS = ("i", "ii", "iii", "avr", "avl", "avf", "v1", "v2", "v3", "v4", "v5", "v6")
+TERRITORIES = {"inferior leads": "ii iii avf", "lateral leads": "i avl v5 v6", "anterior leads": "v3 v4", "septal leads": "v1 v2",
+               "precordial leads": "v1 v2 v3 v4 v5 v6", "limb leads": "i ii iii avr avl avf", "all leads": " ".join(LEADS)}  # fmt: skip
+_LEAD = r"(?:avr|avl|avf|v[1-6]|iii|ii|i)"
+_SPAN = re.compile(r"(?<![a-z])v([1-6]) ?(?:-|to|through|至|到) ?v?([1-6])(?![0-9a-z])")
+_NAMED = re.compile(rf"(?<![a-z]){_LEAD}(?![a-z0-9])")
+_LISTED = re.compile(rf"(?:leads?|导联|in|on|,|and|/|&|、|和|及|^) ?({_LEAD})(?![a-z0-9])")
+_WINDOW = re.compile(
+    r"(?:from|between|at|window|time|during|\[|在)[ :(\[]{0,3}(\d{1,2}(?:\.\d{1,4})?) ?(?:s|sec|seconds|秒)? ?(?:-|to|and|,|至|到) ?(\d{1,2}(?:\.\d{1,4})?)"
+    r" ?(?:s|sec|seconds|秒)(?![a-z])"
+)
+
+
+@reward
+def localisation(completion: Completion, case: Case, *, where: str = "answer") -> Score | None:
+    """Mean of the Jaccard index of the claimed leads and the IoU of the claimed time windows, as far as the case has truth.
+
+    `case.evidence["leads"]` is the leads the finding is in, `case.evidence["windows"]` its [[start, end], …] in seconds, from
+    the delineation. Claimed are the leads named (V1-V4 is four, "inferior leads" three) and windows written with a unit
+    ("from 1.20 to 1.32 s"), in the answer or, where="all", anywhere. Naming more costs in both. None without truth.
+    """
+    if where not in ("answer", "all"):
+        raise RewardError(f'localisation: where is "answer" or "all", not {where!r}')
+    true_leads, true_windows = case.evidence.get("leads"), case.evidence.get("windows")
+    if not true_leads and not true_windows:
+        return None
+    text = Completion.parse(completion.answer or "").readable if where == "answer" else completion.readable
+    parts: dict[str, float] = {}
+    leads, windows = claimed_leads(text), claimed_windows(text)
+    if true_leads:
+        wanted = {str(lead).lower() for lead in true_leads}
+        parts["leads"] = len(leads & wanted) / len(leads | wanted)
+    if true_windows:
+        parts["windows"] = temporal_iou(windows, [(float(a), float(b)) for a, b in true_windows])
+    extracted: dict[str, Any] = {"leads": sorted(leads), "windows": windows}
+    explanation = ", ".join(f"{name} {value:.2f}" for name, value in parts.items())
+    return Score(sum(parts.values()) / len(parts), extracted=extracted, explanation=explanation)
+
+
+def claimed_leads(text: str) -> set[str]:
+    """The leads named in a readable text. A lone "i" counts only where a list of leads has it."""
+    found = set[str]()
+    for m in _SPAN.finditer(text):
+        low, high = sorted((int(m[1]), int(m[2])))
+        found |= {f"v{n}" for n in range(low, high + 1)}
+    found |= {m.group() for m in _NAMED.finditer(text) if m.group() != "i"} | {m[1] for m in _LISTED.finditer(text)}
+    for name, leads in TERRITORIES.items():
+        if name in text:
+            found |= set(leads.split())
+    return found
+
+
+def claimed_windows(text: str) -> list[tuple[float, float]]:
+    """The time windows written in a readable text, in seconds."""
+    return [(float(m[1]), float(m[2])) for m in _WINDOW.finditer(text) if float(m[1]) < float(m[2])]
+
+
+def temporal_iou(a: Sequence[tuple[float, float]], b: Sequence[tuple[float, float]]) -> float:
+    """Length of the intersection over length of the union of two sets of windows."""
+    inside, union, depth_a, depth_b, last = 0.0, 0.0, 0, 0, 0.0
+    edges = sorted([(x, step, 0) for s, e in a for x, step in ((s, 1), (e, -1))] + [(x, 0, step) for s, e in b for x, step in ((s, 1), (e, -1))])
+    for at, step_a, step_b in edges:
+        union += (at - last) * (depth_a > 0 or depth_b > 0)
+        inside += (at - last) * (depth_a > 0 and depth_b > 0)
+        depth_a, depth_b, last = depth_a + step_a, depth_b + step_b, at
+    return inside / union if union else 0.0

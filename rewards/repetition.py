@@ -1,0 +1,22 @@
+"""How much of the completion repeats itself."""
+
+import re
+
+from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
+
+_WORD = re.compile(r"[a-z]+|\d+(?:\.\d+)?|[\u4e00-\u9fff]")
+
+
+@reward
+def repetition(completion: Completion, case: Case, *, n: int = 4) -> Score:
+    """-(1 - distinct / all) over the n-grams of words: 0 where none is repeated, toward -1 where all are one.
+
+    The n-gram repetition penalty of Yeo et al., "Demystifying Long Chain-of-Thought Reasoning" (arXiv 2502.03373).
+    A text of fewer than n words scores 0.
+    """
+    if n < 1:
+        raise RewardError(f"repetition: n is at least 1, not {n}")
+    words = _WORD.findall(completion.readable)
+    grams = [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
+    repeated = 1.0 - len(set(grams)) / len(grams) if grams else 0.0
+    return Score(-repeated, extracted=len(grams), explanation=f"{repeated:.0%} of {n}-grams repeat an earlier one")

@@ -1,0 +1,68 @@
+"""Step-wise rewards of R1-VL: key steps reached (StepRAR), and reasoning that is complete and in order (StepRVR)."""
+
+from collections.abc import Sequence
+
+from ecg_r1.rewards.diagnosis import diagnosis
+from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
+from ecg_r1.scoring.phrases import says
+
+PARTS = ("accuracy", "validity")
+# What a reading reports, for the extractor: quantity and how its key step is written.
+_WRITTEN = {
+    "heart_rate_bpm": "heart rate {:.0f} bpm", "pr_ms": "PR interval {:.0f} ms", "qrs_ms": "QRS duration {:.0f} ms",
+    "qt_ms": "QT interval {:.0f} ms", "qtc_ms": "QTc {:.0f} ms", "axis_deg": "axis {:.0f} degrees",
+}  # fmt: skip
+
+
+@reward
+def steps(completion: Completion, case: Case, *, alpha: float = 0.1, parts: Sequence[str] = PARTS) -> Score:
+    """StepRAR + StepRVR of StepGRPO (R1-VL, arXiv 2503.12937), or one of them.
+
+    accuracy (StepRAR): 1 if the answer is exactly right, plus alpha times the share of key steps that the reasoning says.
+    Key steps are `case.extra["key_steps"]`, each a phrase or a list of equivalent ones, or else `key_steps(case)`.
+    R1-VL looks for the phrase as a substring; here numbers count within their tolerance, and what is denied does not count.
+    validity (StepRVR): 1 if there are a think and then an answer block, and the steps, at least two, are numbered 1 to n in
+    order, each with content and before the answer; else 0.
+    """
+    if unknown := [part for part in parts if part not in PARTS]:
+        raise RewardError(f"steps: parts are {', '.join(PARTS)}, not {unknown}")
+    value, said = 0.0, []
+    if "accuracy" in parts:
+        wanted = case.extra.get("key_steps") or key_steps(case)
+        reasoning = Completion.parse(completion.think)
+        for key in wanted:
+            if any(says(reasoning, phrase) for phrase in ([key] if isinstance(key, str) else key)):
+                said.append(key)
+        answer = diagnosis(completion, case, match="exact")
+        value += (answer.value or 0.0) if answer else 0.0
+        value += alpha * len(said) / len(wanted) if wanted else 0.0
+    valid = in_order(completion)
+    if "validity" in parts:
+        value += float(valid)
+    return Score(value, extracted=said, explanation=f"{len(said)} key steps; {'in order' if valid else 'not in order'}")
+
+
+def in_order(completion: Completion) -> bool:
+    """Whether the reasoning is complete and its steps are numbered 1 to n, at least two, none empty."""
+    places = [place for _, _, place in completion.sections]
+    if places != ["think", "answer"]:
+        return False
+    end = completion.sections[0][1]
+    numbered = completion.steps
+    return (
+        len(numbered) >= 2
+        and [step.number for step in numbered] == list(range(1, len(numbered) + 1))
+        and all(step.text and step.span[0] < end for step in numbered)
+    )
+
+
+def key_steps(case: Case) -> list[list[str]]:
+    """The key steps of a case from its measurements and diagnoses; R1-VL asks GPT-4o for them, this needs no model."""
+    found = []
+    for name, written in _WRITTEN.items():
+        value = case.measurements.value(name)
+        if value is not None:
+            found.append([written.format(value)])
+        elif name == "pr_ms" and "no p wave" in (case.measurements.reason(name) or "").lower():
+            found.append(["PR interval not measurable"])
+    return found + [[name] for name in case.diagnoses]
