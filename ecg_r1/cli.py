@@ -75,14 +75,11 @@ def compare(
 
 def main() -> None:
     """Run the command line. What the user can mend is one line on stderr; everything else keeps its traceback."""
-    from .corpus.store import CorpusError
-    from .ecg.record import RecordError
-    from .recipe import RecipeError
-    from .scoring.contract import RewardError
+    from .errors import UserError
 
     try:
         app()
-    except (RecipeError, RecordError, CorpusError, RewardError) as error:
+    except UserError as error:
         typer.echo(error, err=True)
         sys.exit(2)
 

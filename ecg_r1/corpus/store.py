@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from ecg_r1.errors import UserError
+
 from ..ecg.measure import Measurements
 from ..ecg.record import LEADS, SAMPLES, ECGRecord
 from ..scoring.contract import Case
@@ -21,7 +23,7 @@ MICROVOLT = 1e-3  # mV
 SIGNALS, PAGES = "signals.i16", "pages.u8"  # raw and headless: a build that was cut short goes on by appending
 
 
-class CorpusError(ValueError):
+class CorpusError(UserError):
     """A corpus folder is missing, incomplete or of another layout."""
 
 

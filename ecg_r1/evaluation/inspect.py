@@ -12,12 +12,14 @@ from rich.console import Console, Group
 from rich.panel import Panel
 from rich.text import Text
 
+from ecg_r1.errors import UserError
+
 STYLES = {"supported": "green", "contradicted": "red", "unverifiable": "bright_black"}
 NOT_REWARDS = ("step", "prompt", "completion", "evidence", "advantage", "record")
 EXPLANATION = "/explanation"  # a reward's column of that name says why it scored so
 
 
-class InspectError(ValueError):
+class InspectError(UserError):
     """There are no such completions to look at."""
 
 

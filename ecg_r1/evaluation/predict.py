@@ -95,9 +95,8 @@ def _predict(
         texts = [processor.expand(processor.prompt(example["question"])) for example, _ in batch]
         ids = processor.tokenizer(texts, add_special_tokens=False)["input_ids"]
         prompts = [Prompt(i, [store.signal(r)], [store.page(r)]) for i, (_, r) in zip(ids, batch, strict=True)]
-        for (example, _), rollouts in zip(
-            batch, texts, engine.generate(prompts, temperature=0.0, max_tokens=max_tokens), strict=True
-        ):
+        completions = engine.generate(prompts, temperature=0.0, max_tokens=max_tokens)
+        for (example, _), rollouts in zip(batch, completions, strict=True):
             completion = processor.tokenizer.decode(rollouts[0].token_ids, skip_special_tokens=True)
             yield {
                 "record": example["record"],

@@ -11,9 +11,10 @@ from typing import Any
 import yaml
 
 from ecg_r1.corpus.store import RecordStore
+from ecg_r1.errors import UserError
 
 
-class CompareError(ValueError):
+class CompareError(UserError):
     """Runs that cannot be compared, or a run directory that lacks what comparing needs."""
 
 

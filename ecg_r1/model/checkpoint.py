@@ -11,6 +11,8 @@ from typing import Any
 from torch import nn
 from transformers import AutoProcessor
 
+from ecg_r1.errors import UserError
+
 from . import register
 from .modeling import GEMForConditionalGeneration
 from .presets import PRESETS, build_model
@@ -28,7 +30,7 @@ PARTS = {
 }
 
 
-class CheckpointError(ValueError):
+class CheckpointError(UserError):
     """A model spec is neither a preset nor the folder of a GEM checkpoint."""
 
 

@@ -14,6 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from ecg_r1.errors import UserError
+
 from .processing import GEMProcessor
 
 
@@ -40,7 +42,7 @@ class Engine(Protocol):
         ...
 
 
-class EngineUnavailable(RuntimeError):
+class EngineUnavailable(UserError):
     """The engine a recipe asks for is not installed."""
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from ecg_r1.ecg.record import LEADS
+from ecg_r1.errors import UserError
 
 if TYPE_CHECKING:
     from ecg_r1.ecg.measure import Measurements
@@ -23,7 +24,7 @@ PARAMETERS: dict[str, tuple[str, str]] = {
 }
 
 
-class RewardError(ValueError):
+class RewardError(UserError):
     """A reward that cannot be loaded or used; the message says which and what to do."""
 
 

@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from typing import Any
 
+from ecg_r1.errors import UserError
 from ecg_r1.scoring.calls import call, units
 from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.contract import Case, Score
@@ -14,7 +15,7 @@ from ecg_r1.scoring.registry import Reward
 from ecg_r1.scoring.workers import Worker, work
 
 
-class RewardFailure(RuntimeError):
+class RewardFailure(UserError):
     """A reward failed on too large a share of the samples; the message ends with the last failure."""
 
 
