@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from ecg_r1.errors import UserError
+
 HEADER_BYTES = 1 << 20
 MAX_SIGNALS = 64
 MAX_SAMPLES = 500_000_000  # a channel; a week at 800 Hz
@@ -44,7 +46,6 @@ _RECORD_LINE = re.compile(
     r"(?P<name>[^\s/]+)(?:/(?P<segments>\d+))?\s+(?P<signals>\d+)"
     r"(?:\s+(?P<rate>\d+\.?\d*(?:[eE][+-]?\d+)?)\S*(?:\s+(?P<samples>\d+))?)?(?:\s.*)?"
 )
-from ecg_r1.errors import UserError
 
 _FORMAT = re.compile(r"(?P<format>\d+)(?:x(?P<frames>\d+))?(?::(?P<skew>\d+))?(?:\+(?P<offset>\d+))?")
 _GAIN = re.compile(r"(?P<gain>[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?)(?:\((?P<baseline>[-+]?\d+)\))?(?:/(?P<units>\S+))?")
