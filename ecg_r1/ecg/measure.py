@@ -1,4 +1,8 @@
-"""measure(record) -> Measurements: intervals, rate and axis, each a number or the reason why not."""
+"""measure(record) -> Measurements: intervals, rate and axis, each a number or the reason why not.
+
+PR is from the P onset to the QRS onset, QT from the QRS onset to the T end, QTc Bazett's; the rate is that of the median
+RR interval. Intervals are taken on the median beat, so that ectopic beats and noise have no part in them.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import numpy as np
 
 from .atria import p_wave_reason, p_window
 from .beats import MS, MedianBeat, Unmeasurable, clean, median_beat, r_peaks
-from .delineate import p_and_t, qrs_bounds, t_end
+from .delineate import P, T, bound, peaks, qrs_bounds, t_window
 from .measurements import QUANTITIES, Measured, Measurements
 from .record import ECGRecord
 
@@ -34,44 +38,50 @@ def _consensus(record: ECGRecord) -> dict[str, Measured]:
     if not seen.any():
         raise Unmeasurable("no signal")
     signal = clean(signal[seen])
-    peaks = r_peaks(signal)
-    intervals = np.diff(peaks) * MS
-    beat = median_beat(signal, peaks)
-    rr, beats, leads = float(np.median(intervals)), beat.beats, int(seen.sum())
-    spread = float(np.subtract(*np.percentile(intervals, (75, 25))))
+    beats = r_peaks(signal)
+    beat = median_beat(signal, beats)
     onset, offset = qrs_bounds(beat)
-    values = {
-        "rr_ms": Measured(rr, spread, leads, len(peaks)),
-        "heart_rate_bpm": Measured(60000 / rr, spread * 60000 / rr**2, leads, len(peaks)),
-        "qrs_ms": Measured((offset - onset) * MS, None, leads, beats),
-    }
-    end = t_end(beat, offset)
-    if end is None:
-        values |= {name: Measured(reason="no T wave found") for name in ("qt_ms", "qtc_ms")}
+    found = peaks(beat)
+    values = _rate(beats, int(seen.sum()))
+    values["qrs_ms"] = Measured((offset - onset) * MS, None, int(seen.sum()), beat.beats)
+    t_ends = bound(beat, T, found["T"], t_window(beat, offset)).offsets
+    if len(t_ends):
+        values["qt_ms"] = _between(onset, t_ends, beat, 0.5)
+        bazett = 1 / np.sqrt(values["rr_ms"].value / 1000)
+        values["qtc_ms"] = _scaled(values["qt_ms"], bazett)
     else:
-        qt, bazett = (end - onset) * MS, float(np.sqrt(rr / 1000))
-        values["qt_ms"] = Measured(qt, None, leads, beats)
-        values["qtc_ms"] = Measured(qt / bazett, None, leads, beats)
-    absent = p_wave_reason(signal, peaks, beat, p_window(beat, onset, end))
-    waves = {} if absent else p_and_t(beat)
-    p_start = None if absent else _consensus_of(waves["ECG_P_Onsets"], 0.3, 0, onset)
-    p_end = None if absent else _consensus_of(waves["ECG_P_Offsets"], 0.7, 0, onset)
-    if p_start is None or p_end is None:
+        values |= {name: Measured(reason="no T wave found") for name in ("qt_ms", "qtc_ms")}
+    window = p_window(beat, onset, float(np.median(t_ends)) if len(t_ends) else None)
+    absent = p_wave_reason(signal, beats, beat, window)
+    p = bound(beat, P, found["P"], window)
+    if absent or not len(p.onsets):
         values |= {name: Measured(reason=absent or "no P waves") for name in ("pr_ms", "p_ms")}
     else:
-        values["pr_ms"] = Measured((onset - p_start[0]) * MS, p_start[1] * MS, p_start[2], beats)
-        values["p_ms"] = Measured((p_end[0] - p_start[0]) * MS, None, p_start[2], beats)
+        values["pr_ms"] = _between(onset, p.onsets, beat, 0.5)
+        values["p_ms"] = Measured(float(np.median(p.offsets) - np.median(p.onsets)) * MS, None, len(p.onsets), beat.beats)
     values["axis_deg"] = _axis(beat, np.flatnonzero(seen), onset, offset)
     return values
 
 
-def _consensus_of(found: np.ndarray, quantile: float, after: float, before: float) -> tuple[float, float, int] | None:
-    """Quantile over the leads, interquartile range and number of leads; None where fewer than a third agree on one."""
-    inside = found[(found > after) & (found < before)]
-    if len(inside) < max(1, len(found) / 3):
-        return None
-    q1, q, q3 = np.quantile(inside, (0.25, quantile, 0.75))
-    return float(q), float(q3 - q1), len(inside)
+def _rate(beats: np.ndarray, leads: int) -> dict[str, Measured]:
+    intervals = np.diff(beats) * MS
+    rr = float(np.median(intervals))
+    spread = float(np.subtract(*np.percentile(intervals, (75, 25))))
+    return {
+        "rr_ms": Measured(rr, spread, leads, len(beats)),
+        "heart_rate_bpm": Measured(60000 / rr, spread * 60000 / rr**2, leads, len(beats)),
+    }
+
+
+def _between(onset: float, bounds: np.ndarray, beat: MedianBeat, quantile: float) -> Measured:
+    """Time between the QRS onset and a bound that the leads see differently."""
+    q1, q, q3 = np.quantile(bounds, (0.25, quantile, 0.75))
+    return Measured(float(abs(q - onset)) * MS, float(q3 - q1) * MS, len(bounds), beat.beats)
+
+
+def _scaled(measured: Measured, factor: float) -> Measured:
+    value, spread = measured.value, measured.spread
+    return Measured(float(value * factor), float(spread * factor), measured.leads, measured.beats)
 
 
 def _axis(beat: MedianBeat, rows: np.ndarray, onset: float, offset: float) -> Measured:
