@@ -59,19 +59,18 @@ class Lobe:
 
 @dataclass(frozen=True)
 class Segment:
-    """An elevated ST segment: rises within the QRS until its end, and merges into the T wave."""
+    """A shifted ST segment: it departs within the QRS, is reached at its end (the J point) and merges into the T wave."""
 
     wave: str
     start: float
+    j_point: float
     end: float
     dipole: tuple[float, float, float]
-    rise: float = 0.1
-    fall: float = 0.45
 
     def at(self, time: np.ndarray) -> np.ndarray:
-        x = (time - self.start) / (self.end - self.start)
-        up, down = np.clip(x / self.rise, 0, 1), np.clip((1 - x) / self.fall, 0, 1)
-        return np.sin(up * np.pi / 2) * np.sin(down * np.pi / 2) ** 1.6
+        up = np.clip((time - self.start) / (self.j_point - self.start), 0, 1)
+        down = np.clip(2.2 * (self.end - time) / (self.end - self.j_point), 0, 1)
+        return np.sin(up * np.pi / 2) ** 2 * np.sin(down * np.pi / 2) ** 1.6
 
 
 Wave = Lobe | Segment
@@ -108,6 +107,10 @@ def _qrs(beat: Beat, *parts: tuple[float, float, tuple[float, float, float]]) ->
     return [Lobe("QRS", a * beat.qrs, b * beat.qrs, dipole, edge=2.4) for a, b, dipole in parts]
 
 
+def _st(beat: Beat, dipole: tuple[float, float, float]) -> list[Wave]:
+    return [Segment("ST", 0.55 * beat.qrs, beat.qrs, beat.qt - 20, dipole)]
+
+
 def narrow(beat: Beat) -> list[Wave]:
     septal, apex, base = (-0.16, -0.05, -0.30), (1.10, 0.85, 0.25), (-0.15, -0.15, 0.55)
     return _qrs(beat, (0, 0.36, septal), (0.14, 0.78, apex), (0.55, 1, base)) + t_wave(beat, (0.30, 0.22, -0.22))
@@ -117,7 +120,7 @@ def left_bundle(beat: Beat) -> list[Wave]:
     """Slow activation from right to left without a septal q; ST and T discordant."""
     return (
         _qrs(beat, (0, 0.5, (0.55, 0.20, 0.45)), (0.18, 0.82, (0.75, 0.25, 0.75)), (0.45, 1, (0.60, 0.12, 0.45)))
-        + [Segment("ST", 0.85 * beat.qrs, beat.qt - 20, (-0.06, -0.02, -0.12))]
+        + _st(beat, (-0.06, -0.02, -0.12))
         + t_wave(beat, (-0.22, -0.06, -0.32), onset=0.2)
     )
 
@@ -138,7 +141,7 @@ def hypertrophied(beat: Beat) -> list[Wave]:
     septal, apex, base = (-0.15, -0.05, -0.25), (2.0, 0.85, 0.95), (-0.15, -0.2, 0.85)
     return (
         _qrs(beat, (0, 0.36, septal), (0.14, 0.8, apex), (0.55, 1, base))
-        + [Segment("ST", 0.85 * beat.qrs, beat.qt - 25, (-0.09, -0.02, -0.07))]
+        + _st(beat, (-0.09, -0.02, -0.07))
         + t_wave(beat, (-0.20, 0.03, -0.30))
     )
 
@@ -147,7 +150,7 @@ def inferior_infarction(beat: Beat) -> list[Wave]:
     """Forces turn away from the inferior wall, and the injury current towards it."""
     return (
         _qrs(beat, (0, 0.46, (0.10, -0.65, -0.15)), (0.22, 0.82, (1.05, 0.45, 0.25)), (0.55, 1, (-0.1, 0.15, 0.45)))
-        + [Segment("ST", 0.8 * beat.qrs, beat.qt - 15, (-0.08, 0.30, 0.08))]
+        + _st(beat, (-0.08, 0.30, 0.08))
         + t_wave(beat, (0.10, 0.30, -0.05))
     )
 
@@ -156,7 +159,7 @@ def anterior_infarction(beat: Beat) -> list[Wave]:
     """No initial forces forward (QS in V1 to V3), and the injury current forward."""
     return (
         _qrs(beat, (0, 0.45, (0.10, -0.05, 0.50)), (0.18, 0.8, (0.75, 0.75, 0.55)), (0.55, 1, (-0.1, -0.1, 0.35)))
-        + [Segment("ST", 0.8 * beat.qrs, beat.qt - 15, (0.08, 0.02, -0.26))]
+        + _st(beat, (0.08, 0.02, -0.26))
         + t_wave(beat, (0.22, 0.12, -0.32))
     )
 

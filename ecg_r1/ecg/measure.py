@@ -64,7 +64,8 @@ def _consensus(record: ECGRecord) -> dict[str, Measured]:
 
 
 def _rate(beats: np.ndarray, leads: int) -> dict[str, Measured]:
-    intervals = np.diff(beats) * MS
+    # As cardiologists do, the first and last beats are left out where enough remain: the record may cut into them.
+    intervals = np.diff(beats[1:-1] if len(beats) >= 6 else beats) * MS
     rr = float(np.median(intervals))
     spread = float(np.subtract(*np.percentile(intervals, (75, 25))))
     return {

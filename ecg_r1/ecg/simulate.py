@@ -25,7 +25,8 @@ MS = 1000 / SAMPLING_RATE
 class Simulated:
     """A record and its true values, keyed as `ecg_r1.ecg.measure.QUANTITIES`; None where there is no P wave.
 
-    Intervals are those of the waves' supports; rr_ms is the median RR interval, axis_deg the direction of the QRS area.
+    Intervals are those of the waves' supports; rr_ms is the median RR interval without
+    the first and last beats, axis_deg the direction of the QRS area.
     """
 
     record: ECGRecord
@@ -154,8 +155,9 @@ def _place(template: np.ndarray, onset: int, leads: np.ndarray) -> None:
 
 def _truth(beat: Beat, onsets: np.ndarray, ectopic: set[int], qrs_area: np.ndarray) -> dict[str, float | None]:
     near_ectopic = ectopic | {k + 1 for k in ectopic}
-    inside = [k for k in range(1, len(onsets)) if onsets[k - 1] >= 0 and onsets[k] + beat.qrs / MS < SAMPLES]
-    rr = float(np.median([(onsets[k] - onsets[k - 1]) * MS for k in inside if k not in near_ectopic]))
+    inside = [k for k in range(len(onsets)) if 0 <= onsets[k] < SAMPLES - beat.qrs / MS]
+    inside = inside[1:-1] if len(inside) >= 6 else inside
+    rr = float(np.median([(onsets[k] - onsets[k - 1]) * MS for k in inside[1:] if k not in near_ectopic]))
     area_i, area_ii = qrs_area
     area_avf = area_ii - area_i / 2
     return {
