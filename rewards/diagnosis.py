@@ -1,6 +1,7 @@
 """The diagnoses of the answer against those of the case."""
 
 import re
+from bisect import bisect_left
 
 from ecg_r1.ecg.diagnosis import Statement, vocabulary
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
@@ -31,10 +32,12 @@ def answered(completion: Completion) -> dict[str, float]:
         if m.polarity != "negated":
             name = f"{m.name} (contradicted)" if m.name in denied else m.name
             given[name] = min(given.get(name, 1.0), 1.0 if m.polarity == "asserted" else DOUBTED)
+    starts = [m.span[0] for m in mentions]
     for start, end, place in completion.sections:
         if place == "answer":
             for part in _PART.finditer(completion.text, start, end):
-                if _WORD.search(part.group()) and not any(part.start() <= m.span[0] < part.end() for m in mentions):
+                named = bisect_left(starts, part.end()) > bisect_left(starts, part.start())
+                if not named and _WORD.search(part.group()):
                     given[part.group().strip().lower()[:80]] = 1.0
     return given
 

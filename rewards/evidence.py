@@ -62,8 +62,8 @@ def _exact_steps(completion: Completion) -> dict[int, str]:
     if think is None:
         return {}
     heads = list(_BOLD_STEP.finditer(think[1]))
-    ends = [h.start() for h in heads[1:]] + [len(think[1])]
-    return {int(h[1]): think[1][h.end() : end] for h, end in zip(heads, ends, strict=True)}
+    starts = [head.start() for head in heads] + [len(think[1])]
+    return {int(head[1]): think[1][head.end() : end] for head, end in zip(heads, starts[1:], strict=False)}
 
 
 def _first_step(completion: Completion, number: int) -> str | None:

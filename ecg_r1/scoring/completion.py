@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -92,14 +93,19 @@ class Completion:
     def steps(self) -> tuple[Step, ...]:
         """The numbered steps ("Step 1: …", "**Step 2** …", "3. …", "第4步") of the whole text, in order."""
         heads = list(_STEP.finditer(self.text))
-        ends = [h.start() for h in heads[1:]] + [len(self.text)]
-        closings = [t.start for t in self.tags if t.name == "/think"]
+        starts = [head.start() for head in heads] + [len(self.text)]
+        closings = [tag.start for tag in self.tags if tag.name == "/think"] + [len(self.text)]
         steps = []
-        for head, end in zip(heads, ends, strict=True):
-            end = min([c for c in closings if head.start() < c < end], default=end)
+        for head, following in zip(heads, starts[1:], strict=False):
+            end = min(following, closings[bisect_left(closings, head.end())])
             number = int(next(g for g in head.groups() if g))
             steps.append(Step(number, self.text[head.end() : end].strip(), (head.start(), end)))
         return tuple(steps)
+
+    def place(self, position: int) -> Place:
+        """Where a character of the text stands: "think", "answer" or "outside"."""
+        i = bisect_right(self.sections, position, key=lambda section: section[0]) - 1
+        return self.sections[i][2] if i >= 0 and position < self.sections[i][1] else "outside"
 
     @cached_property
     def _readable(self) -> tuple[str, Sequence[int]]:
@@ -126,6 +132,5 @@ class Completion:
         mentions = []
         for mention in read_statements(self._readable[0]):
             span = self.span(mention.span)
-            where: Place = next((p for a, b, p in self.sections if a <= span[0] < b), "outside")
-            mentions.append(replace(mention, span=span, where=where))
+            mentions.append(replace(mention, span=span, where=self.place(span[0])))
         return tuple(mentions)

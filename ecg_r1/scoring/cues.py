@@ -77,6 +77,9 @@ CLOSELY = re.compile(
 )
 BELONGS_RIGHT = re.compile(r" ?(?:(?:for|of|as) (?:the )?)?(?:wide |narrow |long |short )?的?")
 
+# Right after its name a number without a unit is a value, however odd: "Rate 4."
+DIRECTLY = re.compile(r"(?:rate|hr|pr|qrs|qtc?|rr|axis|心率|间期|时限|电轴)[ :=(\"-]{0,3}(?:(?:interval|duration|is|of|was|at|为)[ :=]{1,2}){0,2}$")
+
 # A number without a unit is a value only at the end of its phrase: "PR 160, …", never "PR over 10 beats".
 PHRASE_END = re.compile(
     r" ?(?:$|[^\w ]|(?:and|with|which|while|but|in|on|by|for|from|is|are|was|within|normal|regular|irregular|the|a|or|as"

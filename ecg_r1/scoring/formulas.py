@@ -23,6 +23,8 @@ _TOKEN = re.compile(
 )
 _SYMBOLS = {"qtc": "QTc", "qtcb": "QTc", "qtcf": "QTc", "qt": "QT", "rr": "RR"}  # any other name is the rate
 LONGEST = 60  # tokens of one chain of equations
+MOST = 50  # chains of one completion; further ones are not read
+_EQUALS = re.compile("[=≈]")
 LARGEST_POWER = 4.0
 
 
@@ -130,7 +132,10 @@ def _side(tokens: list[tuple[str, str]]) -> Side | None:
 def read_equations(text: str) -> list[Equation]:
     """The chains of equations of a text that `characters.readable` has made plain."""
     found, at = [], 0
-    while (sign := re.compile("[=≈]").search(text, at)) is not None:
+    for _ in range(MOST):
+        sign = _EQUALS.search(text, at)
+        if sign is None:
+            break
         start = _start(text, max(at, sign.start() - 60), sign.start())
         tokens, end = _chain(text, start)
         at = max(end, sign.end())

@@ -5,19 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Literal
 
 from ecg_r1.scoring import cues
 from ecg_r1.scoring.lexicon import (
-    ANGLE, DIMENSIONS, ENTITIES, MAY_HOLD, OTHER, PER_MINUTE_BEFORE, RATE, SENTENCE_END, SYMBOLS, TIME, TOGETHER, TOKEN,
-    UNITS, VOLT,
+    ANGLE,
+    DIMENSIONS,
+    ENTITIES,
+    MAY_HOLD,
+    OTHER,
+    PER_MINUTE_BEFORE,
+    RATE,
+    SENTENCE_END,
+    SYMBOLS,
+    TIME,
+    TOGETHER,
+    TOKEN,
+    UNITS,
+    VOLT,
 )  # fmt: skip
 
 Kind = Literal["value", "range", "bound", "absent", "reference"]
 LARGEST = 1e15  # longer numbers are read as this: no thousand-digit number is ever computed with
 REACH = 90  # characters before a number that may say what sort of number it is
+MOST = 2000  # names and numbers of one completion
 BACK = 24  # tokens before a number among which its name is looked for; keeps a text of nothing but names linear
-PLAUSIBLE = {TIME: (20.0, 3000.0), RATE: (10.0, 400.0), ANGLE: (-180.0, 360.0)}  # for numbers without a unit
+PLAUSIBLE = {TIME: (20.0, 3000.0), RATE: (10.0, 400.0), ANGLE: (-180.0, 360.0)}  # for numbers without a unit, unless right after a name
 SECONDS = (0.02, 3.0)  # a time without a unit in this range is in seconds
 
 
@@ -95,12 +109,12 @@ def tokens(text: str, start: int, end: int) -> Iterator[Token]:
 class Sentence:
     """The grammar over the tokens of one sentence, text[start:end]. previous: the sentence before it, which "it" takes up."""
 
-    def __init__(self, text: str, start: int, end: int, previous: Sentence | None) -> None:
-        self.text, self.start, self.end, self.previous = text, start, end, previous
+    def __init__(self, text: str, start: int, end: int, previous: Sentence | None, most: int) -> None:
+        self.text, self.start, self.end, self.previous, self.most = text, start, end, previous, most
 
     @cached_property
     def tokens(self) -> list[Token]:
-        return list(tokens(self.text, self.start, self.end))
+        return list(islice(tokens(self.text, self.start, self.end), self.most))
 
     def read(self) -> Iterator[Quantity]:
         """The quantities of the sentence."""
@@ -188,8 +202,10 @@ class Sentence:
                 self.tokens[last].taken = True
         ends = [self.tokens[i]] if last == i or spread else [self.tokens[i], self.tokens[last]]
         unit = next((t for t in (self.tokens[i], self.tokens[last]) if t.dimension), self.tokens[i])
+        if unit.dimension == OTHER or (unit.dimension is None and not self.is_name(i - 1)):
+            return []
         before, after = self.before(i), self.after(last)
-        if unit.dimension == OTHER or cues.OPERAND.search(before) or cues.OPERATOR_NEXT.match(after):
+        if cues.OPERAND.search(before) or cues.OPERATOR_NEXT.match(after):
             return []
         where, name = self.subject(i, unit.dimension)
         if name is None or (unit.dimension is None and not cues.PHRASE_END.match(after)):
@@ -222,7 +238,8 @@ class Sentence:
         if dimension == TIME and SECONDS[0] <= value <= SECONDS[1]:
             value *= 1000.0
         low, high = PLAUSIBLE.get(dimension, (1.0, 0.0))
-        return value if low <= value <= high else None
+        certain = dimension in PLAUSIBLE and cues.DIRECTLY.search(self.text, max(self.start, token.start - 40), token.start)
+        return min(value, LARGEST) if certain or low <= value <= high else None
 
     def listed(self, i: int) -> list[Quantity]:
         """Names in a row, then as many numbers in a row: "QT/QTc 400/420 ms", "PR and QRS are 160 and 92 ms"."""
@@ -308,15 +325,19 @@ class Sentence:
 
 
 def read_quantities(text: str) -> list[Quantity]:
-    """Every quantity of a text that `characters.readable` has made plain, in order; spans are into that text."""
+    """Every quantity of a text that `characters.readable` has made plain, in order; spans are into that text.
+
+    After MOST names and numbers no more are read: a long chain of thought has a few hundred, a flood pays nothing.
+    """
     found: list[Quantity] = []
     sentence: Sentence | None = None
-    start = 0
+    start, most = 0, MOST
     ends = [(m.start(), m.end()) for m in SENTENCE_END.finditer(text)]
     for end, following in [*ends, (len(text), len(text))]:
-        sentence = Sentence(text, start, end, sentence)
-        if MAY_HOLD.search(text, start, end):
+        sentence = Sentence(text, start, end, sentence, most)
+        if most and MAY_HOLD.search(text, start, end):
             found += sentence.read()
+            most -= len(sentence.tokens)
         sentence.previous = None
         start = following
     return found
