@@ -8,6 +8,7 @@ libraries where these are opened.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -133,6 +134,13 @@ _STAGES: dict[str, type[BaseModel]] = {
 }  # fmt: skip
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 reads `1e-4` as a string, which a learning rate must never become."""
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789"))
+
+
 def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read, inherit, override, validate.
 
@@ -154,7 +162,7 @@ def _inherit(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     if path.resolve() in seen:
         raise RecipeError(f"{path}: `base` goes in a circle")
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506: a SafeLoader
     except FileNotFoundError:
         near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.yaml")], 1)
         raise RecipeError(f"{path}: no such recipe{_did_you_mean(near)}") from None
@@ -184,7 +192,7 @@ def _override(values: dict[str, Any], override: str) -> None:
         if not isinstance(inner, dict):
             raise RecipeError(f"override {override!r}: {section!r} holds no keys")
         values = inner
-    values[last] = yaml.safe_load(text)
+    values[last] = yaml.load(text, _Loader)  # noqa: S506: a SafeLoader
 
 
 def _validate(values: dict[str, Any], where: str) -> Recipe:
