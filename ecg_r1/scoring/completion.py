@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ecg_r1.scoring.characters import readable
+from ecg_r1.scoring.mentions import mentions
 from ecg_r1.scoring.quantities import Quantity, read_quantities
-from ecg_r1.scoring.statements import Mention, Place, read_statements
+from ecg_r1.scoring.statements import Mention, Place, polarity
 
 _TAG = re.compile(r"<(/?)(think|answer)>", re.IGNORECASE)
 _STEP = re.compile(
@@ -124,13 +125,16 @@ class Completion:
     @cached_property
     def quantities(self) -> tuple[Quantity, ...]:
         """Every quoted quantity, in order of the text."""
-        return tuple(replace(q, span=self.span(q.span)) for q in read_quantities(self._readable[0]))
+        found = read_quantities(self.readable)
+        if isinstance(self._readable[1], range):  # every character stands where it stood
+            return tuple(found)
+        return tuple(replace(q, span=self.span(q.span)) for q in found)
 
     @cached_property
     def statements(self) -> tuple[Mention, ...]:
         """Every mention of a diagnosis of the vocabulary, in order of the text."""
-        mentions = []
-        for mention in read_statements(self._readable[0]):
-            span = self.span(mention.span)
-            mentions.append(replace(mention, span=span, where=self.place(span[0])))
-        return tuple(mentions)
+        found = []
+        for name, start, end in mentions(self.readable):
+            span = self.span((start, end))
+            found.append(Mention(name, polarity(self.readable, start, end), span, self.place(span[0])))
+        return tuple(found)

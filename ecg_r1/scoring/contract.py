@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from ecg_r1.ecg.record import LEADS
+from ecg_r1.ecg.leads import LEADS
 from ecg_r1.errors import UserError
 
 if TYPE_CHECKING:
-    from ecg_r1.ecg.measure import Measurements
+    from ecg_r1.ecg.measurements import Measurements
 
 Scope = Literal["sample", "group", "batch"]
 F = TypeVar("F", bound=Callable[..., Any])

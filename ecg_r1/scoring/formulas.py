@@ -23,7 +23,7 @@ _TOKEN = re.compile(
 )
 _SYMBOLS = {"qtc": "QTc", "qtcb": "QTc", "qtcf": "QTc", "qt": "QT", "rr": "RR"}  # any other name is the rate
 LONGEST = 60  # tokens of one chain of equations
-MOST = 50  # chains of one completion; further ones are not read
+MOST = 20  # chains of one completion; further ones are not read
 _EQUALS = re.compile("[=≈]")
 LARGEST_POWER = 4.0
 

@@ -117,8 +117,8 @@ TOKEN = re.compile(
     r"|[a-z]++ ?"
 )
 
-_ABBREVIATIONS = "".join(rf"(?<!{word})" for word in ("approx", "ref", r"e\.g", r"i\.e", " vs", "vent", "avg", " ca", " no", "resp"))
-SENTENCE_END = re.compile(rf"[;!?；。！？]|{_ABBREVIATIONS}\.(?![a-z0-9,])|(?<!:)(?<!: )(?<!:  )\n")
+_ABBREVIATIONS = "".join(rf"(?<!{w}\.)" for w in ("approx", "ref", r"e\.g", r"i\.e", " vs", "vent", "avg", " ca", " no", "resp"))
+SENTENCE_END = re.compile(rf"[;!?；。！？]|\.(?![a-z0-9,]){_ABBREVIATIONS}|\n(?<!:\n)(?<!: \n)(?<!:  \n)")
 
 # A sentence with none of these holds no quantity; most sentences do not.
 MAY_HOLD = re.compile(r"\d|\bnot?\b|can ?no|n't|\bun|absen|without|\bindet|n/a|n\.a|lack|miss|imposs|difficult|none|nil|--|[无不未消缺难测]")

@@ -16,18 +16,22 @@ _HAN = re.compile(r"[\u4e00-\u9fff]")
 
 
 @cache
-def _english() -> dict[str, list[tuple[tuple[str, ...], str]]]:
-    """First word -> [(all words of a wording, canonical name)], the longest first.
+def _english() -> dict[str, tuple[re.Pattern[str], dict[tuple[str, ...], str]]]:
+    """First word -> (pattern of the wordings that begin with it, words -> canonical name).
 
-    One look-up a word: a pattern of all wordings would try each of them at every word, and the vocabulary will grow.
+    Only the patterns of first words that a text holds are looked for: one pattern of all wordings would try each of them
+    at every word, and the vocabulary grows. A compound with a hyphen ("non-AF", "LBBB-like") is no mention.
     """
-    table: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+    names: dict[str, dict[tuple[str, ...], str]] = {}
     for statement in vocabulary().statements:
         for wording in statement.wordings:
             words = tuple(_WORD.findall(wording.lower()))
-            table.setdefault(words[0], []).append((words, statement.name))
-    for wordings in table.values():
-        wordings.sort(key=lambda wording: -len(wording[0]))
+            names.setdefault(words[0], {})[words] = statement.name
+    table = {}
+    for first, wordings in names.items():
+        rest = sorted((r"[ \n-]{1,3}".join(words) for words in wordings), key=len, reverse=True)
+        pattern = "|".join(rf"{words[: len(first)]}(?<![a-z0-9-]{first}){words[len(first) :]}(?![a-z0-9])(?!-[a-z])" for words in rest)
+        table[first] = re.compile(pattern), wordings
     return table
 
 
@@ -53,18 +57,12 @@ def mentions(text: str) -> Iterator[tuple[str, int, int]]:
 
 
 def _english_mentions(text: str) -> Iterator[tuple[str, int, int]]:
-    table = _english()
-    words = [(m.group(), m.start(), m.end()) for m in _WORD.finditer(text)]
-    i = 0
-    while i < len(words):
-        for wording, name in table.get(words[i][0], ()):
-            last = i + len(wording) - 1
-            if last < len(words) and all(words[i + k][0] == word for k, word in enumerate(wording)):
-                start, end = words[i][1], words[last][2]
-                joined = all(text[words[k][2] : words[k + 1][1]].strip(" \n-") == "" for k in range(i, last))
-                compound = text[start - 1 : start] == "-" or re.match(r"-[a-z]", text[end : end + 2])  # "non-AF", "LBBB-like"
-                if joined and not compound:
-                    yield name, start, end
-                    i = last
-                    break
-        i += 1
+    table, found = _english(), []
+    for first in set(_WORD.findall(text)) & table.keys():
+        pattern, names = table[first]
+        found += [(m.start(), m.end(), names[tuple(_WORD.findall(m.group()))]) for m in pattern.finditer(text)]
+    last = 0
+    for start, end, name in sorted(found, key=lambda mention: (mention[0], -mention[1])):
+        if start >= last:
+            yield name, start, end
+            last = end

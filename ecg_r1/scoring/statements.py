@@ -6,8 +6,6 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from ecg_r1.scoring.mentions import mentions
-
 Polarity = Literal["asserted", "negated", "uncertain"]
 Place = Literal["think", "answer", "outside"]
 REACH = 80  # characters on either side of a mention that may change its polarity
@@ -20,7 +18,7 @@ class Mention:
     name: str
     polarity: Polarity
     span: tuple[int, int]
-    where: Place = "outside"
+    where: Place
 
 
 # What ends the reach of a cue: the sentence, a tag, or a word that turns it round.
@@ -68,8 +66,3 @@ def polarity(text: str, start: int, end: int) -> Polarity:
     if _DENIED.search(before) and not _NOT_DENIED.search(before):
         return "negated"
     return "uncertain" if _DOUBTED.search(before) or _OR_AFTER.match(after) else "asserted"
-
-
-def read_statements(text: str) -> list[Mention]:
-    """Every mention in a text that `characters.readable` has made plain; spans are into that text."""
-    return [Mention(name, polarity(text, start, end), (start, end)) for name, start, end in mentions(text)]

@@ -1,0 +1,106 @@
+"""Completions scored a second on one core, and what a misbehaving reward costs the others.
+
+    python benchmarks/rewards.py
+
+Prints a table and, as its last line, the same as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from ecg_r1.ecg.measurements import Measurements
+from ecg_r1.scoring import Case, RewardPool, load_reward
+
+DEFAULT = ("format", "diagnosis", "intervals", "consistency")
+LENGTH = 1500
+DEADLINE = 4.0
+
+REASONING = (
+    "Step {n}: The rhythm is regular with an upright P wave before each QRS complex, consistent with sinus rhythm at {rate} bpm. "
+    "The PR interval is within normal limits at approximately {pr} ms (normal 120-200 ms). The QRS duration of {qrs} ms is narrow, "
+    "with no evidence of left bundle branch block or right bundle branch block. R wave progression in V1-V6 is preserved, and the "
+    "voltage in the precordial leads does not meet the criteria for left ventricular hypertrophy. The QT interval measures {qt} ms, "
+    "giving a QTc of {qtc} ms. ST segments are isoelectric in leads II, III and aVF.\n"
+)
+MISBEHAVING = """
+import os, time
+from ecg_r1.scoring import reward
+
+@reward
+def sleeps(completion, case):
+    time.sleep(3600)
+
+@reward
+def spins(completion, case):
+    while True:
+        pass
+
+@reward
+def dies(completion, case):
+    os._exit(1)
+"""
+
+
+def completions(n: int) -> list[str]:
+    """n completions of LENGTH characters whose numbers all differ, so that nothing is read from a cache."""
+    texts = []
+    for i in range(n):
+        numbers = {"rate": 50 + i % 60, "pr": 120 + i % 97, "qrs": 80 + i % 41, "qt": 360 + i % 83, "qtc": 400 + i % 67}
+        reasoning = "".join(REASONING.format(n=k, **numbers) for k in range(1, 4))
+        answer = "</think><answer>normal ECG</answer>"
+        texts.append("<think>" + reasoning[: LENGTH - len(answer) - len("<think>")] + answer)
+    return texts
+
+
+def throughput(names: tuple[str, ...], n: int = 1000) -> float:
+    """Completions a second, in process, the parse included; the best of three runs."""
+    case = Case("r", ("normal ECG",), Measurements.from_json({"heart_rate_bpm": 75, "pr_ms": 160, "qrs_ms": 92, "qt_ms": 400}))
+    texts, cases = completions(n), [case] * n
+    best = 0.0
+    with RewardPool([load_reward(name) for name in names]) as pool:
+        pool.score(texts[:20], cases[:20])
+        for _ in range(3):
+            began = time.process_time()
+            pool.score(texts, cases)
+            best = max(best, n / (time.process_time() - began))
+    return best
+
+
+def cost_of(function: str, file: Path) -> float:
+    """Seconds that a batch of 64 takes longer in one worker when this reward is among the default ones."""
+    case = Case("r", ("normal ECG",), Measurements.from_json({"heart_rate_bpm": 75}))
+    texts, cases = completions(64), [case] * 64
+    rewards = [load_reward(f"{file}:{function}"), *(load_reward(name) for name in DEFAULT)]
+    with RewardPool(rewards, workers=1, deadline=DEADLINE, error_limit=1.0) as pool:
+        began = time.perf_counter()
+        scores = pool.score(texts, cases)
+        seconds = time.perf_counter() - began
+    assert all(score.value is not None for scored in scores[1:3] for score in scored), "another reward lost its scores"
+    return seconds
+
+
+def main() -> None:
+    table, results = Table("what", "measured", title="rewards"), {}
+    for names in (*((name,) for name in DEFAULT), DEFAULT):
+        key = "+".join(names)
+        results[key] = round(throughput(names))
+        table.add_row(key, f"{results[key]} completions of {LENGTH} characters a second on one core")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "misbehaving.py"
+        file.write_text(MISBEHAVING)
+        for function in ("sleeps", "spins", "dies"):
+            results[function] = round(cost_of(function, file), 2)
+            table.add_row(f"a reward that {function}", f"{results[function]} s for the batch, deadline {DEADLINE:g} s")
+    Console().print(table)
+    print(json.dumps(results))
+
+
+if __name__ == "__main__":
+    main()
