@@ -73,6 +73,34 @@ def compare(
     run(runs, out=out, seeds=seeds or ())
 
 
+@app.command()
+def inspect(
+    run: Path,
+    step: Annotated[int | None, typer.Option(help="A training step; the last saved one unless given")] = None,
+    by: Annotated[str | None, typer.Option(help="A reward's name or `advantage`: its lowest first")] = None,
+    count: Annotated[int, typer.Option("--count", "-n", help="How many completions")] = 4,
+) -> None:
+    """Completions of a GRPO run, with their scores and what was verified in them."""
+    from .evaluation.inspect import inspect as show
+
+    show(run, step=step, by=by, count=count)
+
+
+@app.command()
+def render(
+    record: Path,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The image; its ending says which kind")],
+    layout: Annotated[str, typer.Option(help="3x4, 6x2 or 12x1")] = "3x4",
+) -> None:
+    """Draw a record as a 12-lead page."""
+    from PIL import Image
+
+    from .ecg.record import read_record
+    from .ecg.render import render as draw
+
+    Image.fromarray(draw(read_record(record), layout=layout)).save(out)
+
+
 def main() -> None:
     """Run the command line. What the user can mend is one line on stderr; everything else keeps its traceback."""
     from .errors import UserError
