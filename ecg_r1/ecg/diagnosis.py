@@ -24,7 +24,8 @@ class Statement:
     """One thing that an ECG can be said to show.
 
     superclass: PTB-XL's NORM, MI, STTC, CD or HYP; None for rhythms and forms.
-    criterion: relation over measured quantities that the statement implies; guideline: where it stands.
+    synonyms: wordings found anywhere in a text; abbreviations: looked up as a whole only, since they mean other things too.
+    criterion: relation over a measured quantity that the statement implies; guideline: where it stands.
     absent_waves: waves that are not there, e.g. ("P",) in atrial fibrillation.
     """
 
@@ -36,10 +37,17 @@ class Statement:
     criterion: str | None = None
     guideline: str | None = None
     absent_waves: tuple[str, ...] = ()
+    abbreviations: tuple[str, ...] = ()
 
     @property
     def wordings(self) -> tuple[str, ...]:
+        """What a text may call it."""
         return (self.name, *self.synonyms)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Everything it can be looked up by."""
+        return (*self.wordings, *self.abbreviations, *self.scp, *self.snomed)
 
 
 class Vocabulary:
@@ -53,7 +61,7 @@ class Vocabulary:
         self.statements = tuple(statements)
         self._by_key: dict[str, Statement] = {}
         for statement in self.statements:
-            for key in {_key(text) for text in (*statement.wordings, *statement.scp, *statement.snomed)}:
+            for key in {_key(text) for text in statement.keys}:
                 other = self._by_key.setdefault(key, statement)
                 if other is not statement:
                     raise ValueError(f"vocabulary: {key!r} belongs to both {other.name!r} and {statement.name!r}")
@@ -108,6 +116,7 @@ def vocabulary() -> Vocabulary:
             criterion=row.get("criterion"),
             guideline=row.get("guideline"),
             absent_waves=tuple(row.get("absent", ())),
+            abbreviations=tuple(row.get("abbreviations", ())),
         )
         for row in rows
     )

@@ -33,7 +33,7 @@ class Rhythm:
 
     rate: tuple[float, float] = (60.5, 99.0)
     pr: tuple[float, float] = (122.0, 196.0)
-    qrs: tuple[float, float] = (76.0, 110.0)
+    qrs: tuple[float, float] = (74.0, 104.0)
     qtc: tuple[float, float] = (372.0, 442.0)
     irregularity: tuple[float, float] = (0.005, 0.035)
     atrial: str = "sinus"
