@@ -1,17 +1,17 @@
 """Recipe: what a run is. Typed and validated; an unknown key is an error that names the nearest known one.
 
-`base:` inherits from another file (deep merge), `key=value` on the command line overrides. Options of TRL, vLLM, DeepSpeed
-and PEFT keep their own names under `trainer`, `rollout.options`, `deepspeed` and `lora`; they are checked against those
-libraries where these are opened.
+`base:` inherits from another file (deep merge), `key=value` on the command line overrides. Options of TRL, vLLM,
+DeepSpeed and PEFT keep their own names under `trainer`, `rollout.options`, `deepspeed` and `lora`; they are checked against
+those libraries where these are opened.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
@@ -89,7 +89,7 @@ class Rollout(_Strict):
 
 
 class RewardWorkers(_Strict):
-    """How rewards run: worker processes (0: in process), deadline of one completion, share of errors that ends the run."""
+    """How rewards run: worker processes (0: in process), seconds a batch may take, share of errors that ends the run."""
 
     workers: int = Field(0, ge=0)
     timeout: float = Field(10.0, gt=0)
@@ -138,7 +138,9 @@ class _Loader(yaml.SafeLoader):
     """YAML 1.1 reads `1e-4` as a string, which a learning rate must never become."""
 
 
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
 
 
 def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -162,7 +164,7 @@ def _inherit(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     if path.resolve() in seen:
         raise RecipeError(f"{path}: `base` goes in a circle")
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506: a SafeLoader
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # a SafeLoader
     except FileNotFoundError:
         near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.yaml")], 1)
         raise RecipeError(f"{path}: no such recipe{_did_you_mean(near)}") from None
@@ -192,7 +194,10 @@ def _override(values: dict[str, Any], override: str) -> None:
         if not isinstance(inner, dict):
             raise RecipeError(f"override {override!r}: {section!r} holds no keys")
         values = inner
-    values[last] = yaml.load(text, _Loader)  # noqa: S506: a SafeLoader
+    try:
+        values[last] = yaml.load(text, _Loader)  # a SafeLoader
+    except yaml.YAMLError as error:
+        raise RecipeError(f"override {override!r}: the value cannot be read as YAML: {error}") from None
 
 
 def _validate(values: dict[str, Any], where: str) -> Recipe:
@@ -215,17 +220,20 @@ def _explain(error: Any, model: type[BaseModel] | None) -> str:
     return f'"{key}": {error["msg"]} (found {error["input"]!r})'
 
 
-def _known_keys(model: Any, place: Sequence[Any]) -> list[str]:
+def _known_keys(model: type[BaseModel] | None, place: Sequence[Any]) -> list[str]:
     """Keys of the sub-model at `place`."""
     for part in place:
-        if isinstance(part, int):
-            continue
-        annotation = model.model_fields[part].annotation
-        candidates = [annotation, *getattr(annotation, "__args__", ())]
-        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
-        if model is None:
-            return []
+        if model is not None and part in model.model_fields:  # else an index, or a key of a mapping
+            model = next(_models(model.model_fields[part].annotation), None)
     return list(model.model_fields) if model is not None else []
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models in an annotation such as `dict[str, list[Source]]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)
 
 
 def unknown_key(key: str, known: Iterable[str]) -> str:
