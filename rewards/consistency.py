@@ -9,6 +9,10 @@ from ecg_r1.scoring.criteria import criteria
 from ecg_r1.scoring.quantities import Quantity
 
 NEEDS_P = ("pr_ms", "p_ms")  # what cannot be measured on an ECG without P waves
+# Statements that their criterion defines: a value that meets it makes a denial, or a normal ECG, a contradiction. Other
+# criteria are only implied: a rate above 100 bpm does not make it ventricular tachycardia.
+DEFINED = ("first-degree AV block", "long QT interval")
+NOT_NORMAL = (*DEFINED, "left bundle branch block")  # whose criterion is a wide QRS
 
 
 @reward
@@ -18,8 +22,8 @@ def consistency(completion: Completion, case: Case) -> Score | None:
     What is held together, for each diagnosis of the answer: its criterion in the vocabulary and every value quoted for
     that quantity (first-degree AV block with a quoted PR of 160 ms contradicts); the waves it lacks and the quantities
     that need them (atrial fibrillation with a quoted PR); and what the reasoning says of it (asserted, then denied).
-    A normal ECG, and a denied diagnosis, contradict a value that meets a criterion. Nothing is measured here: a consistent
-    completion may be wrong, and adding agreements makes up for no contradiction.
+    A normal ECG contradicts a quoted PR > 200, QRS >= 120 or QTc >= 460 ms, as does denying what such a value defines.
+    Nothing is measured here: a consistent completion may be wrong, and agreements make up for no contradiction.
     """
     rows = list(_rows(completion))
     if not rows:
@@ -36,17 +40,17 @@ def _rows(completion: Completion) -> Iterator[dict[str, Any]]:
         if mention.where != "answer" or mention.polarity == "uncertain":
             continue
         name, asserted = mention.name, mention.polarity == "asserted"
-        for criterion in known.get(name, ()):
+        if asserted:
+            for criterion in known.get(name, ()):
+                for q in claims:
+                    if q.name == criterion.quantity:
+                        yield _row(name, q, q.value is not None and criterion.holds(q.value), f"{name}: {criterion}")
+        excluded = NOT_NORMAL if asserted and name == "normal ECG" else () if asserted or name not in DEFINED else (name,)
+        for criterion in (c for other in excluded for c in known[other]):
             for q in claims:
                 if q.name == criterion.quantity:
-                    holds = q.value is not None and criterion.holds(q.value)
-                    yield _row(name, q, holds == asserted, f"{name}{'' if asserted else ' denied'}: {criterion}")
-        if asserted and name == "normal ECG":
-            limits = [c for s, cs in known.items() if vocabulary().get(s).superclass for c in cs]
-            for q in claims:
-                broken = [c for c in limits if q.name == c.quantity and q.value is not None and c.holds(q.value)]
-                if any(q.name == c.quantity for c in limits):
-                    yield _row(name, q, not broken, f"normal ECG: not {broken[0]}" if broken else "normal ECG")
+                    broken = q.value is not None and criterion.holds(q.value)
+                    yield _row(name, q, not broken, f"{name}{'' if asserted else ' denied'}: not {criterion}")
         if asserted and "P" in vocabulary().get(name).absent_waves:
             for q in claims:
                 if q.name in NEEDS_P:

@@ -13,7 +13,7 @@ from ecg_r1.scoring.mentions import mentions
 from ecg_r1.scoring.quantities import Quantity, read_quantities
 from ecg_r1.scoring.statements import Mention, Place, polarity
 
-_TAG = re.compile(r"<(/?)(think|answer)>", re.IGNORECASE)
+_TAG = re.compile(r"<(/?)((?i:think|answer))>")
 _STEP = re.compile(
     r"(?:(?:^|(?<=>)|(?<=[.;:。；] ))[ \t>#*_-]*(?:step[ \t]*(\d{1,3})|第?(\d{1,3})步)|(?:^|(?<=>))[ \t>#*_-]*(\d{1,2})[.)、](?=[ \t*]))"
     r"[ \t]*[:.)*：—-]*",

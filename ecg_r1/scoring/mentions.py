@@ -16,22 +16,19 @@ _HAN = re.compile(r"[\u4e00-\u9fff]")
 
 
 @cache
-def _english() -> dict[str, tuple[re.Pattern[str], dict[tuple[str, ...], str]]]:
-    """First word -> (pattern of the wordings that begin with it, words -> canonical name).
+def _english() -> dict[str, list[tuple[frozenset[str], re.Pattern[str], str]]]:
+    """First word -> [(all words, pattern, canonical name)] of each wording that begins with it.
 
-    Only the patterns of first words that a text holds are looked for: one pattern of all wordings would try each of them
-    at every word, and the vocabulary grows. A compound with a hyphen ("non-AF", "LBBB-like") is no mention.
+    Only wordings all of whose words a text holds are looked for: one pattern of all wordings would try each of them at
+    every word, and the vocabulary grows. A compound with a hyphen ("non-AF", "LBBB-like") is no mention.
     """
-    names: dict[str, dict[tuple[str, ...], str]] = {}
+    table: dict[str, list[tuple[frozenset[str], re.Pattern[str], str]]] = {}
     for statement in vocabulary().statements:
         for wording in statement.wordings:
-            words = tuple(_WORD.findall(wording.lower()))
-            names.setdefault(words[0], {})[words] = statement.name
-    table = {}
-    for first, wordings in names.items():
-        rest = sorted((r"[ \n-]{1,3}".join(words) for words in wordings), key=len, reverse=True)
-        pattern = "|".join(rf"{words[: len(first)]}(?<![a-z0-9-]{first}){words[len(first) :]}(?![a-z0-9])(?!-[a-z])" for words in rest)
-        table[first] = re.compile(pattern), wordings
+            first, *rest = words = _WORD.findall(wording.lower())
+            joined = "".join(rf"[ \n-]{{1,3}}{word}" for word in rest)
+            pattern = re.compile(rf"{first}(?<![a-z0-9-]{first}){joined}(?![a-z0-9])(?!-[a-z])")
+            table.setdefault(first, []).append((frozenset(words), pattern, statement.name))
     return table
 
 
@@ -57,10 +54,11 @@ def mentions(text: str) -> Iterator[tuple[str, int, int]]:
 
 
 def _english_mentions(text: str) -> Iterator[tuple[str, int, int]]:
-    table, found = _english(), []
-    for first in set(_WORD.findall(text)) & table.keys():
-        pattern, names = table[first]
-        found += [(m.start(), m.end(), names[tuple(_WORD.findall(m.group()))]) for m in pattern.finditer(text)]
+    table, words, found = _english(), set(_WORD.findall(text)), []
+    for first in words & table.keys():
+        for wording, pattern, name in table[first]:
+            if wording <= words:
+                found += [(m.start(), m.end(), name) for m in pattern.finditer(text)]
     last = 0
     for start, end, name in sorted(found, key=lambda mention: (mention[0], -mention[1])):
         if start >= last:
