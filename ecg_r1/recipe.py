@@ -1,8 +1,8 @@
 """Recipe: what a run is. Typed and validated; an unknown key is an error that names the nearest known one.
 
 `base:` inherits from another file (deep merge), `key=value` on the command line overrides. Options of TRL, vLLM,
-DeepSpeed and PEFT keep their own names under `trainer`, `rollout.options`, `deepspeed` and `lora`; they are checked against
-those libraries where these are opened.
+DeepSpeed and PEFT keep their own names under `trainer`, `rollout.options`, `deepspeed` and `lora`; they are checked
+against those libraries where these are opened.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Rollout(_Strict):
 
 
 class RewardWorkers(_Strict):
-    """How rewards run: worker processes (0: in process), seconds a batch may take, share of errors that ends the run."""
+    """Worker processes of the rewards (0: in process), seconds a batch may take, share of errors that ends the run."""
 
     workers: int = Field(0, ge=0)
     timeout: float = Field(10.0, gt=0)
