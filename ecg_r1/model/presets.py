@@ -16,7 +16,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # a 100 ms patch by itself.
     "tiny": {
         "ecg_config": {
-            "stem": [[32, 16, 4], [64, 15, 5], [128, 15, 5]], "hidden_size": 128, "num_hidden_layers": 2,
+            "stem": [[32, 16, 4], [64, 15, 5], [128, 20, 10]], "hidden_size": 128, "num_hidden_layers": 2,
             "num_attention_heads": 4, "intermediate_size": 256,
         },
         "vision_config": {
