@@ -17,6 +17,12 @@ BOUND_AFTER = re.compile(
     r" ?(?:(?P<high>or (?:less|shorter|lower|below)|以下|以内|之内)|(?P<low>or (?:more|longer|higher|above)|以上))"
 )
 
+# What most often stands between a name and its value: no cue among these.
+PLAIN = re.compile(
+    r"[ :=(~≈|]*(?:(?:interval|duration|complex|is|was|of|at|to|approximately|about|around|measures?|measuring|measured|间期|时限|为|约)"
+    r"[ :=(~≈|]*){0,6}"
+)
+
 # Between the two ends of a range, between the members of a list of numbers, and of a list of names.
 JOIN = re.compile(r" ?(?:-|~|to|through|until|至|到|and|和|与) ?")
 PLUS_MINUS = re.compile(r" ?\(?(?:±|\+/-|\+-) ?")

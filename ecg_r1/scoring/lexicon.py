@@ -6,6 +6,7 @@ Every pattern is an alternation of bounded length, so that reading stays linear 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 TIME, RATE, ANGLE, VOLT, OTHER = "time", "rate", "angle", "volt", "other"
 SYMBOLS = {TIME: "ms", RATE: "bpm", ANGLE: "deg", VOLT: "mV"}
@@ -104,18 +105,31 @@ _ABSENT = (
     r"|未能测(?:出|量)|难以(?:测量|测定)|不适用|消失|缺失|(?:未见|无)(?=(?:明显|明确)?的?p)"
 )
 
-_names = "|".join(f"(?P<name_{key}>{pattern})" for key, pattern in _NAMES)
-_units = "|".join(f"(?P<unit_{i}>{pattern})" for i, (pattern, _, _) in enumerate(UNITS))
+_names = "|".join(pattern for _, pattern in _NAMES)
+_units = "|".join(pattern for pattern, _, _ in UNITS)
 
 # One pass over a sentence. A latin letter may not touch a name on either side ("preparation" holds no PR); the last
 # alternative steps over a whole word at once, and has no group.
 TOKEN = re.compile(
-    rf"(?P<absent>(?<![a-z])(?:{_ABSENT}))"
-    rf"|(?<![a-z0-9])(?:{_names})(?![a-z])"
+    rf"(?<![a-z0-9])(?P<name>{_names})(?![a-z])"
+    rf"|(?<![a-z])(?P<absent>{_ABSENT})"
     rf"|(?<![a-z])(?P<lead>{_LEADS})(?![a-z])"
-    rf"|(?P<sign>[-+])?(?P<number>\d+(?:[.,]\d+)*|\.\d+)(?: ?-? ?(?:{_units})(?![a-z0-9]))?"
+    rf"|(?P<sign>[-+])?(?P<number>\d+(?:[.,]\d+)*|\.\d+)(?: ?-? ?(?P<unit>{_units})(?![a-z0-9]))?"
     r"|[a-z]++ ?"
 )
+
+
+@lru_cache(maxsize=1024)
+def entity(name: str) -> str:
+    """Key of ENTITIES, or of TOGETHER, for a name as TOKEN found it."""
+    return next((key for key, pattern in _NAMES if re.fullmatch(pattern, name)), name)  # a lone "p" needs what follows it
+
+
+@lru_cache(maxsize=1024)
+def unit_of(written: str) -> tuple[str, float]:
+    """(dimension, factor) of a unit as TOKEN found it."""
+    return next((dimension, factor) for pattern, dimension, factor in UNITS if re.fullmatch(pattern, written))
+
 
 _ABBREVIATIONS = "".join(rf"(?<!{w}\.)" for w in ("approx", "ref", r"e\.g", r"i\.e", " vs", "vent", "avg", " ca", " no", "resp"))
 SENTENCE_END = re.compile(rf"[;!?；。！？]|\.(?![a-z0-9,]){_ABBREVIATIONS}|\n(?<!:\n)(?<!: \n)(?<!:  \n)")

@@ -22,16 +22,17 @@ from ecg_r1.scoring.lexicon import (
     TIME,
     TOGETHER,
     TOKEN,
-    UNITS,
     VOLT,
-)  # fmt: skip
+    entity,
+    unit_of,
+)
 
 Kind = Literal["value", "range", "bound", "absent", "reference"]
 LARGEST = 1e15  # longer numbers are read as this: no thousand-digit number is ever computed with
 REACH = 90  # characters before a number that may say what sort of number it is
 MOST = 2000  # names and numbers of one completion
 BACK = 24  # tokens before a number among which its name is looked for; keeps a text of nothing but names linear
-PLAUSIBLE = {TIME: (20.0, 3000.0), RATE: (10.0, 400.0), ANGLE: (-180.0, 360.0)}  # for numbers without a unit, unless right after a name
+PLAUSIBLE = {TIME: (20.0, 3000.0), RATE: (10.0, 400.0), ANGLE: (-180.0, 360.0)}  # of a number without a unit
 SECONDS = (0.02, 3.0)  # a time without a unit in this range is in seconds
 
 
@@ -89,16 +90,16 @@ def tokens(text: str, start: int, end: int) -> Iterator[Token]:
         if group is None:
             continue
         a, b = m.span()
-        if group.startswith("name_"):
-            last_name = b
-            for key in TOGETHER.get(group[5:], (group[5:],)):
-                yield Token("name", a, b, key)
+        if group == "name":
+            last_name, key = b, entity(m.group())
+            for part in TOGETHER.get(key, (key,)):
+                yield Token("name", a, b, part)
         elif group in ("absent", "lead"):
             yield Token(group, a, b, m.group())
         elif m["sign"] or a == last_name or not ("a" <= text[a - 1 : a] <= "z"):  # not the 4 of "v4r"
             token = Token("number", a, b, number=number(m["number"]), negative=m["sign"] == "-")
-            if group.startswith("unit_"):
-                _, token.dimension, token.factor = UNITS[int(group[5:])]
+            if m["unit"]:
+                token.dimension, token.factor = unit_of(m["unit"])
             if token.dimension == PER_MINUTE_BEFORE:
                 token.dimension = RATE if cues.PER_MINUTE.search(text, max(0, a - 8), a) else OTHER
             elif token.dimension == TIME and token.factor == 1000.0 and cues.RECORDING.match(text, b):
@@ -185,10 +186,10 @@ class Sentence:
 
     def fits(self, name: int, number: int, dimension: str | None) -> str | None:
         """The quantity a name means in this dimension; without a unit, only for the name right before the number."""
-        entity = ENTITIES[self.tokens[name].key]
+        quantities = ENTITIES[self.tokens[name].key]
         if dimension is None:
-            return next(iter(entity.values())) if number - name == 1 else None
-        return entity.get(dimension)
+            return next(iter(quantities.values())) if number - name == 1 else None
+        return quantities.get(dimension)
 
     # -- numbers ----------------------------------------------------------------------------------------------------
 
@@ -257,8 +258,8 @@ class Sentence:
         for name, k in zip(self.tokens[first:i], row, strict=True):
             token = self.tokens[k]
             token.taken = name.taken = True
-            own, entity = token if token.dimension else unit, ENTITIES[name.key]
-            quantity = entity.get(own.dimension) if own.dimension else next(iter(entity.values()))
+            own, quantities = token if token.dimension else unit, ENTITIES[name.key]
+            quantity = quantities.get(own.dimension) if own.dimension else next(iter(quantities.values()))
             if quantity and (value := self.value(token, own, quantity)) is not None:
                 span = (token.start, token.end)
                 found.append(Quantity(quantity, value, None, None, SYMBOLS[DIMENSIONS[quantity]], None, "value", span))
@@ -269,11 +270,12 @@ class Sentence:
     def quantity(self, i: int, last: int, where: int | None, name: str, low: float, high: float) -> Quantity:
         """The quantity of numbers i to last, with the kind that the words around it give."""
         before, after = self.before(i), self.after(last)
-        bound = cues.BOUND.search(before) or (cues.BOUND_AFTER.match(after) if last == i else None)
+        plain = cues.PLAIN.fullmatch(before) is not None  # most are: no need to look for every cue there is
+        bound = (not plain and cues.BOUND.search(before)) or (cues.BOUND_AFTER.match(after) if last == i else None)
         kind: Kind = "range" if high > low else "bound" if bound else "value"
         so_far = self.text[max(self.start, self.tokens[i].start - REACH) : self.tokens[i].start]
         if (
-            cues.REFERENCE.search(before)
+            (not plain and cues.REFERENCE.search(before))
             or cues.REFERENCE_AFTER.match(after)
             or (kind != "value" and (cues.NORMAL_AFTER.match(after) or cues.HYPOTHETICAL.search(so_far)))
             or (kind == "range" and cues.NORMAL.search(so_far) and {low, high} <= cues.TEXTBOOK.get(name, set()))
@@ -318,8 +320,8 @@ class Sentence:
             return
         name, token = self.tokens[where], self.tokens[i]
         name.taken = True
-        entity = ENTITIES[name.key]
-        quantity = entity.get(TIME) or next(iter(entity.values()))
+        quantities = ENTITIES[name.key]
+        quantity = quantities.get(TIME) or next(iter(quantities.values()))
         span = (min(token.start, name.start), max(token.end, name.end))
         yield Quantity(quantity, None, None, None, SYMBOLS[DIMENSIONS[quantity]], None, "absent", span)
 
