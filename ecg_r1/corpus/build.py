@@ -55,7 +55,7 @@ def _jobs(recipe: CorpusRecipe, name: str, sources: list[Source]) -> list[Job]:
     jobs: list[Job] = []
     for source in sources:
         if source.simulate is not None:
-            jobs += [Job(seed, i) for i in range(source.simulate)]
+            jobs += [Job(seed, len(jobs) + i) for i in range(source.simulate)]
         else:
             cards = record_cards(str(source.records), source.folds)
             jobs += [Job(seed, i, card) for i, card in enumerate(cards[: source.limit])]
@@ -117,7 +117,10 @@ def _make(job: Job, page_size: int, corruption: Corruption) -> dict[str, Any]:
         diagnoses = record.diagnoses if job.card is None or job.card.diagnoses is None else job.card.diagnoses
         if not diagnoses:
             raise RecordError(f"{record.record_id}: no diagnosis of the vocabulary")
-        measurements = _without_absent_waves(measure(record), diagnoses)
+        measurements = measure(record)
+        if (reason := measurements.reason("heart_rate_bpm")) is not None:
+            raise RecordError(f"{record.record_id}: not even a rate can be measured: {reason}")
+        measurements = _without_absent_waves(measurements, diagnoses)
     except (RecordError, UnknownDiagnosis) as error:
         return {"record": str(job.card.path if job.card else job.index), "quarantined": str(error)}
     rng = np.random.default_rng([job.seed, zlib.crc32(record.record_id.encode())])
