@@ -28,7 +28,7 @@ def record_cards(folder: str | Path, folds: list[int] | None = None) -> list[Car
 
     Args:
         folder: holds WFDB records, also in sub-folders; with PTB-XL's `ptbxl_database.csv` the diagnoses, reports and
-            folds are taken from there (likelihood over 0, as PTB-XL's own statements give them).
+            folds are taken from there (all statements: rhythms and forms have likelihood 0 there, which is "not given").
         folds: keep only these `strat_fold`s; 10 is PTB-XL's test fold.
 
     Raises:
@@ -42,7 +42,10 @@ def record_cards(folder: str | Path, folds: list[int] | None = None) -> list[Car
             raise RecordError(f"{folder}: `folds` needs {PTBXL_TABLE} in the folder or above it")
         return [Card(path) for path in paths]
     rows = _ptbxl_rows(table)
-    cards = [rows[path.name.split("_")[0]] | {"path": path} for path in paths if path.name.split("_")[0] in rows]
+    by_id: dict[str, Path] = {}
+    for path in sorted(paths, key=lambda path: path.name):  # 00001_hr before 00001_lr, the same ECG at 100 Hz
+        by_id.setdefault(path.name.split("_")[0], path)
+    cards = [rows[ecg_id] | {"path": path} for ecg_id, path in by_id.items() if ecg_id in rows]
     chosen = [Card(**card) for card in cards if folds is None or card["fold"] in folds]
     if not chosen:
         raise RecordError(f"{folder}: no record of {table.name} in folds {folds}")
