@@ -1,0 +1,85 @@
+"""Cards: labels, reports and folds of PTB-XL's tables, or what a record's own header says."""
+
+import dataclasses
+import os
+from pathlib import Path
+
+import pytest
+
+from ecg_r1.corpus.cards import record_cards
+from ecg_r1.ecg.record import RecordError, read_record, write_record
+from ecg_r1.ecg.simulate import simulate
+
+REAL = Path(os.environ.get("ECG_R1_RECORDS", Path(__file__).parents[2] / "../shared/ecg"))
+TABLE = """ecg_id,report,scp_codes,strat_fold
+1,"sinusrhythmus, sonst normal","{'NORM': 100.0, 'SR': 0.0}",3
+2,vorhofflimmern,"{'AFIB': 0.0, 'NOSUCHCODE': 100.0}",10
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    record = next(simulate(1, seed=1)).record
+    for name in ("00001_hr", "00002_hr", "00003_hr"):
+        write_record(dataclasses.replace(record, record_id=name), tmp_path / "records500" / "00000")
+    (tmp_path / "ptbxl_database.csv").write_text(TABLE)
+    return tmp_path
+
+
+def test_rows_of_the_table_become_cards(folder):
+    first, second = record_cards(folder)  # 00003 stands in no table
+    assert (first.path.name, first.fold, first.report) == ("00001_hr", 3, "sinusrhythmus, sonst normal")
+    assert first.diagnoses == ("normal ECG", "sinus rhythm")
+    assert second.diagnoses == ("atrial fibrillation",)
+
+
+def test_the_table_may_stand_above_the_folder(folder):
+    assert len(record_cards(folder / "records500")) == 2
+
+
+def test_folds_choose_records(folder):
+    assert [card.path.name for card in record_cards(folder, [10])] == ["00002_hr"]
+    with pytest.raises(RecordError, match=r"no record of ptbxl_database.csv in folds \[7\]"):
+        record_cards(folder, [7])
+
+
+def test_an_ecg_that_is_there_at_two_rates_is_one_record(folder):
+    record = read_record(folder / "records500" / "00000" / "00001_hr")
+    write_record(dataclasses.replace(record, record_id="00001_lr"), folder / "records100" / "00000")
+    assert [card.path.name for card in record_cards(folder)] == ["00001_hr", "00002_hr"]
+
+
+def test_code_in_the_table_is_not_run(folder):
+    (folder / "ptbxl_database.csv").write_text(TABLE.replace("{'NORM': 100.0, 'SR': 0.0}", "__import__('os').getcwd()"))
+    with pytest.raises(ValueError, match="malformed"):
+        record_cards(folder)
+
+
+def test_without_tables_the_header_decides(folder):
+    (folder / "ptbxl_database.csv").unlink()
+    cards = record_cards(folder)
+    assert [card.diagnoses for card in cards] == [None, None, None]
+    assert read_record(cards[0].path).diagnoses == ("normal ECG",)
+    with pytest.raises(RecordError, match=r"`folds` needs ptbxl_database\.csv"):
+        record_cards(folder, [1])
+
+
+def test_a_missing_and_an_empty_folder(tmp_path):
+    with pytest.raises(RecordError, match="nowhere: no such folder"):
+        record_cards(tmp_path / "nowhere")
+    with pytest.raises(RecordError, match="no records here"):
+        record_cards(tmp_path)
+
+
+@pytest.mark.skipif(not (REAL / "ptb-xl").is_dir(), reason=f"no PTB-XL records in {REAL}; set ECG_R1_RECORDS")
+def test_real_ptbxl():
+    cards = record_cards(REAL / "ptb-xl")
+    ids = [int(card.path.name.split("_")[0]) for card in cards]
+    assert len(ids) == len(set(ids)) > 300
+    assert {card.fold for card in cards} == set(range(1, 11))
+    first = cards[ids.index(1)]
+    assert first.diagnoses[0] == "normal ECG"
+    assert "sinus rhythm" in first.diagnoses
+    assert first.report == "sinusrhythmus periphere niederspannung"
+    labelled = sum(bool(card.diagnoses) for card in cards)
+    assert labelled / len(cards) > 0.95

@@ -1,0 +1,101 @@
+"""Target texts: which share of the quoted values is corrupted how, and that a record's text never changes."""
+
+import re
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from ecg_r1.corpus.write import Corruption, _data, write_question, write_report
+from ecg_r1.ecg.diagnosis import vocabulary
+from ecg_r1.ecg.measure import Measurements
+from ecg_r1.scoring import Completion
+
+VALUES = {"heart_rate_bpm": 83.0, "pr_ms": 173.0, "qrs_ms": 97.0, "qt_ms": 377.0}
+MEASURED = Measurements.from_json(VALUES)
+NO_P = MEASURED.without(("p_ms", "pr_ms"), "no P waves")
+CLEAN = Corruption()
+QUOTE = re.compile(r"(Rate|PR interval|QRS duration|QT interval) (\d+|not measurable)")
+
+
+def quoted(measurements: Measurements, corruption: Corruption, seed: int = 0) -> dict[str, str]:
+    text = write_report(measurements, ("normal ECG",), corruption, np.random.default_rng(seed))
+    return dict(QUOTE.findall(text))
+
+
+def test_a_clean_report_quotes_the_measurement():
+    assert quoted(MEASURED, CLEAN) == {
+        "Rate": "83",
+        "PR interval": "173",
+        "QRS duration": "97",
+        "QT interval": "377",
+    }
+
+
+def test_what_cannot_be_measured_is_said_to_be_so():
+    assert quoted(NO_P, CLEAN)["PR interval"] == "not measurable"
+
+
+def test_boilerplate_ignores_the_signal_even_where_there_is_nothing_to_measure():
+    assert quoted(NO_P, Corruption(boilerplate=1.0)) == {
+        "Rate": "75",
+        "PR interval": "160",
+        "QRS duration": "90",
+        "QT interval": "400",
+    }
+
+
+def test_rounding_is_that_of_a_clinician():
+    assert quoted(MEASURED, Corruption(rounded=1.0)) == {
+        "Rate": "85",
+        "PR interval": "170",
+        "QRS duration": "100",
+        "QT interval": "380",
+    }
+
+
+def test_qt_counted_from_the_end_of_the_qrs_is_short_by_one_qrs():
+    assert quoted(MEASURED, Corruption(qt_from_qrs_end=1.0))["QT interval"] == str(377 - 97)
+
+
+def test_the_shares_are_those_asked_for():
+    corruption = Corruption(boilerplate=0.45, rounded=0.2, qt_from_qrs_end=0.3)
+    n = 4000
+    counts = Counter(tuple(quoted(MEASURED, corruption, seed).items()) for seed in range(n))
+
+    def share(name, value):
+        return sum(count for quotes, count in counts.items() if (name, value) in quotes) / n
+
+    assert share("PR interval", "160") == pytest.approx(0.45, abs=0.03)
+    assert share("PR interval", "170") == pytest.approx(0.20, abs=0.03)
+    assert share("PR interval", "173") == pytest.approx(0.35, abs=0.03)
+    assert share("QT interval", "280") == pytest.approx(0.3 * (0.35 + 0.2), abs=0.03)  # 280 measured or rounded
+
+
+def test_a_record_and_a_seed_give_one_text():
+    corruption = Corruption(0.3, 0.3, 0.3)
+    texts = [write_report(MEASURED, ("normal ECG",), corruption, np.random.default_rng([3, 5])) for _ in range(2)]
+    assert texts[0] == texts[1]
+    assert write_question(np.random.default_rng(1)) == write_question(np.random.default_rng(1))
+
+
+def test_the_parser_of_the_rewards_reads_what_is_written():
+    diagnoses = ("left bundle branch block", "sinus tachycardia")
+    completion = Completion.parse(write_report(NO_P, diagnoses, CLEAN, np.random.default_rng(0)))
+    assert completion.answer == "left bundle branch block; sinus tachycardia"
+    read = {q.name: q.value for q in completion.quantities if q.kind == "value"}
+    assert read == {"heart_rate_bpm": 83.0, "qrs_ms": 97.0, "qt_ms": 377.0}
+    assert [q.name for q in completion.quantities if q.kind == "absent"] == ["pr_ms"]
+    asserted = {s.name for s in completion.statements if s.where == "answer" and s.polarity == "asserted"}
+    assert asserted == set(diagnoses)
+
+
+def test_every_finding_belongs_to_a_diagnosis_of_the_vocabulary():
+    for name in _data("knowledge.yaml"):
+        assert vocabulary().get(name).name == name
+
+
+@pytest.mark.parametrize("shares", [{"boilerplate": 1.2}, {"rounded": -0.1}, {"boilerplate": 0.7, "rounded": 0.4}])
+def test_shares_that_are_none_are_refused(shares):
+    with pytest.raises(ValueError, match=r"reports\."):
+        Corruption(**shares)
