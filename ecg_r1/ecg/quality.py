@@ -7,22 +7,62 @@ import numpy as np
 from .leads import LEADS
 
 FLAT = 0.01  # mV peak to peak
-IDENTICAL = 1e-4  # mV mean absolute difference
+IDENTICAL = 1e-4  # mV, mean absolute difference
+SATURATED = 10  # samples in a row at the same extreme value
+UNLIKELY = 20.0  # mV: no surface ECG is this high, the units must be wrong
+ADD_UP = 0.2  # |I + III - II| over 20 ms, as a share of how much the leads move; 0.02 at most in PTB-XL
 
 
 def notes(signal: np.ndarray, mask: np.ndarray) -> list[str]:
-    """Remarks on flat and duplicated leads.
+    """Remarks on flat, saturated, duplicated, swapped and implausible leads.
 
     Args:
         signal: (12, T) mV without padding; mask: (12,) bool, leads that are there.
     """
-    found = []
-    flat = mask & (np.ptp(signal, axis=1) < FLAT)
-    if flat.any():
-        found.append(f"flat leads: {' '.join(np.array(LEADS)[flat])}")
-    alive = np.flatnonzero(mask & ~flat)
-    for a in range(len(alive)):
-        for b in range(a + 1, len(alive)):
-            if np.abs(signal[alive[a]] - signal[alive[b]]).mean() < IDENTICAL:
-                found.append(f"identical leads: {LEADS[alive[a]]} {LEADS[alive[b]]}")
+    height = np.ptp(signal, axis=1)
+    flat = mask & (height < FLAT)
+    alive = mask & ~flat
+    remarks = [
+        _list("flat leads", flat),
+        _list("saturated leads", alive & _saturated(signal, height)),
+        _list("implausibly high leads (check the units)", alive & (height > UNLIKELY)),
+        *(f"identical leads: {LEADS[a]} {LEADS[b]}" for a, b in _identical(signal, alive)),
+    ]
+    if alive[:6].all():
+        moved = signal[:3, 10:] - signal[:3, :-10]
+        if np.abs(moved[0] + moved[2] - moved[1]).mean() > ADD_UP * np.abs(moved).mean():
+            remarks.append("leads I, II and III do not add up")
+        if alive[11] and _arms_swapped(signal):
+            remarks.append("arm electrodes possibly swapped (I and aVR upside down)")
+    return [remark for remark in remarks if remark]
+
+
+def _list(what: str, which: np.ndarray) -> str:
+    return f"{what}: {' '.join(np.array(LEADS)[which])}" if which.any() else ""
+
+
+def _saturated(signal: np.ndarray, height: np.ndarray) -> np.ndarray:
+    """Leads that stay at their highest or lowest value for `SATURATED` samples in a row, far from their median."""
+    found = np.zeros(len(signal), bool)
+    for i, row in enumerate(signal):
+        for extreme in (row.max(), row.min()):
+            at = np.append((row == extreme).astype(int), 0)
+            edges = np.flatnonzero(np.diff(np.concatenate([[0], at])))
+            longest = max(edges[1::2] - edges[::2], default=0)
+            found[i] |= longest >= SATURATED and abs(extreme - np.median(row)) > 0.2 * height[i]
     return found
+
+
+def _identical(signal: np.ndarray, alive: np.ndarray) -> list[tuple[int, int]]:
+    rows = np.flatnonzero(alive)
+    pairs = [(int(a), int(b)) for k, a in enumerate(rows) for b in rows[k + 1 :]]
+    # Every tenth sample decides at a tenth of the cost; leads are never identical on those alone.
+    thin = signal[:, ::10]
+    return [(a, b) for a, b in pairs if np.abs(thin[a] - thin[b]).mean() < IDENTICAL]
+
+
+def _arms_swapped(signal: np.ndarray) -> bool:
+    """Left and right arm exchanged turn I upside down, against V6, and aVR upright."""
+    slopes = np.diff(signal[[0, 3, 11]], axis=1)
+    (i, avr, v6), norms = slopes, np.linalg.norm(slopes, axis=1) + 1e-9
+    return bool((i @ v6) / (norms[0] * norms[2]) < -0.5 and (avr @ v6) / (norms[1] * norms[2]) > 0.5)

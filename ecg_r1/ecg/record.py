@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +13,7 @@ from scipy.signal import resample_poly
 
 from .diagnosis import vocabulary
 from .leads import LEADS, canonical_lead, derive_limb_leads
+from .other_files import exams, read_cpsc, read_hdf5, read_numpy
 from .quality import notes
 from .raw import RawRecord
 from .wfdb_files import read_wfdb, write_wfdb
@@ -25,7 +26,8 @@ SAMPLES = 5000
 SLOWEST, FASTEST = 100, 1000  # Hz: below, QRS bounds are lost; above, no archive of 12-lead ECGs goes
 SHORTEST = 1.0  # seconds
 MILLIVOLTS = {"mv": 1.0, "v": 1e3, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6, "": 1.0}
-ENDINGS = (".hea",)
+WFDB_ENDINGS = (".hea", ".dat", ".mat")
+READERS = {".mat": read_cpsc, ".h5": read_hdf5, ".hdf5": read_hdf5, ".npy": read_numpy}
 
 
 @dataclass(frozen=True)
@@ -59,13 +61,22 @@ def read_record(path: str | Path) -> ECGRecord:
         RecordError: missing, truncated, malformed, or without any standard lead.
     """
     path = Path(path)
-    if path.suffix.lower() == ".hea":
+    reader = _reader(path)
+    if reader is not None:
+        return canonical(reader(path), path)
+    if path.suffix.lower() in WFDB_ENDINGS:
         path = path.with_suffix("")
     return canonical(read_wfdb(path), path)
 
 
+def _reader(path: Path) -> Callable[[Path], RawRecord] | None:
+    """The reader of a file that is not WFDB's; None for WFDB, whose `.mat` files have a header beside them."""
+    ending = Path(path.name.partition("#")[0]).suffix.lower()
+    return None if path.with_suffix(".hea").is_file() else READERS.get(ending)
+
+
 def find_records(folder: str | Path) -> list[Path]:
-    """The records of a folder and its subfolders, sorted, without endings.
+    """The records of a folder and its subfolders, sorted: WFDB's without ending, the exams of an HDF5 file as `file#ID`.
 
     Raises:
         RecordError: the folder is missing or holds no record.
@@ -73,10 +84,15 @@ def find_records(folder: str | Path) -> list[Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise RecordError(f"{folder}: no such folder")
-    found = sorted(path.with_suffix("") for path in folder.rglob("*") if path.suffix in ENDINGS)
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    found = [path.with_suffix("") for path in files if path.suffix == ".hea"]
+    for path in files:
+        reader = _reader(path)
+        if reader is not None:
+            found += exams(path) if reader is read_hdf5 else [path]
     if not found:
-        raise RecordError(f"{folder}: no records here (looked for {', '.join(ENDINGS)})")
-    return found
+        raise RecordError(f"{folder}: no records here (looked for .hea, {', '.join(READERS)})")
+    return sorted(found)
 
 
 def write_record(record: ECGRecord, folder: str | Path) -> Path:
@@ -140,8 +156,12 @@ def canonical(raw: RawRecord, path: Path) -> ECGRecord:
     if missing:
         quality.append(f"missing leads: {' '.join(missing)}" + (f" (derived: {' '.join(derived)})" if derived else ""))
     mask = recorded | np.isin(LEADS, derived)
-    record = ECGRecord(path.name, padded, mask, samples=samples, source=raw.source, **_header_notes(raw.comments))
+    record = ECGRecord(_record_id(path), padded, mask, samples=samples, source=raw.source, **_header_notes(raw.comments))
     return replace(record, quality=tuple(quality + notes(padded[:, :samples], mask)))
+
+
+def _record_id(path: Path) -> str:
+    return path.name.replace("#", "_") if "#" in path.name or path.suffix.lower() not in READERS else path.stem
 
 
 def _bridge_gaps(signal: np.ndarray) -> list[str]:

@@ -10,6 +10,10 @@ from .raw import RawRecord
 from .wfdb_header import Header, RecordError, SignalLine, read_header
 
 WINDOW = 12.0  # seconds decoded of a longer recording
+# What wfdb raises on damaged files; its HeaderSyntaxError is a ValueError.
+_LIBRARY_ERRORS = (
+    ValueError, OSError, IndexError, KeyError, TypeError, AttributeError, OverflowError, RuntimeError, MemoryError,
+)  # fmt: skip
 INVALID = -32768  # format 16's mark for a missing sample
 
 
@@ -48,17 +52,16 @@ def _read_format_16(header: Header, path: Path, wanted: int) -> tuple[np.ndarray
     for file, lines in _by_file(header).items():
         signal_path = path.parent / file
         try:
-            size = signal_path.stat().st_size
+            with signal_path.open("rb") as stream:
+                held = max(0, signal_path.stat().st_size - lines[0].offset_bytes) // (2 * len(lines))
+                if promised is None:
+                    promised, wanted = held, min(held, wanted)
+                if held < promised:
+                    raise RecordError(f"{signal_path}: truncated: {held} of {promised} samples")
+                stream.seek(lines[0].offset_bytes)
+                block = np.frombuffer(stream.read(2 * len(lines) * wanted), "<i2")
         except OSError as error:
             raise RecordError(f"{signal_path}: {error.strerror or error}") from None
-        held = max(0, size - lines[0].offset_bytes) // (2 * len(lines))
-        if promised is None:
-            promised, wanted = held, min(held, wanted)
-        if held < promised:
-            raise RecordError(f"{signal_path}: truncated: {held} of {promised} samples")
-        with signal_path.open("rb") as stream:
-            stream.seek(lines[0].offset_bytes)
-            block = np.frombuffer(stream.read(2 * len(lines) * wanted), "<i2")
         rows.extend(block.reshape(wanted, len(lines)).T)
     return np.stack(rows), promised or 0
 
@@ -79,8 +82,10 @@ def _read_by_library(header: Header, path: Path, wanted: int) -> tuple[np.ndarra
             raise RecordError(f"{path.parent / file}: No such file or directory")
     try:
         record = wfdb.rdrecord(str(path), sampto=wanted)
-    except (ValueError, OSError, IndexError, TypeError, wfdb.io.header.HeaderSyntaxError) as error:
+    except _LIBRARY_ERRORS as error:
         raise RecordError(f"{path}.hea: wfdb cannot read it: {str(error)[:120]}") from None
+    if record.p_signal is None or record.p_signal.shape[1] != len(header.signals):
+        raise RecordError(f"{path}.hea: wfdb reads no signals of one rate from it")
     return record.p_signal.T, header.samples or len(record.p_signal)
 
 

@@ -43,12 +43,12 @@ class Header:
 
 
 _RECORD_LINE = re.compile(
-    r"(?P<name>[^\s/]+)(?:/(?P<segments>\d+))?\s+(?P<signals>\d+)"
-    r"(?:\s+(?P<rate>\d+\.?\d*(?:[eE][+-]?\d+)?)\S*(?:\s+(?P<samples>\d+))?)?(?:\s.*)?"
+    r"(?P<name>[^\s/]+)(?:/(?P<segments>\d+))?\s+(?P<signals>\d{1,9})"
+    r"(?:\s+(?P<rate>\d{1,9}(?:\.\d{0,9})?)(?:[(/]\S*)?(?:\s+(?P<samples>\d{1,18}))?)?(?:\s.*)?"
 )
 
-_FORMAT = re.compile(r"(?P<format>\d+)(?:x(?P<frames>\d+))?(?::(?P<skew>\d+))?(?:\+(?P<offset>\d+))?")
-_GAIN = re.compile(r"(?P<gain>[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?)(?:\((?P<baseline>[-+]?\d+)\))?(?:/(?P<units>\S+))?")
+_FORMAT = re.compile(r"(?P<format>\d{1,4})(?:x(?P<frames>\d+))?(?::(?P<skew>\d+))?(?:\+(?P<offset>\d{1,12}))?")
+_GAIN = re.compile(r"(?P<gain>[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?)(?:\((?P<baseline>[-+]?\d{1,12})\))?(?:/(?P<units>\S+))?")
 
 
 def read_header(path: Path) -> Header:
@@ -71,6 +71,8 @@ def read_header(path: Path) -> Header:
     rate = float(record["rate"] or 250)  # the format's own default
     if not 1 <= count <= MAX_SIGNALS:
         raise RecordError(f"{path}: {count} signals; between 1 and {MAX_SIGNALS} are read")
+    if not rate > 0:
+        raise RecordError(f"{path}: sampled at {rate:g} Hz")
     if samples is not None and int(samples) > MAX_SAMPLES:
         raise RecordError(f"{path}: promises {samples} samples; at most {MAX_SAMPLES} are read")
     if len(fields) - 1 < count:
@@ -79,7 +81,7 @@ def read_header(path: Path) -> Header:
     if record["name"] != path.stem:
         warnings = (f"header names the record {record['name']!r}",)
     signals = tuple(_signal_line(line, path) for line in fields[1 : count + 1])
-    return Header(rate, int(samples) if samples else None, signals, comments, warnings)
+    return Header(rate, int(samples or 0) or None, signals, comments, warnings)
 
 
 def _lines(path: Path) -> list[str]:

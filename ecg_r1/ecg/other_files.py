@@ -1,0 +1,135 @@
+"""Records that are not WFDB: raw CPSC2018 `.mat`, CODE-15% HDF5, NumPy arrays."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from .leads import LEADS
+from .raw import RawRecord
+from .wfdb_header import RecordError
+
+LARGEST = 64 << 20  # bytes of a .mat or .npy file, also once decompressed: an hour of 12 leads at 500 Hz
+SECONDS = 12.0  # read of a longer recording
+COMPRESSED = 15  # MAT-file element type (MathWorks, MAT-file format, level 5)
+
+
+def read_cpsc(path: Path) -> RawRecord:
+    """CPSC2018's original files: a struct `ECG` with `sex`, `age` and `data` (12, T) in mV at 500 Hz.
+
+    Raises:
+        RecordError: no MAT-file, or none with such a struct.
+    """
+    from scipy.io import loadmat
+
+    _refuse_bombs(path)
+    try:
+        ecg = loadmat(path, variable_names=["ECG"])["ECG"][0, 0]
+        signal = np.asarray(ecg["data"], float)
+        sex, age = (str(np.ravel(ecg[field])[0]) for field in ("sex", "age"))
+    except (ValueError, KeyError, IndexError, TypeError, OSError, NotImplementedError, EOFError, OverflowError,
+            UnicodeDecodeError, AttributeError, struct.error, zlib.error) as error:  # fmt: skip
+        raise RecordError(f"{path}: not a CPSC2018 record ({str(error)[:80]})") from None
+    comments = (f"Sex: {sex}", f"Age: {age}")
+    return _twelve_leads(signal, path, 500.0, comments=comments, source="cpsc2018")
+
+
+def _refuse_bombs(path: Path) -> None:
+    """A compressed element is opened as far as `LARGEST` before SciPy opens it altogether."""
+    try:
+        if path.stat().st_size > LARGEST:
+            raise RecordError(f"{path}: larger than {LARGEST >> 20} MiB")
+        content = path.read_bytes()
+    except OSError as error:
+        raise RecordError(f"{path}: {error.strerror or error}") from None
+    position = 128  # behind the descriptive header
+    while position + 8 <= len(content):
+        kind, size = struct.unpack_from("<II", content, position)
+        if kind == COMPRESSED:
+            try:
+                opened = zlib.decompressobj().decompress(content[position + 8 : position + 8 + size], LARGEST + 1)
+            except zlib.error as error:
+                raise RecordError(f"{path}: damaged ({error})") from None
+            if len(opened) > LARGEST:
+                raise RecordError(f"{path}: larger than {LARGEST >> 20} MiB once decompressed")
+        position += 8 + size
+
+
+def read_hdf5(path: Path) -> RawRecord:
+    """CODE-15%'s layout: `tracings` (N, 4096, 12) in mV at 400 Hz, zero-padded at both ends, and `exam_id` (N,).
+
+    Args:
+        path: `exams_part0.hdf5#1169160` names the exam; without `#`, the file must hold one exam only.
+
+    Raises:
+        RecordError: not such a file, or no such exam.
+    """
+    import h5py
+
+    file, exam = _exam(path)
+    try:
+        with h5py.File(file, "r") as exams:
+            tracings, ids = exams["tracings"], np.asarray(exams["exam_id"])
+            if tracings.ndim != 3 or tracings.shape[2] != 12 or tracings.shape[0] != len(ids):
+                raise RecordError(f"{file}: tracings of shape {tracings.shape}; (exams, samples, 12) are read")
+            if exam is None and len(ids) != 1:
+                raise RecordError(f"{file}: holds {len(ids)} exams; name one as {file.name}#{ids[0] if len(ids) else 'ID'}")
+            places = np.arange(1) if exam is None else np.flatnonzero(ids == exam)
+            if not len(places):
+                raise RecordError(f"{file}: no exam {exam}")
+            signal = np.asarray(tracings[int(places[0]), : int(60 * 400)], float).T
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        if isinstance(error, RecordError):
+            raise
+        raise RecordError(f"{file}: not a CODE-15% file ({str(error)[:80]})") from None
+    alive = np.flatnonzero((signal != 0).any(axis=0))
+    if not len(alive):
+        raise RecordError(f"{path}: all samples are zero")
+    return _twelve_leads(signal[:, alive[0] : alive[-1] + 1], path, 400.0, source="code15")
+
+
+def exams(file: Path) -> list[Path]:
+    """`file#ID` for each exam of a CODE-15% file."""
+    import h5py
+
+    try:
+        with h5py.File(file, "r") as content:
+            return [file.with_name(f"{file.name}#{int(i)}") for i in np.asarray(content["exam_id"])]
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise RecordError(f"{file}: not a CODE-15% file ({str(error)[:80]})") from None
+
+
+def _exam(path: Path) -> tuple[Path, int | None]:
+    name, mark, exam = path.name.partition("#")
+    if mark and not (exam.isascii() and exam.isdigit() and len(exam) < 19):
+        raise RecordError(f"{path}: {exam!r} is no exam number")
+    return path.with_name(name), int(exam) if mark else None
+
+
+def read_numpy(path: Path) -> RawRecord:
+    """A `.npy` array (12, T) or (T, 12) of mV at 500 Hz, leads in the standard order; never unpickles.
+
+    Raises:
+        RecordError: not such an array.
+    """
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError, SyntaxError, TypeError, OverflowError, MemoryError) as error:
+        raise RecordError(f"{path}: not a NumPy array ({str(error)[:80]})") from None
+    if not isinstance(array, np.ndarray) or array.ndim != 2 or 12 not in array.shape or array.dtype.kind not in "fiu":
+        raise RecordError(f"{path}: an array of 12 leads by samples of mV is read")
+    leads_first = array if array.shape[0] == 12 else array.T
+    return _twelve_leads(leads_first, path, 500.0)
+
+
+def _twelve_leads(
+    signal: np.ndarray, path: Path, rate: float, *, comments: tuple[str, ...] = (), source: str | None = None
+) -> RawRecord:
+    if signal.ndim != 2 or signal.shape[0] != len(LEADS):
+        raise RecordError(f"{path}: signals of shape {signal.shape}; 12 leads are read")
+    seconds = signal.shape[1] / rate
+    window = np.asarray(signal[:, : int(SECONDS * rate)], float)
+    return RawRecord(window, LEADS, ("mV",) * len(LEADS), rate, seconds, comments, source or path.parent.name or None)
