@@ -11,6 +11,7 @@ import numpy as np
 from .atria import p_wave_reason, p_window
 from .beats import MS, MedianBeat, Unmeasurable, clean, median_beat, r_peaks
 from .delineate import P, T, bound, peaks, qrs_bounds, t_window
+from .library import METHODS, measure_by_library
 from .measurements import QUANTITIES, Measured, Measurements
 from .record import ECGRecord
 
@@ -22,19 +23,25 @@ FLAT = 0.03  # mV peak to peak: no beat is seen in such a lead
 def measure(record: ECGRecord, *, method: str = "consensus") -> Measurements:
     """Measures one record.
 
+    Args:
+        method: `consensus` is ours; `neurokit2` (its default: dwt on lead II) and `neurokit2-prominence` (the median over
+            the leads) are the plain library, so that anyone can see the difference.
+
     Never raises for what the signal looks like: what cannot be measured says why.
     """
-    if method != "consensus":
-        raise ValueError(f"unknown method {method!r}; there are: consensus")
+    if method != "consensus" and method not in METHODS:
+        raise ValueError(f"unknown method {method!r}; there are: consensus, {', '.join(METHODS)}")
+    signal = record.signal[:, : record.samples].astype(float)
     try:
-        return Measurements(_consensus(record), method)
+        if method in METHODS:
+            return Measurements(measure_by_library(signal, record.lead_mask, method), method)
+        return Measurements(_consensus(signal, record.lead_mask), method)
     except Unmeasurable as reason:
         return Measurements({name: Measured(reason=str(reason)) for name in QUANTITIES}, method)
 
 
-def _consensus(record: ECGRecord) -> dict[str, Measured]:
-    signal = record.signal[:, : record.samples].astype(float)
-    seen = record.lead_mask & (np.ptp(signal, axis=1) > FLAT)
+def _consensus(signal: np.ndarray, mask: np.ndarray) -> dict[str, Measured]:
+    seen = mask & (np.ptp(signal, axis=1) > FLAT)
     if not seen.any():
         raise Unmeasurable("no signal")
     signal = clean(signal[seen])

@@ -1,0 +1,76 @@
+"""neurokit2 as it is commonly used, for comparison: its own delineation, unaided, and no question whether there is a P wave."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from .beats import MS, RATE, Unmeasurable
+from .leads import LEADS
+from .measurements import QUANTITIES, Measured
+
+# method of `measure` -> neurokit2's delineation method, and the leads it is run on
+METHODS = {
+    "neurokit2": ("dwt", ("II",)),  # what `nk.ecg_process` does
+    "neurokit2-prominence": ("prominence", LEADS),
+}
+# Damaged signals make neurokit2 raise any of these; they become a reason.
+_ERRORS = (ValueError, IndexError, KeyError, TypeError, ZeroDivisionError, AttributeError, RuntimeError)
+
+
+def measure_by_library(signal: np.ndarray, mask: np.ndarray, method: str) -> dict[str, Measured]:
+    """neurokit2's clean, peaks and delineate in each lead; the median over beats, then over leads.
+
+    Args:
+        signal: (12, T) mV; mask: (12,) leads that are there; method: a key of `METHODS`.
+
+    Raises:
+        Unmeasurable: no lead could be delineated.
+    """
+    delineation, leads = METHODS[method]
+    found = [_one_lead(signal[LEADS.index(lead)], delineation) for lead in leads if mask[LEADS.index(lead)]]
+    rows = [row for row in found if row]
+    if not rows:
+        raise Unmeasurable("neurokit2 raised an error in every lead")
+    values = {}
+    for name in QUANTITIES:
+        numbers = np.array([row[name] for row in rows if np.isfinite(row.get(name, np.nan))])
+        if len(numbers):
+            q1, q2, q3 = np.quantile(numbers, (0.25, 0.5, 0.75))
+            values[name] = Measured(float(q2), float(q3 - q1), len(numbers), 0)
+        else:
+            values[name] = Measured(reason="neurokit2 finds none")
+    return values
+
+
+def _one_lead(row: np.ndarray, delineation: str) -> dict[str, float]:
+    import neurokit2
+
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            cleaned = neurokit2.ecg_clean(row, sampling_rate=RATE)
+            peaks = neurokit2.ecg_peaks(cleaned, sampling_rate=RATE)[1]["ECG_R_Peaks"]
+            waves = neurokit2.ecg_delineate(cleaned, peaks, sampling_rate=RATE, method=delineation)[1]
+    except _ERRORS:
+        return {}
+    rr = float(np.median(np.diff(peaks))) * MS if len(peaks) > 1 else np.nan
+    qt = _median_gap(waves, "ECG_R_Onsets", "ECG_T_Offsets")
+    return {
+        "rr_ms": rr,
+        "heart_rate_bpm": 60000 / rr,
+        "p_ms": _median_gap(waves, "ECG_P_Onsets", "ECG_P_Offsets"),
+        "pr_ms": _median_gap(waves, "ECG_P_Onsets", "ECG_R_Onsets"),
+        "qrs_ms": _median_gap(waves, "ECG_R_Onsets", "ECG_R_Offsets"),
+        "qt_ms": qt,
+        "qtc_ms": qt / float(np.sqrt(rr / 1000)),
+    }
+
+
+def _median_gap(waves: dict[str, list[float]], start: str, end: str) -> float:
+    """ms; NaN where neurokit2 found none, or other numbers of onsets than of offsets, which cannot be paired."""
+    starts, ends = np.asarray(waves[start], float), np.asarray(waves[end], float)
+    if len(starts) != len(ends) or not np.isfinite(ends - starts).any():
+        return np.nan
+    return float(np.nanmedian(ends - starts)) * MS
