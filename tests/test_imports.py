@@ -1,0 +1,120 @@
+"""The house's floors: what may import what, read from the source; and that the light rooms stay light."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "ecg_r1"
+HEAVY = ("torch", "transformers", "trl", "vllm", "peft", "accelerate", "deepspeed", "datasets")
+FLOORS = {
+    "cli": 4,
+    "train": 3, "evaluation": 3,
+    "model": 2, "corpus": 2, "rewards": 2,
+    "scoring": 1, "ecg": 1, "recipe": 1,
+    "errors": 0,
+}  # fmt: skip
+NEIGHBOURS = {("scoring", "ecg")}  # of one floor, and yet one may know the other
+
+
+def sources() -> list[Path]:
+    return sorted([*PACKAGE.rglob("*.py"), *(ROOT / "rewards").glob("*.py")])
+
+
+def module_of(path: Path) -> list[str]:
+    if path.is_relative_to(PACKAGE):
+        parts = ["ecg_r1", *path.relative_to(PACKAGE).with_suffix("").parts]
+    else:
+        parts = ["ecg_r1", "rewards", path.stem]
+    return parts[:-1] if parts[-1] == "__init__" else parts
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Absolute dotted names of all that a file imports, also inside its functions."""
+    here = module_of(path)
+    package = here if path.name == "__init__.py" else here[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def room(dotted: str) -> str | None:
+    parts = dotted.split(".")
+    return parts[1] if parts[0] == "ecg_r1" and len(parts) > 1 and parts[1] in FLOORS else None
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_arrows_point_downwards(path):
+    own = room(".".join(module_of(path)))
+    if own is None:
+        return  # ecg_r1/__init__.py
+    for name in imports(path):
+        other = room(name)
+        if other in (None, own) or (own, other) in NEIGHBOURS:
+            continue
+        assert FLOORS[other] < FLOORS[own], f"{own} imports {name}"
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_light_rooms_import_no_training_library(path):
+    if room(".".join(module_of(path))) in ("ecg", "scoring", "rewards", "recipe", "errors", "corpus"):
+        heavy = [name for name in imports(path) if name.split(".")[0] in HEAVY]
+        assert not heavy
+
+
+def test_vllm_is_known_to_its_two_files_alone():
+    knowing = {
+        str(path.relative_to(PACKAGE))
+        for path in PACKAGE.rglob("*.py")
+        if any(name.split(".")[0] == "vllm" for name in imports(path))
+    }
+    assert knowing == {"model/vllm.py", "model/engine.py", "model/__init__.py"}  # the last registers the plug-in
+
+
+def test_trl_is_known_to_training_alone():
+    knowing = {
+        path.relative_to(PACKAGE).parts[0]
+        for path in PACKAGE.rglob("*.py")
+        if any(name.split(".")[0] == "trl" for name in imports(path))
+    }
+    assert knowing == {"train"}
+
+
+@pytest.mark.parametrize(
+    "module", ["ecg_r1", "ecg_r1.recipe", "ecg_r1.scoring", "ecg_r1.rewards", "ecg_r1.ecg.measure"]
+)
+def test_importing_a_light_room_opens_no_training_library(module):
+    code = f"import sys, {module}; print(sorted(set(sys.modules) & set({HEAVY!r})))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="/")
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_shipped_reward_loads_without_a_training_library():
+    code = (
+        "import sys; from ecg_r1.scoring.registry import library, load_reward\n"
+        "for name in library(): load_reward(name)\n"
+        f"print(sorted(set(sys.modules) & set({HEAVY!r})))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="/")
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_command_line_starts_without_the_libraries_behind_it():
+    code = (
+        "import sys, ecg_r1.cli; print(sorted(set(sys.modules) & {'torch', 'neurokit2', 'numpy', 'pandas', 'scipy'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="/")
+    assert done.stdout.strip() == "[]"
+
+
+def test_files_stay_small():
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in sources()}
+    assert {name: length for name, length in lengths.items() if length > 500} == {}

@@ -1,0 +1,111 @@
+"""A run directory belongs to one recipe; what a killed run left in its log is mended on resume."""
+
+import json
+import os
+
+import pytest
+
+pytest.importorskip("transformers")
+
+from transformers import TrainerControl, TrainerState, TrainingArguments
+
+from ecg_r1.recipe import RecipeError, SFTRecipe, read_recipe
+from ecg_r1.train.run import MetricsLog, RunDirectory
+
+
+def recipe(**changes) -> SFTRecipe:
+    values = {"stage": "sft", "run": "runs/a", "model": "tiny", "corpus": {"train": "c"}, "trainer": {"max_steps": 5}}
+    return SFTRecipe.model_validate(values | changes)
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_new_run_keeps_its_resolved_recipe(tmp_path):
+    run = RunDirectory(recipe(), tmp_path / "a")
+    assert read_recipe(run.folder / "recipe.yaml") == recipe()
+    assert (run.finished, run.last_checkpoint()) == (False, None)
+    (run.checkpoints / "completions").mkdir()  # where TRL writes them
+    assert (run.folder / "completions").is_dir()
+
+
+def test_the_same_recipe_goes_on(tmp_path):
+    RunDirectory(recipe(), tmp_path / "a").finish(steps=5)
+    (tmp_path / "a" / "checkpoints" / "checkpoint-4").mkdir()
+    again = RunDirectory(recipe(), tmp_path / "a")
+    assert again.finished
+    assert again.last_checkpoint() == str(tmp_path / "a" / "checkpoints" / "checkpoint-4")
+
+
+def test_a_run_of_another_recipe_is_refused_and_left_alone(tmp_path):
+    RunDirectory(recipe(), tmp_path / "a").write_environment(seed=0)
+    before = contents(tmp_path)
+    with pytest.raises(RecipeError) as error:
+        RunDirectory(recipe(seed=1, trainer={"max_steps": 9}), tmp_path / "a")
+    assert "holds a run of another recipe; choose another `run:`" in str(error.value)
+    assert "-  max_steps: 5" in str(error.value)
+    assert "+  max_steps: 9" in str(error.value)
+    assert "+seed: 1" in str(error.value)
+    assert contents(tmp_path) == before
+
+
+def test_a_folder_of_something_else_is_refused_and_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(RecipeError, match="is not empty and holds no run"):
+        RunDirectory(recipe(), tmp_path)
+    assert os.listdir(tmp_path) == ["thesis.txt"]
+
+
+def test_the_environment_says_what_ran(tmp_path):
+    run = RunDirectory(recipe(), tmp_path / "a")
+    run.write_environment(seed=3)
+    facts = json.loads((run.folder / "environment.json").read_text())
+    assert facts["seed"] == 3
+    assert facts["packages"]["neurokit2"]
+    assert facts["packages"]["torch"]
+
+
+def log(path, at_step: int, *, world_zero: bool = True):
+    state = TrainerState(global_step=at_step, is_world_process_zero=world_zero)
+    callback = MetricsLog(path)
+    arguments = (TrainingArguments(output_dir=str(path.parent), report_to=[]), state, TrainerControl())
+    callback.on_train_begin(*arguments)
+    return lambda **logs: callback.on_log(*arguments, logs=logs)
+
+
+def steps(path):
+    return [json.loads(line)["step"] for line in path.read_text().splitlines()]
+
+
+def test_each_logged_step_is_one_line(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    log(path, 1)(loss=2.0)
+    log(path, 2)(loss=1.0, reward=0.5)
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(row["step"], row["loss"]) for row in rows] == [(1, 2.0), (2, 1.0)]
+    assert rows[1]["reward"] == 0.5
+    assert rows[1]["time"] >= rows[0]["time"]
+
+
+def test_steps_past_the_checkpoint_and_half_a_line_are_dropped_on_resume(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    whole = "".join(json.dumps({"step": step, "loss": 1.0}) + "\n" for step in (1, 2, 3, 4))
+    path.write_text(whole + '{"step": 5, "lo')
+    log(path, 2)
+    assert steps(path) == [1, 2]
+    log(path, 3)(loss=0.5)
+    assert steps(path) == [1, 2, 3]
+
+
+def test_a_run_from_the_start_begins_an_empty_log(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 1, "loss": 1.0}\n')
+    log(path, 0)
+    assert path.read_text() == ""
+
+
+def test_other_processes_do_not_write(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    log(path, 1, world_zero=False)(loss=1.0)
+    assert not path.exists()
