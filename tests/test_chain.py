@@ -1,4 +1,4 @@
-"""The whole chain on the real engines, small: corpus, towers, SFT, GRPO (vLLM, DeepSpeed; killed and resumed), compare."""
+"""The whole chain on the real engines, small: corpus, towers, SFT, GRPO (vLLM, DeepSpeed, killed once), compare."""
 
 import json
 import os
@@ -139,7 +139,8 @@ def test_occupied_run_directory_is_refused(chain):
 def test_an_unknown_trainer_key_names_the_nearest(chain):
     done = subprocess.run(
         ecg_r1(
-            "train", RECIPES / "grpo.yaml", f"run={chain}/x", f"model={chain}/sft", f"corpus={{train: {chain}/corpus/rl}}",
+            "train", RECIPES / "grpo.yaml", f"run={chain}/x", f"model={chain}/sft", 
+            f"corpus={{train: {chain}/corpus/rl}}",
             "trainer.num_generation=4", "--dry-run",
         ),
         capture_output=True, text=True, timeout=120, check=False,

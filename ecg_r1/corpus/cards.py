@@ -28,7 +28,7 @@ def record_cards(folder: str | Path, folds: list[int] | None = None) -> list[Car
 
     Args:
         folder: holds WFDB records, also in sub-folders; with PTB-XL's `ptbxl_database.csv` the diagnoses, reports and
-            folds are taken from there (all statements: rhythms and forms have likelihood 0 there, which is "not given").
+            folds are taken from there (all statements: rhythms and forms have likelihood 0, which means "not given").
         folds: keep only these `strat_fold`s; 10 is PTB-XL's test fold.
 
     Raises:

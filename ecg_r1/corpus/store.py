@@ -41,7 +41,9 @@ class RecordStore:
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
         if not (self.folder / "split.json").is_file():
-            raise CorpusError(f"{self.folder}: no corpus split here (split.json is missing); run `ecg-r1 corpus RECIPE`")
+            raise CorpusError(
+                f"{self.folder}: no corpus split here (split.json is missing); run `ecg-r1 corpus RECIPE`"
+            )
         self.facts: dict[str, Any] = json.loads((self.folder / "split.json").read_text(encoding="utf-8"))
         self._rows = {row["record"]: (i, row) for i, row in enumerate(_read_jsonl(self.folder / "records.jsonl"))}
         size = self.facts["page_size"]
@@ -104,7 +106,9 @@ class RecordStore:
         try:
             return np.memmap(self.folder / name, dtype=dtype, mode="r", shape=wanted)
         except (OSError, ValueError) as error:
-            raise CorpusError(f"{self.folder / name}: does not hold {wanted[0]} records ({error}); build the split again") from None
+            raise CorpusError(
+                f"{self.folder / name}: does not hold {wanted[0]} records ({error}); build the split again"
+            ) from None
 
     def _index(self, record_id: str) -> int:
         try:

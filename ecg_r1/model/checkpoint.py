@@ -45,10 +45,14 @@ def load_model(
     register()
     if spec in PRESETS:
         if spec == "gem-7b":
-            raise CheckpointError('preset "gem-7b" has no weights of its own; convert a released checkpoint and name its folder')
+            raise CheckpointError(
+                'preset "gem-7b" has no weights of its own; convert a released checkpoint and name its folder'
+            )
         return build_model(spec, train_tokenizer(texts))
     folder = check_checkpoint(spec)
-    model = GEMForConditionalGeneration.from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True)
+    model = GEMForConditionalGeneration.from_pretrained(
+        folder, dtype=dtype, use_safetensors=True, local_files_only=True
+    )
     return model, AutoProcessor.from_pretrained(folder, local_files_only=True)
 
 
@@ -81,7 +85,9 @@ def freeze(model: nn.Module, parts: Sequence[str]) -> None:
     for part in parts:
         if part not in PARTS:
             near = difflib.get_close_matches(part, PARTS, 1)
-            raise ValueError(f"freeze: no part {part!r}; {f'did you mean {near[0]!r}?' if near else f'parts are {list(PARTS)}'}")
+            raise ValueError(
+                f"freeze: no part {part!r}; {f'did you mean {near[0]!r}?' if near else f'parts are {list(PARTS)}'}"
+            )
     prefixes = tuple(PARTS[part] for part in parts)
     for name, parameter in model.named_parameters():
         if name.startswith(prefixes or ("\0",)) or _beyond_loss(model, name):

@@ -34,7 +34,9 @@ class ECGTowerConfig(PreTrainedConfig):
         if self.stem is None:
             self.stem = [[self.hidden_size, 50, 50]]
         if self.stem[-1][0] != self.hidden_size:
-            raise ValueError(f"the last convolution of `stem` has {self.stem[-1][0]} channels; give it {self.hidden_size}")
+            raise ValueError(
+                f"the last convolution of `stem` has {self.stem[-1][0]} channels; give it {self.hidden_size}"
+            )
         super().__post_init__(**kwargs)
 
     @property
@@ -61,9 +63,9 @@ class GEMConfig(PreTrainedConfig):
     model_type = "ecg_r1_gem"
     sub_configs = {"ecg_config": ECGTowerConfig, "vision_config": AutoConfig, "text_config": AutoConfig}  # noqa: RUF012
 
-    ecg_config: dict | PreTrainedConfig | None = None
-    vision_config: dict | PreTrainedConfig | None = None
-    text_config: dict | PreTrainedConfig | None = None
+    ecg_config: Any = None  # each a configuration, or its values as a dict
+    vision_config: Any = None
+    text_config: Any = None
     ecg_token_id: int = 32000
     image_token_id: int = 32001
     vision_feature_layer: int = -2

@@ -32,7 +32,7 @@ class ECGBlock(nn.Module):
 
 
 class ECGTower(nn.Module):
-    """Signal (B, leads, samples) in mV -> hidden states (B, tokens, hidden_size), class token first, before any final norm."""
+    """Signal (B, leads, samples) in mV -> hidden states (B, tokens, hidden_size), class token first, no final norm."""
 
     def __init__(self, config: ECGTowerConfig):
         super().__init__()

@@ -121,14 +121,18 @@ class HFEngine:
         return [rollouts[i : i + n] for i in range(0, len(rollouts), n)]
 
     def _generate_batch(
-        self, prompts: Sequence[Prompt], *, max_tokens: int, temperature: float = 1.0, seed: int | None = None, **rest: Any
+        self,
+        prompts: Sequence[Prompt],
+        *,
+        max_tokens: int,
+        temperature: float = 1.0,
+        seed: int | None = None,
+        **rest: Any,
     ) -> list[Rollout]:
         if seed is not None:
             torch.manual_seed(seed)
         tokenizer = self.processor.tokenizer
-        inputs = tokenizer.pad(
-            {"input_ids": [p.token_ids for p in prompts]}, padding_side="left", return_tensors="pt"
-        )
+        inputs = tokenizer.pad({"input_ids": [p.token_ids for p in prompts]}, padding_side="left", return_tensors="pt")
         media = self.processor(
             ecgs=[ecg for p in prompts for ecg in p.ecgs], images=[page for p in prompts for page in p.pages]
         )

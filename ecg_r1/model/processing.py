@@ -39,9 +39,13 @@ class ECGFeatureExtractor(FeatureExtractionMixin):
         for row, ecg in zip(values, ecgs, strict=True):
             signal = np.asarray(ecg.signal if isinstance(ecg, ECGRecord) else ecg, dtype=np.float32)
             if signal.ndim != 2 or signal.shape[0] != len(LEADS):
-                raise ValueError(f"an ECG has shape {signal.shape}; give it ({len(LEADS)}, samples), canonical leads in mV")
+                raise ValueError(
+                    f"an ECG has shape {signal.shape}; give it ({len(LEADS)}, samples), canonical leads in mV"
+                )
             if not np.isfinite(signal).all():
-                raise ValueError("an ECG holds NaN or infinite samples; read it with ecg_r1.ecg.read_record, which masks them")
+                raise ValueError(
+                    "an ECG holds NaN or infinite samples; read it with ecg_r1.ecg.read_record, which masks them"
+                )
             if self.lead_order == "mimic":
                 signal = signal[[LEADS.index(lead) for lead in MIMIC_ORDER]]
             length = min(self.samples, signal.shape[1])

@@ -1,4 +1,4 @@
-"""A small byte-level tokenizer made from a corpus: each common word one token, each digit one token, nothing unknown."""
+"""A small byte-level tokenizer made from a corpus: a common word is one token, so is each digit; nothing is unknown."""
 
 from __future__ import annotations
 

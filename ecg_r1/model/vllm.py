@@ -34,10 +34,10 @@ from .encoder import Encoders
 from .processing import GEMProcessor
 
 
-class ECGItems(ProcessorBatchItems[np.ndarray]):
-    """The ECGs of one prompt, each (12, samples) in mV."""
+class ECGItems(ProcessorBatchItems[Any]):
+    """The ECGs of one prompt, each (12, samples) in mV; None for one that vLLM has cached."""
 
-    def __init__(self, data: Sequence[np.ndarray]):
+    def __init__(self, data: Sequence[np.ndarray | None]):
         super().__init__(data, "ecg")
 
 
@@ -116,9 +116,7 @@ class GEMMultiModalProcessor(BaseMultiModalProcessor[GEMProcessingInfo]):
         ]
 
 
-@MULTIMODAL_REGISTRY.register_processor(
-    GEMMultiModalProcessor, info=GEMProcessingInfo, dummy_inputs=GEMDummyInputs
-)
+@MULTIMODAL_REGISTRY.register_processor(GEMMultiModalProcessor, info=GEMProcessingInfo, dummy_inputs=GEMDummyInputs)
 class GEMForConditionalGeneration(nn.Module, Encoders, SupportsMultiModal, SupportsLoRA, SupportsPP):
     """The towers and projectors of the Hugging Face model in front of vLLM's own language model."""
 

@@ -1,8 +1,9 @@
 """GRPO: TRL's GRPOTrainer, and the few overrides that carry the ECG to rollouts and to every policy pass.
 
-Stock TRL passes on the model inputs it knows by name and drops the rest without an error: a GEM would train without its
-ECG. The record index of each row therefore travels as one more row-aligned tensor, and every call of the policy gets the
-signals and pages of its rows. The only file that knows TRL's private methods; `tests/train/test_trl_seams.py` pins them.
+Stock TRL passes on the model inputs it knows by name and drops the rest without an error: a GEM would train without
+its ECG. The record index of each row therefore travels as one more row-aligned tensor, and every call of the policy
+gets the signals and pages of its rows. The only file that knows TRL's private methods; `tests/train/test_trl_seams.py`
+pins them.
 """
 
 from __future__ import annotations
@@ -43,9 +44,7 @@ class ECGGRPOTrainer(GRPOTrainer):
         kwargs: GRPOTrainer's.
     """
 
-    def __init__(
-        self, *, media: Media, reward_set: RewardSet, credit: str, rollout: dict[str, Any], **kwargs: Any
-    ):
+    def __init__(self, *, media: Media, reward_set: RewardSet, credit: str, rollout: dict[str, Any], **kwargs: Any):
         self.media, self.reward_set, self.credit = media, reward_set, credit
         self._records: list[str] = []
         self._indices: list[int] = []
@@ -59,7 +58,12 @@ class ECGGRPOTrainer(GRPOTrainer):
         return ids, None, fields
 
     def _generate_single_turn(
-        self, prompt_ids: list, images: Any, multimodal_fields: dict, num_generations: int, has_tool_images: bool = False
+        self,
+        prompt_ids: list,
+        images: Any,
+        multimodal_fields: dict,
+        num_generations: int,
+        has_tool_images: bool = False,
     ) -> tuple:
         return super()._generate_single_turn(
             prompt_ids, self._records, multimodal_fields, num_generations, has_tool_images
@@ -79,7 +83,7 @@ class ECGGRPOTrainer(GRPOTrainer):
         texts = self.processing_class.batch_decode(sampled, skip_special_tokens=True)
         return claim_advantages(
             output["advantages"],
-            self.reward_set.evidence(),
+            self.reward_set.claims(),
             token_spans(sampled, texts, self.processing_class),
             length=ids.shape[1],
             group=self.num_generations if self.model.training else self.num_generations_eval,
@@ -120,8 +124,8 @@ def grpo_trainer(
     local_batch = config.per_device_train_batch_size * config.steps_per_generation
     if credit == "claim" and local_batch % config.num_generations:
         raise ValueError(
-            f"credit: claim needs whole groups in each process, but {local_batch} completions a process are no multiple "
-            f"of num_generations={config.num_generations}; change per_device_train_batch_size or steps_per_generation"
+            f"credit: claim needs whole groups in each process, but {local_batch} completions a process are no multiple"
+            f" of num_generations={config.num_generations}; change per_device_train_batch_size or steps_per_generation"
         )
     return ECGGRPOTrainer(
         media=Media(store, processor),

@@ -9,9 +9,12 @@ import sys
 import time
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..recipe import GRPORecipe, PretrainRecipe, RecipeError, RunRecipe, SFTRecipe, read_recipe, unknown_key
+
+if TYPE_CHECKING:
+    from .run import RunDirectory
 
 DEEPSPEED = {"zero2": "zero2.json", "zero3": "zero3.json"}
 
@@ -66,14 +69,12 @@ def _spawn(recipe: RunRecipe, path: str, overrides: list[str]) -> Path:
 
 
 def _run(recipe: RunRecipe, path: str, dry_run: bool) -> Path:
-    import torch
     from transformers import PrinterCallback, set_seed
 
     from ..corpus.store import RecordStore
     from ..model.checkpoint import check_checkpoint, freeze, load_model, save
     from ..model.presets import PRESETS
-    from .progress import LiveProgress
-    from .run import MetricsLog, RunDirectory
+    from .run import RunDirectory
 
     config = _trainer_config(recipe, path)
     store = RecordStore(recipe.corpus.train)
@@ -89,44 +90,58 @@ def _run(recipe: RunRecipe, path: str, dry_run: bool) -> Path:
     run.write_environment(recipe.seed)
     texts = (text for example in store.examples for text in (example["question"], example["response"]))
     model, processor = load_model(recipe.model, texts=texts)
-    if recipe.model in PRESETS:  # an engine reads the policy from a folder
-        save(model, processor, run.folder / "initial")
     freeze(model, recipe.freeze)
-    peft_config = _peft_config(recipe.lora)
-    callbacks = [MetricsLog(run.folder / "metrics.jsonl"), LiveProgress(recipe.run)]
-    trainer: Any
-    if isinstance(recipe, PretrainRecipe):
-        from .pretrain import pretrain_trainer
-
-        trainer = pretrain_trainer(model, processor, store, config, callbacks)
-    elif isinstance(recipe, SFTRecipe):
-        from .sft import sft_trainer
-
-        trainer = sft_trainer(model, processor, store, config, peft_config, callbacks)
-    else:
-        from .grpo import grpo_trainer
-
-        checkpoint = run.folder / "initial" if recipe.model in PRESETS else check_checkpoint(recipe.model)
-        rollout = {
-            "checkpoint": str(checkpoint),
-            "seed": recipe.seed,
-            "engine": {"dtype": recipe.rollout.dtype, **recipe.rollout.options},
-        }
-        trainer = grpo_trainer(
-            model, processor, store, config, peft_config, callbacks,
-            reward_set=reward_set, credit=recipe.credit, rollout=rollout,
-        )  # fmt: skip
+    trainer = _trainer(recipe, run, model, processor, store, config, reward_set)
     trainer.remove_callback(PrinterCallback)
     started, cpu = time.time(), time.process_time()
     trainer.train(resume_from_checkpoint=run.last_checkpoint())
-    facts = {"seconds": time.time() - started, "cpu_seconds": time.process_time() - cpu, "steps": trainer.state.global_step}
+    spent = {"seconds": time.time() - started, "cpu_seconds": time.process_time() - cpu}
     if trainer.is_world_process_zero():
         trained = trainer.accelerator.unwrap_model(trainer.model)
         save(trained.gem if isinstance(recipe, PretrainRecipe) else trained, processor, run.model)
-        run.finish(**facts)
-    if torch.distributed.is_initialized():
-        torch.distributed.barrier()
+        run.finish(steps=trainer.state.global_step, **spent)
+    trainer.accelerator.wait_for_everyone()
     return run.folder
+
+
+def _trainer(
+    recipe: RunRecipe, run: RunDirectory, model: Any, processor: Any, store: Any, config: Any, reward_set: Any
+) -> Any:
+    from .progress import LiveProgress
+    from .run import MetricsLog
+
+    callbacks = [MetricsLog(run.folder / "metrics.jsonl"), LiveProgress(recipe.run)]
+    if isinstance(recipe, PretrainRecipe):
+        from .pretrain import pretrain_trainer
+
+        return pretrain_trainer(model, processor, store, config, callbacks)
+    peft_config = _peft_config(recipe.lora)
+    if isinstance(recipe, SFTRecipe):
+        from .sft import sft_trainer
+
+        return sft_trainer(model, processor, store, config, peft_config, callbacks)
+    from .grpo import grpo_trainer
+
+    rollout = {
+        "checkpoint": _policy_folder(recipe, run, model, processor),
+        "seed": recipe.seed,
+        "engine": {"dtype": recipe.rollout.dtype, **recipe.rollout.options},
+    }
+    return grpo_trainer(
+        model, processor, store, config, peft_config, callbacks,
+        reward_set=reward_set, credit=recipe.credit, rollout=rollout,
+    )  # fmt: skip
+
+
+def _policy_folder(recipe: GRPORecipe, run: RunDirectory, model: Any, processor: Any) -> str:
+    """An engine reads the policy's first weights from a folder; a preset's are written to one."""
+    from ..model.checkpoint import check_checkpoint, save
+    from ..model.presets import PRESETS
+
+    if recipe.model not in PRESETS:
+        return str(check_checkpoint(recipe.model))
+    save(model, processor, run.folder / "initial")
+    return str(run.folder / "initial")
 
 
 def _trainer_config(recipe: RunRecipe, path: str) -> Any:
@@ -171,7 +186,11 @@ def _deepspeed(name: str | None, path: str) -> str | None:
         return None
     from importlib.resources import files
 
-    file = Path(str(files("ecg_r1").joinpath("recipes", "deepspeed", DEEPSPEED[name]))) if name in DEEPSPEED else Path(name)
+    file = (
+        Path(str(files("ecg_r1").joinpath("recipes", "deepspeed", DEEPSPEED[name])))
+        if name in DEEPSPEED
+        else Path(name)
+    )
     if not file.is_file():
         raise RecipeError(f'{path}: "deepspeed": {name!r} is none of {", ".join(DEEPSPEED)} nor a file')
     return str(file)

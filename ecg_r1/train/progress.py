@@ -30,11 +30,11 @@ class LiveProgress(TrainerCallback):
                 console=self.console, disable=not self.console.is_terminal,
             )  # fmt: skip
             self._progress.start()
-            self._task = self._progress.add_task(self.title, total=state.max_steps, completed=state.global_step, numbers="")
+            self._task = self._progress.add_task(
+                self.title, total=state.max_steps, completed=state.global_step, numbers=""
+            )
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         if self._progress:
             self._progress.update(self._task, completed=state.global_step)
 
@@ -43,7 +43,9 @@ class LiveProgress(TrainerCallback):
     ) -> None:
         if not self._progress or not logs:
             return
-        shown = {key: logs[key] for key in logs if key in WATCHED or (key.startswith("rewards/") and key.endswith("/mean"))}
+        shown = {
+            key: logs[key] for key in logs if key in WATCHED or (key.startswith("rewards/") and key.endswith("/mean"))
+        }
         if not shown:
             return
         numbers = "  ".join(f"{_short(key)} {value:.3g}" for key, value in shown.items() if value is not None)

@@ -36,6 +36,10 @@ class RewardSet:
         """One callable for each reward; TRL calls them in this order, and logs each under its `__name__`."""
         return [self._function(position, reward.name) for position, reward in enumerate(self.rewards)]
 
+    def claims(self) -> list[list[dict[str, Any]]]:
+        """Of the evidence, the rows that judge one quoted value: `quantity`, `score`, `span`."""
+        return [[row for row in rows if {"quantity", "score", "span"} <= row.keys()] for rows in self.evidence()]
+
     def evidence(self) -> list[list[dict[str, Any]]]:
         """Evidence rows of the last batch, for each completion over all rewards."""
         return [[dict(row) for score in scores for row in score.evidence] for scores in zip(*self._batch, strict=True)]

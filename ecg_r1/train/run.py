@@ -37,7 +37,8 @@ class RunDirectory:
         if known.is_file() and known.read_text(encoding="utf-8") != resolved:
             changed = "\n".join(_difference(known.read_text(encoding="utf-8"), resolved))
             raise RecipeError(
-                f"{self.folder}: holds a run of another recipe; choose another `run:` or move the folder away\n{changed}"
+                f"{self.folder}: holds a run of another recipe; choose another `run:` or move the folder away\n"
+                f"{changed}"
             )
         if not known.is_file() and self.folder.is_dir() and any(self.folder.iterdir()):
             raise RecipeError(f"{self.folder}: is not empty and holds no run; choose another `run:` or move it away")
@@ -73,11 +74,13 @@ class RunDirectory:
         (self.folder / "environment.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
 
     def finish(self, **facts: Any) -> None:
-        (self.folder / "finished.json").write_text(json.dumps(facts | {"finished": time.time()}, indent=1), encoding="utf-8")
+        (self.folder / "finished.json").write_text(
+            json.dumps(facts | {"finished": time.time()}, indent=1), encoding="utf-8"
+        )
 
 
 class MetricsLog(TrainerCallback):
-    """metrics.jsonl: one object for each logged step, as TRL logs it. On resume, steps that are run again are dropped."""
+    """metrics.jsonl: one object a logged step, as TRL logs it. On resume, steps that are run again are dropped."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -109,7 +112,11 @@ def _complete(line: str) -> bool:
 
 def _difference(old: str, new: str) -> list[str]:
     a, b = (yaml.safe_dump(yaml.safe_load(text)).splitlines() for text in (old, new))
-    return [line for line in difflib.unified_diff(a, b, "there", "asked for", lineterm="", n=0) if line[:2] not in ("--", "++", "@@")]
+    return [
+        line
+        for line in difflib.unified_diff(a, b, "there", "asked for", lineterm="", n=0)
+        if line[:2] not in ("--", "++", "@@")
+    ]
 
 
 def _version(package: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Run by test_parity.py in a process of its own (vLLM keeps global state): greedy generations of HF and vLLM, as JSON."""
+"""Run by test_parity.py in a process of its own (vLLM keeps global state): what HF and vLLM generate, as JSON."""
 
 import json
 import sys

@@ -49,7 +49,7 @@ def test_gem_7b_has_the_released_parts_and_tokens():
     config = GEMConfig()
     with torch.device("meta"):
         model = GEMForConditionalGeneration(config)
-    millions = {part: 0.0 for part in PARTS}
+    millions = dict.fromkeys(PARTS, 0.0)
     for name, parameter in model.named_parameters():
         millions[next(part for part, prefix in PARTS.items() if name.startswith(prefix))] += parameter.numel() / 1e6
     assert config.num_ecg_tokens + config.num_image_tokens == 101 + 576
@@ -73,7 +73,9 @@ def test_ecg_and_page_both_reach_the_logits(gem):
     assert not torch.allclose(base, other_page)
 
 
-@pytest.mark.parametrize(("text", "ecgs", "pages"), [("<ecg>\nRead", 1, 0), ("<image>\nRead", 0, 1), ("<ecg><ecg>\nRead", 2, 0)])
+@pytest.mark.parametrize(
+    ("text", "ecgs", "pages"), [("<ecg>\nRead", 1, 0), ("<image>\nRead", 0, 1), ("<ecg><ecg>\nRead", 2, 0)]
+)
 def test_any_modality_may_be_missing_or_repeated(gem, text, ecgs, pages):
     model, processor = gem
     with torch.no_grad():
@@ -84,7 +86,11 @@ def test_media_index_encodes_a_shared_record_once_and_changes_nothing(gem):
     model, processor = gem
     x = inputs(processor)
     ids = x["input_ids"].repeat(4, 1)
-    shared = {"ecg_values": x["ecg_values"], "pixel_values": x["pixel_values"], "media_index": torch.zeros(4, dtype=torch.long)}
+    shared = {
+        "ecg_values": x["ecg_values"],
+        "pixel_values": x["pixel_values"],
+        "media_index": torch.zeros(4, dtype=torch.long),
+    }
     encoded = []
     handle = model.model.ecg_tower.register_forward_pre_hook(lambda _, args: encoded.append(len(args[0])))
     with torch.no_grad():

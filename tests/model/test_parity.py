@@ -1,4 +1,4 @@
-"""HF and vLLM say the same, token by token, in fp32: at start, and after a weight update pushed into the running engine."""
+"""HF and vLLM say the same, token by token, in fp32: at start, and after an update of the running engine."""
 
 import json
 import subprocess

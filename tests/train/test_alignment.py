@@ -56,7 +56,10 @@ def test_signal_page_and_prompt_stay_together_in_every_pass(store, tmp_path, bet
         index = kwargs["media_index"]
         signal = kwargs["ecg_values"][index][:, 0, 0].round().int().tolist()
         red = kwargs["pixel_values"][index][:, 0, 0, 0]
-        page = [processor.image_processor([store.page(f"r{k}")], return_tensors="pt")["pixel_values"][0, 0, 0, 0] for k in asked]
+        page = [
+            processor.image_processor([store.page(f"r{k}")], return_tensors="pt")["pixel_values"][0, 0, 0, 0]
+            for k in asked
+        ]
         passes.append((torch.is_grad_enabled(), asked == signal, torch.allclose(red, torch.stack(page))))
 
     model.model.register_forward_pre_hook(look, with_kwargs=True)

@@ -27,13 +27,17 @@ def test_each_claim_gets_its_own_group_advantage_and_the_rest_the_total():
 
 def test_a_claim_nobody_else_in_the_group_makes_carries_no_advantage_of_its_own():
     evidence = [[row("pr_ms", 0.7, [0, 3])], []]
-    spread = claim_advantages(torch.tensor([1.0, -1.0]), evidence, [[(0, 3)], [(0, 3)]], length=1, group=2, scale="group")
+    spread = claim_advantages(
+        torch.tensor([1.0, -1.0]), evidence, [[(0, 3)], [(0, 3)]], length=1, group=2, scale="group"
+    )
     assert spread.tolist() == [[0.0], [-1.0]]
 
 
 def test_unverifiable_claims_keep_the_total():
     evidence = [[row("pr_ms", None, [0, 3])], [row("pr_ms", 0.5, [0, 3])]]
-    spread = claim_advantages(torch.tensor([1.0, -1.0]), evidence, [[(0, 3)], [(0, 3)]], length=1, group=2, scale="none")
+    spread = claim_advantages(
+        torch.tensor([1.0, -1.0]), evidence, [[(0, 3)], [(0, 3)]], length=1, group=2, scale="none"
+    )
     assert spread.tolist() == [[1.0], [0.0]]
 
 
