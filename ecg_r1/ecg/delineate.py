@@ -71,9 +71,11 @@ def peaks(beat: MedianBeat) -> dict[str, np.ndarray]:
     """
     import neurokit2
 
-    leads, length = beat.signal.shape
+    # neurokit2 needs two beats, so a lone lead is laid out twice.
+    rows = beat.signal if len(beat.signal) > 1 else np.repeat(beat.signal, 2, axis=0)
+    leads, length = rows.shape
     half = max(beat.r, length - beat.r) + int(120 / MS)
-    laid = np.stack([_ramped(row, half - beat.r, half - (length - beat.r)) for row in beat.signal])
+    laid = np.stack([_ramped(row, half - beat.r, half - (length - beat.r)) for row in rows])
     r_peaks = np.arange(leads) * 2 * half + half
     pace = np.sqrt(beat.rr * MS / 800)
     with warnings.catch_warnings():
