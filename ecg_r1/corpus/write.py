@@ -57,7 +57,8 @@ def write_report(
     """One target text. The draw depends on `rng` alone, so a record's report is fixed by the corpus seed."""
     sentences = [_quantity(name, measurements, corruption, rng) for name in QUOTED]
     knowledge = _data("knowledge.yaml")
-    sentences += [_choose(knowledge[diagnosis], rng) for diagnosis in diagnoses if diagnosis in knowledge]
+    findings = [_choose(knowledge[diagnosis], rng) for diagnosis in diagnoses if diagnosis in knowledge]
+    sentences += dict.fromkeys(findings)  # two statements can rest on one finding
     return f"<think>{' '.join(sentences)}</think><answer>{'; '.join(diagnoses)}</answer>"
 
 
