@@ -91,7 +91,7 @@ class Rollout(_Strict):
 class RewardWorkers(_Strict):
     """Worker processes of the rewards (0: in process), seconds a batch may take, share of errors that ends the run."""
 
-    workers: int = Field(0, ge=0)
+    workers: int = Field(2, ge=0)
     timeout: float = Field(10.0, gt=0)
     max_error_share: float = Field(0.05, ge=0, le=1)
 

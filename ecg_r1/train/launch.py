@@ -96,6 +96,8 @@ def _run(recipe: RunRecipe, path: str, dry_run: bool) -> Path:
     started, cpu = time.time(), time.process_time()
     trainer.train(resume_from_checkpoint=run.last_checkpoint())
     spent = {"seconds": time.time() - started, "cpu_seconds": time.process_time() - cpu}
+    if reward_set is not None:
+        reward_set.close()
     if trainer.is_world_process_zero():
         trained = trainer.accelerator.unwrap_model(trainer.model)
         save(trained.gem if isinstance(recipe, PretrainRecipe) else trained, processor, run.model)

@@ -44,6 +44,10 @@ class RewardSet:
         """Evidence rows of the last batch, for each completion over all rewards."""
         return [[dict(row) for score in scores for row in score.evidence] for scores in zip(*self._batch, strict=True)]
 
+    def close(self) -> None:
+        """End the worker processes."""
+        self.pool.close()
+
     def _function(self, position: int, name: str) -> Callable[..., list[float | None]]:
         def function(
             completions: list[str], record: list[str], log_extra: Any, log_metric: Any, **_: Any
