@@ -84,7 +84,7 @@ class Encoders:
 
     def encode_image(self, pixel_values: torch.Tensor) -> torch.Tensor:
         """(N, 3, H, W) normalised pixels -> (N, image tokens, text width); CLIP's class token is dropped."""
-        dtype = self.mm_projector[0].weight.dtype
+        dtype = next(self.mm_projector.parameters()).dtype  # PEFT may have wrapped it
         hidden = self.vision_tower(pixel_values.to(dtype), output_hidden_states=True).hidden_states
         return self.mm_projector(hidden[self.vision_feature_layer][:, 1:])
 

@@ -44,5 +44,5 @@ if __name__ == "__main__":
     threading.Thread(target=_die_with, args=(os.getppid(),), daemon=True).start()
     try:
         serve(Connection(int(sys.argv[1])))
-    except (EOFError, BrokenPipeError, KeyboardInterrupt):
+    except (EOFError, ConnectionError, KeyboardInterrupt):
         sys.exit(0)
