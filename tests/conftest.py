@@ -1,0 +1,47 @@
+"""What several rooms' tests share: the command line in this process, and a small corpus split."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from ecg_r1.cli import main
+from ecg_r1.corpus.build import build
+from ecg_r1.recipe import CorpusRecipe
+
+
+class Said(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def ecg_r1(monkeypatch, capsys) -> Callable[..., Said]:
+    """`ecg-r1 WORD …` in this process: exit code, stdout and stderr."""
+
+    def run(*words: object) -> Said:
+        monkeypatch.setattr(sys, "argv", ["ecg-r1", *map(str, words)])
+        monkeypatch.setenv("COLUMNS", "200")
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main()
+        return Said(int(end.value.code or 0), *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def split(tmp_path_factory) -> Path:
+    """Four simulated records; the last has atrial fibrillation."""
+    recipe = {
+        "stage": "corpus",
+        "out": str(tmp_path_factory.mktemp("corpus")),
+        "page_size": 32,
+        "workers": 1,
+        "splits": {"train": [{"simulate": 4}]},
+    }
+    (folder,) = build(CorpusRecipe.model_validate(recipe))
+    return folder
