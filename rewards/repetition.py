@@ -19,4 +19,4 @@ def repetition(completion: Completion, case: Case, *, n: int = 4) -> Score:
     words = _WORD.findall(completion.readable)
     grams = [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
     repeated = 1.0 - len(set(grams)) / len(grams) if grams else 0.0
-    return Score(-repeated, extracted=len(grams), explanation=f"{repeated:.0%} of {n}-grams repeat an earlier one")
+    return Score(0.0 - repeated, extracted=len(grams), explanation=f"{repeated:.0%} of {n}-grams repeat an earlier one")

@@ -70,7 +70,7 @@ def _returned(reward: Reward, completions: Sequence[Completion], cases: Sequence
     elif reward.scope == "batch":
         returned = reward(list(completions), list(cases))
     else:
-        returned = reward.function(**trl_columns(completions, cases), **reward.options)
+        returned = reward.function(**trl_columns(reward, completions, cases), **reward.options)
     return asyncio.run(returned) if inspect.iscoroutine(returned) else returned
 
 
@@ -78,13 +78,26 @@ async def _together(coroutines: Sequence[Any]) -> list[Any]:
     return await asyncio.gather(*coroutines, return_exceptions=True)
 
 
-def trl_columns(completions: Sequence[Completion], cases: Sequence[Case]) -> dict[str, Any]:
-    """The keyword arguments TRL's GRPOTrainer calls a reward function with: prompts, completions and dataset columns."""
+def trl_columns(reward: Reward, completions: Sequence[Completion], cases: Sequence[Case]) -> dict[str, Any]:
+    """The keyword arguments TRL's GRPOTrainer calls a reward function with: prompts, completions and dataset columns.
+
+    Texts, or lists of messages where the reward was loaded with `conversational`. A worker has no trainer: trainer_state
+    is None and what is logged through log_extra and log_metric is dropped.
+    """
+    prompts: list[Any] = [case.question or "" for case in cases]
+    texts: list[Any] = [completion.text for completion in completions]
+    if reward.scope == "trl-chat":
+        prompts = [[{"role": "user", "content": prompt}] for prompt in prompts]
+        texts = [[{"role": "assistant", "content": text}] for text in texts]
     extra: dict[str, Any] = {key: [case.extra.get(key) for case in cases] for key in cases[0].extra}
     return extra | {
-        "prompts": [case.question for case in cases],
-        "completions": [completion.text for completion in completions],
+        "prompts": prompts,
+        "completions": texts,
+        "completion_ids": [[] for _ in cases],
         "record_id": [case.record_id for case in cases],
         "diagnoses": [list(case.diagnoses) for case in cases],
         "measurements": [case.measurements.to_json() for case in cases],
+        "trainer_state": None,
+        "log_extra": lambda name, values: None,
+        "log_metric": lambda name, value: None,
     }

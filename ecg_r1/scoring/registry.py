@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,7 +23,9 @@ GROUP = "ecg_r1.rewards"  # entry points by which other packages add rewards
 
 @dataclass(frozen=True)
 class Reward:
-    """A reward with its options, ready to call. scope: "sample", "group", "batch", or "trl" for a function written for TRL.
+    """A reward with its options, ready to call.
+
+    scope: "sample", "group", "batch"; "trl" for a function written for TRL, "trl-chat" for one that expects messages.
 
     spec and options are plain data: a worker process loads the same reward from them.
     """
@@ -37,6 +39,11 @@ class Reward:
     @property
     def __name__(self) -> str:
         return self.name
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The options it was loaded with."""
+        return dict(self.options) | ({"conversational": True} if self.scope == "trl-chat" else {})
 
     @property
     def source(self) -> str:
@@ -59,14 +66,23 @@ def library() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
 
 
+def plugins() -> dict[str, EntryPoint]:
+    """The rewards that other installed packages add, by name."""
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
 @cache
 def _file(path: Path) -> ModuleType:
     name = f"_reward_file_{path.stem}_{abs(hash(path))}"
     found = importlib.util.spec_from_file_location(name, path)
-    assert found is not None and found.loader is not None
+    if found is None or found.loader is None:
+        raise RewardError(f"{path}: no Python file")
     module = importlib.util.module_from_spec(found)
     sys.modules[name] = module
-    found.loader.exec_module(module)
+    try:
+        found.loader.exec_module(module)
+    except SyntaxError as error:
+        raise RewardError(f"{path}:{error.lineno}: SyntaxError: {error.msg}") from error
     return module
 
 
@@ -97,10 +113,10 @@ def _function(spec: str) -> tuple[str, Callable[..., Any]]:
         return name, _attribute(module, name, spec)
     if spec in library():
         return spec, _attribute(importlib.import_module(f"ecg_r1.rewards.{spec}"), spec, spec)
-    plugins = {point.name: point for point in entry_points(group=GROUP)}
-    if spec in plugins:
-        return spec, plugins[spec].load()
-    raise RewardError(f'unknown reward "{spec}"{_nearest(spec, [*library(), *plugins])}')
+    added = plugins()
+    if spec in added:
+        return spec, added[spec].load()
+    raise RewardError(f'unknown reward "{spec}"{_nearest(spec, [*library(), *added])}')
 
 
 def _scope(spec: str, function: Callable[..., Any]) -> str:
@@ -130,9 +146,13 @@ def _check_options(spec: str, function: Callable[..., Any], options: Mapping[str
 def load_reward(spec: str, options: Mapping[str, Any] | None = None) -> Reward:
     """The reward that `spec` names: a name, `path.py:function`, a dotted path, or an entry point of `ecg_r1.rewards`.
 
+    A function written for TRL, f(prompts, completions, **columns), is taken as it is; `conversational: true` among its
+    options gives it messages instead of texts.
     Raises RewardError that names what is missing or unknown, with the nearest known name.
     """
     name, function = _function(spec)
-    scope = _scope(spec, function)
-    _check_options(spec, function, options or {})
-    return Reward(name, spec, function, dict(options or {}), scope)
+    scope, options = _scope(spec, function), dict(options or {})
+    if scope == "trl" and options.pop("conversational", False):
+        scope = "trl-chat"
+    _check_options(spec, function, options)
+    return Reward(name, spec, function, options, scope)

@@ -40,7 +40,7 @@ class Worker:
             pass_fds=[theirs.fileno()], env=os.environ | hidden, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         theirs.close()
-        self.connection.send([(reward.spec, dict(reward.options)) for reward in self.rewards])
+        self.connection.send([(reward.spec, reward.given) for reward in self.rewards])
         self.ready, self.since = False, time.monotonic()
 
     def kill(self) -> None:

@@ -1,0 +1,73 @@
+"""What `ecg-r1 reward list` and `reward score` say: the rewards there are, and a completion's scores with their evidence."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from ecg_r1.scoring.cases import Sample
+from ecg_r1.scoring.pool import RewardPool
+from ecg_r1.scoring.registry import library, load_reward, plugins
+
+BATCH = 256
+STYLES = {"supported": "green", "contradicted": "bold red", "unverifiable": "yellow"}
+
+
+def listing() -> list[dict[str, str]]:
+    """One row for each known reward: name, about (its first line), options with defaults, source (file:line)."""
+    rows = []
+    for name in [*library(), *plugins()]:
+        reward = load_reward(name)
+        about = inspect.getdoc(reward.function) or ""
+        parameters = inspect.signature(reward.function).parameters.values()
+        options = [f"{p.name}={p.default!r}" for p in parameters if p.kind is p.KEYWORD_ONLY]
+        rows.append({"name": name, "about": about.split("\n\n")[0].replace("\n", " "), "options": ", ".join(options),
+                     "source": reward.source})  # fmt: skip
+    return rows
+
+
+def score_samples(samples: Iterable[Sample], pool: RewardPool, weights: Mapping[str, float]) -> Iterator[dict[str, Any]]:
+    """One line a sample, in order: {"id", "scores": {name: number or null}, "total", "evidence": [rows]}, and "errors" if any.
+
+    total: the weighted sum of what applies. Each evidence row says which "reward" it is of.
+    """
+    samples = iter(samples)
+    while batch := list(islice(samples, BATCH)):
+        results = pool.score([s.completion for s in batch], [s.case for s in batch])
+        for sample, scores in zip(batch, zip(*results, strict=True), strict=True):
+            named = {reward.name: score for reward, score in zip(pool.rewards, scores, strict=True)}
+            line: dict[str, Any] = {
+                "id": sample.id,
+                "scores": {name: score.value for name, score in named.items()},
+                "total": sum(weights[name] * s.value for name, s in named.items() if s.value is not None),
+                "evidence": [{"reward": name, **row} for name, score in named.items() for row in score.evidence],
+                "explanations": {name: score.explanation for name, score in named.items()},
+            }
+            if errors := {name: score.error for name, score in named.items() if score.error}:
+                line["errors"] = errors
+            yield line
+
+
+def view(sample: Sample, line: Mapping[str, Any]) -> RenderableType:
+    """A sample with its judged claims coloured, and under it each score with its explanation and each claim's reason."""
+    text = Text(sample.completion)
+    rows = [row for row in line["evidence"] if row.get("span") and row.get("verdict") in STYLES]
+    for row in rows:
+        text.stylize(STYLES[row["verdict"]], *row["span"])
+    head = Text(f"{line['id']}  total {line['total']:.3f}", style="bold")
+    parts: list[RenderableType] = [head, text]
+    for name, value in line["scores"].items():
+        said = line.get("errors", {}).get(name) or line["explanations"][name]
+        parts.append(Text(f"  {name:<14}{'  n/a' if value is None else f'{value:5.2f}'}  {said}"))
+    parts += [Text(f"  {_claim(row)}", style=STYLES[row["verdict"]]) for row in rows]
+    return Group(*parts, Text())
+
+
+def _claim(row: Mapping[str, Any]) -> str:
+    return f"{row['verdict']}: {row.get('text') or row.get('statement', '')} ({row.get('reason', '')})"
+

@@ -1,0 +1,109 @@
+"""No reward can kill, stall or silently bias a run."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from ecg_r1.ecg.measurements import Measurements
+from ecg_r1.scoring import Case, RewardFailure, RewardPool, load_reward
+
+FILE = Path(__file__).with_name("misbehaving.py")
+MEASURED = Measurements.from_json({"heart_rate_bpm": 75, "pr_ms": 160, "qrs_ms": 92, "qt_ms": 400})
+TEXT = "<think>Rate 75 bpm. PR interval 160 ms. QRS duration 92 ms. QT interval 400 ms.</think><answer>normal ECG</answer>"
+
+
+def cases(n: int, group: int = 4) -> list[Case]:
+    return [Case(f"r{i // group}", ("normal ECG",), MEASURED, question="q", extra={"answer": TEXT}) for i in range(n)]
+
+
+def pool(*functions: str, workers: int, **limits: float) -> RewardPool:
+    rewards = [load_reward(f"{FILE}:{name}") for name in functions]
+    return RewardPool([*rewards, load_reward("format"), load_reward("intervals")], workers=workers, **({"error_limit": 1.0} | limits))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [("raises", "KeyError: 'missing'"), ("returns_text", "returned str 'good'"), ("returns_nan", "returned nan"),
+     ("wrong_length", "returned 1 values for 4 completions")],
+)  # fmt: skip
+def test_a_failure_is_recorded_on_its_samples(workers: int, name: str, error: str) -> None:
+    with pool(name, workers=workers) as p:
+        failed, formats, values = p.score([TEXT] * 8, cases(8))
+        counters = p.counters()
+    assert all(s.value is None and error in s.error for s in failed)
+    assert [s.value for s in formats] == [s.value for s in values] == [1.0] * 8
+    assert counters[f"rewards/{name}/errors"] == 8
+    assert counters["rewards/format/errors"] == counters[f"rewards/{name}/timeouts"] == 0
+    assert p.counters() == {}
+
+
+def test_a_run_stops_when_too_many_samples_fail() -> None:
+    with pool("raises", workers=0, error_limit=0.25) as p, pytest.raises(RewardFailure, match=r'"raises" failed on 8 of the last 8'):
+        p.score([TEXT] * 8, cases(8))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_scopes_async_and_trl(workers: int) -> None:
+    texts = [TEXT + "x" * (i % 4) for i in range(8)]
+    with pool("relative", "rank", "waits", "for_trl", "prints", workers=workers) as p:
+        p.score(texts, cases(8))  # the workers have started
+        began = time.perf_counter()
+        relative, rank, waits, trl, prints, *_ = p.score(texts, cases(8))
+        seconds = time.perf_counter() - began
+    assert [s.value for s in relative] == [len(t) / len(texts[3]) for t in texts]
+    assert [s.value for s in rank] == [i / 8 for i in range(8)]
+    assert [s.value for s in waits] == [0.5] * 8
+    assert seconds < 8 * 0.2  # they waited together
+    assert [s.value for s in trl] == [1.0, 0.0, 0.0, 0.0] * 2
+    assert [s.value for s in prints] == [1.0] * 8
+
+
+def test_a_trl_reward_that_expects_messages() -> None:
+    with RewardPool([load_reward(f"{FILE}:for_trl_chat", {"conversational": True})], workers=1) as p:
+        assert p.score([TEXT] * 2, cases(2))[0][0].value == len(TEXT)
+
+
+def test_workers_and_this_process_agree() -> None:
+    rewards = [load_reward(name) for name in ("format", "diagnosis", "intervals", "consistency")]
+    texts = [TEXT.replace("160", str(100 + 7 * i)) for i in range(12)]
+    with RewardPool(rewards) as here, RewardPool(rewards, workers=2) as there:
+        a, b = here.score(texts, cases(12)), there.score(texts, cases(12))
+    assert [[s.value for s in scores] for scores in a] == [[s.value for s in scores] for scores in b]
+    assert [list(s.evidence) for s in a[2]] == [list(s.evidence) for s in b[2]]
+
+
+def test_one_hanging_completion_costs_one_score() -> None:
+    texts = [TEXT + (" hang" if i == 5 else "") for i in range(8)]
+    with pool("spins_on_hang", workers=1, deadline=2.0) as p:
+        scores = p.score(texts, cases(8))[0]
+        counters = p.counters()
+    assert [s.value for s in scores] == [1.0] * 5 + [None] + [1.0] * 2
+    assert "deadline" in scores[5].error
+    assert counters["rewards/spins_on_hang/timeouts"] == 1
+
+
+@pytest.mark.parametrize("name", ["sleeps", "dies"])
+def test_a_reward_that_never_answers_costs_the_others_its_deadline(name: str) -> None:
+    with pool(name, workers=1, deadline=2.0) as p:
+        p.score([TEXT], cases(1))
+        began = time.perf_counter()
+        failed, formats, values = p.score([TEXT] * 64, cases(64))
+        seconds = time.perf_counter() - began
+    assert seconds < 2.0 + 3.0  # and the start of two processes
+    assert all(s.value is None and s.error for s in failed)
+    assert [s.value for s in formats] == [s.value for s in values] == [1.0] * 64
+
+
+def test_no_worker_outlives_its_pool() -> None:
+    p = pool("relative", workers=2)
+    processes = [worker.process for worker in p._workers]
+    p.close()
+    assert all(process.poll() is not None for process in processes)
+    assert p.score([], []) == [[], [], []]
+
+
+def test_lengths_must_match() -> None:
+    with pytest.raises(ValueError, match="2 completions for 1 cases"):
+        RewardPool([load_reward("format")]).score(["a", "b"], cases(1))

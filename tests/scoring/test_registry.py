@@ -1,0 +1,82 @@
+"""Rewards by name, file and dotted path; each mistake is one clear line."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ecg_r1.scoring import RewardError, load_reward, reward
+from ecg_r1.scoring.registry import library
+
+FILE = Path(__file__).with_name("misbehaving.py")
+
+
+def test_a_reward_is_found_by_name_path_and_dotted_path() -> None:
+    by_name = load_reward("intervals", {"quantities": ["pr_ms"]})
+    by_dots = load_reward("ecg_r1.rewards.intervals.intervals")
+    assert by_name.function is by_dots.function
+    assert by_name.__name__ == "intervals"
+    assert load_reward(f"{FILE}:relative").scope == "group"
+    assert load_reward(f"{FILE}:for_trl").scope == "trl"
+
+
+def test_every_reward_of_the_library_loads_and_says_what_it_is() -> None:
+    for name in library():
+        loaded = load_reward(name)
+        assert loaded.function.__doc__, name
+        assert loaded.function.__module__ == f"ecg_r1.rewards.{name}"
+
+
+@pytest.mark.parametrize(
+    ("spec", "options", "message"),
+    [
+        ("intervls", {}, 'unknown reward "intervls" — did you mean "intervals"?'),
+        ("nowhere.py:f", {}, "no file"),
+        (str(FILE), {}, "say which function of the file"),
+        (f"{FILE}:sleep", {}, 'no function "sleep" .* did you mean "sleeps"'),
+        (f"{FILE}:no_reward", {}, r"is no reward; mark f\(completion, case\) with @reward"),
+        ("no_such_package.rewards.f", {}, 'no module "no_such_package"'),
+        ("intervals", {"quantites": ["pr_ms"]}, 'unknown option "quantites" — did you mean "quantities"'),
+        (f"{FILE}:with_options", {}, 'needs a value for option "needed"'),
+    ],
+)
+def test_a_mistake_is_one_clear_line(spec: str, options: dict, message: str) -> None:
+    with pytest.raises(RewardError, match=message) as caught:
+        load_reward(spec, options)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_does_not_run_is_named(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("def f(:\n")
+    with pytest.raises(RewardError, match=r"broken\.py.*SyntaxError"):
+        load_reward(f"{tmp_path / 'broken.py'}:f")
+
+
+def test_a_wrong_signature_is_told_where_it_is_written() -> None:
+    with pytest.raises(RewardError, match=re.escape("a sample reward is f(completion, case, *, options)")):
+
+        @reward
+        def wrong(text, case):
+            return 1.0
+
+
+def test_a_bad_option_value_is_an_error_of_the_reward() -> None:
+    from ecg_r1.ecg.measurements import Measurements
+    from ecg_r1.scoring import Case, Completion
+
+    case = Case("r", ("normal ECG",), Measurements.from_json({"pr_ms": 160}))
+    for name, options in (("format", {"think": "inside"}), ("intervals", {"quantities": ["pr"]}), ("diagnosis", {"match": "fuzzy"})):
+        with pytest.raises(RewardError, match=name):
+            load_reward(name, options)(Completion.parse("x"), case)
+
+
+def test_the_rewards_load_no_deep_learning_library() -> None:
+    code = (
+        "import sys, ecg_r1.scoring, ecg_r1.rewards, ecg_r1.scoring.adapters, ecg_r1.scoring.worker\n"
+        "from ecg_r1.scoring.registry import library, load_reward\n"
+        "[load_reward(name) for name in library()]\n"
+        "print([m for m in ('torch', 'transformers', 'trl', 'vllm') if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
