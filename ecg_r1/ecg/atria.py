@@ -20,19 +20,19 @@ def p_window(beat: MedianBeat, onset: float, t_end: float | None) -> tuple[int, 
     return (start, stop) if stop - start >= int(60 / MS) else (max(0, stop - int(120 / MS)), stop)
 
 
-def p_wave_reason(signal: np.ndarray, peaks: np.ndarray, beat: MedianBeat, window: tuple[int, int]) -> str | None:
+def p_wave_reason(signal: np.ndarray, beat: MedianBeat, window: tuple[int, int]) -> str | None:
     """Why there is no P wave to measure, or None where there is one.
 
     What lies before each QRS is compared with the median of all, over all leads at once. A wave that the atria repeat in
     step with the ventricles resembles it; fibrillation, flutter in another rhythm and dissociated P waves do not.
 
     Args:
-        signal: (leads, T) mV, filtered; peaks: R peaks in it; window: of the P wave, in samples of the beat.
+        signal: (leads, T) mV, filtered; window: of the P wave, in samples of the beat.
     """
     start, stop = window
     pieces = [
         _levelled(signal[:, p - beat.r + start : p - beat.r + stop])
-        for p in peaks
+        for p in np.concatenate([beat.peaks, beat.ectopic])
         if p - beat.r + start >= 0 and p - beat.r + stop <= signal.shape[1]
     ]
     if stop - start < int(40 / MS) or len(pieces) < 2:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from .atria import p_wave_reason, p_window
-from .beats import MS, MedianBeat, Unmeasurable, clean, median_beat, r_peaks
+from .beats import MS, MedianBeat, Unmeasurable, clean, median_beat, normal_intervals, r_peaks
 from .delineate import P, T, bound, peaks, qrs_bounds, t_window
 from .library import METHODS, measure_by_library
 from .measurements import QUANTITIES, Measured, Measurements
+from .pacing import spikes, without
 from .record import ECGRecord
 
 __all__ = ["QUANTITIES", "Measured", "Measurements", "measure"]
@@ -44,12 +45,15 @@ def _consensus(signal: np.ndarray, mask: np.ndarray) -> dict[str, Measured]:
     seen = mask & (np.ptp(signal, axis=1) > FLAT)
     if not seen.any():
         raise Unmeasurable("no signal")
-    signal = clean(signal[seen])
+    raw, signal = signal[seen], clean(signal[seen])
     beats = r_peaks(signal)
+    paced = spikes(raw, signal, beats)
+    if len(paced):
+        signal = clean(without(raw, paced))
     beat = median_beat(signal, beats)
     onset, offset = qrs_bounds(beat)
     found = peaks(beat)
-    values = _rate(beats, int(seen.sum()))
+    values = _rate(normal_intervals(beats, beat.ectopic), int(seen.sum()))
     values["qrs_ms"] = Measured((offset - onset) * MS, None, int(seen.sum()), beat.beats)
     t_ends = bound(beat, T, found["T"], t_window(beat, offset)).offsets
     if len(t_ends):
@@ -59,7 +63,7 @@ def _consensus(signal: np.ndarray, mask: np.ndarray) -> dict[str, Measured]:
     else:
         values |= {name: Measured(reason="no T wave found") for name in ("qt_ms", "qtc_ms")}
     window = p_window(beat, onset, float(np.median(t_ends)) if len(t_ends) else None)
-    absent = p_wave_reason(signal, beats, beat, window)
+    absent = "paced ventricles" if len(paced) else p_wave_reason(signal, beat, window)
     p = bound(beat, P, found["P"], window)
     if absent or not len(p.onsets):
         values |= {name: Measured(reason=absent or "no P waves") for name in ("pr_ms", "p_ms")}
@@ -70,14 +74,12 @@ def _consensus(signal: np.ndarray, mask: np.ndarray) -> dict[str, Measured]:
     return values
 
 
-def _rate(beats: np.ndarray, leads: int) -> dict[str, Measured]:
-    # As cardiologists do, the first and last beats are left out where enough remain: the record may cut into them.
-    intervals = np.diff(beats[1:-1] if len(beats) >= 6 else beats) * MS
+def _rate(intervals: np.ndarray, leads: int) -> dict[str, Measured]:
     rr = float(np.median(intervals))
     spread = float(np.subtract(*np.percentile(intervals, (75, 25))))
     return {
-        "rr_ms": Measured(rr, spread, leads, len(beats)),
-        "heart_rate_bpm": Measured(60000 / rr, spread * 60000 / rr**2, leads, len(beats)),
+        "rr_ms": Measured(rr, spread, leads, len(intervals) + 1),
+        "heart_rate_bpm": Measured(60000 / rr, spread * 60000 / rr**2, leads, len(intervals) + 1),
     }
 
 
