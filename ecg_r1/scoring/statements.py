@@ -30,9 +30,10 @@ _OPEN = r"(?:cannot|can't|can not|could not|couldn't|not) (?:be )?(?:entirely |c
 _NOT_CLOSED = re.compile(rf"\b(?:{_OPEN})\b|不(?:能)?排除|不除外")
 _NOT_DENIED = re.compile(r"\b(?:not only|no change in|no longer only|no doubt|not just|without doubt|not without)\b")
 _DENIED = re.compile(
-    r"\b(?:no|not|without|denies|denied|rul(?:es?|ed|ing) out|exclud(?:es?|ed|ing)|negative for|absence of|absent|never|neither|nor"
-    r"|isn't|aren't|wasn't|doesn't|don't|didn't|free of|lacks?|lacking|against|unlikely|rather than|instead of|fails? to|insufficient for"
-    r"|inconsistent with|cannot be|can't be)\b|无|未见|排除|没有|并非|不是|不符合|不支持|未发现|否定|不存在|非(?!特)|未提示"
+    r"\b(?:no|not|without|denies|denied|rul(?:es?|ing) out|exclud(?:es?|ing)|negative for|absence of|never|neither|nor"
+    r"|isn't|aren't|wasn't|doesn't|don't|didn't|free of|lacks?|lacking|against|rather than|instead of|fails? to|insufficient for"
+    r"|inconsistent with|cannot be|can't be"
+    r"|(?:ruled out|excluded|absent|unlikely)(?! ?(?:[,)]|and\b)))\b|无|未见|排除|没有|并非|不是|不符合|不支持|未发现|否定|不存在|非(?!特)|未提示"
 )
 _DOUBTED = re.compile(
     r"\b(?:possib(?:le|ly)|probabl[ey]|likely|suspect(?:ed|s)?|suspicious for|suspicion of|may|might|could|perhaps|maybe|consider(?:ed)?"

@@ -1,0 +1,240 @@
+"""Golden tables: what each reward of the library pays, from its formula or its paper."""
+
+import pytest
+
+from ecg_r1.ecg.measurements import Measurements
+from ecg_r1.scoring import Case, Completion, load_reward
+
+MEASURED = {"heart_rate_bpm": 64, "rr_ms": 938, "pr_ms": 224, "qrs_ms": 92, "qt_ms": 412, "qtc_ms": 426, "axis_deg": 40}
+AVB = "first-degree AV block"
+
+
+def score(name: str, text: str, *, measured: dict | None = None, diagnoses: tuple[str, ...] = (AVB,), options: dict | None = None, **case):
+    given = Case("r", diagnoses, Measurements.from_json(MEASURED if measured is None else measured), **case)
+    result = load_reward(name, options)(Completion.parse(text), given)
+    return None if result is None else result.value
+
+
+@pytest.mark.parametrize(
+    ("think", "text", "expected"),
+    [
+        ("before", "<think>a</think><answer>b</answer>", 1),
+        ("before", " <think>a</think>\n<answer>b</answer>\n", 1),
+        ("before", "<answer>b</answer><think>a</think>", 0),
+        ("before", "<think></think><answer>b</answer>", 0),
+        ("before", "<think>a</think><answer> . </answer>", 0),
+        ("before", "<think>a</think><answer>b</answer> done", 0),
+        ("before", "<think>a</think> so <answer>b</answer>", 0),
+        ("before", "<think>a</think><answer>b", 0),
+        ("before", "<think>a</think><answer>b</answer><answer>c</answer>", 0),
+        ("before", "<think><think>a</think></think><answer>b</answer>", 0),
+        ("before", "", 0),
+        ("after", "<answer>b</answer><think>a</think>", 1),
+        ("after", "<think>a</think><answer>b</answer>", 0),
+        ("none", "<answer>b</answer>", 1),
+        ("none", "<think>a</think><answer>b</answer>", 0),
+    ],
+)
+def test_format(think: str, text: str, expected: float) -> None:
+    assert score("format", text, options={"think": think}) == expected
+
+
+@pytest.mark.parametrize(
+    ("match", "answer", "truth", "expected"),
+    [
+        ("jaccard", "AF", ("atrial fibrillation",), 1),
+        ("jaccard", "AFIB; LBBB", ("atrial fibrillation", "right bundle branch block"), 1 / 3),
+        ("jaccard", "atrial fibrillation", ("AFIB", "LBBB"), 1 / 2),
+        ("jaccard", "no AF", ("atrial fibrillation",), 0),
+        ("jaccard", "possible AF", ("atrial fibrillation",), 1 / 2),
+        ("jaccard", "possible AF; LBBB", ("atrial fibrillation",), 1 / 4),
+        ("jaccard", "AF; something else", ("atrial fibrillation",), 1 / 2),
+        ("jaccard", "my own label", ("My own label",), 1),
+        ("f1", "AFIB; LBBB", ("atrial fibrillation", "right bundle branch block"), 1 / 2),
+        ("f1", "AF", ("AF",), 1),
+        ("exact", "LBBB; AF", ("AF", "LBBB"), 1),
+        ("exact", "AF", ("AF", "LBBB"), 0),
+        ("exact", "possible AF", ("AF",), 0),
+        ("ontology", "AF", ("AF",), 1),
+        ("ontology", "right bundle branch block", ("incomplete right bundle branch block",), 0.5),
+        ("ontology", "inferior MI", ("anterior MI",), 0.25),
+        ("ontology", "normal ECG", ("anterior MI",), 0),
+        ("ontology", "inferior MI; lateral MI; LBBB", ("anterior MI",), 0.25 / 3),
+    ],
+)
+def test_diagnosis(match: str, answer: str, truth: tuple[str, ...], expected: float) -> None:
+    text = f"<think>x</think><answer>{answer}</answer>"
+    assert score("diagnosis", text, diagnoses=truth, options={"match": match}) == pytest.approx(expected)
+
+
+def test_diagnosis_does_not_apply_without_a_truth() -> None:
+    assert score("diagnosis", "<answer>AF</answer>", diagnoses=()) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [("B", 1), ("b", 1), ("B.", 0.5), ("(B)", 0.5), ("B) infarct", 0.5), ("option: B", 0.5), ("A or B", 0), ("A", 0), ("", 0), ("Because", 0)],
+)
+def test_choice(answer: str, expected: float) -> None:
+    assert score("choice", f"<think>x</think><answer>{answer}</answer>", extra={"answer": "B"}) == expected
+    assert score("choice", f"<answer>{answer}</answer>") is None
+
+
+NEEDED = {"quantities": ["pr_ms"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "measured", "expected"),
+    [
+        ("PR 224 ms", {"pr_ms": 224}, 1),
+        ("PR 0.224 s", {"pr_ms": 224}, 1),
+        ("PR 244 ms", {"pr_ms": 224}, 0.367879),
+        ("PR 204 ms", {"pr_ms": 224}, 0.367879),
+        ("PR 224-224.5 ms", {"pr_ms": 224}, 0.487655),
+        ("PR > 204 ms", {"pr_ms": 224}, 0.183940),
+        ("PR 224 ms, PR 300 ms", {"pr_ms": 224}, 0),
+        ("PR 224 ms. PR 224 ms.", {"pr_ms": 224}, 1),
+        ("", {"pr_ms": 224}, 0),
+        ("PR not measurable", {"pr_ms": 224}, 0),
+        ("PR not measurable", {"unmeasurable": {"pr_ms": "no P waves"}}, 1),
+        ("PR 160 ms", {"unmeasurable": {"pr_ms": "no P waves"}}, 0),
+        ("", {"unmeasurable": {"pr_ms": "no P waves"}}, 0),
+        ("PR 160 ms", {"unmeasurable": {"pr_ms": "too noisy"}}, None),
+        ("PR not measurable", {"unmeasurable": {"pr_ms": "too noisy"}}, 1),
+        ("PR 160 ms", {}, None),
+        ("PR 224 ms, QRS 180 ms", {"pr_ms": 224, "qrs_ms": 92}, 0.5),
+        ("PR 224 ms, QRS 92 ms", {"pr_ms": 224, "qrs_ms": 92}, 1),
+    ],
+)
+def test_intervals(text: str, measured: dict, expected: float | None) -> None:
+    value = score("intervals", text, measured=measured, options=NEEDED)
+    assert value == (None if expected is None else pytest.approx(expected, abs=1e-5))
+
+
+def test_intervals_gives_one_row_of_evidence_for_each_quote() -> None:
+    text = "<think>Rate 64 bpm. PR interval 160 ms.</think>"
+    case = Case("r", (), Measurements.from_json(MEASURED))
+    rate, pr = load_reward("intervals")(Completion.parse(text), case).evidence
+    assert (rate["verdict"], pr["verdict"]) == ("supported", "contradicted")
+    assert (pr["quantity"], pr["quoted"], pr["unit"], pr["measured"], pr["tolerance"]) == ("pr_ms", 160, "ms", 224, 20)
+    assert text[slice(*pr["span"])] == pr["text"] == "PR interval 160 ms"
+    assert 0 < pr["score"] < rate["score"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("QTc = QT/√RR = 400/√0.8 = 447 ms", 1),
+        ("QTc = 400/√0.8 = 480 ms", 0.5),
+        ("QTc = QT × √RR = 400/√0.8 = 447 ms", 0.5),
+        ("QTc = 0.40/sqrt(0.8) = 447 ms", 1),
+        ("QTc = QT/RR^(1/3) = 400/0.8^(1/3) = 431 ms", 1),
+        ("HR = 60000/800 = 75 bpm", 1),
+        ("rate = 60/0.8 s = 70 bpm", 0.5),
+        ("60 * 1000 / 800 = 75", 1),
+        ("Rate 75 bpm, RR 800 ms", 1),
+        ("Rate 75 bpm, RR 900 ms", 0.5),
+        ("Rate 75 bpm, QT 400 ms, QTc 447 ms", 1),
+        ("Rate 75 bpm, QT 400 ms, QTc 400 ms", 0.5),
+        ("QRS is positive in lead I and negative in aVF; axis -40 degrees", 1),
+        ("QRS is positive in lead I and negative in aVF; axis 40 degrees", 0.5),
+        ("PR = 160 ms", None),
+        ("9^9^9^9 = 3", None),
+        ("1/0 = 5", 0.5),
+    ],
+)
+def test_arithmetic(text: str, expected: float | None) -> None:
+    assert score("arithmetic", text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<think>PR 224 ms</think><answer>first-degree AV block</answer>", 1),
+        ("<think>PR 160 ms</think><answer>first-degree AV block</answer>", 0),
+        ("<think>PR not measurable</think><answer>first-degree AV block</answer>", 0),
+        ("<think>PR 160 ms</think><answer>atrial fibrillation</answer>", 0),
+        ("<think>PR not measurable</think><answer>atrial fibrillation</answer>", 1),
+        ("<think>Rate 50 bpm</think><answer>sinus tachycardia</answer>", 0),
+        ("<think>PR 224 ms</think><answer>normal ECG</answer>", 0),
+        ("<think>PR 160 ms. QRS 92 ms.</think><answer>normal ECG</answer>", 1),
+        ("<think>PR 224 ms</think><answer>no first-degree AV block</answer>", 0),
+        ("<think>This is not AF.</think><answer>AF</answer>", 0),
+        ("<think>This is AF.</think><answer>AF</answer>", 1),
+        ("<think>PR 224 ms</think><answer>inferior MI</answer>", None),
+    ],
+)
+def test_consistency(text: str, expected: float | None) -> None:
+    assert score("consistency", text) == expected
+
+
+# PKU's ECG-R1: two of three steps with evidence, one phrase of two, one of one, none of three.
+EVIDENCE = {
+    "step_1_technical_rate_rhythm": ["Sinus rhythm", "regular"], "step_2_conduction_axis_intervals": ["normal axis"],
+    "step_4_ischemia_infarction_mimics": ["ST elevation in II, III, aVF", "reciprocal depression", "Q waves in III"],
+}  # fmt: skip
+
+
+def test_evidence_exact_is_that_of_the_paper() -> None:
+    text = "<think>**Step 1: rate** sinus rhythm. **Step 2: axis** Normal axis. **Step 4** nothing. </think><answer>x</answer>"
+    assert score("evidence", text, evidence=EVIDENCE, options={"mode": "exact"}) == pytest.approx((0.5 + 1 + 0) / 3)
+    assert score("evidence", text.replace("Step 2", "Step 3"), evidence=EVIDENCE, options={"mode": "exact"}) == pytest.approx(0.5 / 3)
+    assert score("evidence", text.replace("think>", "thought>"), evidence=EVIDENCE, options={"mode": "exact"}) == 0
+    assert score("evidence", text, options={"mode": "exact"}) is None
+
+
+def test_evidence_tolerant_reads_paraphrase_numbers_and_polarity() -> None:
+    evidence = {"1": ["rate 64 bpm"], "2": ["PR interval 224 ms", "no left ventricular hypertrophy"]}
+    good = "<think>Step 1: heart rate about 65 beats per minute.\nStep 2: The PR measures 0.22 s. LVH is absent, there is no LVH.</think>"
+    assert score("evidence", good, evidence=evidence) == 1
+    assert score("evidence", good.replace("there is no LVH", "there is LVH"), evidence=evidence) == pytest.approx(0.75)
+    assert score("evidence", good.replace("0.22", "0.16"), evidence=evidence) == pytest.approx(0.75)
+
+
+def test_steps() -> None:
+    key = {"key_steps": [["PR interval 224 ms"], ["rate 64 bpm"], ["AV conduction delay", AVB], ["QRS duration 92 ms"]]}
+    three = f"<think>Step 1: rate 64 bpm.\nStep 2: PR 220 ms.\nStep 3: {AVB}.</think><answer>{AVB}</answer>"
+    accuracy, validity = {"parts": ["accuracy"]}, {"parts": ["validity"]}
+    assert score("steps", three, extra=key, options=accuracy) == pytest.approx(1.075)
+    assert score("steps", three.replace(f"<answer>{AVB}", "<answer>AF"), extra=key, options=accuracy) == pytest.approx(0.075)
+    assert score("steps", three, options=validity) == 1
+    assert score("steps", three.replace("Step 3", "Step 4"), options=validity) == 0
+    assert score("steps", f"<answer>{AVB}</answer>" + three.split("<answer>")[0], options=validity) == 0
+    assert score("steps", three, options={"parts": ["accuracy"]}) > 1  # key steps from the measurements, no model asked
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("leads II, III and aVF from 1.20 to 1.30 s", 1),
+        ("inferior leads, 1.20-1.30 s", 0.5),  # no "from" or "at": no window is claimed
+        ("II and III at 1.2-1.3 s", (2 / 3 + 1) / 2),
+        ("all leads from 1.0 to 2.0 s", (3 / 12 + 0.1) / 2),
+        ("V1-V4 from 3 to 4 s", 0),
+        ("", 0),
+    ],
+)
+def test_localisation(answer: str, expected: float) -> None:
+    evidence = {"leads": ["II", "III", "aVF"], "windows": [[1.2, 1.3]]}
+    assert score("localisation", f"<answer>{answer}</answer>", evidence=evidence) == pytest.approx(expected)
+    assert score("localisation", f"<answer>{answer}</answer>") is None
+
+
+@pytest.mark.parametrize(("n", "expected"), [(1536, 0.0), (1800, -0.515625), (2048, -1.0), (5000, -1.0)])
+def test_length(n: int, expected: float) -> None:
+    assert score("length", "a " * n, options={"limit": 2048, "cache": 512}) == expected
+
+
+def test_repetition() -> None:
+    assert score("repetition", "one two three four five six seven") == 0
+    assert score("repetition", "a b c d " * 50) < -0.9
+    assert score("repetition", "") == 0
+
+
+def test_language() -> None:
+    english, chinese = "<think>The rhythm is sinus.</think>", "<think>窦性心律，PR间期160 ms，V1导联。</think>"
+    assert score("language", english) == 1
+    assert score("language", chinese, options={"language": "zh"}) == 1
+    assert score("language", chinese) == 0
+    assert 0 < score("language", english + chinese) < 1
+    assert score("language", "160 ms") is None

@@ -1,0 +1,82 @@
+"""Lines scored in order, and a user's reward tried on the shipped samples."""
+
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from ecg_r1.scoring import RewardPool, load_reward
+from ecg_r1.scoring.cases import CaseError, read_samples
+from ecg_r1.scoring.check import check_reward, shipped_samples
+from ecg_r1.scoring.report import listing, score_samples, view
+
+FILE = Path(__file__).with_name("misbehaving.py")
+WEIGHTS = {"format": 0.1, "diagnosis": 0.45, "intervals": 0.45}
+
+
+def test_lines_are_scored_in_order_with_evidence() -> None:
+    samples = shipped_samples()
+    with RewardPool([load_reward(name) for name in WEIGHTS]) as pool:
+        lines = list(score_samples(samples, pool, WEIGHTS))
+    assert [line["id"] for line in lines] == [sample.id for sample in samples]
+    by_id = {line["id"]: line for line in json.loads(json.dumps(lines))}
+    assert by_id["right"]["total"] == pytest.approx(1.0)
+    assert by_id["empty"]["total"] == 0
+    assert by_id["nothing measured"]["scores"] == {"format": 1.0, "diagnosis": None, "intervals": None}
+    assert {row["verdict"] for row in by_id["partly wrong"]["evidence"]} == {"supported", "contradicted"}
+    right = [line["total"] for name, line in by_id.items() if name.startswith("right")]
+    assert min(right) > max(line["total"] for name, line in by_id.items() if name.startswith(("wrong", "hostile")))
+
+
+def test_the_readable_view_shows_text_scores_and_reasons() -> None:
+    sample = next(s for s in shipped_samples() if s.id == "partly wrong")
+    with RewardPool([load_reward(name) for name in WEIGHTS]) as pool:
+        line = next(iter(score_samples([sample], pool, WEIGHTS)))
+    console = Console(record=True, width=160, file=open("/dev/null", "w"))
+    console.print(view(sample, line))
+    text = console.export_text()
+    assert "contradicted: QRS duration 134 ms (42 ms from the measured 92)" in text
+    assert "intervals" in text
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", r"bad\.jsonl:1: no JSON"),
+        ("[]", "one object a line"),
+        ('{"completion": 3}', '"completion" is a text'),
+        ('{"completion": "x"}', 'needs "measurements"'),
+        ('{"completion": "x", "measurements": {"pr_ms": "long"}}', '"measurements": pr_ms'),
+        ('{"completion": "x", "measurements": {"pr_ms": NaN}}', "NaN is no number"),
+        ('{"completion": "x", "measurements": {}, "diagnoses": "AF"}', '"diagnoses" is a list'),
+        ('{"completion": "x", "measurments": {}}', 'unknown key "measurments"'),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
+    (tmp_path / "bad.jsonl").write_text(line + "\n")
+    with pytest.raises(CaseError, match=message):
+        list(read_samples(tmp_path / "bad.jsonl"))
+
+
+def test_a_good_reward_passes() -> None:
+    check = check_reward("intervals")
+    assert check.passed
+    assert len(check.scores) == len(check.samples) == len(shipped_samples())
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("raises", "KeyError: 'missing'"), ("returns_text", "not a number"), ("returns_nan", "not a finite number"), ("dies", "died")],
+)
+def test_a_bad_reward_is_told_what_is_wrong(name: str, message: str) -> None:
+    check = check_reward(f"{FILE}:{name}")
+    assert not check.passed
+    assert message in check.findings[0].message
+
+
+def test_the_listing_names_every_reward_with_its_options() -> None:
+    rows = {row["name"]: row for row in listing()}
+    assert {"format", "diagnosis", "intervals", "consistency", "arithmetic", "evidence", "steps", "localisation"} <= set(rows)
+    assert "quantities=" in rows["intervals"]["options"]
+    assert all(row["about"] and row["source"] for row in rows.values())
