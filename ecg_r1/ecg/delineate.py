@@ -1,154 +1,60 @@
-"""Where the waves of a beat begin and end.
-
-neurokit2 (prominence method) finds the P and T peaks lead by lead. It bounds a wave at the neighbouring minimum or at a
-fixed distance from its peak, which is not what cardiologists mark: the QRS so found correlates 0.43 with theirs, and a
-long T is cut short. The bounds are therefore drawn here: the QRS lasts as long as the heart's vector moves, and a P or T
-wave begins and ends where its slope has fallen to a share of the steepest.
-"""
+"""The delineation of a record: its median beat and where the waves of that beat begin and end."""
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 
-from .beats import MS, RATE, MedianBeat, spatial_velocity
+from .atria import p_wave_reason, p_window
+from .beats import MedianBeat, Unmeasurable, clean, median_beat, r_peaks
+from .pacing import spikes, without
+from .waves import NOWHERE, Bounds, P, T, bound, peaks, qrs_bounds, t_window
 
-QRS_LEVEL = 0.055  # share of the greatest spatial velocity below which the heart's vector stands still
-HOLD = int(12 / MS)  # samples it must stand still for
-NEAR = int(60 / MS)  # samples by which the leads may differ about a wave's peak
-
-
-@dataclass(frozen=True)
-class WaveKind:
-    """How a wave is bounded. smooth: ms (sigma); slope: share of the steepest at which it ends; reach: ms from its peak;
-    smallest: mV, below which a lead does not show it."""
-
-    smooth: float
-    slope: float
-    reach: float
-    smallest: float
-
-
-P = WaveKind(smooth=8.0, slope=0.4, reach=100.0, smallest=0.02)
-T = WaveKind(smooth=10.0, slope=0.25, reach=220.0, smallest=0.03)
+FLAT = 0.03  # mV peak to peak: no beat is seen in such a lead
 
 
 @dataclass(frozen=True)
-class Bounds:
-    """Onset and offset in samples of the beat for each lead that shows the wave."""
+class Delineation:
+    """leads: rows of the record that were used; r_peaks: samples of the record; all else in samples of `beat`.
 
-    onsets: np.ndarray
-    offsets: np.ndarray
-
-
-def qrs_bounds(beat: MedianBeat) -> tuple[float, float]:
-    """QRS onset and offset in samples of the beat: where its spatial velocity sinks into the level around it."""
-    velocity = spatial_velocity(beat.signal)
-    lo, hi = max(beat.r - int(150 / MS), 0), min(beat.r + int(150 / MS), len(velocity))
-    top = lo + int(np.argmax(velocity[lo:hi]))
-    quiet = velocity < QRS_LEVEL * velocity[top] + np.percentile(velocity, 10)
-    onset = _last_run(quiet[: top + 1], max(top - int(220 / MS), 0))
-    offset = len(quiet) - 1 - _last_run(quiet[top:][::-1], max(len(quiet) - top - int(260 / MS), 0))
-    return float(onset), float(offset)
-
-
-def _last_run(quiet: np.ndarray, limit: int) -> int:
-    """Last sample of the last run of `HOLD` quiet samples, or `limit`."""
-    run = np.convolve(quiet, np.ones(HOLD, int), "full")[: len(quiet)] == HOLD
-    ends = np.flatnonzero(run)
-    ends = ends[ends >= limit]
-    return int(ends[-1]) if len(ends) else limit
-
-
-def peaks(beat: MedianBeat) -> dict[str, np.ndarray]:
-    """neurokit2's P and T peaks, one a lead, in samples of the beat; NaN where it finds none.
-
-    The leads are laid end to end as if they were beats of one signal, with ramps between them: the prominence method
-    cuts each beat at half the RR interval and would lose a T wave that ends later.
+    p, t: onsets and offsets in each lead that shows the wave; p_reason: why there is no P wave, or None.
     """
-    import neurokit2
 
-    # neurokit2 needs two beats, so a lone lead is laid out twice.
-    rows = beat.signal if len(beat.signal) > 1 else np.repeat(beat.signal, 2, axis=0)
-    leads, length = rows.shape
-    half = max(beat.r, length - beat.r) + int(120 / MS)
-    laid = np.stack([_ramped(row, half - beat.r, half - (length - beat.r)) for row in rows])
-    r_peaks = np.arange(leads) * 2 * half + half
-    pace = np.sqrt(beat.rr * MS / 800)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a lead without an R wave; its R is not asked for
-        waves = neurokit2.ecg_delineate(
-            laid.ravel(),
-            r_peaks,
-            sampling_rate=RATE,
-            method="prominence",
-            typical_st_segment=float(np.clip(150 * pace, 110, 210)),
-        )[1]
-    return {wave: np.asarray(waves[f"ECG_{wave}_Peaks"], float) - (r_peaks - beat.r) for wave in ("P", "T")}
+    beat: MedianBeat
+    leads: np.ndarray
+    r_peaks: np.ndarray
+    qrs_onset: float
+    qrs_offset: float
+    p: Bounds
+    t: Bounds
+    p_reason: str | None
 
 
-def _ramped(row: np.ndarray, before: int, after: int) -> np.ndarray:
-    """A row that starts and ends at zero, by straight ramps."""
-    return np.concatenate([np.linspace(0, row[0], before), row, np.linspace(row[-1], 0, after)])
-
-
-def t_window(beat: MedianBeat, offset: float) -> tuple[int, int]:
-    """Where a T wave has its place: from shortly after the QRS to before the next P wave."""
-    return int(offset) + int(30 / MS), min(int(beat.r + 0.70 * beat.rr), beat.signal.shape[1])
-
-
-def bound(beat: MedianBeat, kind: WaveKind, found: np.ndarray, window: tuple[int, int]) -> Bounds:
-    """Bounds a wave in every lead that shows it.
+def delineate(signal: np.ndarray, mask: np.ndarray) -> Delineation:
+    """Delineates a record.
 
     Args:
-        found: neurokit2's peak of it in each lead, or NaN.
-        window: where it may lie; samples of the beat.
+        signal: (12, T) mV at 500 Hz; mask: (12,) leads that are there.
+
+    Raises:
+        Unmeasurable: no signal, too few beats, or nothing that repeats itself.
     """
-    start, stop = max(0, window[0]), min(window[1], beat.signal.shape[1])
-    onsets: list[int] = []
-    offsets: list[int] = []
-    if stop - start >= int(60 / MS):
-        rows = gaussian_filter1d(beat.signal[:, start:stop], kind.smooth / MS, axis=1)
-        heights = rows - _rest(rows, kind)
-        centre = _centre(heights, found - start)
-        near, reach = slice(max(0, centre - NEAR), centre + NEAR), int(kind.reach / MS)
-        for row, height in zip(rows, heights, strict=True):
-            peak = near.start + int(np.argmax(np.abs(height[near])))
-            if abs(height[peak]) >= kind.smallest:
-                onset, offset = _slope_bounds(row if height[peak] > 0 else -row, peak, reach, kind.slope)
-                onsets.append(start + onset)
-                offsets.append(start + offset)
-    return Bounds(np.array(onsets), np.array(offsets))
-
-
-def _rest(rows: np.ndarray, kind: WaveKind) -> np.ndarray:
-    """The level the wave stands on: a line through the window's ends for P, the level after it for T."""
-    if kind is T:
-        return np.median(rows[:, -15:], axis=1, keepdims=True)
-    fall = np.linspace(0, 1, rows.shape[1])
-    return rows[:, :3].mean(axis=1)[:, None] * (1 - fall) + rows[:, -3:].mean(axis=1)[:, None] * fall
-
-
-def _centre(heights: np.ndarray, found: np.ndarray) -> int:
-    """Where all leads have the wave: the median of neurokit2's peaks near the greatest wave that the leads share.
-
-    Alone, those peaks err where the QRS is broad: after a left bundle branch block most of them are on the next P wave.
-    """
-    shared = np.abs(np.linalg.svd(heights, full_matrices=False)[0][:, 0] @ heights)
-    greatest = int(np.argmax(shared[: max(1, int(0.9 * len(shared)))]))
-    near = found[np.abs(found - greatest) <= NEAR]
-    return int(np.median(near)) if len(near) else greatest
-
-
-def _slope_bounds(row: np.ndarray, peak: int, reach: int, share: float) -> tuple[int, int]:
-    """Around an upright peak, where the slope has fallen to a share of the steepest."""
-    slope = np.gradient(row)
-    first = max(0, peak - reach)
-    up = first + int(np.argmax(slope[first : peak + 1]))
-    down = peak + int(np.argmin(slope[peak : peak + reach]))
-    before = np.flatnonzero(slope[: up + 1] < share * slope[up])
-    after = np.flatnonzero(slope[down:] > share * slope[down])
-    return int(before[-1]) if len(before) else 0, int(down + after[0]) if len(after) else len(row) - 1
+    leads = np.flatnonzero(mask & (np.ptp(signal, axis=1) > FLAT))
+    if not len(leads):
+        raise Unmeasurable("no signal")
+    raw, cleaned = signal[leads], clean(signal[leads])
+    found = r_peaks(cleaned)
+    paced = spikes(raw, cleaned, found)
+    if len(paced):
+        cleaned = clean(without(raw, paced))
+    beat = median_beat(cleaned, found)
+    onset, offset = qrs_bounds(beat)
+    wave_peaks = peaks(beat)
+    t = bound(beat, T, wave_peaks["T"], t_window(beat, offset))
+    window = p_window(beat, onset, float(np.median(t.offsets)) if len(t) else None)
+    p = bound(beat, P, wave_peaks["P"], window)
+    reason = "paced ventricles" if len(paced) else p_wave_reason(cleaned, beat, window)
+    if reason is None and not len(p):
+        reason = "no P waves"
+    return Delineation(beat, leads, found, onset, offset, NOWHERE if reason else p, t, reason)
