@@ -23,11 +23,12 @@ LENGTH = 1500
 DEADLINE = 4.0
 
 REASONING = (
-    "Step {n}: The rhythm is regular with an upright P wave before each QRS complex, consistent with sinus rhythm at {rate} bpm. "
-    "The PR interval is within normal limits at approximately {pr} ms (normal 120-200 ms). The QRS duration of {qrs} ms is narrow, "
-    "with no evidence of left bundle branch block or right bundle branch block. R wave progression in V1-V6 is preserved, and the "
-    "voltage in the precordial leads does not meet the criteria for left ventricular hypertrophy. The QT interval measures {qt} ms, "
-    "giving a QTc of {qtc} ms. ST segments are isoelectric in leads II, III and aVF.\n"
+    "Step {n}: The rhythm is regular with an upright P wave before each QRS complex, consistent with sinus rhythm at "
+    "{rate} bpm. The PR interval is within normal limits at approximately {pr} ms (normal 120-200 ms). The QRS "
+    "duration of {qrs} ms is narrow, with no evidence of left bundle branch block or right bundle branch block. R wave "
+    "progression in V1-V6 is preserved, and the voltage in the precordial leads does not meet the criteria for left "
+    "ventricular hypertrophy. The QT interval measures {qt} ms, giving a QTc of {qtc} ms. ST segments are isoelectric "
+    "in leads II, III and aVF.\n"
 )
 MISBEHAVING = """
 import os, time
@@ -61,7 +62,9 @@ def completions(n: int) -> list[str]:
 
 def throughput(names: tuple[str, ...], n: int = 1000) -> float:
     """Completions a second, in process, the parse included; the best of three runs."""
-    case = Case("r", ("normal ECG",), Measurements.from_json({"heart_rate_bpm": 75, "pr_ms": 160, "qrs_ms": 92, "qt_ms": 400}))
+    case = Case(
+        "r", ("normal ECG",), Measurements.from_json({"heart_rate_bpm": 75, "pr_ms": 160, "qrs_ms": 92, "qt_ms": 400})
+    )
     texts, cases = completions(n), [case] * n
     best = 0.0
     with RewardPool([load_reward(name) for name in names]) as pool:

@@ -19,7 +19,7 @@ def choice(completion: Completion, case: Case, *, field: str = "answer") -> Scor
     if truth is None:
         return None
     if not isinstance(truth, str) or not re.fullmatch("[A-J]", truth):
-        raise RewardError(f'choice: {field} of record {case.record_id} is one letter from A to J, not {truth!r}')
+        raise RewardError(f"choice: {field} of record {case.record_id} is one letter from A to J, not {truth!r}")
     answer = (completion.answer or "").strip()
     letters = {answer.upper()} if len(answer) == 1 else set(_LETTER.findall(answer))
     if letters != {truth}:

@@ -45,7 +45,9 @@ def _rows(completion: Completion) -> Iterator[dict[str, Any]]:
                 for q in claims:
                     if q.name == criterion.quantity:
                         yield _row(name, q, q.value is not None and criterion.holds(q.value), f"{name}: {criterion}")
-        excluded = NOT_NORMAL if asserted and name == "normal ECG" else () if asserted or name not in DEFINED else (name,)
+        excluded = (
+            NOT_NORMAL if asserted and name == "normal ECG" else () if asserted or name not in DEFINED else (name,)
+        )
         for criterion in (c for other in excluded for c in known[other]):
             for q in claims:
                 if q.name == criterion.quantity:
@@ -59,8 +61,8 @@ def _rows(completion: Completion) -> Iterator[dict[str, Any]]:
             if other.where == "think" and other.name == name and other.polarity != "uncertain":
                 agrees = other.polarity == mention.polarity
                 reason = f"{name} is {mention.polarity} in the answer and {other.polarity} in the reasoning"
-                yield {"statement": name, "verdict": "supported" if agrees else "contradicted", "span": list(other.span),
-                       "reason": reason}  # fmt: skip
+                verdict = "supported" if agrees else "contradicted"
+                yield {"statement": name, "verdict": verdict, "span": list(other.span), "reason": reason}
 
 
 def _row(name: str, q: Quantity, agrees: bool, reason: str) -> dict[str, Any]:

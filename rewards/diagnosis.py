@@ -22,7 +22,7 @@ def canonical(diagnosis: str) -> str:
 def answered(completion: Completion) -> dict[str, float]:
     """{diagnosis: 1 if asserted, 0.5 if doubted} of the answer.
 
-    One that is denied is not answered; one both asserted and denied is answered as "… (contradicted)", which is nobody's
+    One that is denied is not answered; one both asserted and denied is answered as "… (contradicted)", nobody's
     diagnosis. A part of the answer (parts end with ";" or a line) that names none is answered as it is written.
     """
     mentions = [m for m in completion.statements if m.where == "answer"]
@@ -50,11 +50,13 @@ def similarity(a: str, b: str) -> float:
     if words_a < words_b or words_b < words_a:
         return MORE_OR_LESS_SPECIFIC
     classes = [s.superclass for s in (vocabulary().find(a), vocabulary().find(b)) if isinstance(s, Statement)]
-    return SAME_SUPERCLASS if len(classes) == 2 and classes[0] == classes[1] and classes[0] not in (None, "NORM") else 0.0
+    return (
+        SAME_SUPERCLASS if len(classes) == 2 and classes[0] == classes[1] and classes[0] not in (None, "NORM") else 0.0
+    )
 
 
 def alike(given: dict[str, float], truth: set[str]) -> tuple[float, int]:
-    """(sum of the similarities, number of pairs) of the best one-to-one pairs of answered and true diagnoses, greedily."""
+    """(sum of similarities, number) of the best one-to-one pairs of answered and true diagnoses, taken greedily."""
     pairs = sorted(((similarity(g, t) * weight, g, t) for g, weight in given.items() for t in truth), reverse=True)
     total, used = 0.0, set[str]()
     paired = 0

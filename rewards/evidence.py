@@ -17,12 +17,12 @@ _KEY = re.compile(r"(?:step_?)?(\d{1,3})(?:_.*)?", re.IGNORECASE)
 def evidence(completion: Completion, case: Case, *, mode: str = "tolerant") -> Score | None:
     """Mean over the steps that have evidence of the share of their phrases given in that step. None without evidence.
 
-    `case.evidence` maps "step_3_chamber_hypertrophy_voltage" (or "3") to its phrases, a list or one string joined by ";".
-    mode "exact": the reward of PKU's ECG-R1 (arXiv 2602.04279): steps begin at a bold "**Step k" of the think block, the last
-    of a number counts, and a phrase must occur in its step letter by letter but for case.
-    mode "tolerant": any numbered step, the first of a number counts; a phrase may be said in other words or with a number
-    inside its tolerance, and counts only where the step does not also say the contrary. A step that says far more than its
-    evidence has its share cut in proportion, so that listing every phrase there is pays less than saying the right ones.
+    `case.evidence` maps "step_3_chamber_hypertrophy_voltage" (or "3") to its phrases, a list or one string with ";".
+    mode "exact": the reward of PKU's ECG-R1 (arXiv 2602.04279): steps begin at a bold "**Step k" of the think block,
+    the last of a number counts, and a phrase must occur in its step letter by letter but for case.
+    mode "tolerant": any numbered step, the first of a number counts; a phrase may be said in other words or with a
+    number inside its tolerance, and counts only where the step does not also say the contrary. A step that says far
+    more than its evidence has its share cut in proportion: listing every phrase there is pays less than the right ones.
     """
     if mode not in ("exact", "tolerant"):
         raise RewardError(f'evidence: mode is "exact" or "tolerant", not {mode!r}')
@@ -40,9 +40,14 @@ def evidence(completion: Completion, case: Case, *, mode: str = "tolerant") -> S
             hits = [says(step, phrase) for phrase in phrases]
             factor = min(1.0, (CLAUSES_PER_PHRASE * len(phrases) + CLAUSES_FREE) / max(1, len(clauses(step.readable))))
         shares.append(factor * sum(hits) / len(phrases))
-        rows += [{"step": number, "phrase": p, "verdict": "supported" if hit else "missing"} for p, hit in zip(phrases, hits, strict=True)]
+        rows += [
+            {"step": number, "phrase": p, "verdict": "supported" if hit else "missing"}
+            for p, hit in zip(phrases, hits, strict=True)
+        ]
     given = sum(row["verdict"] == "supported" for row in rows)
-    return Score(sum(shares) / len(shares), extracted=given, explanation=f"{given} of {len(rows)} phrases", evidence=tuple(rows))
+    return Score(
+        sum(shares) / len(shares), extracted=given, explanation=f"{given} of {len(rows)} phrases", evidence=tuple(rows)
+    )
 
 
 def phrases_by_step(given: Mapping[str, Any]) -> dict[int, list[str]]:
@@ -50,7 +55,9 @@ def phrases_by_step(given: Mapping[str, Any]) -> dict[int, list[str]]:
     found = {}
     for key, value in given.items():
         m = _KEY.fullmatch(str(key))
-        parts: Sequence[Any] = value.split(";") if isinstance(value, str) else value if isinstance(value, list | tuple) else ()
+        parts: Sequence[Any] = (
+            value.split(";") if isinstance(value, str) else value if isinstance(value, list | tuple) else ()
+        )
         phrases = [str(part).strip() for part in parts if str(part).strip()]
         if m and phrases:
             found[int(m[1])] = phrases

@@ -11,7 +11,7 @@ from ecg_r1.scoring.verify import NOT_MEASURED, TOLERANCES, settle, verify
 def intervals(
     completion: Completion, case: Case, *, quantities: Sequence[str] = ("heart_rate_bpm", "pr_ms", "qrs_ms", "qt_ms")
 ) -> Score | None:
-    """Mean over the needed quantities of exp(-error / tolerance); a quantity left out, or quoted in two ways, is worth 0.
+    """Mean over the needed quantities of exp(-error / tolerance); one left out, or quoted in two ways, is worth 0.
 
     quantities: what a reading must quote. Others that are quoted pay nothing, and count as a 0 where contradicted.
     "Not measurable" is worth 1 where it is true (no P waves, so no PR) and a number is then worth 0.
@@ -38,5 +38,7 @@ def intervals(
     if not scores:
         return None
     supported = sum(row["verdict"] == "supported" for row in rows)
-    explanation = f"{supported} of {len(rows)} quotes supported" + (f"; left out: {', '.join(missing)}" if missing else "")
+    explanation = f"{supported} of {len(rows)} quotes supported" + (
+        f"; left out: {', '.join(missing)}" if missing else ""
+    )
     return Score(sum(scores) / len(scores), extracted=quoted, explanation=explanation, evidence=rows)

@@ -6,7 +6,25 @@ from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
 
 SCRIPTS = {"en": "LATIN", "zh": "CJK"}
 # Names that a Chinese report writes in Latin letters.
-_SHARED = {"think", "answer", "pr", "qrs", "qt", "qtc", "st", "rr", "ms", "bpm", "ecg", "avr", "avl", "avf", "mv", "mm", "lead"}
+_SHARED = {
+    "think",
+    "answer",
+    "pr",
+    "qrs",
+    "qt",
+    "qtc",
+    "st",
+    "rr",
+    "ms",
+    "bpm",
+    "ecg",
+    "avr",
+    "avl",
+    "avf",
+    "mv",
+    "mm",
+    "lead",
+}
 
 
 @reward

@@ -7,8 +7,9 @@ from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
 def length(completion: Completion, case: Case, *, limit: int = 400, cache: int = 100) -> Score:
     """Soft overlong punishment of DAPO (arXiv 2503.14476, eq. 13), in words; a Chinese character is a word.
 
-    0 up to limit - cache words, falling linearly to -1 at `limit`, and -1 beyond. A text without spaces counts a word for
-    every 8 characters. (DAPO counts tokens, which a reward does not see; of this text a word is 1.3 to 2 tokens.)
+    0 up to limit - cache words, falling linearly to -1 at `limit`, and -1 beyond. A text without spaces counts a
+    word for every 8 characters. (DAPO counts tokens, which a reward does not see; of this text a word is 1.3 to 2
+    tokens.)
     """
     if not 0 < cache <= limit:
         raise RewardError(f"length: cache is between 1 and limit ({limit}), not {cache}")

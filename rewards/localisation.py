@@ -7,25 +7,34 @@ from typing import Any
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
 
 LEADS = ("i", "ii", "iii", "avr", "avl", "avf", "v1", "v2", "v3", "v4", "v5", "v6")
-TERRITORIES = {"inferior leads": "ii iii avf", "lateral leads": "i avl v5 v6", "anterior leads": "v3 v4", "septal leads": "v1 v2",
-               "precordial leads": "v1 v2 v3 v4 v5 v6", "limb leads": "i ii iii avr avl avf", "all leads": " ".join(LEADS)}  # fmt: skip
+TERRITORIES = {
+    "inferior leads": {"ii", "iii", "avf"},
+    "lateral leads": {"i", "avl", "v5", "v6"},
+    "anterior leads": {"v3", "v4"},
+    "septal leads": {"v1", "v2"},
+    "precordial leads": set(LEADS[6:]),
+    "limb leads": set(LEADS[:6]),
+    "all leads": set(LEADS),
+}
 _LEAD = r"(?:avr|avl|avf|v[1-6]|iii|ii|i)"
 _SPAN = re.compile(r"(?<![a-z])v([1-6]) ?(?:-|to|through|至|到) ?v?([1-6])(?![0-9a-z])")
 _NAMED = re.compile(rf"(?<![a-z]){_LEAD}(?![a-z0-9])")
 _LISTED = re.compile(rf"(?:leads?|导联|in|on|,|and|/|&|、|和|及|^) ?({_LEAD})(?![a-z0-9])")
 _WINDOW = re.compile(
-    r"(?:from|between|at|window|time|during|\[|在)[ :(\[]{0,3}(\d{1,2}(?:\.\d{1,4})?) ?(?:s|sec|seconds|秒)? ?(?:-|to|and|,|至|到) ?(\d{1,2}(?:\.\d{1,4})?)"
+    r"(?:from|between|at|window|time|during|\[|在)[ :(\[]{0,3}(\d{1,2}(?:\.\d{1,4})?) ?(?:s|sec|seconds"
+    r"|秒)? ?(?:-|to|and|,|至|到) ?(\d{1,2}(?:\.\d{1,4})?)"
     r" ?(?:s|sec|seconds|秒)(?![a-z])"
 )
 
 
 @reward
 def localisation(completion: Completion, case: Case, *, where: str = "answer") -> Score | None:
-    """Mean of the Jaccard index of the claimed leads and the IoU of the claimed time windows, as far as the case has truth.
+    """Mean of the Jaccard index of the claimed leads and the IoU of the claimed time windows, where the case has truth.
 
-    `case.evidence["leads"]` is the leads the finding is in, `case.evidence["windows"]` its [[start, end], …] in seconds, from
-    the delineation. Claimed are the leads named (V1-V4 is four, "inferior leads" three) and windows written with a unit
-    ("from 1.20 to 1.32 s"), in the answer or, where="all", anywhere. Naming more costs in both. None without truth.
+    `case.evidence["leads"]` is the leads the finding is in, `case.evidence["windows"]` its [[start, end], …] in
+    seconds, from the delineation. Claimed are the leads named (V1-V4 is four, "inferior leads" three) and windows
+    written with a unit ("from 1.20 to 1.32 s"), in the answer or, where="all", anywhere. Naming more costs in both.
+    None without truth.
     """
     if where not in ("answer", "all"):
         raise RewardError(f'localisation: where is "answer" or "all", not {where!r}')
@@ -54,7 +63,7 @@ def claimed_leads(text: str) -> set[str]:
     found |= {m.group() for m in _NAMED.finditer(text) if m.group() != "i"} | {m[1] for m in _LISTED.finditer(text)}
     for name, leads in TERRITORIES.items():
         if name in text:
-            found |= set(leads.split())
+            found |= leads
     return found
 
 
@@ -66,7 +75,10 @@ def claimed_windows(text: str) -> list[tuple[float, float]]:
 def temporal_iou(a: Sequence[tuple[float, float]], b: Sequence[tuple[float, float]]) -> float:
     """Length of the intersection over length of the union of two sets of windows."""
     inside, union, depth_a, depth_b, last = 0.0, 0.0, 0, 0, 0.0
-    edges = sorted([(x, step, 0) for s, e in a for x, step in ((s, 1), (e, -1))] + [(x, 0, step) for s, e in b for x, step in ((s, 1), (e, -1))])
+    edges = sorted(
+        [(x, step, 0) for s, e in a for x, step in ((s, 1), (e, -1))]
+        + [(x, 0, step) for s, e in b for x, step in ((s, 1), (e, -1))]
+    )
     for at, step_a, step_b in edges:
         union += (at - last) * (depth_a > 0 or depth_b > 0)
         inside += (at - last) * (depth_a > 0 and depth_b > 0)

@@ -18,11 +18,12 @@ _WRITTEN = {
 def steps(completion: Completion, case: Case, *, alpha: float = 0.1, parts: Sequence[str] = PARTS) -> Score:
     """StepRAR + StepRVR of StepGRPO (R1-VL, arXiv 2503.12937), or one of them.
 
-    accuracy (StepRAR): 1 if the answer is exactly right, plus alpha times the share of key steps that the reasoning says.
-    Key steps are `case.extra["key_steps"]`, each a phrase or a list of equivalent ones, or else `key_steps(case)`.
-    R1-VL looks for the phrase as a substring; here numbers count within their tolerance, and what is denied does not count.
-    validity (StepRVR): 1 if there are a think and then an answer block, and the steps, at least two, are numbered 1 to n in
-    order, each with content and before the answer; else 0.
+    accuracy (StepRAR): 1 if the answer is exactly right, plus alpha times the share of key steps that the reasoning
+    says. Key steps are `case.extra["key_steps"]`, each a phrase or a list of equivalent ones, or else
+    `key_steps(case)`. R1-VL looks for the phrase as a substring; here numbers count within their tolerance, and
+    what is denied does not count.
+    validity (StepRVR): 1 if there are a think and then an answer block, and the steps, at least two, are numbered 1
+    to n in order, each with content and before the answer; else 0.
     """
     if unknown := [part for part in parts if part not in PARTS]:
         raise RewardError(f"steps: parts are {', '.join(PARTS)}, not {unknown}")

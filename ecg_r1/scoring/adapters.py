@@ -24,7 +24,7 @@ REWARD_NAME, REWARD_TYPE = "ecg_r1", "batch"  # read by EasyR1 from the file of 
 
 
 def case_of_row(row: Mapping[str, Any]) -> Case:
-    """The case of a dataset row: `diagnoses` (a list), `measurements` (an object), and if there `record_id`, `evidence`.
+    """The case of a dataset row: `diagnoses` (a list), `measurements` (an object), maybe `record_id` and `evidence`.
 
     Raises RewardError that names the column that is missing.
     """
@@ -57,7 +57,9 @@ def trl_reward(
     reward = load_reward(spec, options)
     pool = RewardPool([reward])
 
-    def function(completions: Sequence[Any], log_extra: Callable[..., None] | None = None, **columns: Any) -> list[float | None]:
+    def function(
+        completions: Sequence[Any], log_extra: Callable[..., None] | None = None, **columns: Any
+    ) -> list[float | None]:
         n = len(completions)
         listed = {key: value for key, value in columns.items() if isinstance(value, list) and len(value) == n}
         rows = [{key: value[i] for key, value in listed.items()} for i in range(n)]
@@ -95,19 +97,19 @@ def _overall(scores: Mapping[str, float]) -> float:
 def verl_score(
     data_source: str, solution_str: str, ground_truth: Any, extra_info: Mapping[str, Any] | None = None, **_: Any
 ) -> dict[str, float]:
-    """verl's compute_score: {"score": weighted sum, …each reward}. ground_truth: the case of `case_of_row`, or its JSON."""
+    """verl's compute_score: {"score": weighted sum, …each reward}. ground_truth: a `case_of_row` row, or its JSON."""
     scores = _scores([solution_str], [ground_truth])[0]
     return {"score": _overall(scores)} | scores
 
 
 def easyr1_score(reward_inputs: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
-    """EasyR1's compute_score of REWARD_TYPE "batch": inputs {"response", "ground_truth", …} -> {"overall", …each reward}."""
+    """EasyR1's compute_score, "batch": inputs {"response", "ground_truth", …} -> {"overall", …each reward}."""
     scored = _scores([row["response"] for row in reward_inputs], [row["ground_truth"] for row in reward_inputs])
     return [{"overall": _overall(scores)} | scores for scores in scored]
 
 
 def swift_orm(spec: str, **options: Any) -> type:
-    """An ORM class for ms-swift: constructed with the trainer's arguments, called with completions and dataset columns."""
+    """An ORM class for ms-swift: made with the trainer's arguments, called with completions and dataset columns."""
     function = trl_reward(spec, **options)
 
     class ORM:
@@ -119,5 +121,3 @@ def swift_orm(spec: str, **options: Any) -> type:
 
     ORM.__name__ = function.__name__
     return ORM
-
-

@@ -17,7 +17,7 @@ from ecg_r1.scoring.registry import Reward
 
 
 def as_score(returned: Any) -> Score:
-    """What a reward returned, as a Score. A wrong type or a number that is not finite becomes an error of that sample."""
+    """What a reward returned, as a Score. A wrong type or a number that is not finite is an error of that sample."""
     score = returned if isinstance(returned, Score) else Score(returned)
     value = score.value
     if value is None:
@@ -45,7 +45,7 @@ def units(reward: Reward, cases: Sequence[Case]) -> list[list[int]]:
 
 
 def call(reward: Reward, completions: Sequence[Completion], cases: Sequence[Case]) -> list[Score]:
-    """One Score for each sample of one unit. Whatever the reward raises is recorded on these samples, with its traceback."""
+    """One Score for each sample of one unit. What the reward raises is recorded on them, with its traceback."""
     try:
         returned = _returned(reward, completions, cases)
     except Exception:  # a user's code may raise anything; it is recorded and counted, never swallowed
@@ -81,8 +81,8 @@ async def _together(coroutines: Sequence[Any]) -> list[Any]:
 def trl_columns(reward: Reward, completions: Sequence[Completion], cases: Sequence[Case]) -> dict[str, Any]:
     """The keyword arguments TRL's GRPOTrainer calls a reward function with: prompts, completions and dataset columns.
 
-    Texts, or lists of messages where the reward was loaded with `conversational`. A worker has no trainer: trainer_state
-    is None and what is logged through log_extra and log_metric is dropped.
+    Texts, or lists of messages where the reward was loaded with `conversational`. A worker has no trainer:
+    trainer_state is None and what is logged through log_extra and log_metric is dropped.
     """
     prompts: list[Any] = [case.question or "" for case in cases]
     texts: list[Any] = [completion.text for completion in completions]

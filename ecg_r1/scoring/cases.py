@@ -88,4 +88,4 @@ def read_samples(path: Path, measure: Callable[[Path], Measurements] | None = No
 
 
 def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is no number; null and a reason under \"unmeasurable\" say what is not measured")
+    raise ValueError(f'{name} is no number; null and a reason under "unmeasurable" say what is not measured')

@@ -1,4 +1,4 @@
-"""`ecg-r1 reward check`: tries a reward on right, wrong, empty, huge and hostile completions and says what is wrong with it."""
+"""`ecg-r1 reward check`: tries a reward on right, wrong, empty, huge and hostile completions and says what is amiss."""
 
 from __future__ import annotations
 
@@ -75,15 +75,33 @@ def _findings(
         for sample, score in zip(samples, first, strict=True)
         if score.error is not None
     ]
-    changed = [s.id for s, a, b in zip(samples, first, second, strict=True) if a.value != b.value and not (a.error or b.error)]
+    changed = [
+        s.id for s, a, b in zip(samples, first, second, strict=True) if a.value != b.value and not (a.error or b.error)
+    ]
     if changed:
-        found.append(Finding("error", "another value the second time: a reward is a function of its completion and case", changed[0]))
+        found.append(
+            Finding(
+                "error", "another value the second time: a reward is a function of its completion and case", changed[0]
+            )
+        )
     values = {sample.id: score.value for sample, score in zip(samples, first, strict=True) if score.value is not None}
     if not values and not found:
-        found.append(Finding("warning", "None for every sample: it applies to no case, or only to cases with its own extra fields"))
+        found.append(
+            Finding(
+                "warning", "None for every sample: it applies to no case, or only to cases with its own extra fields"
+            )
+        )
     if scope != "group" and len(values) > 1 and len(set(values.values())) == 1:  # each sample is a group of one here
-        found.append(Finding("warning", f"{next(iter(values.values())):g} for every sample: no completion is better than another"))
-    found += [Finding("warning", f"{v:g} is far from the 0 to 1 of the others", k) for k, v in values.items() if abs(v) > LARGE]
+        found.append(
+            Finding(
+                "warning", f"{next(iter(values.values())):g} for every sample: no completion is better than another"
+            )
+        )
+    found += [
+        Finding("warning", f"{v:g} is far from the 0 to 1 of the others", k)
+        for k, v in values.items()
+        if abs(v) > LARGE
+    ]
     right, empty = values.get("right"), values.get("empty")
     if right is not None and empty is not None and empty > right:
         found.append(Finding("warning", f"an empty completion gets {empty:g}, a right one {right:g}", "empty"))

@@ -15,7 +15,8 @@ from ecg_r1.scoring.statements import Mention, Place, polarity
 
 _TAG = re.compile(r"<(/?)((?i:think|answer))>")
 _STEP = re.compile(
-    r"(?:(?:^|(?<=>)|(?<=[.;:。；] ))[ \t>#*_-]*(?:step[ \t]*(\d{1,3})|第?(\d{1,3})步)|(?:^|(?<=>))[ \t>#*_-]*(\d{1,2})[.)、](?=[ \t*]))"
+    r"(?:(?:^|(?<=>)|(?<=[.;:。；] ))[ \t>#*_-]*(?:step[ \t]*(\d{1,3})|第?(\d{1,3})步)|(?:^"
+    r"|(?<=>))[ \t>#*_-]*(\d{1,2})[.)、](?=[ \t*]))"
     r"[ \t]*[:.)*：—-]*",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -60,7 +61,8 @@ class Completion:
 
     @cached_property
     def sections(self) -> tuple[tuple[int, int, Place], ...]:
-        """(start, end, "think" | "answer") of each block. One left open, as by truncation, runs to the next opening or the end.
+        """(start, end, "think" | "answer") of each block. One left open, as if cut off, runs to the next opening or
+        the end.
 
         An answer block is an answer wherever it stands: one inside the reasoning is not hidden by it.
         """
@@ -87,7 +89,7 @@ class Completion:
 
     @cached_property
     def answer(self) -> str | None:
-        """The answer, None where no answer is given. Several answer blocks are all of them: a second is no second chance."""
+        """The answer, None where none is given. Several answer blocks are all of them: a second is no second chance."""
         return self._joined("answer")
 
     @cached_property

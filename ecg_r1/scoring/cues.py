@@ -5,21 +5,26 @@ from __future__ import annotations
 import re
 
 _UPPER = (
-    r"(?:less|lower|smaller|shorter|narrower|fewer) than|below|under|up to|at most|no(?:t)? (?:more|greater|longer) than"
+    r"(?:less|lower|smaller|shorter|narrower|fewer) than|below|under|up to|at most|no(?:t)? (?:more|greater"
+    r"|longer) than"
     r"|not exceed(?:ing)?|does not exceed|<=?|≤|≦|小于|低于|少于|短于|不超过|不大于|不足|未超过"
 )
 _LOWER = (
-    r"(?:more|greater|larger|longer|higher|wider) than|above|over|exceed(?:s|ing|ed)?|at least|no(?:t)? less than|beyond"
+    r"(?:more|greater|larger|longer|higher|wider) than|above|over|exceed(?:s|ing|ed)?|at least"
+    r"|no(?:t)? less than|beyond"
     r"|>=?|≥|≧|大于|高于|长于|超过|不小于|不低于|至少"
 )
-BOUND = re.compile(rf"(?:(?P<high>{_UPPER})|(?P<low>{_LOWER})) ?(?:or equal to |about |approximately |around |the |约)?[ (]*$")
+BOUND = re.compile(
+    rf"(?:(?P<high>{_UPPER})|(?P<low>{_LOWER})) ?(?:or equal to |about |approximately |around |the |约)?[ (]*$"
+)
 BOUND_AFTER = re.compile(
     r" ?(?:(?P<high>or (?:less|shorter|lower|below)|以下|以内|之内)|(?P<low>or (?:more|longer|higher|above)|以上))"
 )
 
 # What most often stands between a name and its value: no cue among these.
 PLAIN = re.compile(
-    r"[ :=(~≈|]*(?:(?:interval|duration|complex|is|was|of|at|to|approximately|about|around|measures?|measuring|measured|间期|时限|为|约)"
+    r"[ :=(~≈|]*(?:(?:interval|duration|complex|is|was|of|at|to|approximately|about|around|measures?|measuring"
+    r"|measured|间期|时限|为|约)"
     r"[ :=(~≈|]*){0,6}"
 )
 
@@ -38,21 +43,28 @@ _GENERAL = r"reference|ref\.?|normal(?:ly)?|standard|usual(?:ly)?|expected|typic
 REFERENCE = re.compile(
     rf"(?:(?:{_GENERAL})[ :(\[]*{_LIMIT_WORDS}{{1,6}}"
     r"|[(\[,;] ?(?:nl|normal|reference|ref\.?|n|正常)[ :=]*"
-    r"|(?:than|above|below|over|under|exceed(?:s|ing)?) (?:the )?(?:upper |lower )?(?:normal|reference|expected) (?:of )?"
-    r"|(?:threshold|cut-?offs?|criteri(?:on|a)|(?:upper|lower) limits?|limits?|defined as|defined by|阈值|上限|下限|定义为)"
-    r"(?: (?:of|for|is|are|being|normal|the|a|pr|qrs|qt|qtc)){0,4}[ :(]*(?:<=?|>=?|≤|≥|(?:more|greater|less) than|over|为)?"
-    r"|(?:should|would|must|ought to|has to) (?:\w{1,12} ){0,3}(?:be|exceed|measure)?[ ]*(?:<=?|>=?|≤|≥|(?:more|greater|less) than)?"
+    r"|(?:than|above|below|over|under|exceed(?:s|ing)?) (?:the )?(?:upper |lower )?(?:normal|reference"
+    r"|expected) (?:of )?"
+    r"|(?:threshold|cut-?offs?|criteri(?:on|a)|(?:upper|lower) limits?|limits?|defined as|defined by|阈值|上限"
+    r"|下限|定义为)"
+    r"(?: (?:of|for|is|are|being|normal|the|a|pr|qrs|qt|qtc)){0,4}[ :(]*(?:<=?|>=?|≤|≥|(?:more|greater"
+    r"|less) than|over|为)?"
+    r"|(?:should|would|must|ought to|has to) (?:\w{1,12} ){0,3}(?:be|exceed|measure)?[ ]*(?:<=?|>=?|≤|≥|(?:more"
+    r"|greater|less) than)?"
     r"|(?:is|was|are|be) not|isn't|not|rather than|instead of|而非|不是|并非)[ ]*$"
 )
 REFERENCE_AFTER = re.compile(
-    r"[ ,]*(?:(?:is |being |as )?(?:the |an? )?(?:upper |lower )?(?:normal (?:range|limit|value)|reference|cut-?off|threshold|limit|criteri)"
+    r"[ ,]*(?:(?:is |being |as )?(?:the |an? )?(?:upper |lower )?(?:normal (?:range|limit|value)|reference"
+    r"|cut-?off|threshold|limit|criteri)"
     r"|正常范围|参考)"
 )
 NORMAL_AFTER = re.compile(r"[ ,]*(?:is|are|being|as|为)? ?(?:the |considered )?(?:normal|正常)")
-HYPOTHETICAL = re.compile(r"\b(?:if|would|criteria|criterion|defined|definition|requires?|when|whenever)\b|如果|若|标准")
+HYPOTHETICAL = re.compile(
+    r"\b(?:if|would|criteria|criterion|defined|definition|requires?|when|whenever)\b|如果|若|标准"
+)
 NORMAL = re.compile(r"normal|physiologic|reference|正常|参考")
 
-# Ends that textbooks give as limits of normal: a range between two of them in a sentence on what is normal is no measurement.
+# Ends that textbooks give as limits of normal: in a sentence on what is normal, a range between two is no measurement.
 TEXTBOOK = {
     "pr_ms": {110, 120, 200, 210, 220},
     "qrs_ms": {40, 50, 60, 70, 80, 90, 100, 110, 120},
@@ -66,10 +78,13 @@ TEXTBOOK = {
 
 # A name that only says where something begins or ends, and a number that is part of a formula.
 LANDMARK_BEFORE = re.compile(
-    r"(?:(?:onset|start|beginning|end|offset|peak|termination)s? of (?:the )?|each |every |(?:precede|follow)s? (?:each |every |the |a )?"
+    r"(?:(?:onset|start|beginning|end|offset|peak|termination)s? of (?:the )?|each |every |(?:precede"
+    r"|follow)s? (?:each |every |the |a )?"
     r"|preceding )$"
 )
-LANDMARK_AFTER = re.compile(r" ?(?:complex |wave )?(?:onset|offset|peak|end\b|voltage criteria|morphology|起点|终点|开始)")
+LANDMARK_AFTER = re.compile(
+    r" ?(?:complex |wave )?(?:onset|offset|peak|end\b|voltage criteria|morphology|起点|终点|开始)"
+)
 OPERAND = re.compile(r"(?:[×÷√^*]|sqrt ?\(?|\+) ?$|= ?\d*/ ?$")
 OPERATOR_NEXT = re.compile(r" ?(?:[×÷√^*]|/ ?(?:√|sqrt|\d|\(|rr)|\+ ?\d)")
 
@@ -78,23 +93,29 @@ PER_MINUTE = re.compile(r"每分钟?(?:约|大约|为)? ?$")
 NEGATIVE = re.compile(r"(?:minus|negative|负) ?$")
 IN_LEAD = re.compile(r" ?\(?(?:as )?(?:measured )?(?:in|on|from|at|for)?(?: the)? ?(?:leads?)? ?")
 CLOSELY = re.compile(
-    r" ?(?:(?:of|the|a|any|clear|discernible|identifiable|consistent|measurable|definite|visible|distinct|meaningful|reliable|valid)"
+    r" ?(?:(?:of|the|a|any|clear|discernible|identifiable|consistent|measurable|definite|visible|distinct"
+    r"|meaningful|reliable|valid)"
     r" |的|明显的?|明确的?){0,4}"
 )
 BELONGS_RIGHT = re.compile(r" ?(?:(?:for|of|as) (?:the )?)?(?:wide |narrow |long |short )?的?")
 
 # Right after its name a number without a unit is a value, however odd: "Rate 4."
-DIRECTLY = re.compile(r"(?:rate|hr|pr|qrs|qtc?|rr|axis|心率|间期|时限|电轴)[ :=(\"-]{0,3}(?:(?:interval|duration|is|of|was|at|为)[ :=]{1,2}){0,2}$")
+DIRECTLY = re.compile(
+    r"(?:rate|hr|pr|qrs|qtc?|rr|axis|心率|间期|时限|电轴)[ :=(\"-]{0,3}(?:(?:interval|duration|is|of|was|at"
+    r"|为)[ :=]{1,2}){0,2}$"
+)
 
 # A number without a unit is a value only at the end of its phrase: "PR 160, …", never "PR over 10 beats".
 PHRASE_END = re.compile(
-    r" ?(?:$|[^\w ]|(?:and|with|which|while|but|in|on|by|for|from|is|are|was|within|normal|regular|irregular|the|a|or|as"
+    r" ?(?:$|[^\w ]|(?:and|with|which|while|but|in|on|by|for|from|is|are|was|within|normal|regular|irregular|the"
+    r"|a|or|as"
     r"|indicat\w*|suggest\w*|consistent|lead|prolonged|short|wide|narrow|qrs|pr|qt|qtc|axis|rate|p|rr)\b|[\u4e00-\u9fff])"
 )
 
 # "It measures 160 ms." speaks of what the sentence before named.
 TAKES_UP = re.compile(
-    r"[ \n>|#-]*(?:(?:it|this|its|the|which|that|interval|duration|value|width|measurement|measured|measuring|measures?|is|was|at|of|to|be"
+    r"[ \n>|#-]*(?:(?:it|this|its|the|which|that|interval|duration|value|width|measurement|measured|measuring"
+    r"|measures?|is|was|at|of|to|be"
     r"|approximately|about|around|roughly|found|normal|prolonged|short|wide|narrow|slightly|mildly|significantly|其|它|约|为|测量|测得|值"
     r"|大约)[ :,(~≈]*){0,8}"
 )

@@ -38,7 +38,8 @@ TOGETHER = {"axes": ("p_axis", "axis", "t_axis")}  # one name of several things
 # Names in the order they are tried: the longer and more special first.
 _NAMES: tuple[tuple[str, str], ...] = (
     ("axes", r"p ?[-/] ?(?:qrs|r) ?[-/] ?t ax[ei]s"),
-    ("other", r"(?:pr|p-r|pq|tp) segments?|pr depression|jt(?: interval)?|qt dispersion|qrs-t angle|tpeak-tend|heart rate variability"
+    ("other", r"(?:pr|p-r|pq|tp) segments?|pr depression|jt(?: interval)?|qt dispersion|qrs-t angle|tpeak-tend"
+        r"|heart rate variability"
               r"|intrinsicoid deflection|r[- ]?wave peak time|qtd|qt离散度|pr段"),
     ("qtcf", r"qtcf|qtc ?\(?fridericia|fridericia(?:'s)? (?:corrected )?qtc?|qt ?f(?![a-z])"),
     ("qtc", r"qtcb?|qt[ -]c(?![a-z])|(?:rate[- ]|bazett[- ])?corrected (?:q-?t|qtc)"
@@ -55,7 +56,8 @@ _NAMES: tuple[tuple[str, str], ...] = (
     ("atrial_rate", r"(?:atrial|flutter|f[- ]wave) rate|心房率"),
     ("rate", r"(?:heart|ventricular|pulse|sinus|cardiac|average|mean) rate|heartbeat|heart beat|pulse|hr|vr"
              r"|rate(?! ?-)|心室率|室率|心率|频率"),
-    ("st", r"st(?:[- ]segments?)? (?:elevations?|depressions?|deviations?|level|shift)|st段?(?:抬高|压低|偏移)|st段|st"),
+    ("st", r"st(?:[- ]segments?)? (?:elevations?|depressions?|deviations?|level|shift)|st段?(?:抬高|压低|偏移)"
+        r"|st段|st"),
     ("p", r"p ?[- ]?waves?|duration of (?:the )?p|p(?= (?:duration|width|amplitude|voltage))|p ?波"),
     ("q", r"q ?[- ]?waves?|q(?= (?:duration|amplitude|in))|q ?波"),
     ("r", r"r ?[- ]?waves?|r(?= (?:amplitude|voltage|in))|r ?波"),
@@ -69,7 +71,8 @@ PER_MINUTE_BEFORE = "次, where 每分钟 stands before the number"
 UNITS: tuple[tuple[str, str, float], ...] = (
     (r"mm ?/ ?(?:s|sec|second|mv)|mm per (?:second|sec|s|mv|millivolt)|毫米/(?:秒|毫伏)", OTHER, 1.0),
     (r"ms|msecs?|millisec(?:ond)?s?|m\.?sec|毫秒", TIME, 1.0),
-    (r"b\.?p\.?m|beats? ?(?:/|per|a|each) ?min(?:ute)?s?|/ ?min(?:ute)?|min-1|per min(?:ute)?|次 ?(?:/|每) ?分钟?|次分|bts/min",
+    (r"b\.?p\.?m|beats? ?(?:/|per|a|each) ?min(?:ute)?s?|/ ?min(?:ute)?|min-1|per min(?:ute)?|次 ?(?:/"
+        r"|每) ?分钟?|次分|bts/min",
      RATE, 1.0),
     (r"µv|μv|uv|microvolts?|微伏", VOLT, 0.001),
     (r"mv|millivolts?|毫伏", VOLT, 1.0),
@@ -84,8 +87,10 @@ UNITS: tuple[tuple[str, str, float], ...] = (
 _LEADS = r"avr|avl|avf|v[1-6](?![0-9])|iii|ii|(?<=lead )i|(?<=leads )i"
 
 _CANNOT = (
-    r"(?:can ?not|can't|could not|couldn't|isn't|wasn't|aren't|not|unable to|impossible to|difficult to|hard to|no way to)"
-    r"(?: (?:be|been|reliably|accurately|clearly|possible|able|to|directly|meaningfully|formally|readily|precisely)){0,3}"
+    r"(?:can ?not|can't|could not|couldn't|isn't|wasn't|aren't|not|unable to|impossible to|difficult to|hard to"
+    r"|no way to)"
+    r"(?: (?:be|been|reliably|accurately|clearly|possible|able|to|directly|meaningfully|formally|readily"
+    r"|precisely)){0,3}"
 )
 _MEASURED = (
     r"(?:measur|determin|assess|calculat|comput|obtain|defin|evaluat|quantif|identif|discern|detect)\w{0,6}"
@@ -122,7 +127,9 @@ TOKEN = re.compile(
 @lru_cache(maxsize=1024)
 def entity(name: str) -> str:
     """Key of ENTITIES, or of TOGETHER, for a name as TOKEN found it."""
-    return next((key for key, pattern in _NAMES if re.fullmatch(pattern, name)), name)  # a lone "p" needs what follows it
+    return next(
+        (key for key, pattern in _NAMES if re.fullmatch(pattern, name)), name
+    )  # a lone "p" needs what follows it
 
 
 @lru_cache(maxsize=1024)
@@ -131,8 +138,13 @@ def unit_of(written: str) -> tuple[str, float]:
     return next((dimension, factor) for pattern, dimension, factor in UNITS if re.fullmatch(pattern, written))
 
 
-_ABBREVIATIONS = "".join(rf"(?<!{w}\.)" for w in ("approx", "ref", r"e\.g", r"i\.e", " vs", "vent", "avg", " ca", " no", "resp"))
+_ABBREVIATIONS = "".join(
+    rf"(?<!{w}\.)" for w in ("approx", "ref", r"e\.g", r"i\.e", " vs", "vent", "avg", " ca", " no", "resp")
+)
 SENTENCE_END = re.compile(rf"[;!?；。！？]|\.(?![a-z0-9,]){_ABBREVIATIONS}|\n(?<!:\n)(?<!: \n)(?<!:  \n)")
 
 # A sentence with none of these holds no quantity; most sentences do not.
-MAY_HOLD = re.compile(r"\d|\bnot?\b|can ?no|n't|\bun|absen|without|\bindet|n/a|n\.a|lack|miss|imposs|difficult|none|nil|--|[无不未消缺难测]")
+MAY_HOLD = re.compile(
+    r"\d|\bnot?\b|can ?no|n't|\bun|absen|without|\bindet|n/a|n\.a|lack|miss|imposs|difficult|none|nil|--"
+    r"|[无不未消缺难测]"
+)

@@ -13,12 +13,19 @@ from ecg_r1.scoring.verify import TOLERANCES, distance
 SHARE = 0.75  # of a phrase's content words that one clause must hold
 RELATIVE = 0.1  # tolerance of a quantity that has none of its own
 _WORD = re.compile(r"[a-z]+\d?|[\u4e00-\u9fff]")
-_CLAUSE = re.compile(r"[;!?\n。；！？，]|,(?! ?(?:and )?(?:av[rlf]|v[1-6]|i{1,3})(?![a-z]))|\.(?!\d)|\b(?:but|however|whereas|while)\b")
-_NEGATION = re.compile(r"\b(?:no|not|without|absent|absence|never|neither|nor|cannot|n't|lacks?|denies|ruled out|exclud\w{1,4})\b|n't|无|未|没有|排除|不")
-_STOP = frozenset(
-    "the a an of in at is are was were with and or to for on by from this that it its as be been there which ms bpm deg s sec mv mm"
-    " seen present noted shows show showing observed evidence approximately about around no not without absent absence any".split()
+_CLAUSE = re.compile(
+    r"[;!?\n。；！？，]|,(?! ?(?:and )?(?:av[rlf]|v[1-6]|i{1,3})(?![a-z]))|\.(?!\d)|\b(?:but|however|whereas|while)\b"
 )
+_NEGATION = re.compile(
+    r"\b(?:no|not|without|absent|absence|never|neither|nor|cannot|n't|lacks?|denies|ruled out|exclud\w{1,4})\b"
+    r"|n't|无|未|没有|排除|不"
+)
+_STOP = frozenset((
+    "a", "about", "absence", "absent", "an", "and", "any", "approximately", "are", "around", "as", "at", "be",
+    "been", "bpm", "by", "deg", "evidence", "for", "from", "in", "is", "it", "its", "mm", "ms", "mv", "no",
+    "not", "noted", "observed", "of", "on", "or", "present", "s", "sec", "seen", "show", "showing", "shows",
+    "that", "the", "there", "this", "to", "was", "were", "which", "with", "without",
+))  # fmt: skip
 
 
 def _stem(word: str) -> str:
@@ -80,4 +87,6 @@ def _quoted(text: Completion, claim: Quantity) -> bool:
     if claim.value is None or any(q.value is None for q in quotes):
         return bool(quotes) and all((q.kind, q.low, q.high) == (claim.kind, claim.low, claim.high) for q in quotes)
     tolerance = TOLERANCES.get(claim.name, RELATIVE * abs(claim.value))
-    return bool(quotes) and all(distance(claim.name, q.value, claim.value) <= tolerance for q in quotes if q.value is not None)
+    return bool(quotes) and all(
+        distance(claim.name, q.value, claim.value) <= tolerance for q in quotes if q.value is not None
+    )

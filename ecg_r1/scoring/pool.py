@@ -44,7 +44,11 @@ class RewardPool:
         """For each reward, one Score a completion. Raises RewardFailure past the error limit."""
         if len(completions) != len(cases):
             raise ValueError(f"{len(completions)} completions for {len(cases)} cases")
-        run = (lambda: work(self._workers, completions, cases)) if self._workers else lambda: self._here(completions, cases)
+        run = (
+            (lambda: work(self._workers, completions, cases))
+            if self._workers
+            else lambda: self._here(completions, cases)
+        )
         results, counts = run()
         for reward, scores, count in zip(self.rewards, results, counts, strict=True):
             self._record(reward.name, scores, count)
@@ -76,7 +80,8 @@ class RewardPool:
 
     def counters(self) -> dict[str, float]:
         """rewards/<name>/errors, /timeouts and /seconds since this was last called, for the logs."""
-        counts, self._counts = dict(self._counts), Counter()
+        counts: dict[str, float] = dict(self._counts)
+        self._counts = Counter()
         return counts
 
     def close(self) -> None:

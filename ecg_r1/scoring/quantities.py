@@ -108,7 +108,7 @@ def tokens(text: str, start: int, end: int) -> Iterator[Token]:
 
 
 class Sentence:
-    """The grammar over the tokens of one sentence, text[start:end]. previous: the sentence before it, which "it" takes up."""
+    """The grammar over the tokens of one sentence, text[start:end]. previous: the one before, which "it" takes up."""
 
     def __init__(self, text: str, start: int, end: int, previous: Sentence | None, most: int) -> None:
         self.text, self.start, self.end, self.previous, self.most = text, start, end, previous, most
@@ -127,7 +127,9 @@ class Sentence:
 
     def open_name(self) -> Token | None:
         """The last thing named that got no quantity."""
-        names = [t for i, t in enumerate(self.tokens[:BACK]) if t.kind == "name" and not t.taken and not self.landmark(i)]
+        names = [
+            t for i, t in enumerate(self.tokens[:BACK]) if t.kind == "name" and not t.taken and not self.landmark(i)
+        ]
         return names[-1] if names else None
 
     # -- which name a number belongs to -----------------------------------------------------------------------------
@@ -173,7 +175,11 @@ class Sentence:
         right = i + 1
         if dimension and self.is_name(right) and (quantity := self.fits(right, i, dimension)):
             leads_on = self.is_number(right + 1) and "," not in self.gap(right, right + 1)  # "160 ms QRS 92 ms"
-            if cues.BELONGS_RIGHT.fullmatch(self.gap(i, right)) and not (leads_on and left) and not self.landmark(right):
+            if (
+                cues.BELONGS_RIGHT.fullmatch(self.gap(i, right))
+                and not (leads_on and left)
+                and not self.landmark(right)
+            ):
                 return right, quantity
         if left:
             return left
@@ -232,14 +238,18 @@ class Sentence:
     def value(self, token: Token, unit: Token, name: str) -> float | None:
         """The number in the unit of its name; None where no unit is written and none is plausible."""
         dimension, value = DIMENSIONS[name], token.number
-        if dimension in (ANGLE, VOLT) and (token.negative or cues.NEGATIVE.search(self.text, max(0, token.start - 10), token.start)):
+        if dimension in (ANGLE, VOLT) and (
+            token.negative or cues.NEGATIVE.search(self.text, max(0, token.start - 10), token.start)
+        ):
             value = -value
         if unit.dimension:
             return max(-LARGEST, min(LARGEST, value * unit.factor))
         if dimension == TIME and SECONDS[0] <= value <= SECONDS[1]:
             value *= 1000.0
         low, high = PLAUSIBLE.get(dimension, (1.0, 0.0))
-        certain = dimension in PLAUSIBLE and cues.DIRECTLY.search(self.text, max(self.start, token.start - 40), token.start)
+        certain = dimension in PLAUSIBLE and cues.DIRECTLY.search(
+            self.text, max(self.start, token.start - 40), token.start
+        )
         return min(value, LARGEST) if certain or low <= value <= high else None
 
     def listed(self, i: int) -> list[Quantity]:
@@ -288,14 +298,14 @@ class Sentence:
             if where < i and start - self.tokens[where].end <= REACH:
                 start = self.tokens[where].start
             end = max(end, self.tokens[where].end)
-        value = ends = None
+        unit, lead, span = SYMBOLS[DIMENSIONS[name]], self.lead(i, last, where), (start, end)
         if high > low:
-            ends = low, high
-        elif bound:
-            ends = (low, None) if bound["low"] else (None, high)
-        else:
-            value = low
-        return Quantity(name, value, *(ends or (None, None)), SYMBOLS[DIMENSIONS[name]], self.lead(i, last, where), kind, (start, end))
+            return Quantity(name, None, low, high, unit, lead, kind, span)
+        if bound:
+            return Quantity(
+                name, None, low if bound["low"] else None, high if bound["high"] else None, unit, lead, kind, span
+            )
+        return Quantity(name, low, None, None, unit, lead, kind, span)
 
     def lead(self, i: int, last: int, where: int | None) -> str | None:
         """A lead named between the name and the number, or directly after the number."""
@@ -304,7 +314,11 @@ class Sentence:
                 if self.tokens[j].kind == "lead":
                     return self.tokens[j].key
         after = last + 1
-        if after < len(self.tokens) and self.tokens[after].kind == "lead" and cues.IN_LEAD.fullmatch(self.gap(last, after)):
+        if (
+            after < len(self.tokens)
+            and self.tokens[after].kind == "lead"
+            and cues.IN_LEAD.fullmatch(self.gap(last, after))
+        ):
             return self.tokens[after].key
         return None
 
@@ -315,7 +329,9 @@ class Sentence:
             where = i + 1
         else:
             before = range(i - 1, max(-1, i - BACK), -1)
-            where = next((j for j in before if self.is_name(j) and not self.tokens[j].taken and not self.landmark(j)), None)
+            where = next(
+                (j for j in before if self.is_name(j) and not self.tokens[j].taken and not self.landmark(j)), None
+            )
         if where is None:
             return
         name, token = self.tokens[where], self.tokens[i]

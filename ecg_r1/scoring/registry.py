@@ -1,4 +1,4 @@
-"""From what a recipe names to a reward that can be called: a name, `path.py:function`, a dotted path or an entry point."""
+"""From what a recipe names to a reward that can be called: a name, `path.py:function`, dotted path or entry point."""
 
 from __future__ import annotations
 
@@ -126,7 +126,8 @@ def _scope(spec: str, function: Callable[..., Any]) -> str:
     if "completions" in inspect.signature(function).parameters:
         return "trl"
     raise RewardError(
-        f'reward "{spec}": {inspect.signature(function)} is no reward; mark f(completion, case) with @reward from ecg_r1.scoring'
+        f'reward "{spec}": {inspect.signature(function)} is no reward; '
+        "mark f(completion, case) with @reward from ecg_r1.scoring"
     )
 
 

@@ -1,4 +1,4 @@
-"""What `ecg-r1 reward list` and `reward score` say: the rewards there are, and a completion's scores with their evidence."""
+"""What `ecg-r1 reward list` and `reward score` say: the rewards there are, and scores with their evidence."""
 
 from __future__ import annotations
 
@@ -31,10 +31,13 @@ def listing() -> list[dict[str, str]]:
     return rows
 
 
-def score_samples(samples: Iterable[Sample], pool: RewardPool, weights: Mapping[str, float]) -> Iterator[dict[str, Any]]:
-    """One line a sample, in order: {"id", "scores": {name: number or null}, "total", "evidence": [rows]}, and "errors" if any.
+def score_samples(
+    samples: Iterable[Sample], pool: RewardPool, weights: Mapping[str, float]
+) -> Iterator[dict[str, Any]]:
+    """A line a sample, in order: {"id", "scores": {name: number or null}, "total", "evidence", …}.
 
-    total: the weighted sum of what applies. Each evidence row says which "reward" it is of.
+    total: the weighted sum of what applies. Each evidence row says which "reward" it is of. Also "explanations" and
+    "errors", by reward.
     """
     samples = iter(samples)
     while batch := list(islice(samples, BATCH)):
@@ -54,7 +57,7 @@ def score_samples(samples: Iterable[Sample], pool: RewardPool, weights: Mapping[
 
 
 def view(sample: Sample, line: Mapping[str, Any]) -> RenderableType:
-    """A sample with its judged claims coloured, and under it each score with its explanation and each claim's reason."""
+    """A sample with its judged claims coloured; under it each score with its explanation and each claim's reason."""
     text = Text(sample.completion)
     rows = [row for row in line["evidence"] if row.get("span") and row.get("verdict") in STYLES]
     for row in rows:
@@ -70,4 +73,3 @@ def view(sample: Sample, line: Mapping[str, Any]) -> RenderableType:
 
 def _claim(row: Mapping[str, Any]) -> str:
     return f"{row['verdict']}: {row.get('text') or row.get('statement', '')} ({row.get('reason', '')})"
-

@@ -23,30 +23,40 @@ class Mention:
 
 # What ends the reach of a cue: the sentence, a tag, or a word that turns it round.
 _CLAUSE = re.compile(
-    r"[.;:!\n<>。；：！？]|\?(?! ?$)|\b(?:but|however|although|though|yet|while|whereas|instead of|nevertheless|except|hence|so|therefore|thus"
+    r"[.;:!\n<>。；：！？]|\?(?! ?$)|\b(?:but|however|although|though|yet|while|whereas|instead of|nevertheless"
+    r"|except|hence|so|therefore|thus"
     r"|confirm\w{0,4}|indicat\w{0,4}|diagnos\w{0,4})\b|但|然而|而是|因此|所以|诊断"
 )
-_OPEN = r"(?:cannot|can't|can not|could not|couldn't|not) (?:be )?(?:entirely |completely |fully )?(?:rule out|exclude|ruled out|excluded)"
+_OPEN = (
+    r"(?:cannot|can't|can not|could not|couldn't|not) (?:be )?(?:entirely |completely |fully )?"
+    r"(?:rule out|exclude|ruled out|excluded)"
+)
 _NOT_CLOSED = re.compile(rf"\b(?:{_OPEN})\b|不(?:能)?排除|不除外")
 _NOT_DENIED = re.compile(r"\b(?:not only|no change in|no longer only|no doubt|not just|without doubt|not without)\b")
 _DENIED = re.compile(
     r"\b(?:no|not|without|denies|denied|rul(?:es?|ing) out|exclud(?:es?|ing)|negative for|absence of|never|neither|nor"
-    r"|isn't|aren't|wasn't|doesn't|don't|didn't|free of|lacks?|lacking|against|rather than|instead of|fails? to|insufficient for"
+    r"|isn't|aren't|wasn't|doesn't|don't|didn't|free of|lacks?|lacking|against|rather than|instead of|fails? to"
+    r"|insufficient for"
     r"|inconsistent with|cannot be|can't be"
-    r"|(?:ruled out|excluded|absent|unlikely)(?! ?(?:[,)]|and\b)))\b|无|未见|排除|没有|并非|不是|不符合|不支持|未发现|否定|不存在|非(?!特)|未提示"
+    r"|(?:ruled out|excluded|absent|unlikely)(?! ?(?:[,)]|and\b)))\b|无|未见|排除|没有|并非|不是|不符合|不支持"
+    r"|未发现|否定|不存在|非(?!特)|未提示"
 )
 _DOUBTED = re.compile(
-    r"\b(?:possib(?:le|ly)|probabl[ey]|likely|suspect(?:ed|s)?|suspicious for|suspicion of|may|might|could|perhaps|maybe|consider(?:ed)?"
-    r"|borderline|questionable|presum(?:ed|ably)|differential|versus|vs|or|either|equivocal|uncertain|unclear|if|concern for|query)\b"
+    r"\b(?:possib(?:le|ly)|probabl[ey]|likely|suspect(?:ed|s)?|suspicious for|suspicion of|may|might|could"
+    r"|perhaps|maybe|consider(?:ed)?"
+    r"|borderline|questionable|presum(?:ed|ably)|differential|versus|vs|or|either|equivocal|uncertain|unclear|if"
+    r"|concern for|query)\b"
     r"|\?|可能|疑似|考虑|待排|或|怀疑|倾向|疑"
 )
 _BE = r"(?:is|are|was|were|has been|have been|can be|be|seems?|appears?|remains?)?"
 _DENIED_AFTER = re.compile(
-    rf"[ ,(]*{_BE} ?(?:not (?!excluded|ruled)|unlikely|absent|excluded|ruled out|negative|denied|less likely|isn't|no longer)"
+    rf"[ ,(]*{_BE} ?(?:not (?!excluded|ruled)|unlikely|absent|excluded|ruled out|negative|denied|less likely"
+    rf"|isn't|no longer)"
     r"|(?:被|已|可)?(?:排除|不存在|不支持|不成立)|不能成立"
 )
 _DOUBTED_AFTER = re.compile(
-    rf"[ ,(]*(?:\?|{_BE} ?(?:possible|probable|likely|suspected|questionable|uncertain|a possibility|considered|not excluded|not ruled out)"
+    rf"[ ,(]*(?:\?|{_BE} ?(?:possible|probable|likely|suspected|questionable|uncertain|a possibility|considered"
+    rf"|not excluded|not ruled out)"
     rf"|{_OPEN})|可能|待排|不能排除|不排除|不除外"
 )
 _OR_AFTER = re.compile(r"[ ,]*(?:(?:versus|vs|or)\b|或)")

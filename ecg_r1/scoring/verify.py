@@ -1,4 +1,4 @@
-"""Holds every quoted quantity against what was measured on the signal. Rewards and evaluation share this one judgement."""
+"""Holds every quoted quantity against what was measured on the signal: one judgement for rewards and evaluation."""
 
 from __future__ import annotations
 

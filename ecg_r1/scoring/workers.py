@@ -1,4 +1,4 @@
-"""Worker processes for rewards, each with a clock: what overruns it is killed, and the work goes on in a new process."""
+"""Worker processes for rewards, each with a clock: what overruns it is killed, and the work goes on in another."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Worker:
         self.since = time.monotonic()
 
     def limit(self) -> float:
-        """The moment at which the call in progress has taken too long: half the deadline, or what its reward has left."""
+        """The moment when the call in progress has taken too long: half the deadline, or what its reward has left."""
         if not self.ready:
             return self.since + START
         left = self.deadline - self.spent.get(self.plan[0][0], 0.0)
@@ -98,7 +98,8 @@ class Worker:
 def share(rewards: Sequence[Reward], cases: Sequence[Case], workers: int) -> list[tuple[list[int], list[Call]]]:
     """The batch as one task a worker: (its samples, its calls by places in them).
 
-    A prompt's completions stay together. Rewards that see the whole batch go to the first worker, which gets all samples.
+    A prompt's completions stay together. Rewards that see the whole batch go to the first worker, which gets all
+    samples.
     """
     whole = [r for r, reward in enumerate(rewards) if reward.scope not in ("sample", "group")]
     chunks: list[list[int]] = [[] for _ in range(workers)]
@@ -122,8 +123,10 @@ def share(rewards: Sequence[Reward], cases: Sequence[Case], workers: int) -> lis
     return tasks
 
 
-def work(workers: Sequence[Worker], texts: Sequence[str], cases: Sequence[Case]) -> tuple[list[list[Score]], list[dict[str, Any]]]:
-    """Score a batch on the workers: per reward one Score a completion, and per reward its counts of seconds and timeouts."""
+def work(
+    workers: Sequence[Worker], texts: Sequence[str], cases: Sequence[Case]
+) -> tuple[list[list[Score]], list[dict[str, Any]]]:
+    """Score a batch on the workers: for each reward one Score a completion, and its counts of seconds and timeouts."""
     rewards = workers[0].rewards
     results: list[list[Score]] = [[Score(None)] * len(texts) for _ in rewards]
     counts: list[dict[str, Any]] = [{"seconds": 0.0, "timeouts": 0} for _ in rewards]
@@ -144,7 +147,9 @@ def work(workers: Sequence[Worker], texts: Sequence[str], cases: Sequence[Case])
                 except (EOFError, ConnectionResetError):
                     code = worker.process.wait()
                     if not worker.ready:
-                        raise RuntimeError(f"a reward worker could not start (exit status {code}); its error is above") from None
+                        raise RuntimeError(
+                            f"a reward worker could not start (exit status {code}); its error is above"
+                        ) from None
                     lost, why = worker.give_up(), f"the worker process died (exit status {code})"
                 else:
                     if ended is not None:

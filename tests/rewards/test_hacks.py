@@ -33,12 +33,17 @@ def test_cheating_pays_no_more(strategy: str) -> None:
 def test_evidence_is_not_won_by_listing_phrases() -> None:
     evidence = load_reward("evidence")
     good = "<think>Step 1: Regular rhythm, rate 64 bpm.\nStep 2: PR interval 224 ms. No bundle branch block.</think>"
-    stuffed = "Regular rhythm. Irregular rhythm. Rate 64 bpm. No bundle branch block. Bundle branch block. PR interval 224 ms. "
+    stuffed = "Regular rhythm. Irregular rhythm. Rate 64 bpm. PR interval 224 ms. No bundle branch block. "
+    stuffed += "Bundle branch block. "
     noise = "ST elevation. ST depression. T inversion. Q waves. Low voltage. Tall R waves. Delta waves. U waves. " * 5
-    score = {t: evidence(Completion.parse(t), CASE).value for t in (
-        good, f"<think>Step 1: {stuffed}\nStep 2: {stuffed}</think>",
-        good.replace("No bundle", noise + "No bundle"), good.replace("No bundle", "Bundle"), good.replace("Regular", "No regular"))}  # fmt: skip
-    honest, *hacks = score.values()
+    texts = (
+        good,
+        f"<think>Step 1: {stuffed}\nStep 2: {stuffed}</think>",
+        good.replace("No bundle", noise + "No bundle"),
+        good.replace("No bundle", "Bundle"),
+        good.replace("Regular", "No regular"),
+    )
+    honest, *hacks = (evidence(Completion.parse(text), CASE).value for text in texts)
     assert honest == 1.0
     assert max(hacks) < honest
 

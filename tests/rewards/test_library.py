@@ -9,7 +9,15 @@ MEASURED = {"heart_rate_bpm": 64, "rr_ms": 938, "pr_ms": 224, "qrs_ms": 92, "qt_
 AVB = "first-degree AV block"
 
 
-def score(name: str, text: str, *, measured: dict | None = None, diagnoses: tuple[str, ...] = (AVB,), options: dict | None = None, **case):
+def score(
+    name: str,
+    text: str,
+    *,
+    measured: dict | None = None,
+    diagnoses: tuple[str, ...] = (AVB,),
+    options: dict | None = None,
+    **case,
+):
     given = Case("r", diagnoses, Measurements.from_json(MEASURED if measured is None else measured), **case)
     result = load_reward(name, options)(Completion.parse(text), given)
     return None if result is None else result.value
@@ -73,7 +81,18 @@ def test_diagnosis_does_not_apply_without_a_truth() -> None:
 
 @pytest.mark.parametrize(
     ("answer", "expected"),
-    [("B", 1), ("b", 1), ("B.", 0.5), ("(B)", 0.5), ("B) infarct", 0.5), ("option: B", 0.5), ("A or B", 0), ("A", 0), ("", 0), ("Because", 0)],
+    [
+        ("B", 1),
+        ("b", 1),
+        ("B.", 0.5),
+        ("(B)", 0.5),
+        ("B) infarct", 0.5),
+        ("option: B", 0.5),
+        ("A or B", 0),
+        ("A", 0),
+        ("", 0),
+        ("Because", 0),
+    ],
 )
 def test_choice(answer: str, expected: float) -> None:
     assert score("choice", f"<think>x</think><answer>{answer}</answer>", extra={"answer": "B"}) == expected
@@ -176,16 +195,21 @@ EVIDENCE = {
 
 
 def test_evidence_exact_is_that_of_the_paper() -> None:
-    text = "<think>**Step 1: rate** sinus rhythm. **Step 2: axis** Normal axis. **Step 4** nothing. </think><answer>x</answer>"
+    text = "<think>**Step 1: rate** sinus rhythm. **Step 2: axis** Normal axis. **Step 4** nothing. </think>"
     assert score("evidence", text, evidence=EVIDENCE, options={"mode": "exact"}) == pytest.approx((0.5 + 1 + 0) / 3)
-    assert score("evidence", text.replace("Step 2", "Step 3"), evidence=EVIDENCE, options={"mode": "exact"}) == pytest.approx(0.5 / 3)
+    assert score(
+        "evidence", text.replace("Step 2", "Step 3"), evidence=EVIDENCE, options={"mode": "exact"}
+    ) == pytest.approx(0.5 / 3)
     assert score("evidence", text.replace("think>", "thought>"), evidence=EVIDENCE, options={"mode": "exact"}) == 0
     assert score("evidence", text, options={"mode": "exact"}) is None
 
 
 def test_evidence_tolerant_reads_paraphrase_numbers_and_polarity() -> None:
     evidence = {"1": ["rate 64 bpm"], "2": ["PR interval 224 ms", "no left ventricular hypertrophy"]}
-    good = "<think>Step 1: heart rate about 65 beats per minute.\nStep 2: The PR measures 0.22 s. LVH is absent, there is no LVH.</think>"
+    good = (
+        "<think>Step 1: heart rate about 65 beats per minute.\n"
+        "Step 2: The PR measures 0.22 s. LVH is absent, there is no LVH.</think>"
+    )
     assert score("evidence", good, evidence=evidence) == 1
     assert score("evidence", good.replace("there is no LVH", "there is LVH"), evidence=evidence) == pytest.approx(0.75)
     assert score("evidence", good.replace("0.22", "0.16"), evidence=evidence) == pytest.approx(0.75)
@@ -196,7 +220,9 @@ def test_steps() -> None:
     three = f"<think>Step 1: rate 64 bpm.\nStep 2: PR 220 ms.\nStep 3: {AVB}.</think><answer>{AVB}</answer>"
     accuracy, validity = {"parts": ["accuracy"]}, {"parts": ["validity"]}
     assert score("steps", three, extra=key, options=accuracy) == pytest.approx(1.075)
-    assert score("steps", three.replace(f"<answer>{AVB}", "<answer>AF"), extra=key, options=accuracy) == pytest.approx(0.075)
+    assert score("steps", three.replace(f"<answer>{AVB}", "<answer>AF"), extra=key, options=accuracy) == pytest.approx(
+        0.075
+    )
     assert score("steps", three, options=validity) == 1
     assert score("steps", three.replace("Step 3", "Step 4"), options=validity) == 0
     assert score("steps", f"<answer>{AVB}</answer>" + three.split("<answer>")[0], options=validity) == 0

@@ -85,7 +85,10 @@ PHRASINGS: dict[str, list[tuple[str, str]]] = {
         ("a PR interval that is prolonged to 220 ms", "pr=220"),
         ("The PR interval is prolonged at 220 ms", "pr=220"),
         ("prolonged PR interval (220 ms)", "pr=220"),
-        ("The PR interval, measured from the onset of the P wave to the onset of the QRS complex, is 160 ms.", "pr=160"),
+        (
+            "The PR interval, measured from the onset of the P wave to the onset of the QRS complex, is 160 ms.",
+            "pr=160",
+        ),
         ("The QT interval, from the beginning of the QRS to the end of the T wave, measures 400 ms.", "qt=400"),
         ("a 160 ms PR interval", "pr=160"),
         ("160 ms PR interval and 92 ms QRS duration", "pr=160 qrs=92"),

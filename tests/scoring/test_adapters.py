@@ -7,9 +7,18 @@ import pytest
 from ecg_r1.scoring import RewardError
 from ecg_r1.scoring.adapters import REWARD_TYPE, easyr1_score, swift_orm, trl_reward, verl_score
 
-RIGHT = "<think>Rate 75 bpm. PR interval 160 ms. QRS duration 92 ms. QT interval 400 ms.</think><answer>normal ECG</answer>"
+RIGHT = (
+    "<think>Rate 75 bpm. PR interval 160 ms. QRS duration 92 ms. QT interval 400 ms.</think><answer>normal ECG</answer>"
+)
 WRONG = RIGHT.replace("160", "220")
-MEASURED = {"heart_rate_bpm": 75, "pr_ms": 160, "qrs_ms": 92, "qt_ms": 400, "qtc_ms": None, "unmeasurable": {"qtc_ms": "no T", "p_ms": None}}
+MEASURED = {
+    "heart_rate_bpm": 75,
+    "pr_ms": 160,
+    "qrs_ms": 92,
+    "qt_ms": 400,
+    "qtc_ms": None,
+    "unmeasurable": {"qtc_ms": "no T", "p_ms": None},
+}
 TRUTH = {"diagnoses": ["normal ECG"], "measurements": MEASURED}
 
 
@@ -18,8 +27,8 @@ def test_trl() -> None:
     logged = {}
     values = function(
         prompts=["q", "q"], completions=[RIGHT, WRONG], completion_ids=[[1], [2]], trainer_state=None,
-        diagnoses=[["normal ECG"]] * 2, measurements=[MEASURED] * 2, log_extra=lambda name, rows: logged.update({name: rows}),
-        log_metric=lambda name, value: None,
+        diagnoses=[["normal ECG"]] * 2, measurements=[MEASURED] * 2, log_extra=lambda name, rows:
+        logged.update({name: rows}), log_metric=lambda name, value: None,
     )  # fmt: skip
     assert function.__name__ == "intervals"
     assert values[0] == 1.0 > values[1]

@@ -18,14 +18,88 @@ CASE = Case(
     evidence={"1": ["no P waves", "rate 80 bpm"], "leads": ["II"], "windows": [[1.0, 1.2]]},
     extra={"answer": "B"},
 )
-RANGES = {name: (0.0, 1.0) for name in library()} | {"length": (-1.0, 0.0), "repetition": (-1.0, 0.0), "steps": (0.0, 2.1)}
+RANGES = dict.fromkeys(library(), (0.0, 1.0)) | {
+    "length": (-1.0, 0.0),
+    "repetition": (-1.0, 0.0),
+    "steps": (0.0, 2.1),
+}
 REWARDS = {name: load_reward(name) for name in RANGES}
 PIECES = st.sampled_from(
-    "PR|QRS|QT|QTc|rate|axis|P wave|RR|160|0.16|9999999999999999|1,2,3|.5|-|–|~|/|√|^|(|)|=|<|>|±| ms| s| bpm|°| mV|not measurable"
-    "|no|normal|between|and|<think>|</think>|<answer>|</answer>|<answer|atrial fibrillation|possible|LBBB|Step 1:|\n|.|,|;|:|心率|间期|房颤|次/分"
-    "|\u200b|\u202e|\0|𝟏|İ|ſ|\ud800|lead i|V1-V4|from 1.0 to 1.2 s|*|_|`|{|}|%".split("|")
+    [
+        "PR",
+        "QRS",
+        "QT",
+        "QTc",
+        "rate",
+        "axis",
+        "P wave",
+        "RR",
+        "160",
+        "0.16",
+        "9999999999999999",
+        "1,2,3",
+        ".5",
+        "-",
+        "–",
+        "~",
+        "/",
+        "√",
+        "^",
+        "(",
+        ")",
+        "=",
+        "<",
+        ">",
+        "±",
+        " ms",
+        " s",
+        " bpm",
+        "°",
+        " mV",
+        "not measurable",
+        "no",
+        "normal",
+        "between",
+        "and",
+        "<think>",
+        "</think>",
+        "<answer>",
+        "</answer>",
+        "<answer",
+        "atrial fibrillation",
+        "possible",
+        "LBBB",
+        "Step 1:",
+        "\n",
+        ".",
+        ",",
+        ";",
+        ":",
+        "心率",
+        "间期",
+        "房颤",
+        "次/分",
+        "\u200b",
+        "\u202e",
+        "\x00",
+        "𝟏",
+        "İ",
+        "ſ",
+        "�",
+        "lead i",
+        "V1-V4",
+        "from 1.0 to 1.2 s",
+        "*",
+        "_",
+        "`",
+        "{",
+        "}",
+        "%",
+    ]
 )
-TEXTS = st.one_of(st.text(max_size=300), st.lists(st.one_of(PIECES, st.just(" "), st.text(max_size=3)), max_size=60).map("".join))
+TEXTS = st.one_of(
+    st.text(max_size=300), st.lists(st.one_of(PIECES, st.just(" "), st.text(max_size=3)), max_size=60).map("".join)
+)
 
 
 def check(text: str) -> None:
@@ -65,7 +139,9 @@ def test_moving_a_quote_away_never_raises_the_score(
     also = "" if other is None else f"QT interval {other:.1f} ms. "
     near, further = sorted((near, further))
     paid = [
-        REWARDS["intervals"](Completion.parse(f"<think>{also}QT interval {measured + side * d:.1f} ms.</think>"), case).value
+        REWARDS["intervals"](
+            Completion.parse(f"<think>{also}QT interval {measured + side * d:.1f} ms.</think>"), case
+        ).value
         for d in (near, further)
         if measured + side * d > 0
     ]
@@ -73,10 +149,12 @@ def test_moving_a_quote_away_never_raises_the_score(
 
 
 HOSTILE = [
-    "PR ", "PR/", "1", "1 ", "9" , "1,", ". ", "- ", "160 ms ", "not ", "no ", "PR not measurable ", "<think>", "<answer>", "</answer><answer>",
-    "(", "((((QTc=", "=", "1=", "√", "a", "qt qtc ", "normal (", "PR (normal ", "between 1 and ", "LBBB or ", "no LBBB, ", "first-degree ",
-    "Step 1: ", "\n1. ", "心率", "PR间期", "\u200b", "\u200bP", "İ", "*", "**", "* 1", "V1-", "from 1 to ", "corrected for the ", "QTc (", "?", "possible ",
-    "it is it is ", "of the ", "ventricular ", "a-", "-1", "1-1", "1 - ", "0.1.1.1", ",,,,", "could not be reliably ",
+    "PR ", "PR/", "1", "1 ", "9", "1,", ". ", "- ", "160 ms ", "not ", "no ", "PR not measurable ",
+    "<think>", "<answer>", "</answer><answer>", "(", "((((QTc=", "=", "1=", "√", "a", "qt qtc ", "normal (",
+    "PR (normal ", "between 1 and ", "LBBB or ", "no LBBB, ", "first-degree ", "Step 1: ", "\n1. ", "心率",
+    "PR间期", "\u200b", "\u200bP", "İ", "*", "**", "* 1", "V1-", "from 1 to ", "corrected for the ", "QTc (",
+    "?", "possible ", "it is it is ", "of the ", "ventricular ", "a-", "-1", "1-1", "1 - ", "0.1.1.1",
+    ",,,,", "could not be reliably ",
 ]  # fmt: skip
 
 

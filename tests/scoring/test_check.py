@@ -1,5 +1,6 @@
 """Lines scored in order, and a user's reward tried on the shipped samples."""
 
+import io
 import json
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def test_the_readable_view_shows_text_scores_and_reasons() -> None:
     sample = next(s for s in shipped_samples() if s.id == "partly wrong")
     with RewardPool([load_reward(name) for name in WEIGHTS]) as pool:
         line = next(iter(score_samples([sample], pool, WEIGHTS)))
-    console = Console(record=True, width=160, file=open("/dev/null", "w"))
+    console = Console(record=True, width=160, file=io.StringIO())
     console.print(view(sample, line))
     text = console.export_text()
     assert "contradicted: QRS duration 134 ms (42 ms from the measured 92)" in text
@@ -67,7 +68,12 @@ def test_a_good_reward_passes() -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("raises", "KeyError: 'missing'"), ("returns_text", "not a number"), ("returns_nan", "not a finite number"), ("dies", "died")],
+    [
+        ("raises", "KeyError: 'missing'"),
+        ("returns_text", "not a number"),
+        ("returns_nan", "not a finite number"),
+        ("dies", "died"),
+    ],
 )
 def test_a_bad_reward_is_told_what_is_wrong(name: str, message: str) -> None:
     check = check_reward(f"{FILE}:{name}")
@@ -77,6 +83,15 @@ def test_a_bad_reward_is_told_what_is_wrong(name: str, message: str) -> None:
 
 def test_the_listing_names_every_reward_with_its_options() -> None:
     rows = {row["name"]: row for row in listing()}
-    assert {"format", "diagnosis", "intervals", "consistency", "arithmetic", "evidence", "steps", "localisation"} <= set(rows)
+    assert {
+        "format",
+        "diagnosis",
+        "intervals",
+        "consistency",
+        "arithmetic",
+        "evidence",
+        "steps",
+        "localisation",
+    } <= set(rows)
     assert "quantities=" in rows["intervals"]["options"]
     assert all(row["about"] and row["source"] for row in rows.values())

@@ -10,7 +10,9 @@ from ecg_r1.scoring import Case, RewardFailure, RewardPool, load_reward
 
 FILE = Path(__file__).with_name("misbehaving.py")
 MEASURED = Measurements.from_json({"heart_rate_bpm": 75, "pr_ms": 160, "qrs_ms": 92, "qt_ms": 400})
-TEXT = "<think>Rate 75 bpm. PR interval 160 ms. QRS duration 92 ms. QT interval 400 ms.</think><answer>normal ECG</answer>"
+TEXT = (
+    "<think>Rate 75 bpm. PR interval 160 ms. QRS duration 92 ms. QT interval 400 ms.</think><answer>normal ECG</answer>"
+)
 
 
 def cases(n: int, group: int = 4) -> list[Case]:
@@ -19,7 +21,9 @@ def cases(n: int, group: int = 4) -> list[Case]:
 
 def pool(*functions: str, workers: int, **limits: float) -> RewardPool:
     rewards = [load_reward(f"{FILE}:{name}") for name in functions]
-    return RewardPool([*rewards, load_reward("format"), load_reward("intervals")], workers=workers, **({"error_limit": 1.0} | limits))
+    return RewardPool(
+        [*rewards, load_reward("format"), load_reward("intervals")], workers=workers, **({"error_limit": 1.0} | limits)
+    )
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -40,7 +44,10 @@ def test_a_failure_is_recorded_on_its_samples(workers: int, name: str, error: st
 
 
 def test_a_run_stops_when_too_many_samples_fail() -> None:
-    with pool("raises", workers=0, error_limit=0.25) as p, pytest.raises(RewardFailure, match=r'"raises" failed on 8 of the last 8'):
+    with (
+        pool("raises", workers=0, error_limit=0.25) as p,
+        pytest.raises(RewardFailure, match=r'"raises" failed on 8 of the last 8'),
+    ):
         p.score([TEXT] * 8, cases(8))
 
 

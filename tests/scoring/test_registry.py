@@ -67,7 +67,11 @@ def test_a_bad_option_value_is_an_error_of_the_reward() -> None:
     from ecg_r1.scoring import Case, Completion
 
     case = Case("r", ("normal ECG",), Measurements.from_json({"pr_ms": 160}))
-    for name, options in (("format", {"think": "inside"}), ("intervals", {"quantities": ["pr"]}), ("diagnosis", {"match": "fuzzy"})):
+    for name, options in (
+        ("format", {"think": "inside"}),
+        ("intervals", {"quantities": ["pr"]}),
+        ("diagnosis", {"match": "fuzzy"}),
+    ):
         with pytest.raises(RewardError, match=name):
             load_reward(name, options)(Completion.parse("x"), case)
 
@@ -79,4 +83,6 @@ def test_the_rewards_load_no_deep_learning_library() -> None:
         "[load_reward(name) for name in library()]\n"
         "print([m for m in ('torch', 'transformers', 'trl', 'vllm') if m in sys.modules])"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
