@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
 from .glyphs import glyph_rows
 from .leads import LEADS
@@ -19,7 +20,7 @@ SPEED = 25.0  # mm a second
 GAIN = 10.0  # mm a mV
 PAPER = np.array([255, 253, 250])
 FINE, COARSE = np.array([250, 222, 220]), np.array([238, 170, 168])
-INK = np.array([12, 12, 30])
+INK = np.array([12, 12, 30], np.float32)
 MARGIN = 5.0  # mm around the traces
 PULSE = (2.5, 5.0)  # mm before the pulse, and its width of 200 ms
 
@@ -42,6 +43,20 @@ class Layout:
         """Height and width of the page."""
         width = 2 * MARGIN + sum(PULSE) + 2.5 + self.seconds * SPEED
         return 2 * MARGIN + self.rows * self.row, width
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Where a lead stands on a page: its first and last second, and the corner of its box in mm."""
+
+    lead: str
+    start: float
+    end: float
+    top: float
+    left: float
+
+    def x_mm(self, seconds: float) -> float:
+        return self.left + (seconds - self.start) * SPEED
 
 
 LAYOUTS = {
@@ -72,13 +87,14 @@ def render(
     shape = (min(round(height * scale), size or 1 << 14), min(round(width * scale), size or 1 << 14))
     ink = np.zeros(shape, np.float32)
     thickness = max(0.32 * scale, 0.7)
-    for name, sample_range, top, left in _cells(page):
-        _draw_cell(ink, record, name, sample_range, (top, left), page.row, scale, thickness)
+    for cell in cells(page):
+        _draw_cell(ink, record, cell, page.row, scale, thickness)
     _stamp_names(ink, page, scale)
     # the ink lies on the paper as much as it covers of each pixel
-    paper = _paper(shape, scale)
-    drawn = paper + ink.clip(0, 1)[..., None] * (INK - paper)
-    image = np.rint(drawn).astype(np.uint8)
+    image = _paper(shape, scale).copy()
+    inked = np.nonzero(ink)
+    below = image[inked].astype(np.float32)
+    image[inked] = np.rint(below + ink[inked][:, None] * (INK - below))
     if size is None:
         return image
     square = np.full((size, size, 3), 255, np.uint8)
@@ -87,43 +103,33 @@ def render(
     return square
 
 
-def _cells(page: Layout) -> list[tuple[str, tuple[float, float], float, float]]:
-    """(lead, seconds shown, top mm, left mm) of every trace."""
+def cells(page: Layout) -> list[Cell]:
+    """Every trace of a page."""
     start = MARGIN + sum(PULSE) + 2.5
     share = page.seconds / len(page.columns)
-    cells = []
-    for c, column in enumerate(page.columns):
-        for r, lead in enumerate(column):
-            cells.append((lead, (c * share, (c + 1) * share), MARGIN + r * page.row, start + c * share * SPEED))
-    for r, lead in enumerate(page.strip, len(page.columns[0])):
-        cells.append((lead, (0.0, page.seconds), MARGIN + r * page.row, start))
-    return cells
+    found = [
+        Cell(lead, c * share, (c + 1) * share, MARGIN + r * page.row, start + c * share * SPEED)
+        for c, column in enumerate(page.columns)
+        for r, lead in enumerate(column)
+    ]
+    below = enumerate(page.strip, len(page.columns[0]))
+    return found + [Cell(lead, 0.0, page.seconds, MARGIN + r * page.row, start) for r, lead in below]
 
 
-def _draw_cell(
-    ink: np.ndarray,
-    record: ECGRecord,
-    name: str,
-    seconds: tuple[float, float],
-    corner: tuple[float, float],
-    row: float,
-    scale: float,
-    thickness: float,
-) -> None:
-    top, left = corner
-    middle = top + 0.55 * row
-    if seconds[0] == 0:
+def _draw_cell(ink: np.ndarray, record: ECGRecord, cell: Cell, row: float, scale: float, thickness: float) -> None:
+    middle = cell.top + 0.55 * row
+    if cell.start == 0:
         x = MARGIN + np.array([0, PULSE[0], PULSE[0], sum(PULSE), sum(PULSE), sum(PULSE) + 2.0])
         pulse = np.array([0, 0, GAIN, GAIN, 0, 0])
         _polyline(ink, x * scale, (middle - pulse) * scale, thickness)
-    lead = LEADS.index(name)
-    a, b = int(seconds[0] * SAMPLING_RATE), min(int(seconds[1] * SAMPLING_RATE), record.samples)
+    lead = LEADS.index(cell.lead)
+    a, b = int(cell.start * SAMPLING_RATE), min(int(cell.end * SAMPLING_RATE), record.samples)
     if not record.lead_mask[lead] or b <= a:
         return
     trace = record.signal[lead, a:b].astype(float)
     # Real recorders centre each trace; the median is close to the isoelectric line.
     mm = np.clip((trace - np.median(record.signal[lead, : record.samples])) * GAIN, -1.4 * row, 1.2 * row)
-    x = left + (np.arange(a, b) / SAMPLING_RATE - seconds[0]) * SPEED
+    x = cell.x_mm(np.arange(a, b) / SAMPLING_RATE)
     _polyline(ink, x * scale, (middle - mm) * scale, thickness)
 
 
@@ -141,13 +147,17 @@ def _polyline(ink: np.ndarray, x: np.ndarray, y: np.ndarray, thickness: float, o
     np.minimum.at(low, slices, y)
     np.maximum.at(high, slices, y)
     inside = (edges[1:] > x[0]) & (edges[:-1] < x[-1])
-    low, high = low - thickness / 2, high + thickness / 2
+    # a square pen: as wide in a steep stroke as it is high in a level one
+    pen = max(1, round(thickness * oversampling))
+    low, high = minimum_filter1d(low, pen) - thickness / 2, maximum_filter1d(high, pen) + thickness / 2
     height = ink.shape[0]
     top = int(np.clip(np.floor(low[inside].min()), 0, height - 1))
     bottom = int(np.clip(np.ceil(high[inside].max()), top + 1, height))
-    rows = np.arange(top, bottom)[:, None]
-    cover = (np.minimum(rows + 1, high) - np.maximum(rows, low)).clip(0, 1) * inside
-    cover = cover.reshape(len(rows), len(columns), oversampling).mean(axis=2)
+    rows = np.arange(top, bottom, dtype=np.float32)[:, None]
+    low, high = low.astype(np.float32), np.where(inside, high, -1).astype(np.float32)
+    cover = np.minimum(rows + 1, high) - np.maximum(rows, low)
+    np.clip(cover, 0, 1, out=cover)
+    cover = sum(cover[:, k::oversampling] for k in range(oversampling)) / oversampling
     shown = (columns >= 0) & (columns < ink.shape[1])
     target = ink[top:bottom, columns[shown]]
     ink[top:bottom, columns[shown]] = np.maximum(target, cover[:, shown])
@@ -155,7 +165,7 @@ def _polyline(ink: np.ndarray, x: np.ndarray, y: np.ndarray, thickness: float, o
 
 @lru_cache(maxsize=8)
 def _paper(shape: tuple[int, int], scale: float) -> np.ndarray:
-    """The grid: fine lines each mm (where they can be told apart), coarse ones each 5 mm. float32 (H, W, 3)."""
+    """The grid: fine lines each mm (where they can be told apart), coarse ones each 5 mm. uint8 (H, W, 3)."""
     paper = np.broadcast_to(PAPER, (*shape, 3)).astype(np.float32)
     for spacing, colour in ((1.0, FINE), (5.0, COARSE)):
         if spacing * scale < 2.5:
@@ -164,7 +174,7 @@ def _paper(shape: tuple[int, int], scale: float) -> np.ndarray:
         ys, xs = (_line_cover(extent, spacing * scale, width) for extent in shape)
         cover = np.maximum(ys[:, None], xs[None, :])[..., None]
         paper = paper + cover * (colour - paper)
-    return paper
+    return np.rint(paper).astype(np.uint8)
 
 
 def _line_cover(extent: int, spacing: float, width: float) -> np.ndarray:
@@ -176,9 +186,9 @@ def _line_cover(extent: int, spacing: float, width: float) -> np.ndarray:
 
 
 def _stamp_names(ink: np.ndarray, page: Layout, scale: float) -> None:
-    for name, _, top, left in _cells(page):
-        letters = glyph_rows(name, max(5, round(4.0 * scale)))
-        y, x = round((top + 0.06 * page.row) * scale), round((left + 1.0) * scale)
+    for cell in cells(page):
+        letters = glyph_rows(cell.lead, max(5, round(4.0 * scale)))
+        y, x = round((cell.top + 0.06 * page.row) * scale), round((cell.left + 1.0) * scale)
         cut = letters[: max(0, ink.shape[0] - y), : max(0, ink.shape[1] - x)]
         spot = ink[y : y + cut.shape[0], x : x + cut.shape[1]]
         np.maximum(spot, cut, out=spot)

@@ -1,0 +1,46 @@
+"""A record's page with its delineation over it: what `measure` saw, for a reader to agree or not."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .beats import Unmeasurable
+from .delineate import Delineation, delineate
+from .leads import LEADS
+from .record import SAMPLING_RATE, ECGRecord
+from .render import LAYOUTS, cells, render
+
+COLOURS = {"P": (90, 160, 220), "QRS": (240, 190, 60), "T": (120, 190, 120)}
+STRENGTH = 0.45
+
+
+def annotate(record: ECGRecord, *, pixels_per_mm: float = 4.0) -> np.ndarray:
+    """The 12x1 page, with P, QRS and T of every counted beat tinted in each lead that shows them.
+
+    Returns:
+        uint8 (H, W, 3); the bare page where nothing can be measured.
+    """
+    page = render(record, layout="12x1", pixels_per_mm=pixels_per_mm)
+    try:
+        found = delineate(record.signal[:, : record.samples].astype(float), record.lead_mask)
+    except Unmeasurable:
+        return page
+    spans = _spans(found)
+    layout = LAYOUTS["12x1"]
+    for cell in cells(layout):
+        top, bottom = (round(mm * pixels_per_mm) for mm in (cell.top + 0.2 * layout.row, cell.top + 0.9 * layout.row))
+        for wave, start, end in spans if LEADS.index(cell.lead) in found.leads else ():
+            left, right = (round(cell.x_mm(sample / SAMPLING_RATE) * pixels_per_mm) for sample in (start, end))
+            patch = page[top:bottom, max(left, 0) : max(right, left + 1)]
+            patch[:] = patch * (1 - STRENGTH) + np.array(COLOURS[wave]) * STRENGTH * (patch / 255)
+    return page
+
+
+def _spans(found: Delineation) -> list[tuple[str, float, float]]:
+    """(wave, start, end) in samples of the record, for every beat that the median beat stands for."""
+    waves = [("QRS", found.qrs_onset, found.qrs_offset)]
+    for name, bounds in (("P", found.p), ("T", found.t)):
+        if len(bounds):
+            waves.append((name, float(np.median(bounds.onsets)), float(np.median(bounds.offsets))))
+    shifts = found.beat.peaks - found.beat.r
+    return [(wave, shift + start, shift + end) for shift in shifts for wave, start, end in waves]
