@@ -1,27 +1,21 @@
-"""`ecg-r1 …`: each command parses, calls one room and prints."""
+"""Commands from a corpus to a comparison: corpus, train, predict, compare, inspect."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(
-    help="Train models that reason about 12-lead ECGs, with rewards measured on the signal.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
+app = typer.Typer()
 Overrides = Annotated[list[str] | None, typer.Argument(help="key=value, over the recipe's own", show_default=False)]
 
 
 @app.command()
 def corpus(recipe: str, overrides: Overrides = None) -> None:
     """Build a corpus: records, measurements, pages, target texts."""
-    from .corpus.build import build
-    from .recipe import CorpusRecipe, RecipeError, read_recipe
+    from ..corpus.build import build
+    from ..recipe import CorpusRecipe, RecipeError, read_recipe
 
     read = read_recipe(recipe, overrides or [])
     if not isinstance(read, CorpusRecipe):
@@ -37,8 +31,8 @@ def train(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, print the resolved recipe")] = False,
 ) -> None:
     """Run a training recipe; repeat the command to resume it."""
-    from .recipe import read_recipe, to_yaml
-    from .train.launch import train as launch
+    from ..recipe import read_recipe, to_yaml
+    from ..train.launch import train as launch
 
     folder = launch(recipe, overrides or [], dry_run=dry_run)
     typer.echo(to_yaml(read_recipe(recipe, overrides or [])) if dry_run else folder)
@@ -51,7 +45,7 @@ def predict(
     max_tokens: Annotated[int, typer.Option(help="Tokens a completion may have")] = 128,
 ) -> None:
     """Greedy completions of each run's model on its held-out split."""
-    from .evaluation.predict import predict as run
+    from ..evaluation.predict import predict as run
 
     for path in run(runs, engine=engine, max_tokens=max_tokens):
         typer.echo(path)
@@ -66,8 +60,8 @@ def compare(
     max_tokens: Annotated[int, typer.Option(help="Tokens a completion may have")] = 128,
 ) -> None:
     """Compare runs on the same held-out records: table, compare.json, report.html."""
-    from .evaluation.compare import compare as run
-    from .evaluation.predict import predict
+    from ..evaluation.compare import compare as run
+    from ..evaluation.predict import predict
 
     predict(runs, engine=engine, max_tokens=max_tokens)
     run(runs, out=out, seeds=seeds or ())
@@ -81,36 +75,6 @@ def inspect(
     count: Annotated[int, typer.Option("--count", "-n", help="How many completions")] = 4,
 ) -> None:
     """Completions of a GRPO run, with their scores and what was verified in them."""
-    from .evaluation.inspect import inspect as show
+    from ..evaluation.inspect import inspect as show
 
     show(run, step=step, by=by, count=count)
-
-
-@app.command()
-def render(
-    record: Path,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The image; its ending says which kind")],
-    layout: Annotated[str, typer.Option(help="3x4, 6x2 or 12x1")] = "3x4",
-) -> None:
-    """Draw a record as a 12-lead page."""
-    from PIL import Image
-
-    from .ecg.record import read_record
-    from .ecg.render import render as draw
-
-    Image.fromarray(draw(read_record(record), layout=layout)).save(out)
-
-
-def main() -> None:
-    """Run the command line. What the user can mend is one line on stderr; everything else keeps its traceback."""
-    from .errors import UserError
-
-    try:
-        app()
-    except UserError as error:
-        typer.echo(error, err=True)
-        sys.exit(2)
-
-
-if __name__ == "__main__":
-    main()

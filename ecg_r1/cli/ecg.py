@@ -1,0 +1,99 @@
+"""Commands on records: measure, render, simulate."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer()
+Workers = Annotated[int, typer.Option(min=0, help="Processes; 0: one for each core")]
+COLUMNS = {
+    "heart_rate_bpm": "rate bpm",
+    "p_ms": "P ms",
+    "pr_ms": "PR ms",
+    "qrs_ms": "QRS ms",
+    "qt_ms": "QT ms",
+    "qtc_ms": "QTc ms",
+    "axis_deg": "axis °",
+}
+
+
+@app.command()
+def measure(
+    paths: Annotated[list[Path], typer.Argument(help="Records, or folders of them")],
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="One JSON object a record, in input order")] = False,
+    workers: Workers = 1,
+    plot: Annotated[Path | None, typer.Option(help="A folder for a page of each record with its delineation")] = None,
+) -> None:
+    """Measure intervals, rate and axis. Exit code 1 where a record cannot be read; the others are still measured."""
+    from ..ecg.batch import listed, measure_paths
+
+    records = listed(paths)
+    measured = measure_paths(records, workers=workers, plots=plot)
+    rows = []
+    for row in measured if jsonl else _progress(measured, len(records)):
+        if jsonl:
+            typer.echo(json.dumps(row, ensure_ascii=False))
+        rows.append(row)
+    if not jsonl:
+        _print_table(rows)
+    raise typer.Exit(1 if any("error" in row for row in rows) else 0)
+
+
+@app.command()
+def render(
+    record: Path,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The image; its ending says which kind")],
+    layout: Annotated[str, typer.Option(help="3x4, 6x2 or 12x1")] = "3x4",
+) -> None:
+    """Draw a record as a 12-lead page."""
+    from PIL import Image
+
+    from ..ecg.record import read_record
+    from ..ecg.render import render as draw
+
+    Image.fromarray(draw(read_record(record), layout=layout)).save(out)
+
+
+@app.command()
+def simulate(
+    n: Annotated[int, typer.Option("-n", min=1, help="How many records")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="A folder for the WFDB records and truth.csv")],
+    seed: Annotated[int, typer.Option(help="Record i depends on the seed and i alone")] = 0,
+    workers: Workers = 1,
+) -> None:
+    """Write simulated records whose intervals and diagnosis are known exactly."""
+    from ..ecg.batch import simulate_to
+
+    for _ in _progress(simulate_to(out, n, seed=seed, workers=workers), n):
+        pass
+    typer.echo(out / "truth.csv")
+
+
+def _progress(items: Iterable[Any], total: int) -> Iterable[Any]:
+    """A bar on stderr where someone is looking."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    return track(items, "", total=total, console=console, disable=not console.is_terminal, transient=True)
+
+
+def _print_table(rows: Iterable[Mapping[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("record", overflow="fold")
+    for title in COLUMNS.values():
+        table.add_column(title, justify="right")
+    table.add_column("")
+    for row in rows:
+        values = ["–" if row.get(name) is None else f"{row[name]:.0f}" for name in COLUMNS]
+        reasons = dict.fromkeys(row.get("unmeasurable", {}).values())
+        table.add_row(row["record"], *values, row.get("error") or "; ".join(reasons))
+    Console().print(table)

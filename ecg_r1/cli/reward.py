@@ -1,0 +1,82 @@
+"""Commands on rewards, which need no model and no GPU: list, score, check."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ..recipe import Reward
+
+app = typer.Typer(help="List rewards, score completions with them, try one of your own.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_() -> None:
+    """The rewards there are: name, options, what it rewards, source."""
+    from ..scoring.report import listing
+
+    for row in listing():
+        typer.echo(f"{row['name']}  {row['options']}".rstrip())
+        typer.echo(f"    {row['about']}\n    {row['source']}")
+
+
+@app.command()
+def score(
+    file: Annotated[Path, typer.Argument(help='Lines {"id", "diagnoses", "measurements" or "record", "completion"}')],
+    reward: Annotated[list[str] | None, typer.Option(help="Name, path.py:function or dotted path; repeatable")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="A GRPO recipe, for its rewards and weights")] = None,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="One JSON object a line, in input order")] = False,
+) -> None:
+    """Score completions, with the evidence for each claim. The shipped recipes' rewards unless told otherwise."""
+    from rich.console import Console
+
+    from ..ecg.measure import measure
+    from ..ecg.record import read_record
+    from ..scoring import RewardPool, load_reward
+    from ..scoring.cases import read_samples
+    from ..scoring.report import score_samples, view
+
+    wanted = _wanted(reward or [], recipe)
+    loaded = [load_reward(each.name, each.options) for each in wanted]
+    weights = {function.name: each.weight for function, each in zip(loaded, wanted, strict=True)}
+    samples = list(read_samples(file, measure=lambda path: measure(read_record(path))))
+    console = Console()
+    with RewardPool(loaded, error_limit=1.0) as pool:
+        for sample, line in zip(samples, score_samples(samples, pool, weights), strict=True):
+            if jsonl:
+                typer.echo(json.dumps(line, ensure_ascii=False))
+            else:
+                console.print(view(sample, line))
+
+
+@app.command()
+def check(spec: Annotated[str, typer.Argument(help="Name, path.py:function or dotted path")]) -> None:
+    """Try a reward on right, wrong, empty, huge and hostile completions. Exit code 1 where it fails on one."""
+    from ..scoring.check import check_reward
+
+    result = check_reward(spec)
+    width = max(len(sample.id) for sample in result.samples)
+    for sample, given in zip(result.samples, result.scores, strict=True):
+        typer.echo(
+            f"{sample.id:<{width}}  {'  n/a' if given.value is None else f'{given.value:5.2f}'}  {given.explanation}"
+        )
+    for finding in result.findings:
+        typer.echo(f"{finding.level}: {finding.message}" + (f" (sample {finding.sample})" if finding.sample else ""))
+    typer.echo(f"{'passed' if result.passed else 'failed'}, {1000 * result.seconds:.1f} ms a completion")
+    raise typer.Exit(0 if result.passed else 1)
+
+
+def _wanted(names: list[str], recipe: Path | None) -> list[Reward]:
+    from ..recipe import GRPORecipe, RecipeError, Reward, read_recipe
+    from ..scoring.adapters import WEIGHTS
+
+    if recipe is None:
+        return [Reward(name=name) for name in names] or [Reward(name=n, weight=w) for n, w in WEIGHTS.items()]
+    read = read_recipe(recipe)
+    if not isinstance(read, GRPORecipe):
+        raise RecipeError(f"{recipe}: stage is {read.stage!r}; only a GRPO recipe has rewards")
+    return [*read.rewards, *(Reward(name=name) for name in names)]
