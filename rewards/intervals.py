@@ -16,7 +16,7 @@ def intervals(
     quantities: what a reading must quote. Others that are quoted pay nothing, and count as a 0 where contradicted.
     "Not measurable" is worth 1 where it is true (no P waves, so no PR) and a number is then worth 0.
     A quantity nobody measured, or one the signal is too poor for, is left out of the mean. None where nothing is left.
-    Tolerances: `ecg_r1.scoring.verify.TOLERANCES`.
+    Tolerances: `ecg_r1.scoring.verify.TOLERANCES`, wider where the leads disagree.
     """
     unknown = [name for name in quantities if name not in TOLERANCES]
     if unknown or not quantities:
