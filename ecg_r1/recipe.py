@@ -49,6 +49,12 @@ class Reports(_Strict):
     rounded: float = Field(0.0, ge=0, le=1)
     qt_from_qrs_end: float = Field(0.0, ge=0, le=1)
 
+    @model_validator(mode="after")
+    def _leaves_something(self) -> Reports:
+        if self.boilerplate + self.rounded > 1:
+            raise ValueError("boilerplate + rounded is over 1")
+        return self
+
 
 class CorpusRecipe(_Strict):
     """Splits to build: records, measurements, pages, target texts."""

@@ -204,6 +204,22 @@ except EngineUnavailable as error:
 """
 
 
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("freeze=[visoin_tower]", "freeze: no part 'visoin_tower'; did you mean 'vision_tower'?"),
+        ("lora={target_module: [q_proj]}", 'unknown key "lora.target_module" — did you mean "target_modules"?'),
+    ],
+)
+def test_parts_and_adapters_that_do_not_exist_leave_the_run_directory_free(split, tmp_path, override, expected):
+    said = in_a_process_of_its_own(
+        "train", RECIPES / "sft.yaml", f"run={tmp_path}/run", "model=tiny", f"corpus={{train: {split}}}", override
+    )
+    assert said.returncode == 2
+    assert expected in said.stderr.splitlines()[-1]
+    assert not (tmp_path / "run").exists()
+
+
 def test_vllm_that_is_not_installed():
     pytest.importorskip("torch")
     done = subprocess.run([sys.executable, "-c", WITHOUT_VLLM], capture_output=True, text=True, check=False)

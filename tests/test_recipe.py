@@ -159,6 +159,11 @@ def test_a_source_is_either_simulated_or_recorded(tmp_path):
     assert "either `simulate: N` or `records: FOLDER`" in complaint(path)
 
 
+def test_shares_of_corruption_that_do_not_fit_together():
+    message = complaint(RECIPES / "tiny" / "corpus.yaml", "reports={boilerplate: 0.7, rounded: 0.4}")
+    assert '"reports": Value error, boilerplate + rounded is over 1' in message
+
+
 def test_options_of_a_reward_are_what_stands_beside_its_name(tmp_path):
     recipe = read_recipe(write(tmp_path / "r.yaml", GRPO))
     assert [(r.name, r.weight, r.options) for r in recipe.rewards] == [

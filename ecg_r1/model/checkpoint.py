@@ -31,7 +31,7 @@ PARTS = {
 
 
 class CheckpointError(UserError):
-    """A model spec is neither a preset nor the folder of a GEM checkpoint."""
+    """A model spec is neither a preset nor the folder of a GEM checkpoint, or names a part that GEM does not have."""
 
 
 def load_model(
@@ -76,18 +76,26 @@ def check_checkpoint(spec: str | Path) -> Path:
     return folder
 
 
-def freeze(model: nn.Module, parts: Sequence[str]) -> None:
-    """Take the named parts out of training. What no loss reaches (CLIP's last layers) is frozen in any case.
-
+def check_parts(parts: Sequence[str]) -> None:
+    """
     Raises:
-        ValueError: a part GEM does not have.
+        CheckpointError: a part GEM does not have.
     """
     for part in parts:
         if part not in PARTS:
             near = difflib.get_close_matches(part, PARTS, 1)
-            raise ValueError(
+            raise CheckpointError(
                 f"freeze: no part {part!r}; {f'did you mean {near[0]!r}?' if near else f'parts are {list(PARTS)}'}"
             )
+
+
+def freeze(model: nn.Module, parts: Sequence[str]) -> None:
+    """Take the named parts out of training. What no loss reaches (CLIP's last layers) is frozen in any case.
+
+    Raises:
+        CheckpointError: as `check_parts`.
+    """
+    check_parts(parts)
     prefixes = tuple(PARTS[part] for part in parts)
     for name, parameter in model.named_parameters():
         if name.startswith(prefixes or ("\0",)) or _beyond_loss(model, name):

@@ -2,8 +2,8 @@
 
 Stock TRL passes on the model inputs it knows by name and drops the rest without an error: a GEM would train without
 its ECG. The record index of each row therefore travels as one more row-aligned tensor, and every call of the policy
-gets the signals and pages of its rows. The only file that knows TRL's private methods; `tests/train/test_trl_seams.py`
-pins them.
+gets the signals and pages of its rows. The only file that knows the trainer's private methods;
+`tests/train/test_trl_seams.py` pins them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from trl import GRPOConfig, GRPOTrainer
 
 from ..corpus.store import RecordStore
 from ..model.processing import GEMProcessor
+from ..recipe import RecipeError
 from .credit import claim_advantages, token_spans
 from .media import Media
 from .rewards import RewardSet
@@ -123,7 +124,7 @@ def grpo_trainer(
     config.remove_unused_columns = False
     local_batch = config.per_device_train_batch_size * config.steps_per_generation
     if credit == "claim" and local_batch % config.num_generations:
-        raise ValueError(
+        raise RecipeError(
             f"credit: claim needs whole groups in each process, but {local_batch} completions a process are no multiple"
             f" of num_generations={config.num_generations}; change per_device_train_batch_size or steps_per_generation"
         )

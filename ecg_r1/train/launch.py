@@ -72,11 +72,13 @@ def _run(recipe: RunRecipe, path: str, dry_run: bool) -> Path:
     from transformers import PrinterCallback, set_seed
 
     from ..corpus.store import RecordStore
-    from ..model.checkpoint import check_checkpoint, freeze, load_model, save
+    from ..model.checkpoint import check_checkpoint, check_parts, freeze, load_model, save
     from ..model.presets import PRESETS
     from .run import RunDirectory
 
     config = _trainer_config(recipe, path)
+    peft_config = _peft_config(recipe.lora, path)
+    check_parts(recipe.freeze)
     store = RecordStore(recipe.corpus.train)
     reward_set = _reward_set(recipe, store)
     if recipe.model not in PRESETS:
@@ -91,7 +93,7 @@ def _run(recipe: RunRecipe, path: str, dry_run: bool) -> Path:
     texts = (text for example in store.examples for text in (example["question"], example["response"]))
     model, processor = load_model(recipe.model, texts=texts)
     freeze(model, recipe.freeze)
-    trainer = _trainer(recipe, run, model, processor, store, config, reward_set)
+    trainer = _trainer(recipe, run, model, processor, store, config, peft_config, reward_set)
     trainer.remove_callback(PrinterCallback)
     started, cpu = time.time(), time.process_time()
     trainer.train(resume_from_checkpoint=run.last_checkpoint())
@@ -107,7 +109,14 @@ def _run(recipe: RunRecipe, path: str, dry_run: bool) -> Path:
 
 
 def _trainer(
-    recipe: RunRecipe, run: RunDirectory, model: Any, processor: Any, store: Any, config: Any, reward_set: Any
+    recipe: RunRecipe,
+    run: RunDirectory,
+    model: Any,
+    processor: Any,
+    store: Any,
+    config: Any,
+    peft_config: Any,
+    reward_set: Any,
 ) -> Any:
     from .progress import LiveProgress
     from .run import MetricsLog
@@ -117,7 +126,6 @@ def _trainer(
         from .pretrain import pretrain_trainer
 
         return pretrain_trainer(model, processor, store, config, callbacks)
-    peft_config = _peft_config(recipe.lora)
     if isinstance(recipe, SFTRecipe):
         from .sft import sft_trainer
 
@@ -198,11 +206,15 @@ def _deepspeed(name: str | None, path: str) -> str | None:
     return str(file)
 
 
-def _peft_config(lora: dict[str, Any] | None) -> Any:
+def _peft_config(lora: dict[str, Any] | None, path: str) -> Any:
     if lora is None:
         return None
     from peft import LoraConfig
 
+    known = {field.name for field in dataclasses.fields(LoraConfig) if field.init}
+    for key in lora:
+        if key not in known:
+            raise RecipeError(f"{path}: {unknown_key(f'lora.{key}', known)}")
     return LoraConfig(**lora)
 
 
