@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
@@ -24,6 +25,7 @@ def read_cpsc(path: Path) -> RawRecord:
         RecordError: no MAT-file, or none with such a struct.
     """
     from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
 
     _refuse_bombs(path)
     try:
@@ -31,7 +33,7 @@ def read_cpsc(path: Path) -> RawRecord:
         signal = np.asarray(ecg["data"], float)
         sex, age = (str(np.ravel(ecg[field])[0]) for field in ("sex", "age"))
     except (ValueError, KeyError, IndexError, TypeError, OSError, NotImplementedError, EOFError, OverflowError,
-            UnicodeDecodeError, AttributeError, struct.error, zlib.error) as error:  # fmt: skip
+            UnicodeDecodeError, AttributeError, MemoryError, struct.error, zlib.error, MatReadError) as error:  # fmt: skip
         raise RecordError(f"{path}: not a CPSC2018 record ({str(error)[:80]})") from None
     comments = (f"Sex: {sex}", f"Age: {age}")
     return _twelve_leads(signal, path, 500.0, comments=comments, source="cpsc2018")
@@ -117,7 +119,7 @@ def read_numpy(path: Path) -> RawRecord:
     """
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, SyntaxError, TypeError, OverflowError, MemoryError) as error:
+    except (OSError, ValueError, EOFError, SyntaxError, TypeError, OverflowError, MemoryError, TokenError) as error:
         raise RecordError(f"{path}: not a NumPy array ({str(error)[:80]})") from None
     if not isinstance(array, np.ndarray) or array.ndim != 2 or 12 not in array.shape or array.dtype.kind not in "fiu":
         raise RecordError(f"{path}: an array of 12 leads by samples of mV is read")

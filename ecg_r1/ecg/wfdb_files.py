@@ -14,6 +14,7 @@ WINDOW = 12.0  # seconds decoded of a longer recording
 _LIBRARY_ERRORS = (
     ValueError, OSError, IndexError, KeyError, TypeError, AttributeError, OverflowError, RuntimeError, MemoryError,
 )  # fmt: skip
+BITS = {"8": 8, "16": 16, "24": 24, "32": 32, "61": 16, "80": 8, "160": 16, "212": 12}  # a sample, by format
 INVALID = -32768  # format 16's mark for a missing sample
 
 
@@ -77,9 +78,13 @@ def _by_file(header: Header) -> dict[str, list[SignalLine]]:
 def _read_by_library(header: Header, path: Path, wanted: int) -> tuple[np.ndarray, int]:
     import wfdb
 
-    for file in _by_file(header):
-        if not (path.parent / file).is_file():
-            raise RecordError(f"{path.parent / file}: No such file or directory")
+    for file, lines in _by_file(header).items():
+        signal_path = path.parent / file
+        if not signal_path.is_file():
+            raise RecordError(f"{signal_path}: No such file or directory")
+        bits = sum(BITS.get(line.format, 0) for line in lines)
+        if header.samples and signal_path.stat().st_size * 8 < header.samples * bits:
+            raise RecordError(f"{signal_path}: truncated: not room for {header.samples} samples")
     try:
         record = wfdb.rdrecord(str(path), sampto=wanted)
     except _LIBRARY_ERRORS as error:

@@ -44,7 +44,7 @@ class Header:
 
 _RECORD_LINE = re.compile(
     r"(?P<name>[^\s/]+)(?:/(?P<segments>\d+))?\s+(?P<signals>\d{1,9})"
-    r"(?:\s+(?P<rate>\d{1,9}(?:\.\d{0,9})?)(?:[(/]\S*)?(?:\s+(?P<samples>\d{1,18}))?)?(?:\s.*)?"
+    r"(?:\s+(?P<rate>\d{1,9}(?:\.\d{0,9})?)(?:[(/]\S*)?(?:\s+(?P<samples>\d{1,18})(?:\s.*)?)?)?"
 )
 
 _FORMAT = re.compile(r"(?P<format>\d{1,4})(?:x(?P<frames>\d+))?(?::(?P<skew>\d+))?(?:\+(?P<offset>\d{1,12}))?")

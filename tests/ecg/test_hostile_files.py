@@ -1,0 +1,151 @@
+"""Whatever a file holds, reading it ends soon, in a record or in a RecordError that names it."""
+
+import io
+import time
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ecg_r1.ecg.record import ECGRecord, RecordError, read_record, write_record
+from ecg_r1.ecg.simulate import simulate
+
+EXAMPLES = settings(max_examples=150, deadline=5000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MANY = settings(EXAMPLES, max_examples=1500)
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("good")
+    return write_record(next(iter(simulate(1, seed=2))).record, folder)
+
+
+def header(first: str, line: str = "x.dat 16 1000/mV 16 0 0 0 0 II", count: int = 1) -> str:
+    return "\n".join([first, *[line] * count])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "empty header"),
+        ("# only a comment", "empty header"),
+        (header("x 1 500 1000000000000"), "promises 1000000000000 samples"),
+        (header("x 1 500 " + "9" * 5000), "not a WFDB record line"),
+        (header("x 999999 500 5000"), "999999 signals"),
+        (header("x 2 500 5000"), "promises 2 signals but describes 1"),
+        (header("x 1 0 5000"), "0 Hz"),
+        (header("x 1 5 5000"), "5 Hz"),
+        (header("x 1 999999999 5000"), "Hz"),
+        (header("x/3 1 500 5000"), "multi-segment"),
+        (header("x 1 500 5000", "../../etc/passwd 16 1000/mV 16 0 0 0 0 II"), "outside the record's folder"),
+        (header("x 1 500 5000", "/etc/passwd 16 1000/mV 16 0 0 0 0 II"), "outside the record's folder"),
+        (header("x 1 500 5000", ".. 16 1000/mV 16 0 0 0 0 II"), "outside the record's folder"),
+        (header("x 1 500 5000", "x.dat 16 1000/furlong 16 0 0 0 0 II"), "furlong"),
+        (header("x 1 500 5000", "x.dat 16 1000/mV 16 0 0 0 0 resp"), "none of the 12 standard leads"),
+        (header("x 1 500 5000", "x.dat sixteen"), "not a WFDB signal line"),
+        (header("x 1 500 5000", "gone.dat 16 1000/mV 16 0 0 0 0 II"), "gone.dat"),
+        (header("x 1 500 100"), "0.2 s long"),
+        (header("x 1 500 50000"), "truncated"),
+        (header("x 1 500 9000", "x.dat 212 1000/mV 16 0 0 0 0 II"), "truncated"),
+    ],
+)  # fmt: skip
+def test_hostile_headers_give_one_clear_error(tmp_path, text, message):
+    (tmp_path / "x.hea").write_text(text)
+    (tmp_path / "x.dat").write_bytes(bytes(10000))
+    with pytest.raises(RecordError, match=message) as error:
+        read_record(tmp_path / "x")
+    assert str(tmp_path) in str(error.value) and len(str(error.value)) < 600
+
+
+def test_huge_headers_are_not_read_whole(tmp_path):
+    (tmp_path / "x.hea").write_bytes(b"#" * (3 << 20))
+    with pytest.raises(RecordError, match="larger than"):
+        read_record(tmp_path / "x")
+
+
+def test_a_compressed_mat_file_is_not_opened_without_limit(tmp_path):
+    bomb = zlib.compress(bytes(100 << 20), 9)
+    head = b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM"
+    (tmp_path / "x.mat").write_bytes(head + (15).to_bytes(4, "little") + len(bomb).to_bytes(4, "little") + bomb)
+    with pytest.raises(RecordError, match="once decompressed"):
+        read_record(tmp_path / "x.mat")
+
+
+def test_pickled_arrays_are_refused(tmp_path):
+    np.save(tmp_path / "x.npy", np.array([{"not": "an array"}], dtype=object), allow_pickle=True)
+    with pytest.raises(RecordError, match="not a NumPy array"):
+        read_record(tmp_path / "x.npy")
+
+
+def read_or_refuse(path) -> None:
+    start = time.monotonic()
+    try:
+        record = read_record(path)
+        assert isinstance(record, ECGRecord) and np.isfinite(record.signal).all()
+    except RecordError as error:
+        assert str(path.parent) in str(error)
+    assert time.monotonic() - start < 5
+
+
+def damaged(content: bytes, cuts: list[tuple[int, bytes]], length: float) -> bytes:
+    stream = io.BytesIO(content)
+    for place, patch in cuts:
+        stream.seek(place % max(1, len(content)))
+        stream.write(patch)
+    return stream.getvalue()[: int(length * len(content))]
+
+
+DAMAGE = st.tuples(st.lists(st.tuples(st.integers(0, 1 << 20), st.binary(max_size=12)), max_size=6), st.floats(0, 1))
+
+
+def damaged_headers(good, tmp_path, damage):
+    (tmp_path / "x.dat").write_bytes(good.with_suffix(".dat").read_bytes())
+    content = good.with_suffix(".hea").read_bytes().replace(good.name.encode(), b"x")
+    (tmp_path / "x.hea").write_bytes(damaged(content, *damage))
+    read_or_refuse(tmp_path / "x")
+
+
+@given(damage=DAMAGE)
+@EXAMPLES
+def test_damaged_headers(good, tmp_path, damage):
+    damaged_headers(good, tmp_path, damage)
+
+
+@pytest.mark.slow
+@given(damage=DAMAGE)
+@MANY
+def test_many_damaged_headers(good, tmp_path, damage):
+    damaged_headers(good, tmp_path, damage)
+
+
+@given(text=st.text(alphabet="x 0123456789./+():-#\nImVuAsd", max_size=300))
+@EXAMPLES
+def test_made_up_headers(tmp_path, text):
+    (tmp_path / "x.hea").write_text("x " + text)
+    (tmp_path / "x.dat").write_bytes(bytes(24000))
+    read_or_refuse(tmp_path / "x")
+
+
+@given(ending=st.sampled_from([".mat", ".npy", ".hdf5"]), damage=DAMAGE)
+@EXAMPLES
+def test_damaged_files_of_other_kinds(tmp_path_factory, ending, damage):
+    folder = tmp_path_factory.mktemp("other")
+    (folder / f"x{ending}").write_bytes(damaged(_file_of(ending), *damage))
+    read_or_refuse(folder / f"x{ending}")
+
+
+def _file_of(ending: str) -> bytes:
+    from scipy.io import savemat
+
+    signal, buffer = next(iter(simulate(1, seed=2))).record.signal[:, :1500], io.BytesIO()
+    if ending == ".mat":
+        savemat(buffer, {"ECG": {"sex": "Male", "age": 50, "data": signal}}, do_compression=True)
+    elif ending == ".npy":
+        np.save(buffer, signal)
+    else:
+        h5py = pytest.importorskip("h5py", reason="HDF5 records need h5py")
+        with h5py.File(buffer, "w") as file:
+            file["tracings"], file["exam_id"] = signal.T[None], np.array([1])
+    return buffer.getvalue()
