@@ -3,8 +3,8 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from ecg_r1.ecg.measure import Measurements
 
+from ecg_r1.ecg.measure import Measurements
 from ecg_r1.evaluation import cases, curves
 from ecg_r1.evaluation.compare import compare
 from ecg_r1.evaluation.metrics import judge
