@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -44,7 +44,7 @@ def build(recipe: CorpusRecipe) -> list[Path]:
 
     Raises:
         RecipeError: a folder holds a split of another recipe, or every record of a split was quarantined.
-        RecordError: a record folder is missing or empty.
+        RecordError: a record folder is missing or empty, or two records of a split have one name.
     """
     jobs = {name: _jobs(recipe, name, sources) for name, sources in recipe.splits.items()}
     return [_build_split(recipe, name, split) for name, split in jobs.items()]
@@ -59,7 +59,15 @@ def _jobs(recipe: CorpusRecipe, name: str, sources: list[Source]) -> list[Job]:
         else:
             cards = record_cards(str(source.records), source.folds)
             jobs += [Job(seed, i, card) for i, card in enumerate(cards[: source.limit])]
+    _check_names(job.card.path for job in jobs if job.card is not None)
     return jobs
+
+
+def _check_names(paths: Iterable[Path]) -> None:
+    known: dict[str, Path] = {}
+    for path in paths:
+        if known.setdefault(path.name, path) is not path:
+            raise RecordError(f"{path}: a record of this name is in the split already, {known[path.name]}; rename one")
 
 
 def _build_split(recipe: CorpusRecipe, name: str, jobs: list[Job]) -> Path:

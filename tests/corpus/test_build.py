@@ -125,6 +125,13 @@ def test_a_folder_of_records_that_is_not_there(tmp_path):
         build(corpus(tmp_path / "out", splits={"train": [{"records": str(tmp_path / "nowhere")}]}))
 
 
+def test_two_records_of_one_name(tmp_path):
+    for patient in ("p1", "p2"):
+        write_record(dataclasses.replace(simulated(), record_id="ecg"), tmp_path / "records" / patient)
+    with pytest.raises(RecordError, match=r"p2/ecg: a record of this name is in the split already, .*p1/ecg"):
+        build(corpus(tmp_path / "out", splits={"train": [{"records": str(tmp_path / "records")}]}))
+
+
 def without_lead(record: ECGRecord, lead: str) -> ECGRecord:
     return dataclasses.replace(record, record_id=f"no_{lead}", lead_mask=record.lead_mask & (np.array(LEADS) != lead))
 
