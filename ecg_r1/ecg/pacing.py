@@ -9,6 +9,7 @@ from .beats import MS, spatial_velocity
 # Bend of the raw signal before and in the QRS, over the slope of the QRS below 40 Hz. Of 500 records of LUDB and PTB-XL, the
 # unpaced ones reach 2.3; those with visible spikes begin at 5.7.
 SPIKE = 4.0
+ABOVE_NOISE = 8.0  # times the usual bend, which is that of the noise
 WIDTH = (int(6 / MS), int(14 / MS))  # samples before and after its sharpest bend that a spike covers
 
 
@@ -26,7 +27,8 @@ def spikes(raw: np.ndarray, cleaned: np.ndarray, peaks: np.ndarray) -> np.ndarra
         return starts
     places = np.array([a + int(np.argmax(bend[a : a + before + after])) for a in starts])
     steepest = np.median([slope[a + before - 2 * after : a + before + 2 * after].max() for a in starts])
-    return places + 1 if np.median(bend[places]) > SPIKE * steepest else places[:0]
+    limit = max(SPIKE * steepest, ABOVE_NOISE * np.median(bend))
+    return places + 1 if np.median(bend[places]) > limit else places[:0]
 
 
 def without(raw: np.ndarray, places: np.ndarray) -> np.ndarray:

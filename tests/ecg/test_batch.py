@@ -1,0 +1,40 @@
+import csv
+
+import pytest
+from ecg_r1.ecg.batch import listed, measure_paths, simulate_to
+from ecg_r1.ecg.measure import QUANTITIES
+from ecg_r1.ecg.record import RecordError, read_record
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_records_are_simulated_and_measured_in_order(tmp_path, workers):
+    written = list(simulate_to(tmp_path, 40, seed=9, workers=workers))
+    assert [p.name for p in written] == [f"sim_9_{i:06d}" for i in range(40)]
+    with (tmp_path / "truth.csv").open() as file:
+        truth = list(csv.DictReader(file))
+    rows = list(measure_paths([tmp_path], workers=workers))
+    assert [r["record"] for r in rows] == [str(p) for p in written]
+    for row, true, path in zip(rows, truth, written, strict=True):
+        assert set(row) == {"record", *QUANTITIES, "unmeasurable"}
+        assert true["record"] == path.name and read_record(path).diagnoses == tuple(true["diagnoses"].split("; "))
+        assert abs(row["heart_rate_bpm"] - float(true["heart_rate_bpm"])) < 3
+        assert (row["pr_ms"] is None) == (true["pr_ms"] == "") == ("pr_ms" in row["unmeasurable"])
+
+
+def test_unreadable_records_do_not_stop_the_others(tmp_path):
+    (good,) = simulate_to(tmp_path, 1, seed=1)
+    (tmp_path / "bad.hea").write_text("bad 1 500 5000\n")
+    rows = list(measure_paths([tmp_path / "bad.hea", good.with_suffix(".dat"), "missing"]))
+    assert [("error" in row) for row in rows] == [True, False, True]
+    assert rows[0]["record"] == str(tmp_path / "bad") and "describes 0" in rows[0]["error"]
+
+
+def test_pages_are_drawn(tmp_path):
+    (good,) = simulate_to(tmp_path, 1, seed=1)
+    list(measure_paths([good], plots=tmp_path / "plots"))
+    assert (tmp_path / "plots" / f"{good.name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_empty_folders_are_named(tmp_path):
+    with pytest.raises(RecordError, match="no records here"):
+        listed([tmp_path])

@@ -1,0 +1,212 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.measure import QUANTITIES, Measured, Measurements, measure
+from ecg_r1.ecg.morphology import morphology
+from ecg_r1.ecg.qtc import FORMULAE, qtc
+from ecg_r1.ecg.record import ECGRecord, read_record
+from ecg_r1.ecg.simulate import DIAGNOSES, simulate
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+SEED = 71
+
+
+@pytest.fixture(scope="module")
+def simulated():
+    return list(simulate(110, seed=SEED))
+
+
+@pytest.fixture(scope="module")
+def measured(simulated):
+    return [measure(s.record) for s in simulated]
+
+
+def errors(simulated, measured, name, diagnosis=None):
+    return np.array([
+        m.value(name) - s.truth[name]
+        for s, m in zip(simulated, measured, strict=True)
+        if s.truth[name] is not None and m.value(name) is not None and diagnosis in (None, s.record.diagnoses[0])
+    ])  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "limit"), [("pr_ms", 6), ("qrs_ms", 6), ("qt_ms", 6), ("heart_rate_bpm", 0.5), ("axis_deg", 5)])
+def test_simulated_truth_is_found(simulated, measured, name, limit):
+    assert np.median(np.abs(errors(simulated, measured, name))) <= limit
+
+
+@pytest.mark.parametrize("diagnosis", DIAGNOSES)
+@pytest.mark.parametrize("name", ["pr_ms", "qrs_ms", "qt_ms"])
+def test_no_diagnosis_is_measured_badly(simulated, measured, name, diagnosis):
+    found = errors(simulated, measured, name, diagnosis)
+    if diagnosis == "atrial fibrillation" and name == "pr_ms":
+        assert not len(found)
+    else:
+        assert len(found) >= 9 and np.median(np.abs(found)) <= 10
+
+
+def test_fibrillation_has_no_pr_and_says_so(simulated, measured):
+    wrong = 0
+    for s, m in zip(simulated, measured, strict=True):
+        without_p = s.record.diagnoses == ("atrial fibrillation",)
+        assert (m.value("pr_ms") is None) == (m.value("p_ms") is None)
+        wrong += (m.reason("pr_ms") is not None and "no P waves" in m.reason("pr_ms")) != without_p
+    assert wrong <= 1
+
+
+def test_ectopic_beats_do_not_count():
+    for s in simulate(10, seed=SEED, diagnoses=["ventricular premature complex"]):
+        m = measure(s.record)
+        assert abs(m.value("heart_rate_bpm") - s.truth["heart_rate_bpm"]) < 1
+        assert abs(m.value("qrs_ms") - s.truth["qrs_ms"]) < 20
+
+
+def test_values_carry_their_support(simulated):
+    m = measure(simulated[0].record)
+    assert m["qt_ms"].leads > 6 and m["qt_ms"].beats > 5 and m["qt_ms"].spread is not None and m["qt_ms"].reason is None
+    assert m["heart_rate_bpm"].value == pytest.approx(60000 / m["rr_ms"].value)
+
+
+def test_measurements_survive_json(simulated):
+    for s in simulated[:12]:
+        m = measure(s.record)
+        back = Measurements.from_json(json.loads(json.dumps(m.to_json())))
+        for name in QUANTITIES:
+            assert back.reason(name) == m.reason(name)
+            assert back.value(name) == (None if m.value(name) is None else pytest.approx(m.value(name), abs=0.051))
+
+
+def test_what_is_left_out_is_not_measured():
+    m = Measurements.from_json({"pr_ms": 180})
+    assert m.value("pr_ms") == 180 and m.reason("qrs_ms") == "not measured"
+    assert m.without(["pr_ms"], "no P waves").reason("pr_ms") == "no P waves"
+    with pytest.raises(ValueError, match="pr_ms"):
+        Measurements.from_json({"pr_ms": "180"})
+    with pytest.raises(ValueError, match="either"):
+        Measured(value=1.0, reason="both")
+
+
+@pytest.mark.parametrize(
+    ("signal", "reason"),
+    [
+        (np.zeros((12, 5000)), "no signal"),
+        (np.random.default_rng(0).normal(size=(12, 5000)), "no beat repeats itself: too much noise"),
+        (np.tile(np.sin(np.arange(5000) / 3000), (12, 1)), "beat"),
+    ],
+)
+def test_what_cannot_be_measured_says_why(signal, reason):
+    m = measure(ECGRecord("x", signal.astype(np.float32), np.ones(12, bool)))
+    assert all(m.value(name) is None and reason in m.reason(name) for name in QUANTITIES)
+
+
+def test_one_lead_is_enough_but_has_no_axis(simulated):
+    record = replace(simulated[0].record, lead_mask=np.array(LEADS) == "II")
+    m = measure(record)
+    assert abs(m.value("qt_ms") - simulated[0].truth["qt_ms"]) < 30 and m.reason("axis_deg") == "needs leads I and aVF"
+
+
+def test_the_library_is_there_to_compare(simulated):
+    m = measure(simulated[0].record, method="neurokit2")
+    assert m.method == "neurokit2" and abs(m.value("heart_rate_bpm") - simulated[0].truth["heart_rate_bpm"]) < 3
+    with pytest.raises(ValueError, match="there are: consensus, neurokit2"):
+        measure(simulated[0].record, method="nonsense")
+
+
+def test_a_slow_heart_has_the_shorter_qtc():
+    assert {name: round(qtc(400, 1000, name)) for name in FORMULAE} == dict.fromkeys(FORMULAE, 400)
+    assert all(qtc(400, 1200, name) < 400 < qtc(400, 800, name) for name in FORMULAE)
+    with pytest.raises(ValueError, match="RR interval"):
+        qtc(400, 0)
+
+
+def test_st_elevation_stands_where_the_infarction_is():
+    inferior, anterior = (
+        morphology(next(iter(simulate(1, seed=3, diagnoses=[f"{wall} myocardial infarction"]))).record)
+        for wall in ("inferior", "anterior")
+    )
+    assert min(inferior[lead].st_mv for lead in ("II", "III", "aVF")) > 0.1 > inferior["V2"].st_mv
+    assert min(anterior[lead].st_mv for lead in ("V2", "V3")) > 0.1 > anterior["III"].st_mv
+
+
+def spoiled(seed: int, faults: list[tuple[str, float]]) -> ECGRecord:
+    record = next(iter(simulate(1, seed=seed % 50, start=seed % 11)))
+    signal, samples, mask = record.record.signal.copy(), 5000, np.ones(12, bool)
+    rng = np.random.default_rng(seed)
+    for fault, size in faults:
+        lead, place = int(rng.integers(12)), int(rng.integers(4000))
+        if fault == "noise":
+            signal += rng.normal(0, 10 ** (3 * size - 2), signal.shape)
+        elif fault == "flat":
+            signal[lead] = 0
+        elif fault == "gap":
+            signal[:, place : place + int(2000 * size)] = size
+        elif fault == "scale":
+            signal *= 10 ** (10 * size - 5)
+        elif fault == "clip":
+            signal = np.clip(signal, -size / 5, size / 5)
+        elif fault == "short":
+            samples = 500 + int(4000 * size)
+            signal[:, samples:] = 0
+        elif fault == "missing":
+            mask &= rng.random(12) > size
+        elif fault == "spike":
+            signal[lead, place] = 100 * size
+        elif fault == "sine":
+            signal[:] = np.sin(np.arange(5000) * size * 3)
+        elif fault == "reverse":
+            signal = signal[:, ::-1].copy()
+    signal[~mask] = 0
+    return ECGRecord("spoiled", signal.astype(np.float32), mask, samples=samples)
+
+
+FAULTS = ["noise", "flat", "gap", "scale", "clip", "short", "missing", "spike", "sine", "reverse"]
+SPOILED = st.builds(spoiled, st.integers(0, 10**6), st.lists(st.tuples(st.sampled_from(FAULTS), st.floats(0, 1)), max_size=4))
+
+
+def measured_or_explained(record: ECGRecord) -> None:
+    m = measure(record)
+    for name in QUANTITIES:
+        assert m.reason(name) or np.isfinite(m.value(name)), name
+    for name in ("p_ms", "pr_ms", "qrs_ms", "qt_ms", "rr_ms"):
+        assert m.value(name) is None or m.value(name) > 0
+
+
+@given(record=SPOILED)
+@settings(max_examples=60, deadline=5000)
+def test_spoiled_records_are_measured_or_explained(record):
+    measured_or_explained(record)
+
+
+@pytest.mark.slow
+@given(record=SPOILED)
+@settings(max_examples=1500, deadline=5000)
+def test_many_spoiled_records_are_measured_or_explained(record):
+    measured_or_explained(record)
+
+
+def test_cardiologists_agree(real_records):
+    """The contract's limits, on the half of LUDB's records that no parameter was chosen on."""
+    import csv
+
+    with (real_records / "ludb/reference_intervals_median12.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if int(row["record"]) % 4 == 2]
+    limits = {"pr_ms": (6, 0.93), "qrs_ms": (7, 0.89), "qt_ms": (8, 0.89)}
+    found = {name: [] for name in limits}
+    no_p = []
+    for row in rows:
+        m = measure(read_record(real_records / f"ludb/data/{row['record']}"))
+        assert m.value("heart_rate_bpm") is not None
+        if not row["pr_ms"]:
+            no_p.append(m.value("pr_ms") is None)
+        for name in limits:
+            if row[name] and m.value(name) is not None:
+                found[name].append(m.value(name) - float(row[name]))
+    assert np.mean(no_p) >= 0.8
+    assert len(found["pr_ms"]) >= 0.95 * (len(rows) - len(no_p))
+    for name, (median, share) in limits.items():
+        error = np.array(found[name])
+        assert np.median(np.abs(error)) <= median and np.mean(np.abs(error) <= 20) >= share, name
+        assert abs(np.median(error)) <= 4, name

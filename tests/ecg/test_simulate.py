@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+from ecg_r1.ecg.criteria import holds
+from ecg_r1.ecg.diagnosis import UnknownDiagnosis, vocabulary
+from ecg_r1.ecg.heart import POPULATIONS
+from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.measure import QUANTITIES, Measurements
+from ecg_r1.ecg.simulate import DIAGNOSES, simulate
+
+
+def test_a_record_depends_on_its_seed_and_place_only():
+    whole = list(simulate(6, seed=5))
+    parts = [*simulate(2, seed=5), *simulate(4, seed=5, start=2)]
+    for a, b in zip(whole, parts, strict=True):
+        np.testing.assert_array_equal(a.record.signal, b.record.signal)
+        assert a.truth == b.truth and a.record.record_id == b.record.record_id
+    assert not np.array_equal(whole[0].record.signal, next(iter(simulate(1, seed=6))).record.signal)
+
+
+def test_diagnoses_are_balanced_and_known():
+    names = [s.record.diagnoses[0] for s in simulate(33, seed=1)]
+    assert sorted(names) == sorted(DIAGNOSES * 3)
+    assert all(vocabulary().find(name).name == name for name in POPULATIONS)
+    with pytest.raises(UnknownDiagnosis, match="there are: normal ECG"):
+        next(simulate(1, seed=1, diagnoses=["gout"]))
+
+
+def test_the_truth_meets_the_criterion_of_its_diagnosis():
+    for s in simulate(220, seed=2):
+        statement, truth = vocabulary().get(s.record.diagnoses[0]), Measurements.from_json(s.truth)
+        assert set(s.truth) == set(QUANTITIES)
+        assert statement.criterion is None or holds(statement.criterion, truth), (statement.name, s.truth)
+        if statement.name == "normal ECG":
+            assert not any(holds(v.criterion, truth) for v in vocabulary() if v.superclass and v.criterion)
+
+
+def test_intervals_vary_broadly_within_a_diagnosis():
+    for name in DIAGNOSES:
+        truths = [s.truth for s in simulate(30, seed=3, diagnoses=[name])]
+        spread = {q: np.ptp([t[q] for t in truths]) for q in ("heart_rate_bpm", "qrs_ms", "qt_ms")}
+        assert spread["heart_rate_bpm"] > 15 and spread["qrs_ms"] > 20 and spread["qt_ms"] > 50, (name, spread)
+
+
+def test_limb_leads_obey_einthoven_and_goldberger():
+    lead = dict(zip(LEADS, next(iter(simulate(1, seed=4))).record.signal, strict=True))
+    np.testing.assert_allclose(lead["I"] + lead["III"], lead["II"], atol=1e-5)
+    np.testing.assert_allclose(lead["aVR"] + lead["aVL"] + lead["aVF"], 0, atol=1e-5)
+
+
+def test_fibrillation_is_irregular_and_sinus_rhythm_is_not():
+    from ecg_r1.ecg.beats import clean, r_peaks
+
+    def irregularity(name):
+        return [np.std(rr := np.diff(r_peaks(clean(s.record.signal.astype(float))))) / rr.mean()
+                for s in simulate(8, seed=6, diagnoses=[name])]  # fmt: skip
+
+    assert min(irregularity("atrial fibrillation")) > 0.06 > max(irregularity("normal ECG"))
+
+
+def test_known_shapes():
+    def mean_beat(name, lead):
+        from ecg_r1.ecg.beats import clean, median_beat, r_peaks
+
+        shapes = []
+        for s in simulate(6, seed=7, diagnoses=[name]):
+            signal = clean(s.record.signal.astype(float))
+            beat = median_beat(signal, r_peaks(signal))
+            around = beat.signal[LEADS.index(lead), beat.r - 60 : beat.r + 60]
+            shapes.append((around.max(), around.min()))
+        return np.mean(shapes, axis=0)
+
+    highest, lowest = mean_beat("left bundle branch block", "V1")
+    assert lowest < -0.8 and highest < 0.4  # QS; the T wave is the highest
+    assert mean_beat("right bundle branch block", "V1")[0] > 0.4  # R'
+    assert mean_beat("left ventricular hypertrophy", "V5")[0] > 1.5 * mean_beat("normal ECG", "V5")[0]
