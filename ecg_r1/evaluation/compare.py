@@ -6,28 +6,16 @@ import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.evaluation.bootstrap import Tally, draw, mcnemar, paired_interval
 from ecg_r1.evaluation.metrics import Judged, chance_accuracy, judge, per_diagnosis, tallies
-from ecg_r1.evaluation.report import write_report
+from ecg_r1.evaluation.report import Comparison, write_report
 from ecg_r1.evaluation.runs import CompareError, Run, check_comparable, read_run
 from ecg_r1.evaluation.terminal import print_comparison
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What the report shows: the runs, their judged completions by run name, and `result`, which is compare.json."""
-
-    split: str
-    runs: tuple[Run, ...]
-    judged: Mapping[str, Sequence[Judged]]
-    store: RecordStore
-    result: Mapping[str, Any]
-    seed: int
 
 
 def compare(

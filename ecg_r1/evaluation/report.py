@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
+from ecg_r1.corpus.store import RecordStore
 from ecg_r1.ecg.render import render
 from ecg_r1.evaluation import cases, curves, tables
+from ecg_r1.evaluation.metrics import Judged
 from ecg_r1.evaluation.runs import Run
 from ecg_r1.evaluation.shown import HEADLINE, PER_QUANTITY, QUANTITY_TITLES, UNITS, Shown
 from ecg_r1.scoring.verify import TOLERANCES
-
-if TYPE_CHECKING:
-    from ecg_r1.evaluation.compare import Comparison
 
 REPORTS = {
     "boilerplate": "boilerplate that ignores the signal",
@@ -25,6 +25,18 @@ REPORTS = {
     "qt_from_qrs_end": "QT counted from the end of QRS, of the QT values read from the signal",
 }
 STYLE = Path(__file__).parents[1] / "data" / "report" / "report.css"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What the report shows: the runs, their judged completions by run name, and `result`, which is compare.json."""
+
+    split: str
+    runs: tuple[Run, ...]
+    judged: Mapping[str, Sequence[Judged]]
+    store: RecordStore
+    result: Mapping[str, Any]
+    seed: int
 
 
 def write_report(comparison: Comparison, path: Path) -> None:
