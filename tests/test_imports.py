@@ -79,13 +79,14 @@ def test_vllm_is_known_to_its_two_files_alone():
     assert knowing == {"model/vllm.py", "model/engine.py", "model/__init__.py"}  # the last registers the plug-in
 
 
-def test_trl_is_known_to_training_alone():
+@pytest.mark.parametrize(("library", "rooms"), [("trl", {"train"}), ("deepspeed", set()), ("neurokit2", {"ecg"})])
+def test_a_library_is_known_to_its_room_alone(library, rooms):
     knowing = {
         path.relative_to(PACKAGE).parts[0]
         for path in PACKAGE.rglob("*.py")
-        if any(name.split(".")[0] == "trl" for name in imports(path))
+        if any(name.split(".")[0] == library for name in imports(path))
     }
-    assert knowing == {"train"}
+    assert knowing == rooms  # DeepSpeed is reached through TRL and accelerate
 
 
 @pytest.mark.parametrize(
