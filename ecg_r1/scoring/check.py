@@ -70,10 +70,12 @@ def check_reward(spec: str, options: dict[str, Any] | None = None) -> Check:
 def _findings(
     scope: str, samples: Sequence[Sample], first: Sequence[Score], second: Sequence[Score], seconds: float
 ) -> list[Finding]:
+    failed: dict[str, list[str]] = {}
+    for sample, score in zip(samples, first, strict=True):
+        if score.error is not None:
+            failed.setdefault(_in_one_line(score.error), []).append(sample.id)
     found = [
-        Finding("error", (score.error or "").strip().splitlines()[-1], sample.id)
-        for sample, score in zip(samples, first, strict=True)
-        if score.error is not None
+        Finding("error", f"{message} ({len(ids)} of {len(samples)} samples)", ids[0]) for message, ids in failed.items()
     ]
     changed = [
         s.id for s, a, b in zip(samples, first, second, strict=True) if a.value != b.value and not (a.error or b.error)
@@ -108,3 +110,10 @@ def _findings(
     if seconds > SLOW:
         found.append(Finding("warning", f"{seconds * 1000:.0f} ms a completion; run it with workers"))
     return found
+
+
+def _in_one_line(error: str) -> str:
+    """The last line of a traceback, and where in the reward it was raised."""
+    lines = error.strip().splitlines()
+    places = [line.strip() for line in lines if line.strip().startswith("File ")]
+    return f"{lines[-1]}, at {places[-1].removeprefix('File ')}" if places else lines[-1]

@@ -37,7 +37,7 @@ NAME_LIST = re.compile(r"(?: ?(?:intervals?|durations?|间期|时限))? ?(?:/|,|
 
 _LIMIT_WORDS = (
     r"(?:(?:range|ranges|values?|limits?|intervals?|adults?|upper|lower|cut-?off|threshold|for|of|is|are|being|from|between|to|be|in"
-    r"|under|below|less than|up to|over|<=?|>=?|≤|≥|:|=|,|值|范围|参考|上限|下限|为|是|约|的|小于|大于|不超过)[ :(\[]*)"
+    r"|under|below|less than|up to|over|<=?|>=?|≤|≥|:|=|值|范围|参考|上限|下限|为|是|的|小于|大于|不超过)[ :(\[]*)"
 )
 _GENERAL = r"reference|ref\.?|normal(?:ly)?|standard|usual(?:ly)?|expected|typical(?:ly)?|accepted|参考|正常|标准"
 REFERENCE = re.compile(
@@ -58,7 +58,7 @@ REFERENCE_AFTER = re.compile(
     r"|cut-?off|threshold|limit|criteri)"
     r"|正常范围|参考)"
 )
-NORMAL_AFTER = re.compile(r"[ ,]*(?:is|are|being|as|为)? ?(?:the |considered )?(?:normal|正常)")
+NORMAL_AFTER = re.compile(r"[ ,]*(?:is|are|being|as|为)? ?(?:the )?(?:normal|considered|called|defined|termed|正常)")
 HYPOTHETICAL = re.compile(
     r"\b(?:if|would|criteria|criterion|defined|definition|requires?|when|whenever)\b|如果|若|标准"
 )
@@ -93,9 +93,14 @@ PER_MINUTE = re.compile(r"每分钟?(?:约|大约|为)? ?$")
 NEGATIVE = re.compile(r"(?:minus|negative|负) ?$")
 IN_LEAD = re.compile(r" ?\(?(?:as )?(?:measured )?(?:in|on|from|at|for)?(?: the)? ?(?:leads?)? ?")
 CLOSELY = re.compile(
-    r" ?(?:(?:of|the|a|any|clear|discernible|identifiable|consistent|measurable|definite|visible|distinct"
-    r"|meaningful|reliable|valid)"
-    r" |的|明显的?|明确的?){0,4}"
+    r" ?(?:(?:of|the|a|any|clear|discernible|identifiable|consistent|measurable|definite|visible|distinct|organi[sz]ed"
+    r"|recogni[sz]able|meaningful|reliable|true|valid) |的|明显的?|明确的?){0,4}"
+)
+# "No QRS widening", "P wave inversion is absent": what is absent is a finding, not the quantity.
+FINDING = re.compile(
+    r" ?(?:intervals? |durations? |complex(?:es)? |segments? |waves? |间期|波)?(?:prolong|widen|shorten|lengthen"
+    r"|abnormal|delay|chang"
+    r"|deviat|inver|enlarg|notch|fragment|alternans|dispers|elevat|depress|broaden|variab|variation|延长|增宽|缩短|异常|改变|倒置|抬高|压低)"
 )
 BELONGS_RIGHT = re.compile(r" ?(?:(?:for|of|as) (?:the )?)?(?:wide |narrow |long |short )?的?")
 
@@ -109,12 +114,13 @@ DIRECTLY = re.compile(
 PHRASE_END = re.compile(
     r" ?(?:$|[^\w ]|(?:and|with|which|while|but|in|on|by|for|from|is|are|was|within|normal|regular|irregular|the"
     r"|a|or|as"
-    r"|indicat\w*|suggest\w*|consistent|lead|prolonged|short|wide|narrow|qrs|pr|qt|qtc|axis|rate|p|rr)\b|[\u4e00-\u9fff])"
+    r"|indicat\w*|suggest\w*|consistent|lead|prolonged|short|wide|narrow)\b|(?:qrs|pr|qt|qtc|axis|rate|p|rr)(?![a-z])|[\u4e00-\u9fff])"
 )
 
 # "It measures 160 ms." speaks of what the sentence before named.
 TAKES_UP = re.compile(
-    r"[ \n>|#-]*(?:(?:it|this|its|the|which|that|interval|duration|value|width|measurement|measured|measuring"
+    r"[ \n>|#-]*(?:(?:it|this|its|the|which|that|here|but|and|so|now|however|in this (?:ecg|case|trace|tracing)"
+    r"|in (?:lead )?(?:v[1-6]|i{1,3}|av[rlf])|interval|duration|value|width|measurement|measured|measuring"
     r"|measures?|is|was|at|of|to|be"
     r"|approximately|about|around|roughly|found|normal|prolonged|short|wide|narrow|slightly|mildly|significantly|其|它|约|为|测量|测得|值"
     r"|大约)[ :,(~≈]*){0,8}"

@@ -41,7 +41,7 @@ _NAMES: tuple[tuple[str, str], ...] = (
     ("other", r"(?:pr|p-r|pq|tp) segments?|pr depression|jt(?: interval)?|qt dispersion|qrs-t angle|tpeak-tend"
         r"|heart rate variability"
               r"|intrinsicoid deflection|r[- ]?wave peak time|qtd|qt离散度|pr段"),
-    ("qtcf", r"qtcf|qtc ?\(?fridericia|fridericia(?:'s)? (?:corrected )?qtc?|qt ?f(?![a-z])"),
+    ("qtcf", r"qtcf|qtc,? ?(?:by |using |\()?fridericia|fridericia(?:'s)? (?:corrected )?qtc?|qt ?f(?![a-z])"),
     ("qtc", r"qtcb?|qt[ -]c(?![a-z])|(?:rate[- ]|bazett[- ])?corrected (?:q-?t|qtc)"
             r"|q-?t(?: interval)?,? \(?(?:rate[- ])?corrected(?: for (?:the )?(?:heart )?rate)?"
             r"|corrected(?: for (?:the )?(?:heart )?rate)?|[校矫]正后?的?(?:qtc?)?(?:间期)?"),
@@ -71,8 +71,8 @@ PER_MINUTE_BEFORE = "次, where 每分钟 stands before the number"
 UNITS: tuple[tuple[str, str, float], ...] = (
     (r"mm ?/ ?(?:s|sec|second|mv)|mm per (?:second|sec|s|mv|millivolt)|毫米/(?:秒|毫伏)", OTHER, 1.0),
     (r"ms|msecs?|millisec(?:ond)?s?|m\.?sec|毫秒", TIME, 1.0),
-    (r"b\.?p\.?m|beats? ?(?:/|per|a|each) ?min(?:ute)?s?|/ ?min(?:ute)?|min-1|per min(?:ute)?|次 ?(?:/"
-        r"|每) ?分钟?|次分|bts/min",
+    (r"b\.?p\.?m|beats? ?(?:/|per|a|each) ?min(?:ute)?s?|/ ?min(?:ute)?|min-1|per min(?:ute)?|次 ?[/每] ?(?:分钟?|min)"
+        r"|次分|bts/min",
      RATE, 1.0),
     (r"µv|μv|uv|microvolts?|微伏", VOLT, 0.001),
     (r"mv|millivolts?|毫伏", VOLT, 1.0),
@@ -94,7 +94,7 @@ _CANNOT = (
 )
 _MEASURED = (
     r"(?:measur|determin|assess|calculat|comput|obtain|defin|evaluat|quantif|identif|discern|detect)\w{0,6}"
-    r"|applicable|available|present|visible|seen"
+    r"|applicable|available|present|visible|seen|possible|feasible|exist"
 )
 _CLEAR = (
     r"(?:(?:a|any|clear|discernible|identifiable|consistent|measurable|definite|visible|distinct|organi[sz]ed|recogni[sz]able"
@@ -104,10 +104,12 @@ _ABSENT = (
     rf"{_CANNOT} (?:{_MEASURED})"
     r"|un-?measurable|immeasurable|non-?measurable|undetermin(?:ed|able)|indetermina(?:te|ble)|undefined|n/a|n\.a\."
     r"|absent|absence of|missing|lack of|lacking"
+    r"|(?:preclud|prevent|preventing|prohibit)\w{0,3} (?:the |any )?(?:measurement|assessment|determination"
+    r"|calculation) of"
     rf"|(?:no|without)(?= {_CLEAR}(?:p[- ]?waves?|pr|p-r|pq|qt|qrs)(?![a-z]))"
-    r"|(?<=: )(?:none|nil|---?)(?= ?(?:[,)|]|$))"
+    r"|(?<=[:=-] )(?:none|nil|---?)(?= ?(?:[,)|]|$))"
     r"|无法(?:准确|可靠)?(?:测量|测定|评估|确定|计算|测出|判断)|不能(?:测量|测定|评估|确定|测出)|不可(?:测量?|测定|评估)|测不出|未测出"
-    r"|未能测(?:出|量)|难以(?:测量|测定)|不适用|消失|缺失|(?:未见|无)(?=(?:明显|明确)?的?p)"
+    r"|未能测(?:出|量)|难以(?:测量|测定)|不适用|不可见|不存在|看不到|消失|缺失|(?:未见|无)(?=(?:明显|明确)?的?p)"
 )
 
 _names = "|".join(pattern for _, pattern in _NAMES)
@@ -119,7 +121,7 @@ TOKEN = re.compile(
     rf"(?<![a-z0-9])(?P<name>{_names})(?![a-z])"
     rf"|(?<![a-z])(?P<absent>{_ABSENT})"
     rf"|(?<![a-z])(?P<lead>{_LEADS})(?![a-z])"
-    rf"|(?P<sign>[-+])?(?P<number>\d+(?:[.,]\d+)*|\.\d+)(?: ?-? ?(?P<unit>{_units})(?![a-z0-9]))?"
+    rf"|(?P<sign>[-+])?(?P<number>\d+(?:[.,]\d+)*|(?<!\.)\.\d+)(?: ?-? ?(?P<unit>{_units})(?![a-z0-9]))?"
     r"|[a-z]++ ?"
 )
 
@@ -141,10 +143,7 @@ def unit_of(written: str) -> tuple[str, float]:
 _ABBREVIATIONS = "".join(
     rf"(?<!{w}\.)" for w in ("approx", "ref", r"e\.g", r"i\.e", " vs", "vent", "avg", " ca", " no", "resp")
 )
-SENTENCE_END = re.compile(rf"[;!?；。！？]|\.(?![a-z0-9,]){_ABBREVIATIONS}|\n(?<!:\n)(?<!: \n)(?<!:  \n)")
+SENTENCE_END = re.compile(rf"[;!?；。！？]|\.(?![a-z0-9,.])(?<!\.\.){_ABBREVIATIONS}|\n(?<!:\n)(?<!: \n)(?<!:  \n)")
 
-# A sentence with none of these holds no quantity; most sentences do not.
-MAY_HOLD = re.compile(
-    r"\d|\bnot?\b|can ?no|n't|\bun|absen|without|\bindet|n/a|n\.a|lack|miss|imposs|difficult|none|nil|--"
-    r"|[无不未消缺难测]"
-)
+# A sentence with neither a number nor an absence holds no quantity.
+MAY_HOLD = re.compile(rf"\d|(?<![a-z])(?:{_ABSENT})")

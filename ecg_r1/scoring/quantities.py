@@ -126,10 +126,8 @@ class Sentence:
                 yield from self.listed(i) or self.claim(i)
 
     def open_name(self) -> Token | None:
-        """The last thing named that got no quantity."""
-        names = [
-            t for i, t in enumerate(self.tokens[:BACK]) if t.kind == "name" and not t.taken and not self.landmark(i)
-        ]
+        """The last thing named, for "it" to take up."""
+        names = [t for i, t in enumerate(self.tokens[:BACK]) if t.kind == "name" and not self.landmark(i)]
         return names[-1] if names else None
 
     # -- which name a number belongs to -----------------------------------------------------------------------------
@@ -332,7 +330,7 @@ class Sentence:
             where = next(
                 (j for j in before if self.is_name(j) and not self.tokens[j].taken and not self.landmark(j)), None
             )
-        if where is None:
+        if where is None or cues.FINDING.match(self.after(where)):
             return
         name, token = self.tokens[where], self.tokens[i]
         name.taken = True

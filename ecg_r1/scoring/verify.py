@@ -42,8 +42,10 @@ def distance(name: str, quoted: float, measured: float) -> float:
 
 
 def tolerance_of(case: Case, name: str) -> float:
-    """The tolerance of a quantity, widened to the measurement's own spread (over leads; of the rate over beats), at most
-    to twice itself: what half of the leads contradict cannot be held against a quote."""
+    """The tolerance of a quantity, widened to the spread of its measurement, at most to twice itself.
+
+    The spread is over leads, of the rate over beats: what half of them contradict cannot be held against a quote.
+    """
     spread = case.measurements[name].spread or 0.0
     return min(max(TOLERANCES[name], spread), WIDEST * TOLERANCES[name])
 

@@ -187,7 +187,7 @@ PHRASINGS: dict[str, list[tuple[str, str]]] = {
         ("First-degree AV block is defined as a PR interval > 200 ms", "pr~"),
         ("The criterion for LBBB is a QRS ≥ 120 ms", "qrs~"),
         ("If the PR were more than 200 ms, it would be first-degree AV block", "pr~"),
-        ("PR interval 160 ms; 120-200 ms is normal", "pr=160"),
+        ("PR interval 160 ms; 120-200 ms is normal", "pr=160 pr~"),
         ("the 200 ms threshold for the PR interval", ""),
         ("The PR interval is 212 ms, longer than the normal 200 ms", "pr=212 pr~"),
         ("The PR interval is not 160 ms", "pr~"),

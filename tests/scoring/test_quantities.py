@@ -1,12 +1,13 @@
 """Quantities are read as a clinician would read them."""
 
 import pytest
+from held_out import HELD_OUT
 from phrasings import PHRASINGS
 
 from ecg_r1.scoring import Completion
 from ecg_r1.scoring.quantities import Quantity
 
-CASES = [(category, text, reading) for category, rows in PHRASINGS.items() for text, reading in rows]
+CASES = [(category, text, reading) for category, rows in (PHRASINGS | HELD_OUT).items() for text, reading in rows]
 SHORT = {"heart_rate_bpm": "rate", "atrial_rate_bpm": "atrial_rate"}
 
 
