@@ -23,6 +23,8 @@ FINE, COARSE = np.array([250, 222, 220]), np.array([238, 170, 168])
 INK = np.array([12, 12, 30], np.float32)
 MARGIN = 5.0  # mm around the traces
 PULSE = (2.5, 5.0)  # mm before the pulse, and its width of 200 ms
+PULSE_X = MARGIN + np.array([0, PULSE[0], PULSE[0], sum(PULSE), sum(PULSE), sum(PULSE) + 2.0])
+PULSE_MM = np.array([0, 0, GAIN, GAIN, 0, 0])  # 1 mV
 
 
 @dataclass(frozen=True)
@@ -85,16 +87,14 @@ def render(
     height, width = page.size_mm
     scale = size / max(height, width) if size else (pixels_per_mm or 4.0)
     shape = (min(round(height * scale), size or 1 << 14), min(round(width * scale), size or 1 << 14))
-    ink = np.zeros(shape, np.float32)
+    ink = np.zeros(shape, np.float32)  # how much of each pixel is inked, 0 to 1
     thickness = max(0.32 * scale, 0.7)
     for cell in cells(page):
         _draw_cell(ink, record, cell, page.row, scale, thickness)
     _stamp_names(ink, page, scale)
-    # the ink lies on the paper as much as it covers of each pixel
-    image = _paper(shape, scale).copy()
-    inked = np.nonzero(ink)
-    below = image[inked].astype(np.float32)
-    image[inked] = np.rint(below + ink[inked][:, None] * (INK - below))
+    image, bare = np.empty((*shape, 3), np.uint8), 1 - ink
+    for channel, (paper, black) in enumerate(zip(_paper(shape, scale), INK, strict=True)):
+        image[..., channel] = paper * bare + (ink * black + 0.5)
     if size is None:
         return image
     square = np.full((size, size, 3), 255, np.uint8)
@@ -117,20 +117,17 @@ def cells(page: Layout) -> list[Cell]:
 
 
 def _draw_cell(ink: np.ndarray, record: ECGRecord, cell: Cell, row: float, scale: float, thickness: float) -> None:
-    middle = cell.top + 0.55 * row
-    if cell.start == 0:
-        x = MARGIN + np.array([0, PULSE[0], PULSE[0], sum(PULSE), sum(PULSE), sum(PULSE) + 2.0])
-        pulse = np.array([0, 0, GAIN, GAIN, 0, 0])
-        _polyline(ink, x * scale, (middle - pulse) * scale, thickness)
-    lead = LEADS.index(cell.lead)
+    middle, lead = cell.top + 0.55 * row, LEADS.index(cell.lead)
+    x, mm = (PULSE_X, PULSE_MM) if cell.start == 0 else (np.empty(0), np.empty(0))
     a, b = int(cell.start * SAMPLING_RATE), min(int(cell.end * SAMPLING_RATE), record.samples)
-    if not record.lead_mask[lead] or b <= a:
-        return
-    trace = record.signal[lead, a:b].astype(float)
-    # Real recorders centre each trace; the median is close to the isoelectric line.
-    mm = np.clip((trace - np.median(record.signal[lead, : record.samples])) * GAIN, -1.4 * row, 1.2 * row)
-    x = cell.x_mm(np.arange(a, b) / SAMPLING_RATE)
-    _polyline(ink, x * scale, (middle - mm) * scale, thickness)
+    if record.lead_mask[lead] and b > a:
+        # Real recorders centre each trace; the median is close to the isoelectric line.
+        level = np.median(record.signal[lead, : record.samples])
+        trace = np.clip((record.signal[lead, a:b].astype(float) - level) * GAIN, -1.4 * row, 1.2 * row)
+        x = np.concatenate([x, cell.x_mm(np.arange(a, b) / SAMPLING_RATE)])
+        mm = np.concatenate([mm, trace])
+    if len(x):
+        _polyline(ink, x * scale, (middle - mm) * scale, thickness)
 
 
 def _polyline(ink: np.ndarray, x: np.ndarray, y: np.ndarray, thickness: float, oversampling: int = 3) -> None:
@@ -146,26 +143,33 @@ def _polyline(ink: np.ndarray, x: np.ndarray, y: np.ndarray, thickness: float, o
     slices = np.clip(((x - columns[0]) * oversampling).astype(int), 0, len(low) - 1)
     np.minimum.at(low, slices, y)
     np.maximum.at(high, slices, y)
-    inside = (edges[1:] > x[0]) & (edges[:-1] < x[-1])
     # a square pen: as wide in a steep stroke as it is high in a level one
     pen = max(1, round(thickness * oversampling))
     low, high = minimum_filter1d(low, pen) - thickness / 2, maximum_filter1d(high, pen) + thickness / 2
-    height = ink.shape[0]
-    top = int(np.clip(np.floor(low[inside].min()), 0, height - 1))
-    bottom = int(np.clip(np.ceil(high[inside].max()), top + 1, height))
-    rows = np.arange(top, bottom, dtype=np.float32)[:, None]
-    low, high = low.astype(np.float32), np.where(inside, high, -1).astype(np.float32)
-    cover = np.minimum(rows + 1, high) - np.maximum(rows, low)
-    np.clip(cover, 0, 1, out=cover)
-    cover = sum(cover[:, k::oversampling] for k in range(oversampling)) / oversampling
-    shown = (columns >= 0) & (columns < ink.shape[1])
-    target = ink[top:bottom, columns[shown]]
-    ink[top:bottom, columns[shown]] = np.maximum(target, cover[:, shown])
+    column = np.repeat(columns, oversampling)
+    drawn = (edges[1:] > x[0]) & (edges[:-1] < x[-1]) & (column >= 0) & (column < ink.shape[1])
+    low, high, column = low[drawn], high[drawn], column[drawn] - columns[0]
+    top = int(np.clip(np.floor(low.min()), 0, ink.shape[0] - 1))
+    bottom = int(np.clip(np.ceil(high.max()), top + 1, ink.shape[0]))
+    # What a span covers of a pixel is a running sum, down the column, of what begins and ends there.
+    begin, end = np.clip(low - top, 0, bottom - top), np.clip(high - top, 0, bottom - top)
+    border, sign = np.concatenate([begin, end]), np.repeat([1.0, -1.0], len(begin)) / oversampling
+    row = border.astype(int)
+    place, part = row * len(columns) + np.tile(column, 2), sign * (border - row)
+    change = np.bincount(
+        np.concatenate([place, place + len(columns)]),
+        np.concatenate([sign - part, part]),
+        (bottom - top + 2) * len(columns),
+    )
+    cover = np.cumsum(change.reshape(-1, len(columns)), axis=0)[: bottom - top]
+    left, right = max(0, -columns[0]), min(len(columns), ink.shape[1] - columns[0])
+    target = ink[top:bottom, columns[0] + left : columns[0] + right]
+    np.maximum(target, cover[:, left:right], out=target)
 
 
 @lru_cache(maxsize=8)
 def _paper(shape: tuple[int, int], scale: float) -> np.ndarray:
-    """The grid: fine lines each mm (where they can be told apart), coarse ones each 5 mm. uint8 (H, W, 3)."""
+    """The grid: fine lines each mm (where they can be told apart), coarse ones each 5 mm. float32 (3, H, W)."""
     paper = np.broadcast_to(PAPER, (*shape, 3)).astype(np.float32)
     for spacing, colour in ((1.0, FINE), (5.0, COARSE)):
         if spacing * scale < 2.5:
@@ -174,7 +178,7 @@ def _paper(shape: tuple[int, int], scale: float) -> np.ndarray:
         ys, xs = (_line_cover(extent, spacing * scale, width) for extent in shape)
         cover = np.maximum(ys[:, None], xs[None, :])[..., None]
         paper = paper + cover * (colour - paper)
-    return np.rint(paper).astype(np.uint8)
+    return np.ascontiguousarray(paper.transpose(2, 0, 1), np.float32)
 
 
 def _line_cover(extent: int, spacing: float, width: float) -> np.ndarray:

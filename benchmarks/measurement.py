@@ -1,0 +1,186 @@
+"""How well and how fast ECGs are measured: LUDB's cardiologists and simulated truth, against plain neurokit2.
+
+    python benchmarks/measurement.py [--json measurement.json] [--records 330] [--ludb FOLDER] [--quick]
+
+LUDB v1.0.1 (Kalyakulina et al., IEEE Access 2020) with the experts' intervals in `reference_intervals_median12.csv`; the
+halves are by record number: parameters were chosen on `number % 4 == 0`, and nothing on `number % 4 == 2`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from ecg_r1.ecg.measure import Measurements, measure
+from ecg_r1.ecg.record import ECGRecord, read_record
+from ecg_r1.ecg.render import LAYOUTS, render
+from ecg_r1.ecg.simulate import DIAGNOSES, simulate
+
+METHODS = ("consensus", "neurokit2", "neurokit2-prominence")
+INTERVALS = ("pr_ms", "qrs_ms", "qt_ms")
+LUDB = Path(os.environ.get("ECG_R1_RECORDS", Path(__file__).parents[1] / "../shared/ecg")) / "ludb"
+Truth = dict[str, float | None]
+SEED = 2026  # of the simulated records; none was used to choose a parameter
+
+
+def ludb(folder: Path) -> dict[str, list[tuple[ECGRecord, Truth]]]:
+    """The two halves of the records at hand, with the experts' intervals."""
+    halves: dict[str, list[tuple[ECGRecord, Truth]]] = {"LUDB, chosen on": [], "LUDB, not seen": []}
+    with (folder / "reference_intervals_median12.csv").open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            truth = {name: float(row[name]) if row[name] else None for name in (*INTERVALS, "rr_ms")}
+            truth["heart_rate_bpm"] = 60000 / truth["rr_ms"] if truth["rr_ms"] else None
+            half = "LUDB, chosen on" if int(row["record"]) % 4 == 0 else "LUDB, not seen"
+            halves[half].append((read_record(folder / "data" / row["record"]), truth))
+    return halves
+
+
+def errors(pairs: Iterable[tuple[Measurements, Truth]], name: str) -> dict[str, Any]:
+    """Errors of a quantity where the truth has it, and what is said where it has none."""
+    rows = [(m.value(name), t[name]) for m, t in pairs]
+    both = np.array([found - true for found, true in rows if found is not None and true is not None])
+    present, absent = [f for f, t in rows if t is not None], [f for f, t in rows if t is None]
+    return {
+        "n": len(both),
+        "median_error": round(float(np.median(np.abs(both))), 2) if len(both) else None,
+        "bias": round(float(np.median(both)), 2) if len(both) else None,
+        "within_20": round(float(np.mean(np.abs(both) <= 20)), 3) if len(both) else None,
+        "within_2": round(float(np.mean(np.abs(both) <= 2)), 3) if len(both) else None,
+        "reported_where_present": round(float(np.mean([f is not None for f in present])), 3) if present else None,
+        "withheld_where_absent": round(float(np.mean([f is None for f in absent])), 3) if absent else None,
+    }
+
+
+def accuracy(records: Sequence[tuple[ECGRecord, Truth]], methods: Sequence[str]) -> dict[str, Any]:
+    found = {}
+    for method in methods:
+        pairs = [(measure(record, method=method), truth) for record, truth in records]
+        found[method] = {name: errors(pairs, name) for name in (*INTERVALS, "heart_rate_bpm")}
+    return found
+
+
+def by_diagnosis(records: Sequence[tuple[ECGRecord, Truth]]) -> dict[str, Any]:
+    pairs = [(record.diagnoses[0], measure(record), truth) for record, truth in records]
+    return {
+        name: {quantity: errors([(m, t) for d, m, t in pairs if d == name], quantity) for quantity in INTERVALS}
+        for name in DIAGNOSES
+    }
+
+
+def seconds(work: Callable[[], object], times: int) -> float:
+    """Of the fastest of `times` runs: what else the machine does only ever adds to it."""
+    taken = []
+    for _ in range(times):
+        start = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - start)
+    return min(taken)
+
+
+def speed(record: ECGRecord, times: int) -> dict[str, float]:
+    """Milliseconds a record, of one process; simulated records a second."""
+    import neurokit2
+
+    def every_lead() -> None:
+        for row in record.signal:
+            neurokit2.ecg_process(row, sampling_rate=record.sampling_rate)
+
+    measure(record), render(record)
+    count = 100
+    found = {
+        "measure_ms": 1000 * seconds(lambda: measure(record), 5 * times),
+        "ecg_process_on_12_leads_ms": 1000 * seconds(every_lead, times),
+        "render_ms": 1000 * seconds(lambda: render(record), 5 * times),
+        "matplotlib_ms": 1000 * seconds(lambda: matplotlib_page(record), times),
+        "simulated_a_second_on_one_core": count / seconds(lambda: list(simulate(count, seed=SEED)), times),
+    }
+    found["measuring_is_faster_by"] = found["ecg_process_on_12_leads_ms"] / found["measure_ms"]
+    found["rendering_is_faster_by"] = found["matplotlib_ms"] / found["render_ms"]
+    return {name: round(value, 2) for name, value in found.items()}
+
+
+def matplotlib_page(record: ECGRecord) -> np.ndarray:
+    """The same page by matplotlib, as fast as it goes: one line collection for each weight of grid, one for the traces."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.collections import LineCollection
+    from matplotlib.figure import Figure
+
+    from ecg_r1.ecg.leads import LEADS
+    from ecg_r1.ecg.render import cells
+
+    layout = LAYOUTS["3x4"]
+    height, width = layout.size_mm
+    figure = Figure(figsize=(width * 4 / 100, height * 4 / 100), dpi=100)
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, width), ylim=(height, 0))
+    axes.axis("off")
+    for step, colour, weight in ((1, "#fadedc", 0.3), (5, "#eeaaa8", 0.6)):
+        lines = [[(x, 0), (x, height)] for x in np.arange(0, width, step)]
+        lines += [[(0, y), (width, y)] for y in np.arange(0, height, step)]
+        axes.add_collection(LineCollection(lines, colors=colour, linewidths=weight))
+    traces = []
+    for cell in cells(layout):
+        a, b = int(cell.start * 500), int(cell.end * 500)
+        trace = record.signal[LEADS.index(cell.lead), a:b]
+        traces.append(np.column_stack([cell.x_mm(np.arange(a, b) / 500), cell.top + 0.55 * layout.row - 10 * trace]))
+        axes.text(cell.left + 1, cell.top + 4, cell.lead)
+    axes.add_collection(LineCollection(traces, colors="#0c0c1e", linewidths=0.9))
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]
+
+
+def show(console: Console, title: str, found: dict[str, Any]) -> None:
+    table = Table(title=title, title_justify="left")
+    for column in ("", "quantity", "n", "median error", "bias", "≤ 20 ms", "reported where present", "withheld where absent"):
+        table.add_column(column, justify="left" if column in ("", "quantity") else "right")
+    for method, quantities in found.items():
+        for name, e in quantities.items():
+            near = e["within_2"] if name == "heart_rate_bpm" else e["within_20"]
+            cells = (e["n"], e["median_error"], e["bias"], near, e["reported_where_present"], e["withheld_where_absent"])
+            label = f"{name} (≤ 2 bpm)" if name == "heart_rate_bpm" else name
+            table.add_row(method, label, *("–" if cell is None else str(cell) for cell in cells))
+            method = ""
+    console.print(table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, help="file for the numbers")
+    parser.add_argument("--records", type=int, default=330, help="simulated records")
+    parser.add_argument("--ludb", type=Path, default=LUDB, help="folder of LUDB")
+    parser.add_argument("--quick", action="store_true", help="ours only, without neurokit2 beside it")
+    options = parser.parse_args()
+    console, methods = Console(), METHODS[:1] if options.quick else METHODS
+    numbers: dict[str, Any] = {}
+    if options.ludb.is_dir():
+        for half, records in ludb(options.ludb).items():
+            numbers[half] = accuracy(records, methods)
+            show(console, f"{half}: {len(records)} records", numbers[half])
+    else:
+        console.print(f"no LUDB at {options.ludb}; --ludb FOLDER names it")
+    simulated = [(s.record, s.truth) for s in simulate(options.records, seed=SEED)]
+    # The library takes 12 leads times 60 ms a record: a third of the records shows how it does.
+    numbers["simulated"] = accuracy(simulated if options.quick else simulated[: len(simulated) // 3], methods)
+    show(console, "Simulated truth", numbers["simulated"])
+    numbers["simulated by diagnosis"] = by_diagnosis(simulated)
+    show(console, f"Simulated truth by diagnosis, consensus: {len(simulated)} records", numbers["simulated by diagnosis"])
+    numbers["speed"] = speed(simulated[0][0], times=3)
+    for name, value in numbers["speed"].items():
+        console.print(f"{name.replace('_', ' '):40} {value:10.2f}")
+    if options.json:
+        options.json.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
