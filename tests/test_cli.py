@@ -161,7 +161,8 @@ def test_reward_check_passes_a_good_reward_and_fails_a_bad_one(ecg_r1, tmp_path)
     (tmp_path / "bad.py").write_text("\n".join(bad))
     said = ecg_r1("reward", "check", f"{tmp_path}/bad.py:bad")
     assert said.code == 1
-    assert "error: ZeroDivisionError: division by zero (sample empty)" in said.out
+    assert "error: ZeroDivisionError: division by zero" in said.out
+    assert "(sample empty)" in said.out
 
 
 def test_inspect_shows_a_completion_with_its_scores(ecg_r1, tmp_path):
