@@ -116,15 +116,16 @@ def verify(completion: Completion, case: Case) -> tuple[dict[str, Any], ...]:
 
 
 def settle(rows: Iterable[dict[str, Any]]) -> float | None:
-    """What all rows of one quantity are worth together: the worst of them, and nothing where quotes differ in verdict.
+    """What all rows of one quantity are worth together: the worst value, and nothing where several quotes are not all true.
 
-    A repeated quote pays once, and only while every one is supported: no quantity is won by naming several values.
-    Each row's score falls with its distance, so this can only fall too when any quote moves away from the measurement.
-    None where no row can be judged.
+    A repeated quote pays once, and only while none is contradicted: no quantity is won by naming several values. A range or
+    bound beside a value ("212 ms, > 200 ms") adds nothing. Each row's score falls with its distance, so this can only fall
+    too when any quote moves away from the measurement. None where no row can be judged.
     """
     judged = [row for row in rows if row["score"] is not None]
     if not judged:
         return None
-    if len(judged) > 1 and any(row["verdict"] != "supported" for row in judged):
+    if len(judged) > 1 and any(row["verdict"] == "contradicted" for row in judged):
         return 0.0
-    return float(min(row["score"] for row in judged))
+    exact = [row for row in judged if row["kind"] in ("value", "absent")]
+    return float(min(row["score"] for row in exact or judged))

@@ -59,3 +59,41 @@ def test_a_mention_knows_where_it_stands() -> None:
     found = Completion.parse(text).statements
     assert [m.where for m in found] == ["think", "answer", "outside"]
     assert [text[a:b] for a, b in (m.span for m in found)] == ["AF", "LBBB", "RBBB"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The PR interval is not measurable due to atrial fibrillation", [(AF, "asserted")]),
+        ("No P waves, consistent with atrial fibrillation", [(AF, "asserted")]),
+        ("No P waves consistent with atrial fibrillation", [(AF, "asserted")]),
+        ("The absence of P waves suggests atrial fibrillation", [(AF, "asserted")]),
+        ("No acute ischaemia, atrial fibrillation", [(AF, "asserted")]),
+        ("There is no LBBB, RBBB or LVH", [(LBBB, "negated"), (RBBB, "negated"), (LVH, "negated")]),
+        ("neither LBBB nor RBBB", [(LBBB, "negated"), (RBBB, "negated")]),
+        ("no LBBB, no RBBB", [(LBBB, "negated"), (RBBB, "negated")]),
+        ("no LBBB, but LVH is present", [(LBBB, "negated"), (LVH, "asserted")]),
+        ("The findings do not support AF", [(AF, "negated")]),
+        ("This does not suggest LBBB", [(LBBB, "negated")]),
+        ("AF: no; LBBB: yes", [(AF, "negated"), (LBBB, "asserted")]),
+        ("AF - absent", [(AF, "negated")]),
+        ("AF (ruled out)", [(AF, "negated")]),
+        ("LVH in the precordial leads", [(LVH, "asserted")]),
+        ("Findings insufficient for LVH", [(LVH, "negated")]),
+        ("RBBB instead of LBBB", [(RBBB, "asserted"), (LBBB, "negated")]),
+        ("AF rather than sinus rhythm", [(AF, "asserted"), ("sinus rhythm", "negated")]),
+        ("Probable LVH", [(LVH, "uncertain")]),
+        ("LVH is possible", [(LVH, "uncertain")]),
+        ("Possible LVH, AF", [(LVH, "uncertain"), (AF, "asserted")]),
+        ("Sinus rhythm without first-degree AV block", [("sinus rhythm", "asserted"), (AVB, "negated")]),
+        ("QRS is wide and therefore LBBB", [(LBBB, "asserted")]),
+        ("窦性心律，无心房颤动", [("sinus rhythm", "asserted"), (AF, "negated")]),
+        ("未见ST段改变，心房颤动", [(AF, "asserted")]),
+        ("P波消失，提示心房颤动", [(AF, "asserted")]),
+        ("无左束支传导阻滞及右束支传导阻滞", [(LBBB, "negated"), (RBBB, "negated")]),
+        ("心电图不支持心房颤动", [(AF, "negated")]),
+        ("疑似左心室肥厚", [(LVH, "uncertain")]),
+    ],
+)
+def test_the_reach_of_a_cue(text: str, expected: list[tuple[str, str]]) -> None:
+    assert [(m.name, m.polarity) for m in Completion.parse(text).statements] == expected
