@@ -89,12 +89,17 @@ def render(
     shape = (min(round(height * scale), size or 1 << 14), min(round(width * scale), size or 1 << 14))
     ink = np.zeros(shape, np.float32)  # how much of each pixel is inked, 0 to 1
     thickness = max(0.32 * scale, 0.7)
+    # Real recorders centre each trace; the median is close to the isoelectric line.
+    centred = record.signal[:, : record.samples] - np.median(record.signal[:, : record.samples], axis=1, keepdims=True)
     for cell in cells(page):
-        _draw_cell(ink, record, cell, page.row, scale, thickness)
+        trace = centred[LEADS.index(cell.lead)] if record.lead_mask[LEADS.index(cell.lead)] else centred[0, :0]
+        _draw_cell(ink, trace, cell, page.row, scale, thickness)
     _stamp_names(ink, page, scale)
     image, bare = np.empty((*shape, 3), np.uint8), 1 - ink
     for channel, (paper, black) in enumerate(zip(_paper(shape, scale), INK, strict=True)):
-        image[..., channel] = paper * bare + (ink * black + 0.5)
+        mixed = paper * bare
+        mixed += ink * black
+        image[..., channel] = mixed
     if size is None:
         return image
     square = np.full((size, size, 3), 255, np.uint8)
@@ -116,18 +121,15 @@ def cells(page: Layout) -> list[Cell]:
     return found + [Cell(lead, 0.0, page.seconds, MARGIN + r * page.row, start) for r, lead in below]
 
 
-def _draw_cell(ink: np.ndarray, record: ECGRecord, cell: Cell, row: float, scale: float, thickness: float) -> None:
-    middle, lead = cell.top + 0.55 * row, LEADS.index(cell.lead)
+def _draw_cell(ink: np.ndarray, trace: np.ndarray, cell: Cell, row: float, scale: float, thickness: float) -> None:
+    """trace: mV of the whole record, empty where the lead is missing."""
     x, mm = (PULSE_X, PULSE_MM) if cell.start == 0 else (np.empty(0), np.empty(0))
-    a, b = int(cell.start * SAMPLING_RATE), min(int(cell.end * SAMPLING_RATE), record.samples)
-    if record.lead_mask[lead] and b > a:
-        # Real recorders centre each trace; the median is close to the isoelectric line.
-        level = np.median(record.signal[lead, : record.samples])
-        trace = np.clip((record.signal[lead, a:b].astype(float) - level) * GAIN, -1.4 * row, 1.2 * row)
+    a, b = int(cell.start * SAMPLING_RATE), min(int(cell.end * SAMPLING_RATE), len(trace))
+    if b > a:
         x = np.concatenate([x, cell.x_mm(np.arange(a, b) / SAMPLING_RATE)])
-        mm = np.concatenate([mm, trace])
+        mm = np.concatenate([mm, np.clip(trace[a:b] * GAIN, -1.4 * row, 1.2 * row)])
     if len(x):
-        _polyline(ink, x * scale, (middle - mm) * scale, thickness)
+        _polyline(ink, x * scale, (cell.top + 0.55 * row - mm) * scale, thickness)
 
 
 def _polyline(ink: np.ndarray, x: np.ndarray, y: np.ndarray, thickness: float, oversampling: int = 3) -> None:
@@ -178,7 +180,7 @@ def _paper(shape: tuple[int, int], scale: float) -> np.ndarray:
         ys, xs = (_line_cover(extent, spacing * scale, width) for extent in shape)
         cover = np.maximum(ys[:, None], xs[None, :])[..., None]
         paper = paper + cover * (colour - paper)
-    return np.ascontiguousarray(paper.transpose(2, 0, 1), np.float32)
+    return np.ascontiguousarray(paper.transpose(2, 0, 1) + 0.5, np.float32)  # what is cut to a whole number is rounded
 
 
 def _line_cover(extent: int, spacing: float, width: float) -> np.ndarray:
