@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,16 @@ import typer
 
 app = typer.Typer()
 Workers = Annotated[int, typer.Option(min=0, help="Processes; 0: one for each core")]
+
+
+class Layout(StrEnum):
+    """The layouts of `ecg_r1.ecg.render`."""
+
+    THREE_BY_FOUR = "3x4"
+    SIX_BY_TWO = "6x2"
+    TWELVE_BY_ONE = "12x1"
+
+
 COLUMNS = {
     "heart_rate_bpm": "rate bpm",
     "p_ms": "P ms",
@@ -48,7 +59,7 @@ def measure(
 def render(
     record: Path,
     out: Annotated[Path, typer.Option("--out", "-o", help="The image; its ending says which kind")],
-    layout: Annotated[str, typer.Option(help="3x4, 6x2 or 12x1")] = "3x4",
+    layout: Annotated[Layout, typer.Option(help="Rows and columns of the leads")] = Layout.THREE_BY_FOUR,
 ) -> None:
     """Draw a record as a 12-lead page."""
     from PIL import Image
@@ -56,7 +67,9 @@ def render(
     from ..ecg.record import read_record
     from ..ecg.render import render as draw
 
-    Image.fromarray(draw(read_record(record), layout=layout)).save(out)
+    if out.suffix.lower() not in Image.registered_extensions():
+        raise typer.BadParameter(f"{out}: name it .png, .jpg or another kind of image")
+    Image.fromarray(draw(read_record(record), layout=layout.value)).save(out)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,11 @@ import typer
 
 app = typer.Typer()
 Overrides = Annotated[list[str] | None, typer.Argument(help="key=value, over the recipe's own", show_default=False)]
+
+
+class Engine(StrEnum):
+    VLLM = "vllm"
+    HF = "hf"
 
 
 @app.command()
@@ -41,13 +47,13 @@ def train(
 @app.command()
 def predict(
     runs: list[Path],
-    engine: Annotated[str, typer.Option(help="vllm or hf")] = "vllm",
+    engine: Annotated[Engine, typer.Option(help="Who generates")] = Engine.VLLM,
     max_tokens: Annotated[int, typer.Option(help="Tokens a completion may have")] = 128,
 ) -> None:
     """Greedy completions of each run's model on its held-out split."""
     from ..evaluation.predict import predict as run
 
-    for path in run(runs, engine=engine, max_tokens=max_tokens):
+    for path in run(runs, engine=engine.value, max_tokens=max_tokens):
         typer.echo(path)
 
 
@@ -56,14 +62,14 @@ def compare(
     runs: list[Path],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of compare.json and report.html")] = Path("runs"),
     seeds: Annotated[list[Path] | None, typer.Option(help="compare.json of other seeds")] = None,
-    engine: Annotated[str, typer.Option(help="vllm or hf; used where predictions are missing")] = "vllm",
+    engine: Annotated[Engine, typer.Option(help="Who generates, where predictions are missing")] = Engine.VLLM,
     max_tokens: Annotated[int, typer.Option(help="Tokens a completion may have")] = 128,
 ) -> None:
     """Compare runs on the same held-out records: table, compare.json, report.html."""
     from ..evaluation.compare import compare as run
     from ..evaluation.predict import predict
 
-    predict(runs, engine=engine, max_tokens=max_tokens)
+    predict(runs, engine=engine.value, max_tokens=max_tokens)
     run(runs, out=out, seeds=seeds or ())
 
 
