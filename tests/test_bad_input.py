@@ -152,7 +152,7 @@ def test_a_reward_that_fails_is_recorded_on_its_samples(my_rewards, split, worke
 @pytest.mark.parametrize("name", ["raises", "words"])
 def test_a_reward_that_fails_too_often_ends_the_run(my_rewards, split, name):
     store = RecordStore(split)
-    rewards = RewardSet([Reward(name=f"{my_rewards}:{name}")], RewardWorkers(max_error_share=0.05), store)
+    rewards = RewardSet([Reward(name=f"{my_rewards}:{name}")], RewardWorkers(workers=0, max_error_share=0.05), store)
     (function,) = rewards.functions()
     with pytest.raises(RewardFailure, match=rf'reward "{name}" failed on 4 of the last 4 samples \(limit 5%\)'):
         function(

@@ -179,7 +179,6 @@ def test_choices_are_checked(ecg_r1, record, tmp_path):
 
 
 def test_the_layouts_are_those_of_the_page():
-
     assert [layout.value for layout in Layout] == list(LAYOUTS)
 
 
