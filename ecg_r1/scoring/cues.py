@@ -6,13 +6,11 @@ import re
 
 _UPPER = (
     r"(?:less|lower|smaller|shorter|narrower|fewer) than|below|under|up to|at most|no(?:t)? (?:more|greater"
-    r"|longer) than"
-    r"|not exceed(?:ing)?|does not exceed|<=?|≤|≦|小于|低于|少于|短于|不超过|不大于|不足|未超过"
+    r"|longer) than|not exceed(?:ing)?|does not exceed|<=?|≤|≦|小于|低于|少于|短于|不超过|不大于|不足|未超过"
 )
 _LOWER = (
-    r"(?:more|greater|larger|longer|higher|wider) than|above|over|exceed(?:s|ing|ed)?|at least"
-    r"|no(?:t)? less than|beyond"
-    r"|>=?|≥|≧|大于|高于|长于|超过|不小于|不低于|至少"
+    r"(?:more|greater|larger|longer|higher|wider) than|above|over|exceed(?:s|ing|ed)?|at least|no(?:t)? less than"
+    r"|beyond|>=?|≥|≧|大于|高于|长于|超过|不小于|不低于|至少"
 )
 BOUND = re.compile(
     rf"(?:(?P<high>{_UPPER})|(?P<low>{_LOWER})) ?(?:or equal to |about |approximately |around |the |约)?[ (]*$"
@@ -24,8 +22,7 @@ BOUND_AFTER = re.compile(
 # What most often stands between a name and its value: no cue among these.
 PLAIN = re.compile(
     r"[ :=(~≈|]*(?:(?:interval|duration|complex|is|was|of|at|to|approximately|about|around|measures?|measuring"
-    r"|measured|间期|时限|为|约)"
-    r"[ :=(~≈|]*){0,6}"
+    r"|measured|间期|时限|为|约)[ :=(~≈|]*){0,6}"
 )
 
 # Between the two ends of a range, between the members of a list of numbers, and of a list of names.
@@ -36,27 +33,23 @@ NUMBER_LIST = re.compile(r"[ ,]*(?:/|,|、|and|&|和|及|与)?[ ]*")
 NAME_LIST = re.compile(r"(?: ?(?:intervals?|durations?|间期|时限))? ?(?:/|,|、|&|,? ?and|和|及|与)? ?")
 
 _LIMIT_WORDS = (
-    r"(?:(?:range|ranges|values?|limits?|intervals?|adults?|upper|lower|cut-?off|threshold|for|of|is|are|being|from|between|to|be|in"
-    r"|under|below|less than|up to|over|<=?|>=?|≤|≥|:|=|值|范围|参考|上限|下限|为|是|的|小于|大于|不超过)[ :(\[]*)"
+    r"(?:(?:range|ranges|values?|limits?|intervals?|adults?|upper|lower|cut-?off|threshold|for|of|is|are|being"
+    r"|from|between|to|be|in|under|below|less than|up to|over|<=?|>=?|≤|≥|:|=|值|范围|参考|上限|下限|为|是|的|小于"
+    r"|大于|不超过)[ :(\[]*)"
 )
 _GENERAL = r"reference|ref\.?|normal(?:ly)?|standard|usual(?:ly)?|expected|typical(?:ly)?|accepted|参考|正常|标准"
 REFERENCE = re.compile(
     rf"(?:(?:{_GENERAL})[ :(\[]*{_LIMIT_WORDS}{{1,6}}"
-    r"|[(\[,;] ?(?:nl|normal|reference|ref\.?|n|正常)[ :=]*"
-    r"|(?:than|above|below|over|under|exceed(?:s|ing)?) (?:the )?(?:upper |lower )?(?:normal|reference"
-    r"|expected) (?:of )?"
-    r"|(?:threshold|cut-?offs?|criteri(?:on|a)|(?:upper|lower) limits?|limits?|defined as|defined by|阈值|上限"
-    r"|下限|定义为)"
-    r"(?: (?:of|for|is|are|being|normal|the|a|pr|qrs|qt|qtc)){0,4}[ :(]*(?:<=?|>=?|≤|≥|(?:more|greater"
-    r"|less) than|over|为)?"
+    r"|[(\[,;] ?(?:nl|normal|reference|ref\.?|n|正常)[ :=]*|(?:than|above|below|over|under|exceed(?:s"
+    r"|ing)?) (?:the )?(?:upper |lower )?(?:normal|reference|expected) (?:of )?|(?:threshold|cut-?offs?"
+    r"|criteri(?:on|a)|(?:upper|lower) limits?|limits?|defined as|defined by|阈值|上限|下限|定义为)(?: (?:of|for"
+    r"|is|are|being|normal|the|a|pr|qrs|qt|qtc)){0,4}[ :(]*(?:<=?|>=?|≤|≥|(?:more|greater|less) than|over|为)?"
     r"|(?:should|would|must|ought to|has to) (?:\w{1,12} ){0,3}(?:be|exceed|measure)?[ ]*(?:<=?|>=?|≤|≥|(?:more"
-    r"|greater|less) than)?"
-    r"|(?:is|was|are|be) not|isn't|not|rather than|instead of|而非|不是|并非)[ ]*$"
+    r"|greater|less) than)?|(?:is|was|are|be) not|isn't|not|rather than|instead of|而非|不是|并非)[ ]*$"
 )
 REFERENCE_AFTER = re.compile(
     r"[ ,]*(?:(?:is |being |as )?(?:the |an? )?(?:upper |lower )?(?:normal (?:range|limit|value)|reference"
-    r"|cut-?off|threshold|limit|criteri)"
-    r"|正常范围|参考)"
+    r"|cut-?off|threshold|limit|criteri)|正常范围|参考)"
 )
 NORMAL_AFTER = re.compile(r"[ ,]*(?:is|are|being|as|为)? ?(?:the )?(?:normal|considered|called|defined|termed|正常)")
 HYPOTHETICAL = re.compile(
@@ -79,8 +72,7 @@ TEXTBOOK = {
 # A name that only says where something begins or ends, and a number that is part of a formula.
 LANDMARK_BEFORE = re.compile(
     r"(?:(?:onset|start|beginning|end|offset|peak|termination)s? of (?:the )?|each |every |(?:precede"
-    r"|follow)s? (?:each |every |the |a )?"
-    r"|preceding )$"
+    r"|follow)s? (?:each |every |the |a )?|preceding )$"
 )
 LANDMARK_AFTER = re.compile(
     r" ?(?:complex |wave )?(?:onset|offset|peak|end\b|voltage criteria|morphology|起点|终点|开始)"
@@ -99,8 +91,8 @@ CLOSELY = re.compile(
 # "No QRS widening", "P wave inversion is absent": what is absent is a finding, not the quantity.
 FINDING = re.compile(
     r" ?(?:intervals? |durations? |complex(?:es)? |segments? |waves? |间期|波)?(?:prolong|widen|shorten|lengthen"
-    r"|abnormal|delay|chang"
-    r"|deviat|inver|enlarg|notch|fragment|alternans|dispers|elevat|depress|broaden|variab|variation|延长|增宽|缩短|异常|改变|倒置|抬高|压低)"
+    r"|abnormal|delay|chang|deviat|inver|enlarg|notch|fragment|alternans|dispers|elevat|depress|broaden|variab"
+    r"|variation|延长|增宽|缩短|异常|改变|倒置|抬高|压低)"
 )
 BELONGS_RIGHT = re.compile(r" ?(?:(?:for|of|as) (?:the )?)?(?:wide |narrow |long |short )?的?")
 
@@ -112,16 +104,15 @@ DIRECTLY = re.compile(
 
 # A number without a unit is a value only at the end of its phrase: "PR 160, …", never "PR over 10 beats".
 PHRASE_END = re.compile(
-    r" ?(?:$|[^\w ]|(?:and|with|which|while|but|in|on|by|for|from|is|are|was|within|normal|regular|irregular|the"
-    r"|a|or|as"
-    r"|indicat\w*|suggest\w*|consistent|lead|prolonged|short|wide|narrow)\b|(?:qrs|pr|qt|qtc|axis|rate|p|rr)(?![a-z])|[\u4e00-\u9fff])"
+    r" ?(?:$|[^\w ]|(?:and|with|which|while|but|in|on|by|for|from|is|are|was|within|normal|regular|irregular|the|a"
+    r"|or|as|indicat\w*|suggest\w*|consistent|lead|prolonged|short|wide|narrow)\b|(?:qrs|pr|qt|qtc|axis|rate|p"
+    r"|rr)(?![a-z])|[\u4e00-\u9fff])"
 )
 
 # "It measures 160 ms." speaks of what the sentence before named.
 TAKES_UP = re.compile(
     r"[ \n>|#-]*(?:(?:it|this|its|the|which|that|here|but|and|so|now|however|in this (?:ecg|case|trace|tracing)"
     r"|in (?:lead )?(?:v[1-6]|i{1,3}|av[rlf])|interval|duration|value|width|measurement|measured|measuring"
-    r"|measures?|is|was|at|of|to|be"
-    r"|approximately|about|around|roughly|found|normal|prolonged|short|wide|narrow|slightly|mildly|significantly|其|它|约|为|测量|测得|值"
-    r"|大约)[ :,(~≈]*){0,8}"
+    r"|measures?|is|was|at|of|to|be|approximately|about|around|roughly|found|normal|prolonged|short|wide|narrow"
+    r"|slightly|mildly|significantly|其|它|约|为|测量|测得|值|大约)[ :,(~≈]*){0,8}"
 )

@@ -88,28 +88,26 @@ _LEADS = r"avr|avl|avf|v[1-6](?![0-9])|iii|ii|(?<=lead )i|(?<=leads )i"
 
 _CANNOT = (
     r"(?:can ?not|can't|could not|couldn't|isn't|wasn't|aren't|not|unable to|impossible to|difficult to|hard to"
-    r"|no way to)"
-    r"(?: (?:be|been|reliably|accurately|clearly|possible|able|to|directly|meaningfully|formally|readily"
-    r"|precisely)){0,3}"
+    r"|no way to)(?: (?:be|been|reliably|accurately|clearly|possible|able|to|directly|meaningfully|formally"
+    r"|readily|precisely)){0,3}"
 )
 _MEASURED = (
     r"(?:measur|determin|assess|calculat|comput|obtain|defin|evaluat|quantif|identif|discern|detect)\w{0,6}"
     r"|applicable|available|present|visible|seen|possible|feasible|exist"
 )
 _CLEAR = (
-    r"(?:(?:a|any|clear|discernible|identifiable|consistent|measurable|definite|visible|distinct|organi[sz]ed|recogni[sz]able"
-    r"|meaningful|reliable|true|valid) ){0,3}"
+    r"(?:(?:a|any|clear|discernible|identifiable|consistent|measurable|definite|visible|distinct|organi[sz]ed"
+    r"|recogni[sz]able|meaningful|reliable|true|valid) ){0,3}"
 )
 _ABSENT = (
     rf"{_CANNOT} (?:{_MEASURED})"
-    r"|un-?measurable|immeasurable|non-?measurable|undetermin(?:ed|able)|indetermina(?:te|ble)|undefined|n/a|n\.a\."
-    r"|absent|absence of|missing|lack of|lacking"
-    r"|(?:preclud|prevent|preventing|prohibit)\w{0,3} (?:the |any )?(?:measurement|assessment|determination"
-    r"|calculation) of"
+    r"|un-?measurable|immeasurable|non-?measurable|undetermin(?:ed|able)|indetermina(?:te|ble)|undefined|n/a"
+    r"|n\.a\.|absent|absence of|missing|lack of|lacking|(?:preclud|prevent|preventing|prohibit)\w{0,3} (?:the "
+    r"|any )?(?:measurement|assessment|determination|calculation) of"
     rf"|(?:no|without)(?= {_CLEAR}(?:p[- ]?waves?|pr|p-r|pq|qt|qrs)(?![a-z]))"
-    r"|(?<=[:=-] )(?:none|nil|---?)(?= ?(?:[,)|]|$))"
-    r"|无法(?:准确|可靠)?(?:测量|测定|评估|确定|计算|测出|判断)|不能(?:测量|测定|评估|确定|测出)|不可(?:测量?|测定|评估)|测不出|未测出"
-    r"|未能测(?:出|量)|难以(?:测量|测定)|不适用|不可见|不存在|看不到|消失|缺失|(?:未见|无)(?=(?:明显|明确)?的?p)"
+    r"|(?<=[:=-] )(?:none|nil|---?)(?= ?(?:[,)|]|$))|无法(?:准确|可靠)?(?:测量|测定|评估|确定|计算|测出|判断)"
+    r"|不能(?:测量|测定|评估|确定|测出)|不可(?:测量?|测定|评估)|测不出|未测出|未能测(?:出|量)|难以(?:测量|测定)"
+    r"|不适用|不可见|不存在|看不到|消失|缺失|(?:未见|无)(?=(?:明显|明确)?的?p)"
 )
 
 _names = "|".join(pattern for _, pattern in _NAMES)
@@ -118,10 +116,9 @@ _units = "|".join(pattern for pattern, _, _ in UNITS)
 # One pass over a sentence. A latin letter may not touch a name on either side ("preparation" holds no PR); the last
 # alternative steps over a whole word at once, and has no group.
 TOKEN = re.compile(
-    rf"(?<![a-z0-9])(?P<name>{_names})(?![a-z])"
-    rf"|(?<![a-z])(?P<absent>{_ABSENT})"
-    rf"|(?<![a-z])(?P<lead>{_LEADS})(?![a-z])"
-    rf"|(?P<sign>[-+])?(?P<number>\d+(?:[.,]\d+)*|(?<!\.)\.\d+)(?: ?-? ?(?P<unit>{_units})(?![a-z0-9]))?"
+    rf"(?<![a-z0-9])(?P<name>{_names})(?![a-z])|(?<![a-z])(?P<absent>{_ABSENT})"
+    rf"|(?<![a-z])(?P<lead>{_LEADS})(?![a-z])|(?P<sign>[-+])?(?P<number>\d+(?:[.,]\d+)*"
+    rf"|(?<!\.)\.\d+)(?: ?-? ?(?P<unit>{_units})(?![a-z0-9]))?"
     r"|[a-z]++ ?"
 )
 

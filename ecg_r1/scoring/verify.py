@@ -116,11 +116,11 @@ def verify(completion: Completion, case: Case) -> tuple[dict[str, Any], ...]:
 
 
 def settle(rows: Iterable[dict[str, Any]]) -> float | None:
-    """What all rows of one quantity are worth together: the worst value, and nothing where several quotes are not all true.
+    """What all rows of one quantity are worth together: the worst value; 0 where any of several is contradicted.
 
-    A repeated quote pays once, and only while none is contradicted: no quantity is won by naming several values. A range or
-    bound beside a value ("212 ms, > 200 ms") adds nothing. Each row's score falls with its distance, so this can only fall
-    too when any quote moves away from the measurement. None where no row can be judged.
+    So a repeated quote pays once, and no quantity is won by naming several values. A range or bound beside a value
+    ("212 ms, > 200 ms") adds nothing. Each row's score falls with its distance, so this too can only fall when a
+    quote moves away from the measurement. None where no row can be judged.
     """
     judged = [row for row in rows if row["score"] is not None]
     if not judged:

@@ -209,7 +209,8 @@ HELD_OUT: dict[str, list[tuple[str, str]]] = {
     ],
     "third batch": [
         (
-            "Vent. Rate : 072 BPM   PR Interval : 160 ms   QRS Duration : 092 ms   QT/QTc Int : 400/431 ms   P-R-T Axes : 060 045 030 degrees",
+            "Vent. Rate : 072 BPM   PR Interval : 160 ms   QRS Duration : 092 ms   QT/QTc Int : 400/431 ms   "
+            "P-R-T Axes : 060 045 030 degrees",
             "rate=72 pr=160 qrs=92 qt=400 qtc=431 p_axis=60 axis=45 t_axis=30",
         ),
         (
@@ -258,7 +259,8 @@ HELD_OUT: dict[str, list[tuple[str, str]]] = {
         ("without QRS widening (92 ms)", "qrs=92"),
         ("P waves are absent, the ventricular rate is 110 bpm and the QRS duration 88 ms", "p? rate=110 qrs=88"),
         (
-            "There are no discernible P waves; the PR interval cannot be calculated; the ventricular rate is about 110 bpm.",
+            "There are no discernible P waves; the PR interval cannot be calculated; the ventricular rate is "
+            "about 110 bpm.",
             "p? pr? rate=110",
         ),
         ("PR interval: N/A (atrial fibrillation)", "pr?"),
@@ -298,7 +300,8 @@ HELD_OUT: dict[str, list[tuple[str, str]]] = {
     ],
     "fourth batch": [
         (
-            "Analysis of intervals reveals a PR interval of 158 ms, a QRS duration of 88 ms, and a QT interval of 392 ms.",
+            "Analysis of intervals reveals a PR interval of 158 ms, a QRS duration of 88 ms, and a QT "
+            "interval of 392 ms.",
             "pr=158 qrs=88 qt=392",
         ),
         ("The measured intervals include a heart rate of 64 bpm and PR of 158 ms.", "rate=64 pr=158"),
