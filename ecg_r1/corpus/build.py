@@ -8,12 +8,14 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from .. import __version__
 from ..ecg.diagnosis import UnknownDiagnosis, vocabulary
 from ..ecg.measure import Measurements, measure
 from ..ecg.record import LEADS, ECGRecord, RecordError, read_record
@@ -76,6 +78,7 @@ def _build_split(recipe: CorpusRecipe, name: str, jobs: list[Job]) -> Path:
     facts = {
         "split": name,
         "seed": recipe.seed,
+        "measured_with": f"ecg_r1 {__version__}, neurokit2 {version('neurokit2')}",
         "page_size": recipe.page_size,
         "reports": recipe.reports.model_dump(),
         "sources": [source.model_dump(exclude_none=True) for source in recipe.splits[name]],

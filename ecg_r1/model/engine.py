@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -46,6 +47,21 @@ class EngineUnavailable(UserError):
     """The engine a recipe asks for is not installed."""
 
 
+def require_vllm() -> None:
+    """
+    Raises:
+        EngineUnavailable: vLLM is not installed.
+    """
+    try:
+        found = find_spec("vllm")
+    except ImportError:
+        found = None
+    if found is None:
+        raise EngineUnavailable(
+            "vLLM is not installed: pip install 'ecg-r1-gem[gpu]' or '.[cpu]', or set `rollout.engine: hf`"
+        )
+
+
 class VLLMEngine:
     """vLLM in this process (colocated with the trainer, or alone for evaluation).
 
@@ -63,12 +79,9 @@ class VLLMEngine:
         os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
-        try:
-            from vllm import LLM
-        except ImportError as error:
-            raise EngineUnavailable(
-                "vLLM is not installed: pip install 'ecg-r1-gem[gpu]' or '.[cpu]', or set `rollout.engine: hf`"
-            ) from error
+        require_vllm()
+        from vllm import LLM
+
         from . import register_vllm
 
         register_vllm()

@@ -73,6 +73,7 @@ def _run(recipe: RunRecipe, path: str, dry_run: bool) -> Path:
 
     from ..corpus.store import RecordStore
     from ..model.checkpoint import check_checkpoint, check_parts, freeze, load_model, save
+    from ..model.engine import require_vllm
     from ..model.presets import PRESETS
     from .run import RunDirectory
 
@@ -83,6 +84,8 @@ def _run(recipe: RunRecipe, path: str, dry_run: bool) -> Path:
     reward_set = _reward_set(recipe, store)
     if recipe.model not in PRESETS:
         check_checkpoint(recipe.model)
+    if isinstance(recipe, GRPORecipe) and recipe.rollout.engine == "vllm":
+        require_vllm()
     if dry_run:
         return Path(recipe.run)
     run = RunDirectory(recipe, recipe.run)
