@@ -1,4 +1,4 @@
-"""Is there a P wave? The question comes before where it begins: neurokit2 finds one before every QRS, fibrillating or not."""
+"""Is there a P wave? This comes before where it begins: neurokit2 finds one before every QRS, fibrillating or not."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from scipy.ndimage import gaussian_filter1d
 
 from .beats import MS, MedianBeat
 
-# A P wave resembles the median one by this at least (99 of 100 real records with P waves: 0.67); fibrillation, AV dissociation
-# and noise do by less. Where the rhythm is as irregular as fibrillation, chance alone may bring more, and more is asked for.
+# A P wave resembles the median one by this at least (99 of 100 real records with P waves: 0.67); fibrillation, AV
+# dissociation and noise do by less. Where the rhythm is as irregular as fibrillation, chance alone may bring more, so
+# more is wanted.
 COHERENCE, COHERENCE_IF_IRREGULAR = 0.58, 0.8
 IRREGULAR = 0.1  # median change from one RR interval to the next, as a share of RR; 0.1 in 1 of 20 sinus rhythms
 AMPLITUDE = 0.02  # mV peak to peak in the direction of the P wave; less cannot be told from the baseline
@@ -26,8 +27,8 @@ def p_window(beat: MedianBeat, onset: float, t_end: float | None) -> tuple[int, 
 def p_wave_reason(signal: np.ndarray, beat: MedianBeat, window: tuple[int, int]) -> str | None:
     """Why there is no P wave to measure, or None where there is one.
 
-    What lies before each QRS is compared with the median of all, over all leads at once. A wave that the atria repeat in
-    step with the ventricles resembles it; fibrillation, flutter in another rhythm and dissociated P waves do not.
+    What lies before each QRS is compared with the median of all, over all leads at once. A wave that the atria repeat
+    in step with the ventricles resembles it; fibrillation, flutter in another rhythm and dissociated P waves do not.
 
     Args:
         signal: (leads, T) mV, filtered; window: of the P wave, in samples of the beat.

@@ -58,7 +58,9 @@ def measure_paths(
 def _measure_one(path: str, *, method: str, plots: Path | None) -> dict[str, Any]:
     try:
         # "x.mat" may be given as "x": a raw CPSC file is found by its ending
-        record = read_record(path if Path(path + ".hea").is_file() or not Path(path + ".mat").is_file() else path + ".mat")
+        record = read_record(
+            path if Path(path + ".hea").is_file() or not Path(path + ".mat").is_file() else path + ".mat"
+        )
     except RecordError as error:
         return {"record": path, "error": str(error)}
     if plots is not None:
@@ -91,7 +93,9 @@ def simulate_to(
             yield from (folder / row["record"] for row in rows)
 
 
-def _write_some(start: int, *, folder: Path, n: int, seed: int, diagnoses: Sequence[str] | None) -> list[dict[str, Any]]:
+def _write_some(
+    start: int, *, folder: Path, n: int, seed: int, diagnoses: Sequence[str] | None
+) -> list[dict[str, Any]]:
     rows = []
     for simulated in simulate(min(CHUNK, n - start), seed=seed, diagnoses=diagnoses, start=start):
         write_record(simulated.record, folder)

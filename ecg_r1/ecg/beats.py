@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from functools import cache
 
@@ -72,7 +73,9 @@ def r_peaks(signal: np.ndarray) -> np.ndarray:
     # The power lets a QRS stand out from its neighbours; without it, neurokit2 takes some paced beats as too short.
     smooth = convolve1d(velocity, window / window.sum(), mode="nearest") ** 1.5
     try:
-        peaks = neurokit2.ecg_peaks(smooth, sampling_rate=RATE)[1]["ECG_R_Peaks"]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # means of nothing, where there is nothing to find
+            peaks = neurokit2.ecg_peaks(smooth, sampling_rate=RATE)[1]["ECG_R_Peaks"]
     except (ValueError, IndexError, KeyError, ZeroDivisionError):
         raise Unmeasurable("no beats found") from None
     peaks = np.asarray(peaks, dtype=int)

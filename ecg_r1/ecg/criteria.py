@@ -25,7 +25,9 @@ def relation(criterion: str) -> Rel:
 
     parts = _CRITERION.fullmatch(criterion)
     if parts is None or parts["quantity"] not in QUANTITIES:
-        raise ValueError(f"criterion {criterion!r} is not a relation such as 'pr_ms > 200' over {', '.join(QUANTITIES)}")
+        raise ValueError(
+            f"criterion {criterion!r} is not a relation such as 'pr_ms > 200' over {', '.join(QUANTITIES)}"
+        )
     return Rel(Symbol(parts["quantity"], real=True), Float(parts["limit"]), parts["relation"])
 
 

@@ -24,7 +24,7 @@ class Statement:
     """One thing that an ECG can be said to show.
 
     superclass: PTB-XL's NORM, MI, STTC, CD or HYP; None for rhythms and forms.
-    synonyms: wordings found anywhere in a text; abbreviations: looked up as a whole only, since they mean other things too.
+    synonyms: wordings found anywhere in a text; abbreviations: only looked up as a whole, since they are ambiguous.
     criterion: relation over a measured quantity that the statement implies; guideline: where it stands.
     absent_waves: waves that are not there, e.g. ("P",) in atrial fibrillation.
     """
@@ -87,7 +87,7 @@ class Vocabulary:
         return statement
 
     def search(self, text: str) -> list[tuple[Statement, int, int]]:
-        """Every mention in a free text as (statement, start, end): leftmost first, the longest wording at each place."""
+        """Every mention in a free text as (statement, start, end), left to right, the longest wording at each place."""
         return [(self._by_key[_key(match[0])], *match.span()) for match in self._mention.finditer(text)]
 
     @cached_property

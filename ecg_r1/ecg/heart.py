@@ -8,9 +8,12 @@ al. (IEEE TBME 2003;50:289) a lobe has a support, so that onsets and offsets are
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
+
+from .diagnosis import UnknownDiagnosis, vocabulary
 
 # Rows: I, II, V1 … V6; columns: x, y, z. The other four leads follow from I and II.
 DOWER = np.array(
@@ -29,7 +32,7 @@ DOWER = np.array(
 
 @dataclass(frozen=True)
 class Rhythm:
-    """Ranges a population is drawn from, uniformly; ms but for the rate (per minute) and the irregularity (share of RR)."""
+    """Ranges a population is drawn from, uniformly: ms; rate per minute; irregularity as a share of RR."""
 
     rate: tuple[float, float] = (60.5, 99.0)
     pr: tuple[float, float] = (122.0, 196.0)
@@ -59,7 +62,7 @@ class Lobe:
 
 @dataclass(frozen=True)
 class Segment:
-    """A shifted ST segment: it departs within the QRS, is reached at its end (the J point) and merges into the T wave."""
+    """A shifted ST segment: departs within the QRS, is reached at its end (the J point) and merges into the T wave."""
 
     wave: str
     start: float
@@ -193,3 +196,35 @@ POPULATIONS: dict[str, Population] = {
     "anterior myocardial infarction": Population(Rhythm(), anterior_infarction),
     "ventricular premature complex": Population(Rhythm(rate=(60.5, 90.0)), narrow, ectopics=True),
 }
+
+
+_OF_CRITERION = {"heart_rate_bpm": "rate", "pr_ms": "pr", "qrs_ms": "qrs", "qtc_ms": "qtc"}
+
+
+def population(diagnosis: str) -> Population:
+    """The population of a diagnosis, or of several joined by "; ": the rhythm of one with the ventricles of another.
+
+    An interval that a diagnosis has a criterion for is drawn from its range; other wishes yield to that.
+
+    Raises:
+        UnknownDiagnosis: there is none of that name.
+        ValueError: two that want the same interval or the ventricles otherwise.
+    """
+    ranges: dict[str, Any] = {}
+    owned: set[str] = set()
+    ventricles: Callable[[Beat], list[Wave]] = narrow
+    names = [name.strip() for name in diagnosis.split(";")]
+    for name in names:
+        if name not in POPULATIONS:
+            raise UnknownDiagnosis(f"no simulated population {name!r}; there are: {', '.join(POPULATIONS)}")
+        own = POPULATIONS[name]
+        criterion = vocabulary().get(name).criterion
+        field = _OF_CRITERION.get(criterion.split()[0]) if criterion else None
+        if field in owned or (ventricles is not narrow and own.ventricles is not narrow):
+            wanted = field if field in owned else "ventricles"
+            raise ValueError(f"{diagnosis!r} cannot be simulated: two of them want their own {wanted}")
+        wishes = {f.name: getattr(own.rhythm, f.name) for f in fields(Rhythm)}
+        ranges |= {f: wish for f, wish in wishes.items() if wish != getattr(Rhythm, f) and f not in owned}
+        owned |= {field} if field else set()
+        ventricles = own.ventricles if own.ventricles is not narrow else ventricles
+    return Population(replace(Rhythm(), **ranges), ventricles, any(POPULATIONS[name].ectopics for name in names))

@@ -19,7 +19,7 @@ EINTHOVEN_GOLDBERGER = {"III": (-1.0, 1.0), "aVR": (-0.5, -0.5), "aVL": (1.0, -0
 
 
 def canonical_lead(name: str) -> str | None:
-    """The standard name of a lead in any usual spelling (`avr`, `AVR`, `Lead II`, `MLII`); None for any other signal."""
+    """The standard name of a lead in any usual spelling (`avr`, `AVR`, `Lead II`, `MLII`); None for other signals."""
     return _CANONICAL.get(_DECORATION.sub("", name.strip().lower()))
 
 

@@ -1,4 +1,4 @@
-"""neurokit2 as it is commonly used, for comparison: its own delineation, unaided, and no question whether there is a P wave."""
+"""neurokit2 as it is commonly used, for comparison: its own delineation, unaided, with a P wave before every QRS."""
 
 from __future__ import annotations
 

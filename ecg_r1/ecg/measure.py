@@ -23,8 +23,8 @@ def measure(record: ECGRecord, *, method: str = "consensus") -> Measurements:
     """Measures one record.
 
     Args:
-        method: `consensus` is ours; `neurokit2` (its default: dwt on lead II) and `neurokit2-prominence` (the median over
-            the leads) are the plain library, so that anyone can see the difference.
+        method: `consensus` is ours; `neurokit2` (its default: dwt on lead II) and `neurokit2-prominence` (the median
+            over the leads) are the plain library, so that anyone can see the difference.
 
     Never raises for what the signal looks like: what cannot be measured says why.
     """

@@ -47,7 +47,7 @@ class Measurements:
         return self.values[name].reason
 
     def without(self, names: Iterable[str], reason: str) -> Measurements:
-        """A copy in which `names` are unmeasurable, e.g. PR and P where the diagnosis says that there are no P waves."""
+        """A copy in which `names` are unmeasurable, e.g. PR and P where the diagnosis says there are no P waves."""
         return Measurements({**self.values, **{name: Measured(reason=reason) for name in names}}, self.method)
 
     def to_json(self) -> dict[str, Any]:

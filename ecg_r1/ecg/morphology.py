@@ -19,7 +19,7 @@ BASELINE = (int(20 / MS), int(4 / MS))  # the isoelectric line: samples before t
 class LeadMorphology:
     """mV against the level just before the QRS. q_mv and s_mv are zero or negative, r_mv zero or positive.
 
-    st_mv: level 60 ms after the J point; t_mv: greatest deflection of the T wave, in its direction; None where there is none.
+    st_mv: level 60 ms after the J point; t_mv: greatest deflection of the T wave, in its direction, or None.
     """
 
     q_mv: float

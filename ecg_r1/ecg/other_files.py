@@ -15,6 +15,11 @@ from .wfdb_header import RecordError
 
 LARGEST = 64 << 20  # bytes of a .mat or .npy file, also once decompressed: an hour of 12 leads at 500 Hz
 SECONDS = 12.0  # read of a longer recording
+# What SciPy raises on damaged MAT-files, beside its own MatReadError.
+_MAT_ERRORS = (
+    ValueError, KeyError, IndexError, TypeError, AttributeError, OSError, EOFError, OverflowError, MemoryError,
+    NotImplementedError, struct.error, zlib.error,
+)  # fmt: skip
 COMPRESSED = 15  # MAT-file element type (MathWorks, MAT-file format, level 5)
 
 
@@ -32,8 +37,7 @@ def read_cpsc(path: Path) -> RawRecord:
         ecg = loadmat(path, variable_names=["ECG"])["ECG"][0, 0]
         signal = np.asarray(ecg["data"], float)
         sex, age = (str(np.ravel(ecg[field])[0]) for field in ("sex", "age"))
-    except (ValueError, KeyError, IndexError, TypeError, OSError, NotImplementedError, EOFError, OverflowError,
-            UnicodeDecodeError, AttributeError, MemoryError, struct.error, zlib.error, MatReadError) as error:  # fmt: skip
+    except (*_MAT_ERRORS, MatReadError) as error:
         raise RecordError(f"{path}: not a CPSC2018 record ({str(error)[:80]})") from None
     comments = (f"Sex: {sex}", f"Age: {age}")
     return _twelve_leads(signal, path, 500.0, comments=comments, source="cpsc2018")
@@ -78,11 +82,13 @@ def read_hdf5(path: Path) -> RawRecord:
             if tracings.ndim != 3 or tracings.shape[2] != 12 or tracings.shape[0] != len(ids):
                 raise RecordError(f"{file}: tracings of shape {tracings.shape}; (exams, samples, 12) are read")
             if exam is None and len(ids) != 1:
-                raise RecordError(f"{file}: holds {len(ids)} exams; name one as {file.name}#{ids[0] if len(ids) else 'ID'}")
+                raise RecordError(
+                    f"{file}: holds {len(ids)} exams; name one as {file.name}#{ids[0] if len(ids) else 'ID'}"
+                )
             places = np.arange(1) if exam is None else np.flatnonzero(ids == exam)
             if not len(places):
                 raise RecordError(f"{file}: no exam {exam}")
-            signal = np.asarray(tracings[int(places[0]), : int(60 * 400)], float).T
+            signal = np.asarray(tracings[int(places[0]), : 60 * 400], float).T
     except (OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         if isinstance(error, RecordError):
             raise

@@ -6,8 +6,8 @@ import numpy as np
 
 from .beats import MS, spatial_velocity
 
-# Bend of the raw signal before and in the QRS, over the slope of the QRS below 40 Hz. Of 500 records of LUDB and PTB-XL, the
-# unpaced ones reach 2.3; those with visible spikes begin at 5.7.
+# Bend of the raw signal before and in the QRS, over the slope of the QRS below 40 Hz. Of 500 records of LUDB and
+# PTB-XL, the unpaced ones reach 2.3; those with visible spikes begin at 5.7.
 SPIKE = 4.0
 ABOVE_NOISE = 8.0  # times the usual bend, which is that of the noise
 WIDTH = (int(6 / MS), int(14 / MS))  # samples before and after its sharpest bend that a spike covers

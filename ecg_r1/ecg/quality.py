@@ -63,6 +63,6 @@ def _identical(signal: np.ndarray, alive: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _arms_swapped(signal: np.ndarray) -> bool:
-    """Exchanged arms turn I upside down, so that it moves against V6; of 560 real records one, paced, does so by itself."""
+    """Exchanged arms turn I upside down, so that it moves against V6; of 560 real records one (paced) does anyway."""
     i, v6 = signal[[0, 11], 10:] - signal[[0, 11], :-10]
     return bool(i @ v6 < SWAPPED * np.linalg.norm(i) * np.linalg.norm(v6))

@@ -19,7 +19,16 @@ from .raw import RawRecord
 from .wfdb_files import read_wfdb, write_wfdb
 from .wfdb_header import RecordError
 
-__all__ = ["LEADS", "SAMPLES", "SAMPLING_RATE", "ECGRecord", "RecordError", "find_records", "read_record", "write_record"]
+__all__ = [
+    "LEADS",
+    "SAMPLES",
+    "SAMPLING_RATE",
+    "ECGRecord",
+    "RecordError",
+    "find_records",
+    "read_record",
+    "write_record",
+]
 
 SAMPLING_RATE = 500
 SAMPLES = 5000
@@ -76,7 +85,7 @@ def _reader(path: Path) -> Callable[[Path], RawRecord] | None:
 
 
 def find_records(folder: str | Path) -> list[Path]:
-    """The records of a folder and its subfolders, sorted: WFDB's without ending, the exams of an HDF5 file as `file#ID`.
+    """The records of a folder and its subfolders, sorted: WFDB's without ending, an HDF5 file's exams as `file#ID`.
 
     Raises:
         RecordError: the folder is missing or holds no record.
@@ -156,7 +165,9 @@ def canonical(raw: RawRecord, path: Path) -> ECGRecord:
     if missing:
         quality.append(f"missing leads: {' '.join(missing)}" + (f" (derived: {' '.join(derived)})" if derived else ""))
     mask = recorded | np.isin(LEADS, derived)
-    record = ECGRecord(_record_id(path), padded, mask, samples=samples, source=raw.source, **_header_notes(raw.comments))
+    record = ECGRecord(
+        _record_id(path), padded, mask, samples=samples, source=raw.source, **_header_notes(raw.comments)
+    )
     return replace(record, quality=tuple(quality + notes(padded[:, :samples], mask)))
 
 
@@ -187,7 +198,7 @@ _COMMENT = re.compile(r"<?(?P<key>age|sex|dx|report)>?\s*:\s*(?P<value>.*)", re.
 
 def _header_notes(comments: Iterable[str]) -> dict:
     """Age, sex, diagnoses and report from `#` comments as the PhysioNet archives write them."""
-    found = {}
+    found: dict[str, str] = {}
     for comment in comments:
         match = _COMMENT.fullmatch(comment.strip())
         if match:

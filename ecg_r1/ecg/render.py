@@ -1,13 +1,14 @@
 """The 12-lead page as an array: grid, calibration pulses, lead names and traces at 25 mm/s and 10 mm/mV.
 
-Drawn straight into numpy, without a plotting library: a trace is a polyline, rasterised as the vertical extent it has in
-each column of a page drawn larger than it is shown, then averaged down.
+Drawn straight into numpy, without a plotting library: a trace is a polyline, rasterised by the vertical extent that
+it has in thirds of a pixel's width.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from scipy.ndimage import maximum_filter1d, minimum_filter1d
@@ -57,7 +58,8 @@ class Cell:
     top: float
     left: float
 
-    def x_mm(self, seconds: float) -> float:
+    def x_mm(self, seconds: Any) -> Any:
+        """Where a second, or an array of them, stands."""
         return self.left + (seconds - self.start) * SPEED
 
 

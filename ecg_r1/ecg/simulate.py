@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .diagnosis import UnknownDiagnosis
-from .heart import DOWER, POPULATIONS, Beat, Population, Wave, p_wave, ventricular_ectopic
+from .heart import DOWER, POPULATIONS, Beat, Population, Wave, p_wave, population, ventricular_ectopic
 from .leads import LEADS, derive_limb_leads
 from .noise import electrode_noise, fibrillation
 from .record import SAMPLES, SAMPLING_RATE, ECGRecord
@@ -37,22 +36,20 @@ def simulate(n: int, *, seed: int, diagnoses: Sequence[str] | None = None, start
     """Records `start` to `start + n - 1` of a seed, cycling through `diagnoses` so that any stretch is balanced.
 
     Args:
-        diagnoses: names from `POPULATIONS`; the eleven of `DIAGNOSES` unless given.
+        diagnoses: names from `POPULATIONS`, or several joined by "; "; the eleven of `DIAGNOSES` unless given.
 
     Raises:
         UnknownDiagnosis: there is no population of that name.
+        ValueError: diagnoses that exclude each other.
     """
-    names = tuple(diagnoses or DIAGNOSES)
-    for name in names:
-        if name not in POPULATIONS:
-            raise UnknownDiagnosis(f"no simulated population {name!r}; there are: {', '.join(POPULATIONS)}")
+    drawn = [(tuple(part.strip() for part in name.split(";")), population(name)) for name in diagnoses or DIAGNOSES]
     for i in range(start, start + n):
-        name = names[i % len(names)]
-        yield _simulate_one(f"sim_{seed}_{i:06d}", name, np.random.default_rng([seed, i]))
+        yield _simulate_one(f"sim_{seed}_{i:06d}", *drawn[i % len(drawn)], np.random.default_rng([seed, i]))
 
 
-def _simulate_one(record_id: str, name: str, rng: np.random.Generator) -> Simulated:
-    population = POPULATIONS[name]
+def _simulate_one(
+    record_id: str, diagnoses: tuple[str, ...], population: Population, rng: np.random.Generator
+) -> Simulated:
     beat, rr = _draw_beat(population, rng)
     onsets = _draw_onsets(population, beat, rr, rng)
     waves = _vary(p_wave(beat) + population.ventricles(beat), rng)
@@ -80,7 +77,7 @@ def _simulate_one(record_id: str, name: str, rng: np.random.Generator) -> Simula
         record_id,
         signal,
         np.ones(len(LEADS), bool),
-        diagnoses=(name,),
+        diagnoses=diagnoses,
         age=float(rng.integers(20, 90)),
         sex=("female", "male")[int(rng.integers(2))],
         source="simulated",

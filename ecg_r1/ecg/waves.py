@@ -2,8 +2,8 @@
 
 neurokit2 (prominence method) finds the P and T peaks lead by lead. It bounds a wave at the neighbouring minimum or at a
 fixed distance from its peak, which is not what cardiologists mark: the QRS so found correlates 0.43 with theirs, and a
-long T is cut short. The bounds are therefore drawn here: the QRS lasts as long as the heart's vector moves, and a P or T
-wave begins and ends where its slope has fallen to a share of the steepest.
+long T is cut short. The bounds are therefore drawn here: the QRS lasts as long as the heart's vector moves, and a P or
+T wave begins and ends where its slope has fallen to a share of the steepest.
 """
 
 from __future__ import annotations
@@ -23,8 +23,11 @@ NEAR = int(60 / MS)  # samples by which the leads may differ about a wave's peak
 
 @dataclass(frozen=True)
 class WaveKind:
-    """How a wave is bounded. smooth: ms (sigma); slope: share of the steepest at which it ends; reach: ms from its peak;
-    smallest: mV, below which a lead does not show it."""
+    """How a wave is bounded.
+
+    smooth: ms (sigma); slope: share of the steepest at which it ends; reach: ms from its peak; smallest: mV, below
+    which a lead does not show it.
+    """
 
     smooth: float
     slope: float

@@ -77,7 +77,7 @@ def read_header(path: Path) -> Header:
         raise RecordError(f"{path}: promises {samples} samples; at most {MAX_SAMPLES} are read")
     if len(fields) - 1 < count:
         raise RecordError(f"{path}: promises {count} signals but describes {len(fields) - 1}")
-    warnings = ()
+    warnings: tuple[str, ...] = ()
     if record["name"] != path.stem:
         warnings = (f"header names the record {record['name']!r}",)
     signals = tuple(_signal_line(line, path) for line in fields[1 : count + 1])

@@ -1,6 +1,7 @@
 import csv
 
 import pytest
+
 from ecg_r1.ecg.batch import listed, measure_paths, simulate_to
 from ecg_r1.ecg.measure import QUANTITIES
 from ecg_r1.ecg.record import RecordError, read_record
@@ -16,7 +17,8 @@ def test_records_are_simulated_and_measured_in_order(tmp_path, workers):
     assert [r["record"] for r in rows] == [str(p) for p in written]
     for row, true, path in zip(rows, truth, written, strict=True):
         assert set(row) == {"record", *QUANTITIES, "unmeasurable"}
-        assert true["record"] == path.name and read_record(path).diagnoses == tuple(true["diagnoses"].split("; "))
+        assert true["record"] == path.name
+        assert read_record(path).diagnoses == tuple(true["diagnoses"].split("; "))
         assert abs(row["heart_rate_bpm"] - float(true["heart_rate_bpm"])) < 3
         assert (row["pr_ms"] is None) == (true["pr_ms"] == "") == ("pr_ms" in row["unmeasurable"])
 
@@ -26,7 +28,8 @@ def test_unreadable_records_do_not_stop_the_others(tmp_path):
     (tmp_path / "bad.hea").write_text("bad 1 500 5000\n")
     rows = list(measure_paths([tmp_path / "bad.hea", good.with_suffix(".dat"), "missing"]))
     assert [("error" in row) for row in rows] == [True, False, True]
-    assert rows[0]["record"] == str(tmp_path / "bad") and "describes 0" in rows[0]["error"]
+    assert rows[0]["record"] == str(tmp_path / "bad")
+    assert "describes 0" in rows[0]["error"]
 
 
 def test_pages_are_drawn(tmp_path):

@@ -1,10 +1,11 @@
 import csv
 
 import pytest
+from sympy import Rel
+
 from ecg_r1.ecg.criteria import holds, relation
 from ecg_r1.ecg.diagnosis import Statement, UnknownDiagnosis, Vocabulary, vocabulary
 from ecg_r1.ecg.measure import Measurements
-from sympy import Rel
 
 
 def test_every_code_and_wording_leads_back_to_its_statement():
@@ -38,7 +39,10 @@ def test_the_archives_codes_are_all_there(real_records):
         ("Sinus tachycardia with 1st degree A-V block", ["sinus tachycardia", "first-degree AV block"]),
         ("Incomplete RBBB", ["incomplete right bundle branch block"]),
         ("Prolonged QT interval", ["long QT interval"]),
-        ("Left ventricular hypertrophy with ST-T changes", ["left ventricular hypertrophy", "non-specific ST-T abnormality"]),
+        (
+            "Left ventricular hypertrophy with ST-T changes",
+            ["left ventricular hypertrophy", "non-specific ST-T abnormality"],
+        ),
         ("Low QRS voltages in precordial leads", ["low QRS voltages"]),
         ("Poor R wave progression - probable normal variant", ["poor R-wave progression"]),
         ("SINUS-BRADYCARDIA", ["sinus bradycardia"]),
@@ -67,20 +71,23 @@ def test_a_wording_belongs_to_one_statement():
 
 
 def test_waves_that_are_not_there():
-    assert vocabulary().get("AFIB").absent_waves == ("P",) and vocabulary().get("SR").absent_waves == ()
+    assert vocabulary().get("AFIB").absent_waves == ("P",)
+    assert vocabulary().get("SR").absent_waves == ()
 
 
 def test_criteria_are_relations_with_a_guideline():
     criteria = [s for s in vocabulary() if s.criterion]
     assert len(criteria) >= 20
     for statement in criteria:
-        assert isinstance(relation(statement.criterion), Rel) and statement.guideline, statement.name
+        assert isinstance(relation(statement.criterion), Rel), statement.name
+        assert statement.guideline, statement.name
 
 
 def test_criteria_are_met_by_measurements():
     values = Measurements.from_json({"pr_ms": 201, "qrs_ms": 120})
     assert holds(vocabulary().get("1AVB").criterion, values) is True
-    assert holds("qrs_ms >= 120", values) is True and holds("qrs_ms > 120", values) is False
+    assert holds("qrs_ms >= 120", values) is True
+    assert holds("qrs_ms > 120", values) is False
     assert holds("qtc_ms >= 460", values) is None
 
 

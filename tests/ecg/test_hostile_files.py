@@ -56,7 +56,8 @@ def test_hostile_headers_give_one_clear_error(tmp_path, text, message):
     (tmp_path / "x.dat").write_bytes(bytes(10000))
     with pytest.raises(RecordError, match=message) as error:
         read_record(tmp_path / "x")
-    assert str(tmp_path) in str(error.value) and len(str(error.value)) < 600
+    assert str(tmp_path) in str(error.value)
+    assert len(str(error.value)) < 600
 
 
 def test_huge_headers_are_not_read_whole(tmp_path):
@@ -80,12 +81,14 @@ def test_pickled_arrays_are_refused(tmp_path):
 
 
 def read_or_refuse(path) -> None:
-    start = time.monotonic()
+    start, message = time.monotonic(), None
     try:
         record = read_record(path)
-        assert isinstance(record, ECGRecord) and np.isfinite(record.signal).all()
+        assert isinstance(record, ECGRecord)
+        assert np.isfinite(record.signal).all()
     except RecordError as error:
-        assert str(path.parent) in str(error)
+        message = str(error)
+    assert message is None or str(path.parent) in message
     assert time.monotonic() - start < 5
 
 

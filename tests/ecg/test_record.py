@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import wfdb
+
 from ecg_r1.ecg.leads import LEADS, canonical_lead, derive_limb_leads
 from ecg_r1.ecg.record import SAMPLES, ECGRecord, RecordError, find_records, read_record, write_record
 from ecg_r1.ecg.simulate import simulate
@@ -19,13 +20,15 @@ def test_written_records_are_read_back(record, tmp_path):
     back = read_record(write_record(record, tmp_path))
     np.testing.assert_allclose(back.signal, record.signal, atol=5.1e-4)
     assert (back.diagnoses, back.age, back.sex) == (record.diagnoses, record.age, record.sex)
-    assert back.report == "irregular rhythm" and back.quality == ()
+    assert back.report == "irregular rhythm"
+    assert back.quality == ()
 
 
 def test_wfdb_reads_what_is_written_here(record, tmp_path):
     path = write_record(record, tmp_path)
     theirs = wfdb.rdrecord(str(path))
-    assert theirs.sig_name == list(LEADS) and theirs.fs == 500
+    assert theirs.sig_name == list(LEADS)
+    assert theirs.fs == 500
     np.testing.assert_allclose(theirs.p_signal.T, record.signal, atol=5.1e-4)
 
 
@@ -50,10 +53,19 @@ def test_leads_are_ordered_by_name_and_units_become_millivolts(record, tmp_path)
 def test_any_rate_and_length_becomes_ten_seconds_at_500_hz(rate, seconds, tmp_path):
     time = np.arange(rate * seconds) / rate
     wave = np.sin(2 * np.pi * 3 * time)
-    wfdb.wrsamp("r", fs=rate, units=["mV"] * 12, sig_name=list(LEADS), p_signal=np.tile(wave, (12, 1)).T, fmt=["16"] * 12,
-                write_dir=str(tmp_path))  # fmt: skip
+    samples = np.tile(wave, (12, 1)).T
+    wfdb.wrsamp(
+        "r",
+        fs=rate,
+        units=["mV"] * 12,
+        sig_name=list(LEADS),
+        p_signal=samples,
+        fmt=["16"] * 12,
+        write_dir=str(tmp_path),
+    )
     record = read_record(tmp_path / "r")
-    assert record.signal.shape == (12, SAMPLES) and record.samples == min(seconds, 10) * 500
+    assert record.signal.shape == (12, SAMPLES)
+    assert record.samples == min(seconds, 10) * 500
     expected = np.sin(2 * np.pi * 3 * np.arange(record.samples) / 500)
     np.testing.assert_allclose(record.signal[0, 50 : record.samples - 50], expected[50:-50], atol=0.02)
     assert not record.signal[:, record.samples :].any()
@@ -77,9 +89,18 @@ def test_nothing_is_derived_from_one_limb_lead():
 def test_gaps_are_bridged_and_noted(record, tmp_path):
     signal = record.signal.astype(float)
     signal[6, 1000:1200] = np.nan
-    wfdb.wrsamp("gap", fs=500, units=["mV"] * 12, sig_name=list(LEADS), p_signal=signal.T, fmt=["16"] * 12, write_dir=str(tmp_path))
+    wfdb.wrsamp(
+        "gap",
+        fs=500,
+        units=["mV"] * 12,
+        sig_name=list(LEADS),
+        p_signal=signal.T,
+        fmt=["16"] * 12,
+        write_dir=str(tmp_path),
+    )
     back = read_record(tmp_path / "gap")
-    assert np.isfinite(back.signal).all() and "gaps bridged: V1 4%" in back.quality
+    assert np.isfinite(back.signal).all()
+    assert "gaps bridged: V1 4%" in back.quality
 
 
 @pytest.mark.parametrize(
@@ -88,7 +109,10 @@ def test_gaps_are_bridged_and_noted(record, tmp_path):
         (lambda s: s.__setitem__(7, 0.0), "flat leads: V2"),
         (lambda s: s.__setitem__(8, s[9]), "identical leads: V3 V4"),
         (lambda s: np.clip(s[10], -0.2, 0.3, out=s[10]), "saturated leads: V5"),
-        (lambda s: s.__setitem__(slice(6, 12), s[6:] * 1000), "implausibly high leads (check the units): V1 V2 V3 V4 V5 V6"),
+        (
+            lambda s: s.__setitem__(slice(6, 12), s[6:] * 1000),
+            "implausibly high leads (check the units): V1 V2 V3 V4 V5 V6",
+        ),
         (lambda s: s.__setitem__(1, -s[1]), "leads I, II and III do not add up"),
     ],
 )
@@ -119,8 +143,14 @@ def test_code15_exams_lose_their_padding(record, tmp_path):
         file["tracings"], file["exam_id"] = tracings, np.array([7, 1169160])
     assert [p.name for p in find_records(tmp_path)] == ["exams_part0.hdf5#1169160", "exams_part0.hdf5#7"]
     exam = read_record(tmp_path / "exams_part0.hdf5#1169160")
-    assert exam.samples == 3500 and exam.source == "code15"
-    for name, message in [("#3", "no exam 3"), ("", "holds 2 exams"), ("#x", "no exam number"), ("#7", "all samples are zero")]:
+    assert exam.samples == 3500
+    assert exam.source == "code15"
+    for name, message in [
+        ("#3", "no exam 3"),
+        ("", "holds 2 exams"),
+        ("#x", "no exam number"),
+        ("#7", "all samples are zero"),
+    ]:
         with pytest.raises(RecordError, match=message):
             read_record(tmp_path / f"exams_part0.hdf5{name}")
 
@@ -141,8 +171,11 @@ def test_folders_are_searched(record, tmp_path):
 )  # fmt: skip
 def test_archives_are_read(real_records, record, samples, note):
     read = read_record(real_records / record)
-    assert read.samples == samples and read.lead_mask.all() and np.isfinite(read.signal).all()
-    assert 0.02 < read.signal.std() < 2 and (note is None or note in read.quality)
+    assert read.samples == samples
+    assert read.lead_mask.all()
+    assert np.isfinite(read.signal).all()
+    assert 0.02 < read.signal.std() < 2
+    assert note is None or note in read.quality
 
 
 def test_archive_labels_are_read(real_records):

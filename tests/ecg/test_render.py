@@ -2,7 +2,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from ecg_r1.ecg.annotate import annotate
+from ecg_r1.ecg.artefacts import ARTEFACTS, distort
 from ecg_r1.ecg.record import ECGRecord
 from ecg_r1.ecg.render import GAIN, LAYOUTS, MARGIN, PULSE, cells, render
 from ecg_r1.ecg.simulate import simulate
@@ -21,7 +23,8 @@ def dark(page: np.ndarray) -> np.ndarray:
 def test_every_lead_is_on_the_page(record, layout):
     page = render(record, layout=layout)
     height, width = LAYOUTS[layout].size_mm
-    assert page.shape == (round(4 * height), round(4 * width), 3) and page.dtype == np.uint8
+    assert page.shape == (round(4 * height), round(4 * width), 3)
+    assert page.dtype == np.uint8
     found = cells(LAYOUTS[layout])
     assert len({cell.lead for cell in found}) == 12
     for cell in found:
@@ -36,8 +39,10 @@ def test_a_square_loses_no_edge(record, size):
     assert page.shape == (size, size, 3)
     columns = np.flatnonzero(dark(page).any(axis=0))
     scale = size / LAYOUTS["3x4"].size_mm[1]
-    assert columns[0] <= MARGIN * scale + 2 and columns[-1] >= size - MARGIN * scale - 4
-    assert (page[0] == 255).all() and (page[-1] == 255).all()
+    assert columns[0] <= MARGIN * scale + 2
+    assert columns[-1] >= size - MARGIN * scale - 4
+    assert (page[0] == 255).all()
+    assert (page[-1] == 255).all()
 
 
 def test_pages_are_deterministic(record):
@@ -66,8 +71,11 @@ def dark_width_of_pulse(rows: np.ndarray) -> int:
 def test_missing_leads_have_a_name_but_no_trace(record):
     without = replace(record, lead_mask=np.arange(12) != 6)
     v1 = cells(LAYOUTS["3x4"])[6]
-    box = dark(render(without))[int(4 * (v1.top + 8)) : int(4 * (v1.top + 28)), int(4 * (v1.left + 2)) : int(4 * (v1.left + 60))]
-    assert v1.lead == "V1" and not box.any()
+    box = dark(render(without))[
+        int(4 * (v1.top + 8)) : int(4 * (v1.top + 28)), int(4 * (v1.left + 2)) : int(4 * (v1.left + 60))
+    ]
+    assert v1.lead == "V1"
+    assert not box.any()
 
 
 def test_extreme_signals_stay_on_the_page(record):
@@ -85,3 +93,19 @@ def test_the_delineation_tints_the_page(record):
     assert 0.05 < changed < 0.6
     silent = ECGRecord("x", np.zeros((12, 5000), np.float32), np.ones(12, bool))
     np.testing.assert_array_equal(annotate(silent), render(silent, layout="12x1"))
+
+
+@pytest.mark.parametrize("kind", ARTEFACTS)
+def test_artefacts_change_the_page_and_leave_it_legible(record, kind):
+    page = render(record, size=336)
+    spoiled = distort(page, seed=1, kinds=[kind], chance=1.0)
+    assert spoiled.shape == page.shape
+    assert spoiled.dtype == np.uint8
+    assert (spoiled != page).mean() > 0.005
+    np.testing.assert_array_equal(spoiled, distort(page, seed=1, kinds=[kind], chance=1.0))
+    assert (spoiled.max(axis=2) < 150).sum() > 0.3 * (page.max(axis=2) < 150).sum()
+
+
+def test_unknown_artefacts_are_named(record):
+    with pytest.raises(ValueError, match="unknown artefact 'coffee'"):
+        distort(render(record, size=112), seed=1, kinds=["coffee"])
