@@ -29,8 +29,8 @@ PLAIN = re.compile(
 JOIN = re.compile(r" ?(?:-|~|to|through|until|至|到|and|和|与) ?")
 PLUS_MINUS = re.compile(r" ?\(?(?:±|\+/-|\+-) ?")
 BETWEEN = re.compile(r"(?:between|介于|在) ?$")
-NUMBER_LIST = re.compile(r"[ ,]*(?:/|,|、|and|&|和|及|与)?[ ]*")
-NAME_LIST = re.compile(r"(?: ?(?:intervals?|durations?|间期|时限))? ?(?:/|,|、|&|,? ?and|和|及|与)? ?")
+NUMBER_LIST = re.compile(r"[ ,]*(?:/|,|、|\(|and|&|和|及|与)?[ ]*")
+NAME_LIST = re.compile(r"(?: ?(?:intervals?|durations?|间期|时限))? ?(?:/|,|、|\(|&|,? ?and|和|及|与)? ?")
 
 _LIMIT_WORDS = (
     r"(?:(?:range|ranges|values?|limits?|intervals?|adults?|upper|lower|cut-?off|threshold|for|of|is|are|being"

@@ -44,7 +44,7 @@ _NAMES: tuple[tuple[str, str], ...] = (
     ("qtcf", r"qtcf|qtc,? ?(?:by |using |\()?fridericia|fridericia(?:'s)? (?:corrected )?qtc?|qt ?f(?![a-z])"),
     ("qtc", r"qtcb?|qt[ -]c(?![a-z])|(?:rate[- ]|bazett[- ])?corrected (?:q-?t|qtc)"
             r"|q-?t(?: interval)?,? \(?(?:rate[- ])?corrected(?: for (?:the )?(?:heart )?rate)?"
-            r"|corrected(?: for (?:the )?(?:heart )?rate)?|[校矫]正后?的?(?:qtc?)?(?:间期)?"),
+            r"|correct(?:ed|ion)(?: for (?:the )?(?:heart )?rate)?|[校矫]正后?的?(?:qtc?)?(?:间期)?"),
     ("qt", r"q-?t"),
     ("p_axis", r"p(?:[- ]wave)? axis|p波?电轴"),
     ("t_axis", r"t(?:[- ]wave)? axis|t波?电轴"),
@@ -71,7 +71,7 @@ PER_MINUTE_BEFORE = "次, where 每分钟 stands before the number"
 UNITS: tuple[tuple[str, str, float], ...] = (
     (r"mm ?/ ?(?:s|sec|second|mv)|mm per (?:second|sec|s|mv|millivolt)|毫米/(?:秒|毫伏)", OTHER, 1.0),
     (r"ms|msecs?|millisec(?:ond)?s?|m\.?sec|毫秒", TIME, 1.0),
-    (r"b\.?p\.?m|beats? ?(?:/|per|a|each) ?min(?:ute)?s?|/ ?min(?:ute)?|min-1|per min(?:ute)?|次 ?[/每] ?(?:分钟?|min)"
+    (r"b\.?p\.?m|b ?/ ?min(?:ute)?|beats? ?(?:/|per|a|each) ?min(?:ute)?s?|/ ?min(?:ute)?|min-1|per min(?:ute)?|次 ?[/每] ?(?:分钟?|min)"
         r"|次分|bts/min",
      RATE, 1.0),
     (r"µv|μv|uv|microvolts?|微伏", VOLT, 0.001),
@@ -92,8 +92,8 @@ _CANNOT = (
     r"|readily|precisely)){0,3}"
 )
 _MEASURED = (
-    r"(?:measur|determin|assess|calculat|comput|obtain|defin|evaluat|quantif|identif|discern|detect)\w{0,6}"
-    r"|applicable|available|present|visible|seen|possible|feasible|exist"
+    r"(?:measur|determin|assess|calcul|comput|obtain|defin|evalua|quantif|identif|discern|detect|estimat|establish"
+    r"|ascertain|recogni[sz])\w{0,7}|read|applicable|available|present|visible|seen|possible|feasible|exist"
 )
 _CLEAR = (
     r"(?:(?:a|any|clear|discernible|identifiable|consistent|measurable|definite|visible|distinct|organi[sz]ed"
@@ -101,11 +101,11 @@ _CLEAR = (
 )
 _ABSENT = (
     rf"{_CANNOT} (?:{_MEASURED})"
-    r"|un-?measurable|immeasurable|non-?measurable|undetermin(?:ed|able)|indetermina(?:te|ble)|undefined|n/a"
+    r"|un-?(?:measur|determin|obtain|assess|identifi|defin|quantifi|read)(?:ed|able)|immeasurable|non-?measurable|indetermina(?:te|ble)|n/a"
     r"|n\.a\.|absent|absence of|missing|lack of|lacking|(?:preclud|prevent|preventing|prohibit)\w{0,3} (?:the "
     r"|any )?(?:measurement|assessment|determination|calculation) of"
     rf"|(?:no|without)(?= {_CLEAR}(?:p[- ]?waves?|pr|p-r|pq|qt|qrs)(?![a-z]))"
-    r"|(?<=[:=-] )(?:none|nil|---?)(?= ?(?:[,)|]|$))|无法(?:准确|可靠)?(?:测量|测定|评估|确定|计算|测出|判断)"
+    r"|(?<=[:=-] )(?:none|nil|na|-{1,3})(?= ?(?:[,)|]|$))|无法(?:准确|可靠)?(?:测量|测定|评估|确定|计算|测出|判断)"
     r"|不能(?:测量|测定|评估|确定|测出)|不可(?:测量?|测定|评估)|测不出|未测出|未能测(?:出|量)|难以(?:测量|测定)"
     r"|不适用|不可见|不存在|看不到|消失|缺失|(?:未见|无)(?=(?:明显|明确)?的?p)"
 )
