@@ -71,9 +71,9 @@ PER_MINUTE_BEFORE = "次, where 每分钟 stands before the number"
 UNITS: tuple[tuple[str, str, float], ...] = (
     (r"mm ?/ ?(?:s|sec|second|mv)|mm per (?:second|sec|s|mv|millivolt)|毫米/(?:秒|毫伏)", OTHER, 1.0),
     (r"ms|msecs?|millisec(?:ond)?s?|m\.?sec|毫秒", TIME, 1.0),
-    (r"b\.?p\.?m|b ?/ ?min(?:ute)?|beats? ?(?:/|per|a|each) ?min(?:ute)?s?|/ ?min(?:ute)?|min-1|per min(?:ute)?|次 ?[/每] ?(?:分钟?|min)"
-        r"|次分|bts/min",
-     RATE, 1.0),
+    (r"b\.?p\.?m|b ?/ ?min(?:ute)?|beats? ?(?:/|per|a|each) ?min(?:ute)?s?|/ ?min(?:ute)?|min-1|per min(?:ute)?"
+        r"|次 ?[/每] ?(?:分钟?|min)|次分|bts/min",
+        RATE, 1.0),
     (r"µv|μv|uv|microvolts?|微伏", VOLT, 0.001),
     (r"mv|millivolts?|毫伏", VOLT, 1.0),
     (r"mm|millimet(?:er|re)s?|毫米", VOLT, 0.1),

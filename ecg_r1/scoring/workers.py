@@ -51,8 +51,18 @@ class Worker:
     def give(self, texts: Sequence[str], cases: Sequence[Case], plan: list[Call]) -> None:
         """Hand over calls; the clock of the first starts once the process is ready."""
         self.plan, self.task = deque(plan), (list(texts), list(cases))
-        self.connection.send((*self.task, plan))
+        self._send(plan)
         self.since = time.monotonic()
+
+    def _send(self, plan: list[Call]) -> None:
+        try:
+            self.connection.send((*self.task, plan))
+        except BrokenPipeError:
+            raise self.cannot_start() from None
+
+    def cannot_start(self) -> RuntimeError:
+        """The error of a process that ended before it had loaded its rewards."""
+        return RuntimeError(f"a reward worker could not start (exit status {self.process.wait()}); its error is above")
 
     def limit(self) -> float:
         """The moment when the call in progress has taken too long: half the deadline, or what its reward has left."""
@@ -91,7 +101,7 @@ class Worker:
             self.plan = deque(c for c in self.plan if c[0] != reward)
         self._start()
         if self.plan:
-            self.connection.send((*self.task, list(self.plan)))
+            self._send(list(self.plan))
         return lost
 
 
@@ -147,9 +157,7 @@ def work(
                 except (EOFError, ConnectionResetError):
                     code = worker.process.wait()
                     if not worker.ready:
-                        raise RuntimeError(
-                            f"a reward worker could not start (exit status {code}); its error is above"
-                        ) from None
+                        raise worker.cannot_start() from None
                     lost, why = worker.give_up(), f"the worker process died (exit status {code})"
                 else:
                     if ended is not None:
