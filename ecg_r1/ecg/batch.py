@@ -20,15 +20,14 @@ CHUNK = 16  # records a process takes at a time
 
 
 def listed(paths: Sequence[str | Path]) -> list[str]:
-    """The records that the paths stand for, as given and without ending; a folder stands for all in it.
-
-    Raises:
-        RecordError: a folder without records.
-    """
+    """The records that the paths stand for, as given and without ending; a folder stands for all in it, if any."""
     names = []
     for path in map(Path, paths):
         if path.is_dir():
-            names += [str(record) for record in find_records(path)]
+            try:
+                names += [str(record) for record in find_records(path)]
+            except RecordError:
+                names.append(str(path))  # reading it will say what is wrong
         else:
             names.append(str(path.with_suffix("") if path.suffix.lower() in WFDB_ENDINGS else path))
     return names
@@ -46,9 +45,6 @@ def measure_paths(
         paths: records or folders of them.
         workers: processes; 0 for one a core.
         plots: a folder for a page of each record with its delineation.
-
-    Raises:
-        RecordError: a folder without records.
     """
     if plots is not None:
         plots.mkdir(parents=True, exist_ok=True)

@@ -11,8 +11,10 @@ from importlib.resources import files
 
 import yaml
 
+from ecg_r1.errors import UserError
 
-class UnknownDiagnosis(KeyError):
+
+class UnknownDiagnosis(UserError, KeyError):
     """Neither a code nor a wording of the vocabulary. The message offers the nearest names."""
 
     def __str__(self) -> str:

@@ -70,6 +70,8 @@ def read_record(path: str | Path) -> ECGRecord:
         RecordError: missing, truncated, malformed, or without any standard lead.
     """
     path = Path(path)
+    if path.is_dir() and not path.with_name(path.name + ".hea").is_file():
+        raise RecordError(f"{path}: a folder without records")
     reader = _reader(path)
     if reader is not None:
         return canonical(reader(path), path)

@@ -4,7 +4,7 @@ import pytest
 
 from ecg_r1.ecg.batch import listed, measure_paths, simulate_to
 from ecg_r1.ecg.measure import QUANTITIES
-from ecg_r1.ecg.record import RecordError, read_record
+from ecg_r1.ecg.record import read_record
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -39,5 +39,6 @@ def test_pages_are_drawn(tmp_path):
 
 
 def test_empty_folders_are_named(tmp_path):
-    with pytest.raises(RecordError, match="no records here"):
-        listed([tmp_path])
+    assert listed([tmp_path]) == [str(tmp_path)]
+    (row,) = measure_paths([tmp_path])
+    assert row == {"record": str(tmp_path), "error": f"{tmp_path}: a folder without records"}
