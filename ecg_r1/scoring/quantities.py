@@ -210,6 +210,8 @@ class Sentence:
         if unit.dimension == OTHER or (unit.dimension is None and not self.is_name(i - 1)):
             return []
         before, after = self.before(i), self.after(last)
+        if cues.PLAIN.fullmatch(before):  # as most are: then there is no cue to look for
+            before = ""
         if cues.OPERAND.search(before) or cues.OPERATOR_NEXT.match(after):
             return []
         where, name = self.subject(i, unit.dimension)
@@ -218,7 +220,7 @@ class Sentence:
         values = [v for t in ends if (v := self.value(t, t if t.dimension else unit, name)) is not None]
         if len(values) < len(ends):
             return []
-        return [self.quantity(i, last, where, name, min(values), max(values))]
+        return [self.quantity(i, last, where, name, (min(values), max(values)), before, after)]
 
     def ranged(self, i: int) -> bool:
         """Whether numbers i and i + 1 are the two ends of a range."""
@@ -275,18 +277,17 @@ class Sentence:
 
     # -- what sort of claim it is -----------------------------------------------------------------------------------
 
-    def quantity(self, i: int, last: int, where: int | None, name: str, low: float, high: float) -> Quantity:
-        """The quantity of numbers i to last, with the kind that the words around it give."""
-        before, after = self.before(i), self.after(last)
-        plain = cues.PLAIN.fullmatch(before) is not None  # most are: no need to look for every cue there is
-        bound = (not plain and cues.BOUND.search(before)) or (cues.BOUND_AFTER.match(after) if last == i else None)
+    def quantity(
+        self, i: int, last: int, where: int | None, name: str, ends: tuple[float, float], before: str, after: str
+    ) -> Quantity:
+        """The quantity of numbers i to last, with the kind that the words before and after it give."""
+        low, high = ends
+        bound = cues.BOUND.search(before) or (cues.BOUND_AFTER.match(after) if last == i else None)
         kind: Kind = "range" if high > low else "bound" if bound else "value"
-        so_far = self.text[max(self.start, self.tokens[i].start - REACH) : self.tokens[i].start]
         if (
-            (not plain and cues.REFERENCE.search(before))
+            cues.REFERENCE.search(before)
             or cues.REFERENCE_AFTER.match(after)
-            or (kind != "value" and (cues.NORMAL_AFTER.match(after) or cues.HYPOTHETICAL.search(so_far)))
-            or (kind == "range" and cues.NORMAL.search(so_far) and {low, high} <= cues.TEXTBOOK.get(name, set()))
+            or self.general(i, name, ends, kind, after)
         ):
             kind = "reference"
         start, end = self.tokens[i].start, self.tokens[last].end
@@ -304,6 +305,16 @@ class Sentence:
                 name, None, low if bound["low"] else None, high if bound["high"] else None, unit, lead, kind, span
             )
         return Quantity(name, low, None, None, unit, lead, kind, span)
+
+    def general(self, i: int, name: str, ends: tuple[float, float], kind: Kind, after: str) -> bool:
+        """Whether a range or bound is said of ECGs in general, in a sentence on what is normal or on a criterion."""
+        if kind == "value":
+            return False
+        start = self.tokens[i].start
+        so_far = self.text[max(self.start, start - REACH) : start]
+        if cues.NORMAL_AFTER.match(after) or cues.HYPOTHETICAL.search(so_far):
+            return True
+        return kind == "range" and set(ends) <= cues.TEXTBOOK.get(name, set()) and bool(cues.NORMAL.search(so_far))
 
     def lead(self, i: int, last: int, where: int | None) -> str | None:
         """A lead named between the name and the number, or directly after the number."""

@@ -45,7 +45,7 @@ _DENIED = re.compile(
 _DOUBTED = re.compile(
     r"\b(?:possib(?:le|ly)|probabl[ey]|likely|suspect(?:ed|s)?|suspicious for|suspicion of|may|might|could|perhaps"
     r"|maybe|consider(?:ed)?|borderline|questionable|presum(?:ed|ably)|differential|versus|vs|or|either|equivocal"
-    r"|uncertain|unclear|if|concern for|query)\b|\?|可能|疑似|考虑|待排|或|怀疑|倾向|疑"
+    r"|uncertain|unclear|if|concern for|query)\b|\?|不除外|可能|疑似|考虑|待排|或|怀疑|倾向|疑"
 )
 _BE = r"(?:is|are|was|were|has been|have been|can be|be|seems?|appears?|remains?)?"
 _DENIED_AFTER = re.compile(
@@ -84,8 +84,6 @@ def polarity(text: str, start: int, end: int) -> Polarity:
         return "uncertain"
     if _DENIED_AFTER.match(after):
         return "negated"
-    if _NOT_CLOSED.search(before):
-        return "uncertain"
     if _DENIED.search(before) and not _NOT_DENIED.search(before):
-        return "negated"
+        return "uncertain" if _NOT_CLOSED.search(before) else "negated"
     return "uncertain" if _DOUBTED.search(before) or _OR_AFTER.match(after) else "asserted"
