@@ -26,6 +26,7 @@ demo: setup  ## simulate, measure, pre-train, SFT, {GRPO, SFT continued}, compar
 
 demo-seeds: setup  ## the whole chain again from seeds 1, 2 and 3 -> runs/seeds/<seed>, then one comparison over all
 	for seed in 1 2 3; do BIN=$(BIN) bash tools/chain.sh runs/seeds/$$seed $$seed || exit 1; done
+	$(BIN)/ecg-r1 compare $(addprefix runs/seeds/1/,sft sft-more grpo) --out runs/seeds $(foreach seed,1 2 3,--seeds runs/seeds/$(seed))
 
 demo-real: setup  ## RECORDS=folder of WFDB records with PTB-XL's tables -> runs/real/report.html
 	@test -n "$(RECORDS)" || { echo "make demo-real RECORDS=FOLDER: a folder of WFDB records with ptbxl_database.csv"; exit 2; }
