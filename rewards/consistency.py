@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
+from ecg_r1.ecg.criteria import criteria
 from ecg_r1.ecg.diagnosis import vocabulary
 from ecg_r1.scoring import Case, Completion, Score, reward
-from ecg_r1.scoring.criteria import criteria
 from ecg_r1.scoring.quantities import Quantity
 
 NEEDS_P = ("pr_ms", "p_ms")  # what cannot be measured on an ECG without P waves
@@ -40,15 +40,15 @@ def _rows(completion: Completion) -> Iterator[dict[str, Any]]:
         if mention.where != "answer" or mention.polarity == "uncertain":
             continue
         name, asserted = mention.name, mention.polarity == "asserted"
-        if asserted:
-            for criterion in known.get(name, ()):
-                for q in claims:
-                    if q.name == criterion.quantity:
-                        yield _row(name, q, q.value is not None and criterion.holds(q.value), f"{name}: {criterion}")
+        if asserted and name in known:
+            criterion = known[name]
+            for q in claims:
+                if q.name == criterion.quantity:
+                    yield _row(name, q, q.value is not None and criterion.holds(q.value), f"{name}: {criterion}")
         excluded = (
             NOT_NORMAL if asserted and name == "normal ECG" else () if asserted or name not in DEFINED else (name,)
         )
-        for criterion in (c for other in excluded for c in known[other]):
+        for criterion in (known[other] for other in excluded):
             for q in claims:
                 if q.name == criterion.quantity:
                     broken = q.value is not None and criterion.holds(q.value)

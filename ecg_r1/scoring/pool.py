@@ -10,7 +10,7 @@ from typing import Any
 from ecg_r1.errors import UserError
 from ecg_r1.scoring.calls import call, units
 from ecg_r1.scoring.completion import Completion
-from ecg_r1.scoring.contract import Case, Score
+from ecg_r1.scoring.contract import Case, RewardError, Score
 from ecg_r1.scoring.registry import Reward
 from ecg_r1.scoring.workers import Worker, work
 
@@ -34,7 +34,7 @@ class RewardPool:
     ) -> None:  # fmt: skip
         names = [reward.name for reward in rewards]
         if len(set(names)) < len(names):
-            raise ValueError(f"two rewards of one name: {', '.join(names)}")
+            raise RewardError(f"two rewards of one name: {', '.join(names)}")
         self.rewards, self.deadline, self.error_limit = tuple(rewards), deadline, error_limit
         self._workers = [Worker(self.rewards, deadline) for _ in range(workers)]
         self._counts: Counter[str] = Counter()

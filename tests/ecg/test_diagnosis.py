@@ -3,7 +3,7 @@ import csv
 import pytest
 from sympy import Rel
 
-from ecg_r1.ecg.criteria import holds, relation
+from ecg_r1.ecg.criteria import holds, parse
 from ecg_r1.ecg.diagnosis import Statement, UnknownDiagnosis, Vocabulary, vocabulary
 from ecg_r1.ecg.measure import Measurements
 
@@ -79,7 +79,7 @@ def test_criteria_are_relations_with_a_guideline():
     criteria = [s for s in vocabulary() if s.criterion]
     assert len(criteria) >= 20
     for statement in criteria:
-        assert isinstance(relation(statement.criterion), Rel), statement.name
+        assert isinstance(parse(statement.criterion).relational(), Rel), statement.name
         assert statement.guideline, statement.name
 
 
@@ -94,4 +94,4 @@ def test_criteria_are_met_by_measurements():
 @pytest.mark.parametrize("text", ["__import__('os')", "pr_ms > 200 and 1", "age > 3", "pr_ms == 200", "pr_ms > x"])
 def test_other_text_is_no_criterion(text):
     with pytest.raises(ValueError, match="is not a relation"):
-        relation(text)
+        parse(text)
