@@ -93,12 +93,14 @@ def test_one_hanging_completion_costs_one_score() -> None:
 
 @pytest.mark.parametrize("name", ["sleeps", "dies"])
 def test_a_reward_that_never_answers_costs_the_others_its_deadline(name: str) -> None:
+    began = time.perf_counter()
     with pool(name, workers=1, deadline=2.0) as p:
         p.score([TEXT], cases(1))
+        start = time.perf_counter() - began  # of a worker, and one failure: on this machine, under this load
         began = time.perf_counter()
         failed, formats, values = p.score([TEXT] * 64, cases(64))
         seconds = time.perf_counter() - began
-    assert seconds < 2.0 + 3.0  # and the start of two processes
+    assert seconds < 2.0 + 3 * start  # its deadline, and new processes
     assert all(s.value is None and s.error for s in failed)
     assert [s.value for s in formats] == [s.value for s in values] == [1.0] * 64
 
