@@ -39,6 +39,7 @@ def main(runs: Path, picture: Path) -> None:
     right.set(xlabel="boilerplate values in the reports, %", ylabel="GRPO minus SFT continued, points")
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
+        axes.set_xticks([100 * share for share in shares])
     plt.savefig(picture, dpi=150)
 
 
