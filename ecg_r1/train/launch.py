@@ -45,6 +45,7 @@ def _set_environment() -> None:
         "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_DISABLE_TELEMETRY": "1",
+        "TRANSFORMERS_VERBOSITY": "error",
         # DeepSpeed asks for mpi4py unless the variables of a launcher are there.
         "RANK": "0",
         "LOCAL_RANK": "0",
@@ -70,6 +71,7 @@ def _spawn(recipe: RunRecipe, path: str, overrides: list[str]) -> Path:
 
 def _run(recipe: RunRecipe, path: str, dry_run: bool) -> Path:
     from transformers import PrinterCallback, set_seed
+    from transformers.utils.logging import disable_progress_bar
 
     from ..corpus.store import RecordStore
     from ..model.checkpoint import check_checkpoint, check_parts, freeze, load_model, save
@@ -91,6 +93,7 @@ def _run(recipe: RunRecipe, path: str, dry_run: bool) -> Path:
     run = RunDirectory(recipe, recipe.run)
     if run.finished:
         return run.folder
+    disable_progress_bar()  # of loading and saving; LiveProgress shows the run's own
     set_seed(recipe.seed)
     run.write_environment(recipe.seed)
     texts = (text for example in store.examples for text in (example["question"], example["response"]))
