@@ -10,6 +10,7 @@ $ecg corpus recipes/tiny/corpus.yaml "out=$runs/corpus" "splits={sft: [{simulate
 $ecg train recipes/tiny/pretrain.yaml "run=$runs/pretrain" "corpus={train: $runs/corpus/sft}"
 $ecg train recipes/tiny/sft.yaml "run=$runs/sft" "model=$runs/pretrain" "$sft"
 $ecg train recipes/tiny/grpo.yaml "run=$runs/grpo" "model=$runs/sft" \
-    "corpus={train: $runs/corpus/rl, evaluate: $runs/corpus/held-out}"
+    "corpus={train: $runs/corpus/rl, evaluate: $runs/corpus/held-out}" \
+    trainer.max_completion_length=128 # real records carry several statements
 $ecg train recipes/tiny/sft-more.yaml "run=$runs/sft-more" "model=$runs/sft" "$sft"
 $ecg compare "$runs/sft" "$runs/sft-more" "$runs/grpo" --out "$runs"
