@@ -15,7 +15,6 @@ import yaml
 from rich.progress import track
 
 from ..corpus.store import RecordStore
-from ..model import register
 from ..model.checkpoint import check_checkpoint, load_model
 from ..model.engine import Engine, HFEngine, Prompt, VLLMEngine
 from ..model.processing import GEMProcessor
@@ -62,7 +61,7 @@ class _Current:
     def __init__(self, kind: str):
         self.kind = kind
         self._engine: VLLMEngine | None = None
-        self._config: dict[str, Any] = {}
+        self._shape: dict[str, Any] = {}
         self._run: Path | None = None
         self._processor: GEMProcessor | None = None
 
@@ -71,10 +70,12 @@ class _Current:
         model, processor = load_model(str(folder))
         if self.kind == "hf":
             return HFEngine(model.eval(), processor), processor
-        if self._engine is None or model.config.to_dict() != self._config:
-            register()
+        shape = {key: value for key, value in model.config.to_dict().items() if key != "_name_or_path"}
+        if self._engine is None or shape != self._shape:
+            if self._engine is not None:
+                self._engine.close()
             self._engine = VLLMEngine(folder, dtype="float32", max_model_len=_longest(model))
-            self._config = model.config.to_dict()
+            self._shape = shape
         elif run != self._run:
             self._engine.load_weights(model.named_parameters())
         self._run = run

@@ -104,6 +104,14 @@ class VLLMEngine:
         outputs = self.llm.generate([_vllm_prompt(p) for p in prompts], sampling_params=params, use_tqdm=False)
         return [[_rollout(completion) for completion in output.outputs] for output in outputs]
 
+    def close(self) -> None:
+        """Free the engine and vLLM's process groups, of which a process has one set; before another engine starts."""
+        from vllm.distributed import cleanup_dist_env_and_memory
+
+        self.llm.llm_engine.engine_core.shutdown()
+        del self.llm
+        cleanup_dist_env_and_memory()
+
     def load_weights(self, named_parameters: Iterable[tuple[str, torch.Tensor]]) -> None:
         """Replace the weights in the running engine, then forget everything computed with the old ones.
 
