@@ -17,6 +17,8 @@ pytest.importorskip("deepspeed")
 import pyarrow.parquet as parquet
 from safetensors.torch import load_file
 
+pytestmark = pytest.mark.timeout(1500)  # the fixture trains four models; a busy machine needs most of it
+
 RECIPES = Path(__file__).parents[1] / "recipes" / "tiny"
 STEPS = 3
 
