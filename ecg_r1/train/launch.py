@@ -70,6 +70,7 @@ def _spawn(recipe: RunRecipe, path: str, overrides: list[str]) -> Path:
 
 
 def _run(recipe: RunRecipe, path: str, dry_run: bool) -> Path:
+    import torch
     from transformers import PrinterCallback, set_seed
     from transformers.utils.logging import disable_progress_bar
 
@@ -79,6 +80,11 @@ def _run(recipe: RunRecipe, path: str, dry_run: bool) -> Path:
     from ..model.presets import PRESETS
     from .run import RunDirectory
 
+    several_on_cpu = recipe.processes > 1 and not torch.cuda.is_available() and not dry_run
+    if several_on_cpu and recipe.deepspeed:  # accelerate would leave DeepSpeed with a world of one
+        from deepspeed import comm
+
+        comm.init_distributed(dist_backend="gloo", auto_mpi_discovery=False)
     config = _trainer_config(recipe, path)
     peft_config = _peft_config(recipe.lora, path)
     check_parts(recipe.freeze)
@@ -183,6 +189,7 @@ def _trainer_config(recipe: RunRecipe, path: str) -> Any:
         "bf16": False,
         "disable_tqdm": True,  # LiveProgress shows it
         "dataloader_pin_memory": torch.cuda.is_available(),
+        "use_cpu": recipe.processes > 1 and not torch.cuda.is_available(),  # else accelerate sees one process
     }
     if isinstance(recipe, GRPORecipe):
         options |= {
