@@ -116,5 +116,6 @@ def save(model: Any, processor: GEMProcessor, folder: Path) -> None:
     """Weights (adapters merged) and processor, loadable by transformers and vLLM."""
     if hasattr(model, "merge_and_unload"):
         model = model.merge_and_unload()
-    model.save_pretrained(folder, safe_serialization=True)
+    # In the names of this process: `save_pretrained` would else put back names that a checkpoint came with.
+    model.save_pretrained(folder, save_original_format=False)
     processor.save_pretrained(folder)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,12 +113,24 @@ def _run(recipe: RunRecipe, path: str, dry_run: bool) -> Path:
     spent = {"seconds": time.time() - started, "cpu_seconds": time.process_time() - cpu}
     if reward_set is not None:
         reward_set.close()
-    if trainer.is_world_process_zero():
-        trained = trainer.accelerator.unwrap_model(trainer.model)
-        save(trained.gem if isinstance(recipe, PretrainRecipe) else trained, processor, run.model)
-        run.finish(steps=trainer.state.global_step, **spent)
+    trained = trainer.accelerator.unwrap_model(trainer.model)
+    with _whole(trained):
+        if trainer.is_world_process_zero():
+            save(trained.gem if isinstance(recipe, PretrainRecipe) else trained, processor, run.model)
+            run.finish(steps=trainer.state.global_step, **spent)
     trainer.accelerator.wait_for_everyone()
     return run.folder
+
+
+def _whole(model: Any) -> AbstractContextManager[Any]:
+    """Under ZeRO-3 every rank holds a slice of each parameter: gather them while the model is saved."""
+    from transformers.integrations import is_deepspeed_zero3_enabled
+
+    if not is_deepspeed_zero3_enabled():
+        return nullcontext()
+    from deepspeed import zero
+
+    return zero.GatheredParameters(list(model.parameters()))
 
 
 def _trainer(
@@ -145,7 +158,7 @@ def _trainer(
     from .grpo import grpo_trainer
 
     rollout = {
-        "checkpoint": _policy_folder(recipe, run, model, processor),
+        "checkpoint": _policy_folder(recipe, run, model, processor, config),
         "seed": recipe.seed,
         "engine": {"dtype": recipe.rollout.dtype, **recipe.rollout.options},
     }
@@ -155,15 +168,18 @@ def _trainer(
     )  # fmt: skip
 
 
-def _policy_folder(recipe: GRPORecipe, run: RunDirectory, model: Any, processor: Any) -> str:
+def _policy_folder(recipe: GRPORecipe, run: RunDirectory, model: Any, processor: Any, config: Any) -> str:
     """An engine reads the policy's first weights from a folder; a preset's are written to one."""
     from ..model.checkpoint import check_checkpoint, save
     from ..model.presets import PRESETS
 
     if recipe.model not in PRESETS:
         return str(check_checkpoint(recipe.model))
-    save(model, processor, run.folder / "initial")
-    return str(run.folder / "initial")
+    folder = run.folder / "initial"
+    with config.main_process_first(local=False):
+        if not (folder / "config.json").is_file():
+            save(model, processor, folder)
+    return str(folder)
 
 
 def _trainer_config(recipe: RunRecipe, path: str) -> Any:

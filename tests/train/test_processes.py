@@ -1,0 +1,42 @@
+"""Several processes: ZeRO-3 over two ranks, each with its own colocated vLLM, through the command line."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("vllm", reason="vLLM is not installed: pip install '.[cpu]' or '.[gpu]'")
+pytest.importorskip("deepspeed")
+
+from safetensors.torch import load_file
+
+RECIPES = Path(__file__).parents[2] / "recipes" / "tiny"
+
+
+def run(*words):
+    command = [sys.executable, "-m", "ecg_r1.cli", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=540, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_two_ranks_share_the_parameters_and_save_them_whole(tmp_path):
+    run("corpus", RECIPES / "corpus.yaml", f"out={tmp_path}/corpus", "splits={rl: [{simulate: 22}]}", "workers=1")
+    run(
+        "train", RECIPES / "grpo.yaml", f"run={tmp_path}/grpo", "model=tiny", f"corpus={{train: {tmp_path}/corpus/rl}}",
+        "processes=2", "deepspeed=zero3", "trainer.max_steps=2", "trainer.per_device_train_batch_size=8",
+        "trainer.num_generations=4", "trainer.learning_rate=1e-3",
+    )  # fmt: skip
+    steps = [json.loads(line) for line in (tmp_path / "grpo" / "metrics.jsonl").read_text().splitlines()]
+    gaps = [row["sampling/sampling_logp_difference/mean"] for row in steps if "reward" in row]
+    assert len(gaps) == 2
+    assert max(gaps) <= 1e-4
+    before = load_file(tmp_path / "grpo" / "initial" / "model.safetensors")
+    after = load_file(tmp_path / "grpo" / "model" / "model.safetensors")
+    assert {name: tensor.shape for name, tensor in before.items()} == {name: t.shape for name, t in after.items()}
+    frozen = ("model.ecg_tower.", "model.vision_tower.")
+    assert all(torch.equal(before[name], after[name]) == name.startswith(frozen) for name in before)
