@@ -73,6 +73,7 @@ def _spawn(recipe: RunRecipe, path: str, overrides: list[str]) -> Path:
 def _run(recipe: RunRecipe, path: str, dry_run: bool) -> Path:
     import torch
     from transformers import PrinterCallback, set_seed
+    from transformers.integrations import is_deepspeed_zero3_enabled
     from transformers.utils.logging import disable_progress_bar
 
     from ..corpus.store import RecordStore
@@ -93,6 +94,10 @@ def _run(recipe: RunRecipe, path: str, dry_run: bool) -> Path:
     reward_set = _reward_set(recipe, store)
     if recipe.model not in PRESETS:
         check_checkpoint(recipe.model)
+    elif is_deepspeed_zero3_enabled():
+        raise RecipeError(
+            f'{path}: ZeRO-3 shards weights while they load; begin from a checkpoint, not from "{recipe.model}"'
+        )
     if isinstance(recipe, GRPORecipe) and recipe.rollout.engine == "vllm":
         require_vllm()
     if dry_run:
