@@ -79,14 +79,14 @@ def test_vllm_is_known_to_its_two_files_alone():
     assert knowing == {"model/vllm.py", "model/engine.py", "model/__init__.py"}  # the last registers the plug-in
 
 
-@pytest.mark.parametrize(("library", "rooms"), [("trl", {"train"}), ("deepspeed", set()), ("neurokit2", {"ecg"})])
+@pytest.mark.parametrize(("library", "rooms"), [("trl", {"train"}), ("deepspeed", {"train"}), ("neurokit2", {"ecg"})])
 def test_a_library_is_known_to_its_room_alone(library, rooms):
     knowing = {
         path.relative_to(PACKAGE).parts[0]
         for path in PACKAGE.rglob("*.py")
         if any(name.split(".")[0] == library for name in imports(path))
     }
-    assert knowing == rooms  # DeepSpeed is reached through TRL and accelerate
+    assert knowing == rooms
 
 
 @pytest.mark.parametrize(
