@@ -23,7 +23,7 @@ from ..ecg.render import render
 from ..ecg.simulate import simulate
 from ..recipe import CorpusRecipe, RecipeError, Source
 from .cards import Card, record_cards
-from .store import MICROVOLT, PAGES, SIGNALS, RecordStore
+from .store import MICROVOLT, PAGES, SIGNALS, RecordStore, split_facts
 from .write import Corruption, write_question, write_report
 
 CHUNK = 32
@@ -104,9 +104,11 @@ def _build_split(recipe: CorpusRecipe, name: str, jobs: list[Job]) -> Path:
 
 def _claim(folder: Path, facts: dict[str, Any]) -> None:
     path = folder / "split.json"
-    if path.is_file() and json.loads(path.read_text(encoding="utf-8")) != facts:
+    if path.is_file() and split_facts(folder) != facts:
         raise RecipeError(f"{folder}: holds a split of another recipe; choose another `out:` or move the folder away")
-    path.write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    partial_file = path.with_suffix(".part")
+    partial_file.write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    partial_file.replace(path)
 
 
 def _map(make: Any, chunks: list[list[Job]], workers: int) -> Iterator[list[dict[str, Any]]]:
@@ -154,6 +156,8 @@ def _make(job: Job, page_size: int, corruption: Corruption) -> dict[str, Any]:
 
 def _read(job: Job) -> ECGRecord:
     if job.card is not None:
+        if job.card.fault:
+            raise RecordError(job.card.fault)
         return read_record(job.card.path)
     return next(iter(simulate(1, seed=job.seed, start=job.index))).record
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import csv
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +16,16 @@ PTBXL_TABLE = "ptbxl_database.csv"
 
 @dataclass(frozen=True)
 class Card:
-    """One record of a data set before it is read. `diagnoses` None: take those of the record's own header."""
+    """One record of a data set before it is read.
+
+    `diagnoses` None: take those of the record's own header. `fault`: why the table makes the record unusable.
+    """
 
     path: Path
     diagnoses: tuple[str, ...] | None = None
     report: str | None = None
     fold: int | None = None
+    fault: str | None = None
 
 
 def record_cards(folder: str | Path, folds: list[int] | None = None) -> list[Card]:
@@ -29,10 +34,12 @@ def record_cards(folder: str | Path, folds: list[int] | None = None) -> list[Car
     Args:
         folder: holds WFDB records, also in sub-folders; with PTB-XL's `ptbxl_database.csv` the diagnoses, reports and
             folds are taken from there (all statements: rhythms and forms have likelihood 0, which means "not given").
-        folds: keep only these `strat_fold`s; 10 is PTB-XL's test fold.
+            A record without a readable row there comes with its `fault`, so that it is not lost in silence.
+        folds: keep only these `strat_fold`s, and what has none for its fault; 10 is PTB-XL's test fold.
 
     Raises:
-        RecordError: the folder is missing or empty, or `folds` is asked for without the table.
+        RecordError: the folder is missing or empty, the table lacks a column, no record is in `folds`, or `folds` is
+            asked for without the table.
     """
     folder = Path(folder)
     paths = find_records(folder)
@@ -45,29 +52,35 @@ def record_cards(folder: str | Path, folds: list[int] | None = None) -> list[Car
     by_id: dict[str, Path] = {}
     for path in sorted(paths, key=lambda path: path.name):  # 00001_hr before 00001_lr, the same ECG at 100 Hz
         by_id.setdefault(path.name.split("_")[0], path)
-    cards = [rows[ecg_id] | {"path": path} for ecg_id, path in by_id.items() if ecg_id in rows]
-    chosen = [Card(**card) for card in cards if folds is None or card["fold"] in folds]
-    if not chosen:
-        raise RecordError(f"{folder}: no record of {table.name} in folds {folds}")
+    cards = [_ptbxl_card(path, rows.get(ecg_id), table) for ecg_id, path in by_id.items()]
+    chosen = [card for card in cards if card.fault or folds is None or card.fold in folds]
+    if all(card.fault for card in chosen):
+        raise RecordError(f"{folder}: no record of {table.name}" + (f" in folds {folds}" if folds else ""))
     return chosen
 
 
-def _ptbxl_rows(table: Path) -> dict[str, dict]:
+def _ptbxl_rows(table: Path) -> dict[str, dict[str, str]]:
     with table.open(encoding="utf-8", newline="") as file:
-        return {
-            f"{int(row['ecg_id']):05d}": {
-                "diagnoses": _statements(row["scp_codes"]),
-                "report": row.get("report"),
-                "fold": int(row["strat_fold"]),
-            }
-            for row in csv.DictReader(file)
-        }
+        reader = csv.DictReader(file)
+        for column in ("ecg_id", "scp_codes", "strat_fold"):
+            if column not in (reader.fieldnames or ()):
+                raise RecordError(f"{table}: no column {column!r}; is it PTB-XL's table?")
+        return {row["ecg_id"].split(".")[0].zfill(5): row for row in reader}
 
 
-def _statements(scp_codes: str) -> tuple[str, ...]:
-    """PTB-XL writes a Python dict literal of SCP code -> likelihood; `literal_eval` runs no code."""
+def _ptbxl_card(path: Path, row: dict[str, str] | None, table: Path) -> Card:
+    if row is None:
+        return Card(path, fault=f"{path}: no row in {table.name}")
+    try:
+        codes = dict(ast.literal_eval(row["scp_codes"]))  # a Python dict, code -> likelihood; this runs no code
+        return Card(path, _statements(map(str, codes)), row.get("report"), int(float(row["strat_fold"])))
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return Card(path, fault=f"{path}: scp_codes or strat_fold of its row in {table.name} cannot be read")
+
+
+def _statements(codes: Iterable[str]) -> tuple[str, ...]:
     names = []
-    for code in ast.literal_eval(scp_codes):
+    for code in codes:
         try:
             names.append(vocabulary().get(code).name)
         except UnknownDiagnosis:

@@ -44,7 +44,7 @@ class RecordStore:
             raise CorpusError(
                 f"{self.folder}: no corpus split here (split.json is missing); run `ecg-r1 corpus RECIPE`"
             )
-        self.facts: dict[str, Any] = json.loads((self.folder / "split.json").read_text(encoding="utf-8"))
+        self.facts = split_facts(self.folder)
         self._rows = {row["record"]: (i, row) for i, row in enumerate(_read_jsonl(self.folder / "records.jsonl"))}
         size = self.facts["page_size"]
         self._signals = self._map(SIGNALS, np.int16, (len(LEADS), SAMPLES))
@@ -115,6 +115,19 @@ class RecordStore:
             return self._rows[record_id][0]
         except KeyError:
             raise CorpusError(f"{self.folder}: no record {record_id!r}") from None
+
+
+def split_facts(folder: Path) -> dict[str, Any]:
+    """How a split was made: its `split.json`.
+
+    Raises:
+        CorpusError: the file is not whole.
+    """
+    path = folder / "split.json"
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (json.JSONDecodeError, UnicodeDecodeError, TypeError, ValueError):
+        raise CorpusError(f"{path}: cut short or damaged; remove {folder} and build the split again") from None
 
 
 def _read_jsonl(path: Path) -> Iterator[dict[str, Any]]:

@@ -15,7 +15,8 @@ import yaml
 from rich.progress import track
 
 from ..corpus.store import RecordStore
-from ..model.checkpoint import check_checkpoint, load_model
+from ..model.checkpoint import check_checkpoint, load_model, load_processor, stored_weights
+from ..model.configuration import GEMConfig
 from ..model.engine import Engine, HFEngine, Prompt, VLLMEngine
 from ..model.processing import GEMProcessor
 from .runs import CompareError
@@ -67,23 +68,21 @@ class _Current:
 
     def of(self, run: Path) -> tuple[Engine, GEMProcessor]:
         folder = check_checkpoint(run)
-        model, processor = load_model(str(folder))
         if self.kind == "hf":
+            model, processor = load_model(str(folder))
             return HFEngine(model.eval(), processor), processor
-        shape = {key: value for key, value in model.config.to_dict().items() if key != "_name_or_path"}
+        config, processor = GEMConfig.from_pretrained(folder, local_files_only=True), load_processor(folder)
+        shape = {key: value for key, value in config.to_dict().items() if key != "_name_or_path"}
         if self._engine is None or shape != self._shape:
             if self._engine is not None:
                 self._engine.close()
-            self._engine = VLLMEngine(folder, dtype="float32", max_model_len=_longest(model))
+            longest = min(4096, config.text_config.max_position_embeddings)
+            self._engine = VLLMEngine(folder, dtype="float32", max_model_len=longest)
             self._shape = shape
         elif run != self._run:
-            self._engine.load_weights(model.named_parameters())
+            self._engine.load_weights(stored_weights(folder))
         self._run = run
         return self._engine, processor
-
-
-def _longest(model: Any) -> int:
-    return min(4096, model.config.text_config.max_position_embeddings)
 
 
 def _predict(

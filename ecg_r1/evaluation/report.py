@@ -98,7 +98,7 @@ def findings(result: Mapping[str, Any]) -> str:
     told: dict[str, list[str]] = {"better": [], "worse": [], "changed": [], "unclear": []}
     for metric in (*HEADLINE, *PER_QUANTITY):
         interval = metric.of(intervals)
-        if interval and any(interval[end] for end in ("difference", "low", "high")):  # neither undefined nor all 0
+        if interval and any(metric.visible(interval[end]) for end in ("difference", "low", "high")):
             told[metric.verdict(interval)].append(_told(metric, interval))
     supported = HEADLINE[0]
     models = result["models"]

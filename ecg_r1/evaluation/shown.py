@@ -62,9 +62,12 @@ class Shown:
         """As a difference: percentages become points, and the sign is always written."""
         if value is None:
             return NOTHING
-        text = f"{self._scaled(value):+.1f}"
-        text = "0.0" if float(text) == 0 else text.replace("-", "−")
+        text = f"{self._scaled(value):+.1f}".replace("-", "−") if self.visible(value) else "0.0"
         return text + _suffix("points" if self.unit == "%" else self.unit)
+
+    def visible(self, value: float | None) -> bool:
+        """Whether a difference is there and more than nothing in the digits shown."""
+        return value is not None and abs(round(self._scaled(value), 1)) > 0
 
     def verdict(self, interval: Mapping[str, float | None] | None) -> str:
         """`better`, `worse`, `changed` or `unclear`: the last where the interval holds 0 or does not exist."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+from safetensors import safe_open
 from torch import nn
 from transformers import AutoProcessor
 
@@ -53,7 +55,20 @@ def load_model(
     model = GEMForConditionalGeneration.from_pretrained(
         folder, dtype=dtype, use_safetensors=True, local_files_only=True
     )
-    return model, AutoProcessor.from_pretrained(folder, local_files_only=True)
+    return model, load_processor(folder)
+
+
+def load_processor(folder: Path) -> GEMProcessor:
+    register()
+    return AutoProcessor.from_pretrained(folder, local_files_only=True)
+
+
+def stored_weights(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
+    """The tensors of a checkpoint by name, one at a time: memory stays at one tensor's, whatever the model's size."""
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(file, framework="pt") as shard:
+            for name in shard.keys():  # noqa: SIM118 (a shard is no dict)
+                yield name, shard.get_tensor(name)
 
 
 def check_checkpoint(spec: str | Path) -> Path:

@@ -164,6 +164,16 @@ def test_bad_records_are_quarantined_with_their_reason(tmp_path):
     assert "truncated: " in reasons["truncated"]
 
 
+def test_a_record_without_a_row_in_the_table_is_quarantined(tmp_path):
+    records = tmp_path / "records"
+    for name in ("00001_hr", "00002_hr"):
+        write_record(dataclasses.replace(simulated(), record_id=name), records)
+    (records / "ptbxl_database.csv").write_text("ecg_id,scp_codes,strat_fold\n1,{'NORM': 100.0},3\n")
+    (folder,) = build(corpus(tmp_path / "out", splits={"train": [{"records": str(records), "folds": [3]}]}))
+    assert RecordStore(folder).ids == ["00001_hr"]
+    assert "00002_hr: no row in ptbxl_database.csv" in (folder / "quarantine.jsonl").read_text()
+
+
 def test_a_record_without_v3_says_so(tmp_path):
     write_record(without_lead(simulated(), "V3"), tmp_path / "records")
     (folder,) = build(corpus(tmp_path / "out", splits={"train": [{"records": str(tmp_path / "records")}]}))

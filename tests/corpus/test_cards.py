@@ -27,18 +27,19 @@ def folder(tmp_path):
 
 
 def test_rows_of_the_table_become_cards(folder):
-    first, second = record_cards(folder)  # 00003 stands in no table
+    first, second, third = record_cards(folder)
     assert (first.path.name, first.fold, first.report) == ("00001_hr", 3, "sinusrhythmus, sonst normal")
     assert first.diagnoses == ("normal ECG", "sinus rhythm")
     assert second.diagnoses == ("atrial fibrillation",)
+    assert third.fault == f"{third.path}: no row in ptbxl_database.csv"
 
 
 def test_the_table_may_stand_above_the_folder(folder):
-    assert len(record_cards(folder / "records500")) == 2
+    assert [card.fold for card in record_cards(folder / "records500")] == [3, 10, None]
 
 
 def test_folds_choose_records(folder):
-    assert [card.path.name for card in record_cards(folder, [10])] == ["00002_hr"]
+    assert [card.path.name for card in record_cards(folder, [10]) if not card.fault] == ["00002_hr"]
     with pytest.raises(RecordError, match=r"no record of ptbxl_database.csv in folds \[7\]"):
         record_cards(folder, [7])
 
@@ -46,12 +47,19 @@ def test_folds_choose_records(folder):
 def test_an_ecg_that_is_there_at_two_rates_is_one_record(folder):
     record = read_record(folder / "records500" / "00000" / "00001_hr")
     write_record(dataclasses.replace(record, record_id="00001_lr"), folder / "records100" / "00000")
-    assert [card.path.name for card in record_cards(folder)] == ["00001_hr", "00002_hr"]
+    assert [card.path.name for card in record_cards(folder)] == ["00001_hr", "00002_hr", "00003_hr"]
 
 
 def test_code_in_the_table_is_not_run(folder):
     (folder / "ptbxl_database.csv").write_text(TABLE.replace("{'NORM': 100.0, 'SR': 0.0}", "__import__('os').getcwd()"))
-    with pytest.raises(ValueError, match="malformed"):
+    first, second, _ = record_cards(folder)
+    assert "scp_codes or strat_fold of its row in ptbxl_database.csv cannot be read" in first.fault
+    assert second.fault is None
+
+
+def test_another_table_of_that_name(folder):
+    (folder / "ptbxl_database.csv").write_text("ecg_id,label\n1,NORM\n")
+    with pytest.raises(RecordError, match="no column 'scp_codes'"):
         record_cards(folder)
 
 

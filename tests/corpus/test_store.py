@@ -98,3 +98,9 @@ def test_half_a_line_is_named_with_its_number(folder):
 def test_an_unknown_record(folder):
     with pytest.raises(CorpusError, match="no record 'c'"):
         RecordStore(folder).signal("c")
+
+
+def test_a_half_written_split_file(folder):
+    (folder / "split.json").write_text('{"page_si')
+    with pytest.raises(CorpusError, match=r"split\.json: cut short or damaged"):
+        RecordStore(folder)

@@ -8,6 +8,7 @@ from ecg_r1.ecg.measure import Measurements
 from ecg_r1.evaluation import cases, curves
 from ecg_r1.evaluation.compare import compare
 from ecg_r1.evaluation.metrics import judge
+from ecg_r1.evaluation.report import findings
 from ecg_r1.scoring import Case
 
 from .conftest import RIGHT, STOCK, TRUTHS, says, write_split
@@ -158,3 +159,14 @@ def test_more_diagnoses_than_cases(write_run, tmp_path):
     run = write_run("a", {row["record"]: RIGHT["r0"] for row in truths})
     compare([run], out=tmp_path / "out", resamples=10)
     assert (tmp_path / "out" / "report.html").read_text().count("<article") == cases.SPREAD
+
+
+def test_a_difference_too_small_to_be_shown_is_not_told():
+    def told(difference):
+        model = {"supported": 0.8, "quoted_per_record": 4.1}
+        interval = {"difference": difference, "low": difference / 2, "high": 2 * difference}
+        paired = {"grpo - sft": {"supported": interval, "quoted_per_record": interval}}
+        return findings({"models": {"sft": model, "grpo": model}, "paired": paired})
+
+    assert "Different" not in told(0.0004)
+    assert "values quoted per record +0.2" in told(0.2)
