@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .beats import MS, Unmeasurable, normal_intervals
+from .beats import MS, Unmeasurable, rr_intervals
 from .delineate import Delineation, delineate
 from .library import METHODS, measure_by_library
 from .measurements import QUANTITIES, Measured, Measurements
@@ -40,7 +40,7 @@ def measure(record: ECGRecord, *, method: str = "consensus") -> Measurements:
 
 
 def _consensus(found: Delineation) -> dict[str, Measured]:
-    intervals = normal_intervals(found.r_peaks, found.beat.ectopic)
+    intervals = rr_intervals(found.r_peaks)
     leads, beats, onset = len(found.leads), found.beat.beats, found.qrs_onset
     rr = float(np.median(intervals))
     spread = float(np.subtract(*np.percentile(intervals, (75, 25))))
