@@ -102,13 +102,24 @@ class RewardWorkers(_Strict):
     max_error_share: float = Field(0.05, ge=0, le=1)
 
 
+class LoRA(BaseModel):
+    """Adapters on the linear layers of the named parts; every other key is an option of PEFT's LoraConfig."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    parts: list[str] = Field(["language_model"], min_length=1)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
 class _Run(_Strict):
     run: str
     model: str
     seed: int = 0
     corpus: Corpus
     freeze: list[str] = []
-    lora: dict[str, Any] | None = None
+    lora: LoRA | None = None
     trainer: dict[str, Any] = {}
     deepspeed: str | None = None
     processes: int = Field(1, ge=1)

@@ -14,7 +14,7 @@ from ecg_r1.ecg.measure import QUANTITIES, measure
 from ecg_r1.ecg.record import LEADS, read_record, write_record
 from ecg_r1.ecg.render import render
 from ecg_r1.ecg.simulate import simulate
-from ecg_r1.recipe import Reward, RewardWorkers
+from ecg_r1.recipe import RewardWorkers
 from ecg_r1.scoring import RewardError, RewardFailure, RewardPool, load_reward
 from ecg_r1.train.rewards import RewardSet
 
@@ -152,7 +152,8 @@ def test_a_reward_that_fails_is_recorded_on_its_samples(my_rewards, split, worke
 @pytest.mark.parametrize("name", ["raises", "words"])
 def test_a_reward_that_fails_too_often_ends_the_run(my_rewards, split, name):
     store = RecordStore(split)
-    rewards = RewardSet([Reward(name=f"{my_rewards}:{name}")], RewardWorkers(workers=0, max_error_share=0.05), store)
+    workers = RewardWorkers(workers=0, max_error_share=0.05)
+    rewards = RewardSet([load_reward(f"{my_rewards}:{name}")], workers, store)
     (function,) = rewards.functions()
     with pytest.raises(RewardFailure, match=rf'reward "{name}" failed on 4 of the last 4 samples \(limit 5%\)'):
         function(

@@ -43,7 +43,7 @@ def test_the_recipe_that_inherits(tmp_path):
     assert (recipe.credit, recipe.seed, recipe.trainer["num_generations"]) == ("sequence", 3, 16)
     assert recipe.trainer["learning_rate"] == 1e-4
     assert recipe.lora is not None
-    assert recipe.lora["r"] == 8
+    assert recipe.lora.options["r"] == 8
 
 
 def test_the_corpus_of_own_records(tmp_path):

@@ -16,7 +16,6 @@ from trl import GRPOConfig, GRPOTrainer
 
 from ..corpus.store import RecordStore
 from ..model.processing import GEMProcessor
-from ..recipe import RecipeError
 from .credit import claim_advantages, token_spans
 from .media import Media
 from .rewards import RewardSet
@@ -122,12 +121,6 @@ def grpo_trainer(
     rollout: dict[str, Any],
 ) -> ECGGRPOTrainer:
     config.remove_unused_columns = False
-    local_batch = config.per_device_train_batch_size * config.steps_per_generation
-    if credit == "claim" and local_batch % config.num_generations:
-        raise RecipeError(
-            f"credit: claim needs whole groups in each process, but {local_batch} completions a process are no multiple"
-            f" of num_generations={config.num_generations}; change per_device_train_batch_size or steps_per_generation"
-        )
     return ECGGRPOTrainer(
         media=Media(store, processor),
         reward_set=reward_set,

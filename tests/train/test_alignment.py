@@ -14,7 +14,8 @@ from trl import GRPOConfig
 from ecg_r1.corpus.store import PAGES, SIGNALS, RecordStore
 from ecg_r1.model.checkpoint import load_model
 from ecg_r1.model.engine import Rollout
-from ecg_r1.recipe import Reward, RewardWorkers
+from ecg_r1.recipe import RewardWorkers
+from ecg_r1.scoring import load_reward
 from ecg_r1.train.grpo import grpo_trainer
 from ecg_r1.train.rewards import RewardSet
 from ecg_r1.train.rollout import ECGRollout
@@ -68,7 +69,7 @@ def test_signal_page_and_prompt_stay_together_in_every_pass(store, tmp_path, bet
         num_generations=2, num_iterations=2, max_completion_length=6, beta=beta, use_vllm=False, report_to=[],
         bf16=False, learning_rate=1e-3, disable_tqdm=True, dataloader_pin_memory=False,
     )  # fmt: skip
-    reward_set = RewardSet([Reward(name="format")], RewardWorkers(workers=0), store)
+    reward_set = RewardSet([load_reward("format")], RewardWorkers(workers=0), store)
     peft = LoraConfig(r=2, target_modules=["q_proj", "v_proj"]) if beta else None
     trainer = grpo_trainer(model, processor, store, config, peft, [], reward_set=reward_set, credit="claim", rollout={})
     trainer.train()

@@ -18,12 +18,24 @@ def recipe(**changes) -> SFTRecipe:
     return SFTRecipe.model_validate(values | changes)
 
 
+def opened(folder) -> RunDirectory:
+    run = RunDirectory(recipe(), folder)
+    run.open()
+    return run
+
+
+def checkpoint(folder, step, state='{"global_step": 0}'):
+    path = folder / "checkpoints" / f"checkpoint-{step}"
+    path.mkdir()
+    (path / "trainer_state.json").write_text(state)
+
+
 def contents(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_a_new_run_keeps_its_resolved_recipe(tmp_path):
-    run = RunDirectory(recipe(), tmp_path / "a")
+    run = opened(tmp_path / "a")
     assert read_recipe(run.folder / "recipe.yaml") == recipe()
     assert (run.finished, run.last_checkpoint()) == (False, None)
     (run.checkpoints / "completions").mkdir()  # where TRL writes them
@@ -31,15 +43,52 @@ def test_a_new_run_keeps_its_resolved_recipe(tmp_path):
 
 
 def test_the_same_recipe_goes_on(tmp_path):
-    RunDirectory(recipe(), tmp_path / "a").finish(steps=5)
-    (tmp_path / "a" / "checkpoints" / "checkpoint-4").mkdir()
+    opened(tmp_path / "a").finish(steps=5)
+    checkpoint(tmp_path / "a", 4)
     again = RunDirectory(recipe(), tmp_path / "a")
     assert again.finished
     assert again.last_checkpoint() == str(tmp_path / "a" / "checkpoints" / "checkpoint-4")
 
 
+def test_checking_a_run_writes_nothing(tmp_path):
+    RunDirectory(recipe(), tmp_path / "a")
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize("state", ["", '{"global_st', None])
+def test_a_checkpoint_cut_short_is_passed_over(tmp_path, state):
+    run = opened(tmp_path / "a")
+    checkpoint(tmp_path / "a", 8)
+    checkpoint(tmp_path / "a", 12, state or "")
+    if state is None:  # killed before it was written
+        (tmp_path / "a" / "checkpoints" / "checkpoint-12" / "trainer_state.json").unlink()
+    assert run.last_checkpoint() == str(tmp_path / "a" / "checkpoints" / "checkpoint-8")
+
+
+def test_a_damaged_mark_of_a_finished_run_is_said(tmp_path):
+    run = opened(tmp_path / "a")
+    (tmp_path / "a" / "finished.json").write_text('{"steps": 5, "sec')
+    with pytest.raises(RecipeError, match=r"finished.json: cut short or damaged; remove it"):
+        _ = run.finished
+
+
+def test_a_run_of_an_older_version_goes_on_though_its_recipe_lacks_the_newer_keys(tmp_path):
+    run = opened(tmp_path / "a")
+    lines = (run.folder / "recipe.yaml").read_text().splitlines()
+    (run.folder / "recipe.yaml").write_text("".join(f"{line}\n" for line in lines if not line.startswith("lora")))
+    RunDirectory(recipe(), tmp_path / "a")
+
+
+@pytest.mark.parametrize("text", ["", "stage: [sft", "just words"])
+def test_a_damaged_recipe_is_no_run_of_ours(tmp_path, text):
+    run = opened(tmp_path / "a")
+    (run.folder / "recipe.yaml").write_text(text)
+    with pytest.raises(RecipeError, match="holds a run of another recipe"):
+        RunDirectory(recipe(), tmp_path / "a")
+
+
 def test_a_run_of_another_recipe_is_refused_and_left_alone(tmp_path):
-    RunDirectory(recipe(), tmp_path / "a").write_environment(seed=0)
+    opened(tmp_path / "a").write_environment(seed=0)
     before = contents(tmp_path)
     with pytest.raises(RecipeError) as error:
         RunDirectory(recipe(seed=1, trainer={"max_steps": 9}), tmp_path / "a")
@@ -58,7 +107,7 @@ def test_a_folder_of_something_else_is_refused_and_left_alone(tmp_path):
 
 
 def test_the_environment_says_what_ran(tmp_path):
-    run = RunDirectory(recipe(), tmp_path / "a")
+    run = opened(tmp_path / "a")
     run.write_environment(seed=3)
     facts = json.loads((run.folder / "environment.json").read_text())
     assert facts["seed"] == 3

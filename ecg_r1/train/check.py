@@ -1,0 +1,90 @@
+"""What can be wrong with a run, found before anything of it starts: no worker, no engine, no file written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+from peft import LoraConfig
+from transformers import TrainingArguments
+from transformers.integrations import is_deepspeed_zero3_enabled
+
+from ..corpus.store import RecordStore
+from ..model.checkpoint import check_checkpoint, check_parts
+from ..model.engine import require_vllm
+from ..model.presets import PRESETS
+from ..recipe import GRPORecipe, RecipeError, RunRecipe
+from ..recipe import Reward as Named
+from ..scoring.pool import RewardPool
+from ..scoring.registry import Reward, load_reward
+from .adapters import lora_config
+from .options import training_arguments
+from .run import RunDirectory
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A recipe whose names have all been found, and what was opened to find them."""
+
+    run: RunDirectory
+    arguments: Any  # of the stage's trainer: TrainingArguments, SFTConfig or GRPOConfig
+    adapters: LoraConfig | None
+    store: RecordStore
+    rewards: list[Reward]
+
+
+def check(recipe: RunRecipe, path: str) -> Checked:
+    """Look up everything the recipe names.
+
+    Args:
+        path: the recipe's file, for messages.
+
+    Raises:
+        UserError: an option, part, reward, checkpoint, corpus, engine or folder is wrong; the message says which.
+    """
+    run = RunDirectory(recipe, recipe.run)
+    if recipe.deepspeed and find_spec("deepspeed") is None:
+        raise RecipeError(f'{path}: "deepspeed": it is not installed: pip install deepspeed, or set `deepspeed: null`')
+    arguments = training_arguments(recipe, path)
+    check_parts(recipe.freeze)
+    store = RecordStore(recipe.corpus.train)
+    _check_model(recipe, path)
+    adapters = lora_config(recipe.lora, recipe.model, path) if recipe.lora else None
+    rewards: list[Reward] = []
+    if isinstance(recipe, GRPORecipe):
+        rewards = load_rewards(recipe.rewards)
+        if recipe.rollout.engine == "vllm":
+            require_vllm()
+        if recipe.credit == "claim":
+            _check_whole_groups(arguments, path)
+    return Checked(run, arguments, adapters, store, rewards)
+
+
+def load_rewards(named: list[Named]) -> list[Reward]:
+    """
+    Raises:
+        RewardError: a reward cannot be loaded, or two have one name.
+    """
+    rewards = [load_reward(reward.name, reward.options) for reward in named]
+    RewardPool(rewards)  # without workers it starts nothing, and refuses what it could not run
+    return rewards
+
+
+def _check_model(recipe: RunRecipe, path: str) -> None:
+    if recipe.model not in PRESETS:
+        check_checkpoint(recipe.model)
+    elif is_deepspeed_zero3_enabled():
+        raise RecipeError(
+            f'{path}: ZeRO-3 shards weights while they load; begin from a checkpoint, not from "{recipe.model}"'
+        )
+
+
+def _check_whole_groups(arguments: TrainingArguments, path: str) -> None:
+    local = arguments.per_device_train_batch_size * arguments.steps_per_generation  # type: ignore[attr-defined]
+    group = arguments.num_generations  # type: ignore[attr-defined]
+    if local % group:
+        raise RecipeError(
+            f"{path}: credit: claim needs whole groups in each process, but {local} completions a process are no "
+            f"multiple of num_generations={group}; change per_device_train_batch_size or steps_per_generation"
+        )

@@ -1,0 +1,82 @@
+"""The run itself: model and trainer of the stage, training, and what is kept of it."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from typing import Any
+
+from transformers import PrinterCallback, set_seed
+from transformers.utils.logging import disable_progress_bar
+
+from ..model.checkpoint import check_checkpoint, freeze, load_model, save
+from ..model.presets import PRESETS
+from ..recipe import GRPORecipe, PretrainRecipe, RunRecipe, SFTRecipe
+from .check import Checked
+from .processes import whole
+from .progress import LiveProgress
+from .run import MetricsLog, RunDirectory
+
+
+def fit(recipe: RunRecipe, checked: Checked) -> None:
+    """Train from the last checkpoint of the run, or from the recipe's model, and save the result."""
+    run, store = checked.run, checked.store
+    with checked.arguments.main_process_first(local=False):
+        run.open()
+    if checked.arguments.process_index == 0:
+        run.write_environment(recipe.seed)
+    disable_progress_bar()  # of loading and saving; LiveProgress shows the run's own
+    set_seed(recipe.seed)
+    texts = (text for example in store.examples for text in (example["question"], example["response"]))
+    model, processor = load_model(recipe.model, texts=texts)
+    freeze(model, recipe.freeze)
+    with ExitStack() as workers:
+        trainer = _trainer(recipe, checked, model, processor, workers)
+        trainer.remove_callback(PrinterCallback)
+        started, cpu = time.time(), time.process_time()
+        trainer.train(resume_from_checkpoint=run.last_checkpoint())
+        spent = {"seconds": time.time() - started, "cpu_seconds": time.process_time() - cpu}
+    trained = trainer.accelerator.unwrap_model(trainer.model)
+    with whole(trained):
+        if trainer.is_world_process_zero():
+            save(trained.gem if isinstance(recipe, PretrainRecipe) else trained, processor, run.model)
+            run.finish(steps=trainer.state.global_step, **spent)
+    trainer.accelerator.wait_for_everyone()
+
+
+def _trainer(recipe: RunRecipe, checked: Checked, model: Any, processor: Any, workers: ExitStack) -> Any:
+    """Reward workers start here, once everything else is there, and end with `workers`."""
+    run, store, arguments = checked.run, checked.store, checked.arguments
+    callbacks = [MetricsLog(run.folder / "metrics.jsonl"), LiveProgress(recipe.run)]
+    if isinstance(recipe, PretrainRecipe):
+        from .pretrain import pretrain_trainer
+
+        return pretrain_trainer(model, processor, store, arguments, callbacks)
+    if isinstance(recipe, SFTRecipe):
+        from .sft import sft_trainer
+
+        return sft_trainer(model, processor, store, arguments, checked.adapters, callbacks)
+    from .grpo import grpo_trainer
+    from .rewards import RewardSet
+
+    rollout = {
+        "checkpoint": _policy_folder(recipe, run, model, processor, arguments),
+        "seed": recipe.seed,
+        "engine": {"dtype": recipe.rollout.dtype, **recipe.rollout.options},
+    }
+    reward_set = workers.enter_context(RewardSet(checked.rewards, recipe.reward_workers, store))
+    return grpo_trainer(
+        model, processor, store, arguments, checked.adapters, callbacks,
+        reward_set=reward_set, credit=recipe.credit, rollout=rollout,
+    )  # fmt: skip
+
+
+def _policy_folder(recipe: GRPORecipe, run: RunDirectory, model: Any, processor: Any, arguments: Any) -> str:
+    """An engine reads the policy's first weights from a folder; a preset's are written to one."""
+    if recipe.model not in PRESETS:
+        return str(check_checkpoint(recipe.model))
+    folder = run.folder / "initial"
+    with arguments.main_process_first(local=False):
+        if not (folder / "config.json").is_file():
+            save(model, processor, folder)
+    return str(folder)

@@ -1,0 +1,81 @@
+"""The processes of a run: what must stand before torch is imported, and several of them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import warnings
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from ..recipe import RunRecipe
+
+
+def set_environment() -> None:
+    """What must stand before torch, vLLM or DeepSpeed is imported."""
+    defaults = {
+        "OMP_WAIT_POLICY": "PASSIVE",  # spinning OpenMP threads starve each other on a busy machine (7-11x)
+        "GOMP_SPINCOUNT": "0",
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+        "TOKENIZERS_PARALLELISM": "false",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "TRANSFORMERS_VERBOSITY": "error",
+        # DeepSpeed asks for mpi4py unless the variables of a launcher are there.
+        "RANK": "0",
+        "LOCAL_RANK": "0",
+        "WORLD_SIZE": "1",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(_free_port()),
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+    # TRL 1.16 declares vLLM up to 0.31; the pinned 0.32 is what the parity tests run.
+    warnings.filterwarnings("ignore", message="TRL currently supports vLLM")
+
+
+def launched() -> bool:
+    """Whether torchrun started this process."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def spawn(recipe: RunRecipe, path: str, overrides: list[str]) -> None:
+    """Run the same command in `recipe.processes` processes, after one has checked it, so that an error is said once.
+
+    Raises:
+        SystemExit: a process failed; its error has been printed.
+    """
+    command = ["-m", "ecg_r1.cli", "train", path, *overrides]
+    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={recipe.processes}"]
+    checked = subprocess.run([sys.executable, *command, "--dry-run"], stdout=subprocess.DEVNULL, check=False)
+    if code := checked.returncode or subprocess.run([sys.executable, *torchrun, *command], check=False).returncode:
+        sys.exit(code)
+
+
+def meet_on_cpu(recipe: RunRecipe) -> None:
+    """Without a GPU accelerate would leave DeepSpeed with a world of one: the processes meet before."""
+    import torch
+
+    if recipe.processes > 1 and recipe.deepspeed and not torch.cuda.is_available():
+        from deepspeed import comm
+
+        comm.init_distributed(dist_backend="gloo", auto_mpi_discovery=False)
+
+
+def whole(model: Any) -> AbstractContextManager[Any]:
+    """Under ZeRO-3 every rank holds a slice of each parameter: gather them while the model is saved."""
+    from transformers.integrations import is_deepspeed_zero3_enabled
+
+    if not is_deepspeed_zero3_enabled():
+        return nullcontext()
+    from deepspeed import zero
+
+    return zero.GatheredParameters(list(model.parameters()))
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
