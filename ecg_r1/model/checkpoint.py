@@ -105,7 +105,7 @@ def check_parts(parts: Sequence[str]) -> None:
 
 
 def freeze(model: nn.Module, parts: Sequence[str]) -> None:
-    """Take the named parts out of training. What no loss reaches (CLIP's last layers) is frozen in any case.
+    """Take the named parts out of training. What no loss reaches is frozen in any case: see `_beyond_loss`.
 
     Raises:
         CheckpointError: as `check_parts`.
@@ -118,7 +118,10 @@ def freeze(model: nn.Module, parts: Sequence[str]) -> None:
 
 
 def _beyond_loss(model: Any, name: str) -> bool:
-    """CLIP's layers after the feature layer, its final norm: they are computed or kept, never used."""
+    """CLIP's layers after the feature layer and its final norm: they are computed or kept, never used.
+
+    (ECG-CoCa's own norm and projection, beyond the hidden states that GEM uses, are born frozen.)
+    """
     config = model.config
     depth = config.vision_config.num_hidden_layers + 1 + config.vision_feature_layer
     _, _, layer = name.partition(".encoder.layers.")

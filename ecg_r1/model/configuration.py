@@ -14,6 +14,10 @@ class ECGTowerConfig(PreTrainedConfig):
 
     `stem` lists the convolutions as (channels, kernel, stride), GELU between them; the last one's channels are
     `hidden_size`. ECG-CoCa has a single convolution of 50 samples: one token for each 0.1 s of all leads.
+
+    `projection_dim`: width of ECG-CoCa's contrastive projection. Its norm and matrix stand after the hidden states
+    that GEM uses; they are kept, frozen, so that a converted tower is whole. None: a tower without them.
+    `lead_order`: `mimic` (aVF before aVL) where the weights were trained on MIMIC-IV-ECG files as they come.
     """
 
     model_type = "ecg_r1_ecg_tower"
@@ -27,6 +31,7 @@ class ECGTowerConfig(PreTrainedConfig):
     num_attention_heads: int = 12
     intermediate_size: int = 3072
     layer_norm_eps: float = 1e-5
+    projection_dim: int | None = None
     lead_order: Literal["standard", "mimic"] = "standard"
     initializer_range: float = 0.02
 
@@ -73,7 +78,7 @@ class GEMConfig(PreTrainedConfig):
     tie_word_embeddings: bool = False
 
     def __post_init__(self, **kwargs: Any) -> None:
-        self.ecg_config = _sub_config(self.ecg_config, "ecg_r1_ecg_tower", {})
+        self.ecg_config = _sub_config(self.ecg_config, "ecg_r1_ecg_tower", ECG_COCA)
         self.vision_config = _sub_config(self.vision_config, "clip_vision_model", CLIP_LARGE_336)
         self.text_config = _sub_config(self.text_config, "llama", VICUNA_7B)
         super().__post_init__(**kwargs)
@@ -87,6 +92,8 @@ class GEMConfig(PreTrainedConfig):
         """Patches of the page; CLIP's class token is dropped, as in LLaVA."""
         return (self.vision_config.image_size // self.vision_config.patch_size) ** 2
 
+
+ECG_COCA = {"projection_dim": 512, "lead_order": "mimic"}
 
 CLIP_LARGE_336 = {
     "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 from torch import nn
 from transformers import CLIPVisionModel
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from .configuration import ECGTowerConfig, GEMConfig, stem_padding
 
 
-class ECGBlock(nn.Module):
+class ECGBlock(GradientCheckpointingLayer):
     """One pre-LN transformer block, bidirectional."""
 
     def __init__(self, config: ECGTowerConfig):
@@ -32,7 +33,10 @@ class ECGBlock(nn.Module):
 
 
 class ECGTower(nn.Module):
-    """Signal (B, leads, samples) in mV -> hidden states (B, tokens, hidden_size), class token first, no final norm."""
+    """Signal (B, leads, samples) in mV -> hidden states (B, tokens, hidden_size), class token first, no final norm.
+
+    A lead of zeros adds nothing to the stem, whose first convolution has no bias: that is how a lead is left out.
+    """
 
     def __init__(self, config: ECGTowerConfig):
         super().__init__()
@@ -48,6 +52,11 @@ class ECGTower(nn.Module):
         )
         self.ln_pre = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.blocks = nn.ModuleList(ECGBlock(config) for _ in range(config.num_hidden_layers))
+        if config.projection_dim is not None:  # beyond the output, so beyond any loss: never trained
+            self.ln_post = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps).requires_grad_(False)
+            self.proj = nn.Parameter(
+                torch.randn(config.hidden_size, config.projection_dim) * config.hidden_size**-0.5, requires_grad=False
+            )
 
     def forward(self, ecg_values: torch.Tensor) -> torch.Tensor:
         hidden = self.stem[0](ecg_values.to(self.class_embedding.dtype))

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoModel
+from transformers import AutoModel, initialization
 from transformers.cache_utils import Cache
 from transformers.generation import GenerationMixin
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
@@ -24,17 +24,24 @@ class GEMPreTrainedModel(PreTrainedModel):
     _supports_sdpa = True
     _supports_flash_attn = True
     _supports_attention_backend = True
-    _no_split_modules = ("ECGBlock", "LlamaDecoderLayer", "CLIPEncoderLayer")
+    _no_split_modules = ("ECGBlock",)  # the vision tower and the language model add theirs
+
+    @classmethod
+    def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
+        """As transformers', from safetensors only: a pickle is not opened."""
+        return super().from_pretrained(*args, **(kwargs | {"use_safetensors": True}))
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
         if isinstance(module, ECGTower):
             std = module.config.hidden_size**-0.5
-            nn.init.normal_(module.class_embedding, std=std)
-            nn.init.normal_(module.positional_embedding, std=std)
+            initialization.normal_(module.class_embedding, std=std)
+            initialization.normal_(module.positional_embedding, std=std)
+            if module.config.projection_dim is not None:
+                initialization.normal_(module.proj, std=std)
         elif isinstance(module, nn.Conv1d):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="linear")
+            initialization.kaiming_normal_(module.weight, nonlinearity="linear")
 
 
 class GEMModel(Encoders, GEMPreTrainedModel):
@@ -45,6 +52,8 @@ class GEMModel(Encoders, GEMPreTrainedModel):
     def __init__(self, config: GEMConfig):
         super().__init__(config)
         self.build_encoders(config)
+        ecg, vision = config.ecg_config, config.vision_config
+        self._no_ecg, self._no_page = (ecg.leads, ecg.samples), (3, vision.image_size, vision.image_size)
         self.language_model = AutoModel.from_config(config.text_config)
         self.post_init()
 
@@ -73,22 +82,28 @@ class GEMModel(Encoders, GEMPreTrainedModel):
             ecg_values: (N, leads, samples) in mV, in the order of the ECGs of the batch.
             pixel_values: (M, 3, H, W), in the order of the pages of the batch.
             media_index: (B,) which ECG and page belongs to each row, where several rows share one record (the G
-                completions of a prompt): each record is then encoded once. Without it, row i uses ECG i.
+                completions of a prompt): each record is then encoded once. A row without placeholders takes none.
+                Without it, the media are taken row by row, as many as a row has placeholders for.
+
+        In training, a modality that no row has is still encoded (zeros) and placed nowhere: its parameters get zero
+        gradients rather than none, so that DDP and ZeRO see the same parts of the model on every rank.
 
         Raises:
             ValueError: the placeholders of the batch do not match the ECGs or pages given.
         """
         if inputs_embeds is None:
             inputs_embeds = self.get_input_embeddings()(input_ids)
-        if ecg_values is not None:
-            inputs_embeds = self._place(
-                inputs_embeds, input_ids, self.config.ecg_token_id, self.encode_ecg(ecg_values), media_index, "ECG"
-            )
-        if pixel_values is not None:
-            inputs_embeds = self._place(
-                inputs_embeds, input_ids, self.config.image_token_id, self.encode_image(pixel_values), media_index,
-                "image",
-            )  # fmt: skip
+        cached = past_key_values is not None and past_key_values.get_seq_length() > 0
+        for what, values, token_id, encode, empty in (
+            ("ECG", ecg_values, self.config.ecg_token_id, self.encode_ecg, self._no_ecg),
+            ("image", pixel_values, self.config.image_token_id, self.encode_image, self._no_page),
+        ):
+            if values is not None:
+                inputs_embeds = _place(what, encode(values), inputs_embeds, input_ids == token_id, media_index)
+            elif self.training and not cached:
+                features = encode(inputs_embeds.new_zeros(1, *empty))
+                nowhere = torch.zeros_like(inputs_embeds[..., :1], dtype=torch.bool)
+                inputs_embeds = inputs_embeds.masked_scatter(nowhere, features.to(inputs_embeds.dtype))
         return self.language_model(
             attention_mask=attention_mask,
             position_ids=position_ids,
@@ -97,28 +112,26 @@ class GEMModel(Encoders, GEMPreTrainedModel):
             **kwargs,
         )
 
-    @staticmethod
-    def _place(
-        embeds: torch.Tensor,
-        input_ids: torch.Tensor,
-        token_id: int,
-        features: torch.Tensor,
-        media_index: torch.Tensor | None,
-        what: str,
-    ) -> torch.Tensor:
-        if media_index is not None:
-            features = features[media_index]
-        tokens = features.shape[1]
-        mask = input_ids == token_id
-        if media_index is not None or features.shape[0] == input_ids.shape[0]:
-            # A policy can sample the placeholder itself: only the prompt's own run is a placeholder.
-            mask &= mask.cumsum(dim=1) <= tokens
-        if int(mask.sum()) != features.shape[0] * tokens:
-            raise ValueError(
-                f"{int(mask.sum())} {what} placeholders for {features.shape[0]} {what}s of {tokens} tokens each: "
-                "build the prompt and its media with one GEMProcessor call, without truncation"
-            )
-        return embeds.masked_scatter(mask.unsqueeze(-1), features.to(embeds.dtype))
+
+def _place(
+    what: str, features: torch.Tensor, embeds: torch.Tensor, mask: torch.Tensor, media_index: torch.Tensor | None
+) -> torch.Tensor:
+    """`features` (N, tokens, width) in the places of `embeds` (B, T, width) that `mask` (B, T) marks."""
+    tokens = features.shape[1]
+    marked = mask.sum(dim=1)
+    items = marked // tokens
+    whole = bool(((marked == 0) | (items > 0)).all())
+    if media_index is not None:
+        items = items.clamp(max=1)
+        features = features[media_index[items > 0]]
+    if not whole or int(items.sum()) != features.shape[0]:
+        raise ValueError(
+            f"{marked.tolist()} {what} placeholders in the batch's rows for {features.shape[0]} {what}s of {tokens}"
+            " tokens each: build the prompt and its media with one GEMProcessor call, without truncation"
+        )
+    # A policy can sample the placeholder itself: only the prompt's own runs, which come first, are placeholders.
+    mask &= mask.cumsum(dim=1) <= items.unsqueeze(1) * tokens
+    return embeds.masked_scatter(mask.unsqueeze(-1), features.to(embeds.dtype))
 
 
 class GEMForConditionalGeneration(GEMPreTrainedModel, GenerationMixin):

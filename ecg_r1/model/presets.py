@@ -38,7 +38,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "num_hidden_layers": 6, "num_attention_heads": 4, "projection_dim": 256,
         },
         "text_config": {
-            "hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": 8, "num_attention_heads": 8,
+            "hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": 10, "num_attention_heads": 8,
             "num_key_value_heads": 8, "max_position_embeddings": 2048,
         },
     },

@@ -11,6 +11,8 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from ecg_r1.model.checkpoint import PARTS, CheckpointError, check_checkpoint, freeze, load_model, save
 from ecg_r1.model.configuration import GEMConfig
 from ecg_r1.model.modeling import GEMForConditionalGeneration
+from ecg_r1.model.presets import build_config
+from ecg_r1.model.tokenizer import train_tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -49,16 +51,18 @@ def test_gem_7b_has_the_released_parts_and_tokens():
     config = GEMConfig()
     with torch.device("meta"):
         model = GEMForConditionalGeneration(config)
-    millions = dict.fromkeys(PARTS, 0.0)
+    millions, tensors = dict.fromkeys(PARTS, 0.0), dict.fromkeys(PARTS, 0)
     for name, parameter in model.named_parameters():
-        millions[next(part for part, prefix in PARTS.items() if name.startswith(prefix))] += parameter.numel() / 1e6
+        part = next(part for part, prefix in PARTS.items() if name.startswith(prefix))
+        millions[part] += parameter.numel() / 1e6
+        tensors[part] += 1
     assert config.num_ecg_tokens + config.num_image_tokens == 101 + 576
-    assert millions["ecg_projector"] == pytest.approx(0.787, abs=0.01)
+    assert millions["ecg_tower"] == pytest.approx(85.99, abs=0.01)
+    assert tensors["ecg_tower"] == 152
+    assert millions["ecg_projector"] == pytest.approx(0.787, abs=0.001)
     assert millions["mm_projector"] == pytest.approx(20.98, abs=0.01)
     assert millions["vision_tower"] == pytest.approx(303.5, abs=0.1)
-    # ECG-CoCa's 86.0 M hold ln_post and a 768x512 projection that GEM never uses; they are dropped here.
-    assert millions["ecg_tower"] == pytest.approx(85.6, abs=0.1)
-    # Two embedding rows and two head rows for the placeholders.
+    # Two embedding rows and two head rows for the placeholders, which GEM splices in without ids.
     assert millions["language_model"] + millions["lm_head"] == pytest.approx(6738.4 + 4 * 4096 / 1e6, abs=0.1)
 
 
@@ -150,3 +154,9 @@ def test_a_folder_of_another_model_is_refused(tmp_path):
         check_checkpoint(tmp_path)
     with pytest.raises(CheckpointError, match="did you mean the preset 'tiny'"):
         check_checkpoint("tinny")
+
+
+def test_small_has_about_fifty_million_parameters():
+    with torch.device("meta"):
+        model = GEMForConditionalGeneration(build_config("small", train_tokenizer(["Read this ECG."])))
+    assert sum(parameter.numel() for parameter in model.parameters()) == pytest.approx(50e6, rel=0.02)
