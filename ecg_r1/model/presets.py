@@ -64,14 +64,22 @@ def build_config(preset: str, tokenizer: PreTrainedTokenizerBase) -> GEMConfig:
     )
 
 
-def build_processor(config: GEMConfig, tokenizer: PreTrainedTokenizerBase) -> GEMProcessor:
-    """The processor that fits `config`. Pages are padded to a square, so that no lead is cut off at the edges."""
-    size = config.vision_config.image_size
+def build_processor(config: GEMConfig, tokenizer: PreTrainedTokenizerBase, *, gem_compat: bool = False) -> GEMProcessor:
+    """The processor that fits `config`.
+
+    Args:
+        gem_compat: GEM's own preprocessing: the page's centre is cropped (a landscape page loses both edges), signals
+            are taken at whatever rate they come, NaN as 0. Else the whole page and checked signals.
+    """
+    square = {"height": config.vision_config.image_size, "width": config.vision_config.image_size}
+    ecg = config.ecg_config
     return GEMProcessor(
         image_processor=CLIPImageProcessorPil(
-            size={"height": size, "width": size}, crop_size={"height": size, "width": size}, do_center_crop=False
+            size={"shortest_edge": square["height"]} if gem_compat else square,
+            crop_size=square,
+            do_center_crop=gem_compat,
         ),
-        feature_extractor=ECGFeatureExtractor(config.ecg_config.samples, config.ecg_config.lead_order),
+        feature_extractor=ECGFeatureExtractor(ecg.samples, ecg.lead_order, ecg.sampling_rate, gem_compat),
         tokenizer=tokenizer,
         num_ecg_tokens=config.num_ecg_tokens,
         num_image_tokens=config.num_image_tokens,

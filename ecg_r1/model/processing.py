@@ -10,54 +10,86 @@ import torch
 from transformers import BatchFeature, FeatureExtractionMixin
 from transformers.processing_utils import ProcessorMixin
 
-from ..ecg.record import LEADS, ECGRecord
+from ..ecg.record import LEADS, SAMPLING_RATE, ECGRecord
+from ..errors import UserError
 
 MIMIC_ORDER = ("I", "II", "III", "aVR", "aVF", "aVL", "V1", "V2", "V3", "V4", "V5", "V6")
 
 
+class MediaError(UserError):
+    """A prompt, ECG or page that the processor cannot take."""
+
+
 class ECGFeatureExtractor(FeatureExtractionMixin):
-    """Signals in mV, canonical lead order, 500 Hz -> float32 tensor (N, 12, samples).
+    """Signals in mV, canonical lead order -> float32 tensor (N, 12, samples).
 
     Args:
         samples: length the tower expects; longer signals are cut, shorter ones zero-padded at the end.
         lead_order: `mimic` (aVF before aVL) for towers trained on MIMIC-IV-ECG files as they come: ECG-CoCa, GEM.
+        sampling_rate: Hz, of the signals that the tower was trained on.
+        gem_compat: take signals as GEM does: NaN and infinite samples become 0, whatever the sampling rate.
     """
 
     model_input_names = ["ecg_values"]  # noqa: RUF012
 
-    def __init__(self, samples: int = 5000, lead_order: str = "standard", **kwargs: Any):
+    def __init__(
+        self,
+        samples: int = 5000,
+        lead_order: str = "standard",
+        sampling_rate: int = SAMPLING_RATE,
+        gem_compat: bool = False,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.samples = samples
         self.lead_order = lead_order
+        self.sampling_rate = sampling_rate
+        self.gem_compat = gem_compat
 
-    def __call__(self, ecgs: Sequence[np.ndarray | ECGRecord], **_: Any) -> BatchFeature:
+    def __call__(
+        self, ecgs: Sequence[np.ndarray | ECGRecord], *, sampling_rate: float | None = None, **_: Any
+    ) -> BatchFeature:
         """
+        Args:
+            ecgs: records, or arrays (12, T) in mV. A lead that a record lacks becomes zeros.
+            sampling_rate: Hz, of the arrays; left out, it is taken to be the tower's.
+
         Raises:
-            ValueError: an ECG is not (12, T), or holds NaN or infinity.
+            MediaError: an ECG is not (12, T), is sampled at another rate, or holds NaN or infinity.
         """
         values = np.zeros((len(ecgs), len(LEADS), self.samples), dtype=np.float32)
         for row, ecg in zip(values, ecgs, strict=True):
-            signal = np.asarray(ecg.signal if isinstance(ecg, ECGRecord) else ecg, dtype=np.float32)
-            if signal.ndim != 2 or signal.shape[0] != len(LEADS):
-                raise ValueError(
-                    f"an ECG has shape {signal.shape}; give it ({len(LEADS)}, samples), canonical leads in mV"
-                )
-            if not np.isfinite(signal).all():
-                raise ValueError(
-                    "an ECG holds NaN or infinite samples; read it with ecg_r1.ecg.read_record, which masks them"
-                )
-            if self.lead_order == "mimic":
-                signal = signal[[LEADS.index(lead) for lead in MIMIC_ORDER]]
-            length = min(self.samples, signal.shape[1])
-            row[:, :length] = signal[:, :length]
+            signal = self._signal(ecg, sampling_rate)[:, : self.samples]
+            row[:, : signal.shape[1]] = signal
         return BatchFeature({"ecg_values": torch.from_numpy(values)})
+
+    def _signal(self, ecg: np.ndarray | ECGRecord, rate: float | None) -> np.ndarray:
+        if isinstance(ecg, ECGRecord):
+            signal, rate = np.where(ecg.lead_mask[:, None], ecg.signal, np.float32(0)), ecg.sampling_rate
+        else:
+            signal = np.asarray(ecg, dtype=np.float32)
+        if signal.ndim != 2 or signal.shape[0] != len(LEADS):
+            raise MediaError(f"an ECG has shape {signal.shape}; give it ({len(LEADS)}, samples), canonical leads in mV")
+        if self.gem_compat:
+            signal = np.nan_to_num(signal, nan=0.0, posinf=0.0, neginf=0.0)
+        elif rate is not None and rate != self.sampling_rate:
+            raise MediaError(
+                f"an ECG is sampled at {rate:g} Hz, the tower reads {self.sampling_rate} Hz; read it with "
+                "ecg_r1.ecg.read_record, which resamples"
+            )
+        elif not np.isfinite(signal).all():
+            raise MediaError(
+                "an ECG holds NaN or infinite samples; read it with ecg_r1.ecg.read_record, which masks them"
+            )
+        return signal[[LEADS.index(lead) for lead in MIMIC_ORDER]] if self.lead_order == "mimic" else signal
 
 
 class GEMProcessor(ProcessorMixin):
     """Expands each `<ecg>` and `<image>` of a prompt to its tower's number of placeholder tokens.
 
     Prompts are written with one tag for each medium; the tokens an ECG or a page becomes do not depend on the data,
-    so prompts can be tokenised where no array is at hand.
+    so prompts can be tokenised where no array is at hand. A page is padded with white to a square, so that no lead is
+    cut off, unless the image processor crops the centre, as GEM's own does.
     """
 
     ecg_token = "<ecg>"
@@ -82,25 +114,47 @@ class GEMProcessor(ProcessorMixin):
         images: Any = None,
         text: str | Sequence[str] | None = None,
         ecgs: Any = None,
+        *,
+        sampling_rate: float | None = None,
         **kwargs: Any,
     ) -> BatchFeature:
         """Any of text, pages and ECGs; all that is given is returned in one `BatchFeature`.
 
         Args:
             images: PIL images or uint8 arrays (H, W, 3), one for each `<image>` of the batch.
-            text: one prompt or several.
+            text: one prompt or several, as `prompt` or the chat template writes them.
             ecgs: `ECGRecord`s or arrays (12, T) in mV, one for each `<ecg>` of the batch.
+            sampling_rate: Hz, of ECGs that are arrays.
             kwargs: the tokenizer's (`padding`, `padding_side`, `return_tensors` ...).
+
+        Raises:
+            MediaError: an empty prompt, tags without their media or media without their tags, or an ECG as
+                `ECGFeatureExtractor` refuses it.
         """
+        ecgs, images = list([] if ecgs is None else ecgs), list([] if images is None else images)
         features: dict[str, Any] = {}
         if text is not None:
             texts = [text] if isinstance(text, str) else list(text)
-            features |= self.tokenizer([self.expand(t) for t in texts], **kwargs)
-        if ecgs is not None and len(ecgs) > 0:
-            features |= self.feature_extractor(ecgs)
-        if images is not None and len(images) > 0:
-            features |= self.image_processor(list(images), return_tensors="pt")
+            self._check(texts, len(ecgs), len(images))
+            # the chat template writes the special tokens
+            features |= self.tokenizer([self.expand(t) for t in texts], **({"add_special_tokens": False} | kwargs))
+        if ecgs:
+            features |= self.feature_extractor(ecgs, sampling_rate=sampling_rate)
+        if images:
+            if not self.image_processor.do_center_crop:
+                images = [_square(page) for page in images]
+            features |= self.image_processor(images, return_tensors="pt")
         return BatchFeature(features)
+
+    def _check(self, texts: Sequence[str], ecgs: int, images: int) -> None:
+        if not all(text.strip() for text in texts):
+            raise MediaError("a prompt is empty; write a question, with one <ecg> or <image> for each medium")
+        for tag, given, what in ((self.ecg_token, ecgs, "ECG"), (self.image_token, images, "page")):
+            asked = sum(text.count(tag) for text in texts)
+            if (ecgs or images) and asked != given:
+                raise MediaError(
+                    f"{asked} {tag} in the prompt for {given} {what}{'s' * (given != 1)}; write one for each"
+                )
 
     def expand(self, text: str) -> str:
         """One tag for each medium -> one tag for each of its tokens."""
@@ -108,13 +162,31 @@ class GEMProcessor(ProcessorMixin):
             self.image_token, self.image_token * self.num_image_tokens
         )
 
-    def prompt(self, question: str) -> str:
-        """The prompt of one record (ECG, page) and a question, in the checkpoint's own chat template."""
-        content = f"{self.ecg_token}{self.image_token}\n{question}"
+    def prompt(self, question: str, *, ecgs: int = 1, images: int = 1) -> str:
+        """The prompt of a question on one record or several, in the checkpoint's own chat template.
+
+        Each record's ECG stands before its page, and all of them before the question, as in GEM.
+        """
+        media = "".join(self.ecg_token * (i < ecgs) + self.image_token * (i < images) for i in range(max(ecgs, images)))
         return self.tokenizer.apply_chat_template(
-            [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
+            [{"role": "user", "content": f"{media}\n{question}" if media else question}],
+            tokenize=False,
+            add_generation_prompt=True,
         )
 
     @property
     def model_input_names(self) -> list[str]:
         return ["input_ids", "attention_mask", "ecg_values", "pixel_values"]
+
+
+def _square(page: Any) -> Any:
+    """A page, PIL or (H, W, 3), in the middle of a white square."""
+    pixels = np.asarray(page.convert("RGB") if hasattr(page, "convert") else page)
+    height, width = pixels.shape[:2]
+    if height == width:
+        return page
+    side = max(height, width)
+    square = np.full((side, side, 3), 255, dtype=np.uint8)
+    top, left = (side - height) // 2, (side - width) // 2
+    square[top : top + height, left : left + width] = pixels
+    return square

@@ -9,12 +9,26 @@ from transformers import PreTrainedTokenizerFast
 
 TAGS = ("<think>", "</think>", "<answer>", "</answer>")
 
-# The same wording for every small model; GEM's own is llava_v1's.
+# The wording of every small model.
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
     "{% if message['role'] == 'user' %}{{ message['content'] + '\n' }}"
     "{% else %}{{ message['content'] + eos_token }}{% endif %}"
     "{% endfor %}"
+)
+
+# GEM's wording, LLaVA's conversation `llava_v1`. It writes <s> itself, as vLLM's chat endpoint and TRL expect of a
+# template, so texts made from it are tokenised without special tokens.
+LLAVA_V1_TEMPLATE = (
+    "{{ bos_token }}"
+    "{% if messages[0]['role'] == 'system' %}{{ messages[0]['content'] + ' ' }}"
+    "{% else %}{{ 'A chat between a curious human and an artificial intelligence assistant. '"
+    " + 'The assistant gives helpful, detailed, and polite answers to the human\\'s questions. ' }}{% endif %}"
+    "{% for message in messages %}"
+    "{% if message['role'] == 'user' %}{{ 'USER: ' + message['content'] + ' ' }}"
+    "{% elif message['role'] == 'assistant' %}{{ 'ASSISTANT: ' + message['content'] + eos_token }}{% endif %}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
 )
 
 
