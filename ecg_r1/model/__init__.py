@@ -3,6 +3,9 @@
 Importing this package is light; `register()` opens transformers.
 """
 
+ARCHITECTURE = "GEMForConditionalGeneration"
+TOKENIZER_MODE = "ecg_r1_gem"
+
 
 def register() -> None:
     """Make GEM known to transformers' Auto classes. Idempotent."""
@@ -12,9 +15,16 @@ def register() -> None:
 
 
 def register_vllm() -> None:
-    """Entry point `ecg_r1_gem` of `vllm.general_plugins`: vLLM calls it in each of its processes."""
+    """Entry point `ecg_r1_gem` of `vllm.general_plugins`: vLLM calls it in each of its processes.
+
+    It adds the architecture, and `tokenizer_mode="ecg_r1_gem"`: Hugging Face's tokenizer with `GEMRenderer`.
+    """
     from vllm import ModelRegistry
+    from vllm.renderers.registry import RENDERER_REGISTRY
+    from vllm.tokenizers import TokenizerRegistry
 
     register()
-    if "GEMForConditionalGeneration" not in ModelRegistry.get_supported_archs():
-        ModelRegistry.register_model("GEMForConditionalGeneration", "ecg_r1.model.vllm:GEMForConditionalGeneration")
+    if ARCHITECTURE not in ModelRegistry.get_supported_archs():
+        ModelRegistry.register_model(ARCHITECTURE, f"ecg_r1.model.vllm:{ARCHITECTURE}")
+        TokenizerRegistry.register(TOKENIZER_MODE, "vllm.tokenizers.hf", "CachedHfTokenizer")
+        RENDERER_REGISTRY.register(TOKENIZER_MODE, "ecg_r1.model.chat", "GEMRenderer")

@@ -1,12 +1,13 @@
 """Engine: prompts and their media -> completions with log-probs. The only file that knows vLLM's engine API.
 
-Training (rollouts) and evaluation share it. `HFEngine` needs no vLLM and gives the same greedy tokens.
+Training (rollouts), evaluation and `ecg-r1 ask` share it. `HFEngine` needs no vLLM and gives the same greedy tokens.
 """
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from transformers.generation import BaseStreamer
 
 from ecg_r1.errors import UserError
 
@@ -22,11 +24,19 @@ from .processing import GEMProcessor
 
 @dataclass(frozen=True)
 class Prompt:
-    """Token ids with expanded placeholders, and the media they stand for, in order."""
+    """Token ids with expanded placeholders, and the media they stand for, in order.
+
+    Raises:
+        ValueError: there are no token ids.
+    """
 
     token_ids: list[int]
     ecgs: list[np.ndarray] = field(default_factory=list)  # each (12, samples), mV
     pages: list[Any] = field(default_factory=list)  # each a PIL image or uint8 (H, W, 3)
+
+    def __post_init__(self) -> None:
+        if not self.token_ids:
+            raise ValueError("a prompt has no tokens: ask a question")
 
 
 @dataclass(frozen=True)
@@ -42,24 +52,38 @@ class Engine(Protocol):
         """`n` completions for each prompt. `sampling`: temperature, top_p, top_k, max_tokens, seed …, vLLM's names."""
         ...
 
+    def stream(self, prompt: Prompt, on_tokens: Callable[[list[int]], None], **sampling: Any) -> None:
+        """One completion; `on_tokens` is called with its token ids as they come."""
+        ...
+
 
 class EngineUnavailable(UserError):
     """The engine a recipe asks for is not installed."""
 
 
-def require_vllm() -> None:
+def has_vllm() -> bool:
+    try:
+        return find_spec("vllm") is not None
+    except ImportError:
+        return False
+
+
+def require_vllm(instead: str = "set `rollout.engine: hf`") -> None:
     """
+    Args:
+        instead: what can be done without vLLM, for the message.
+
     Raises:
         EngineUnavailable: vLLM is not installed.
     """
-    try:
-        found = find_spec("vllm")
-    except ImportError:
-        found = None
-    if found is None:
-        raise EngineUnavailable(
-            "vLLM is not installed: pip install 'ecg-r1-gem[gpu]' or '.[cpu]', or set `rollout.engine: hf`"
-        )
+    if not has_vllm():
+        raise EngineUnavailable(f"vLLM is not installed: pip install 'ecg-r1-gem[gpu]' or '.[cpu]', or {instead}")
+
+
+def checkpoint_dtype(folder: str | Path) -> str:
+    """The dtype a checkpoint was saved in; vLLM's "auto" would make float16 of float32."""
+    config = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
+    return config.get("dtype") or "float32"
 
 
 class VLLMEngine:
@@ -82,18 +106,20 @@ class VLLMEngine:
         require_vllm()
         from vllm import LLM
 
-        from . import register_vllm
+        from . import TOKENIZER_MODE, register_vllm
 
         register_vllm()
         on_cpu = not torch.cuda.is_available()
         if on_cpu:  # compiling a few sampling kernels costs more than they ever save there
             torch._dynamo.config.disable = True
         defaults: dict[str, Any] = {
+            "tokenizer_mode": TOKENIZER_MODE,
             "enforce_eager": on_cpu,
             "gpu_memory_utilization": 0.3,  # on CPU too, of the machine's memory: the trainer needs the rest
             "logprobs_mode": "processed_logprobs",  # temperature included, as the trainer computes them
             "max_num_batched_tokens": 8192,
             "disable_log_stats": True,
+            "use_tqdm_on_load": False,
         }
         self.llm = LLM(model=str(model), dtype=dtype, seed=seed, **(defaults | options))
 
@@ -103,6 +129,18 @@ class VLLMEngine:
         params = SamplingParams(n=n, logprobs=0, detokenize=False, **sampling)
         outputs = self.llm.generate([_vllm_prompt(p) for p in prompts], sampling_params=params, use_tqdm=False)
         return [[_rollout(completion) for completion in output.outputs] for output in outputs]
+
+    def stream(self, prompt: Prompt, on_tokens: Callable[[list[int]], None], **sampling: Any) -> None:
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        engine = self.llm.llm_engine
+        (request,) = engine.renderer.render_cmpl([_vllm_prompt(prompt)])
+        params = SamplingParams(output_kind=RequestOutputKind.DELTA, detokenize=False, **sampling)
+        engine.add_request("stream", request, params)
+        while engine.has_unfinished_requests():
+            for output in engine.step():
+                on_tokens(list(output.outputs[0].token_ids))
 
     def close(self) -> None:
         """Free the engine and vLLM's process groups, of which a process has one set; before another engine starts."""
@@ -141,6 +179,9 @@ class HFEngine:
             rollouts += self._generate_batch(rows[start : start + self.batch_size], **sampling)
         return [rollouts[i : i + n] for i in range(0, len(rollouts), n)]
 
+    def stream(self, prompt: Prompt, on_tokens: Callable[[list[int]], None], **sampling: Any) -> None:
+        self.generate([prompt], streamer=_Streamer(on_tokens), **sampling)
+
     def _generate_batch(
         self,
         prompts: Sequence[Prompt],
@@ -172,6 +213,21 @@ class HFEngine:
             end = ids.index(tokenizer.eos_token_id) + 1 if tokenizer.eos_token_id in ids else len(ids)
             rollouts.append(Rollout(ids[:end], values[:end]))
         return rollouts
+
+
+class _Streamer(BaseStreamer):
+    """transformers' side of `stream`: it hands over the prompt first, then one token at a time."""
+
+    def __init__(self, on_tokens: Callable[[list[int]], None]):
+        self.on_tokens, self.after_prompt = on_tokens, False
+
+    def put(self, value: torch.Tensor) -> None:
+        if self.after_prompt:
+            self.on_tokens(value.tolist())
+        self.after_prompt = True
+
+    def end(self) -> None:
+        pass
 
 
 def _vllm_prompt(prompt: Prompt) -> dict[str, Any]:

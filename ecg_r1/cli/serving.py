@@ -1,0 +1,42 @@
+"""Commands of a model at work: serve, ask, doctor."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+
+
+class Engine(StrEnum):
+    VLLM = "vllm"
+    HF = "hf"
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def serve(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(help="A checkpoint, or a run's folder")],
+) -> None:
+    """Serve a model over HTTP. Options are vLLM's own: --port 8000, --host, --max-model-len, --api-key …"""
+    from ..serving.server import serve as run
+
+    run(model, context.args)
+
+
+@app.command()
+def ask(
+    model: Annotated[str, typer.Argument(help="A checkpoint, or a run's folder")],
+    asked: Annotated[list[str], typer.Argument(metavar="RECORD… QUESTION", help="One record or several, the question")],
+    engine: Annotated[Engine | None, typer.Option(help="Who generates; vLLM where it is installed")] = None,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Tokens the answer may have")] = 256,
+) -> None:
+    """Ask about a record; each quoted value is shown beside the measured one."""
+    *records, question = asked
+    if not records:
+        raise typer.BadParameter('a record and a question are needed: ecg-r1 ask MODEL RECORD "Read this ECG."')
+    from ..serving.ask import ask as run
+
+    run(model, records, question, engine=engine.value if engine else None, max_tokens=max_tokens)

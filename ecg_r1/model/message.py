@@ -1,0 +1,110 @@
+"""An ECG as a part of a chat message: how a client writes it, how the server reads it.
+
+The part stands beside OpenAI's own (`text`, `image_url`):
+`{"type": "ecg", "ecg": {"leads": ["I", …], "sampling_rate": 500, "unit": "mV", "signal": [[…], …]}}`.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ecg_r1.ecg.leads import canonical_lead
+from ecg_r1.ecg.raw import RawRecord
+from ecg_r1.ecg.record import LEADS, ECGRecord, RecordError, canonical
+
+LONGEST = 60_000  # samples a lead: 60 s at 1000 Hz; of a longer recording the client sends the 10 s it asks about
+HIGHEST = 100.0  # mV from peak to peak: beyond what recorders store (16 bits at 1 µV), so the unit must be another
+
+Sample = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class ECGPart(BaseModel):
+    """What `ecg` holds. `signal`: one row of samples for each name in `leads`, in any order of leads."""
+
+    model_config = ConfigDict(extra="forbid")
+    leads: list[Annotated[str, Field(max_length=16)]] = Field(min_length=1, max_length=len(LEADS))
+    sampling_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    unit: Literal["mV", "uV"]
+    signal: list[Annotated[list[Sample], Field(max_length=LONGEST)]] = Field(min_length=1, max_length=len(LEADS))
+
+
+def ecg_part(record: ECGRecord) -> dict[str, Any]:
+    """The content part of a record: its recorded leads without padding."""
+    present = np.flatnonzero(record.lead_mask)
+    rows = record.signal[present, : record.samples]
+    return {
+        "type": "ecg",
+        "ecg": {
+            "leads": [LEADS[i] for i in present],
+            "sampling_rate": record.sampling_rate,
+            "unit": "mV",
+            # the shortest decimals that are read back as the same float32
+            "signal": rows.astype(str).astype(np.float64).tolist(),
+        },
+    }
+
+
+def page_part(page: np.ndarray) -> dict[str, Any]:
+    """The content part of a page, uint8 (H, W, 3), as PNG: no pixel is changed on the way."""
+    from PIL import Image
+
+    png = io.BytesIO()
+    Image.fromarray(page).save(png, "PNG")
+    return {
+        "type": "image_url",
+        "image_url": {"url": "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()},
+    }
+
+
+def user_message(question: str, records: Sequence[ECGRecord], pages: Sequence[np.ndarray] = ()) -> dict[str, Any]:
+    """A chat message: each record with its page, then the question. Without `pages` the signals stand alone."""
+    content = []
+    for record, page in zip(records, pages or [None] * len(records), strict=True):
+        content += [ecg_part(record)] if page is None else [ecg_part(record), page_part(page)]
+    return {"role": "user", "content": [*content, {"type": "text", "text": question}]}
+
+
+def read_ecg(ecg: Any) -> np.ndarray:
+    """The signal of a part's `ecg`: float32 (12, 5000) in mV, canonical leads at 500 Hz; 0 where a lead is missing.
+
+    Raises:
+        RecordError: what was sent is not an ECG: another shape, NaN, an unknown or doubled lead, a rate or unit that
+            cannot be.
+    """
+    if not isinstance(ecg, Mapping):
+        raise RecordError('ecg: give {"leads": […], "sampling_rate": …, "unit": "mV", "signal": [[…], …]}')
+    try:
+        part = ECGPart.model_validate(ecg)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise RecordError(f"ecg: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    if len(part.signal) != len(part.leads):
+        raise RecordError(f"ecg: {len(part.signal)} rows of `signal` for {len(part.leads)} names in `leads`")
+    if len({len(row) for row in part.signal}) > 1:
+        raise RecordError("ecg: the rows of `signal` differ in length")
+    names = [canonical_lead(name) for name in part.leads]
+    if None in names:
+        unknown = part.leads[names.index(None)]
+        raise RecordError(f"ecg: no standard lead {unknown!r}; there are {', '.join(LEADS)}")
+    if len(set(names)) < len(names):
+        raise RecordError("ecg: a lead is named twice in `leads`")
+    signal = np.array(part.signal)
+    raw = RawRecord(
+        signal=signal,
+        names=tuple(part.leads),
+        units=(part.unit,) * len(names),
+        rate=part.sampling_rate,
+        seconds=signal.shape[1] / part.sampling_rate,
+    )
+    record = canonical(raw, Path("ecg"))
+    height = np.ptp(record.signal, axis=1).max()
+    if height > HIGHEST:
+        raise RecordError(f"ecg: {height:.0f} mV from peak to peak; check `unit` ({part.unit!r})")
+    return record.signal

@@ -1,0 +1,148 @@
+"""Ask a model about records: the answer as it is written, then each quoted value beside the measured one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from tokenizers.decoders import DecodeStream
+from transformers import AutoProcessor
+from transformers.utils.logging import disable_progress_bar
+
+from ..ecg.measure import measure
+from ..ecg.record import LEADS, ECGRecord, read_record
+from ..ecg.render import render
+from ..errors import UserError
+from ..model import register
+from ..model.checkpoint import check_checkpoint, load_model
+from ..model.configuration import GEMConfig
+from ..model.engine import Engine, HFEngine, Prompt, VLLMEngine, checkpoint_dtype, has_vllm
+from ..model.processing import GEMProcessor
+from ..scoring.completion import Completion
+from ..scoring.contract import Case
+from ..scoring.verify import verify
+
+STYLES = {"supported": "green", "contradicted": "red", "unverifiable": "bright_black"}
+MARKS = {"supported": "✓", "contradicted": "✗", "unverifiable": "?"}
+
+
+class AskError(UserError):
+    """The question cannot be asked of this model."""
+
+
+def ask(
+    model: str,
+    records: Sequence[str],
+    question: str,
+    *,
+    engine: str | None = None,
+    max_tokens: int = 256,
+    console: Console | None = None,
+) -> str:
+    """Print a model's greedy answer and what of it is true.
+
+    Args:
+        model: a GEM checkpoint, or a run's folder.
+        records: paths that `read_record` reads; several are shown to the model in turn, each with its page.
+        engine: "vllm" or "hf"; vLLM where it is installed, unless given.
+        max_tokens: longest answer; the model's context may end it before.
+
+    Returns:
+        The answer.
+
+    Raises:
+        CheckpointError, RecordError: the model or a record cannot be read.
+        EngineUnavailable: vLLM is asked for and not installed.
+        AskError: no question, or more records than the model's context holds.
+    """
+    if not question.strip():
+        raise AskError('the question is empty; ask one: ecg-r1 ask MODEL RECORD "Read this ECG."')
+    console = console or Console()
+    folder = check_checkpoint(model)
+    read = [read_record(path) for path in records]
+    register()
+    processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
+    config = GEMConfig.from_pretrained(folder)
+    prompt = prompt_of(processor, read, question)
+    room = config.text_config.max_position_embeddings - len(prompt.token_ids)
+    if room < 1:
+        raise AskError(
+            f"{len(read)} records and the question are {len(prompt.token_ids)} tokens; "
+            f"{model} reads {config.text_config.max_position_embeddings}"
+        )
+    if engine is None:
+        engine = "vllm" if has_vllm() else "hf"
+    answer = _stream(_engine(engine, str(folder)), processor, prompt, min(room, max_tokens), console)
+    console.print(_checked(Completion.parse(answer), read))
+    return answer
+
+
+def prompt_of(processor: GEMProcessor, records: Sequence[ECGRecord], question: str) -> Prompt:
+    """Each record with its page, then the question, in the checkpoint's chat template."""
+    content = f"{processor.ecg_token}{processor.image_token}" * len(records) + f"\n{question}"
+    text = processor.tokenizer.apply_chat_template(
+        [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
+    )
+    ids = processor.tokenizer(processor.expand(text), add_special_tokens=False)["input_ids"]
+    size = processor.image_processor.size["height"]
+    return Prompt(ids, [record.signal for record in records], [render(record, size=size) for record in records])
+
+
+def _engine(kind: str, folder: str) -> Engine:
+    dtype = checkpoint_dtype(folder)
+    if kind == "vllm":
+        os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+        # the machine is the answer's alone; on a CPU the share is taken of all memory at once, so it stays small
+        share = {"gpu_memory_utilization": 0.9} if torch.cuda.is_available() else {}
+        return VLLMEngine(folder, dtype=dtype, max_num_seqs=1, **share)
+    disable_progress_bar()
+    model, processor = load_model(folder, dtype=dtype)
+    return HFEngine(model.eval(), processor)
+
+
+def _stream(engine: Engine, processor: GEMProcessor, prompt: Prompt, max_tokens: int, console: Console) -> str:
+    ids: list[int] = []
+    decoder = DecodeStream(skip_special_tokens=True)
+
+    def show(new: list[int]) -> None:
+        ids.extend(new)
+        for token in new:  # None while a character is not whole
+            piece = decoder.step(processor.tokenizer.backend_tokenizer, token)
+            console.out(piece or "", end="", highlight=False)
+
+    engine.stream(prompt, show, temperature=0.0, max_tokens=max_tokens)
+    console.out("")
+    return processor.tokenizer.decode(ids, skip_special_tokens=True)
+
+
+def _checked(completion: Completion, records: Sequence[ECGRecord]) -> Table | Text:
+    """One line for each quoted value; one column for each record it may be about."""
+    quotes = {  # a value that is repeated is shown once
+        rows[0]["text"]: rows for rows in zip(*(verify(completion, _case(record)) for record in records), strict=True)
+    }
+    if not quotes:
+        return Text("The answer quotes no value that can be measured.", style="bright_black")
+    table = Table(box=SIMPLE_HEAD, padding=(0, 2, 0, 0))
+    table.add_column("quoted")
+    for record in records:
+        table.add_column(Text("measured" if len(records) == 1 else f"measured, {record.record_id}"))
+    for text, rows in quotes.items():
+        table.add_row(Text(text), *map(_measured, rows))
+    return table
+
+
+def _measured(row: Mapping[str, Any]) -> Text:
+    found = row["reason"] if row["measured"] is None else f"{row['measured']:.0f} {row['unit']}"
+    return Text(f"{MARKS[row['verdict']]} {found}", style=STYLES[row["verdict"]])
+
+
+def _case(record: ECGRecord) -> Case:
+    leads = tuple(LEADS[i] for i in np.flatnonzero(record.lead_mask))
+    return Case(record.record_id, record.diagnoses, measure(record), leads)

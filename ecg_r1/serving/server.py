@@ -1,0 +1,74 @@
+"""vLLM's OpenAI-compatible server with GEM: its chat route takes the content part `ecg` (see `ecg_r1.model.message`).
+
+The only file that knows vLLM's entry points.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from ecg_r1.errors import UserError
+
+from ..model import TOKENIZER_MODE, register_vllm
+from ..model.checkpoint import check_checkpoint
+from ..model.engine import checkpoint_dtype, require_vllm
+from .limits import BodyLimit
+
+
+class ServeError(UserError):
+    """The server cannot start with these options."""
+
+
+def serve(model: str, options: Sequence[str] = ()) -> None:
+    """Serve until the process is ended.
+
+    Args:
+        model: a GEM checkpoint, or a run's folder.
+        options: of `vllm serve`, by its own names. Ours are only defaults: this machine alone may ask
+            (`--host 127.0.0.1`), pages come with the request and are not fetched from URLs, the checkpoint's own dtype.
+
+    Raises:
+        CheckpointError: `model` is no GEM checkpoint.
+        EngineUnavailable: vLLM is not installed.
+        ServeError: an option vLLM does not have, or a port that is taken.
+    """
+    folder = check_checkpoint(model)
+    require_vllm("use `ecg-r1 ask`, which does without")
+    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+    import torch
+    from vllm.entrypoints.cli.serve import ServeSubcommand
+    from vllm.entrypoints.launchers.cli_args import make_arg_parser
+    from vllm.entrypoints.serve.utils.api_utils import cli_env_setup
+    from vllm.utils.argparse_utils import FlexibleArgumentParser
+
+    class Parser(FlexibleArgumentParser):
+        def error(self, message: str) -> NoReturn:
+            raise ServeError(f"ecg-r1 serve: {message}; the options are those of `vllm serve`")
+
+    register_vllm()
+    cli_env_setup()
+    arguments: Any = make_arg_parser(Parser(prog="ecg-r1 serve")).parse_args(
+        [
+            str(folder),
+            f"--tokenizer-mode={TOKENIZER_MODE}",
+            f"--served-model-name={model}",
+            f"--dtype={checkpoint_dtype(folder)}",
+            "--host=127.0.0.1",
+            "--allowed-media-domains=pages-come-with-the-request.invalid",
+            f"--middleware={BodyLimit.__module__}.{BodyLimit.__name__}",
+            *(() if torch.cuda.is_available() else ("--enforce-eager",)),
+            *options,
+        ]
+    )
+    server = ServeSubcommand()
+    server.validate(arguments)
+    try:
+        server.cmd(arguments)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise ServeError(f"port {arguments.port} is taken; choose another with --port") from None

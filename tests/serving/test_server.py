@@ -1,0 +1,159 @@
+"""vLLM's server on loopback: the stock chat route with an ECG answers as the model in this process does."""
+
+import copy
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("vllm", reason="vLLM is not installed: pip install '.[cpu]' or '.[gpu]'")
+
+from ecg_r1.ecg.record import read_record
+from ecg_r1.ecg.render import render
+from ecg_r1.ecg.simulate import simulate
+from ecg_r1.model.checkpoint import load_model, save
+from ecg_r1.model.engine import HFEngine
+from ecg_r1.model.message import user_message
+from ecg_r1.serving.ask import prompt_of
+from ecg_r1.serving.limits import LARGEST
+
+REAL = Path(__file__).parents[2] / "../shared/ecg/ptb-xl/records500/00000/00001_hr"
+QUESTION = "Read this ECG."
+TOKENS = 24
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    torch.manual_seed(0)
+    model, processor = load_model("tiny", texts=[QUESTION, "<think>PR interval 160 ms.</think>"])
+    folder = tmp_path_factory.mktemp("tiny")
+    save(model, processor, folder)
+    return folder, model.eval(), processor
+
+
+@pytest.fixture(scope="module")
+def server(model, tmp_path_factory):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = tmp_path_factory.mktemp("log") / "server.log"
+    command = ["-m", "ecg_r1.cli", "serve", model[0], "--port", port, "--served-model-name", "gem"]
+    with log.open("w") as out:
+        process = subprocess.Popen([sys.executable, *map(str, command)], stdout=out, stderr=out, env=os.environ)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(600):
+            assert process.poll() is None, log.read_text()[-3000:]
+            try:
+                urllib.request.urlopen(f"{url}/health", timeout=5)
+                break
+            except OSError:
+                time.sleep(0.5)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def ask(url, body, path="/v1/chat/completions", **headers):
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    request = urllib.request.Request(url + path, data, {"Content-Type": "application/json"} | headers)
+    try:
+        with urllib.request.urlopen(request, timeout=300) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def body(message, **more):
+    return {"model": "gem", "messages": [message], "temperature": 0, "max_tokens": TOKENS, **more}
+
+
+@pytest.fixture(scope="module")
+def records():
+    simulated = [s.record for s in simulate(3, seed=1)]
+    return simulated + ([read_record(REAL)] if REAL.with_suffix(".hea").is_file() else [])
+
+
+@pytest.mark.parametrize("together", [1, 2])
+def test_an_answer_over_http_is_the_one_in_this_process(server, model, records, together):
+    _, hf, processor = model
+    for start in range(len(records) - together + 1):
+        asked = records[start : start + together]
+        prompt = prompt_of(processor, asked, QUESTION)
+        ((here,),) = HFEngine(hf, processor).generate([prompt], temperature=0.0, max_tokens=TOKENS)
+        code, answer = ask(server, body(user_message(QUESTION, asked, prompt.pages), return_token_ids=True))
+        assert code == 200, answer
+        assert answer["prompt_token_ids"] == prompt.token_ids
+        assert answer["choices"][0]["token_ids"] == here.token_ids
+
+
+def test_openais_client_streams_it(server, model, records):
+    from openai import OpenAI
+
+    _, hf, processor = model
+    prompt = prompt_of(processor, records[:1], QUESTION)
+    ((here,),) = HFEngine(hf, processor).generate([prompt], temperature=0.0, max_tokens=TOKENS)
+    stream = OpenAI(base_url=f"{server}/v1", api_key="none").chat.completions.create(
+        **body(user_message(QUESTION, records[:1], prompt.pages)), stream=True
+    )
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
+    assert text == processor.tokenizer.decode(here.token_ids, skip_special_tokens=True)
+
+
+def test_the_signal_alone_decides_too(server, records):
+    answers = [
+        ask(server, body(user_message(QUESTION, [record]), logprobs=True))[1]["choices"][0]["logprobs"]
+        for record in records[:2]
+    ]
+    assert answers[0] != answers[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda ecg, _: ecg["signal"].pop(), "11 rows of `signal` for 12 names in `leads`"),
+        (lambda ecg, _: ecg["signal"][0].__setitem__(0, float("nan")), "finite"),
+        (lambda ecg, _: ecg.update(sampling_rate=50), "sampled at 50 Hz"),
+        (lambda _, content: content.pop(), "the question"),
+        (lambda _, content: content[-1].update(text=" "), "the question"),
+        (lambda _, content: content[-1].update(text="<ecg> Rate?"), "the text holds '<ecg>'"),
+        (lambda _, content: content[0].pop("ecg"), "ecg: give"),
+        (lambda _, content: content[0].update(type="eeg"), "eeg"),
+        (lambda _, content: content[1]["image_url"].update(url="http://127.0.0.1:1/x.png"), "allowed domains"),
+        (lambda _, content: content[1]["image_url"].update(url="data:image/png;base64,AAAA"), "image"),
+        (lambda _, content: content.extend(content[:2] * 12), "maximum context length"),
+    ],
+)
+def test_bad_input_is_one_clear_400(server, records, change, said):
+    message = copy.deepcopy(user_message(QUESTION, records[:1], [render(records[0], size=112)]))
+    change(message["content"][0]["ecg"], message["content"])
+    code, answer = ask(server, body(message))
+    assert code in (400, 422), answer
+    assert said in answer["error"]["message"]
+    assert len(answer["error"]["message"]) < 300
+
+
+def test_a_placeholder_without_an_ecg_is_refused(server):
+    code, answer = ask(server, {"model": "gem", "prompt": "<ecg>Rate?", "max_tokens": 2}, path="/v1/completions")
+    assert (code, "placeholders for 1 ecgs, and 0 are given" in answer["error"]["message"]) == (400, True)
+
+
+def test_a_request_too_large_is_refused_before_it_is_read(server):
+    address = server.removeprefix("http://").split(":")
+    with socket.create_connection((address[0], int(address[1])), timeout=30) as connection:
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {LARGEST + 1}\r\n\r\n"
+        connection.sendall(head.encode())
+        assert connection.recv(20).startswith(b"HTTP/1.1 413")
+
+
+def test_the_server_outlives_all_of_it(server, records):
+    assert ask(server, body(user_message(QUESTION, records[:1])))[0] == 200
