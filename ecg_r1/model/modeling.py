@@ -120,7 +120,8 @@ def _place(
     tokens = features.shape[1]
     marked = mask.sum(dim=1)
     items = marked // tokens
-    whole = bool(((marked == 0) | (items > 0)).all())
+    # Short of a whole run in a policy's row: not a prompt's, but sampled, where the row's prompt has none.
+    whole = media_index is not None or bool(((marked == 0) | (items > 0)).all())
     if media_index is not None:
         items = items.clamp(max=1)
         features = features[media_index[items > 0]]
