@@ -102,6 +102,27 @@ class RewardWorkers(_Strict):
     max_error_share: float = Field(0.05, ge=0, le=1)
 
 
+class Dropout(_Strict):
+    """Shares of examples of which a part is hidden in training: drawn anew in each epoch, or step of GRPO, where the
+    G completions of a prompt see the same. See `ecg_r1.train.dropout`.
+
+    leads: shown with a random subset of their leads. ecg: without the signal, as a page alone; page: without the
+    page; never without both. interleave: with the page before the signal. (ECG-R1's own: ecg 0.25, page 0.25,
+    interleave 0.1.)
+    """
+
+    leads: float = Field(0.0, ge=0, le=1)
+    ecg: float = Field(0.0, ge=0, le=1)
+    page: float = Field(0.0, ge=0, le=1)
+    interleave: float = Field(0.0, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _leaves_one(self) -> Dropout:
+        if self.ecg + self.page > 1:
+            raise ValueError("ecg + page is over 1")
+        return self
+
+
 class LoRA(BaseModel):
     """Adapters on the linear layers of the named parts; every other key is an option of PEFT's LoraConfig."""
 
@@ -120,6 +141,7 @@ class _Run(_Strict):
     corpus: Corpus
     freeze: list[str] = []
     lora: LoRA | None = None
+    dropout: Dropout = Dropout()
     trainer: dict[str, Any] = {}
     deepspeed: str | None = None
     processes: int = Field(1, ge=1)
@@ -129,6 +151,12 @@ class PretrainRecipe(_Run):
     """The towers alone, before any text: diagnosis and measurements from pooled features."""
 
     stage: Literal["pretrain"]
+
+    @model_validator(mode="after")
+    def _sees_each_tower_alone(self) -> PretrainRecipe:
+        if self.dropout.ecg or self.dropout.page or self.dropout.interleave:
+            raise ValueError("the towers are trained apart, so `dropout` can only hide `leads`")
+        return self
 
 
 class SFTRecipe(_Run):

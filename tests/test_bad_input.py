@@ -16,6 +16,8 @@ from ecg_r1.ecg.render import render
 from ecg_r1.ecg.simulate import simulate
 from ecg_r1.recipe import RewardWorkers
 from ecg_r1.scoring import RewardError, RewardFailure, RewardPool, load_reward
+from ecg_r1.train.dropout import View
+from ecg_r1.train.media import Media
 from ecg_r1.train.rewards import RewardSet
 
 RECIPES = Path(__file__).parents[1] / "recipes" / "tiny"
@@ -153,12 +155,12 @@ def test_a_reward_that_fails_is_recorded_on_its_samples(my_rewards, split, worke
 def test_a_reward_that_fails_too_often_ends_the_run(my_rewards, split, name):
     store = RecordStore(split)
     workers = RewardWorkers(workers=0, max_error_share=0.05)
-    rewards = RewardSet([load_reward(f"{my_rewards}:{name}")], workers, store)
+    rewards = RewardSet([load_reward(f"{my_rewards}:{name}")], workers, Media(store, None))
     (function,) = rewards.functions()
     with pytest.raises(RewardFailure, match=rf'reward "{name}" failed on 4 of the last 4 samples \(limit 5%\)'):
         function(
             completions=[TEXT] * 4,
-            record=store.ids,
+            view=[View(record) for record in store.ids],
             log_extra=lambda name, values: None,
             log_metric=lambda name, value: None,
         )

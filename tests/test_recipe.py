@@ -185,3 +185,27 @@ def test_a_resolved_corpus_reads_back_as_itself(tmp_path):
     assert isinstance(recipe, CorpusRecipe)
     assert read_recipe(write(tmp_path / "r.yaml", to_yaml(recipe))) == recipe
     assert yaml.safe_load(to_yaml(recipe))["reports"] == recipe.reports.model_dump()
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("dropout.lead=0.1", 'unknown key "dropout.lead" — did you mean "leads"?'),
+        ("dropout.leads=1.5", '"dropout.leads": Input should be less than or equal to 1 (found 1.5)'),
+        ("dropout={ecg: 0.6, page: 0.5}", '"dropout": Value error, ecg + page is over 1'),
+    ],
+)
+def test_dropout_of_more_than_there_is(tmp_path, override, expected):
+    assert expected in complaint(write(tmp_path / "r.yaml", SFT), override)
+
+
+def test_towers_that_are_trained_apart_can_only_miss_leads():
+    pretrain = RECIPES / "tiny" / "pretrain.yaml"
+    assert read_recipe(pretrain, ["dropout.leads=0.5"]).dropout.leads == 0.5
+    assert "`dropout` can only hide `leads`" in complaint(pretrain, "dropout.page=0.5")
+
+
+def test_nothing_is_dropped_and_adapters_stay_in_the_language_model_unless_said(tmp_path):
+    recipe = read_recipe(write(tmp_path / "r.yaml", SFT), ["lora={r: 4}"])
+    assert not any(recipe.dropout.model_dump().values())
+    assert (recipe.lora.parts, recipe.lora.options) == (["language_model"], {"r": 4})

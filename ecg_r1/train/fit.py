@@ -13,6 +13,7 @@ from ..model.checkpoint import check_checkpoint, freeze, load_model, save
 from ..model.presets import PRESETS
 from ..recipe import GRPORecipe, PretrainRecipe, RunRecipe, SFTRecipe
 from .check import Checked
+from .media import Media
 from .processes import whole
 from .progress import LiveProgress
 from .run import MetricsLog, RunDirectory
@@ -46,16 +47,17 @@ def fit(recipe: RunRecipe, checked: Checked) -> None:
 
 def _trainer(recipe: RunRecipe, checked: Checked, model: Any, processor: Any, workers: ExitStack) -> Any:
     """Reward workers start here, once everything else is there, and end with `workers`."""
-    run, store, arguments = checked.run, checked.store, checked.arguments
+    run, arguments = checked.run, checked.arguments
+    media = Media(checked.store, processor, recipe.dropout, recipe.seed)
     callbacks = [MetricsLog(run.folder / "metrics.jsonl"), LiveProgress(recipe.run)]
     if isinstance(recipe, PretrainRecipe):
         from .pretrain import pretrain_trainer
 
-        return pretrain_trainer(model, processor, store, arguments, callbacks)
+        return pretrain_trainer(model, media, arguments, callbacks)
     if isinstance(recipe, SFTRecipe):
         from .sft import sft_trainer
 
-        return sft_trainer(model, processor, store, arguments, checked.adapters, callbacks)
+        return sft_trainer(model, media, arguments, checked.adapters, callbacks)
     from .grpo import grpo_trainer
     from .rewards import RewardSet
 
@@ -64,9 +66,9 @@ def _trainer(recipe: RunRecipe, checked: Checked, model: Any, processor: Any, wo
         "seed": recipe.seed,
         "engine": {"dtype": recipe.rollout.dtype, **recipe.rollout.options},
     }
-    reward_set = workers.enter_context(RewardSet(checked.rewards, recipe.reward_workers, store))
+    reward_set = workers.enter_context(RewardSet(checked.rewards, recipe.reward_workers, media))
     return grpo_trainer(
-        model, processor, store, arguments, checked.adapters, callbacks,
+        model, media, arguments, checked.adapters, callbacks,
         reward_set=reward_set, credit=recipe.credit, rollout=rollout,
     )  # fmt: skip
 

@@ -1,9 +1,9 @@
 """GRPO: TRL's GRPOTrainer, and the few overrides that carry the ECG to rollouts and to every policy pass.
 
 Stock TRL passes on the model inputs it knows by name and drops the rest without an error: a GEM would train without
-its ECG. The record index of each row therefore travels as one more row-aligned tensor, and every call of the policy
-gets the signals and pages of its rows. The only file that knows the trainer's private methods;
-`tests/train/test_trl_seams.py` pins them.
+its ECG. The record index of each row, and the step at which its view was drawn, therefore travel as one more
+row-aligned tensor, and every call of the policy gets the signals and pages of its rows. The only file that knows the
+trainer's private methods; `tests/train/test_trl_seams.py` pins them.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ import torch
 from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer
 
-from ..corpus.store import RecordStore
-from ..model.processing import GEMProcessor
 from .credit import claim_advantages, token_spans
-from .media import Media
+from .dropout import View, arrange
+from .media import WHOLE, Media
 from .rewards import RewardSet
 from .rollout import rollouts_through
 
@@ -25,11 +24,11 @@ from .rollout import rollouts_through
 class _WithMedia:
     """Calls the policy with the media of its rows; TRL walks over the rows in chunks, in order."""
 
-    def __init__(self, model: Any, media: Media, indices: list[int]):
-        self.model, self.media, self.indices, self.row = model, media, indices, 0
+    def __init__(self, model: Any, media: Media, views: list[View]):
+        self.model, self.media, self.views, self.row = model, media, views, 0
 
     def __call__(self, input_ids: torch.Tensor, **kwargs: Any) -> Any:
-        rows = self.indices[self.row : self.row + len(input_ids)]
+        rows = self.views[self.row : self.row + len(input_ids)]
         self.row += len(input_ids)
         return self.model(input_ids=input_ids, **kwargs, **self.media.tensors(rows, input_ids.device))
 
@@ -37,7 +36,7 @@ class _WithMedia:
 class ECGGRPOTrainer(GRPOTrainer):
     """
     Args:
-        media: signals and pages of the training split, by record index.
+        media: signals and pages of the training split, as they are shown.
         reward_set: the rewards of the recipe; it keeps the scores of the last batch, with their evidence.
         credit: "sequence" (plain GRPO) or "claim".
         rollout: settings of `rollouts_through`, where `args.use_vllm`.
@@ -46,15 +45,15 @@ class ECGGRPOTrainer(GRPOTrainer):
 
     def __init__(self, *, media: Media, reward_set: RewardSet, credit: str, rollout: dict[str, Any], **kwargs: Any):
         self.media, self.reward_set, self.credit = media, reward_set, credit
-        self._records: list[str] = []
-        self._indices: list[int] = []
-        with rollouts_through(store=media.store, **rollout):
+        self._views: list[View] = []  # of the rows of the batch in hand
+        with rollouts_through(media=media, **rollout):
             super().__init__(reward_funcs=reward_set.functions(), **kwargs)
 
     def _tokenize_prompts(self, prompts: list[str]) -> tuple[list, None, dict[str, torch.Tensor]]:
         processor = self.media.processor
         ids = processor.tokenizer([processor.expand(p) for p in prompts], add_special_tokens=False)["input_ids"]
-        fields = {} if self.use_vllm else self.media.tensors(self._indices, self.accelerator.device)
+        ids = [arrange(row, view, processor) for row, view in zip(ids, self._views, strict=True)]
+        fields = {} if self.use_vllm else self.media.tensors(self._views, self.accelerator.device)
         return ids, None, fields
 
     def _generate_single_turn(
@@ -66,16 +65,19 @@ class ECGGRPOTrainer(GRPOTrainer):
         has_tool_images: bool = False,
     ) -> tuple:
         return super()._generate_single_turn(
-            prompt_ids, self._records, multimodal_fields, num_generations, has_tool_images
+            prompt_ids, self._views, multimodal_fields, num_generations, has_tool_images
         )
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        self._records = [row["record"] for row in inputs]
-        self._indices = [self.media.index(record) for record in self._records]
-        output = super()._generate_and_score_completions(inputs)
+        moment = self.state.global_step if self.model.training else WHOLE
+        shown = [(self.media.index(row["record"]), moment) for row in inputs]
+        self._views = [self.media.view(*row) for row in shown]
+        output = super()._generate_and_score_completions(
+            [row | {"view": view} for row, view in zip(inputs, self._views, strict=True)]
+        )
         if self.credit == "claim":
             output["advantages"] = self._claim_advantages(output)
-        return output | {"record_index": torch.tensor(self._indices, device=self.accelerator.device)}
+        return output | {"shown": torch.tensor(shown, device=self.accelerator.device)}
 
     def _claim_advantages(self, output: dict[str, Any]) -> torch.Tensor:
         ids, mask = output["completion_ids"], output["completion_mask"].bool()
@@ -91,27 +93,27 @@ class ECGGRPOTrainer(GRPOTrainer):
         )
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
-        self._indices = inputs["record_index"].tolist()
+        self._views = [self.media.view(index, moment) for index, moment in inputs["shown"].tolist()]
         return super()._compute_loss(model, inputs)
 
     def _get_per_token_logps_and_entropies(self, model: Any, *args: Any, **kwargs: Any) -> tuple:
-        return super()._get_per_token_logps_and_entropies(_WithMedia(model, self.media, self._indices), *args, **kwargs)
+        return super()._get_per_token_logps_and_entropies(_WithMedia(model, self.media, self._views), *args, **kwargs)
 
 
-def grpo_dataset(store: RecordStore, processor: GEMProcessor) -> Dataset:
+def grpo_dataset(media: Media) -> Dataset:
     """Prompts and record ids; the arrays stay in the store."""
+    examples = media.store.examples
     return Dataset.from_dict(
         {
-            "prompt": [processor.prompt(example["question"]) for example in store.examples],
-            "record": [example["record"] for example in store.examples],
+            "prompt": [media.processor.prompt(example["question"]) for example in examples],
+            "record": [example["record"] for example in examples],
         }
     )
 
 
 def grpo_trainer(
     model: Any,
-    processor: GEMProcessor,
-    store: RecordStore,
+    media: Media,
     config: GRPOConfig,
     peft_config: Any,
     callbacks: list[Any],
@@ -122,14 +124,14 @@ def grpo_trainer(
 ) -> ECGGRPOTrainer:
     config.remove_unused_columns = False
     return ECGGRPOTrainer(
-        media=Media(store, processor),
+        media=media,
         reward_set=reward_set,
         credit=credit,
         rollout=rollout,
         model=model,
         args=config,
-        train_dataset=grpo_dataset(store, processor),
-        processing_class=processor.tokenizer,
+        train_dataset=grpo_dataset(media),
+        processing_class=media.processor.tokenizer,
         peft_config=peft_config,
         callbacks=callbacks,
     )

@@ -7,6 +7,7 @@ thrown away; the towers go into a GEM whose language model is still untrained.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,8 +17,7 @@ from transformers import Trainer, TrainingArguments
 
 from ..corpus.store import RecordStore
 from ..model.modeling import GEMForConditionalGeneration
-from ..model.processing import GEMProcessor
-from .media import Media
+from .media import DrawEachEpoch, Media
 
 REGRESSED = ("heart_rate_bpm", "pr_ms", "qrs_ms", "qt_ms")
 
@@ -52,12 +52,15 @@ class TowerProbe(nn.Module):
         return binary_cross_entropy_with_logits(logits, diagnoses) + regression
 
 
+@dataclass
 class _PretrainCollator:
-    def __init__(self, media: Media, diagnoses: torch.Tensor, quantities: torch.Tensor):
-        self.media, self.diagnoses, self.quantities = media, diagnoses, quantities
+    media: Media
+    diagnoses: torch.Tensor
+    quantities: torch.Tensor
+    epoch: int = 0
 
     def __call__(self, indices: list[int]) -> dict[str, torch.Tensor]:
-        media = self.media.tensors(indices)
+        media = self.media.tensors([self.media.view(index, self.epoch) for index in indices])
         return {
             "ecg_values": media["ecg_values"][media["media_index"]],
             "pixel_values": media["pixel_values"][media["media_index"]],
@@ -78,18 +81,15 @@ def targets(store: RecordStore) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def pretrain_trainer(
-    model: GEMForConditionalGeneration,
-    processor: GEMProcessor,
-    store: RecordStore,
-    config: TrainingArguments,
-    callbacks: list[Any],
+    model: GEMForConditionalGeneration, media: Media, config: TrainingArguments, callbacks: list[Any]
 ) -> Trainer:
-    diagnoses, quantities = targets(store)
+    diagnoses, quantities = targets(media.store)
+    collator = _PretrainCollator(media, diagnoses, quantities)
     config.remove_unused_columns = False
     return Trainer(
         model=TowerProbe(model, diagnoses.shape[1]),
         args=config,
-        train_dataset=list(range(len(store))),  # type: ignore[arg-type]
-        data_collator=_PretrainCollator(Media(store, processor), diagnoses, quantities),
-        callbacks=callbacks,
+        train_dataset=list(range(len(media.store))),  # type: ignore[arg-type]
+        data_collator=collator,
+        callbacks=[*callbacks, DrawEachEpoch(collator)],
     )

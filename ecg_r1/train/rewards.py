@@ -6,11 +6,12 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..corpus.store import RecordStore
 from ..recipe import RewardWorkers
 from ..scoring.contract import Score
 from ..scoring.pool import RewardPool
 from ..scoring.registry import Reward
+from .dropout import NOTHING, View
+from .media import Media
 
 
 class RewardSet:
@@ -19,12 +20,12 @@ class RewardSet:
         rewards: of the recipe, loaded.
         workers: processes, deadline and the share of errors that stops the run. They start here, and end with the
             `with` that this stands in.
-        store: the split whose cases are scored.
+        media: gives the case of what is shown.
     """
 
-    def __init__(self, rewards: Sequence[Reward], workers: RewardWorkers, store: RecordStore):
+    def __init__(self, rewards: Sequence[Reward], workers: RewardWorkers, media: Media):
         self.rewards = rewards
-        self.store = store
+        self.media = media
         self.pool = RewardPool(
             self.rewards, workers=workers.workers, deadline=workers.timeout, error_limit=workers.max_error_share
         )
@@ -50,10 +51,10 @@ class RewardSet:
 
     def _function(self, position: int, name: str) -> Callable[..., list[float | None]]:
         def function(
-            completions: list[str], record: list[str], log_extra: Any, log_metric: Any, **_: Any
+            completions: list[str], view: list[View], log_extra: Any, log_metric: Any, **_: Any
         ) -> list[float | None]:
             if position == 0:
-                self._score(completions, record, log_extra, log_metric)
+                self._score(completions, view, log_extra, log_metric)
             scores = self._batch[position]
             log_extra(f"{name}/explanation", [score.error or score.explanation for score in scores])
             return [None if score.value is None else float(score.value) for score in scores]
@@ -61,9 +62,11 @@ class RewardSet:
         function.__name__ = name
         return function
 
-    def _score(self, completions: list[str], records: list[str], log_extra: Any, log_metric: Any) -> None:
-        self._batch = self.pool.score(completions, [self.store.case(record) for record in records])
-        log_extra("record", records)
+    def _score(self, completions: list[str], views: list[View], log_extra: Any, log_metric: Any) -> None:
+        self._batch = self.pool.score(completions, [self.media.case(view) for view in views])
+        log_extra("record", [view.record for view in views])
+        if self.media.dropout != NOTHING:
+            log_extra("shown", [str(view) for view in views])
         log_extra("evidence", [json.dumps(rows) for rows in self.evidence()])
         for counter, value in self.pool.counters().items():
             log_metric(counter, value)

@@ -11,19 +11,20 @@ from typing import Any
 import trl.trainer.grpo_trainer as trl_grpo
 from trl.generation.vllm_generation import VLLMGeneration
 
-from ..corpus.store import RecordStore
 from ..model.engine import Prompt, VLLMEngine
+from .dropout import View
+from .media import Media
 
 
 class ECGRollout(VLLMGeneration):
     """Stands where TRL builds its `VLLMGeneration`; keeps its parameter iteration (PEFT merge, ZeRO gathering).
 
-    Differences: the engine keeps the trainer's dtype; each distinct prompt is sent once with n = G; the record ids
-    that ride in TRL's image slot become `ecg` and `image` inputs; a weight sync resets every cache of the engine.
+    Differences: the engine keeps the trainer's dtype; each distinct prompt is sent once with n = G; the views that
+    ride in TRL's image slot become `ecg` and `image` inputs; a weight sync resets every cache of the engine.
     """
 
-    def __init__(self, *, store: RecordStore, checkpoint: str, seed: int, engine: dict[str, Any], **kwargs: Any):
-        self.store, self.checkpoint, self.seed, self.engine_options = store, checkpoint, seed, engine
+    def __init__(self, *, media: Media, checkpoint: str, seed: int, engine: dict[str, Any], **kwargs: Any):
+        self.media, self.checkpoint, self.seed, self.engine_options = media, checkpoint, seed, engine
         super().__init__(**kwargs)
 
     def _init_vllm(self) -> None:
@@ -44,9 +45,9 @@ class ECGRollout(VLLMGeneration):
         self.engine.load_weights(self._iter_named_params())
 
     def generate(
-        self, prompts: list[list[int]], images: list[str], num_generations: int, profiler: Any = None
+        self, prompts: list[list[int]], images: list[View], num_generations: int, profiler: Any = None
     ) -> tuple[list, list, list, None]:
-        """`images` holds a record id for each prompt; equal neighbours are one prompt with n completions."""
+        """`images` holds the view of each prompt; equal neighbours are one prompt with n completions."""
         groups = [(key, len(list(rows))) for key, rows in groupby(zip(prompts, images, strict=True))]
         sampling = {
             "temperature": self.temperature,
@@ -69,8 +70,10 @@ class ECGRollout(VLLMGeneration):
             None,
         )
 
-    def _prompt(self, token_ids: list[int], record: str) -> Prompt:
-        return Prompt(token_ids, [self.store.signal(record)], [self.store.page(record)])
+    def _prompt(self, token_ids: list[int], view: View) -> Prompt:
+        return Prompt(
+            token_ids, [self.media.signal(view)] if view.ecg else [], [self.media.page(view)] if view.page else []
+        )
 
 
 @contextmanager

@@ -1,0 +1,71 @@
+"""Lead dropout and modality dropout: what of a record the model is shown at one moment of its training.
+
+Drawn from (seed, moment, record), never from a global generator: the G completions of a prompt, their rollouts in vLLM
+and every log-probability of them see one view, and a resumed run draws what the run that was cut short would have.
+
+Leads: of the leads a record has, a random number from 1 to all but one is shown; the others are zero in the signal and
+blank on the page (dynamic lead masking of K-MERL, Liu et al. 2025, arXiv 2502.17900, over all numbers of leads).
+Modalities: the signal or the page is left out together with its placeholders, or their order is turned around
+(interleaved modality dropout of ECG-R1, arXiv 2602.04279; there rollouts and update draw apart).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..ecg.record import LEADS
+from ..model.processing import GEMProcessor
+from ..recipe import Dropout
+
+NOTHING = Dropout()
+
+
+@dataclass(frozen=True)
+class View:
+    """What is shown of a record. `leads` None: all it has."""
+
+    record: str
+    leads: tuple[str, ...] | None = None
+    ecg: bool = True
+    page: bool = True
+    page_first: bool = False
+
+    def __str__(self) -> str:
+        shown = [name for name, is_shown in (("ecg", self.ecg), ("page", self.page)) if is_shown]
+        leads = "all leads" if self.leads is None else " ".join(self.leads)
+        return f"{' '.join(reversed(shown) if self.page_first else shown)}: {leads}"
+
+
+def draw(dropout: Dropout, seed: int, moment: int, record: str, leads: Sequence[str]) -> View:
+    """
+    Args:
+        moment: the step or epoch.
+        leads: those the record has.
+    """
+    random = np.random.default_rng([seed, moment, *record.encode()])
+    modality, order, masked = random.random(3).tolist()
+    shown = None
+    if masked < dropout.leads and len(leads) > 1:
+        kept = set(random.choice(leads, random.integers(1, len(leads)), replace=False))
+        shown = tuple(lead for lead in LEADS if lead in kept)
+    return View(
+        record,
+        leads=shown,
+        ecg=modality >= dropout.ecg,
+        page=not dropout.ecg <= modality < dropout.ecg + dropout.page,
+        page_first=order < dropout.interleave,
+    )
+
+
+def arrange(prompt: list[int], view: View, processor: GEMProcessor) -> list[int]:
+    """The token ids of a prompt with the placeholders of what is shown, in its order."""
+    ecg, image = processor.tokenizer.convert_tokens_to_ids([processor.ecg_token, processor.image_token])
+    start = next(i for i, token in enumerate(prompt) if token in (ecg, image))
+    rest = [token for token in prompt if token not in (ecg, image)]
+    runs = [[ecg] * processor.num_ecg_tokens] * view.ecg + [[image] * processor.num_image_tokens] * view.page
+    if view.page_first:
+        runs.reverse()
+    return [*rest[:start], *(token for run in runs for token in run), *rest[start:]]

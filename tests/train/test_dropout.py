@@ -1,0 +1,154 @@
+"""What dropout hides: how often, from whom, and that it is the same for all who must see the same."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("trl")
+
+from transformers import TrainerControl, TrainerState, TrainingArguments
+
+from ecg_r1.corpus.store import RecordStore
+from ecg_r1.ecg.record import LEADS
+from ecg_r1.model.checkpoint import load_model
+from ecg_r1.recipe import Dropout
+from ecg_r1.train.dropout import NOTHING, View, arrange, draw
+from ecg_r1.train.media import WHOLE, DrawEachEpoch, Media
+from ecg_r1.train.sft import SFTCollator, sft_dataset
+
+MANY = 4000
+
+
+def draws(dropout, leads=LEADS):
+    return [draw(dropout, 0, moment, "r1", leads) for moment in range(MANY)]
+
+
+def test_shares_are_as_asked():
+    views = draws(Dropout(leads=0.3, ecg=0.1, page=0.2, interleave=0.4))
+    sigma = (0.25 / MANY) ** 0.5
+    for share, count in (
+        (0.3, sum(view.leads is not None for view in views)),
+        (0.1, sum(not view.ecg for view in views)),
+        (0.2, sum(not view.page for view in views)),
+        (0.4, sum(view.page_first for view in views)),
+    ):
+        assert count / MANY == pytest.approx(share, abs=4 * sigma)
+    assert all(view.ecg or view.page for view in views)
+
+
+def test_each_number_of_leads_is_as_likely_and_each_lead_too():
+    shown = [view.leads for view in draws(Dropout(leads=1.0)) if view.leads]
+    assert len(shown) == MANY
+    numbers = Counter(map(len, shown))
+    assert set(numbers) == set(range(1, 12))
+    assert max(numbers.values()) < 1.3 * min(numbers.values())
+    leads = Counter(lead for leads in shown for lead in leads)
+    assert max(leads.values()) < 1.1 * min(leads.values())
+    assert all(list(leads) == [lead for lead in LEADS if lead in leads] for leads in shown)
+
+
+def test_only_leads_that_are_there_are_shown_and_the_last_is_never_hidden():
+    assert {view.leads for view in draws(Dropout(leads=1.0), ["II", "V5"])} == {("II",), ("V5",)}
+    assert {view.leads for view in draws(Dropout(leads=1.0), ["II"])} == {None}
+
+
+def test_a_draw_depends_on_seed_moment_and_record_alone():
+    dropout = Dropout(leads=0.5, ecg=0.2, page=0.2, interleave=0.5)
+    one = [draw(dropout, 3, moment, f"r{k}", LEADS) for moment in range(9) for k in range(9)]
+    np.random.seed(1)
+    torch.manual_seed(1)
+    again = [draw(dropout, 3, moment, f"r{k}", LEADS) for moment in reversed(range(9)) for k in reversed(range(9))]
+    assert one == again[::-1]
+    by_place = {k: [view for i, view in enumerate(one) if i % 9 == k] for k in range(9)}
+    assert len({tuple((v.leads, v.ecg, v.page) for v in views) for views in by_place.values()}) == 9
+    other_seed = [draw(dropout, 4, moment, f"r{k}", LEADS) for moment in range(9) for k in range(9)]
+    assert sum(a != b for a, b in zip(one, other_seed, strict=True)) > 40
+
+
+@pytest.fixture(scope="module")
+def media(split):
+    torch.manual_seed(0)
+    _, processor = load_model("tiny", texts=["Report this ECG. normal"])
+    return Media(RecordStore(split), processor, Dropout(leads=0.5, ecg=0.25, page=0.25, interleave=0.3), seed=2)
+
+
+def test_a_hidden_lead_is_zero_in_the_signal_blank_on_the_page_and_unknown_to_the_rewards(media):
+    record = media.store.ids[0]
+    view = View(record, leads=("II", "V1"))
+    shown = [lead in view.leads for lead in LEADS]
+    assert np.array_equal(media.signal(view)[shown], media.store.signal(record)[shown])
+    assert not media.signal(view)[~np.array(shown)].any()
+    page, whole = media.page(view), media.page(View(record))
+    assert page.shape == whole.shape
+    assert (page < 128).sum() < 0.8 * (whole < 128).sum()  # ink; names and margins stay
+    assert media.case(view).leads == ("II", "V1")
+    assert media.case(View(record)).leads == LEADS
+
+
+def test_a_page_of_all_leads_is_the_one_that_is_kept(media):
+    record = media.store.ids[1]
+    drawn_again = media.page(View(record, leads=LEADS)).astype(int)  # from µV, the kept one from the unrounded signal
+    assert np.abs(drawn_again - media.store.page(record)).mean() < 0.5
+
+
+def test_each_view_is_processed_once_and_rows_point_to_theirs(media):
+    a, b = media.store.ids[:2]
+    views = [View(a), View(a, ("I",)), View(b, page=False), View(a), View(a, ("I",))]
+    tensors = media.tensors(views)
+    assert tensors["media_index"].tolist() == [0, 1, 2, 0, 1]
+    assert tensors["ecg_values"].shape[0] == tensors["pixel_values"].shape[0] == 3
+    assert not tensors["ecg_values"][1, 1:].any()
+    assert not tensors["pixel_values"][2].any()
+
+
+@pytest.mark.parametrize(
+    ("view", "tags"),
+    [
+        (View("r"), "ei"),
+        (View("r", page_first=True), "ie"),
+        (View("r", page=False), "e"),
+        (View("r", ecg=False, page_first=True), "i"),
+    ],
+)
+def test_prompts_hold_the_placeholders_of_what_is_shown(media, view, tags):
+    processor = media.processor
+    tokens = {"e": processor.ecg_token * processor.num_ecg_tokens, "i": processor.image_token * 16}
+    whole = processor.expand(processor.prompt("Report this ECG."))
+    expected = whole.replace(tokens["e"] + tokens["i"], "".join(tokens[tag] for tag in tags))
+    ids = processor.tokenizer([whole, expected], add_special_tokens=False)["input_ids"]
+    assert arrange(ids[0], view, processor) == ids[1]
+
+
+def test_nothing_is_hidden_unless_asked_for_nor_at_evaluation(media):
+    plain = Media(media.store, media.processor)
+    assert plain.dropout == NOTHING
+    views = [View(record) for record in media.store.ids]
+    assert [plain.view(i, 5) for i in range(len(views))] == views
+    assert [media.view(i, WHOLE) for i in range(len(views))] == views
+
+
+def test_sft_sees_an_example_otherwise_in_another_epoch(media):
+    rows = list(sft_dataset(media)) * 8
+    collator = SFTCollator(media)
+    begin = DrawEachEpoch(collator)
+    state = TrainerState()
+
+    def epoch(number):
+        state.epoch = number
+        begin.on_epoch_begin(TrainingArguments(report_to=[]), state, TrainerControl())
+        return collator(rows)
+
+    first, second, again = epoch(0.0), epoch(1.0), epoch(0.0)
+    assert first.keys() == again.keys()
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert first["input_ids"].shape != second["input_ids"].shape or not torch.equal(
+        first["ecg_values"], second["ecg_values"]
+    )
+    later = epoch(1.5)  # resumed amid an epoch
+    assert all(torch.equal(second[key], later[key]) for key in later)
+    # The loss is on the responses alone, wherever the placeholders have moved.
+    for batch in (first, second):
+        for row, labels in zip(rows, batch["labels"], strict=True):
+            assert labels[labels != -100].tolist() == row["response_ids"]
