@@ -41,6 +41,6 @@ def _spans(found: Delineation) -> list[tuple[str, float, float]]:
     waves = [("QRS", found.qrs_onset, found.qrs_offset)]
     for name, bounds in (("P", found.p), ("T", found.t)):
         if len(bounds):
-            waves.append((name, float(np.median(bounds.onsets)), float(np.median(bounds.offsets))))
+            waves.append((name, bounds.onset, bounds.offset))
     shifts = found.beat.peaks - found.beat.r
     return [(wave, shift + start, shift + end) for shift in shifts for wave, start, end in waves]

@@ -52,7 +52,7 @@ def delineate(signal: np.ndarray, mask: np.ndarray) -> Delineation:
     onset, offset = qrs_bounds(beat)
     wave_peaks = peaks(beat)
     t = bound(beat, T, wave_peaks["T"], t_window(beat, offset))
-    window = p_window(beat, onset, float(np.median(t.offsets)) if len(t) else None)
+    window = p_window(beat, onset, t.offset if len(t) else None)
     p = bound(beat, P, wave_peaks["P"], window)
     reason = "paced ventricles" if len(paced) else p_wave_reason(cleaned, beat, window)
     if reason is None and not len(p):

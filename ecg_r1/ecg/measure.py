@@ -1,8 +1,8 @@
 """measure(record) -> Measurements: intervals, rate and axis, each a number or the reason why not.
 
-PR is from the P onset to the QRS onset, QT from the QRS onset to the T end, each the median of what the leads show; the
-rate is that of the median RR interval. Intervals are taken on the median beat, so that ectopic beats and noise have no
-part in them.
+PR is from the P onset to the QRS onset, QT from the QRS onset to the T end, each the median of what the leads show,
+weighted by how quiet they are; the QRS begins in the first lead and ends in the last; the rate is that of the median RR
+interval. Intervals are taken on the median beat, so that ectopic beats and noise have no part in them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from .library import METHODS, measure_by_library
 from .measurements import QUANTITIES, Measured, Measurements
 from .qtc import qtc
 from .record import ECGRecord
+from .waves import weighted_quantiles
 
 __all__ = ["QUANTITIES", "Measured", "Measurements", "measure"]
 
@@ -51,21 +52,20 @@ def _consensus(found: Delineation) -> dict[str, Measured]:
         "axis_deg": _axis(found),
     }
     if len(found.t):
-        qt = values["qt_ms"] = _over_leads((found.t.offsets - onset) * MS, beats)
+        qt = values["qt_ms"] = _over_leads((found.t.offsets - onset) * MS, found.t.weights, beats)
         values["qtc_ms"] = Measured(qtc(qt.value, rr), qtc(qt.spread, rr), qt.leads, beats)  # type: ignore[arg-type]
     else:
         values |= {name: Measured(reason="no T wave found") for name in ("qt_ms", "qtc_ms")}
     if found.p_reason:
         values |= {name: Measured(reason=found.p_reason) for name in ("pr_ms", "p_ms")}
     else:
-        values["pr_ms"] = _over_leads((onset - found.p.onsets) * MS, beats)
-        duration = (np.median(found.p.offsets) - np.median(found.p.onsets)) * MS
-        values["p_ms"] = Measured(float(duration), None, len(found.p), beats)
+        values["pr_ms"] = _over_leads((onset - found.p.onsets) * MS, found.p.weights, beats)
+        values["p_ms"] = Measured((found.p.offset - found.p.onset) * MS, None, len(found.p), beats)
     return values
 
 
-def _over_leads(values: np.ndarray, beats: int) -> Measured:
-    q1, median, q3 = np.quantile(values, (0.25, 0.5, 0.75))
+def _over_leads(values: np.ndarray, weights: np.ndarray, beats: int) -> Measured:
+    q1, median, q3 = weighted_quantiles(values, weights, (0.25, 0.5, 0.75))
     return Measured(float(median), float(q3 - q1), len(values), beats)
 
 

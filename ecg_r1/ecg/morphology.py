@@ -37,7 +37,7 @@ def morphology(record: ECGRecord) -> dict[str, LeadMorphology]:
     """
     found = delineate(record.signal[:, : record.samples].astype(float), record.lead_mask)
     onset, offset = int(found.qrs_onset), int(found.qrs_offset)
-    t_end = int(np.median(found.t.offsets)) if len(found.t) else None
+    t_end = int(found.t.offset) if len(found.t) else None
     shapes = {}
     for lead, row in zip(found.leads, found.beat.signal, strict=True):
         level = row[max(onset - BASELINE[0], 0) : max(onset - BASELINE[1], 1)].mean()

@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from .beats import MS, RATE, MedianBeat, spatial_velocity
 
-QRS_LEVEL = 0.055  # share of the greatest spatial velocity below which the heart's vector stands still
+QRS_LEVEL = 0.05  # share of the greatest spatial velocity below which the heart's vector stands still
 HOLD = int(12 / MS)  # samples it must stand still for
 NEAR = int(60 / MS)  # samples by which the leads may differ about a wave's peak
 
@@ -25,37 +25,55 @@ NEAR = int(60 / MS)  # samples by which the leads may differ about a wave's peak
 class WaveKind:
     """How a wave is bounded.
 
-    smooth: ms (sigma); slope: share of the steepest at which it ends; reach: ms from its peak; smallest: mV, below
-    which a lead does not show it.
+    smooth: ms (sigma); begins, ends: share of the steepest slope at which it does; reach: ms from its peak; smallest:
+    mV, below which a lead does not show it.
     """
 
     smooth: float
-    slope: float
+    begins: float
+    ends: float
     reach: float
     smallest: float
 
 
-P = WaveKind(smooth=8.0, slope=0.4, reach=100.0, smallest=0.02)
-T = WaveKind(smooth=10.0, slope=0.25, reach=220.0, smallest=0.03)
+P = WaveKind(smooth=8.0, begins=0.4, ends=0.7, reach=100.0, smallest=0.02)
+T = WaveKind(smooth=10.0, begins=0.25, ends=0.25, reach=220.0, smallest=0.03)
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """Onset and offset in samples of the beat for each lead that shows the wave."""
+    """Onset and offset in samples of the beat for each lead that shows the wave, and how far that lead is trusted."""
 
     onsets: np.ndarray
     offsets: np.ndarray
+    weights: np.ndarray
 
     def __len__(self) -> int:
         return len(self.onsets)
 
+    @property
+    def onset(self) -> float:
+        """Of all leads together: their weighted median."""
+        return float(weighted_quantiles(self.onsets, self.weights, 0.5))
 
-NOWHERE = Bounds(np.array([]), np.array([]))
+    @property
+    def offset(self) -> float:
+        return float(weighted_quantiles(self.offsets, self.weights, 0.5))
+
+
+NOWHERE = Bounds(np.array([]), np.array([]), np.array([]))
+
+
+def weighted_quantiles(values: np.ndarray, weights: np.ndarray, shares: float | tuple[float, ...]) -> np.ndarray:
+    """The values below which these shares of the weight lie, each value's own weight counting half to either side."""
+    order = np.argsort(values)
+    below = np.cumsum(weights[order]) - weights[order] / 2
+    return np.interp(np.asarray(shares) * weights.sum(), below, values[order])
 
 
 def qrs_bounds(beat: MedianBeat) -> tuple[float, float]:
     """QRS onset and offset in samples of the beat: where its spatial velocity sinks into the level around it."""
-    velocity = spatial_velocity(beat.signal)
+    velocity = spatial_velocity(beat.weights[:, None] * beat.signal)
     lo, hi = max(beat.r - int(150 / MS), 0), min(beat.r + int(150 / MS), len(velocity))
     top = lo + int(np.argmax(velocity[lo:hi]))
     quiet = velocity < QRS_LEVEL * velocity[top] + np.percentile(velocity, 10)
@@ -117,20 +135,18 @@ def bound(beat: MedianBeat, kind: WaveKind, found: np.ndarray, window: tuple[int
         window: where it may lie; samples of the beat.
     """
     start, stop = max(0, window[0]), min(window[1], beat.signal.shape[1])
-    onsets: list[int] = []
-    offsets: list[int] = []
+    found_bounds: list[tuple[float, float, float]] = []
     if stop - start >= int(60 / MS):
         rows = gaussian_filter1d(beat.signal[:, start:stop], kind.smooth / MS, axis=1)
         heights = rows - _rest(rows, kind)
         centre = _centre(heights, found - start)
         near, reach = slice(max(0, centre - NEAR), centre + NEAR), int(kind.reach / MS)
-        for row, height in zip(rows, heights, strict=True):
+        for row, height, weight in zip(rows, heights, beat.weights, strict=True):
             peak = near.start + int(np.argmax(np.abs(height[near])))
             if abs(height[peak]) >= kind.smallest:
-                onset, offset = _slope_bounds(row if height[peak] > 0 else -row, peak, reach, kind.slope)
-                onsets.append(start + onset)
-                offsets.append(start + offset)
-    return Bounds(np.array(onsets), np.array(offsets))
+                onset, offset = _slope_bounds(row if height[peak] > 0 else -row, peak, reach, kind)
+                found_bounds.append((start + onset, start + offset, weight))
+    return Bounds(*np.array(found_bounds).T) if found_bounds else NOWHERE
 
 
 def _rest(rows: np.ndarray, kind: WaveKind) -> np.ndarray:
@@ -152,12 +168,12 @@ def _centre(heights: np.ndarray, found: np.ndarray) -> int:
     return int(np.median(near)) if len(near) else greatest
 
 
-def _slope_bounds(row: np.ndarray, peak: int, reach: int, share: float) -> tuple[int, int]:
+def _slope_bounds(row: np.ndarray, peak: int, reach: int, kind: WaveKind) -> tuple[int, int]:
     """Around an upright peak, where the slope has fallen to a share of the steepest."""
     slope = np.gradient(row)
     first = max(0, peak - reach)
     up = first + int(np.argmax(slope[first : peak + 1]))
     down = peak + int(np.argmin(slope[peak : peak + reach]))
-    before = np.flatnonzero(slope[: up + 1] < share * slope[up])
-    after = np.flatnonzero(slope[down:] > share * slope[down])
+    before = np.flatnonzero(slope[: up + 1] < kind.begins * slope[up])
+    after = np.flatnonzero(slope[down:] > kind.ends * slope[down])
     return int(before[-1]) if len(before) else 0, int(down + after[0]) if len(after) else len(row) - 1
