@@ -4,20 +4,36 @@ from __future__ import annotations
 
 import re
 
-_UPPER = (
-    r"(?:less|lower|smaller|shorter|narrower|fewer) than|below|under|up to|at most|no(?:t)? (?:more|greater"
-    r"|longer) than|not exceed(?:ing)?|does not exceed|<=?|≤|≦|小于|低于|少于|短于|不超过|不大于|不足|未超过"
+_MORE = "more|greater|larger|longer|higher|wider|broader|bigger|faster"
+_LESS = "less|lower|smaller|shorter|narrower|fewer|slower"
+_BOUND = re.compile(
+    rf"(?P<no>(?:\b(?:no|not|never|without|nor)|n't) (?:(?:any|much|significantly|be|been) )?)?"
+    rf"(?:(?P<low>(?:{_MORE}) than|above|over|exceed(?:s|ing|ed)?|beyond|in excess of|upwards of|at least"
+    r"|>=?|=>|≥|≧|⩾|≳|大于|高于|长于|超过|达到?或?超过|不小于|不低于|不少于|至少)"
+    rf"|(?P<high>(?:{_LESS}) than|below|under|up to|at (?:the )?most|(?<=not )reach(?:es|ing)?|falls? short of"
+    r"|<=?|=<|≤|≦|⩽|≲|小于|低于|少于|短于|不超过|不大于|不高于|不足|未超过|未达到?|最多))"
+    r" ?(?:(?:or equal to|about|approximately|around|roughly|some|the|约) ?)?[ (]*$"
 )
-_LOWER = (
-    r"(?:more|greater|larger|longer|higher|wider) than|above|over|exceed(?:s|ing|ed)?|at least|no(?:t)? less than"
-    r"|beyond|>=?|≥|≧|大于|高于|长于|超过|不小于|不低于|至少"
+_BOUND_AFTER = re.compile(
+    rf" ?(?:(?P<high>or (?:{_LESS}|below|under)|and (?:below|under|less)(?! than)|at (?:the )?most"
+    r"|max(?:imum)?\b|以下|以内|之内)"
+    rf"|(?P<low>or (?:{_MORE}|above|over|beyond)|and (?:above|over|more)(?! than)|at (?:the )?least|min(?:imum)?\b|以上"
+    r"|\+(?! ?\d)))"
 )
-BOUND = re.compile(
-    rf"(?:(?P<high>{_UPPER})|(?P<low>{_LOWER})) ?(?:or equal to |about |approximately |around |the |约)?[ (]*$"
-)
-BOUND_AFTER = re.compile(
-    r" ?(?:(?P<high>or (?:less|shorter|lower|below)|以下|以内|之内)|(?P<low>or (?:more|longer|higher|above)|以上))"
-)
+
+
+def bound(before: str, after: str) -> str | None:
+    """Whether the words next to a number make it a "low" or a "high" bound; "no less than" is a low one.
+
+    before, after: the text up to the number, and from it on.
+    """
+    m = _BOUND.search(before) if before else None
+    if m is not None:
+        negated = m["no"] is not None and not (m["high"] or "").startswith("reach")
+        return "low" if (m["low"] is not None) != negated else "high"
+    m = _BOUND_AFTER.match(after)
+    return None if m is None else "low" if m["low"] else "high"
+
 
 # What most often stands between a name and its value: no cue among these.
 PLAIN = re.compile(
@@ -40,7 +56,8 @@ _LIMIT_WORDS = (
 _GENERAL = r"reference|ref\.?|normal(?:ly)?|standard|usual(?:ly)?|expected|typical(?:ly)?|accepted|参考|正常|标准"
 REFERENCE = re.compile(
     rf"(?:(?:{_GENERAL})[ :(\[]*{_LIMIT_WORDS}{{1,6}}"
-    r"|[(\[,;] ?(?:nl|normal|reference|ref\.?|n|正常)[ :=]*|(?:than|above|below|over|under|exceed(?:s"
+    r"|[(\[,;|] ?(?:nl|normal(?:ly)?|reference|ref\.?|n|expected|typical(?:ly)?|usual(?:ly)?"
+    r"|正常|参考)[ :=]*|(?:than|above|below|over|under|exceed(?:s"
     r"|ing)?) (?:the )?(?:upper |lower )?(?:normal|reference|expected) (?:of )?|(?:threshold|cut-?offs?"
     r"|criteri(?:on|a)|(?:upper|lower) limits?|limits?|defined as|defined by|阈值|上限|下限|定义为)(?: (?:of|for"
     r"|is|are|being|normal|the|a|pr|qrs|qt|qtc)){0,4}[ :(]*(?:<=?|>=?|≤|≥|(?:more|greater|less) than|over|为)?"
@@ -51,11 +68,27 @@ REFERENCE_AFTER = re.compile(
     r"[ ,]*(?:(?:is |being |as )?(?:the |an? )?(?:upper |lower )?(?:normal (?:range|limit|value)|reference"
     r"|cut-?off|threshold|limit|criteri)|正常范围|参考)"
 )
-NORMAL_AFTER = re.compile(r"[ ,]*(?:is|are|being|as|为)? ?(?:the )?(?:normal|considered|called|defined|termed|正常)")
-HYPOTHETICAL = re.compile(
-    r"\b(?:if|would|criteria|criterion|defined|definition|requires?|when|whenever)\b|如果|若|标准"
+GENERAL_AFTER = re.compile(
+    r"[ ,]*(?:is|are|being|as|为)? ?(?:the )?(?:normal|considered|called|defined|termed|diagnostic|正常)"
+    r"| (?:suggests?|indicates?|means?|defines?|constitutes?|would|is consistent with|提示|可诊断)\b"
 )
 NORMAL = re.compile(r"normal|physiologic|reference|正常|参考")
+
+# An aside holds until the text turns back to this ECG; one on normal values or criteria outlasts commas.
+TURN = re.compile(
+    r"[,:](?! ?(?:when|where|which|at|with|pr|qrs|qt))|[)\]]|\b(?:now|today|current(?:ly)?|present(?:ly)?|here|then|but"
+    r"|this (?:ecg|ekg|tracing|recording|patient))\b|to $|目前|现在|本次|今"
+)
+TURN_GENERAL = re.compile(
+    r"[)\]]|\b(?:now|here|measured|measures|at|but|however|met|meets|this (?:ecg|ekg|patient|case))\b|本例|实测"
+)
+OTHER_AFTER = re.compile(
+    r"[ ,(]*(?:(?:on|in|at|from|of|during) (?:the |her |his |their |an? )?(?:previous|prior|earlier|old|last|baseline"
+    r"|former)\b|previous(?:ly)?\b|yesterday|last (?:year|month|week)|既往|上次|之前|前次)"
+)
+ASKS = re.compile(
+    r"[ \n>#*(-]*(?:is|was|are|were|could|does|do|did|would|should|can|might|may|what|how|so is|and if)\b|.*[吗呢] ?$"
+)
 
 # Ends that textbooks give as limits of normal: in a sentence on what is normal, a range between two is no measurement.
 TEXTBOOK = {
@@ -94,7 +127,9 @@ FINDING = re.compile(
     r"|abnormal|delay|chang|deviat|inver|enlarg|notch|fragment|alternans|dispers|elevat|depress|broaden|variab"
     r"|variation|延长|增宽|缩短|异常|改变|倒置|抬高|压低)"
 )
-BELONGS_RIGHT = re.compile(r" ?(?:(?:for|of|as) (?:the )?)?(?:wide |narrow |long |short )?的?")
+BELONGS_RIGHT = re.compile(
+    r" ?(?:(?:for|of|as|is|was) (?:the |its )?)?(?:wide |narrow |long |short |normal |prolonged |measured )?的?"
+)
 
 # Right after its name a number without a unit is a value, however odd: "Rate 4."
 DIRECTLY = re.compile(

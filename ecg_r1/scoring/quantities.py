@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from typing import Literal
 
 from ecg_r1.scoring import cues
 from ecg_r1.scoring.lexicon import (
     ANGLE,
+    BOX,
     DIMENSIONS,
     ENTITIES,
-    MAY_HOLD,
     OTHER,
-    PER_MINUTE_BEFORE,
     RATE,
     SENTENCE_END,
     SYMBOLS,
     TIME,
-    TOGETHER,
-    TOKEN,
     VOLT,
-    entity,
-    unit_of,
 )
+from ecg_r1.scoring.numerals import LARGEST
+from ecg_r1.scoring.tokens import Token, tokens
 
 Kind = Literal["value", "range", "bound", "absent", "reference"]
-LARGEST = 1e15  # longer numbers are read as this: no thousand-digit number is ever computed with
 REACH = 90  # characters before a number that may say what sort of number it is
+ASIDE_REACH, NEAREST = 160, 3  # characters that an aside reaches over, and how many of them may reach a number
 MOST = 2000  # names and numbers of one completion
 BACK = 24  # tokens before a number among which its name is looked for; keeps a text of nothing but names linear
 PLAUSIBLE = {TIME: (20.0, 3000.0), RATE: (10.0, 400.0), ANGLE: (-180.0, 360.0)}  # of a number without a unit
+PER_BOX = {TIME: 40.0, VOLT: 0.1}  # ms along the paper at 25 mm/s, mV across it at 10 mm/mV
 SECONDS = (0.02, 3.0)  # a time without a unit in this range is in seconds
 
 
@@ -55,56 +53,8 @@ class Quantity:
     span: tuple[int, int]
 
 
-@dataclass(slots=True)
-class Token:
-    """A name, number, lead or "absent" of one sentence; start and end are places in the text."""
-
-    kind: str
-    start: int
-    end: int
-    key: str = ""  # the entity of a name, a lead as written
-    number: float = 0.0
-    negative: bool = False
-    dimension: str | None = None
-    factor: float = 1.0
-    taken: bool = False  # a name that has its quantity, a number that is part of an earlier one
-
-
-def number(written: str) -> float:
-    """The value of a written number: "0,09" is a decimal comma, "1,200" a thousands comma."""
-    if len(written) > 15:
-        return LARGEST
-    if "," in written:
-        head, *groups = written.split(",")
-        thousands = all(len(g.split(".")[0]) == 3 for g in groups) and head != "0" and len(head) <= 2
-        written = written.replace(",", "") if thousands else f"{head}.{groups[0]}" if len(groups) == 1 else head
-    whole, _, decimals = written.partition(".")
-    return float(f"{whole or 0}.{decimals.partition('.')[0] or 0}")
-
-
-def tokens(text: str, start: int, end: int) -> Iterator[Token]:
-    """The tokens of text[start:end]."""
-    last_name = -1
-    for m in TOKEN.finditer(text, start, end):
-        group = m.lastgroup
-        if group is None:
-            continue
-        a, b = m.span()
-        if group == "name":
-            last_name, key = b, entity(m.group())
-            for part in TOGETHER.get(key, (key,)):
-                yield Token("name", a, b, part)
-        elif group in ("absent", "lead"):
-            yield Token(group, a, b, m.group())
-        elif m["sign"] or a == last_name or not ("a" <= text[a - 1 : a] <= "z"):  # not the 4 of "v4r"
-            token = Token("number", a, b, number=number(m["number"]), negative=m["sign"] == "-")
-            if m["unit"]:
-                token.dimension, token.factor = unit_of(m["unit"])
-            if token.dimension == PER_MINUTE_BEFORE:
-                token.dimension = RATE if cues.PER_MINUTE.search(text, max(0, a - 8), a) else OTHER
-            elif token.dimension == TIME and token.factor == 1000.0 and cues.RECORDING.match(text, b):
-                token.dimension = OTHER
-            yield token
+def _start(token: Token) -> int:
+    return token.start
 
 
 class Sentence:
@@ -112,18 +62,34 @@ class Sentence:
 
     def __init__(self, text: str, start: int, end: int, previous: Sentence | None, most: int) -> None:
         self.text, self.start, self.end, self.previous, self.most = text, start, end, previous, most
+        self.asked = text.startswith("?", end)
+        self.said: list[tuple[str, Kind, int]] = []  # (quantity, kind, end) of each number read so far
 
     @cached_property
-    def tokens(self) -> list[Token]:
-        return list(islice(tokens(self.text, self.start, self.end), self.most))
+    def _read(self) -> tuple[list[Token], list[Token]]:
+        return tokens(self.text, self.start, self.end, self.most)
 
-    def read(self) -> Iterator[Quantity]:
-        """The quantities of the sentence."""
+    @property
+    def tokens(self) -> list[Token]:
+        return self._read[0]
+
+    @property
+    def asides(self) -> list[Token]:
+        return self._read[1]
+
+    def read(self) -> list[Quantity]:
+        """The quantities of the sentence. Boxes counted beside a value in ms are how that was read, no second claim."""
+        found: list[Quantity] = []
+        counted: list[Quantity] = []
         for i, token in enumerate(self.tokens):
             if token.kind == "absent":
-                yield from self.absent(i)
+                found += self.absent(i)
             elif token.kind == "number" and not token.taken:
-                yield from self.listed(i) or self.claim(i)
+                (counted if token.dimension == BOX else found).extend(self.listed(i) or self.claim(i))
+        if counted:
+            known = {q.name for q in found}
+            found = sorted([*found, *(q for q in counted if q.name not in known)], key=lambda q: q.span)
+        return found
 
     def open_name(self) -> Token | None:
         """The last thing named, for "it" to take up."""
@@ -199,9 +165,9 @@ class Sentence:
 
     def claim(self, i: int) -> list[Quantity]:
         """The quantity whose value, or whose range's first end, is number i."""
-        last = i
+        last, spread = i, False
         if self.is_number(i + 1):
-            spread = cues.PLUS_MINUS.fullmatch(self.gap(i, i + 1))
+            spread = bool(cues.PLUS_MINUS.fullmatch(self.gap(i, i + 1)))
             if spread or self.ranged(i):
                 last = i + 1
                 self.tokens[last].taken = True
@@ -212,9 +178,9 @@ class Sentence:
         before, after = self.before(i), self.after(last)
         if cues.PLAIN.fullmatch(before):  # as most are: then there is no cue to look for
             before = ""
-        if cues.OPERAND.search(before) or cues.OPERATOR_NEXT.match(after):
+        if (before and cues.OPERAND.search(before)) or cues.OPERATOR_NEXT.match(after):
             return []
-        where, name = self.subject(i, unit.dimension)
+        where, name = self.counted(i) if unit.dimension == BOX else self.subject(i, unit.dimension)
         if name is None or (unit.dimension is None and not cues.PHRASE_END.match(after)):
             return []
         values = [v for t in ends if (v := self.value(t, t if t.dimension else unit, name)) is not None]
@@ -231,9 +197,19 @@ class Sentence:
         if second.negative and gap == "":  # the dash of "156-190" is no sign
             second.negative = False
             return True
-        if not cues.JOIN.fullmatch(gap):
+        if not cues.JOIN.fullmatch(gap) or (
+            self.asides and self.aside(first) == "other"
+        ):  # "from the previous 430 to 455"
             return False
         return gap.strip() not in ("and", "和", "与") or bool(cues.BETWEEN.search(self.before(i)))
+
+    def counted(self, i: int) -> tuple[int | None, str | None]:
+        """The name right before a number of boxes, and its quantity along the paper, or across it for the ST level."""
+        j = next((j for j in range(i - 1, max(-1, i - BACK), -1) if self.is_name(j)), None)
+        if j is None or self.landmark(j):
+            return None, None
+        dimension, quantity = next(iter(ENTITIES[self.tokens[j].key].items()))
+        return (j, quantity) if dimension == TIME or quantity == "st_mv" else (None, None)
 
     def value(self, token: Token, unit: Token, name: str) -> float | None:
         """The number in the unit of its name; None where no unit is written and none is plausible."""
@@ -243,7 +219,8 @@ class Sentence:
         ):
             value = -value
         if unit.dimension:
-            return max(-LARGEST, min(LARGEST, value * unit.factor))
+            factor = unit.factor * (PER_BOX[dimension] if unit.dimension == BOX else 1.0)
+            return max(-LARGEST, min(LARGEST, value * factor))
         if dimension == TIME and SECONDS[0] <= value <= SECONDS[1]:
             value *= 1000.0
         low, high = PLAUSIBLE.get(dimension, (1.0, 0.0))
@@ -282,15 +259,16 @@ class Sentence:
     ) -> Quantity:
         """The quantity of numbers i to last, with the kind that the words before and after it give."""
         low, high = ends
-        bound = cues.BOUND.search(before) or (cues.BOUND_AFTER.match(after) if last == i else None)
+        bound = cues.bound(before, after if last == i else "") if low == high else None
         kind: Kind = "range" if high > low else "bound" if bound else "value"
         if (
-            cues.REFERENCE.search(before)
+            (before and cues.REFERENCE.search(before))
             or cues.REFERENCE_AFTER.match(after)
-            or self.general(i, name, ends, kind, after)
+            or self.unclaimed(i, name, ends, kind, after)
         ):
             kind = "reference"
         start, end = self.tokens[i].start, self.tokens[last].end
+        self.said.append((name, kind, end))
         if where is not None:
             if kind != "reference":
                 self.tokens[where].taken = True
@@ -301,20 +279,48 @@ class Sentence:
         if high > low:
             return Quantity(name, None, low, high, unit, lead, kind, span)
         if bound:
-            return Quantity(
-                name, None, low if bound["low"] else None, high if bound["high"] else None, unit, lead, kind, span
-            )
+            below, above = (low, None) if bound == "low" else (None, low)
+            return Quantity(name, None, below, above, unit, lead, kind, span)
         return Quantity(name, low, None, None, unit, lead, kind, span)
 
-    def general(self, i: int, name: str, ends: tuple[float, float], kind: Kind, after: str) -> bool:
-        """Whether a range or bound is said of ECGs in general, in a sentence on what is normal or on a criterion."""
+    def unclaimed(self, i: int, name: str, ends: tuple[float, float], kind: Kind, after: str) -> bool:
+        """Whether a number is not said of this ECG: said of another, asked or supposed, or of ECGs in general."""
+        token = self.tokens[i]
+        aside = self.aside(token) if self.asides else None
+        if aside in ("other", "supposed") or cues.OTHER_AFTER.match(after):
+            return True
+        if self.asked and (after.strip() == "" or cues.ASKS.match(self.text, self.start, self.end)):
+            return True
         if kind == "value":
             return False
-        start = self.tokens[i].start
-        so_far = self.text[max(self.start, start - REACH) : start]
-        if cues.NORMAL_AFTER.match(after) or cues.HYPOTHETICAL.search(so_far):
+        if aside == "general" or cues.GENERAL_AFTER.match(after) or self.continues_reference(name, token.start):
             return True
-        return kind == "range" and set(ends) <= cues.TEXTBOOK.get(name, set()) and bool(cues.NORMAL.search(so_far))
+        if set(ends) <= cues.TEXTBOOK.get(name, set()):
+            so_far = self.text[max(self.start, token.start - REACH) : token.start]
+            return aside == "normal" or (kind == "range" and bool(cues.NORMAL.search(so_far)))
+        return False
+
+    def aside(self, token: Token) -> str | None:
+        """The kind of the aside that a token stands in; one on another ECG or a supposition counts first."""
+        kinds = set()
+        for before in self.asides[max(0, bisect_left(self.asides, token.start, key=_start) - NEAREST) :]:
+            if before.start >= token.start:
+                break
+            turn = cues.TURN if before.kind in ("other", "supposed") else cues.TURN_GENERAL
+            if token.start - before.end <= ASIDE_REACH and not turn.search(self.text, before.end, token.start):
+                kinds.add(before.kind)
+        return next((kind for kind in ("other", "supposed", "general", "normal") if kind in kinds), None)
+
+    def continues_reference(self, name: str, start: int) -> bool:
+        """Whether a range or bound goes on with a reference, or is the cell after the value in a row of a table."""
+        if not self.said:
+            return False
+        last_name, last_kind, end = self.said[-1]
+        between = self.text[end:start]
+        if last_kind == "reference":
+            in_brackets = self.text.rfind("(", self.start, end) > self.text.rfind(")", self.start, end)
+            return (name == last_name or in_brackets) and not any(c in between for c in ")]|")
+        return name == last_name and "|" in between
 
     def lead(self, i: int, last: int, where: int | None) -> str | None:
         """A lead named between the name and the number, or directly after the number."""
@@ -362,7 +368,7 @@ def read_quantities(text: str) -> list[Quantity]:
     ends = [(m.start(), m.end()) for m in SENTENCE_END.finditer(text)]
     for end, following in [*ends, (len(text), len(text))]:
         sentence = Sentence(text, start, end, sentence, most)
-        if most and MAY_HOLD.search(text, start, end):
+        if most:
             found += sentence.read()
             most -= len(sentence.tokens)
         sentence.previous = None

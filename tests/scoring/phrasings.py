@@ -60,7 +60,7 @@ PHRASINGS: dict[str, list[tuple[str, str]]] = {
         ("heart rate over 100 bpm", "rate>100"),
         ("64 b.p.m.", "rate=64"),
         ("rate 64 min-1", "rate=64"),
-        ("The heart rate is seventy", ""),
+        ("The heart rate is seventy", "rate=70"),
     ],
     "seconds": [
         ("PR: 0.16 s", "pr=160"),

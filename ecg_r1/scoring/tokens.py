@@ -1,0 +1,161 @@
+"""The tokens of a sentence that its quantities are read from: names, numbers, leads, absences, and asides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ecg_r1.scoring import cues
+from ecg_r1.scoring.lexicon import (
+    ABSENT,
+    ASIDES,
+    HAN_ABSENT,
+    HAN_ASIDES,
+    HAN_NAMES,
+    LEADS,
+    NAMES,
+    OTHER,
+    PER_MINUTE_BEFORE,
+    RATE,
+    TIME,
+    TOGETHER,
+    UNITS,
+)
+from ecg_r1.scoring.numerals import DIGITS, FURTHER, HAN, NUMBER_WORDS, from_digits, from_han, from_words
+
+SMALLEST_WORD = 13.0  # "one of two leads" quotes nothing; a smaller number in words needs its unit
+
+
+@dataclass(slots=True)
+class Token:
+    """A name, number, lead, absence or aside of one sentence; start and end are places in the text."""
+
+    kind: str
+    start: int
+    end: int
+    key: str = ""  # the entity of a name, a lead as written
+    number: float = 0.0
+    negative: bool = False
+    dimension: str | None = None
+    factor: float = 1.0
+    taken: bool = False  # a name that has its quantity, a number that is part of an earlier one
+
+
+class _Wordings:
+    """Wordings that one pattern looks for at once. kinds: by the group that matched, (kind of token, entity)."""
+
+    def __init__(self, entries: Iterable[tuple[str, str, str]], end: str = "(?![a-z])") -> None:
+        grouped: dict[tuple[str, str], list[str]] = {}
+        for kind, key, wording in entries:
+            grouped.setdefault((kind, key), []).append(wording)
+        self.kinds = [("", ""), *grouped]
+        patterns = [f"(?:{'|'.join(wordings)}){end}" for wordings in grouped.values()]
+        self.any = "|".join(patterns)
+        self.match = re.compile("|".join(f"({pattern})" for pattern in patterns)).match
+
+
+def _entries() -> Iterator[tuple[str, str, str]]:
+    """(kind, entity, wording) of every English entry, in the order they are tried."""
+    for key, wordings in NAMES.items():
+        yield from (("name", key, wording) for wording in wordings)
+    yield from (("absent", "", wording) for wording in ABSENT)
+    yield from (("lead", "", wording) for wording in LEADS)
+    for kind, wordings in ASIDES.items():
+        yield from ((kind, "", wording) for wording in wordings)
+    yield from (("words", "", word + FURTHER) for word in NUMBER_WORDS)
+
+
+def first_word(wording: str) -> str:
+    """The word that a wording begins with; what it must follow is set aside."""
+    found = re.match(r"(?:\(\?<[=!][^)]*\))*([a-z]+)", wording)
+    assert found is not None, wording
+    return found[1]
+
+
+def _by_first_word() -> dict[str, _Wordings]:
+    table: dict[str, list[tuple[str, str, str]]] = {}
+    for entry in _entries():
+        table.setdefault(first_word(entry[2]), []).append(entry)
+    return {word: _Wordings(entries) for word, entries in table.items()}
+
+
+_WORDS = _by_first_word()
+_HAN = _Wordings(
+    [
+        *(("name", key, pattern) for key, pattern in HAN_NAMES.items()),
+        ("absent", "", HAN_ABSENT),
+        *((kind, "", pattern) for kind, pattern in HAN_ASIDES.items()),
+    ],
+    end="",
+)
+_UNIT = rf"(?: ?-? ?(?P<unit>{'|'.join(pattern for pattern, _, _ in UNITS)})(?![a-z0-9]))?"
+_UNIT_AFTER = re.compile(_UNIT)
+_LEXEME = re.compile(
+    rf"(?P<word>[a-z]++)|(?P<sign>[-+])?"
+    rf"(?:(?P<digits>{DIGITS})|(?P<numeral>{HAN})(?= ?(?:毫|秒|次|度|[小大]格|ms|bpm))){_UNIT}"
+    rf"|(?=[\u4e00-\u9fff])(?P<han>{_HAN.any})"
+    r"|(?<=[:=-] )(?P<dash>-{1,3})(?= ?(?:[(,)|]|$))"
+)
+
+
+def tokens(text: str, start: int, end: int, most: int) -> tuple[list[Token], list[Token]]:
+    """(names, numbers, leads and absences, asides) of text[start:end], at most `most` of the first."""
+    found: list[Token] = []
+    asides: list[Token] = []
+    at, last_name = start, -1
+    for m in _LEXEME.finditer(text, start, end):
+        a = m.start()
+        if a < at:  # inside the last token
+            continue
+        group, b = m.lastgroup, m.end()
+        if group in ("word", "han"):
+            wordings = _WORDS.get(m.group()) if group == "word" else _HAN
+            inner = wordings.match(text, a, end) if wordings else None
+            if wordings is None or inner is None:
+                continue
+            (kind, key), b = wordings.kinds[inner.lastindex or 0], inner.end()
+            if kind == "name":
+                if "0" <= text[a - 1 : a] <= "9":
+                    continue
+                last_name = b
+                found += [Token("name", a, b, part) for part in TOGETHER.get(key, (key,))]
+            elif kind == "words":
+                unit = _UNIT_AFTER.match(text, b, end)
+                written, b = inner.group(), unit.end() if unit else b
+                token = _number(text, a, b, from_words(written), unit["unit"] if unit else None)
+                if token.dimension or token.number >= SMALLEST_WORD or "point" in written:
+                    found.append(token)
+            elif kind in ASIDES:
+                asides.append(Token(kind, a, b))
+            else:
+                found.append(Token(kind, a, b, inner.group()))
+        elif group == "dash":
+            found.append(Token("absent", a, b))
+        elif m["sign"] or a == last_name or not "a" <= text[a - 1 : a] <= "z":  # not the 4 of "v4r"
+            value = from_digits(m["digits"]) if m["digits"] else from_han(m["numeral"])
+            token = _number(text, a, b, value, m["unit"])
+            token.negative = m["sign"] == "-"
+            found.append(token)
+        at = b
+        if len(found) >= most:
+            break
+    return found, asides
+
+
+def _number(text: str, start: int, end: int, value: float, unit: str | None) -> Token:
+    token = Token("number", start, end, number=value)
+    if unit:
+        token.dimension, token.factor = _unit(unit)
+        if token.dimension == PER_MINUTE_BEFORE:
+            token.dimension = RATE if cues.PER_MINUTE.search(text, max(0, start - 8), start) else OTHER
+        elif token.dimension == TIME and token.factor == 1000.0 and cues.RECORDING.match(text, end):
+            token.dimension = OTHER
+    return token
+
+
+@lru_cache(maxsize=1024)
+def _unit(written: str) -> tuple[str, float]:
+    """(dimension, factor) of a unit as it was found."""
+    return next((dimension, factor) for pattern, dimension, factor in UNITS if re.fullmatch(pattern, written))
