@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -103,6 +104,7 @@ class VLLMEngine:
         os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+        os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # stdout is the caller's
         require_vllm()
         from vllm import LLM
 
@@ -123,11 +125,18 @@ class VLLMEngine:
         }
         self.llm = LLM(model=str(model), dtype=dtype, seed=seed, **(defaults | options))
 
-    def generate(self, prompts: Sequence[Prompt], n: int = 1, **sampling: Any) -> list[list[Rollout]]:
+    def generate(
+        self, prompts: Sequence[Prompt], n: int = 1, *, adapter: Path | None = None, **sampling: Any
+    ) -> list[list[Rollout]]:
+        """As `Engine.generate`. `adapter`: PEFT's folder, on an engine that was started with `enable_lora=True`."""
         from vllm import SamplingParams
+        from vllm.lora.request import LoRARequest
 
         params = SamplingParams(n=n, logprobs=0, detokenize=False, **sampling)
-        outputs = self.llm.generate([_vllm_prompt(p) for p in prompts], sampling_params=params, use_tqdm=False)
+        lora = None if adapter is None else LoRARequest(str(adapter), zlib.crc32(str(adapter).encode()), str(adapter))
+        outputs = self.llm.generate(
+            [_vllm_prompt(p) for p in prompts], sampling_params=params, use_tqdm=False, lora_request=lora
+        )
         return [[_rollout(completion) for completion in output.outputs] for output in outputs]
 
     def stream(self, prompt: Prompt, on_tokens: Callable[[list[int]], None], **sampling: Any) -> None:

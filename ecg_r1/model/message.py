@@ -65,9 +65,10 @@ def page_part(page: np.ndarray) -> dict[str, Any]:
 
 def user_message(question: str, records: Sequence[ECGRecord], pages: Sequence[np.ndarray] = ()) -> dict[str, Any]:
     """A chat message: each record with its page, then the question. Without `pages` the signals stand alone."""
-    content = []
-    for record, page in zip(records, pages or [None] * len(records), strict=True):
-        content += [ecg_part(record)] if page is None else [ecg_part(record), page_part(page)]
+    media = [[ecg_part(record)] for record in records]
+    for parts, page in zip(media, pages, strict=bool(pages)):
+        parts.append(page_part(page))
+    content = [part for parts in media for part in parts]
     return {"role": "user", "content": [*content, {"type": "text", "text": question}]}
 
 

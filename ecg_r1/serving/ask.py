@@ -100,7 +100,7 @@ def _engine(kind: str, folder: str) -> Engine:
     if kind == "vllm":
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
         # the machine is the answer's alone; on a CPU the share is taken of all memory at once, so it stays small
-        share = {"gpu_memory_utilization": 0.9} if torch.cuda.is_available() else {}
+        share: dict[str, Any] = {"gpu_memory_utilization": 0.9} if torch.cuda.is_available() else {}
         return VLLMEngine(folder, dtype=dtype, max_num_seqs=1, **share)
     disable_progress_bar()
     model, processor = load_model(folder, dtype=dtype)

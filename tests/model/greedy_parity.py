@@ -2,14 +2,18 @@
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import torch
+from peft import LoraConfig, get_peft_model
 
-from ecg_r1.model.checkpoint import load_model
+from ecg_r1.model.checkpoint import load_model, save
 from ecg_r1.model.engine import HFEngine, Prompt, VLLMEngine
 
 TOKENS = 24
+GREEDY = {"temperature": 0.0, "max_tokens": TOKENS}
+OPTIONS = {"dtype": "float32", "max_model_len": 256}
 
 
 def prompts(processor, count):
@@ -36,37 +40,65 @@ def compare(reference, candidate):
     return {"same": same, "of": len(pairs), "logprob_gap": gap}
 
 
-def main(folder):
+def main(folder, count, ranks):
     model, processor = load_model(folder)
     model.eval()
-    asked = prompts(processor, 65)
-
-    def reference():  # one by one: no padding
-        return [HFEngine(model, processor).generate([p], temperature=0.0, max_tokens=TOKENS)[0] for p in asked]
-
-    engine = VLLMEngine(folder, dtype="float32", max_model_len=256)
-    first = compare(reference(), engine.generate(asked, temperature=0.0, max_tokens=TOKENS))
+    asked = prompts(processor, count)
+    first = reference(model, processor, asked)
+    if ranks > 1:
+        engine = VLLMEngine(folder, **OPTIONS, tensor_parallel_size=ranks, distributed_executor_backend="mp")
+        return {"first": compare(first, engine.generate(asked, **GREEDY))}
+    engine = VLLMEngine(folder, **OPTIONS)
+    found = {"first": compare(first, engine.generate(asked, **GREEDY)), "encoded": count_encoded(engine, asked[0])}
     torch.manual_seed(1)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.02 * torch.randn_like(parameter))
-    stale = compare(reference(), engine.generate(asked, temperature=0.0, max_tokens=TOKENS))
+    now = reference(model, processor, asked)
+    found["stale"] = compare(now, engine.generate(asked, **GREEDY))
     engine.load_weights(model.named_parameters())
-    updated = compare(reference(), engine.generate(asked, temperature=0.0, max_tokens=TOKENS))
-    encoded = count_encoded(engine, asked[0])
-    print(json.dumps({"first": first, "stale": stale, "updated": updated, "encoded": encoded}))
+    found["updated"] = compare(now, engine.generate(asked, **GREEDY))
+    return found | with_adapter(Path(folder), model, processor, asked, engine, now)
+
+
+def reference(model, processor, asked):
+    return [HFEngine(model, processor).generate([prompt], **GREEDY)[0] for prompt in asked]  # one by one: no padding
+
+
+def with_adapter(folder, model, processor, asked, engine, without):
+    """The language model's LoRA: as an adapter on a second engine, and merged and pushed into the first."""
+    updated, adapter = folder / "updated", folder / "adapter"
+    save(model, processor, updated)
+    adapted = get_peft_model(model, LoraConfig(r=8, lora_alpha=16, target_modules=r"model\.language_model\..*_proj"))
+    with torch.no_grad():
+        for name, parameter in adapted.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.05)
+    adapted.eval().save_pretrained(adapter)
+    now = reference(adapted, processor, asked)
+    found = {"without_adapter": compare(now, without)}
+    engine.load_weights(adapted.merge_and_unload().named_parameters())
+    found["merged"] = compare(now, engine.generate(asked, **GREEDY))
+    engine.close()
+    second = VLLMEngine(updated, **OPTIONS, enable_lora=True, max_lora_rank=8)
+    found["adapter"] = compare(now, second.generate(asked, adapter=adapter, **GREEDY))
+    found["adapter_off"] = compare(without, second.generate(asked, **GREEDY))
+    return found
 
 
 def count_encoded(engine, prompt):
-    """ECGs the tower encodes for G = 8 completions of one prompt that the engine has not seen."""
+    """ECGs the tower encodes for G = 8 completions of a new prompt, then for the same page with another ECG."""
     model = engine.llm.llm_engine.model_executor.driver_worker.model_runner.get_model()
     seen = []
     handle = model.ecg_tower.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
-    new = Prompt(prompt.token_ids, [prompt.ecgs[0] + 0.1], prompt.pages)
-    engine.generate([new], n=8, temperature=1.0, max_tokens=4)
+    counts = []
+    for shift in (0.1, 0.2, 0.1):
+        new = Prompt(prompt.token_ids, [prompt.ecgs[0] + np.float32(shift)], prompt.pages)
+        engine.generate([new], n=8, temperature=1.0, max_tokens=4)
+        counts.append(sum(seen))
     handle.remove()
-    return sum(seen)
+    return counts
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    print(json.dumps(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))))

@@ -1,6 +1,7 @@
-"""HF and vLLM say the same, token by token, in fp32: at start, and after an update of the running engine."""
+"""HF and vLLM say the same, token by token, in fp32: at start, after an update of the running engine, and in LoRA."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,31 +11,75 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("vllm", reason="vLLM is not installed: pip install '.[cpu]' or '.[gpu]'")
 
+from safetensors.torch import load_file, save_file
+from transformers import Qwen3Config
+
 from ecg_r1.model.checkpoint import load_model, save
+from ecg_r1.model.modeling import GEMForConditionalGeneration
+
+SCRIPT = Path(__file__).with_name("greedy_parity.py")
+TEXTS = ["Read this ECG.", "<think>PR interval 160 ms.</think>"]
+
+
+def tiny(folder):
+    torch.manual_seed(0)
+    model, processor = load_model("tiny", texts=TEXTS)
+    save(model, processor, folder)
+    return folder
+
+
+def generations(folder, prompts, ranks=1, **environment):
+    command = [sys.executable, SCRIPT, folder, str(prompts), str(ranks)]
+    run = subprocess.run(
+        command, capture_output=True, text=True, timeout=500, check=False, env=os.environ | environment
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    return json.loads(next(line for line in run.stdout.splitlines() if line.startswith("{")))
 
 
 @pytest.fixture(scope="module")
 def parity(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tiny")
+    return generations(tiny(tmp_path_factory.mktemp("tiny")), prompts=65)
+
+
+@pytest.mark.parametrize("state", ["first", "updated", "merged", "adapter", "adapter_off"])
+def test_greedy_tokens_and_log_probs_agree(parity, state):
+    """`first`: as loaded. `updated`: after a push of all weights. `merged`, `adapter`: LoRA pushed, and vLLM's own."""
+    assert parity[state]["same"] == parity[state]["of"] == 65
+    assert parity[state]["logprob_gap"] < 1e-4
+
+
+@pytest.mark.parametrize("state", ["stale", "without_adapter"])
+def test_the_update_and_the_adapter_matter(parity, state):
+    assert parity[state]["same"] < 30  # without them the two differ: the agreement above is no accident
+
+
+def test_eight_completions_encode_an_ecg_once_and_another_ecg_beside_the_same_page_anew(parity):
+    assert parity["encoded"] == [1, 2, 2]
+
+
+@pytest.mark.slow
+def test_qwen3_over_two_tensor_parallel_ranks_agrees(tmp_path):
     torch.manual_seed(0)
-    model, processor = load_model("tiny", texts=["Read this ECG.", "<think>PR interval 160 ms.</think>"])
-    save(model, processor, folder)
-    script = Path(__file__).with_name("greedy_parity.py")
-    run = subprocess.run([sys.executable, script, folder], capture_output=True, text=True, timeout=500, check=False)
-    assert run.returncode == 0, run.stderr[-3000:]
-    return json.loads(run.stdout.strip().splitlines()[-1])
+    model, processor = load_model("tiny", texts=TEXTS)
+    llama = model.config.text_config
+    shape = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+    ids = ("bos_token_id", "eos_token_id", "pad_token_id", "max_position_embeddings")
+    model.config.text_config = Qwen3Config(
+        **{name: getattr(llama, name) for name in (*shape, *ids)}, num_key_value_heads=2, head_dim=32
+    )
+    save(GEMForConditionalGeneration(model.config), processor, tmp_path)
+    found = generations(tmp_path, prompts=20, ranks=2, VLLM_CPU_OMP_THREADS_BIND="0|1")["first"]
+    assert found["same"] == found["of"] == 20
+    assert found["logprob_gap"] < 1e-4
 
 
-def test_greedy_tokens_and_log_probs_agree(parity):
-    assert parity["first"]["same"] == parity["first"]["of"] == 65
-    assert parity["first"]["logprob_gap"] < 1e-4
-
-
-def test_the_update_matters_and_reaches_the_engine(parity):
-    assert parity["stale"]["same"] < 30  # without the sync the two would differ: the next line is no accident
-    assert parity["updated"]["same"] == parity["updated"]["of"]
-    assert parity["updated"]["logprob_gap"] < 1e-4
-
-
-def test_eight_completions_of_one_prompt_encode_its_ecg_once(parity):
-    assert parity["encoded"] == 1
+def test_a_checkpoint_that_lacks_a_tensor_does_not_start(tmp_path):
+    file = tiny(tmp_path) / "model.safetensors"
+    tensors = load_file(file)
+    del tensors["model.ecg_tower.blocks.0.ln_1.weight"]
+    save_file(tensors, file, metadata={"format": "pt"})
+    start = f"from ecg_r1.model.engine import VLLMEngine; VLLMEngine({str(tmp_path)!r}, dtype='float32')"
+    run = subprocess.run([sys.executable, "-c", start], capture_output=True, text=True, timeout=300, check=False)
+    assert run.returncode != 0
+    assert "not initialized from checkpoint: {'ecg_tower.blocks.0.ln_1.weight'}" in run.stderr
