@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from ecg_r1.cli import ecg, reward, serving, training
+from ecg_r1.cli import ecg, model, reward, serving, training
 from ecg_r1.errors import UserError
 
 app = typer.Typer(
@@ -14,6 +14,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(training.app)
+app.add_typer(model.app)
 app.add_typer(serving.app)
 app.add_typer(ecg.app)
 app.add_typer(reward.app, name="reward")

@@ -1,0 +1,58 @@
+"""Commands on models: convert."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ..model.convert.plan import Plan
+
+app = typer.Typer()
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="A GEM, PULSE or LLaVA folder, a language model's, or ECG-CoCa's .pt")],
+    destination: Annotated[Path, typer.Argument(help="A new folder")],
+    ecg_tower: Annotated[
+        Path | None, typer.Option(help="ECG-CoCa's .pt, or a checkpoint of ours; else a random tower")
+    ] = None,
+    vision_tower: Annotated[Path | None, typer.Option(help="A CLIP's folder, where the source holds none")] = None,
+    gem_compat: Annotated[
+        bool, typer.Option("--gem-compat", help="GEM's own preprocessing: the page's centre, signals as they come")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of the parts that no source holds")] = 0,
+) -> None:
+    """Convert released weights to a checkpoint that transformers and vLLM open. See docs/gem.md."""
+    from rich.console import Console
+    from rich.progress import track
+
+    from ..model.convert.plan import plan
+    from ..model.convert.write import check_destination, write
+
+    check_destination(destination)
+    planned = plan(source, ecg_tower=ecg_tower, vision_tower=vision_tower, gem_compat=gem_compat, seed=seed)
+    console = Console(stderr=True)
+    tensors = len(planned.used) + len(planned.random)
+    for _ in track(write(planned, destination), "", tensors, console=console, disable=not console.is_terminal):
+        pass
+    _print_report(planned)
+    typer.echo(destination)
+
+
+def _print_report(planned: Plan) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for title, justify in (("part", "left"), ("tensors", "right"), ("parameters", "right"), ("from", "left")):
+        table.add_column(title, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for part in planned.parts:
+        table.add_row(part.name, str(part.tensors), f"{part.parameters:,}", part.origin)
+    for reason, count in Counter(reason for _, reason in planned.dropped).items():
+        table.add_row("dropped", str(count), "", reason)
+    Console().print(table)

@@ -1,0 +1,121 @@
+"""What a source says of itself -> the shape of our GEM. Sizes that no config gives are read off the tensors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedConfig
+from transformers.models.auto import CONFIG_MAPPING
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+from ..checkpoint import CheckpointError
+from ..configuration import CLIP_LARGE_336, ECGTowerConfig, GEMConfig
+from .weights import Stored
+
+HEAD_WIDTH = 64  # of ECG-CoCa's attention: open_clip's default, which its configuration leaves as it is
+
+LLAVA_LANGUAGE_MODELS = {
+    "llava_llama": "llama",
+    "llava": "llama",
+    "llava_qwen": "qwen2",
+    "llava_mistral": "mistral",
+}
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """
+    Raises:
+        CheckpointError: the folder has no config.json, or one that cannot be read.
+    """
+    path = folder / "config.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"{folder}: no config.json; name the folder of a checkpoint") from None
+    except json.JSONDecodeError as error:
+        raise CheckpointError(f"{path}: no JSON ({error})") from None
+
+
+def is_llava(values: Mapping[str, Any], folder: Path) -> bool:
+    """True for LLaVA's own layout (GEM, PULSE, LLaVA), False for a causal language model.
+
+    Raises:
+        CheckpointError: another architecture.
+    """
+    kind = values.get("model_type")
+    if "mm_vision_tower" in values:
+        return True
+    if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and "text_config" not in values:
+        return False
+    if kind == GEMConfig.model_type:
+        raise CheckpointError(f"{folder}: is a checkpoint of ecg_r1 already; name it as it is")
+    raise CheckpointError(
+        f"{folder}: cannot convert a model of type {kind!r}; give a GEM, PULSE or LLaVA in LLaVA's own layout "
+        "(its config.json names mm_vision_tower), or a causal language model with --vision-tower"
+    )
+
+
+def language_config(values: Mapping[str, Any], folder: Path) -> PreTrainedConfig:
+    """The language model's part of LLaVA's config, or the config of a language model.
+
+    Raises:
+        CheckpointError: a LLaVA around a language model that is not known here.
+    """
+    kind = LLAVA_LANGUAGE_MODELS.get(values["model_type"], values["model_type"])
+    if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        raise CheckpointError(f"{folder}: model_type {kind!r}; known are {', '.join(LLAVA_LANGUAGE_MODELS)}")
+    known = {*CONFIG_MAPPING[kind]().to_dict(), "rope_theta", "rope_scaling"} - {"model_type", "architectures"}
+    return CONFIG_MAPPING[kind](**{key: value for key, value in values.items() if key in known})
+
+
+def vision_config(values: Mapping[str, Any], folder: Path, vision_tower: Path | None) -> PreTrainedConfig:
+    """CLIP's config: of `vision_tower`, or of the tower that LLaVA's config names.
+
+    Raises:
+        CheckpointError: the tower is no CLIP, or it is named but its shape is not known here.
+    """
+    name = values.get("mm_vision_tower", "")
+    if vision_tower is None and name and (Path(name) / "config.json").is_file():
+        vision_tower = Path(name)
+    if vision_tower is not None:
+        clip = read_config(vision_tower)
+        if clip.get("model_type") not in ("clip", "clip_vision_model"):
+            raise CheckpointError(f"{vision_tower}: model_type is {clip.get('model_type')!r}; give a CLIP")
+        shape = {k: v for k, v in (clip.get("vision_config") or clip).items() if k not in ("model_type", "dtype")}
+    elif name.endswith("clip-vit-large-patch14-336"):
+        shape = CLIP_LARGE_336
+    elif name:
+        raise CheckpointError(f"{folder}: its vision tower is {name!r}; name that CLIP's folder with --vision-tower")
+    else:
+        raise CheckpointError(f"{folder}: a language model alone; name a CLIP's folder with --vision-tower")
+    return CONFIG_MAPPING["clip_vision_model"](**shape)
+
+
+def coca_config(tensors: Mapping[str, Stored], folder: Path) -> ECGTowerConfig:
+    """The shape of an ECG-CoCa tower, whose tensors come under our names. Its leads are in MIMIC-IV-ECG's order.
+
+    Raises:
+        CheckpointError: it lacks a tensor that says how large it is.
+    """
+    prefix = "model.ecg_tower."
+    try:
+        width, leads, kernel = tensors[prefix + "stem.0.weight"].shape
+        tokens, _ = tensors[prefix + "positional_embedding"].shape
+        mlp, _ = tensors[prefix + "blocks.0.c_fc.weight"].shape
+    except KeyError as error:
+        raise CheckpointError(f"{folder}: its ECG tower lacks {error.args[0]}") from None
+    projection = tensors.get(prefix + "proj")
+    return ECGTowerConfig(
+        leads=leads,
+        samples=(tokens - 1) * kernel,
+        stem=[[width, kernel, kernel]],
+        hidden_size=width,
+        num_hidden_layers=1 + max(int(name.split(".")[3]) for name in tensors if ".blocks." in name),
+        num_attention_heads=width // HEAD_WIDTH,
+        intermediate_size=mlp,
+        projection_dim=None if projection is None else projection.shape[1],
+        lead_order="mimic",
+    )

@@ -1,0 +1,58 @@
+"""The source's tokenizer with ids for the placeholders, which LLaVA splices in without any."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tokenizers import processors
+from transformers import AddedToken, AutoTokenizer, LlamaTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+from ..checkpoint import CheckpointError
+from ..processing import GEMProcessor
+from ..tokenizer import LLAVA_V1_TEMPLATE
+
+FILES = ("tokenizer.model", "tokenizer.json", "vocab.json")
+
+
+def tokenizer_of(folder: Path, *, llava: bool) -> PreTrainedTokenizerBase:
+    """The tokenizer of a checkpoint's folder with `<ecg>` and `<image>`, and a chat template.
+
+    Raises:
+        CheckpointError: the folder has no tokenizer.
+    """
+    if not any((folder / name).is_file() for name in FILES):
+        raise CheckpointError(f"{folder}: no tokenizer ({', '.join(FILES)}); fetch it beside the weights")
+    if llava and (folder / "tokenizer.model").is_file():
+        tokenizer = _sentencepiece(folder)
+    else:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    tags = [
+        AddedToken(tag, special=True, normalized=False) for tag in (GEMProcessor.ecg_token, GEMProcessor.image_token)
+    ]
+    tokenizer.add_tokens(tags, special_tokens=True)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.unk_token or tokenizer.eos_token  # GEM pads with <unk>
+    if llava or tokenizer.chat_template is None:
+        tokenizer.chat_template = LLAVA_V1_TEMPLATE
+    tokenizer.padding_side = "left"
+    return tokenizer
+
+
+def _sentencepiece(folder: Path) -> PreTrainedTokenizerFast:
+    """Llama's tokenizer as LLaVA calls it: the text before and the text after `<image>` each begin with "▁".
+
+    transformers writes that "▁" after a special token only in `legacy` mode, and forgets the mode when it saves a
+    LlamaTokenizer; a plain fast tokenizer is saved as it is. The template writes <s>, so nothing is added here.
+    """
+    llama = LlamaTokenizer.from_pretrained(folder, local_files_only=True, legacy=True)
+    backend = llama.backend_tokenizer
+    backend.post_processor = processors.TemplateProcessing(single="$A", pair="$A $B")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        bos_token=llama.bos_token,
+        eos_token=llama.eos_token,
+        unk_token=llama.unk_token,
+        pad_token=llama.pad_token,
+        model_max_length=llama.model_max_length,
+        clean_up_tokenization_spaces=False,
+    )

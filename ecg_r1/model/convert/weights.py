@@ -1,0 +1,165 @@
+"""Tensors on disk: their names, shapes and dtypes first, the values one shard at a time."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from ..checkpoint import CheckpointError
+
+SHARD_BYTES = 2**30  # of each file written; writing holds twice as much in memory
+PICKLED = (".bin", ".pt", ".pth")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A tensor of a checkpoint, not read yet."""
+
+    file: Path
+    name: str
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+
+
+def inventory(path: Path) -> dict[str, Stored]:
+    """Every tensor of a file or of a folder's shards; of a nested pickle, under dotted names.
+
+    Raises:
+        CheckpointError: no weights, a shard that is missing, truncated or no weights file, a tensor of the index that
+            is in no shard, one name in two shards.
+    """
+    tensors: dict[str, Stored] = {}
+    for file in _files(path) if path.is_dir() else [path]:
+        for name, shape, dtype in _pickled_headers(file) if file.suffix in PICKLED else _headers(file):
+            if name in tensors:
+                raise CheckpointError(f"{name}: both in {tensors[name].file.name} and in {file.name} of {path}")
+            tensors[name] = Stored(file, name, shape, dtype)
+    for name, file_name in _index(path).items():
+        if name not in tensors:
+            raise CheckpointError(f"{path / file_name}: lacks {name}, which the index says it holds; fetch it again")
+    return tensors
+
+
+def read(tensors: Iterable[Stored]) -> Iterator[tuple[Stored, torch.Tensor]]:
+    """The values, shard by shard; only one shard is open at a time."""
+    by_file: dict[Path, list[Stored]] = {}
+    for tensor in tensors:
+        by_file.setdefault(tensor.file, []).append(tensor)
+    for file, wanted in by_file.items():
+        if file.suffix in PICKLED:
+            state = dict(_flat(_unpickle(file, "cpu")))
+            yield from ((tensor, state[tensor.name]) for tensor in wanted)
+        else:
+            with safe_open(file, "pt") as shard:
+                yield from ((tensor, shard.get_tensor(tensor.name)) for tensor in wanted)
+
+
+class ShardWriter:
+    """Writes safetensors of at most `SHARD_BYTES` and their index, as transformers names them."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._shards: list[list[str]] = []
+        self._held: dict[str, torch.Tensor] = {}
+        self._bytes = self._total = 0
+
+    def add(self, name: str, tensor: torch.Tensor) -> None:
+        if self._held and self._bytes + tensor.nbytes > SHARD_BYTES:
+            self._write()
+        # A copy: a view of a mapped file would keep all of it in memory, and safetensors takes no shared storage.
+        self._held[name] = tensor.clone(memory_format=torch.contiguous_format)
+        self._bytes += tensor.nbytes
+        self._total += tensor.nbytes
+
+    def close(self) -> None:
+        """Write the last shard and the index, and give the shards their names."""
+        self._write()
+        count = len(self._shards)
+        if count == 1:
+            self._path(0).rename(self.folder / "model.safetensors")
+            return
+        names = [f"model-{i + 1:05d}-of-{count:05d}.safetensors" for i in range(count)]
+        for i, name in enumerate(names):
+            self._path(i).rename(self.folder / name)
+        weight_map = {tensor: name for name, shard in zip(names, self._shards, strict=True) for tensor in shard}
+        index = {"metadata": {"total_size": self._total}, "weight_map": weight_map}
+        (self.folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
+
+    def _write(self) -> None:
+        save_file(self._held, self._path(len(self._shards)), metadata={"format": "pt"})
+        self._shards.append(list(self._held))
+        self._held, self._bytes = {}, 0
+
+    def _path(self, shard: int) -> Path:
+        return self.folder / f"shard-{shard}.safetensors"
+
+
+def _files(folder: Path) -> list[Path]:
+    names = sorted(set(_index(folder).values()))
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise CheckpointError(f"{folder}: the index names shards that are not there: {', '.join(missing)}")
+    files = [folder / name for name in names]
+    files = files or sorted(folder.glob("*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
+    if not files:
+        raise CheckpointError(f"{folder}: no weights; expected *.safetensors or pytorch_model*.bin")
+    return files
+
+
+def _index(path: Path) -> Mapping[str, str]:
+    for name in ("model.safetensors.index.json", "pytorch_model.bin.index.json"):
+        if (path / name).is_file():
+            return json.loads((path / name).read_text(encoding="utf-8"))["weight_map"]
+    return {}
+
+
+def _headers(file: Path) -> Iterator[tuple[str, tuple[int, ...], torch.dtype]]:
+    try:
+        with safe_open(file, "pt") as shard:
+            for name in shard.keys():  # noqa: SIM118 (a shard is no mapping)
+                tensor = shard.get_slice(name)
+                yield name, tuple(tensor.get_shape()), _DTYPES[tensor.get_dtype()]
+    except SafetensorError as error:
+        raise CheckpointError(f"{file}: truncated, or no safetensors file ({error}); fetch it again") from None
+
+
+def _pickled_headers(file: Path) -> Iterator[tuple[str, tuple[int, ...], torch.dtype]]:
+    for name, tensor in _flat(_unpickle(file, "meta")):
+        yield name, tuple(tensor.shape), tensor.dtype
+
+
+def _unpickle(file: Path, device: str) -> Any:
+    try:
+        # `weights_only`: tensors and plain containers, no code. Mapped, a tensor is read when it is used.
+        return torch.load(file, map_location=device, weights_only=True, mmap=zipfile.is_zipfile(file))
+    except pickle.UnpicklingError:
+        raise CheckpointError(
+            f"{file}: holds more than tensors, or is damaged; no code of a checkpoint is run, so it is not read"
+        ) from None
+    except (RuntimeError, EOFError, ValueError) as error:
+        what = next(iter(str(error).splitlines()), "empty")
+        raise CheckpointError(f"{file}: truncated, or no torch file ({what}); fetch it again") from None
+
+
+def _flat(state: Any, prefix: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+    if isinstance(state, torch.Tensor):
+        yield prefix, state
+    elif isinstance(state, Mapping | list | tuple):
+        for key, value in state.items() if isinstance(state, Mapping) else enumerate(state):
+            yield from _flat(value, f"{prefix}.{key}" if prefix else str(key))
+
+
+_DTYPES = {
+    "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
+    "I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8,
+    "BOOL": torch.bool,
+}  # fmt: skip

@@ -1,0 +1,92 @@
+"""A plan carried out: tensors streamed shard by shard into a checkpoint that transformers and vLLM open."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from transformers import GenerationConfig
+
+from ..checkpoint import PARTS, CheckpointError
+from ..configuration import GEMConfig
+from ..modeling import GEMForConditionalGeneration
+from .plan import WITH_ROWS, Plan
+from .weights import ShardWriter, read
+
+
+def write(plan: Plan, folder: Path) -> Iterator[str]:
+    """Write the checkpoint, its tokenizer and processor, and `conversion.json`, which says where each tensor is from.
+
+    Yields each tensor's name once it is read. A write that is cut short leaves no folder.
+
+    Raises:
+        CheckpointError: the folder exists and is not empty.
+    """
+    check_destination(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
+        unfinished = Path(temporary) / folder.name
+        unfinished.mkdir()
+        writer = ShardWriter(unfinished)
+        for name, tensor in _tensors(plan):
+            writer.add(name, tensor)
+            yield name
+        writer.close()
+        _write_rest(plan, unfinished)
+        unfinished.rename(folder)
+
+
+def check_destination(folder: Path) -> None:
+    """
+    Raises:
+        CheckpointError: the folder exists and is not empty.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise CheckpointError(f"{folder}: exists already; name a new folder")
+
+
+def _tensors(plan: Plan) -> Iterator[tuple[str, torch.Tensor]]:
+    ours = {tensor: name for name, tensor in plan.used.items()}
+    for stored, tensor in read(plan.used.values()):
+        name = ours[stored]
+        yield name, _with_rows(tensor, plan.config.text_config.vocab_size) if name in WITH_ROWS else tensor
+    if plan.random:
+        yield from _drawn(plan)
+
+
+def _with_rows(rows: torch.Tensor, wanted: int) -> torch.Tensor:
+    """A row for each new token: the mean of the others, so that no new token is ever likelier than all the old ones."""
+    mean = rows.float().mean(dim=0, keepdim=True).to(rows.dtype)
+    return torch.cat([rows, mean.expand(wanted - rows.shape[0], -1)])
+
+
+def _drawn(plan: Plan) -> Iterator[tuple[str, torch.Tensor]]:
+    """The parts that no source has, initialised as a new model's are."""
+    assert isinstance(plan.config, GEMConfig)
+    with torch.device("meta"):
+        model = GEMForConditionalGeneration(plan.config)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(plan.seed)
+        for prefix in PARTS.values():
+            if any(name.startswith(prefix) for name in plan.random):
+                module = model.get_submodule(prefix.removesuffix(".")).to_empty(device="cpu")
+                module.apply(model._init_weights)
+                for name, tensor in module.state_dict(prefix=prefix).items():
+                    yield name, tensor.to(plan.config.dtype)
+
+
+def _write_rest(plan: Plan, folder: Path) -> None:
+    plan.config.save_pretrained(folder)
+    if plan.processor is not None:
+        plan.processor.save_pretrained(folder)
+        ids = {key: getattr(plan.config, key) for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
+        GenerationConfig(**ids).save_pretrained(folder)
+    record = {
+        "used": {name: f"{tensor.file.name}: {tensor.name}" for name, tensor in plan.used.items()},
+        "random": {"seed": plan.seed, "tensors": list(plan.random)},
+        "dropped": {f"{tensor.file.name}: {tensor.name}": reason for tensor, reason in plan.dropped},
+    }
+    (folder / "conversion.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
