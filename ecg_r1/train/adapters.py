@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import torch
-from peft import LoraConfig
+from peft import LoraConfig, get_peft_model
 from peft.tuners.tuners_utils import check_target_module_exists
 from torch import nn
 from transformers import AutoConfig
@@ -35,31 +35,37 @@ def lora_config(lora: LoRA, model: str, path: str) -> LoraConfig:
         if key not in known:
             raise RecipeError(f"{path}: {unknown_key(f'lora.{key}', known | {'parts'})}")
     for part in lora.parts:
-        if part not in PARTS:
-            raise RecipeError(f"{path}: lora.parts: {unknown_key(part, PARTS)}")
+        if part not in PARTS or part == "lm_head":  # TRL computes log-probs from the head's own weight
+            raise RecipeError(f"{path}: lora.parts: {unknown_key(part, PARTS.keys() - {'lm_head'})}")
+    gem = _shape(model)
     prefixes = tuple(PARTS[part] for part in lora.parts)
     layers = [
         name
-        for name, module in _shape(model).named_modules()
-        if isinstance(module, nn.Linear) and name.startswith(prefixes)
+        for name, module in gem.named_modules()
+        if isinstance(module, nn.Linear) and f"{name}.".startswith(prefixes)
     ]
     try:
         config = LoraConfig(**lora.options)
+        config.target_modules = _chosen(config, layers, f"{path}: lora.target_modules", lora.parts)
+        get_peft_model(gem, config)
+    except RecipeError:
+        raise
     except (TypeError, ValueError) as error:
         raise RecipeError(f'{path}: "lora": {error}') from error
-    if config.target_modules not in (None, "all-linear"):
-        endings = sorted({name.rpartition(".")[2] for name in layers})
-        asked = [config.target_modules] if isinstance(config.target_modules, str) else config.target_modules
-        for target in asked or ():
-            alone = LoraConfig(target_modules=target if isinstance(config.target_modules, str) else [target])
-            if not any(check_target_module_exists(alone, name) for name in layers):
-                raise RecipeError(
-                    f'{path}: "lora.target_modules": no linear layer {target!r} in {", ".join(lora.parts)}; '
-                    f"there are {', '.join(endings)}"
-                )
-        layers = [name for name in layers if check_target_module_exists(config, name)]
-    config.target_modules = set(layers)
     return config
+
+
+def _chosen(config: LoraConfig, layers: list[str], key: str, parts: list[str]) -> set[str]:
+    """Of the layers, those that `target_modules` asks for, by PEFT's own rules; all of them unless it is given."""
+    asked = config.target_modules
+    if asked in (None, "all-linear"):
+        return set(layers)
+    for target in [asked] if isinstance(asked, str) else sorted(asked or ()):
+        alone = LoraConfig(target_modules=target if isinstance(asked, str) else [target])
+        if not any(check_target_module_exists(alone, name) for name in layers):
+            there = ", ".join(sorted({name.rpartition(".")[2] for name in layers}))
+            raise RecipeError(f"{key}: no linear layer {target!r} in {', '.join(parts)}; there are {there}")
+    return {name for name in layers if check_target_module_exists(config, name)}
 
 
 def _shape(model: str) -> nn.Module:

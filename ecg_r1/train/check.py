@@ -7,7 +7,6 @@ from importlib.util import find_spec
 from typing import Any
 
 from peft import LoraConfig
-from transformers import TrainingArguments
 from transformers.integrations import is_deepspeed_zero3_enabled
 
 from ..corpus.store import RecordStore
@@ -57,7 +56,7 @@ def check(recipe: RunRecipe, path: str) -> Checked:
         if recipe.rollout.engine == "vllm":
             require_vllm()
         if recipe.credit == "claim":
-            _check_whole_groups(arguments, path)
+            check_whole_groups(arguments, path)
     return Checked(run, arguments, adapters, store, rewards)
 
 
@@ -80,11 +79,16 @@ def _check_model(recipe: RunRecipe, path: str) -> None:
         )
 
 
-def _check_whole_groups(arguments: TrainingArguments, path: str) -> None:
-    local = arguments.per_device_train_batch_size * arguments.steps_per_generation  # type: ignore[attr-defined]
-    group = arguments.num_generations  # type: ignore[attr-defined]
-    if local % group:
+def check_whole_groups(arguments: Any, path: str) -> None:
+    """TRL asks for whole groups over all processes; claims are compared within one.
+
+    Raises:
+        RecipeError: a group of completions would be split over processes.
+    """
+    local = arguments.per_device_train_batch_size * arguments.steps_per_generation
+    if local % arguments.num_generations:
         raise RecipeError(
             f"{path}: credit: claim needs whole groups in each process, but {local} completions a process are no "
-            f"multiple of num_generations={group}; change per_device_train_batch_size or steps_per_generation"
+            f"multiple of num_generations={arguments.num_generations}; change per_device_train_batch_size or "
+            "steps_per_generation"
         )

@@ -8,15 +8,18 @@ trainer's private methods; `tests/train/test_trl_seams.py` pins them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from datasets import Dataset
+from torch.utils.data import Sampler
 from trl import GRPOConfig, GRPOTrainer
+from trl.trainer.utils import RepeatSampler
 
 from .credit import claim_advantages, token_spans
 from .dropout import View, arrange
-from .media import WHOLE, Media
+from .media import WHOLE, DrawEachEpoch, Media
 from .rewards import RewardSet
 from .rollout import rollouts_through
 
@@ -31,6 +34,24 @@ class _WithMedia:
         rows = self.views[self.row : self.row + len(input_ids)]
         self.row += len(input_ids)
         return self.model(input_ids=input_ids, **kwargs, **self.media.tensors(rows, input_ids.device))
+
+
+class EachEpochSampler(Sampler):
+    """Seeds each epoch's order of prompts by itself.
+
+    TRL's own generator goes on from epoch to epoch: a run resumed after the first would begin with its order again.
+    """
+
+    def __init__(self, sampler: RepeatSampler):
+        self.sampler, self.epoch = sampler, 0
+
+    def __iter__(self) -> Iterator[int]:
+        if self.sampler.shuffle:
+            self.sampler.generator.manual_seed(self.sampler.seed + self.epoch)
+        return iter(self.sampler)
+
+    def __len__(self) -> int:
+        return len(self.sampler)
 
 
 class ECGGRPOTrainer(GRPOTrainer):
@@ -48,6 +69,11 @@ class ECGGRPOTrainer(GRPOTrainer):
         self._views: list[View] = []  # of the rows of the batch in hand
         with rollouts_through(media=media, **rollout):
             super().__init__(reward_funcs=reward_set.functions(), **kwargs)
+
+    def _get_train_sampler(self, dataset: Dataset | None = None) -> Sampler:
+        sampler = EachEpochSampler(super()._get_train_sampler(dataset))
+        self.add_callback(DrawEachEpoch(sampler))
+        return sampler
 
     def _tokenize_prompts(self, prompts: list[str]) -> tuple[list, None, dict[str, torch.Tensor]]:
         processor = self.media.processor
