@@ -10,7 +10,7 @@ _BOUND = re.compile(
     rf"(?P<no>(?:\b(?:no|not|never|without|nor)|n't) (?:(?:any|much|significantly|be|been) )?)?"
     rf"(?:(?P<low>(?:{_MORE}) than|above|over|exceed(?:s|ing|ed)?|beyond|in excess of|upwards of|at least"
     r"|>=?|=>|≥|≧|⩾|≳|大于|高于|长于|超过|达到?或?超过|不小于|不低于|不少于|至少)"
-    rf"|(?P<high>(?:{_LESS}) than|below|under|up to|at (?:the )?most|(?<=not )reach(?:es|ing)?|falls? short of"
+    rf"|(?P<high>(?:{_LESS}) than|below|under|up to|at (?:the )?most|(?<=not )reach(?:es|ing)?|short of"
     r"|<=?|=<|≤|≦|⩽|≲|小于|低于|少于|短于|不超过|不大于|不高于|不足|未超过|未达到?|最多))"
     r" ?(?:(?:or equal to|about|approximately|around|roughly|some|the|约) ?)?[ (]*$"
 )
@@ -56,7 +56,7 @@ _LIMIT_WORDS = (
 _GENERAL = r"reference|ref\.?|normal(?:ly)?|standard|usual(?:ly)?|expected|typical(?:ly)?|accepted|参考|正常|标准"
 REFERENCE = re.compile(
     rf"(?:(?:{_GENERAL})[ :(\[]*{_LIMIT_WORDS}{{1,6}}"
-    r"|[(\[,;|] ?(?:nl|normal(?:ly)?|reference|ref\.?|n|expected|typical(?:ly)?|usual(?:ly)?"
+    r"|[(\[,;|] ?(?:nl|normal(?:ly)?|reference|ref\.?|n|uln|lln|expected|typical(?:ly)?|usual(?:ly)?"
     r"|正常|参考)[ :=]*|(?:than|above|below|over|under|exceed(?:s"
     r"|ing)?) (?:the )?(?:upper |lower )?(?:normal|reference|expected) (?:of )?|(?:threshold|cut-?offs?"
     r"|criteri(?:on|a)|(?:upper|lower) limits?|limits?|defined as|defined by|阈值|上限|下限|定义为)(?: (?:of|for"
@@ -64,8 +64,10 @@ REFERENCE = re.compile(
     r"|(?:should|would|must|ought to|has to) (?:\w{1,12} ){0,3}(?:be|exceed|measure)?[ ]*(?:<=?|>=?|≤|≥|(?:more"
     r"|greater|less) than)?|(?:is|was|are|be) not|isn't|not|rather than|instead of|而非|不是|并非)[ ]*$"
 )
+WITHIN = re.compile(r"within (?:the )?normal (?:limits|range)[ :(,]*(?:at |with |of )?$")  # then comes the value
 REFERENCE_AFTER = re.compile(
-    r"[ ,]*(?:(?:is |being |as )?(?:the |an? )?(?:upper |lower )?(?:normal (?:range|limit|value)|reference"
+    r" (?:needed|required|necessary)"
+    r"|[ ,]*(?:(?:is |being |as )?(?:the |an? )?(?:upper |lower )?(?:normal (?:range|limit|value)|reference"
     r"|cut-?off|threshold|limit|criteri)|正常范围|参考)"
 )
 GENERAL_AFTER = re.compile(
@@ -76,15 +78,17 @@ NORMAL = re.compile(r"normal|physiologic|reference|正常|参考")
 
 # An aside holds until the text turns back to this ECG; one on normal values or criteria outlasts commas.
 TURN = re.compile(
-    r"[,:](?! ?(?:when|where|which|at|with|pr|qrs|qt))|[)\]]|\b(?:now|today|current(?:ly)?|present(?:ly)?|here|then|but"
+    r"[,:](?! ?(?:$|when|where|which|at|with|pr|qrs|qt))|[)\]]"
+    r"|\b(?:now|today|current(?:ly)?|present(?:ly)?|here|then|but"
     r"|this (?:ecg|ekg|tracing|recording|patient))\b|to $|目前|现在|本次|今"
 )
 TURN_GENERAL = re.compile(
-    r"[)\]]|\b(?:now|here|measured|measures|at|but|however|met|meets|this (?:ecg|ekg|patient|case))\b|本例|实测"
+    r"[)\]]|\b(?:now|here|measured|measures|at(?! least| most)|but|however|met|meets|this (?:ecg|ekg|patient|case))\b"
+    r"|本例|实测"
 )
 OTHER_AFTER = re.compile(
     r"[ ,(]*(?:(?:on|in|at|from|of|during) (?:the |her |his |their |an? )?(?:previous|prior|earlier|old|last|baseline"
-    r"|former)\b|previous(?:ly)?\b|yesterday|last (?:year|month|week)|既往|上次|之前|前次)"
+    r"|former)\b|(?:previously|yesterday|last (?:year|month|week)|既往|上次|之前|前次)(?! ?:? ?\d))"
 )
 ASKS = re.compile(
     r"[ \n>#*(-]*(?:is|was|are|were|could|does|do|did|would|should|can|might|may|what|how|so is|and if)\b|.*[吗呢] ?$"
@@ -113,6 +117,7 @@ LANDMARK_AFTER = re.compile(
 OPERAND = re.compile(r"(?:[×÷√^*]|sqrt ?\(?|\+) ?$|= ?\d*/ ?$")
 OPERATOR_NEXT = re.compile(r" ?(?:[×÷√^*]|/ ?(?:√|sqrt|\d|\(|rr)|\+ ?\d)")
 
+DENIED_NAME = re.compile(r"\b(?:no|without|absence of) (?:\w{1,12} ){0,2}$")  # "no ST changes > 1 mm"
 RECORDING = re.compile(r"[- ]*(?:strip|recording|tracing|ecg|ekg|window|segment|rhythm|epoch|period|12|lead)")
 PER_MINUTE = re.compile(r"每分钟?(?:约|大约|为)? ?$")
 NEGATIVE = re.compile(r"(?:minus|negative|负) ?$")
@@ -127,6 +132,8 @@ FINDING = re.compile(
     r"|abnormal|delay|chang|deviat|inver|enlarg|notch|fragment|alternans|dispers|elevat|depress|broaden|variab"
     r"|variation|延长|增宽|缩短|异常|改变|倒置|抬高|压低)"
 )
+LEADS_RIGHT = re.compile(r",? (?:the |a |its |\()?")  # "At 160 ms the PR interval …", "it lasts 160 ms (PR interval)"
+RHYTHM_AT = re.compile(r",? (?:at |@ ?)?(?:a rate of )?(?:about |approximately |around |~ ?)?")  # "sinus rhythm at 72"
 BELONGS_RIGHT = re.compile(
     r" ?(?:(?:for|of|as|is|was) (?:the |its )?)?(?:wide |narrow |long |short |normal |prolonged |measured )?的?"
 )
@@ -140,13 +147,14 @@ DIRECTLY = re.compile(
 # A number without a unit is a value only at the end of its phrase: "PR 160, …", never "PR over 10 beats".
 PHRASE_END = re.compile(
     r" ?(?:$|[^\w ]|(?:and|with|which|while|but|in|on|by|for|from|is|are|was|within|normal|regular|irregular|the|a"
-    r"|or|as|indicat\w*|suggest\w*|consistent|lead|prolonged|short|wide|narrow)\b|(?:qrs|pr|qt|qtc|axis|rate|p"
+    r"|or|as|vs|versus|compared|previously|unchanged|today|now|indicat\w*|suggest\w*|consistent|lead|prolonged|short|wide|narrow)\b|(?:qrs|pr|qt|qtc|axis|rate|p"
     r"|rr)(?![a-z])|[\u4e00-\u9fff])"
 )
 
 # "It measures 160 ms." speaks of what the sentence before named.
 TAKES_UP = re.compile(
-    r"[ \n>|#-]*(?:(?:it|this|its|the|which|that|here|but|and|so|now|however|in this (?:ecg|case|trace|tracing)"
+    r"[ \n>|#-]*(?:(?:it|this|its|the|(?:this |our )?patient's|which|that|here|but|and|so|now|however"
+    r"|in this (?:ecg|case|trace|tracing)"
     r"|in (?:lead )?(?:v[1-6]|i{1,3}|av[rlf])|interval|duration|value|width|measurement|measured|measuring"
     r"|measures?|is|was|at|of|to|be|approximately|about|around|roughly|found|normal|prolonged|short|wide|narrow"
     r"|slightly|mildly|significantly|其|它|约|为|测量|测得|值|大约)[ :,(~≈]*){0,8}"

@@ -21,6 +21,7 @@ ENTITIES: dict[str, dict[str, str]] = {
     "rr": {TIME: "rr_ms"},
     "rate": {RATE: "heart_rate_bpm"},
     "atrial_rate": {RATE: "atrial_rate_bpm"},
+    "rhythm": {RATE: "heart_rate_bpm"},  # "sinus bradycardia 54": only where no unit is written
     "axis": {ANGLE: "axis_deg"},
     "p_axis": {ANGLE: "p_axis_deg"},
     "t_axis": {ANGLE: "t_axis_deg"},
@@ -52,28 +53,30 @@ NAMES: dict[str, tuple[str, ...]] = {
     "other": (*_each("pr p-r pq tp", " segments?"), "pr depression", "jt(?: interval)?", "qt dispersion",
               "qrs-t angle", "tpeak-tend", "heart rate variability", "hrv", "sdnn", "rmssd",
               "intrinsicoid deflection", "r[- ]?wave peak time", "qtd", "qt离散度", "pr段"),
-    "qtcf": ("qtcf", r"qtc,? ?(?:by |using |\()?fridericia", "fridericia(?:'s)? (?:corrected )?qtc?", "qt ?f(?![a-z])"),
-    "qtc": ("qtc", "qtcb", "qt[ -]c", "corrected (?:qtc|q-?t)", "rate[- ]corrected (?:qtc|q-?t)",
-            "bazett[- ]corrected (?:qtc|q-?t)",
+    "qtcf": (*_each("qtcf qtcfri qtcfrid qtcfridericia", ""), r"qtc,? ?(?:by |using |\()?fridericia",
+             "fridericia(?:'s)? (?:corrected )?qtc?", "qt ?f(?![a-z])"),
+    "qtc": ("qtc", *_each("qtcb qtcbaz qtcbazett", ""), "qt[ -]c", "corrected (?:qtc|q-?t)",
+            "rate[- ]corrected (?:qtc|q-?t)", "bazett[- ]corrected (?:qtc|q-?t)",
             *_each("qt q-t", rf"(?: interval)?,? \(?(?:rate[- ])?corrected{_FOR_RATE}"),
-            *_each("corrected correction", _FOR_RATE)),
+            *_each("corrected corrects correction", _FOR_RATE)),
     "qt": ("qt", "q-t"),
     "p_axis": ("p(?:[- ]wave)? axis", "p ?波?电轴"),
     "t_axis": ("t(?:[- ]wave)? axis", "t ?波?电轴"),
-    "axis": ("axis(?:[ :-]{1,3}qrs)?", "axes[ :-]{1,3}qrs", "qrs ?电轴",
+    "axis": ("lad", "rad", "axis(?:[ :-]{1,3}qrs)?", "axes[ :-]{1,3}qrs", "qrs ?电轴",
              *_each("mean frontal qrs electrical cardiac heart", _PLANE)),
     "pr": ("pr", "pq", "p-r", "p-q", "pri"),
     "qrs": ("qrs", "qrsd"),
-    "rr": ("rr", "r-r"),
+    "rr": ("rr", "r-r", "r to r"),
     "atrial_rate": ("atrial rate", "flutter rate", "f[- ]wave rate", "p[- ]wave rate",
                     *_each("flutter f fibrillatory", "[- ]waves? (?:rate|at|of)")),
     "rate": (*_each("heart ventricular pulse sinus cardiac average mean", " rate"), "heartbeat", "heart beat", "pulse",
              "hr", "vr", "rate(?! ?-)"),
-    "st": ("st" + _LEVEL, "st ?段?(?:抬高|压低|偏移)", "st ?段", "st"),
+    "rhythm": _each("rhythm bradycardia tachycardia fibrillation nsr afib af svt vt", ""),
+    "st": ("st" + _LEVEL, "st ?段?(?:抬高|压低|偏移)", "st ?段", "st", "ste"),
     "p": ("p ?[- ]?waves?", "pwave", "pwaves", "duration of (?:the )?p", "p" + _LONG, "p ?波"),
     "q": ("q ?[- ]?waves?", "q(?= (?:duration|amplitude|in))", "q ?波"),
-    "r": ("r ?[- ]?waves?", "r" + _TALL, "r ?波"),
-    "s": ("s ?[- ]?waves?", "s" + _TALL, "s ?波"),
+    "r": ("r ?[- ]?waves?", "r" + _TALL, "rv[1-6](?![0-9])", "r ?波"),
+    "s": ("s ?[- ]?waves?", "s" + _TALL, "sv[1-6](?![0-9])", "s ?波"),
     "t": ("t ?[- ]?waves?", "t" + _TALL, "t ?波"),
 }  # fmt: skip
 HAN_NAMES = {"qtc": "[校矫]正后?的?(?:qtc?)?(?:间期)?", "axis": "(?:额面)?(?:心|qrs)?电轴", "atrial_rate": "心房率",
@@ -87,7 +90,7 @@ _MEASURED = (
     r"(?:(?:measur|determin|assess|calcul|comput|obtain|defin|evalua|quantif|identif|discern|detect|estimat|establish"
     r"|ascertain|recogni[sz]|assign|report|specif|deriv|delineat|interpret|resolv|visuali[sz]|appreciat|provid|separat"
     r"|reproduc)\w{0,7}|read|given|stated|quoted|found|made out|applicable|available|present|visible|seen|possible"
-    r"|feasible|exist)"
+    r"|feasible|exist|appl(?:y|ied))"
 )
 _CLEAR = (
     "(?:(?:a|any|clear|discernible|identifiable|consistent|measurable|definite|visible|distinct|organi[sz]ed"
@@ -106,7 +109,7 @@ ABSENT: tuple[str, ...] = (
     "absence of", "missing", "lack of", "lacking",
     *_each("preclude precludes precluding prevent prevents preventing prohibit prohibits", _MEASUREMENT),
     *_each("no without", f"(?= {_CLEAR}(?:p[- ]?waves?|pr|p-r|pq|qt|qrs)(?![a-z]))"),
-    *(f"{none}(?<=[:=-] {none})(?= ?(?:[(,)|]|$))" for none in ("none", "nil", "na")),
+    *(f"{none}(?<=[:=-] {none})(?= ?(?:[(,)|]|$))" for none in ("none", "nil", "na", "null")),
 )  # fmt: skip
 HAN_ABSENT = (
     "无法(?:准确|可靠)?(?:测量|测定|评估|确定|计算|测出|判断)|不能(?:测量|测定|评估|确定|测出)|不可(?:测量?|测定|评估)|测不出"
@@ -126,14 +129,20 @@ ASIDES: dict[str, tuple[str, ...]] = {
     "supposed": (
         *_each("if suppose supposed supposing assume assumed assuming imagine whether unless", ""),
         *_each("should must", _ASIDE_VERBS),
-        "had (?=the (?:pr|qrs|qt|rate))",
+        *_each("had should", "(?= the (?:pr|qrs|qt|rate|heart))"),
     ),
     "general": (
         *_each("criteria criterion threshold thresholds cut-off cut-offs cutoff cutoffs", ""),
-        *_each("defined defines definition require requires requiring required diagnosed whenever when", ""),
+        *_each("defined defines definition require requires requiring required needs need needed diagnosed", ""),
+        *_each("whenever when excludes exclude excluding", ""),
+        *_each("rule rules ruled ruling", " out"),
         "(?<!which )(?<!this )(?<!that )(?<!it )means",
     ),
-    "normal": _each("normal reference typical expected usual", "(?: adult)? (?:values?|ranges?|limits?|intervals?)"),
+    "normal": (
+        *_each("normal reference typical expected usual", "(?: adult)? (?:values?|ranges?|limits?|intervals?)"),
+        "normal(?= (?:pr|p-r|qrs|qtc?|heart rate|rate|axis)(?: interval| duration)?[ :]*(?:is |are )?"
+        "(?:[<>≤≥]|less|under|up to))",
+    ),
 }
 HAN_ASIDES = {
     "other": "既往|上次|之前|前次|相比|对比|原来|较前",

@@ -16,7 +16,7 @@ _SCALES = {"hundred": 100, "thousand": 1000}
 _HAN = {han: value for value, han in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
 _HAN_SCALES = {"十": 10, "百": 100, "千": 1000}
 
-DIGITS = r"\d+(?:[.,]\d+)*|(?<!\.)\.\d+"
+DIGITS = r"\d+(?:[.,·]\d+)*|(?<!\.)\.\d+"
 NUMBER_WORDS = (*_WORDS, *_SCALES, "point", "a hundred")  # what a number in words begins with
 FURTHER = (
     rf"(?:[ -](?:and )?(?:{'|'.join(sorted([*_WORDS, *_SCALES, 'point'], key=len, reverse=True))})(?![a-z])){{0,7}}"
@@ -28,6 +28,7 @@ def from_digits(written: str) -> float:
     """The value of digits: "0,09" is a decimal comma, "1,200" a thousands comma."""
     if len(written) > 15:
         return LARGEST
+    written = written.replace("·", ".")
     if "," in written:
         head, *groups = written.split(",")
         thousands = all(len(g.split(".")[0]) == 3 for g in groups) and head != "0" and len(head) <= 2

@@ -93,7 +93,7 @@ class Sentence:
 
     def open_name(self) -> Token | None:
         """The last thing named, for "it" to take up."""
-        names = [t for i, t in enumerate(self.tokens[:BACK]) if t.kind == "name" and not self.landmark(i)]
+        names = [t for i, t in enumerate(self.tokens[:BACK]) if self.is_quantity(i) and not self.landmark(i)]
         return names[-1] if names else None
 
     # -- which name a number belongs to -----------------------------------------------------------------------------
@@ -113,6 +113,10 @@ class Sentence:
     def is_name(self, i: int) -> bool:
         return 0 <= i < len(self.tokens) and self.tokens[i].kind == "name"
 
+    def is_quantity(self, i: int) -> bool:
+        """Whether token i names a quantity itself, and not a rhythm that has a rate."""
+        return self.is_name(i) and self.tokens[i].key != "rhythm"
+
     def is_number(self, i: int) -> bool:
         return i < len(self.tokens) and self.tokens[i].kind == "number"
 
@@ -127,26 +131,35 @@ class Sentence:
             or (before.rstrip().endswith("=") and cues.OPERATOR_NEXT.match(after))
         )
 
-    def subject(self, i: int, dimension: str | None) -> tuple[int | None, str | None]:
-        """(token of the name, quantity) that number i is a value of; the token is None for a name left unsaid."""
+    def subject(self, i: int, last: int, dimension: str | None) -> tuple[int | None, str | None]:
+        """(token of the name, quantity) that numbers i to last are values of; the token is None for a name unsaid."""
         left = None
         for j in range(i - 1, max(-1, i - BACK), -1):
-            if self.is_name(j) and (quantity := self.fits(j, i, dimension)) and not self.landmark(j):
+            if not self.is_name(j) or (quantity := self.fits(j, i, dimension)) is None:
+                continue
+            start = self.tokens[j].start
+            if "+" in self.text[max(0, start - 2) : start]:  # the sum of SV1 + RV5
+                return None, None
+            if not self.landmark(j):
                 left = j, quantity
                 break
         if left and left[0] == i - 1 and not self.tokens[i - 1].taken and "," not in self.gap(i - 1, i):
             return left
-        right = i + 1
+        right = last + 1
         if dimension and self.is_name(right) and (quantity := self.fits(right, i, dimension)):
             leads_on = self.is_number(right + 1) and "," not in self.gap(right, right + 1)  # "160 ms QRS 92 ms"
             if (
-                cues.BELONGS_RIGHT.fullmatch(self.gap(i, right))
+                cues.BELONGS_RIGHT.fullmatch(self.gap(last, right))
                 and not (leads_on and left)
                 and not self.landmark(right)
             ):
                 return right, quantity
         if left:
             return left
+        if dimension and self.is_name(right) and cues.LEADS_RIGHT.fullmatch(self.gap(last, right)):
+            quantity = self.fits(right, i, dimension)
+            if quantity and (not self.is_number(right + 1) or self.before(i).endswith("at ")):
+                return right, quantity
         if dimension == RATE:
             return None, "heart_rate_bpm"
         if dimension and self.previous and cues.TAKES_UP.fullmatch(self.text[self.start : self.tokens[i].start]):
@@ -157,9 +170,10 @@ class Sentence:
     def fits(self, name: int, number: int, dimension: str | None) -> str | None:
         """The quantity a name means in this dimension; without a unit, only for the name right before the number."""
         quantities = ENTITIES[self.tokens[name].key]
-        if dimension is None:
-            return next(iter(quantities.values())) if number - name == 1 else None
-        return quantities.get(dimension)
+        if dimension is not None:
+            return quantities.get(dimension) if self.is_quantity(name) else None
+        near = number - name == 1 and (self.is_quantity(name) or cues.RHYTHM_AT.fullmatch(self.gap(name, number)))
+        return next(iter(quantities.values())) if near else None
 
     # -- numbers ----------------------------------------------------------------------------------------------------
 
@@ -180,7 +194,7 @@ class Sentence:
             before = ""
         if (before and cues.OPERAND.search(before)) or cues.OPERATOR_NEXT.match(after):
             return []
-        where, name = self.counted(i) if unit.dimension == BOX else self.subject(i, unit.dimension)
+        where, name = self.counted(i) if unit.dimension == BOX else self.subject(i, last, unit.dimension)
         if name is None or (unit.dimension is None and not cues.PHRASE_END.match(after)):
             return []
         values = [v for t in ends if (v := self.value(t, t if t.dimension else unit, name)) is not None]
@@ -205,7 +219,7 @@ class Sentence:
 
     def counted(self, i: int) -> tuple[int | None, str | None]:
         """The name right before a number of boxes, and its quantity along the paper, or across it for the ST level."""
-        j = next((j for j in range(i - 1, max(-1, i - BACK), -1) if self.is_name(j)), None)
+        j = next((j for j in range(i - 1, max(-1, i - BACK), -1) if self.is_quantity(j)), None)
         if j is None or self.landmark(j):
             return None, None
         dimension, quantity = next(iter(ENTITIES[self.tokens[j].key].items()))
@@ -232,7 +246,7 @@ class Sentence:
     def listed(self, i: int) -> list[Quantity]:
         """Names in a row, then as many numbers in a row: "QT/QTc 400/420 ms", "PR and QRS are 160 and 92 ms"."""
         first = i
-        while self.is_name(first - 1) and (first == i or cues.NAME_LIST.fullmatch(self.gap(first - 1, first))):
+        while self.is_quantity(first - 1) and (first == i or cues.NAME_LIST.fullmatch(self.gap(first - 1, first))):
             first -= 1
         count = i - first
         row = range(i, i + count)
@@ -262,9 +276,9 @@ class Sentence:
         bound = cues.bound(before, after if last == i else "") if low == high else None
         kind: Kind = "range" if high > low else "bound" if bound else "value"
         if (
-            (before and cues.REFERENCE.search(before))
+            (before and cues.REFERENCE.search(before) and not (kind == "value" and cues.WITHIN.search(before)))
             or cues.REFERENCE_AFTER.match(after)
-            or self.unclaimed(i, name, ends, kind, after)
+            or self.unclaimed(i, where, name, ends, kind, after)
         ):
             kind = "reference"
         start, end = self.tokens[i].start, self.tokens[last].end
@@ -283,7 +297,9 @@ class Sentence:
             return Quantity(name, None, below, above, unit, lead, kind, span)
         return Quantity(name, low, None, None, unit, lead, kind, span)
 
-    def unclaimed(self, i: int, name: str, ends: tuple[float, float], kind: Kind, after: str) -> bool:
+    def unclaimed(
+        self, i: int, where: int | None, name: str, ends: tuple[float, float], kind: Kind, after: str
+    ) -> bool:
         """Whether a number is not said of this ECG: said of another, asked or supposed, or of ECGs in general."""
         token = self.tokens[i]
         aside = self.aside(token) if self.asides else None
@@ -293,11 +309,15 @@ class Sentence:
             return True
         if kind == "value":
             return False
+        named = self.tokens[i if where is None else where].start
+        if cues.DENIED_NAME.search(self.text, max(self.start, named - 40), named):
+            return True
         if aside == "general" or cues.GENERAL_AFTER.match(after) or self.continues_reference(name, token.start):
             return True
         if set(ends) <= cues.TEXTBOOK.get(name, set()):
             so_far = self.text[max(self.start, token.start - REACH) : token.start]
-            return aside == "normal" or (kind == "range" and bool(cues.NORMAL.search(so_far)))
+            beside = bool(self.said) and self.said[-1][:2] == (name, "value") and so_far.rstrip()[-1:] in ("(", "[")
+            return aside == "normal" or (kind == "range" and (beside or bool(cues.NORMAL.search(so_far))))
         return False
 
     def aside(self, token: Token) -> str | None:
@@ -340,12 +360,12 @@ class Sentence:
     def absent(self, i: int) -> Iterator[Quantity]:
         """ "Not measurable" belongs to the name right after it, or else to the nearest before it that has no value."""
         where: int | None = None
-        if self.is_name(i + 1) and cues.CLOSELY.fullmatch(self.gap(i, i + 1)):
+        if self.is_quantity(i + 1) and cues.CLOSELY.fullmatch(self.gap(i, i + 1)):
             where = i + 1
         else:
             before = range(i - 1, max(-1, i - BACK), -1)
             where = next(
-                (j for j in before if self.is_name(j) and not self.tokens[j].taken and not self.landmark(j)), None
+                (j for j in before if self.is_quantity(j) and not self.tokens[j].taken and not self.landmark(j)), None
             )
         if where is None or cues.FINDING.match(self.after(where)):
             return
