@@ -6,6 +6,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from .beats import MS, MedianBeat
+from .waves import Bounds
 
 # A P wave resembles the median one by this at least (99 of 100 real records with P waves: 0.67); fibrillation, AV
 # dissociation and noise do by less. Where the rhythm is as irregular as fibrillation, chance alone may bring more, so
@@ -14,6 +15,11 @@ COHERENCE, COHERENCE_IF_IRREGULAR = 0.58, 0.8
 IRREGULAR = 0.1  # median change from one RR interval to the next, as a share of RR; 0.1 in 1 of 20 sinus rhythms
 AMPLITUDE = 0.02  # mV peak to peak in the direction of the P wave; less cannot be told from the baseline
 LONGEST_PR = int(340 / MS)
+# Flutter waves of 200 to 350 a minute, every second one conducted. In 489 real records in sinus rhythm, what lies half
+# an RR interval after the P wave resembles it by 0.79 at most; in 4 of 7 records of such a flutter by 0.92 or more.
+FLUTTER_CYCLE = (170 / MS, 300 / MS)
+FLUTTER_COHERENCE = 0.86
+UNEVEN = 0.06  # share of their cycle by which flutter waves may come early or late
 
 
 def p_window(beat: MedianBeat, onset: float, t_end: float | None) -> tuple[int, int]:
@@ -43,9 +49,34 @@ def p_wave_reason(signal: np.ndarray, beat: MedianBeat, window: tuple[int, int])
     direction = np.linalg.svd(shared, full_matrices=False)[0][:, 0]
     if np.ptp(direction @ shared) < AMPLITUDE:
         return "no P waves"
-    likeness = [(piece * shared).sum() / np.sqrt((piece**2).sum() * (shared**2).sum() + 1e-12) for piece in pieces]
+    likeness = [_likeness(piece, shared) for piece in pieces]
     wanted = COHERENCE_IF_IRREGULAR if _irregularity(every) > IRREGULAR else COHERENCE
     return "no P waves in step with the QRS" if np.median(likeness) < wanted else None
+
+
+def two_to_one_flutter(beat: MedianBeat, p: Bounds, qrs: tuple[float, float]) -> bool:
+    """Whether the P wave comes twice in each RR interval, as alike as only flutter waves are.
+
+    Args:
+        p: of each lead that shows a P wave; qrs: its onset and offset; samples of the beat.
+    """
+    cycle, half = beat.rr / 2, int(50 / MS)
+    middle = int((p.onset + p.offset) / 2)
+    start, stop = max(0, middle - half), min(middle + half, int(qrs[0] - 6 / MS))
+    if not FLUTTER_CYCLE[0] <= cycle <= FLUTTER_CYCLE[1] or stop - start < int(40 / MS):
+        return False
+    wave = _levelled(beat.signal[:, start:stop])
+    for shift in range(int(cycle * (1 - UNEVEN)), int(cycle * (1 + UNEVEN)) + 1):
+        if start + shift > qrs[1] + 6 / MS and stop + shift <= beat.signal.shape[1]:
+            other = _levelled(beat.signal[:, start + shift : stop + shift])
+            size = np.sqrt((other**2).sum() / ((wave**2).sum() + 1e-12))
+            if 0.5 <= size <= 2 and _likeness(wave, other) > FLUTTER_COHERENCE:
+                return True
+    return False
+
+
+def _likeness(a: np.ndarray, b: np.ndarray) -> float:
+    return float((a * b).sum() / np.sqrt((a**2).sum() * (b**2).sum() + 1e-12))
 
 
 def _irregularity(peaks: np.ndarray) -> float:

@@ -1,46 +1,54 @@
-"""The vocabulary's criteria ("pr_ms > 200"): parsed from our own tokens, no text is ever evaluated."""
+"""The vocabulary's criteria ("pr_ms > 200", "110 <= qrs_ms < 120") as SymPy relationals, built from our own tokens: no
+text is ever evaluated."""
 
 from __future__ import annotations
 
-import operator
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from .diagnosis import vocabulary
 from .measurements import QUANTITIES, Measurements
 
 if TYPE_CHECKING:
-    from sympy import Rel
+    from sympy.logic.boolalg import Boolean
 
-_RELATIONS: dict[str, Callable[[float, float], bool]] = {
-    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
-}  # fmt: skip
-_CRITERION = re.compile(r"(?P<quantity>\w+) (?P<relation><=|>=|<|>) (?P<limit>-?\d+(?:\.\d+)?)")
+_NUMBER = r"-?\d+(?:\.\d+)?"
+_CRITERION = re.compile(
+    rf"(?:(?P<lower>{_NUMBER}) (?P<above><=|<) )?(?P<quantity>\w+) (?P<relation><=|>=|<|>) (?P<limit>{_NUMBER})"
+)
 
 
 @dataclass(frozen=True)
 class Criterion:
-    """One relation that a statement implies: quantity, relation, limit in the quantity's unit."""
+    """What a statement implies of one quantity: its relation to a limit, or to two, in the quantity's unit."""
 
     quantity: str
-    relation: str
-    limit: float
+    relations: tuple[tuple[str, float], ...]
+
+    @cached_property
+    def relational(self) -> Boolean:
+        """A SymPy relational over a real symbol named as the quantity, or the conjunction of two."""
+        from sympy import And, Float, Rel, Symbol
+
+        symbol = Symbol(self.quantity, real=True)
+        return And(*(Rel(symbol, Float(limit), relation) for relation, limit in self.relations))
 
     def holds(self, value: float) -> bool:
         """Whether a quantity of this value meets the criterion."""
-        return _RELATIONS[self.relation](value, self.limit)
-
-    def relational(self) -> Rel:
-        """The criterion as a SymPy relational over a real symbol named as the quantity."""
-        from sympy import Float, Rel, Symbol
-
-        return Rel(Symbol(self.quantity, real=True), Float(self.limit), self.relation)
+        return value == value and _holds(self, float(value))  # SymPy refuses to compare NaN, which meets nothing
 
     def __str__(self) -> str:
-        return f"{self.quantity} {self.relation} {self.limit:g}"
+        return " and ".join(f"{self.quantity} {relation} {limit:g}" for relation, limit in self.relations)
+
+
+@lru_cache(maxsize=4096)
+def _holds(criterion: Criterion, value: float) -> bool:
+    from sympy import Float
+
+    relational = criterion.relational
+    return bool(relational.subs(dict.fromkeys(relational.free_symbols, Float(value))))
 
 
 @cache
@@ -54,7 +62,8 @@ def parse(criterion: str) -> Criterion:
         raise ValueError(
             f"criterion {criterion!r} is not a relation such as 'pr_ms > 200' over {', '.join(QUANTITIES)}"
         )
-    return Criterion(parts["quantity"], parts["relation"], float(parts["limit"]))
+    lower = ((parts["above"].replace("<", ">"), float(parts["lower"])),) if parts["lower"] else ()
+    return Criterion(parts["quantity"], (*lower, (parts["relation"], float(parts["limit"]))))
 
 
 @cache

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .atria import p_wave_reason, p_window
+from .atria import p_wave_reason, p_window, two_to_one_flutter
 from .beats import MedianBeat, Unmeasurable, clean, median_beat, r_peaks
 from .pacing import spikes, without
 from .waves import NOWHERE, Bounds, P, T, bound, peaks, qrs_bounds, t_window
@@ -57,4 +57,6 @@ def delineate(signal: np.ndarray, mask: np.ndarray) -> Delineation:
     reason = "paced ventricles" if len(paced) else p_wave_reason(cleaned, beat, window)
     if reason is None and not len(p):
         reason = "no P waves"
+    elif reason is None and two_to_one_flutter(beat, p, (onset, offset)):
+        reason = "no P waves, but flutter waves, two to each QRS"
     return Delineation(beat, leads, found, onset, offset, NOWHERE if reason else p, t, reason)

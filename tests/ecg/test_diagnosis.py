@@ -1,7 +1,8 @@
 import csv
 
 import pytest
-from sympy import Rel
+from sympy import Symbol
+from sympy.logic.boolalg import Boolean
 
 from ecg_r1.ecg.criteria import holds, parse
 from ecg_r1.ecg.diagnosis import Statement, UnknownDiagnosis, Vocabulary, vocabulary
@@ -79,7 +80,9 @@ def test_criteria_are_relations_with_a_guideline():
     criteria = [s for s in vocabulary() if s.criterion]
     assert len(criteria) >= 20
     for statement in criteria:
-        assert isinstance(parse(statement.criterion).relational(), Rel), statement.name
+        relational = parse(statement.criterion).relational
+        assert isinstance(relational, Boolean), statement.name
+        assert relational.free_symbols == {Symbol(parse(statement.criterion).quantity, real=True)}
         assert statement.guideline, statement.name
 
 
@@ -91,7 +94,15 @@ def test_criteria_are_met_by_measurements():
     assert holds("qtc_ms >= 460", values) is None
 
 
-@pytest.mark.parametrize("text", ["__import__('os')", "pr_ms > 200 and 1", "age > 3", "pr_ms == 200", "pr_ms > x"])
+def test_a_criterion_may_have_two_limits():
+    incomplete = parse(vocabulary().get("IRBBB").criterion)
+    assert [incomplete.holds(value) for value in (109.9, 110, 119.9, 120, float("nan"))] == [0, 1, 1, 0, 0]
+    assert str(incomplete) == "qrs_ms >= 110 and qrs_ms < 120"
+
+
+@pytest.mark.parametrize(
+    "text", ["__import__('os')", "pr_ms > 200 and 1", "age > 3", "pr_ms == 200", "pr_ms > x", "1 > pr_ms < 2"]
+)
 def test_other_text_is_no_criterion(text):
     with pytest.raises(ValueError, match="is not a relation"):
         parse(text)

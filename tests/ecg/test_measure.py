@@ -212,6 +212,14 @@ def test_many_spoiled_records_are_measured_or_explained(record):
     measured_or_explained(record)
 
 
+def test_flutter_has_no_pr(real_records):
+    for number in (17, 18, 23, 34):
+        reason = measure(read_record(real_records / f"ptb-xl/records500/00000/{number:05}_hr")).reason("pr_ms")
+        assert reason == "no P waves, but flutter waves, two to each QRS"
+    for s in simulate(12, seed=SEED, diagnoses=["sinus tachycardia"]):
+        assert measure(s.record).reason("pr_ms") is None
+
+
 def test_cardiologists_agree(real_records):
     """The contract's limits, on the half of LUDB's records that no parameter was chosen on."""
     import csv
