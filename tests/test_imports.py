@@ -13,7 +13,7 @@ PACKAGE = ROOT / "ecg_r1"
 HEAVY = ("torch", "transformers", "trl", "vllm", "peft", "accelerate", "deepspeed", "datasets")
 FLOORS = {
     "cli": 4,
-    "train": 3, "evaluation": 3, "serving": 3,
+    "train": 3, "evaluation": 3, "serving": 3, "doctor": 3,
     "model": 2, "corpus": 2, "rewards": 2,
     "scoring": 1, "ecg": 1, "recipe": 1,
     "errors": 0,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 app = typer.Typer()
+Overrides = Annotated[list[str] | None, typer.Argument(help="key=value, over the recipe's own", show_default=False)]
 
 
 class Engine(StrEnum):
@@ -24,6 +25,19 @@ def serve(
     from ..serving.server import serve as run
 
     run(model, context.args)
+
+
+@app.command()
+def doctor(
+    recipe: Annotated[str | None, typer.Argument(help="A recipe to be run here", show_default=False)] = None,
+    overrides: Overrides = None,
+) -> None:
+    """What on this machine stands in the way of a run, and what to do. Exit code 1 where something blocks."""
+    from ..doctor import examine, show
+
+    findings = examine(recipe, overrides or [])
+    show(findings)
+    raise typer.Exit(1 if any(finding.status == "blocks" for finding in findings) else 0)
 
 
 @app.command()

@@ -80,7 +80,7 @@ def ask(
     if engine is None:
         engine = "vllm" if has_vllm() else "hf"
     answer = _stream(_engine(engine, str(folder)), processor, prompt, min(room, max_tokens), console)
-    console.print(_checked(Completion.parse(answer), read))
+    console.print(checked(Completion.parse(answer), read))
     return answer
 
 
@@ -122,8 +122,9 @@ def _stream(engine: Engine, processor: GEMProcessor, prompt: Prompt, max_tokens:
     return processor.tokenizer.decode(ids, skip_special_tokens=True)
 
 
-def _checked(completion: Completion, records: Sequence[ECGRecord]) -> Table | Text:
-    """One line for each quoted value; one column for each record it may be about."""
+def checked(completion: Completion, records: Sequence[ECGRecord]) -> Table | Text:
+    """One line for each quoted value, one column for each record it may be about. With several records a value is held
+    against each: the text does not say which it means."""
     quotes = {  # a value that is repeated is shown once
         rows[0]["text"]: rows for rows in zip(*(verify(completion, _case(record)) for record in records), strict=True)
     }

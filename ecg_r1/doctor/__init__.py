@@ -1,0 +1,58 @@
+"""`ecg-r1 doctor`: what on this machine stands in the way, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+STYLES = {"ok": "green", "note": "yellow", "blocks": "bold red"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at. `advice`: what to do, where it is not as it should be."""
+
+    what: str
+    found: str
+    status: Literal["ok", "note", "blocks"] = "ok"
+    advice: str = ""
+
+
+def examine(recipe: str | None = None, overrides: Sequence[str] = ()) -> list[Finding]:
+    """Look at packages, devices, memory, disk and compiler; with a recipe, at what its run will need of them.
+
+    Raises:
+        RecipeError: the recipe cannot be read.
+    """
+    from ..recipe import CorpusRecipe, read_recipe
+    from . import machine, packages
+
+    read = None if recipe is None else read_recipe(recipe, overrides)
+    run = None if isinstance(read, CorpusRecipe) else read
+    folder = Path(read.out if isinstance(read, CorpusRecipe) else read.run if read else ".")
+    findings = [*packages.versions(run), *packages.clashes(), *machine.devices(), machine.disk(folder)]
+    if run is not None:
+        findings.append(machine.compiler(needed=run.deepspeed is not None))
+        if not any(f.status == "blocks" for f in findings):  # the model is opened with the packages above
+            from . import memory
+
+            findings += memory.of_run(run)
+    return findings
+
+
+def show(findings: Iterable[Finding], console: Console | None = None) -> None:
+    """As a table: what blocks last, where the eye ends."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 2, 0, 0))
+    for title in ("", "found", "do"):
+        table.add_column(title, overflow="fold")
+    for finding in sorted(findings, key=lambda f: f.status == "blocks"):
+        style = STYLES[finding.status]
+        table.add_row(Text(finding.what, style), Text(finding.found), Text(finding.advice, style))
+    (console or Console()).print(table)

@@ -1,0 +1,127 @@
+"""What a recipe needs, from the shape of its model: no weights are loaded.
+
+Per process, after Rajbhandari et al., "ZeRO: Memory Optimizations Toward Training Trillion Parameter Models" (2020),
+section 3.1: parameters, gradients and Adam's states, each divided by the processes from the ZeRO stage on that shards
+it. Activations come on top; with gradient checkpointing they are small beside these.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import torch
+from torch import nn
+from transformers import AutoConfig
+
+from ..model import register
+from ..model.checkpoint import PARTS, check_checkpoint, freeze
+from ..model.configuration import GEMConfig
+from ..model.modeling import GEMForConditionalGeneration
+from ..model.presets import PRESETS
+from ..recipe import GRPORecipe, LoRA, PretrainRecipe, RunRecipe
+
+FLOAT32, HALF = 4, 2  # bytes
+ADAM = 2 * FLOAT32  # two moments
+VOCABULARY = 512  # at most, of the tokenizers that are made for the small presets
+
+
+@dataclass(frozen=True)
+class Need:
+    """Bytes. parameters, gradients, optimizer: of one training process. loading: of each process before it trains, in
+    the machine's memory. engine: vLLM's own weights, 0 without it. token: one token in its KV cache. disk: what a run
+    keeps. total, trained: numbers of parameters."""
+
+    total: int
+    trained: int
+    parameters: float
+    gradients: float
+    optimizer: float
+    loading: float
+    engine: float
+    token: float
+    disk: float
+
+    @property
+    def training(self) -> float:
+        return self.parameters + self.gradients + self.optimizer
+
+
+def need(recipe: RunRecipe) -> Need:
+    """
+    Raises:
+        CheckpointError: the recipe's model is not there.
+    """
+    model = _on_meta(recipe.model)
+    total = sum(parameter.numel() for parameter in model.parameters())
+    trained = _trained(recipe, model)
+    stage = _zero_stage(recipe.deepspeed)
+    shared = {n: recipe.processes if stage >= n else 1 for n in (1, 2, 3)}
+    half = bool(recipe.deepspeed and (recipe.trainer.get("bf16") or recipe.trainer.get("fp16")))
+    number = HALF if half else FLOAT32
+    optimizer = trained * (ADAM + (FLOAT32 if half else 0))  # half: and a float32 copy of what is trained
+    engine = token = 0.0
+    if isinstance(recipe, GRPORecipe) and recipe.rollout.engine == "vllm":
+        served = FLOAT32 if recipe.rollout.dtype == "float32" else HALF
+        text = model.config.text_config
+        width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+        engine, token = total * served, 2 * text.num_hidden_layers * text.num_key_value_heads * width * served
+    checkpoints = int(recipe.trainer.get("save_total_limit") or 1) + 1  # the oldest goes once the newest is whole
+    return Need(
+        total, trained,
+        parameters=total * number / shared[3],
+        gradients=trained * number / shared[2],
+        optimizer=optimizer / shared[1],
+        loading=total * FLOAT32,
+        engine=engine,
+        token=token,
+        disk=total * number + checkpoints * ((trained if recipe.lora else total) * number + optimizer),
+    )  # fmt: skip
+
+
+def _on_meta(spec: str) -> GEMForConditionalGeneration:
+    register()
+    if spec in PRESETS:
+        values = {key: dict(value) for key, value in PRESETS[spec].items()}
+        if values:
+            values["text_config"] |= {"vocab_size": VOCABULARY}
+        config = GEMConfig(**values)
+    else:
+        config = AutoConfig.from_pretrained(check_checkpoint(spec))
+    with torch.device("meta"):
+        return GEMForConditionalGeneration(config)
+
+
+def _trained(recipe: RunRecipe, model: nn.Module) -> int:
+    if recipe.lora is not None:
+        return _adapters(recipe.lora, model)
+    freeze(model, recipe.freeze)
+    towers = (PARTS["ecg_tower"], PARTS["vision_tower"])
+    return sum(
+        parameter.numel()
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad and (not isinstance(recipe, PretrainRecipe) or name.startswith(towers))
+    )
+
+
+def _adapters(lora: LoRA, model: nn.Module) -> int:
+    """r (in + out) for each linear layer of the parts; PEFT's `target_modules` chooses among them by last name."""
+    rank, chosen = int(lora.options.get("r", 8)), lora.options.get("target_modules")
+    prefixes = tuple(PARTS[part] for part in lora.parts if part in PARTS)
+    return sum(
+        rank * (module.in_features + module.out_features)
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear)
+        and name.startswith(prefixes)
+        and (not isinstance(chosen, list) or name.rpartition(".")[2] in chosen)
+    )
+
+
+def _zero_stage(deepspeed: str | None) -> int:
+    if deepspeed is None:
+        return 0
+    shipped = files("ecg_r1").joinpath("recipes", "deepspeed", f"{deepspeed}.json")
+    text = shipped.read_text() if shipped.is_file() else Path(deepspeed).read_text(encoding="utf-8")
+    return int(json.loads(text).get("zero_optimization", {}).get("stage", 0))

