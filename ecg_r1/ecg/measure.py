@@ -17,6 +17,8 @@ from .qtc import qtc
 from .record import ECGRecord
 from .waves import weighted_quantiles
 
+WIDEST_QRS = 300.0  # ms; what lasts longer is noise
+
 __all__ = ["QUANTITIES", "Measured", "Measurements", "measure"]
 
 
@@ -48,9 +50,13 @@ def _consensus(found: Delineation) -> dict[str, Measured]:
     values = {
         "rr_ms": Measured(rr, spread, leads, len(intervals) + 1),
         "heart_rate_bpm": Measured(60000 / rr, spread * 60000 / rr**2, leads, len(intervals) + 1),
-        "qrs_ms": Measured((found.qrs_offset - onset) * MS, None, leads, beats),
-        "axis_deg": _axis(found),
     }
+    qrs = (found.qrs_offset - onset) * MS
+    if qrs > WIDEST_QRS:
+        return values | {
+            name: Measured(reason="the QRS has no clear bounds") for name in QUANTITIES if name not in values
+        }
+    values |= {"qrs_ms": Measured(qrs, None, leads, beats), "axis_deg": _axis(found)}
     if len(found.t):
         qt = values["qt_ms"] = _over_leads((found.t.offsets - onset) * MS, found.t.weights, beats)
         values["qtc_ms"] = Measured(qtc(qt.value, rr), qtc(qt.spread, rr), qt.leads, beats)  # type: ignore[arg-type]

@@ -18,6 +18,7 @@ GAIN = 10.0  # mm a mV
 PAPER = np.array([255, 253, 250])
 FINE, COARSE = np.array([250, 222, 220]), np.array([238, 170, 168])
 INK = np.array([12, 12, 30], np.float32)
+FAR = 1e6  # mV: off any page, and far from where float32 ends
 MARGIN = 5.0  # mm around the traces
 PULSE = (2.5, 5.0)  # mm before the pulse, and its width of 200 ms
 PULSE_X = MARGIN + np.array([0, PULSE[0], PULSE[0], sum(PULSE), sum(PULSE), sum(PULSE) + 2.0])
@@ -128,7 +129,7 @@ def _y_mm(record: ECGRecord, page: Layout) -> np.ndarray:
         trace = np.full(samples.stop - samples.start, np.nan, np.float32)
         if record.lead_mask[lead]:
             shown = signal[lead, samples]
-            trace[: len(shown)] = shown - levels[lead]
+            trace[: len(shown)] = shown.clip(-FAR, FAR) - levels[lead].clip(-FAR, FAR)
         mm = np.clip(trace * GAIN, -1.4 * page.row, 1.2 * page.row)
         lines.append(cell.top + 0.55 * page.row - (np.concatenate([PULSE_MM, mm]) if cell.start == 0 else mm))
     return np.concatenate(lines)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.signal import resample
 
 from ecg_r1.ecg.beats import clean, r_peaks
 from ecg_r1.ecg.leads import LEADS
@@ -72,6 +73,24 @@ def test_ectopic_beats_do_not_count():
 def test_t_waves_of_a_slow_heart_are_no_beats():
     for s in simulate(40, seed=77, diagnoses=["sinus bradycardia"]):
         assert abs(measure(s.record).value("heart_rate_bpm") - s.truth["heart_rate_bpm"]) < 2
+
+
+@pytest.mark.parametrize("rate", [180, 220, 250])
+def test_fast_hearts_are_not_halved(rate):
+    simulated = next(iter(simulate(1, seed=4, diagnoses=["sinus tachycardia"])))
+    samples = int(5000 * simulated.truth["heart_rate_bpm"] / rate)
+    signal = np.zeros((12, 5000), np.float32)
+    signal[:, :samples] = resample(simulated.record.signal, samples, axis=1)
+    m = measure(replace(simulated.record, signal=signal, samples=samples))
+    assert abs(m.value("heart_rate_bpm") - rate) < 3
+
+
+def test_mains_hum_leaves_the_intervals(simulated):
+    hum = np.sin(2 * np.pi * 50 * np.arange(5000) / 500).astype(np.float32)
+    for s in simulated[:3]:
+        bare, humming = measure(s.record), measure(replace(s.record, signal=s.record.signal + hum))
+        for name in ("qrs_ms", "qt_ms"):
+            assert abs(bare.value(name) - humming.value(name)) <= 4
 
 
 def test_beats_at_the_edges_of_a_record_are_seen(simulated):
