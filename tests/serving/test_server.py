@@ -3,12 +3,14 @@
 import copy
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,9 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("vllm", reason="vLLM is not installed: pip install '.[cpu]' or '.[gpu]'")
 
-from ecg_r1.ecg.record import read_record
+from PIL import Image
+
+from ecg_r1.ecg.record import read_record, write_record
 from ecg_r1.ecg.render import render
 from ecg_r1.ecg.simulate import simulate
 from ecg_r1.model.checkpoint import load_model, save
@@ -26,6 +30,7 @@ from ecg_r1.serving.ask import prompt_of
 from ecg_r1.serving.limits import LARGEST
 
 REAL = Path(__file__).parents[2] / "../shared/ecg/ptb-xl/records500/00000/00001_hr"
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "serving.md"
 QUESTION = "Read this ECG."
 TOKENS = 24
 
@@ -107,6 +112,24 @@ def test_openais_client_streams_it(server, model, records):
     )
     text = "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
     assert text == processor.tokenizer.decode(here.token_ids, skip_special_tokens=True)
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_the_clients_in_the_documentation(server, model, records, index, tmp_path, monkeypatch, capsys):
+    code = re.findall(r"```python\n(.*?)```", DOCUMENTATION.read_text(encoding="utf-8"), re.DOTALL)[index]
+    _, hf, processor = model
+    record = read_record(write_record(records[0], tmp_path))
+    page = render(record)
+    Image.fromarray(page).save(tmp_path / "page.png")
+    monkeypatch.chdir(tmp_path)
+    for name, value in (("http://127.0.0.1:8000", server), ("00001_hr", record.record_id), ("runs/demo/grpo", "gem")):
+        code = code.replace(name, value)
+    code = code.replace('"temperature": 0', f'"temperature": 0, "max_tokens": {TOKENS}')
+    code = code.replace("temperature=0,", f"temperature=0, max_tokens={TOKENS},")
+    exec(compile(code, "docs/serving.md", "exec"), {})
+    prompt = replace(prompt_of(processor, [record], QUESTION), pages=[page])
+    ((here,),) = HFEngine(hf, processor).generate([prompt], temperature=0.0, max_tokens=TOKENS)
+    assert capsys.readouterr().out == processor.tokenizer.decode(here.token_ids, skip_special_tokens=True) + "\n"
 
 
 def test_the_signal_alone_decides_too(server, records):
