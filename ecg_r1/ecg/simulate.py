@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .beats import rr_intervals
 from .heart import DOWER, POPULATIONS, Beat, Population, Wave, p_wave, population, ventricular_ectopic
 from .leads import LEADS, derive_limb_leads
 from .noise import electrode_noise, fibrillation
@@ -18,14 +19,15 @@ from .record import SAMPLES, SAMPLING_RATE, ECGRecord
 DIAGNOSES = tuple(name for name in POPULATIONS if name != "ventricular premature complex")
 BEFORE, AFTER = 400.0, 760.0  # ms of one beat drawn around its QRS onset
 MS = 1000 / SAMPLING_RATE
+DRAWS = 1000  # in search of a beat that fits into its RR interval
 
 
 @dataclass(frozen=True)
 class Simulated:
     """A record and its true values, keyed as `ecg_r1.ecg.measure.QUANTITIES`; None where there is no P wave.
 
-    Intervals are those of the waves' supports; rr_ms is the median RR interval without
-    the first and last beats, axis_deg the direction of the QRS area.
+    Intervals are those of the waves' supports; rr_ms is the median RR interval of all beats but the first and last,
+    axis_deg the direction of the QRS area.
     """
 
     record: ECGRecord
@@ -82,13 +84,17 @@ def _simulate_one(
         sex=("female", "male")[int(rng.integers(2))],
         source="simulated",
     )
-    return Simulated(record, _truth(beat, onsets, ectopic, qrs_area))
+    return Simulated(record, _truth(beat, onsets, qrs_area))
 
 
 def _draw_beat(population: Population, rng: np.random.Generator) -> tuple[Beat, float]:
-    """One population's beat and its RR (ms), drawn anew until the P wave finds room after the T wave."""
+    """One population's beat and its RR (ms), drawn anew until the P wave finds room after the T wave.
+
+    Raises:
+        ValueError: it never does.
+    """
     rhythm = population.rhythm
-    while True:
+    for _ in range(DRAWS):
         rr = 60000 / rng.uniform(*rhythm.rate)
         pr, qrs = rng.uniform(*rhythm.pr), rng.uniform(*rhythm.qrs)
         qt = rng.uniform(*rhythm.qtc) * np.sqrt(rr / 1000)  # Bazett
@@ -97,6 +103,7 @@ def _draw_beat(population: Population, rng: np.random.Generator) -> tuple[Beat, 
             return Beat(pr=None, p=None, qrs=qrs, qt=min(qt, 0.75 * rr)), rr
         if pr + qt + 30 < rr and qt < AFTER - 20:
             return Beat(pr=pr, p=p, qrs=qrs, qt=qt), rr
+    raise ValueError("cannot be simulated: at this rate, the P wave has no room after the T wave")
 
 
 def _draw_onsets(population: Population, beat: Beat, rr: float, rng: np.random.Generator) -> np.ndarray:
@@ -150,11 +157,8 @@ def _place(template: np.ndarray, onset: int, leads: np.ndarray) -> None:
         leads[:, a:b] += template[:, a - first : b - first]
 
 
-def _truth(beat: Beat, onsets: np.ndarray, ectopic: set[int], qrs_area: np.ndarray) -> dict[str, float | None]:
-    near_ectopic = ectopic | {k + 1 for k in ectopic}
-    inside = [k for k in range(len(onsets)) if 0 <= onsets[k] < SAMPLES - beat.qrs / MS]
-    inside = inside[1:-1] if len(inside) >= 6 else inside
-    rr = float(np.median([(onsets[k] - onsets[k - 1]) * MS for k in inside[1:] if k not in near_ectopic]))
+def _truth(beat: Beat, onsets: np.ndarray, qrs_area: np.ndarray) -> dict[str, float | None]:
+    rr = float(np.median(rr_intervals(onsets[(onsets >= 0) & (onsets < SAMPLES - beat.qrs / MS)])))
     area_i, area_ii = qrs_area
     area_avf = area_ii - area_i / 2
     return {

@@ -50,6 +50,13 @@ def test_diagnoses_are_combined():
         next(simulate(1, seed=1, diagnoses=["inferior myocardial infarction; left ventricular hypertrophy"]))
 
 
+def test_what_no_heart_can_do_is_refused():
+    with pytest.raises(ValueError, match="no room after the T wave"):
+        next(simulate(1, seed=1, diagnoses=["sinus tachycardia; first-degree AV block; long QT interval"]))
+    for s in simulate(20, seed=1, diagnoses=["sinus bradycardia; ventricular premature complex"]):
+        assert s.truth["heart_rate_bpm"] < 60
+
+
 def test_intervals_vary_broadly_within_a_diagnosis():
     for name in DIAGNOSES:
         truths = [s.truth for s in simulate(30, seed=3, diagnoses=[name])]
