@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from itertools import groupby
+from math import prod
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,10 +51,16 @@ def _print_report(planned: Plan) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for title, justify in (("part", "left"), ("tensors", "right"), ("parameters", "right"), ("from", "left")):
+    for title, justify in (
+        ("part", "left"),
+        ("tensors", "right"),
+        ("parameters", "right"),
+        ("from, or why not", "left"),
+    ):
         table.add_column(title, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for part in planned.parts:
         table.add_row(part.name, str(part.tensors), f"{part.parameters:,}", part.origin)
-    for reason, count in Counter(reason for _, reason in planned.dropped).items():
-        table.add_row("dropped", str(count), "", reason)
+    for reason, tensors in groupby(sorted(planned.dropped, key=itemgetter(1)), key=itemgetter(1)):
+        sizes = [prod(tensor.shape) for tensor, _ in tensors]
+        table.add_row("dropped", str(len(sizes)), f"{sum(sizes):,}", reason)
     Console().print(table)

@@ -9,17 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from torch import nn
 from transformers import AutoProcessor
 
-from ecg_r1.errors import UserError
-
 from . import register
+from .configuration import GEMConfig
 from .modeling import GEMForConditionalGeneration
 from .presets import PRESETS, build_model
 from .processing import GEMProcessor
 from .tokenizer import train_tokenizer
+from .weights import CheckpointError, few, inventory, read
 
 PARTS = {
     "ecg_tower": "model.ecg_tower.",
@@ -32,17 +31,13 @@ PARTS = {
 }
 
 
-class CheckpointError(UserError):
-    """A model spec is neither a preset nor the folder of a GEM checkpoint, or names a part that GEM does not have."""
-
-
 def load_model(
     spec: str, *, texts: Iterable[str] = (), dtype: str = "float32"
 ) -> tuple[GEMForConditionalGeneration, GEMProcessor]:
     """A preset (random weights, a tokenizer made from `texts`) or a folder (safetensors only).
 
     Raises:
-        CheckpointError: no such preset or folder, or the folder holds another model.
+        CheckpointError: no such preset or folder, or the folder holds another model, or a damaged one.
     """
     register()
     if spec in PRESETS:
@@ -52,9 +47,7 @@ def load_model(
             )
         return build_model(spec, train_tokenizer(texts))
     folder = check_checkpoint(spec)
-    model = GEMForConditionalGeneration.from_pretrained(
-        folder, dtype=dtype, use_safetensors=True, local_files_only=True
-    )
+    model = GEMForConditionalGeneration.from_pretrained(folder, dtype=dtype, local_files_only=True)
     return model, load_processor(folder)
 
 
@@ -65,14 +58,14 @@ def load_processor(folder: Path) -> GEMProcessor:
 
 def stored_weights(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
     """The tensors of a checkpoint by name, one at a time: memory stays at one tensor's, whatever the model's size."""
-    for file in sorted(folder.glob("*.safetensors")):
-        with safe_open(file, framework="pt") as shard:
-            for name in shard.keys():  # noqa: SIM118 (a shard is no dict)
-                yield name, shard.get_tensor(name)
+    for stored, tensor in read(inventory(folder, pickled=False).values()):
+        yield stored.name, tensor
 
 
 def check_checkpoint(spec: str | Path) -> Path:
-    """The folder of a GEM checkpoint; a run's folder stands for its `model/`.
+    """The folder of a GEM checkpoint, every tensor of it in place; a run's folder stands for its `model/`.
+
+    Only the headers of its shards are read. transformers would draw a missing tensor at random, with a warning.
 
     Raises:
         CheckpointError: as `load_model`.
@@ -85,10 +78,29 @@ def check_checkpoint(spec: str | Path) -> Path:
         near = difflib.get_close_matches(str(spec), PRESETS, 1)
         hint = f" — did you mean the preset {near[0]!r}?" if near else f"; presets are {', '.join(PRESETS)}"
         raise CheckpointError(f"{spec}: neither a preset nor a checkpoint folder with config.json{hint}")
-    kind = json.loads(config.read_text(encoding="utf-8")).get("model_type")
+    try:
+        values = json.loads(config.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise CheckpointError(f"{config}: no JSON ({error})") from None
+    kind = values.get("model_type")
     if kind != "ecg_r1_gem":
         raise CheckpointError(f"{config}: model_type is {kind!r}, not 'ecg_r1_gem'; convert it with `ecg-r1 convert`")
+    stored, shapes = inventory(folder, pickled=False), tensor_shapes(GEMConfig(**values))
+    for names, what in ((shapes.keys() - stored.keys(), "lacks"), (stored.keys() - shapes.keys(), "has no place for")):
+        if names:
+            raise CheckpointError(f"{folder}: a GEM of this config.json {what} {few(sorted(names))}")
+    for name, tensor in stored.items():
+        if tensor.shape != shapes[name]:
+            raise CheckpointError(f"{tensor.file}: {name} has shape {tensor.shape}, config.json says {shapes[name]}")
     return folder
+
+
+def tensor_shapes(config: GEMConfig) -> dict[str, tuple[int, ...]]:
+    """Every tensor of a GEM's checkpoint by name; a head that is tied to the embeddings is none."""
+    with torch.device("meta"):
+        model = GEMForConditionalGeneration(config)
+    tied = {"lm_head.weight"} if config.tie_word_embeddings else set()
+    return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items() if name not in tied}
 
 
 def check_parts(parts: Sequence[str]) -> None:
@@ -118,15 +130,14 @@ def freeze(model: nn.Module, parts: Sequence[str]) -> None:
 
 
 def _beyond_loss(model: Any, name: str) -> bool:
-    """CLIP's layers after the feature layer and its final norm: they are computed or kept, never used.
-
-    (ECG-CoCa's own norm and projection, beyond the hidden states that GEM uses, are born frozen.)
-    """
+    """What is computed or kept, and never used: CLIP's layers after the feature layer and its final norm, and the
+    norm and projection of ECG-CoCa's contrastive loss."""
     config = model.config
     depth = config.vision_config.num_hidden_layers + 1 + config.vision_feature_layer
     _, _, layer = name.partition(".encoder.layers.")
-    return name.startswith(PARTS["vision_tower"]) and (
-        "post_layernorm" in name or (layer != "" and int(layer.split(".")[0]) >= depth)
+    vision = "post_layernorm" in name or (layer != "" and int(layer.split(".")[0]) >= depth)
+    return (name.startswith(PARTS["vision_tower"]) and vision) or name.startswith(
+        (PARTS["ecg_tower"] + "ln_post.", PARTS["ecg_tower"] + "proj")
     )
 
 

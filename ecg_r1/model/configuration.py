@@ -16,7 +16,7 @@ class ECGTowerConfig(PreTrainedConfig):
     `hidden_size`. ECG-CoCa has a single convolution of 50 samples: one token for each 0.1 s of all leads.
 
     `projection_dim`: width of ECG-CoCa's contrastive projection. Its norm and matrix stand after the hidden states
-    that GEM uses; they are kept, frozen, so that a converted tower is whole. None: a tower without them.
+    that GEM uses; they are kept, and never trained, so that a converted tower is whole. None: a tower without them.
     `lead_order`: `mimic` (aVF before aVL) where the weights were trained on MIMIC-IV-ECG files as they come.
     """
 

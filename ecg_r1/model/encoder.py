@@ -52,11 +52,9 @@ class ECGTower(nn.Module):
         )
         self.ln_pre = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.blocks = nn.ModuleList(ECGBlock(config) for _ in range(config.num_hidden_layers))
-        if config.projection_dim is not None:  # beyond the output, so beyond any loss: never trained
-            self.ln_post = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps).requires_grad_(False)
-            self.proj = nn.Parameter(
-                torch.randn(config.hidden_size, config.projection_dim) * config.hidden_size**-0.5, requires_grad=False
-            )
+        if config.projection_dim is not None:  # of ECG-CoCa's contrastive loss: stands after the output
+            self.ln_post = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+            self.proj = nn.Parameter(torch.randn(config.hidden_size, config.projection_dim) * config.hidden_size**-0.5)
 
     def forward(self, ecg_values: torch.Tensor) -> torch.Tensor:
         hidden = self.stem[0](ecg_values.to(self.class_embedding.dtype))

@@ -13,12 +13,20 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import (
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    CLIPVisionConfig,
+    CLIPVisionModel,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
 
 from ecg_r1.model.checkpoint import CheckpointError, check_checkpoint, load_model
 from ecg_r1.model.convert.plan import plan
 from ecg_r1.model.convert.write import write
 from ecg_r1.model.registration import register_auto_classes
+from ecg_r1.model.tokenizer import train_tokenizer
 
 register_auto_classes()
 
@@ -87,6 +95,19 @@ def test_the_converted_folder_opens_everywhere_and_generates(tmp_path):
     assert record["used"]["model.ecg_tower.stem.0.weight"].endswith(": model.ecg_tower.ecg_tower.conv1.weight")
 
 
+@pytest.mark.slow
+def test_the_converted_folder_says_the_same_in_vllm(tmp_path):
+    pytest.importorskip("vllm", reason="vLLM is not installed: pip install '.[cpu]' or '.[gpu]'")
+    release.write_gem(tmp_path / "GEM")
+    convert(tmp_path / "GEM", tmp_path / "ours")
+    script = Path(__file__).with_name("greedy_parity.py")
+    run = [sys.executable, script, tmp_path / "ours", "10", "1"]
+    said = subprocess.run(run, capture_output=True, text=True, timeout=500, check=True).stdout
+    found = json.loads(next(line for line in said.splitlines() if line.startswith("{")))["first"]
+    assert found["same"] == found["of"] == 10
+    assert found["logprob_gap"] < 1e-4
+
+
 def test_pulse_begins_with_a_random_ecg_tower(tmp_path):
     state = release.write_gem(tmp_path / "PULSE-7B", tower=False)
     planned = convert(tmp_path / "PULSE-7B", tmp_path / "ours", seed=1)
@@ -150,6 +171,27 @@ def test_clip_beside_a_language_model(tmp_path):
     load_model(str(tmp_path / "ours"))
     with pytest.raises(CheckpointError, match="--vision-tower"):
         plan(tmp_path / "LLM")
+
+
+def test_clip_beside_qwen3_as_transformers_saves_them(tmp_path):
+    """A head that is the embeddings, a vocabulary with rows to spare, a chat template of its own."""
+    tokenizer = train_tokenizer(["Read this ECG."])
+    tokenizer.save_pretrained(tmp_path / "Qwen3")
+    Qwen3ForCausalLM(
+        Qwen3Config(
+            vocab_size=512, hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=2,
+            num_key_value_heads=1, head_dim=32, tie_word_embeddings=True,
+        )
+    ).save_pretrained(tmp_path / "Qwen3")  # fmt: skip
+    CLIPVisionModel(CLIPVisionConfig(**release.clip_config())).save_pretrained(tmp_path / "CLIP")
+    planned = convert(tmp_path / "Qwen3", tmp_path / "ours", vision_tower=tmp_path / "CLIP")
+    assert planned.config.text_config.model_type == "qwen3"
+    assert planned.config.text_config.vocab_size == 512
+    assert planned.processor.tokenizer.chat_template == tokenizer.chat_template
+    before = stored(tmp_path / "Qwen3")["model.embed_tokens.weight"]
+    assert torch.equal(stored(tmp_path / "ours")["model.language_model.embed_tokens.weight"], before)
+    model, _ = load_model(str(tmp_path / "ours"))
+    assert model.lm_head.weight is model.get_input_embeddings().weight
 
 
 def test_dtypes_stay_as_they_are(tmp_path):
@@ -294,6 +336,16 @@ def test_another_architecture_is_refused(tmp_path, config, said):
         plan(tmp_path / "other")
 
 
+def test_what_llava_reads_of_clip_is_kept_or_refused(tmp_path):
+    release.write_gem(tmp_path / "GEM")
+    config = json.loads((tmp_path / "GEM" / "config.json").read_text())
+    release.write_config(tmp_path / "GEM", config | {"mm_vision_select_layer": -1})
+    assert plan(tmp_path / "GEM").config.vision_feature_layer == -1
+    release.write_config(tmp_path / "GEM", config | {"mm_vision_select_feature": "cls_patch"})
+    with pytest.raises(CheckpointError, match="mm_vision_select_feature = 'cls_patch'; only 'patch'"):
+        plan(tmp_path / "GEM")
+
+
 def test_clip_of_another_size_is_asked_for(tmp_path):
     release.write_gem(tmp_path / "GEM")
     config = json.loads((tmp_path / "GEM" / "config.json").read_text())
@@ -332,7 +384,7 @@ def test_the_command_line(tmp_path, ecg_r1):
 MEMORY = """
 import sys
 from pathlib import Path
-from ecg_r1.model.convert import weights
+from ecg_r1.model import weights
 from ecg_r1.model.convert.plan import plan
 from ecg_r1.model.convert.write import write
 

@@ -59,7 +59,7 @@ def test_ecg_tower_and_projectors_at_full_width(converted, ecg):
 @torch.no_grad()
 def test_the_whole_of_gem_prompt_to_logits(converted, ecg):
     state, model, processor, pieces = converted
-    page = np.random.default_rng(1).integers(0, 255, (400, 550, 3)).astype(np.uint8)
+    page = np.random.default_rng(1).integers(0, 255, (401, 553, 3)).astype(np.uint8)
     before, after = reference.prompt_ids(pieces, release.SYSTEM, QUESTION)
     image = reference.image_features(state, reference.page_pixels(page, 336), layers=2, heads=32)
     signal = reference.ecg_features(state, torch.from_numpy(ecg[MIMIC]), layers=12, heads=12)

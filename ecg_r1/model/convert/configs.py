@@ -11,9 +11,8 @@ from transformers import PreTrainedConfig
 from transformers.models.auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-from ..checkpoint import CheckpointError
 from ..configuration import CLIP_LARGE_336, ECGTowerConfig, GEMConfig
-from .weights import Stored
+from ..weights import CheckpointError, Stored
 
 HEAD_WIDTH = 64  # of ECG-CoCa's attention: open_clip's default, which its configuration leaves as it is
 
@@ -92,6 +91,18 @@ def vision_config(values: Mapping[str, Any], folder: Path, vision_tower: Path | 
     else:
         raise CheckpointError(f"{folder}: a language model alone; name a CLIP's folder with --vision-tower")
     return CONFIG_MAPPING["clip_vision_model"](**shape)
+
+
+def feature_layer(values: Mapping[str, Any], folder: Path) -> int:
+    """CLIP's hidden state that LLaVA reads; -2 in GEM.
+
+    Raises:
+        CheckpointError: it reads CLIP's class token too, or wraps the image in tokens: no GEM does.
+    """
+    for key, ours in (("mm_vision_select_feature", "patch"), ("mm_use_im_start_end", False)):
+        if values.get(key, ours) != ours:
+            raise CheckpointError(f"{folder}: its config.json says {key} = {values[key]!r}; only {ours!r} is read here")
+    return values.get("mm_vision_select_layer", -2)
 
 
 def coca_config(tensors: Mapping[str, Stored], folder: Path) -> ECGTowerConfig:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..checkpoint import PARTS, CheckpointError
-from .weights import Stored, inventory
+from ..checkpoint import PARTS
+from ..weights import CheckpointError, Stored, few, inventory
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,6 @@ class Assignment:
 
     def has(self, part: str) -> bool:
         return any(name.startswith(PARTS[part]) for name in self.used)
-
-
-def few(words: Iterable[str], shown: int = 3) -> str:
-    """The first of a long list, for an error of one line."""
-    listed = list(words)
-    more = f" and {len(listed) - shown} more" if len(listed) > shown else ""
-    return ", ".join(listed[:shown]) + more
 
 
 def _tower(prefix: str) -> tuple[Rule, ...]:

@@ -8,16 +8,15 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
-from ..checkpoint import PARTS, CheckpointError
+from ..checkpoint import PARTS, tensor_shapes
 from ..configuration import ECGTowerConfig, GEMConfig
-from ..modeling import GEMForConditionalGeneration
 from ..presets import build_processor
 from ..processing import GEMProcessor
+from ..weights import PICKLED, CheckpointError, Stored, few
 from . import names
-from .configs import coca_config, is_llava, language_config, read_config, vision_config
-from .names import Assignment, few
+from .configs import coca_config, feature_layer, is_llava, language_config, read_config, vision_config
+from .names import Assignment
 from .tokens import tokenizer_of
-from .weights import PICKLED, Stored
 
 NEW_PARTS = ("ecg_tower", "ecg_projector", "mm_projector")  # begin at random where no source has them
 WITH_ROWS = ("model.language_model.embed_tokens.weight", "lm_head.weight")  # one row for each token of the vocabulary
@@ -57,7 +56,8 @@ class Plan:
             sizes.setdefault((_part(name), origin), []).append(torch.Size(tensor.shape).numel())
         for name, shape in self.random.items():
             sizes.setdefault((_part(name), "random"), []).append(torch.Size(shape).numel())
-        return [Part(part, len(counts), sum(counts), origin) for (part, origin), counts in sizes.items()]
+        rows = [Part(part, len(counts), sum(counts), origin) for (part, origin), counts in sizes.items()]
+        return sorted(rows, key=lambda row: list(PARTS).index(row.name))
 
 
 def plan(
@@ -84,7 +84,8 @@ def plan(
     taken = Assignment()
     if source.is_file():
         tower = _read_tower(source, taken)
-        _check(taken, _shapes(GEMConfig(ecg_config=tower), "model.ecg_tower."), source)
+        shapes = tensor_shapes(GEMConfig(ecg_config=tower))
+        _check(taken, {name: shape for name, shape in shapes.items() if _part(name) == "ecg_tower"}, source)
         return Plan(tower, None, taken.used, taken.dropped)
     values = read_config(source)
     llava = is_llava(values, source)
@@ -97,9 +98,10 @@ def plan(
     tower = _tower(taken, source, ecg_tower)
     tokenizer = tokenizer_of(source, llava=llava)
     config = _config(tower, clip, language, tokenizer, taken)
+    config.vision_feature_layer = feature_layer(values, source)
     if config.tie_word_embeddings and "lm_head.weight" in taken.used:
         taken.dropped.append((taken.used.pop("lm_head.weight"), "the language model's head is its embedding"))
-    random = _check(taken, _shapes(config), source)
+    random = _check(taken, tensor_shapes(config), source)
     processor = build_processor(config, tokenizer, gem_compat=gem_compat)
     return Plan(config, processor, taken.used, taken.dropped, random, seed)
 
@@ -152,14 +154,6 @@ def _config(
         architectures=["GEMForConditionalGeneration"],
         dtype=embeddings.dtype if embeddings else None,
     )
-
-
-def _shapes(config: GEMConfig, prefix: str = "") -> dict[str, tuple[int, ...]]:
-    """Every tensor of the model: our name -> shape."""
-    with torch.device("meta"):
-        model = GEMForConditionalGeneration(config)
-    tied = {"lm_head.weight"} if config.tie_word_embeddings else set()
-    return {n: tuple(t.shape) for n, t in model.state_dict().items() if n.startswith(prefix) and n not in tied}
 
 
 def _check(taken: Assignment, shapes: dict[str, tuple[int, ...]], source: Path) -> dict[str, tuple[int, ...]]:

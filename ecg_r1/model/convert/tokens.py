@@ -7,9 +7,9 @@ from pathlib import Path
 from tokenizers import processors
 from transformers import AddedToken, AutoTokenizer, LlamaTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from ..checkpoint import CheckpointError
 from ..processing import GEMProcessor
 from ..tokenizer import LLAVA_V1_TEMPLATE
+from ..weights import CheckpointError
 
 FILES = ("tokenizer.model", "tokenizer.json", "vocab.json")
 

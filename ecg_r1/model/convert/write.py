@@ -10,11 +10,11 @@ from tempfile import TemporaryDirectory
 import torch
 from transformers import GenerationConfig
 
-from ..checkpoint import PARTS, CheckpointError
+from ..checkpoint import PARTS
 from ..configuration import GEMConfig
 from ..modeling import GEMForConditionalGeneration
+from ..weights import CheckpointError, ShardWriter, read
 from .plan import WITH_ROWS, Plan
-from .weights import ShardWriter, read
 
 
 def write(plan: Plan, folder: Path) -> Iterator[str]:

@@ -14,10 +14,14 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from ..checkpoint import CheckpointError
+from ecg_r1.errors import UserError
 
 SHARD_BYTES = 2**30  # of each file written; writing holds twice as much in memory
 PICKLED = (".bin", ".pt", ".pth")
+
+
+class CheckpointError(UserError):
+    """What should be a checkpoint is none, is damaged, or is of another model; or a part is named that GEM lacks."""
 
 
 @dataclass(frozen=True)
@@ -30,20 +34,24 @@ class Stored:
     dtype: torch.dtype
 
 
-def inventory(path: Path) -> dict[str, Stored]:
+def inventory(path: Path, pickled: bool = True) -> dict[str, Stored]:
     """Every tensor of a file or of a folder's shards; of a nested pickle, under dotted names.
+
+    Args:
+        pickled: take torch's files where there is no safetensors; they are opened without running any code.
 
     Raises:
         CheckpointError: no weights, a shard that is missing, truncated or no weights file, a tensor of the index that
             is in no shard, one name in two shards.
     """
+    files, index = ([path], {}) if path.is_file() else _files(path, pickled)
     tensors: dict[str, Stored] = {}
-    for file in _files(path) if path.is_dir() else [path]:
+    for file in files:
         for name, shape, dtype in _pickled_headers(file) if file.suffix in PICKLED else _headers(file):
             if name in tensors:
                 raise CheckpointError(f"{name}: both in {tensors[name].file.name} and in {file.name} of {path}")
             tensors[name] = Stored(file, name, shape, dtype)
-    for name, file_name in _index(path).items():
+    for name, file_name in index.items():
         if name not in tensors:
             raise CheckpointError(f"{path / file_name}: lacks {name}, which the index says it holds; fetch it again")
     return tensors
@@ -61,6 +69,13 @@ def read(tensors: Iterable[Stored]) -> Iterator[tuple[Stored, torch.Tensor]]:
         else:
             with safe_open(file, "pt") as shard:
                 yield from ((tensor, shard.get_tensor(tensor.name)) for tensor in wanted)
+
+
+def few(words: Iterable[str], shown: int = 3) -> str:
+    """The first of a long list, for an error of one line."""
+    listed = list(words)
+    more = f" and {len(listed) - shown} more" if len(listed) > shown else ""
+    return ", ".join(listed[:shown]) + more
 
 
 class ShardWriter:
@@ -103,23 +118,22 @@ class ShardWriter:
         return self.folder / f"shard-{shard}.safetensors"
 
 
-def _files(folder: Path) -> list[Path]:
-    names = sorted(set(_index(folder).values()))
-    missing = [name for name in names if not (folder / name).is_file()]
-    if missing:
-        raise CheckpointError(f"{folder}: the index names shards that are not there: {', '.join(missing)}")
-    files = [folder / name for name in names]
-    files = files or sorted(folder.glob("*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
-    if not files:
-        raise CheckpointError(f"{folder}: no weights; expected *.safetensors or pytorch_model*.bin")
-    return files
-
-
-def _index(path: Path) -> Mapping[str, str]:
-    for name in ("model.safetensors.index.json", "pytorch_model.bin.index.json"):
-        if (path / name).is_file():
-            return json.loads((path / name).read_text(encoding="utf-8"))["weight_map"]
-    return {}
+def _files(folder: Path, pickled: bool) -> tuple[list[Path], Mapping[str, str]]:
+    """The shards, and the index where there is one: tensor -> shard."""
+    for stem, ending in (("model", "safetensors"), ("pytorch_model", "bin"))[: 1 + pickled]:
+        index = folder / f"{stem}.{ending}.index.json"
+        if index.is_file():
+            weight_map = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+            names = sorted(set(weight_map.values()))
+            missing = [name for name in names if not (folder / name).is_file()]
+            if missing:
+                raise CheckpointError(f"{folder}: the index names shards that are not there: {few(missing)}")
+            return [folder / name for name in names], weight_map
+        files = sorted(folder.glob(f"{stem}*.{ending}"))
+        if files:
+            return files, {}
+    also = " or pytorch_model*.bin" if pickled else "; pickled weights are not opened"
+    raise CheckpointError(f"{folder}: no weights; expected model*.safetensors{also}")
 
 
 def _headers(file: Path) -> Iterator[tuple[str, tuple[int, ...], torch.dtype]]:
