@@ -11,7 +11,7 @@ from functools import cached_property
 from ecg_r1.scoring.characters import readable
 from ecg_r1.scoring.mentions import mentions
 from ecg_r1.scoring.quantities import Quantity, read_quantities
-from ecg_r1.scoring.statements import Mention, Place, polarity
+from ecg_r1.scoring.statements import Mention, Place, polarity, together
 
 _TAG = re.compile(r"<(/?)((?i:think|answer))>")
 _STEP = re.compile(
@@ -135,8 +135,10 @@ class Completion:
     @cached_property
     def statements(self) -> tuple[Mention, ...]:
         """Every mention of a diagnosis of the vocabulary, in order of the text."""
-        found = []
-        for name, start, end in mentions(self.readable):
+        found = list(mentions(self.readable))
+        lasts = together(self.readable, [(start, end) for _, start, end in found])
+        mentioned = []
+        for (name, start, end), last in zip(found, lasts, strict=True):
             span = self.span((start, end))
-            found.append(Mention(name, polarity(self.readable, start, end), span, self.place(span[0])))
-        return tuple(found)
+            mentioned.append(Mention(name, polarity(self.readable, start, end, last), span, self.place(span[0])))
+        return tuple(mentioned)

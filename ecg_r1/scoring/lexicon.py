@@ -120,7 +120,7 @@ HAN_ABSENT = (
 _RECORDED = "(?= (?:ecg|ekg|tracing|recording|study|exam|one|value|measurement|reading|pr|qrs|qt|rate|heart))"
 _ASIDE_VERBS = " (?:not |normally )?(?:be(?! noted| mention| emph)|lie|measure|exceed)"
 ASIDES: dict[str, tuple[str, ...]] = {
-    "other": (
+    "elsewhere": (
         *_each("previous prior earlier old last baseline former", _RECORDED),
         *_each("previous prior earlier", r"(?= \d)"),
         *_each("compared comparing comparison", " (?:with|to)"),
@@ -145,7 +145,7 @@ ASIDES: dict[str, tuple[str, ...]] = {
     ),
 }
 HAN_ASIDES = {
-    "other": "既往|上次|之前|前次|相比|对比|原来|较前",
+    "elsewhere": "既往|上次|之前|前次|相比|对比|原来|较前",
     "supposed": "如果|假如|假设|倘若|应(?=[该当为在])",
     "general": "标准|阈值|定义",
     "normal": "正常(?:参考)?(?:值|范围)|参考(?:值|范围)",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 import yaml
@@ -40,17 +40,57 @@ def _chinese() -> tuple[re.Pattern[str], dict[str, str]]:
     return re.compile("|".join(re.escape(w) for w in sorted(names, key=len, reverse=True))), names
 
 
+# What a mention may leave out: "left or right bundle branch block", "inferior, lateral or anterior infarction".
+_HEAD = (
+    "left|right|anterior|inferior|lateral|posterior|septal|anteroseptal|anterolateral|inferolateral|atrial|ventricular"
+    "|first|second|third|1st|2nd|3rd|左束支|右束支|左前分支|左后分支|左心室|右心室|左室|右室|下壁|前壁|侧壁|房性|室性|左|右"
+)
+_STARTS = re.compile(_HEAD)
+_SHORT = re.compile(
+    rf"(?<![a-z0-9])({_HEAD})(?:[- ]degree|-)?(?: ?(?:,|/|&|、|及|和|或|与|,? (?:and/or|and|or|nor)) ?)$"
+)
+_SIDES = ("左", "右")  # of 左右束支, where the side alone is left standing
+MOST_LEFT_OUT = 3  # short forms before one mention
+
+
 def mentions(text: str) -> Iterator[tuple[str, int, int]]:
     """(canonical name, start, end) of each mention in a text that `characters.readable` has made plain, in order.
 
-    At each place the longest wording counts: "incomplete RBBB" is no RBBB.
+    At each place the longest wording counts: "incomplete RBBB" is no RBBB. Where several share their end ("left or
+    right bundle branch block") the short one's span is its own word.
     """
     found = list(_english_mentions(text))
     if _HAN.search(text):
         pattern, names = _chinese()
         found += [(names[m.group()], m.start(), m.end()) for m in pattern.finditer(text)]
         found.sort(key=lambda mention: mention[1])
-    yield from found
+    last = 0
+    for name, start, end in found:
+        yield from reversed(list(_left_out(text, last, start, end)))
+        yield name, start, end
+        last = end
+
+
+def _left_out(text: str, last: int, start: int, end: int) -> Iterator[tuple[str, int, int]]:
+    """The mentions that share the end of the one at [start, end), the nearest first."""
+    head, start_of = _STARTS.match(text, start, end), start
+    for _ in range(MOST_LEFT_OUT if head else 0):
+        short = _SHORT.search(text, max(last, start - 32), start)
+        if short is None or head is None:
+            return
+        shared = text[start_of + len(short[1]) if short[1] in _SIDES else head.end() : end]
+        name = _name_of(short[1] + shared)
+        if name is None:
+            return
+        yield name, short.start(1), short.end(1)
+        start = short.start(1)
+
+
+@lru_cache(maxsize=1024)
+def _name_of(wording: str) -> str | None:
+    """The canonical name of a wording, English or Chinese."""
+    statement = vocabulary().find(wording)
+    return statement.name if statement else _chinese()[1].get(wording)
 
 
 def _english_mentions(text: str) -> Iterator[tuple[str, int, int]]:

@@ -212,7 +212,7 @@ class Sentence:
             second.negative = False
             return True
         if not cues.JOIN.fullmatch(gap) or (
-            self.asides and self.aside(first) == "other"
+            self.asides and self.aside(first) == "elsewhere"
         ):  # "from the previous 430 to 455"
             return False
         return gap.strip() not in ("and", "和", "与") or bool(cues.BETWEEN.search(self.before(i)))
@@ -303,7 +303,7 @@ class Sentence:
         """Whether a number is not said of this ECG: said of another, asked or supposed, or of ECGs in general."""
         token = self.tokens[i]
         aside = self.aside(token) if self.asides else None
-        if aside in ("other", "supposed") or cues.OTHER_AFTER.match(after):
+        if aside in ("elsewhere", "supposed") or cues.OTHER_AFTER.match(after):
             return True
         if self.asked and (after.strip() == "" or cues.ASKS.match(self.text, self.start, self.end)):
             return True
@@ -326,10 +326,10 @@ class Sentence:
         for before in self.asides[max(0, bisect_left(self.asides, token.start, key=_start) - NEAREST) :]:
             if before.start >= token.start:
                 break
-            turn = cues.TURN if before.kind in ("other", "supposed") else cues.TURN_GENERAL
+            turn = cues.TURN if before.kind in ("elsewhere", "supposed") else cues.TURN_GENERAL
             if token.start - before.end <= ASIDE_REACH and not turn.search(self.text, before.end, token.start):
                 kinds.add(before.kind)
-        return next((kind for kind in ("other", "supposed", "general", "normal") if kind in kinds), None)
+        return next((kind for kind in ("elsewhere", "supposed", "general", "normal") if kind in kinds), None)
 
     def continues_reference(self, name: str, start: int) -> bool:
         """Whether a range or bound goes on with a reference, or is the cell after the value in a row of a table."""

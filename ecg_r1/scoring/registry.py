@@ -8,6 +8,7 @@ import importlib.util
 import inspect
 import pkgutil
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -83,6 +84,9 @@ def _file(path: Path) -> ModuleType:
         found.loader.exec_module(module)
     except SyntaxError as error:
         raise RewardError(f"{path}:{error.lineno}: SyntaxError: {error.msg}") from error
+    except Exception as error:  # a user's own code: anything may go wrong while it is imported
+        line = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        raise RewardError(f"{path}:{line[-1]}: {type(error).__name__}: {error}") from error
     return module
 
 

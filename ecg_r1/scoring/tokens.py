@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -24,6 +24,7 @@ from ecg_r1.scoring.lexicon import (
     UNITS,
 )
 from ecg_r1.scoring.numerals import DIGITS, FURTHER, HAN, NUMBER_WORDS, from_digits, from_han, from_words
+from ecg_r1.scoring.wordings import Alternatives, Wordings
 
 SMALLEST_WORD = 13.0  # "one of two leads" quotes nothing; a smaller number in words needs its unit
 
@@ -43,53 +44,19 @@ class Token:
     taken: bool = False  # a name that has its quantity, a number that is part of an earlier one
 
 
-class _Wordings:
-    """Wordings that one pattern looks for at once. kinds: by the group that matched, (kind of token, entity)."""
-
-    def __init__(self, entries: Iterable[tuple[str, str, str]], end: str = "(?![a-z])") -> None:
-        grouped: dict[tuple[str, str], list[str]] = {}
-        for kind, key, wording in entries:
-            grouped.setdefault((kind, key), []).append(wording)
-        self.kinds = [("", ""), *grouped]
-        patterns = [f"(?:{'|'.join(wordings)}){end}" for wordings in grouped.values()]
-        self.any = "|".join(patterns)
-        self.match = re.compile("|".join(f"({pattern})" for pattern in patterns)).match
-
-
-def _entries() -> Iterator[tuple[str, str, str]]:
-    """(kind, entity, wording) of every English entry, in the order they are tried."""
+def _entries() -> Iterator[tuple[str, str]]:
+    """(meaning, wording) of every English entry, in the order they are tried; a name means its entity."""
     for key, wordings in NAMES.items():
-        yield from (("name", key, wording) for wording in wordings)
-    yield from (("absent", "", wording) for wording in ABSENT)
-    yield from (("lead", "", wording) for wording in LEADS)
+        yield from ((key, wording) for wording in wordings)
+    yield from (("absent", wording) for wording in ABSENT)
+    yield from (("lead", wording) for wording in LEADS)
     for kind, wordings in ASIDES.items():
-        yield from ((kind, "", wording) for wording in wordings)
-    yield from (("words", "", word + FURTHER) for word in NUMBER_WORDS)
+        yield from ((kind, wording) for wording in wordings)
+    yield from (("words", word + FURTHER) for word in NUMBER_WORDS)
 
 
-def first_word(wording: str) -> str:
-    """The word that a wording begins with; what it must follow is set aside."""
-    found = re.match(r"(?:\(\?<[=!][^)]*\))*([a-z]+)", wording)
-    assert found is not None, wording
-    return found[1]
-
-
-def _by_first_word() -> dict[str, _Wordings]:
-    table: dict[str, list[tuple[str, str, str]]] = {}
-    for entry in _entries():
-        table.setdefault(first_word(entry[2]), []).append(entry)
-    return {word: _Wordings(entries) for word, entries in table.items()}
-
-
-_WORDS = _by_first_word()
-_HAN = _Wordings(
-    [
-        *(("name", key, pattern) for key, pattern in HAN_NAMES.items()),
-        ("absent", "", HAN_ABSENT),
-        *((kind, "", pattern) for kind, pattern in HAN_ASIDES.items()),
-    ],
-    end="",
-)
+_WORDS = Wordings(_entries())
+_HAN = Alternatives([*HAN_NAMES.items(), ("absent", HAN_ABSENT), *HAN_ASIDES.items()], end="")
 _UNIT = rf"(?: ?-? ?(?P<unit>{'|'.join(pattern for pattern, _, _ in UNITS)})(?![a-z0-9]))?"
 _UNIT_AFTER = re.compile(_UNIT)
 _LEXEME = re.compile(
@@ -112,25 +79,25 @@ def tokens(text: str, start: int, end: int, most: int) -> tuple[list[Token], lis
         group, b = m.lastgroup, m.end()
         if group in ("word", "han"):
             wordings = _WORDS.get(m.group()) if group == "word" else _HAN
-            inner = wordings.match(text, a, end) if wordings else None
-            if wordings is None or inner is None:
+            inner = wordings.at(text, a, end) if wordings else None
+            if inner is None:
                 continue
-            (kind, key), b = wordings.kinds[inner.lastindex or 0], inner.end()
-            if kind == "name":
+            meaning, b = inner
+            if meaning in NAMES:
                 if "0" <= text[a - 1 : a] <= "9":
                     continue
                 last_name = b
-                found += [Token("name", a, b, part) for part in TOGETHER.get(key, (key,))]
-            elif kind == "words":
+                found += [Token("name", a, b, part) for part in TOGETHER.get(meaning, (meaning,))]
+            elif meaning == "words":
                 unit = _UNIT_AFTER.match(text, b, end)
-                written, b = inner.group(), unit.end() if unit else b
+                written, b = text[a:b], unit.end() if unit else b
                 token = _number(text, a, b, from_words(written), unit["unit"] if unit else None)
                 if token.dimension or token.number >= SMALLEST_WORD or "point" in written:
                     found.append(token)
-            elif kind in ASIDES:
-                asides.append(Token(kind, a, b))
+            elif meaning in ASIDES:
+                asides.append(Token(meaning, a, b))
             else:
-                found.append(Token(kind, a, b, inner.group()))
+                found.append(Token(meaning, a, b, text[a:b]))
         elif group == "dash":
             found.append(Token("absent", a, b))
         elif m["sign"] or a == last_name or not "a" <= text[a - 1 : a] <= "z":  # not the 4 of "v4r"

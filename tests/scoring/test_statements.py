@@ -1,4 +1,11 @@
-"""Mentions of diagnoses, and whether they are asserted, denied or doubted."""
+"""Mentions of diagnoses, and whether they are asserted, denied or doubted.
+
+`mentions/` holds one phrasing a line, "reading | text"; a reading is a list of the names below with + for asserted, -
+for denied, ? for doubted. They were written before the parser was run on them and read exactly at first sight: 97 of
+117, 83 of 98, 82 of 99; what failed was mended by the grammar.
+"""
+
+from pathlib import Path
 
 import pytest
 
@@ -97,3 +104,31 @@ def test_a_mention_knows_where_it_stands() -> None:
 )
 def test_the_reach_of_a_cue(text: str, expected: list[tuple[str, str]]) -> None:
     assert [(m.name, m.polarity) for m in Completion.parse(text).statements] == expected
+
+
+SHORT = {
+    "AF": AF, "AFL": "atrial flutter", "SR": "sinus rhythm", "LBBB": LBBB, "RBBB": RBBB, "LVH": LVH, "IMI": IMI,
+    "AMI": "anterior myocardial infarction", "AVB1": AVB, "AVB2": "second-degree AV block",
+    "AVB3": "third-degree AV block", "NORM": "normal ECG", "SB": "sinus bradycardia", "ST": "sinus tachycardia",
+    "LQT": "long QT interval", "PVC": "ventricular premature complex", "MI": "myocardial infarction",
+    "ISCH": "myocardial ischemia", "WPW": "Wolff-Parkinson-White syndrome", "LAFB": "left anterior fascicular block",
+    "RVH": "right ventricular hypertrophy",
+}  # fmt: skip
+SIGNS = {"+": "asserted", "-": "negated", "?": "uncertain"}
+
+
+def phrasings() -> list[tuple[str, set[tuple[str, str]]]]:
+    """(text, {(name, polarity)}) of every line."""
+    rows = []
+    for file in sorted(Path(__file__).with_name("mentions").glob("*.txt")):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            reading, _, text = line.partition("| ")
+            rows.append((text, {(SHORT[each[:-1]], SIGNS[each[-1]]) for each in reading.split()}))
+    return rows
+
+
+@pytest.mark.parametrize(("text", "expected"), phrasings())
+def test_phrasing(text: str, expected: set[tuple[str, str]]) -> None:
+    names = {name for name, _ in expected}  # what else the text mentions is not asked here
+    found = {(m.name, m.polarity) for m in Completion.parse(text).statements if not expected or m.name in names}
+    assert found == expected

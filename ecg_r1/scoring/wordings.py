@@ -1,0 +1,52 @@
+"""Many wordings looked up by the word they begin with, so that a text is read in one pass however many there are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+WORD = re.compile(r"[a-z]++")
+
+
+def first_word(wording: str) -> str:
+    """The word that a wording (a pattern) begins with; what it must follow is set aside."""
+    found = re.match(r"(?:\(\?<[=!][^)]*\))*([a-z]+)", wording)
+    if found is None:
+        raise ValueError(f"{wording!r} begins with no word")
+    return found[1]
+
+
+class Alternatives:
+    """Wordings that one pattern looks for at once, each with what it means."""
+
+    def __init__(self, entries: Iterable[tuple[str, str]], end: str = "(?![a-z])") -> None:
+        grouped: dict[str, list[str]] = {}
+        for meaning, wording in entries:
+            grouped.setdefault(meaning, []).append(wording)
+        self.meanings = ["", *grouped]
+        patterns = [f"(?:{'|'.join(wordings)}){end}" for wordings in grouped.values()]
+        self.any = "|".join(patterns)
+        self._match = re.compile("|".join(f"({pattern})" for pattern in patterns)).match
+
+    def at(self, text: str, start: int, end: int) -> tuple[str, int] | None:
+        """(meaning, end) of the first wording, in the order given, that stands at `start` of a lower-case text."""
+        found = self._match(text, start, end)
+        return None if found is None else (self.meanings[found.lastindex or 0], found.end())
+
+
+class Wordings(dict[str, Alternatives]):
+    """Wordings by their first word. Where several begin at one place the first counts: a longer one is given before."""
+
+    def __init__(self, entries: Iterable[tuple[str, str]]) -> None:
+        grouped: dict[str, list[tuple[str, str]]] = {}
+        for entry in entries:
+            grouped.setdefault(first_word(entry[1]), []).append(entry)
+        super().__init__((word, Alternatives(group)) for word, group in grouped.items())
+
+    def scan(self, text: str, start: int, end: int) -> Iterator[tuple[str, int, int]]:
+        """(meaning, start, end) of each wording in text[start:end], none inside another."""
+        at = start
+        for m in WORD.finditer(text, start, end):
+            if m.start() >= at and (entries := self.get(m.group())) and (found := entries.at(text, m.start(), end)):
+                meaning, at = found
+                yield meaning, m.start(), at
