@@ -34,7 +34,7 @@ def generations(folder, prompts, ranks=1, **environment):
         command, capture_output=True, text=True, timeout=500, check=False, env=os.environ | environment
     )
     assert run.returncode == 0, run.stderr[-3000:]
-    return json.loads(next(line for line in run.stdout.splitlines() if line.startswith("{")))
+    return json.loads(next(line for line in run.stdout.splitlines() if line.startswith("{")))  # DeepSpeed prints too
 
 
 @pytest.fixture(scope="module")

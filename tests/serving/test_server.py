@@ -18,6 +18,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("vllm", reason="vLLM is not installed: pip install '.[cpu]' or '.[gpu]'")
 
+from peft import LoraConfig, get_peft_model
 from PIL import Image
 
 from ecg_r1.ecg.record import read_record, write_record
@@ -45,12 +46,28 @@ def model(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def server(model, tmp_path_factory):
+def adapter(model, tmp_path_factory):
+    """A LoRA of the language model that changes its answers, and the model with it."""
+    folder = tmp_path_factory.mktemp("adapter")
+    base, _ = load_model(str(model[0]))
+    adapted = get_peft_model(base, LoraConfig(r=8, target_modules=r"model\.language_model\..*_proj")).eval()
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for name, parameter in adapted.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.05)
+    adapted.save_pretrained(folder)
+    return folder, adapted
+
+
+@pytest.fixture(scope="module")
+def server(model, adapter, tmp_path_factory):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log = tmp_path_factory.mktemp("log") / "server.log"
     command = ["-m", "ecg_r1.cli", "serve", model[0], "--port", port, "--served-model-name", "gem"]
+    command += ["--enable-lora", "--max-lora-rank", 8, "--lora-modules", f"adapter={adapter[0]}"]
     with log.open("w") as out:
         process = subprocess.Popen([sys.executable, *map(str, command)], stdout=out, stderr=out, env=os.environ)
     url = f"http://127.0.0.1:{port}"
@@ -79,7 +96,7 @@ def ask(url, body, path="/v1/chat/completions", **headers):
 
 
 def body(message, **more):
-    return {"model": "gem", "messages": [message], "temperature": 0, "max_tokens": TOKENS, **more}
+    return {"model": "gem", "messages": [message], "temperature": 0, "max_tokens": TOKENS} | more
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +129,17 @@ def test_openais_client_streams_it(server, model, records):
     )
     text = "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
     assert text == processor.tokenizer.decode(here.token_ids, skip_special_tokens=True)
+
+
+def test_an_adapter_is_asked_by_its_name(server, model, adapter, records):
+    _, hf, processor = model
+    prompt = prompt_of(processor, records[:1], QUESTION)
+    message = user_message(QUESTION, records[:1], prompt.pages)
+    ((with_it,),) = HFEngine(adapter[1], processor).generate([prompt], temperature=0.0, max_tokens=TOKENS)
+    ((without,),) = HFEngine(hf, processor).generate([prompt], temperature=0.0, max_tokens=TOKENS)
+    assert with_it.token_ids != without.token_ids
+    answer = ask(server, body(message, return_token_ids=True, model="adapter"))[1]
+    assert answer["choices"][0]["token_ids"] == with_it.token_ids
 
 
 @pytest.mark.parametrize("index", [0, 1])
