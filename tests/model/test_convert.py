@@ -13,11 +13,13 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from safetensors.torch import load_file, save_file
+from sentencepiece import SentencePieceProcessor
 from transformers import (
     AutoModelForImageTextToText,
     AutoProcessor,
     CLIPVisionConfig,
     CLIPVisionModel,
+    LlamaTokenizer,
     Qwen3Config,
     Qwen3ForCausalLM,
 )
@@ -213,8 +215,14 @@ def test_the_preprocessing_is_asked_for_and_saved(tmp_path):
     assert ours.feature_extractor.lead_order == theirs.feature_extractor.lead_order == "mimic"
 
 
-def test_wording_of_llava_v1(tmp_path):
+@pytest.mark.parametrize("fast", [False, True], ids=["tokenizer.model", "tokenizer.json"])
+def test_wording_of_llava_v1(tmp_path, fast):
+    """GEM's words and GEM's tokens: every stretch of text between special tokens is tokenised as if alone."""
     release.write_gem(tmp_path / "GEM")
+    encode = SentencePieceProcessor(str(tmp_path / "GEM" / "tokenizer.model")).encode
+    if fast:
+        LlamaTokenizer.from_pretrained(tmp_path / "GEM").save_pretrained(tmp_path / "GEM")
+        (tmp_path / "GEM" / "tokenizer.model").unlink()
     tokenizer = plan(tmp_path / "GEM").processor.tokenizer
     turns = [
         {"role": "user", "content": "<ecg><image>\nRate?"},
@@ -222,7 +230,9 @@ def test_wording_of_llava_v1(tmp_path):
         {"role": "user", "content": "PR?"},
     ]
     said = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-    assert said == (f"<s>{release.SYSTEM} USER: <ecg><image>\nRate? ASSISTANT: 60 bpm.</s>USER: PR? ASSISTANT:")
+    first, second, third = f"{release.SYSTEM} USER: ", "\nRate? ASSISTANT: 60 bpm.", "USER: PR? ASSISTANT:"
+    assert said == f"<s>{first}<ecg><image>{second}</s>{third}"
+    assert tokenizer(said)["input_ids"] == [1, *encode(first), 400, 401, *encode(second), 2, *encode(third)]
 
 
 # -- what does not fit

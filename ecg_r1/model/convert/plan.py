@@ -96,7 +96,7 @@ def plan(
             raise CheckpointError(f"{source}: holds no vision tower; name its CLIP's folder with --vision-tower")
         taken.take(vision_tower, names.CLIP)
     tower = _tower(taken, source, ecg_tower)
-    tokenizer = tokenizer_of(source, llava=llava)
+    tokenizer = tokenizer_of(source, llava_llama=llava and language.model_type == "llama")
     config = _config(tower, clip, language, tokenizer, taken)
     config.vision_feature_layer = feature_layer(values, source)
     if config.tie_word_embeddings and "lm_head.weight" in taken.used:

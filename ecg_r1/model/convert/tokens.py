@@ -14,31 +14,29 @@ from ..weights import CheckpointError
 FILES = ("tokenizer.model", "tokenizer.json", "vocab.json")
 
 
-def tokenizer_of(folder: Path, *, llava: bool) -> PreTrainedTokenizerBase:
+def tokenizer_of(folder: Path, *, llava_llama: bool) -> PreTrainedTokenizerBase:
     """The tokenizer of a checkpoint's folder with `<ecg>` and `<image>`, and a chat template.
+
+    Args:
+        llava_llama: LLaVA around a Llama, as GEM is: its wording is `llava_v1`. Others keep theirs, if they have any.
 
     Raises:
         CheckpointError: the folder has no tokenizer.
     """
     if not any((folder / name).is_file() for name in FILES):
         raise CheckpointError(f"{folder}: no tokenizer ({', '.join(FILES)}); fetch it beside the weights")
-    if llava and (folder / "tokenizer.model").is_file():
-        tokenizer = _sentencepiece(folder)
-    else:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    tags = [
-        AddedToken(tag, special=True, normalized=False) for tag in (GEMProcessor.ecg_token, GEMProcessor.image_token)
-    ]
-    tokenizer.add_tokens(tags, special_tokens=True)
+    tokenizer = _as_llava(folder) if llava_llama else AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    tags = (GEMProcessor.ecg_token, GEMProcessor.image_token)
+    tokenizer.add_tokens([AddedToken(tag, special=True, normalized=False) for tag in tags], special_tokens=True)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.unk_token or tokenizer.eos_token  # GEM pads with <unk>
-    if llava or tokenizer.chat_template is None:
+    if llava_llama or tokenizer.chat_template is None:
         tokenizer.chat_template = LLAVA_V1_TEMPLATE
     tokenizer.padding_side = "left"
     return tokenizer
 
 
-def _sentencepiece(folder: Path) -> PreTrainedTokenizerFast:
+def _as_llava(folder: Path) -> PreTrainedTokenizerFast:
     """Llama's tokenizer as LLaVA calls it: the text before and the text after `<image>` each begin with "▁".
 
     transformers writes that "▁" after a special token only in `legacy` mode, and forgets the mode when it saves a
