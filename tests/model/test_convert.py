@@ -5,13 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import gem_release as release
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+import gem_release as release
 from safetensors.torch import load_file, save_file
 from sentencepiece import SentencePieceProcessor
 from transformers import (

@@ -4,14 +4,15 @@ ECG tower and projectors are full size (768 wide and 12 deep; 768 -> 1024 -> 409
 677 - 101 = 576 patches at two layers, the language model its width at one layer.
 """
 
-import gem_reference as reference
-import gem_release as release
 import numpy as np
 import pytest
-import sentencepiece
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
+
+import gem_reference as reference
+import gem_release as release
+import sentencepiece
 
 from ecg_r1.model.checkpoint import load_model
 from ecg_r1.model.convert.plan import plan
