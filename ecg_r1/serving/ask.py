@@ -86,12 +86,9 @@ def ask(
 
 def prompt_of(processor: GEMProcessor, records: Sequence[ECGRecord], question: str) -> Prompt:
     """Each record with its page, then the question, in the checkpoint's chat template."""
-    content = f"{processor.ecg_token}{processor.image_token}" * len(records) + f"\n{question}"
-    text = processor.tokenizer.apply_chat_template(
-        [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
-    )
+    text = processor.prompt(question, ecgs=len(records), images=len(records))
     ids = processor.tokenizer(processor.expand(text), add_special_tokens=False)["input_ids"]
-    size = processor.image_processor.size["height"]
+    size = processor.image_processor.crop_size["height"]
     return Prompt(ids, [record.signal for record in records], [render(record, size=size) for record in records])
 
 
