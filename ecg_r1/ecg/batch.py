@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import islice
+from os.path import isdir, isfile
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ def listed(paths: Sequence[str | Path]) -> list[str]:
     """The records that the paths stand for, as given and without ending; a folder stands for all in it, if any."""
     names = []
     for path in map(Path, paths):
-        if path.is_dir():
+        if isdir(path):
             try:
                 names += [str(record) for record in find_records(path)]
             except RecordError:
@@ -54,9 +55,7 @@ def measure_paths(
 def _measure_one(path: str, *, method: str, plots: Path | None) -> dict[str, Any]:
     try:
         # "x.mat" may be given as "x": a raw CPSC file is found by its ending
-        record = read_record(
-            path if Path(path + ".hea").is_file() or not Path(path + ".mat").is_file() else path + ".mat"
-        )
+        record = read_record(path if isfile(path + ".hea") or not isfile(path + ".mat") else path + ".mat")
     except RecordError as error:
         return {"record": path, "error": str(error)}
     if plots is not None:

@@ -6,14 +6,18 @@ import struct
 import zlib
 from pathlib import Path
 from tokenize import TokenError
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .leads import LEADS
-from .raw import RawRecord
-from .wfdb_header import RecordError
+from .raw import RawRecord, RecordError, size_of
+
+if TYPE_CHECKING:
+    import h5py
 
 LARGEST = 64 << 20  # bytes of a .mat or .npy file, also once decompressed: an hour of 12 leads at 500 Hz
+MOST_EXAMS = 5_000_000  # in one HDF5 file; CODE-15% has 20,000
 SECONDS = 12.0  # read of a longer recording
 # What SciPy raises on damaged MAT-files, beside its own MatReadError.
 _MAT_ERRORS = (
@@ -45,9 +49,9 @@ def read_cpsc(path: Path) -> RawRecord:
 
 def _refuse_bombs(path: Path) -> None:
     """A compressed element is opened as far as `LARGEST` before SciPy opens it altogether."""
+    if size_of(path) > LARGEST:
+        raise RecordError(f"{path}: larger than {LARGEST >> 20} MiB")
     try:
-        if path.stat().st_size > LARGEST:
-            raise RecordError(f"{path}: larger than {LARGEST >> 20} MiB")
         content = path.read_bytes()
     except OSError as error:
         raise RecordError(f"{path}: {error.strerror or error}") from None
@@ -76,9 +80,10 @@ def read_hdf5(path: Path) -> RawRecord:
     import h5py
 
     file, exam = _exam(path)
+    size_of(file)
     try:
         with h5py.File(file, "r") as exams:
-            tracings, ids = exams["tracings"], np.asarray(exams["exam_id"])
+            tracings, ids = _dataset(exams, "tracings"), _exam_ids(exams)
             if tracings.ndim != 3 or tracings.shape[2] != 12 or tracings.shape[0] != len(ids):
                 raise RecordError(f"{file}: tracings of shape {tracings.shape}; (exams, samples, 12) are read")
             if exam is None and len(ids) != 1:
@@ -103,11 +108,37 @@ def exams(file: Path) -> list[Path]:
     """`file#ID` for each exam of a CODE-15% file."""
     import h5py
 
+    size_of(file)
     try:
         with h5py.File(file, "r") as content:
-            return [file.with_name(f"{file.name}#{int(i)}") for i in np.asarray(content["exam_id"])]
+            return [file.with_name(f"{file.name}#{int(i)}") for i in _exam_ids(content)]
     except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise RecordError(f"{file}: not a CODE-15% file ({str(error)[:80]})") from None
+
+
+def _dataset(content: h5py.File, name: str) -> h5py.Dataset:
+    """A dataset whose samples lie in this very file, in chunks of bounded size.
+
+    Raises:
+        ValueError: it is none; the message says why.
+    """
+    import h5py
+
+    if not isinstance(content.get(name, getlink=True), h5py.HardLink):
+        raise ValueError(f"no dataset {name}")
+    dataset = content[name]
+    if dataset.external or dataset.is_virtual:
+        raise ValueError(f"{name} lies in other files")
+    if np.prod(dataset.chunks or (1,), dtype=float) * dataset.dtype.itemsize > LARGEST:
+        raise ValueError(f"{name} is in chunks larger than {LARGEST >> 20} MiB")
+    return dataset
+
+
+def _exam_ids(content: h5py.File) -> np.ndarray:
+    ids = _dataset(content, "exam_id")
+    if ids.ndim != 1 or ids.dtype.kind not in "iu" or len(ids) > MOST_EXAMS:
+        raise ValueError(f"exam_id of shape {ids.shape} and type {ids.dtype}")
+    return np.asarray(ids)
 
 
 def _exam(path: Path) -> tuple[Path, int | None]:
@@ -123,6 +154,7 @@ def read_numpy(path: Path) -> RawRecord:
     Raises:
         RecordError: not such an array.
     """
+    size_of(path)
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError, SyntaxError, TypeError, OverflowError, MemoryError, TokenError) as error:

@@ -1,10 +1,18 @@
-"""RawRecord: what a file holds, before leads, units, rate and length are made canonical."""
+"""RawRecord: what a file holds, before leads, units, rate and length are made canonical; or a RecordError."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from stat import S_ISREG
 
 import numpy as np
+
+from ecg_r1.errors import UserError
+
+
+class RecordError(UserError):
+    """A record cannot be read. The message names the file and what is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -22,3 +30,20 @@ class RawRecord:
     comments: tuple[str, ...] = ()
     source: str | None = None
     warnings: tuple[str, ...] = ()
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file.
+
+    Raises:
+        RecordError: there is none, or it is a folder, a pipe or a device, which might never end.
+    """
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise RecordError(f"{path}: {error.strerror}") from None
+    except ValueError as error:  # a NUL in the name
+        raise RecordError(f"{str(path)!r}: {error}") from None
+    if not S_ISREG(status.st_mode):
+        raise RecordError(f"{path}: not a regular file")
+    return status.st_size

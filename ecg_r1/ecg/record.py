@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from os.path import isdir, isfile  # pathlib's raise where a name is too long
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,8 @@ from .diagnosis import vocabulary
 from .leads import LEADS, canonical_lead, derive_limb_leads
 from .other_files import exams, read_cpsc, read_hdf5, read_numpy
 from .quality import notes
-from .raw import RawRecord
+from .raw import RawRecord, RecordError
 from .wfdb_files import read_wfdb, write_wfdb
-from .wfdb_header import RecordError
 
 __all__ = [
     "LEADS",
@@ -70,7 +70,7 @@ def read_record(path: str | Path) -> ECGRecord:
         RecordError: missing, truncated, malformed, or without any standard lead.
     """
     path = Path(path)
-    if path.is_dir() and not path.with_name(path.name + ".hea").is_file():
+    if not path.name or (isdir(path) and not isfile(f"{path}.hea")):
         raise RecordError(f"{path}: a folder without records")
     reader = _reader(path)
     if reader is not None:
@@ -83,7 +83,7 @@ def read_record(path: str | Path) -> ECGRecord:
 def _reader(path: Path) -> Callable[[Path], RawRecord] | None:
     """The reader of a file that is not WFDB's; None for WFDB, whose `.mat` files have a header beside them."""
     ending = Path(path.name.partition("#")[0]).suffix.lower()
-    return None if path.with_suffix(".hea").is_file() else READERS.get(ending)
+    return None if isfile(path.with_suffix(".hea")) else READERS.get(ending)
 
 
 def find_records(folder: str | Path) -> list[Path]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .raw import RawRecord
-from .wfdb_header import Header, RecordError, SignalLine, read_header
+from .raw import RawRecord, RecordError, size_of
+from .wfdb_header import Header, SignalLine, read_header
 
 WINDOW = 12.0  # seconds decoded of a longer recording
 # What wfdb raises on damaged files; its HeaderSyntaxError is a ValueError.
@@ -52,13 +52,13 @@ def _read_format_16(header: Header, path: Path, wanted: int) -> tuple[np.ndarray
     promised = header.samples
     for file, lines in _by_file(header).items():
         signal_path = path.parent / file
+        held = max(0, size_of(signal_path) - lines[0].offset_bytes) // (2 * len(lines))
+        if promised is None:
+            promised, wanted = held, min(held, wanted)
+        if held < promised:
+            raise RecordError(f"{signal_path}: truncated: {held} of {promised} samples")
         try:
             with signal_path.open("rb") as stream:
-                held = max(0, signal_path.stat().st_size - lines[0].offset_bytes) // (2 * len(lines))
-                if promised is None:
-                    promised, wanted = held, min(held, wanted)
-                if held < promised:
-                    raise RecordError(f"{signal_path}: truncated: {held} of {promised} samples")
                 stream.seek(lines[0].offset_bytes)
                 block = np.frombuffer(stream.read(2 * len(lines) * wanted), "<i2")
         except OSError as error:
@@ -80,10 +80,9 @@ def _read_by_library(header: Header, path: Path, wanted: int) -> tuple[np.ndarra
 
     for file, lines in _by_file(header).items():
         signal_path = path.parent / file
-        if not signal_path.is_file():
-            raise RecordError(f"{signal_path}: No such file or directory")
+        size = size_of(signal_path)
         bits = sum(BITS.get(line.format, 0) for line in lines)
-        if header.samples and signal_path.stat().st_size * 8 < header.samples * bits:
+        if header.samples and size * 8 < header.samples * bits:
             raise RecordError(f"{signal_path}: truncated: not room for {header.samples} samples")
     try:
         record = wfdb.rdrecord(str(path), sampto=wanted)

@@ -9,15 +9,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecg_r1.errors import UserError
+from .raw import RecordError, size_of
 
 HEADER_BYTES = 1 << 20
 MAX_SIGNALS = 64
 MAX_SAMPLES = 500_000_000  # a channel; a week at 800 Hz
-
-
-class RecordError(UserError):
-    """A record cannot be read. The message names the file and what is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -85,14 +81,12 @@ def read_header(path: Path) -> Header:
 
 
 def _lines(path: Path) -> list[str]:
+    if size_of(path) > HEADER_BYTES:
+        raise RecordError(f"{path}: larger than {HEADER_BYTES} bytes; not a header")
     try:
-        with path.open("rb") as file:
-            raw = file.read(HEADER_BYTES + 1)
+        return path.read_bytes().decode("utf-8", errors="replace").splitlines()
     except OSError as error:
         raise RecordError(f"{path}: {error.strerror or error}") from None
-    if len(raw) > HEADER_BYTES:
-        raise RecordError(f"{path}: larger than {HEADER_BYTES} bytes; not a header")
-    return raw.decode("utf-8", errors="replace").splitlines()
 
 
 def _signal_line(line: str, path: Path) -> SignalLine:

@@ -1,6 +1,7 @@
 """Whatever a file holds, reading it ends soon, in a record or in a RecordError that names it."""
 
 import io
+import os
 import time
 import zlib
 
@@ -72,6 +73,46 @@ def test_a_compressed_mat_file_is_not_opened_without_limit(tmp_path):
     (tmp_path / "x.mat").write_bytes(head + (15).to_bytes(4, "little") + len(bomb).to_bytes(4, "little") + bomb)
     with pytest.raises(RecordError, match="once decompressed"):
         read_record(tmp_path / "x.mat")
+
+
+def _huge(file):
+    file.create_dataset("tracings", (10**9, 4096, 12), "f4", chunks=(1, 4096, 12))
+    file.create_dataset("exam_id", (10**9,), "i8", chunks=(1000,))
+
+
+def _in_huge_chunks(file):
+    file.create_dataset("tracings", (1, 10**9, 12), "f4", chunks=(1, 3 * 10**6, 12), compression="gzip")
+    file["exam_id"] = np.array([1])
+
+
+def _elsewhere(file):
+    file.create_dataset("tracings", (1, 16, 12), "i1", external=[("/etc/passwd", 0, 192)])
+    file["exam_id"] = np.array([1])
+
+
+@pytest.mark.parametrize(
+    ("fill", "message"),
+    [(_huge, "exam_id of shape"), (_in_huge_chunks, "in chunks larger"), (_elsewhere, "lies in other files")],
+)
+def test_hostile_hdf5_files_are_refused_unread(tmp_path, fill, message):
+    h5py = pytest.importorskip("h5py", reason="HDF5 records need h5py")
+    with h5py.File(tmp_path / "x.hdf5", "w") as file:
+        fill(file)
+    with pytest.raises(RecordError, match=message):
+        read_record(tmp_path / "x.hdf5")
+
+
+@pytest.mark.parametrize("ending", [".hea", ".npy", ".mat", ".hdf5"])
+def test_pipes_are_not_waited_for(tmp_path, ending):
+    os.mkfifo(tmp_path / f"x{ending}")
+    with pytest.raises(RecordError, match="not a regular file"):
+        read_record(tmp_path / f"x{ending}")
+
+
+@pytest.mark.parametrize("path", ["", ".", "a\0b", "x" * 5000])
+def test_paths_that_no_file_can_have(path):
+    with pytest.raises(RecordError):
+        read_record(path)
 
 
 def test_pickled_arrays_are_refused(tmp_path):
