@@ -7,6 +7,7 @@ vLLM's. The only file that knows vLLM's renderer.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -33,7 +34,7 @@ class GEMRenderer(HfRenderer):
         return _with_ecgs(super().render_messages(messages, _as_text(params)), ecgs)
 
     async def render_messages_async(self, messages: Any, params: Any) -> Any:
-        messages, ecgs = without_ecgs(messages)
+        messages, ecgs = await asyncio.to_thread(without_ecgs, messages)  # reading takes tens of milliseconds
         return _with_ecgs(await super().render_messages_async(messages, _as_text(params)), ecgs)
 
     def process_for_engine(self, prompt: Any, *args: Any, **kwargs: Any) -> Any:

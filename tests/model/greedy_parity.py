@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from peft import LoraConfig, get_peft_model
+from vllm.exceptions import VLLMValidationError
 
 from ecg_r1.model.checkpoint import load_model, save
 from ecg_r1.model.engine import HFEngine, Prompt, VLLMEngine
@@ -50,6 +51,7 @@ def main(folder, count, ranks):
         return {"first": compare(first, engine.generate(asked, **GREEDY))}
     engine = VLLMEngine(folder, **OPTIONS)
     found = {"first": compare(first, engine.generate(asked, **GREEDY)), "encoded": count_encoded(engine, asked[0])}
+    found["refused"] = refused(engine, asked[0])
     torch.manual_seed(1)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -98,6 +100,17 @@ def count_encoded(engine, prompt):
         counts.append(sum(seen))
     handle.remove()
     return counts
+
+
+def refused(engine, prompt):
+    """What the engine says of prompts whose placeholders are not those of their media."""
+    said = []
+    for ecgs, pages in (([], prompt.pages), (prompt.ecgs * 2, prompt.pages), (prompt.ecgs, [])):
+        try:
+            engine.generate([Prompt(prompt.token_ids, ecgs, pages)], **GREEDY)
+        except VLLMValidationError as error:
+            said.append(str(error))
+    return said
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from transformers import Qwen3Config
 
 from ecg_r1.model.checkpoint import load_model, save
+from ecg_r1.model.engine import Prompt
 from ecg_r1.model.modeling import GEMForConditionalGeneration
 
 SCRIPT = Path(__file__).with_name("greedy_parity.py")
@@ -56,6 +57,19 @@ def test_the_update_and_the_adapter_matter(parity, state):
 
 def test_eight_completions_encode_an_ecg_once_and_another_ecg_beside_the_same_page_anew(parity):
     assert parity["encoded"] == [1, 2, 2]
+
+
+def test_a_prompt_whose_placeholders_are_not_those_of_its_media_is_refused(parity):
+    assert parity["refused"] == [
+        "the prompt has placeholders for 1 ecgs, and 0 are given",
+        "the prompt has placeholders for 1 ecgs, and 2 are given",
+        "the prompt has placeholders for 1 images, and 0 are given",
+    ]
+
+
+def test_a_prompt_without_tokens_is_refused():
+    with pytest.raises(ValueError, match="ask a question"):
+        Prompt([])
 
 
 @pytest.mark.slow
