@@ -164,7 +164,12 @@ class SFTRecipe(_Run):
 
 
 class GRPORecipe(_Run):
+    """shared_prefix: the policy reads a prompt once for its G completions, with the same result; see
+    `ecg_r1.train.shared_prefix`.
+    """
+
     stage: Literal["grpo"]
+    shared_prefix: bool = False
     rewards: list[Reward] = Field(min_length=1)
     reward_workers: RewardWorkers = RewardWorkers()
     credit: Literal["sequence", "claim"] = "sequence"
@@ -180,11 +185,21 @@ _STAGES: dict[str, type[BaseModel]] = {
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 reads `1e-4` as a string, which a learning rate must never become."""
+    """YAML 1.1 reads `1e-4` as a string, which a learning rate must never become, and `no` as false, where
+    transformers has an option of that name.
+    """
+
+    yaml_implicit_resolvers = {  # noqa: RUF012
+        letter: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+        for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(true|True|TRUE|false|False|FALSE)$"), list("tTfF")
 )
 
 

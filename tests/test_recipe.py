@@ -89,6 +89,12 @@ def test_a_learning_rate_is_a_number_however_it_is_written(tmp_path, text):
     assert read_recipe(path, [f"trainer.learning_rate={text}"]).trainer["learning_rate"] == 1e-4
 
 
+def test_no_is_a_word_and_false_is_not(tmp_path):
+    recipe = read_recipe(write(tmp_path / "r.yaml", SFT), ["trainer={save_strategy: no, log_completions: false}"])
+    assert recipe.trainer == {"save_strategy": "no", "log_completions": False}
+    assert read_recipe(write(tmp_path / "resolved.yaml", to_yaml(recipe))) == recipe
+
+
 def test_overrides_reach_into_sections_and_are_read_as_yaml(tmp_path):
     recipe = read_recipe(
         write(tmp_path / "r.yaml", GRPO),

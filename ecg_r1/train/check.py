@@ -56,7 +56,11 @@ def check(recipe: RunRecipe, path: str) -> Checked:
         if recipe.rollout.engine == "vllm":
             require_vllm()
         if recipe.credit == "claim":
-            check_whole_groups(arguments, path)
+            local = arguments.per_device_train_batch_size * arguments.steps_per_generation
+            check_whole_groups("credit: claim", "each process", local, arguments.num_generations, path)
+        if recipe.shared_prefix:
+            local = arguments.per_device_train_batch_size
+            check_whole_groups("shared_prefix", "each micro-batch", local, arguments.num_generations, path)
     return Checked(run, arguments, adapters, store, rewards)
 
 
@@ -79,16 +83,14 @@ def _check_model(recipe: RunRecipe, path: str) -> None:
         )
 
 
-def check_whole_groups(arguments: Any, path: str) -> None:
-    """TRL asks for whole groups over all processes; claims are compared within one.
+def check_whole_groups(option: str, where: str, completions: int, group: int, path: str) -> None:
+    """TRL asks for whole groups of completions over all processes and micro-batches, some options for more.
 
     Raises:
-        RecipeError: a group of completions would be split over processes.
+        RecipeError: a group would be split.
     """
-    local = arguments.per_device_train_batch_size * arguments.steps_per_generation
-    if local % arguments.num_generations:
+    if completions % group:
         raise RecipeError(
-            f"{path}: credit: claim needs whole groups in each process, but {local} completions a process are no "
-            f"multiple of num_generations={arguments.num_generations}; change per_device_train_batch_size or "
-            "steps_per_generation"
+            f"{path}: {option} needs whole groups in {where}, but its {completions} completions are no multiple of "
+            f"num_generations={group}; change per_device_train_batch_size"
         )

@@ -69,7 +69,7 @@ def _trainer(recipe: RunRecipe, checked: Checked, model: Any, processor: Any, wo
     reward_set = workers.enter_context(RewardSet(checked.rewards, recipe.reward_workers, media))
     return grpo_trainer(
         model, media, arguments, checked.adapters, callbacks,
-        reward_set=reward_set, credit=recipe.credit, rollout=rollout,
+        reward_set=reward_set, credit=recipe.credit, rollout=rollout, shared_prefix=recipe.shared_prefix,
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ trainer's private methods; `tests/train/test_trl_seams.py` pins them.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from .dropout import View, arrange
 from .media import WHOLE, DrawEachEpoch, Media
 from .rewards import RewardSet
 from .rollout import rollouts_through
+from .shared_prefix import SharedPrefix, groups_kept_together, use_branching_attention
 
 
 class _WithMedia:
@@ -60,15 +62,30 @@ class ECGGRPOTrainer(GRPOTrainer):
         media: signals and pages of the training split, as they are shown.
         reward_set: the rewards of the recipe; it keeps the scores of the last batch, with their evidence.
         credit: "sequence" (plain GRPO) or "claim".
+        shared_prefix: read each prompt once for its completions; `per_device_train_batch_size` is then a multiple of
+            `num_generations`.
         rollout: settings of `rollouts_through`, where `args.use_vllm`.
         kwargs: GRPOTrainer's.
     """
 
-    def __init__(self, *, media: Media, reward_set: RewardSet, credit: str, rollout: dict[str, Any], **kwargs: Any):
-        self.media, self.reward_set, self.credit = media, reward_set, credit
+    def __init__(
+        self,
+        *,
+        media: Media,
+        reward_set: RewardSet,
+        credit: str,
+        shared_prefix: bool,
+        rollout: dict[str, Any],
+        **kwargs: Any,
+    ):
+        self.media, self.reward_set, self.credit, self.shared_prefix = media, reward_set, credit, shared_prefix
         self._views: list[View] = []  # of the rows of the batch in hand
         with rollouts_through(media=media, **rollout):
             super().__init__(reward_funcs=reward_set.functions(), **kwargs)
+        if shared_prefix:
+            use_branching_attention(kwargs["model"].model.language_model)
+            if self.ref_model is not None:
+                use_branching_attention(self.accelerator.unwrap_model(self.ref_model).model.language_model)
 
     def _get_train_sampler(self, dataset: Dataset | None = None) -> Sampler:
         sampler = EachEpochSampler(super()._get_train_sampler(dataset))
@@ -114,7 +131,7 @@ class ECGGRPOTrainer(GRPOTrainer):
             self.reward_set.claims(),
             token_spans(sampled, texts, self.processing_class),
             length=ids.shape[1],
-            group=self.num_generations if self.model.training else self.num_generations_eval,
+            group=self._group,
             scale=self.scale_rewards,
         )
 
@@ -122,8 +139,22 @@ class ECGGRPOTrainer(GRPOTrainer):
         self._views = [self.media.view(index, moment) for index, moment in inputs["shown"].tolist()]
         return super()._compute_loss(model, inputs)
 
-    def _get_per_token_logps_and_entropies(self, model: Any, *args: Any, **kwargs: Any) -> tuple:
-        return super()._get_per_token_logps_and_entropies(_WithMedia(model, self.media, self._views), *args, **kwargs)
+    def _prepare_inputs(self, generation_batch: Any) -> Any:
+        with groups_kept_together(self._group) if self.shared_prefix else nullcontext():
+            return super()._prepare_inputs(generation_batch)
+
+    def _get_per_token_logps_and_entropies(
+        self, model: Any, input_ids: torch.Tensor, attention_mask: torch.Tensor, logits_to_keep: int, **kwargs: Any
+    ) -> tuple:
+        policy: Any = _WithMedia(model, self.media, self._views)
+        if self.shared_prefix:
+            policy.views = self._views[:: self._group]
+            policy = SharedPrefix(policy, self._group, logits_to_keep)
+        return super()._get_per_token_logps_and_entropies(policy, input_ids, attention_mask, logits_to_keep, **kwargs)
+
+    @property
+    def _group(self) -> int:
+        return self.num_generations if self.model.training else self.num_generations_eval
 
 
 def grpo_dataset(media: Media) -> Dataset:
@@ -147,12 +178,14 @@ def grpo_trainer(
     reward_set: RewardSet,
     credit: str,
     rollout: dict[str, Any],
+    shared_prefix: bool = False,
 ) -> ECGGRPOTrainer:
     config.remove_unused_columns = False
     return ECGGRPOTrainer(
         media=media,
         reward_set=reward_set,
         credit=credit,
+        shared_prefix=shared_prefix,
         rollout=rollout,
         model=model,
         args=config,

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -109,11 +108,13 @@ def test_a_reward_file_that_cannot_be_imported(split, tmp_path, first, expected)
         checked("grpo.yaml", split, tmp_path / "run", f"rewards=[{{name: '{tmp_path}/my_rewards.py:format'}}]")
 
 
-def test_whole_groups_are_asked_for_where_claims_are_compared_within_them():
-    two_processes = {"per_device_train_batch_size": 2, "steps_per_generation": 3, "num_generations": 4}
-    with pytest.raises(UserError, match="6 completions a process are no multiple of num_generations=4"):
-        check_whole_groups(SimpleNamespace(**two_processes), "grpo.yaml")
-    check_whole_groups(SimpleNamespace(**two_processes | {"steps_per_generation": 2}), "grpo.yaml")
+def test_whole_groups_are_asked_for_where_claims_are_compared_within_them(split, tmp_path):
+    with pytest.raises(UserError, match=r"g.yaml: credit: claim needs whole groups in each process, but its 6 compl"):
+        check_whole_groups("credit: claim", "each process", 6, 4, "g.yaml")
+    trainer = "trainer={num_generations: 4, per_device_train_batch_size: 2, gradient_accumulation_steps: 2}"
+    assert checked("grpo.yaml", split, tmp_path / "run", trainer)
+    with pytest.raises(UserError, match="shared_prefix needs whole groups in each micro-batch, but its 2 completions"):
+        checked("grpo.yaml", split, tmp_path / "run", trainer, "shared_prefix=true")
 
 
 def test_an_occupied_folder_is_found_by_a_dry_run_too(split, tmp_path):

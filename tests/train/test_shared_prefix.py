@@ -1,0 +1,144 @@
+"""Shared-prefix passes give the log-probs, loss and gradients of the plain ones, on TRL's own batches."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("trl")
+
+from peft import LoraConfig
+from trl import GRPOConfig
+
+from ecg_r1.corpus.store import RecordStore
+from ecg_r1.model.checkpoint import load_model
+from ecg_r1.recipe import Dropout, RewardWorkers
+from ecg_r1.scoring import load_reward
+from ecg_r1.train.dropout import NOTHING
+from ecg_r1.train.grpo import grpo_trainer
+from ecg_r1.train.media import Media
+from ecg_r1.train.rewards import RewardSet
+from ecg_r1.train.shared_prefix import SharedPrefix, groups_kept_together
+
+QUESTIONS = ["Read.", "What does this ECG show?", "Report the rate, the intervals and the rhythm.", "Diagnosis?"]
+GROUP = 3
+BATCH = {
+    "one micro-batch": {"per_device_train_batch_size": 12, "gradient_accumulation_steps": 1},
+    "micro-batches, twice": {"per_device_train_batch_size": 6, "gradient_accumulation_steps": 2, "num_iterations": 2},
+    "checkpointed": {
+        "per_device_train_batch_size": 12, "gradient_checkpointing": True,
+        "gradient_checkpointing_kwargs": {"use_reentrant": False},
+    },
+}  # fmt: skip
+
+
+def trainer_on(split, folder, batch, dropout, lora):
+    torch.manual_seed(0)
+    model, processor = load_model("tiny", texts=[*QUESTIONS, "normal ECG"])
+    store = RecordStore(split)
+    for example, question in zip(store.examples, QUESTIONS, strict=True):
+        example["question"] = question  # prompts of several lengths are padded on the left
+    config = GRPOConfig(
+        output_dir=str(folder), max_steps=2, num_generations=GROUP, max_completion_length=12, use_vllm=False,
+        report_to=[], bf16=False, learning_rate=1e-3, disable_tqdm=True, dataloader_pin_memory=False,
+        beta=0.1 if lora else 0.0, **BATCH[batch],
+    )  # fmt: skip
+    media = Media(store, processor, dropout, seed=1)
+    rewards = RewardSet([load_reward("length", {"limit": 6, "cache": 6})], RewardWorkers(workers=0), media)
+    peft = LoraConfig(r=2, target_modules=["q_proj", "v_proj"]) if lora else None
+    return grpo_trainer(
+        model, media, config, peft, [], reward_set=rewards, credit="sequence", rollout={}, shared_prefix=True
+    )
+
+
+def gradients(model):
+    return {name: p.grad.clone() for name, p in model.named_parameters() if p.requires_grad and p.grad is not None}
+
+
+HIDING = Dropout(leads=0.3, ecg=0.3, page=0.3)
+
+
+@pytest.mark.parametrize(
+    ("batch", "dropout", "lora"),
+    [("one micro-batch", NOTHING, True), ("micro-batches, twice", HIDING, False), ("checkpointed", NOTHING, False)],
+)
+def test_loss_and_gradients_equal_the_plain_pass(split, tmp_path, batch, dropout, lora):
+    trainer = trainer_on(split, tmp_path, batch, dropout, lora)
+    log_probs, loss_of = trainer._get_per_token_logps_and_entropies, trainer._compute_loss
+    compared = {"log-probs": 0, "old or reference": 0, "updates": 0}
+
+    def both_log_probs(model, ids, mask, keep, **kwargs):
+        scored = mask[:, -keep:].bool()
+        trainer.shared_prefix = False
+        plain = log_probs(model, ids, mask, keep, **kwargs)
+        trainer.shared_prefix = True
+        shared = log_probs(model, ids, mask, keep, **kwargs)
+        for a, b in zip(plain[:2], shared[:2], strict=True):  # log-probs, entropies
+            assert (a is None) == (b is None)
+            assert a is None or torch.allclose(a[scored], b[scored], rtol=0, atol=5e-6)
+        compared["log-probs" if torch.is_grad_enabled() else "old or reference"] += 1
+        return shared
+
+    def both_updates(model, inputs):
+        found = []
+        for shared in (False, True):
+            trainer.shared_prefix = shared
+            trainer._get_per_token_logps_and_entropies = log_probs
+            model.zero_grad()
+            loss = loss_of(model, inputs)
+            loss.backward()
+            found.append((loss.detach(), gradients(model)))
+        (plain, plain_grads), (again, grads) = found
+        assert torch.allclose(plain, again, rtol=1e-6, atol=1e-6)
+        assert plain_grads.keys() == grads.keys()
+        largest = max(float(grad.abs().max()) for grad in plain_grads.values())
+        assert largest > 0
+        for name, grad in plain_grads.items():
+            assert float((grad - grads[name]).abs().max()) <= 1e-6 * max(1.0, largest), name
+        compared["updates"] += 1
+        model.zero_grad()
+        trainer._get_per_token_logps_and_entropies = both_log_probs
+        return loss_of(model, inputs)
+
+    trainer._compute_loss = both_updates
+    trainer._get_per_token_logps_and_entropies = both_log_probs
+    trainer.train()
+    assert compared["updates"] == 2 * trainer.args.gradient_accumulation_steps
+    assert compared["log-probs"] == compared["updates"]
+    assert compared["old or reference"] >= (2 if lora else trainer.num_iterations // 2)
+
+
+def test_each_prompt_is_read_once(split, tmp_path):
+    trainer = trainer_on(split, tmp_path, "one micro-batch", NOTHING, lora=False)
+    shapes = []
+    trainer.model.model.register_forward_pre_hook(
+        lambda module, args, kwargs: shapes.append(kwargs["input_ids"].shape) if torch.is_grad_enabled() else None,
+        with_kwargs=True,
+    )
+    trainer.train()
+    assert [rows for rows, _ in shapes] == [4, 4]
+    processor = trainer.media.processor
+    texts = [processor.expand(prompt) for prompt in trainer.train_dataset["prompt"]]
+    prompt = max(len(ids) for ids in processor.tokenizer(texts, add_special_tokens=False)["input_ids"])
+    assert all((length - (prompt - 1)) % GROUP == 0 for _, length in shapes)
+
+
+def test_a_group_that_is_torn_apart_is_an_error():
+    rows = torch.tensor([[1, 2, 3], [1, 4, 3]])
+    with pytest.raises(ValueError, match="do not stand together in groups of 2"):
+        SharedPrefix(lambda **_: None, group=2, completion=1)(rows, torch.ones_like(rows), rows)
+
+
+def test_groups_are_shuffled_whole():
+    import trl.trainer.grpo_trainer as trl_grpo
+
+    original = trl_grpo.shuffle_sequence_dict
+    batch = {"row": torch.arange(24), "two": torch.arange(48).view(24, 2), "scalar": torch.tensor(3.0), "none": None}
+    with groups_kept_together(4):
+        shuffled = trl_grpo.shuffle_sequence_dict(batch)
+    assert trl_grpo.shuffle_sequence_dict is original
+    groups = shuffled["row"].view(-1, 4)
+    assert (groups % 4 == torch.arange(4)).all()
+    assert sorted(groups[:, 0].tolist()) == list(range(0, 24, 4))
+    assert groups[:, 0].tolist() != sorted(groups[:, 0].tolist())
+    assert torch.equal(shuffled["two"][:, 0], 2 * shuffled["row"])
+    assert shuffled["scalar"] == 3
+    assert shuffled["none"] is None
