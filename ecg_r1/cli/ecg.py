@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from ..errors import UserError
 
 app = typer.Typer()
 Workers = Annotated[int, typer.Option(min=0, help="Processes; 0: one for each core")]
@@ -35,7 +38,7 @@ COLUMNS = {
 
 @app.command()
 def measure(
-    paths: Annotated[list[Path], typer.Argument(help="Records, or folders of them")],
+    paths: Annotated[list[str], typer.Argument(help="Records, or folders of them")],
     jsonl: Annotated[bool, typer.Option("--jsonl", help="One JSON object a record, in input order")] = False,
     workers: Workers = 1,
     plot: Annotated[Path | None, typer.Option(help="A folder for a page of each record with its delineation")] = None,
@@ -45,14 +48,16 @@ def measure(
 
     records = listed(paths)
     measured = measure_paths(records, workers=workers, plots=plot)
-    rows = []
-    for row in measured if jsonl else _progress(measured, len(records)):
-        if jsonl:
-            typer.echo(json.dumps(row, ensure_ascii=False))
-        rows.append(row)
-    if not jsonl:
+    failed = False
+    if jsonl:
+        for row in measured:
+            failed |= "error" in row
+            typer.echo(json.dumps(row))
+    else:
+        rows = list(_progress(measured, len(records)))
+        failed = any("error" in row for row in rows)
         _print_table(rows)
-    raise typer.Exit(1 if any("error" in row for row in rows) else 0)
+    raise typer.Exit(1 if failed else 0)
 
 
 @app.command()
@@ -60,29 +65,43 @@ def render(
     record: Path,
     out: Annotated[Path, typer.Option("--out", "-o", help="The image; its ending says which kind")],
     layout: Annotated[Layout, typer.Option(help="Rows and columns of the leads")] = Layout.THREE_BY_FOUR,
+    size: Annotated[int | None, typer.Option(min=64, max=4096, help="Side of a square that holds the page")] = None,
+    spoil: Annotated[
+        int | None, typer.Option(min=0, help="A seed: as if photographed, with folds, shadows and blur")
+    ] = None,
 ) -> None:
     """Draw a record as a 12-lead page."""
     from PIL import Image
 
+    from ..ecg.artefacts import distort
     from ..ecg.record import read_record
     from ..ecg.render import render as draw
 
     if out.suffix.lower() not in Image.registered_extensions():
         raise typer.BadParameter(f"{out}: name it .png, .jpg or another kind of image")
-    Image.fromarray(draw(read_record(record), layout=layout.value)).save(out)
+    page = draw(read_record(record), layout=layout.value, size=size)
+    image = Image.fromarray(page if spoil is None else distort(page, seed=spoil))
+    try:
+        image.save(out)
+    except OSError as error:
+        raise UserError(f"{out}: {error.strerror or error}") from None
 
 
 @app.command()
 def simulate(
     n: Annotated[int, typer.Option("-n", min=1, help="How many records")],
     out: Annotated[Path, typer.Option("--out", "-o", help="A folder for the WFDB records and truth.csv")],
-    seed: Annotated[int, typer.Option(help="Record i depends on the seed and i alone")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Record i depends on the seed and i alone")] = 0,
+    diagnosis: Annotated[
+        list[str] | None,
+        typer.Option(help="One of the populations, or several joined by '; '; may be given repeatedly"),
+    ] = None,
     workers: Workers = 1,
 ) -> None:
     """Write simulated records whose intervals and diagnosis are known exactly."""
     from ..ecg.batch import simulate_to
 
-    for _ in _progress(simulate_to(out, n, seed=seed, workers=workers), n):
+    for _ in _progress(simulate_to(out, n, seed=seed, diagnoses=diagnosis, workers=workers), n):
         pass
     typer.echo(out / "truth.csv")
 
@@ -109,4 +128,5 @@ def _print_table(rows: Iterable[Mapping[str, Any]]) -> None:
         values = ["–" if row.get(name) is None else f"{row[name]:.0f}" for name in COLUMNS]
         reasons = dict.fromkeys(row.get("unmeasurable", {}).values())
         table.add_row(row["record"], *values, row.get("error") or "; ".join(reasons))
-    Console().print(table)
+    # A file or a pipe has no width of its own.
+    Console(width=None if sys.stdout.isatty() else 160).print(table)

@@ -4,33 +4,35 @@ from __future__ import annotations
 
 import csv
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import islice
-from os.path import isdir, isfile
+from os.path import basename, isdir, isfile, join, splitext
 from pathlib import Path
 from typing import Any
 
+from ecg_r1.errors import UserError
+
+from .heart import population
 from .measure import measure
 from .measurements import QUANTITIES
-from .record import WFDB_ENDINGS, RecordError, find_records, read_record, write_record
+from .record import READERS, WFDB_ENDINGS, RecordError, find_records, read_record, write_record
 from .simulate import simulate
 
 CHUNK = 16  # records a process takes at a time
 
 
 def listed(paths: Sequence[str | Path]) -> list[str]:
-    """The records that the paths stand for, as given and without ending; a folder stands for all in it, if any."""
+    """The records that the paths stand for, as given; a folder stands for all in it, if any."""
     names = []
-    for path in map(Path, paths):
-        if isdir(path):
-            try:
-                names += [str(record) for record in find_records(path)]
-            except RecordError:
-                names.append(str(path))  # reading it will say what is wrong
-        else:
-            names.append(str(path.with_suffix("") if path.suffix.lower() in WFDB_ENDINGS else path))
+    for path in map(str, paths):
+        try:
+            found = find_records(path) if isdir(path) else []
+        except RecordError:
+            found = []  # reading the folder will say what is wrong
+        names += [join(path, record.relative_to(path)) for record in found] or [path]
     return names
 
 
@@ -46,26 +48,57 @@ def measure_paths(
         paths: records or folders of them.
         workers: processes; 0 for one a core.
         plots: a folder for a page of each record with its delineation.
+
+    Raises:
+        UserError: `plots` cannot be written to.
     """
+    records = listed(paths)
     if plots is not None:
-        plots.mkdir(parents=True, exist_ok=True)
-    yield from _mapped(partial(_measure_one, method=method, plots=plots), listed(paths), workers)
+        _make_folder(plots)
+    jobs = list(zip(records, _pages(records, plots), strict=True))
+    yield from _mapped(partial(_measure_one, method=method), jobs, workers)
 
 
-def _measure_one(path: str, *, method: str, plots: Path | None) -> dict[str, Any]:
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: {error.strerror}") from None
+
+
+def _pages(records: Sequence[str], plots: Path | None) -> list[Path | None]:
+    """Where each record's page is drawn: under its own name, or under its whole path where several share the name."""
+    if plots is None:
+        return [None] * len(records)
+    names = [basename(_without_ending(record)) for record in records]
+    often = Counter(names)
+    return [
+        plots / f"{name if often[name] == 1 else _without_ending(record).strip('/').replace('/', '_')}.png"
+        for record, name in zip(records, names, strict=True)
+    ]
+
+
+def _without_ending(path: str) -> str:
+    root, ending = splitext(path)
+    return root if ending.lower() in (*WFDB_ENDINGS, *READERS) else path
+
+
+def _measure_one(job: tuple[str, Path | None], *, method: str) -> dict[str, Any]:
+    path, page = job
+    name = _without_ending(path)
     try:
         # "x.mat" may be given as "x": a raw CPSC file is found by its ending
-        record = read_record(path if isfile(path + ".hea") or not isfile(path + ".mat") else path + ".mat")
+        record = read_record(path + ".mat" if not isfile(path + ".hea") and isfile(path + ".mat") else path)
     except RecordError as error:
-        return {"record": path, "error": str(error)}
-    if plots is not None:
+        return {"record": name, "error": str(error)}
+    if page is not None:
         from PIL import Image
 
         from .annotate import annotate
 
-        Image.fromarray(annotate(record)).save(plots / f"{record.record_id}.png")
+        Image.fromarray(annotate(record)).save(page)
     found = measure(record, method=method).to_json()
-    return {"record": path, **{name: found[name] for name in (*QUANTITIES, "unmeasurable")}}
+    return {"record": name, **{quantity: found[quantity] for quantity in (*QUANTITIES, "unmeasurable")}}
 
 
 def simulate_to(
@@ -74,10 +107,12 @@ def simulate_to(
     """Writes simulated records as WFDB, then `truth.csv`; yields each record's path once it is written.
 
     Raises:
-        UnknownDiagnosis: there is no population of that name.
+        UserError: there is no such population, or `folder` cannot be written to.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    for name in diagnoses or ():
+        population(name)
+    _make_folder(folder)
     starts = range(0, n, CHUNK)
     write = partial(_write_some, folder=folder, n=n, seed=seed, diagnoses=tuple(diagnoses) if diagnoses else None)
     with (folder / "truth.csv").open("w", newline="", encoding="utf-8") as file:

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from ecg_r1.errors import UserError
+
 from .diagnosis import UnknownDiagnosis, vocabulary
 
 # Rows: I, II, V1 … V6; columns: x, y, z. The other four leads follow from I and II.
@@ -208,7 +210,7 @@ def population(diagnosis: str) -> Population:
 
     Raises:
         UnknownDiagnosis: there is none of that name.
-        ValueError: two that want the same interval or the ventricles otherwise.
+        UserError: two that want the same interval or the ventricles otherwise.
     """
     ranges: dict[str, Any] = {}
     owned: set[str] = set()
@@ -222,7 +224,7 @@ def population(diagnosis: str) -> Population:
         field = _OF_CRITERION.get(criterion.split()[0]) if criterion else None
         if field in owned or (ventricles is not narrow and own.ventricles is not narrow):
             wanted = field if field in owned else "ventricles"
-            raise ValueError(f"{diagnosis!r} cannot be simulated: two of them want their own {wanted}")
+            raise UserError(f"{diagnosis!r} cannot be simulated: two of them want their own {wanted}")
         wishes = {f.name: getattr(own.rhythm, f.name) for f in fields(Rhythm)}
         ranges |= {f: wish for f, wish in wishes.items() if wish != getattr(Rhythm, f) and f not in owned}
         owned |= {field} if field else set()

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ecg_r1.errors import UserError
+
 from .beats import rr_intervals
 from .heart import DOWER, POPULATIONS, Beat, Population, Wave, p_wave, population, ventricular_ectopic
 from .leads import LEADS, derive_limb_leads
@@ -42,7 +44,7 @@ def simulate(n: int, *, seed: int, diagnoses: Sequence[str] | None = None, start
 
     Raises:
         UnknownDiagnosis: there is no population of that name.
-        ValueError: diagnoses that exclude each other.
+        UserError: diagnoses that exclude each other.
     """
     drawn = [(tuple(part.strip() for part in name.split(";")), population(name)) for name in diagnoses or DIAGNOSES]
     for i in range(start, start + n):
@@ -91,7 +93,7 @@ def _draw_beat(population: Population, rng: np.random.Generator) -> tuple[Beat, 
     """One population's beat and its RR (ms), drawn anew until the P wave finds room after the T wave.
 
     Raises:
-        ValueError: it never does.
+        UserError: it never does.
     """
     rhythm = population.rhythm
     for _ in range(DRAWS):
@@ -103,7 +105,7 @@ def _draw_beat(population: Population, rng: np.random.Generator) -> tuple[Beat, 
             return Beat(pr=None, p=None, qrs=qrs, qt=min(qt, 0.75 * rr)), rr
         if pr + qt + 30 < rr and qt < AFTER - 20:
             return Beat(pr=pr, p=p, qrs=qrs, qt=qt), rr
-    raise ValueError("cannot be simulated: at this rate, the P wave has no room after the T wave")
+    raise UserError("cannot be simulated: at this rate, the P wave has no room after the T wave")
 
 
 def _draw_onsets(population: Population, beat: Beat, rr: float, rng: np.random.Generator) -> np.ndarray:

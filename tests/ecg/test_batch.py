@@ -1,10 +1,12 @@
 import csv
 
+import numpy as np
 import pytest
 
 from ecg_r1.ecg.batch import listed, measure_paths, simulate_to
 from ecg_r1.ecg.measure import QUANTITIES
 from ecg_r1.ecg.record import read_record
+from ecg_r1.errors import UserError
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -36,6 +38,32 @@ def test_pages_are_drawn(tmp_path):
     (good,) = simulate_to(tmp_path, 1, seed=1)
     list(measure_paths([good], plots=tmp_path / "plots"))
     assert (tmp_path / "plots" / f"{good.name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_pages_of_records_of_one_name_are_kept_apart(tmp_path):
+    for folder in ("a", "b"):
+        list(simulate_to(tmp_path / folder, 1, seed=1))
+    list(measure_paths([tmp_path / "a", tmp_path / "b"], plots=tmp_path / "plots"))
+    assert len(list((tmp_path / "plots").iterdir())) == 2
+
+
+def test_records_are_named_as_given(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (good,) = simulate_to("s", 1, seed=1)
+    np.save("x.npy", read_record(good).signal)
+    paths = ["./s", f"s//{good.name}.hea", "./x.npy", "nowhere.dat", ""]
+    rows = list(measure_paths(paths))
+    assert [row["record"] for row in rows] == [f"./s/{good.name}", f"s//{good.name}", "./x", "nowhere", ""]
+    assert [("error" in row) for row in rows] == [False, False, False, True, True]
+
+
+def test_what_cannot_be_simulated_writes_nothing(tmp_path):
+    with pytest.raises(UserError, match="no simulated population 'gout'"):
+        list(simulate_to(tmp_path / "s", 2, seed=1, diagnoses=["gout"]))
+    assert not (tmp_path / "s").exists()
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="file"):
+        list(simulate_to(tmp_path / "file", 2, seed=1))
 
 
 def test_empty_folders_are_named(tmp_path):
