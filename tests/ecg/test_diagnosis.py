@@ -47,6 +47,16 @@ def test_the_archives_codes_are_all_there(real_records):
         ("Low QRS voltages in precordial leads", ["low QRS voltages"]),
         ("Poor R wave progression - probable normal variant", ["poor R-wave progression"]),
         ("SINUS-BRADYCARDIA", ["sinus bradycardia"]),
+        ("2nd degree A-V block, Mobitz I", ["second-degree AV block", "Mobitz type I AV block"]),
+        (
+            "Inferior ST-T changes may be due to myocardial ischemia",
+            ["ischemic ST-T changes in inferior leads"],
+        ),
+        ("Late precordial R/S transition", ["clockwise rotation"]),
+        ("Electronic ventricular pacemaker", ["ventricular pacing"]),
+        ("Left ventricular hypertrophy by voltage only", ["voltage criteria for left ventricular hypertrophy"]),
+        ("ST elev, probable normal early repol pattern", ["early repolarization"]),
+        ("Warning: Data quality may affect interpretation", ["poor recording"]),
         ("the PR interval, the SA node and an AMI", []),
     ],
 )
