@@ -1,4 +1,5 @@
 import json
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,11 @@ from ecg_r1.ecg.record import ECGRecord, read_record
 from ecg_r1.ecg.simulate import DIAGNOSES, simulate
 
 SEED = 71
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imported():
+    import neurokit2  # noqa: F401  its seconds are not those of the first record
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +217,9 @@ SPOILED = st.builds(
 
 
 def measured_or_explained(record: ECGRecord) -> None:
+    start = time.process_time()  # of this process: other work on the machine is not the record's
     m = measure(record)
+    assert time.process_time() - start < 5
     for name in QUANTITIES:
         assert m.reason(name) or np.isfinite(m.value(name)), name
     for name in ("p_ms", "pr_ms", "qrs_ms", "qt_ms", "rr_ms"):
@@ -219,14 +227,14 @@ def measured_or_explained(record: ECGRecord) -> None:
 
 
 @given(record=SPOILED)
-@settings(max_examples=60, deadline=5000)
+@settings(max_examples=60, deadline=None)
 def test_spoiled_records_are_measured_or_explained(record):
     measured_or_explained(record)
 
 
 @pytest.mark.slow
 @given(record=SPOILED)
-@settings(max_examples=1500, deadline=5000)
+@settings(max_examples=1500, deadline=None)
 def test_many_spoiled_records_are_measured_or_explained(record):
     measured_or_explained(record)
 
