@@ -57,8 +57,12 @@ class Worker:
     def _send(self, plan: list[Call]) -> None:
         try:
             self.connection.send((*self.task, plan))
-        except BrokenPipeError:
-            raise self.cannot_start() from None
+        except (BrokenPipeError, ConnectionResetError):
+            if not self.ready:
+                raise self.cannot_start() from None
+            self.kill()  # it has died while it was idle: the kernel takes memory where it finds it
+            self._start()
+            self._send(plan)
 
     def cannot_start(self) -> RuntimeError:
         """The error of a process that ended before it had loaded its rewards."""
