@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from ecg_r1.corpus.store import RecordStore
@@ -149,6 +150,18 @@ def test_a_reward_that_fails_is_recorded_on_its_samples(my_rewards, split, worke
     assert [score.value for score in failed] == [None] * len(cases)  # None: no gradient, never 0
     assert all(trace in score.error for score in failed)
     assert [score.value for score in fine] == [1.0] * len(cases)
+
+
+def test_a_reward_worker_that_is_killed_while_it_is_idle_is_replaced(my_rewards, split):
+    cases = [RecordStore(split).case(record) for record in RecordStore(split).ids]
+    with RewardPool([load_reward(f"{my_rewards}:fine")], workers=2) as pool:
+        for _ in range(3):
+            (scores,) = pool.score([TEXT] * len(cases), cases)
+            assert [(score.value, score.error) for score in scores] == [(1.0, None)] * len(cases)
+            for child in psutil.Process().children(recursive=True):
+                if "ecg_r1.scoring.worker" in child.cmdline():
+                    child.kill()
+                    child.wait(10)
 
 
 @pytest.mark.parametrize("name", ["raises", "words"])

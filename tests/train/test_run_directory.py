@@ -2,14 +2,17 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("transformers")
 
+import torch
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from ecg_r1.recipe import RecipeError, SFTRecipe, read_recipe
+from ecg_r1.train.disk import DiskFull, disk_may_fill
 from ecg_r1.train.run import MetricsLog, RunDirectory
 
 
@@ -152,6 +155,25 @@ def test_a_run_from_the_start_begins_an_empty_log(tmp_path):
     path.write_text('{"step": 1, "loss": 1.0}\n')
     log(path, 0)
     assert path.read_text() == ""
+
+
+WRITES = {
+    "a line": lambda folder: log(folder / "metrics.jsonl", 1)(loss=2.0),
+    "weights": lambda folder: torch.save(torch.zeros(1_000_000), "/dev/full"),
+}
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no /dev/full to write to")
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_a_full_disk_is_said_in_one_line(tmp_path, write):
+    (tmp_path / "metrics.jsonl").symlink_to("/dev/full")
+    with pytest.raises(DiskFull, match="no space left on its disk; make room and repeat"), disk_may_fill(tmp_path):
+        write(tmp_path)
+
+
+def test_other_errors_keep_their_name(tmp_path):
+    with pytest.raises(RuntimeError, match="shapes do not fit"), disk_may_fill(tmp_path):
+        raise RuntimeError("shapes do not fit")
 
 
 def test_other_processes_do_not_write(tmp_path):

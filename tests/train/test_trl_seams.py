@@ -8,6 +8,7 @@ pytest.importorskip("trl")
 
 from trl import GRPOTrainer
 from trl.generation.vllm_generation import VLLMGeneration
+from trl.trainer.utils import RepeatSampler, add_fused_lm_head
 
 SEAMS = {
     "_tokenize_prompts": ["self", "prompts"],
@@ -16,6 +17,8 @@ SEAMS = {
     ],
     "_generate_and_score_completions": ["self", "inputs"],
     "_compute_loss": ["self", "model", "inputs"],
+    "_prepare_inputs": ["self", "generation_batch"],
+    "_get_train_sampler": ["self", "dataset"],
 }  # fmt: skip
 
 
@@ -26,9 +29,16 @@ def test_trainer_methods_keep_their_signature(name):
 
 def test_log_prob_pass_still_takes_the_model_first_and_drops_unknown_inputs():
     parameters = inspect.signature(GRPOTrainer._get_per_token_logps_and_entropies).parameters
-    assert list(parameters)[:4] == ["self", "model", "input_ids", "attention_mask"]
+    assert list(parameters)[:5] == ["self", "model", "input_ids", "attention_mask", "logits_to_keep"]
     # The day TRL forwards what it does not know, the record index and its overrides can go.
     assert not any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+
+def test_what_shared_prefix_and_the_order_of_prompts_stand_on():
+    assert "= shuffle_sequence_dict(" in inspect.getsource(GRPOTrainer._prepare_inputs)
+    assert "RepeatSampler(" in inspect.getsource(GRPOTrainer._get_train_sampler)
+    assert {"seed", "shuffle"} <= inspect.signature(RepeatSampler).parameters.keys()
+    assert "labels = shift_labels" in inspect.getsource(add_fused_lm_head)  # scored where they stand
 
 
 def test_generation_seam():
