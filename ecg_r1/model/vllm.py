@@ -1,4 +1,8 @@
-"""GEM in vLLM, out of tree: modality `ecg` beside `image`. The only file that knows vLLM's model API."""
+"""GEM in vLLM, out of tree: modality `ecg` beside `image`. The only file that knows vLLM's model API.
+
+The language model may be split over tensor-parallel ranks; the towers stand whole on each. Not over pipeline stages:
+vLLM 0.32 cannot run these on CPUs, so nothing could be tested.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ import torch
 from torch import nn
 from transformers import BatchFeature
 from vllm.config import VllmConfig
-from vllm.model_executor.models.interfaces import MultiModalEmbeddings, SupportsLoRA, SupportsMultiModal, SupportsPP
+from vllm.model_executor.models.interfaces import MultiModalEmbeddings, SupportsLoRA, SupportsMultiModal
 from vllm.model_executor.models.module_mapping import MultiModelKeys
 from vllm.model_executor.models.utils import (
     AutoWeightsLoader,
@@ -117,7 +121,7 @@ class GEMMultiModalProcessor(BaseMultiModalProcessor[GEMProcessingInfo]):
 
 
 @MULTIMODAL_REGISTRY.register_processor(GEMMultiModalProcessor, info=GEMProcessingInfo, dummy_inputs=GEMDummyInputs)
-class GEMForConditionalGeneration(nn.Module, Encoders, SupportsMultiModal, SupportsLoRA, SupportsPP):
+class GEMForConditionalGeneration(nn.Module, Encoders, SupportsMultiModal, SupportsLoRA):
     """The towers and projectors of the Hugging Face model in front of vLLM's own language model."""
 
     packed_modules_mapping = {  # noqa: RUF012
@@ -149,7 +153,6 @@ class GEMForConditionalGeneration(nn.Module, Encoders, SupportsMultiModal, Suppo
             self.language_model = init_vllm_registered_model(
                 vllm_config=vllm_config, hf_config=config.text_config, prefix=maybe_prefix(prefix, "language_model")
             )
-        self.make_empty_intermediate_tensors = self.language_model.make_empty_intermediate_tensors
 
     def embed_multimodal(self, **kwargs: object) -> MultiModalEmbeddings:
         """vLLM hands over the items of one modality at a time."""
