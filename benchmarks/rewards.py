@@ -49,31 +49,36 @@ def dies(completion, case):
 """
 
 
-def completions(n: int) -> list[str]:
-    """n completions of LENGTH characters whose numbers all differ, so that nothing is read from a cache."""
+def completions(n: int, first: int = 0) -> list[str]:
+    """n completions of LENGTH characters; no sentence of theirs occurs twice, so that none is remembered."""
     texts = []
-    for i in range(n):
+    for i in range(first, first + n):
         numbers = {"rate": 50 + i % 60, "pr": 120 + i % 97, "qrs": 80 + i % 41, "qt": 360 + i % 83, "qtc": 400 + i % 67}
         reasoning = "".join(REASONING.format(n=k, **numbers) for k in range(1, 4))
+        reasoning = reasoning.replace(". ", f" ({i}). ").replace("Step", f"Step ({i})")
         answer = "</think><answer>normal ECG</answer>"
         texts.append("<think>" + reasoning[: LENGTH - len(answer) - len("<think>")] + answer)
     return texts
 
 
-def throughput(names: tuple[str, ...], n: int = 1000) -> float:
-    """Completions a second, in process, the parse included; the best of three runs."""
+def throughput(names: tuple[str, ...], n: int = 1000) -> tuple[float, float]:
+    """Completions a second of processor time, in process, the parse included: at first sight, and seen before.
+
+    The best of three runs. A policy's completions are in between: those of a prompt share many sentences.
+    """
     case = Case(
         "r", ("normal ECG",), Measurements.from_json({"heart_rate_bpm": 75, "pr_ms": 160, "qrs_ms": 92, "qt_ms": 400})
     )
-    texts, cases = completions(n), [case] * n
-    best = 0.0
+    best = [0.0, 0.0]
     with RewardPool([load_reward(name) for name in names]) as pool:
-        pool.score(texts[:20], cases[:20])
-        for _ in range(3):
-            began = time.process_time()
-            pool.score(texts, cases)
-            best = max(best, n / (time.process_time() - began))
-    return best
+        pool.score(completions(20), [case] * 20)
+        for run in range(3):
+            texts = completions(n, first=(run + 1) * n)
+            for again in (0, 1):
+                began = time.process_time()
+                pool.score(texts, [case] * n)
+                best[again] = max(best[again], n / (time.process_time() - began))
+    return best[0], best[1]
 
 
 def cost_of(function: str, file: Path) -> float:
@@ -93,8 +98,11 @@ def main() -> None:
     table, results = Table("what", "measured", title="rewards"), {}
     for names in (*((name,) for name in DEFAULT), DEFAULT):
         key = "+".join(names)
-        results[key] = round(throughput(names))
-        table.add_row(key, f"{results[key]} completions of {LENGTH} characters a second on one core")
+        first, again = throughput(names)
+        results[key], results[f"{key}, seen before"] = round(first), round(again)
+        table.add_row(
+            key, f"{first:.0f} completions of {LENGTH} characters a second on one core, {again:.0f} seen before"
+        )
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "misbehaving.py"
         file.write_text(MISBEHAVING)

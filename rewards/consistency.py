@@ -1,6 +1,7 @@
 """Whether the answer agrees with the numbers and the reasoning that the completion itself gives for it."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from ecg_r1.ecg.criteria import criteria
@@ -44,25 +45,31 @@ def _rows(completion: Completion) -> Iterator[dict[str, Any]]:
             criterion = known[name]
             for q in claims:
                 if q.name == criterion.quantity:
-                    yield _row(name, q, q.value is not None and criterion.holds(q.value), f"{name}: {criterion}")
+                    met = q.value is not None and criterion.holds(q.value)
+                    yield _row(name, q, met, f"{name}: {_wording(name)}")
         excluded = (
             NOT_NORMAL if asserted and name == "normal ECG" else () if asserted or name not in DEFINED else (name,)
         )
-        for criterion in (known[other] for other in excluded):
+        for other in excluded:
+            criterion = known[other]
             for q in claims:
                 if q.name == criterion.quantity:
                     broken = q.value is not None and criterion.holds(q.value)
-                    yield _row(name, q, not broken, f"{name}{'' if asserted else ' denied'}: not {criterion}")
+                    yield _row(name, q, not broken, f"{name}{'' if asserted else ' denied'}: not {_wording(other)}")
         if asserted and "P" in vocabulary().get(name).absent_waves:
             for q in claims:
                 if q.name in NEEDS_P:
                     yield _row(name, q, q.kind == "absent", f"{name} has no P waves")
-        for other in completion.statements:
-            if other.where == "think" and other.name == name and other.polarity != "uncertain":
-                agrees = other.polarity == mention.polarity
-                reason = f"{name} is {mention.polarity} in the answer and {other.polarity} in the reasoning"
-                verdict = "supported" if agrees else "contradicted"
-                yield {"statement": name, "verdict": verdict, "span": list(other.span), "reason": reason}
+        for said in completion.statements:
+            if said.where == "think" and said.name == name and said.polarity != "uncertain":
+                verdict = "supported" if said.polarity == mention.polarity else "contradicted"
+                reason = f"{name} is {mention.polarity} in the answer and {said.polarity} in the reasoning"
+                yield {"statement": name, "verdict": verdict, "span": list(said.span), "reason": reason}
+
+
+@cache
+def _wording(name: str) -> str:
+    return str(criteria()[name])
 
 
 def _row(name: str, q: Quantity, agrees: bool, reason: str) -> dict[str, Any]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from ecg_r1.scoring.characters import readable
-from ecg_r1.scoring.mentions import mentions
 from ecg_r1.scoring.quantities import Quantity, read_quantities
-from ecg_r1.scoring.statements import Mention, Place, polarity, together
+from ecg_r1.scoring.statements import Mention, Place, read_statements
 
 _TAG = re.compile(r"<(/?)((?i:think|answer))>")
 _STEP = re.compile(
@@ -130,15 +129,12 @@ class Completion:
         found = read_quantities(self.readable)
         if isinstance(self._readable[1], range):  # every character stands where it stood
             return tuple(found)
-        return tuple(replace(q, span=self.span(q.span)) for q in found)
+        return tuple(q._replace(span=self.span(q.span)) for q in found)
 
     @cached_property
     def statements(self) -> tuple[Mention, ...]:
         """Every mention of a diagnosis of the vocabulary, in order of the text."""
-        found = list(mentions(self.readable))
-        lasts = together(self.readable, [(start, end) for _, start, end in found])
-        mentioned = []
-        for (name, start, end), last in zip(found, lasts, strict=True):
-            span = self.span((start, end))
-            mentioned.append(Mention(name, polarity(self.readable, start, end, last), span, self.place(span[0])))
-        return tuple(mentioned)
+        return tuple(
+            Mention(name, polarity, span := self.span((start, end)), self.place(span[0]))
+            for name, polarity, start, end in read_statements(self.readable)
+        )

@@ -54,7 +54,7 @@ _LIMIT_WORDS = (
     r"|大于|不超过)[ :(\[]*)"
 )
 _GENERAL = r"reference|ref\.?|normal(?:ly)?|standard|usual(?:ly)?|expected|typical(?:ly)?|accepted|参考|正常|标准"
-REFERENCE = re.compile(
+_REFERENCE = re.compile(
     rf"(?:(?:{_GENERAL})[ :(\[]*{_LIMIT_WORDS}{{1,6}}"
     r"|[(\[,;|] ?(?:nl|normal(?:ly)?|reference|ref\.?|n|uln|lln|expected|typical(?:ly)?|usual(?:ly)?"
     r"|正常|参考)[ :=]*|(?:than|above|below|over|under|exceed(?:s"
@@ -64,12 +64,21 @@ REFERENCE = re.compile(
     r"|(?:should|would|must|ought to|has to) (?:\w{1,12} ){0,3}(?:be|exceed|measure)?[ ]*(?:<=?|>=?|≤|≥|(?:more"
     r"|greater|less) than)?|(?:is|was|are|be) not|isn't|not|rather than|instead of|而非|不是|并非)[ ]*$"
 )
-WITHIN = re.compile(r"within (?:the )?normal (?:limits|range)[ :(,]*(?:at |with |of )?$")  # then comes the value
-REFERENCE_AFTER = re.compile(
+_WITHIN = re.compile(r"within (?:the )?normal (?:limits|range)[ :(,]*(?:at |with |of )?$")  # then comes the value
+_REFERENCE_AFTER = re.compile(
     r" (?:needed|required|necessary)"
     r"|[ ,]*(?:(?:is |being |as )?(?:the |an? )?(?:upper |lower )?(?:normal (?:range|limit|value)|reference"
     r"|cut-?off|threshold|limit|criteri)|正常范围|参考)"
 )
+
+
+def refers(before: str, after: str, *, value: bool) -> bool:
+    """Whether the words next to a number make it a reference. value: of a single number, which may follow "normal"."""
+    if before and _REFERENCE.search(before) and not (value and _WITHIN.search(before)):
+        return True
+    return _REFERENCE_AFTER.match(after) is not None
+
+
 GENERAL_AFTER = re.compile(
     r"[ ,]*(?:is|are|being|as|为)? ?(?:the )?(?:normal|considered|called|defined|termed|diagnostic|正常)"
     r"| (?:suggests?|indicates?|means?|defines?|constitutes?|would|is consistent with|提示|可诊断)\b"
@@ -107,6 +116,19 @@ TEXTBOOK = {
 }
 
 # A name that only says where something begins or ends, and a number that is part of a formula.
+LETTERS = " abcdefghijklmnopqrstuvwxyz,;:"  # before a name that is no operand
+BEFORE_LANDMARKS = (
+    "the ",
+    "each ",
+    "every ",
+    " of ",
+    "precede ",
+    "precedes ",
+    "preceding ",
+    "follow ",
+    "follows ",
+    " a ",
+)
 LANDMARK_BEFORE = re.compile(
     r"(?:(?:onset|start|beginning|end|offset|peak|termination)s? of (?:the )?|each |every |(?:precede"
     r"|follow)s? (?:each |every |the |a )?|preceding )$"

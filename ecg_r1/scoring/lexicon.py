@@ -176,4 +176,6 @@ _ABBREVIATIONS = "".join(
     rf"(?<!{w}\.)"
     for w in ("approx", "ref", r"e\.g", r"i\.e", " vs", "vent", "avg", " ca", " no", "resp", " int", " dur")
 )
-SENTENCE_END = re.compile(rf"[;!?；。！？]|\.(?![a-z0-9,.])(?<!\.\.){_ABBREVIATIONS}|\n(?<!:\n)(?<!: \n)(?<!:  \n)")
+SENTENCE_END = re.compile(
+    rf"[;!；。！？]|\?(?![a-z])|\.(?![a-z0-9,.])(?<!\.\.){_ABBREVIATIONS}|\n(?<!:\n)(?<!: \n)(?<!:  \n)"
+)

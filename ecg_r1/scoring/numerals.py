@@ -17,7 +17,7 @@ _HAN = {han: value for value, han in enumerate("零一二三四五六七八九")
 _HAN_SCALES = {"十": 10, "百": 100, "千": 1000}
 
 DIGITS = r"\d+(?:[.,·]\d+)*|(?<!\.)\.\d+"
-NUMBER_WORDS = (*_WORDS, *_SCALES, "point", "a hundred")  # what a number in words begins with
+NUMBER_WORDS = (*_WORDS, *_SCALES, "point")  # what a number in words begins with
 FURTHER = (
     rf"(?:[ -](?:and )?(?:{'|'.join(sorted([*_WORDS, *_SCALES, 'point'], key=len, reverse=True))})(?![a-z])){{0,7}}"
 )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Literal, NamedTuple
 
+from ecg_r1.scoring.mentions import mentions
+from ecg_r1.scoring.sentences import REMEMBERED, SHORT, sentences
 from ecg_r1.scoring.wordings import Wordings
 
 Polarity = Literal["asserted", "negated", "uncertain"]
@@ -15,8 +17,7 @@ REACH = 80  # characters on either side of a mention that may change its polarit
 NEAR = 24  # characters over which "not" reaches a verb: "does not in itself suggest"
 
 
-@dataclass(frozen=True)
-class Mention:
+class Mention(NamedTuple):
     """One diagnosis in the text. name: its canonical name; span: [start, end) characters of the completion."""
 
     name: str
@@ -184,3 +185,21 @@ def polarity(text: str, start: int, end: int, last: int) -> Polarity:
     ):
         return "uncertain"
     return said
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _read(sentence: str) -> list[tuple[str, Polarity, int, int]]:
+    found = list(mentions(sentence))
+    lasts = together(sentence, [(start, end) for _, start, end in found])
+    return [
+        (name, polarity(sentence, start, end, last), start, end)
+        for (name, start, end), last in zip(found, lasts, strict=True)
+    ]
+
+
+def read_statements(text: str) -> Iterator[tuple[str, Polarity, int, int]]:
+    """(name, polarity, start, end) of every mention in a text that `characters.readable` has made plain, in order."""
+    for start, end in sentences(text):
+        sentence = text[start : end + 1]  # with the question mark
+        for name, sense, a, b in _read(sentence) if end - start <= SHORT else _read.__wrapped__(sentence):
+            yield name, sense, start + a, start + b

@@ -26,6 +26,7 @@ from ecg_r1.scoring.lexicon import (
 from ecg_r1.scoring.numerals import DIGITS, FURTHER, HAN, NUMBER_WORDS, from_digits, from_han, from_words
 from ecg_r1.scoring.wordings import Alternatives, Wordings
 
+MOST = 2000
 SMALLEST_WORD = 13.0  # "one of two leads" quotes nothing; a smaller number in words needs its unit
 
 
@@ -59,20 +60,22 @@ _WORDS = Wordings(_entries())
 _HAN = Alternatives([*HAN_NAMES.items(), ("absent", HAN_ABSENT), *HAN_ASIDES.items()], end="")
 _UNIT = rf"(?: ?-? ?(?P<unit>{'|'.join(pattern for pattern, _, _ in UNITS)})(?![a-z0-9]))?"
 _UNIT_AFTER = re.compile(_UNIT)
+_DIGITS = rf"(?P<sign>[-+])?(?:(?P<digits>{DIGITS})|(?P<numeral>{HAN})(?= ?(?:毫|秒|次|度|[小大]格|ms|bpm))){_UNIT}"
 _LEXEME = re.compile(
-    rf"(?P<word>[a-z]++)|(?P<sign>[-+])?"
-    rf"(?:(?P<digits>{DIGITS})|(?P<numeral>{HAN})(?= ?(?:毫|秒|次|度|[小大]格|ms|bpm))){_UNIT}"
-    rf"|(?=[\u4e00-\u9fff])(?P<han>{_HAN.any})"
-    r"|(?<=[:=-] )(?P<dash>-{1,3})(?= ?(?:[(,)|]|$))"
+    rf"(?P<word>[a-z]++)|(?=[-+.\d\u3007\u4e00-\u9fff])"
+    rf"(?:{_DIGITS}|(?P<han>{_HAN.any})|(?<=[:=-] )(?P<dash>-{{1,3}})(?= ?(?:[(,)|]|$)))"
 )
 
 
-def tokens(text: str, start: int, end: int, most: int) -> tuple[list[Token], list[Token]]:
-    """(names, numbers, leads and absences, asides) of text[start:end], at most `most` of the first."""
+def tokens(text: str) -> tuple[list[Token], list[Token]]:
+    """(names, numbers, leads and absences, asides) of a sentence, at most MOST of the first.
+
+    A long chain of thought has a few hundred in all its sentences; a flood of them pays nothing.
+    """
     found: list[Token] = []
     asides: list[Token] = []
-    at, last_name = start, -1
-    for m in _LEXEME.finditer(text, start, end):
+    at, last_name, end = 0, -1, len(text)
+    for m in _LEXEME.finditer(text):
         a = m.start()
         if a < at:  # inside the last token
             continue
@@ -89,7 +92,7 @@ def tokens(text: str, start: int, end: int, most: int) -> tuple[list[Token], lis
                 last_name = b
                 found += [Token("name", a, b, part) for part in TOGETHER.get(meaning, (meaning,))]
             elif meaning == "words":
-                unit = _UNIT_AFTER.match(text, b, end)
+                unit = _UNIT_AFTER.match(text, b)
                 written, b = text[a:b], unit.end() if unit else b
                 token = _number(text, a, b, from_words(written), unit["unit"] if unit else None)
                 if token.dimension or token.number >= SMALLEST_WORD or "point" in written:
@@ -106,7 +109,7 @@ def tokens(text: str, start: int, end: int, most: int) -> tuple[list[Token], lis
             token.negative = m["sign"] == "-"
             found.append(token)
         at = b
-        if len(found) >= most:
+        if len(found) >= MOST:
             break
     return found, asides
 

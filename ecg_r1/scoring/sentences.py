@@ -1,0 +1,154 @@
+"""One sentence as its tokens: which of them name what a number is a value of, and which stand in an aside."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+from ecg_r1.scoring import cues
+from ecg_r1.scoring.lexicon import ENTITIES, RATE, SENTENCE_END, TIME
+from ecg_r1.scoring.tokens import Token, tokens
+
+BACK = 24  # tokens before a number among which its name is looked for; keeps a text of nothing but names linear
+REMEMBERED, SHORT = 16384, 400  # sentences, which a model writes over and over, and how long one may be
+ASIDE_REACH, NEAREST = 160, 3  # characters that an aside reaches over, and how many of them may reach a number
+
+
+def _start(token: Token) -> int:
+    return token.start
+
+
+class Sentence:
+    """A sentence and its tokens.
+
+    doubted: whether it ends with a question mark. named: the entity that "it" takes up from the sentence before.
+    """
+
+    def __init__(self, text: str, doubted: bool, named: str | None) -> None:
+        self.text, self.doubted, self.named = text, doubted, named
+        self.tokens, self.asides = tokens(text)
+        self.asked = doubted and cues.ASKS.match(text) is not None
+
+    def gap(self, i: int, j: int) -> str:
+        """The text between two tokens."""
+        return self.text[self.tokens[i].end : self.tokens[j].start]
+
+    def after(self, i: int) -> str:
+        """The 32 characters after token i."""
+        end = self.tokens[i].end
+        return self.text[end : end + 32]
+
+    def is_name(self, i: int) -> bool:
+        return 0 <= i < len(self.tokens) and self.tokens[i].kind == "name"
+
+    def is_quantity(self, i: int) -> bool:
+        """Whether token i names a quantity itself, and not a rhythm that has a rate."""
+        return self.is_name(i) and self.tokens[i].key != "rhythm"
+
+    def is_number(self, i: int) -> bool:
+        return i < len(self.tokens) and self.tokens[i].kind == "number"
+
+    def nearest_name(self, i: int) -> int | None:
+        """The last token before i that names a quantity."""
+        return next((j for j in range(i - 1, max(-1, i - BACK), -1) if self.is_quantity(j)), None)
+
+    def open_name(self) -> str | None:
+        """The last thing named, for "it" to take up in the next sentence."""
+        names = [t.key for i, t in enumerate(self.tokens[:BACK]) if self.is_quantity(i) and not self.landmark(i)]
+        return names[-1] if names else None
+
+    def landmark(self, i: int) -> bool:
+        """A name that only says where something begins or ends, or that is an operand of a formula."""
+        token, text = self.tokens[i], self.text
+        low, start = max(0, token.start - 24), token.start
+        if text.endswith(cues.BEFORE_LANDMARKS, low, start) and cues.LANDMARK_BEFORE.search(text, low, start):
+            return True
+        after = self.after(i)
+        if cues.LANDMARK_AFTER.match(after):
+            return True
+        if text[max(low, start - 2) : start].strip(cues.LETTERS) == "":
+            return False
+        return bool(
+            cues.OPERAND.search(text, low, start)
+            or (text[low:start].rstrip().endswith("=") and cues.OPERATOR_NEXT.match(after))
+        )
+
+    def fits(self, name: int, number: int, dimension: str | None) -> str | None:
+        """The quantity a name means in this dimension; without a unit, only for the name right before the number."""
+        token = self.tokens[name]
+        quantities = ENTITIES[token.key]
+        if dimension is not None:
+            return None if token.key == "rhythm" else quantities.get(dimension)
+        near = number - name == 1 and (token.key != "rhythm" or cues.RHYTHM_AT.fullmatch(self.gap(name, number)))
+        return next(iter(quantities.values())) if near else None
+
+    def subject(self, i: int, last: int, dimension: str | None) -> tuple[int | None, str | None]:
+        """(token of the name, quantity) that numbers i to last are values of; the token is None for a name unsaid."""
+        left = None
+        for j in range(i - 1, max(-1, i - BACK), -1):
+            token = self.tokens[j]
+            if token.kind != "name" or (quantity := self.fits(j, i, dimension)) is None:
+                continue
+            if "+" in self.text[max(0, token.start - 2) : token.start]:  # the sum of SV1 + RV5
+                return None, None
+            if not self.landmark(j):
+                left = j, quantity
+                break
+        if left and left[0] == i - 1 and not self.tokens[i - 1].taken and "," not in self.gap(i - 1, i):
+            return left
+        right = last + 1
+        if dimension and self.is_name(right) and (quantity := self.fits(right, i, dimension)):
+            gap, leads_on = self.gap(last, right), self.is_number(right + 1)
+            both = left and leads_on and "," not in self.gap(right, right + 1)  # "160 ms QRS 92 ms"
+            if not both and cues.BELONGS_RIGHT.fullmatch(gap) and not self.landmark(right):
+                return right, quantity
+            at = self.text.endswith("at ", 0, self.tokens[i].start)
+            if not left and (at or not leads_on) and cues.LEADS_RIGHT.fullmatch(gap):
+                return right, quantity
+        if left:
+            return left
+        if dimension == RATE:
+            return None, "heart_rate_bpm"
+        if dimension and self.named and cues.TAKES_UP.fullmatch(self.text, 0, self.tokens[i].start):
+            return None, ENTITIES[self.named].get(dimension)
+        return None, None
+
+    def counted(self, i: int) -> tuple[int | None, str | None]:
+        """The name right before a number of boxes, and its quantity along the paper, or across it for the ST level."""
+        j = self.nearest_name(i)
+        if j is None or self.landmark(j):
+            return None, None
+        dimension, quantity = next(iter(ENTITIES[self.tokens[j].key].items()))
+        return (j, quantity) if dimension == TIME or quantity == "st_mv" else (None, None)
+
+    def aside(self, token: Token) -> str | None:
+        """The kind of the aside that a token stands in; one on another ECG or a supposition counts first."""
+        if not self.asides:
+            return None
+        kinds = set()
+        for aside in self.asides[max(0, bisect_left(self.asides, token.start, key=_start) - NEAREST) :]:
+            if aside.start >= token.start:
+                break
+            turn = cues.TURN if aside.kind in ("elsewhere", "supposed") else cues.TURN_GENERAL
+            if token.start - aside.end <= ASIDE_REACH and not turn.search(self.text, aside.end, token.start):
+                kinds.add(aside.kind)
+        return next((kind for kind in ("elsewhere", "supposed", "general", "normal") if kind in kinds), None)
+
+    def lead(self, i: int, last: int, where: int | None) -> str | None:
+        """A lead named between the name and the number, or directly after the number."""
+        if where is not None:
+            for j in range(i - 1, where, -1):
+                if self.tokens[j].kind == "lead":
+                    return self.tokens[j].key
+        after = last + 1
+        if after < len(self.tokens) and self.tokens[after].kind == "lead":
+            return self.tokens[after].key if cues.IN_LEAD.fullmatch(self.gap(last, after)) else None
+        return None
+
+
+def sentences(text: str) -> list[tuple[int, int]]:
+    """[start, end) of each sentence of a readable text."""
+    starts, ends = [0], []
+    for m in SENTENCE_END.finditer(text):
+        ends.append(m.start())
+        starts.append(m.end())
+    return list(zip(starts, [*ends, len(text)], strict=True))
