@@ -174,6 +174,7 @@ def test_a_reward_that_fails_too_often_ends_the_run(my_rewards, split, name):
         function(
             completions=[TEXT] * 4,
             view=[View(record) for record in store.ids],
+            question=["Report this ECG."] * 4,
             log_extra=lambda name, values: None,
             log_metric=lambda name, value: None,
         )

@@ -55,9 +55,11 @@ def check(recipe: RunRecipe, path: str) -> Checked:
         rewards = load_rewards(recipe.rewards)
         if recipe.rollout.engine == "vllm":
             require_vllm()
-        if recipe.credit == "claim":
-            local = arguments.per_device_train_batch_size * arguments.steps_per_generation
-            check_whole_groups("credit: claim", "each process", local, arguments.num_generations, path)
+        local = arguments.per_device_train_batch_size * arguments.steps_per_generation
+        in_groups = ["credit: claim"] * (recipe.credit == "claim")
+        in_groups += [f'reward "{reward.name}"' for reward in rewards if reward.scope == "group"]
+        for option in in_groups:
+            check_whole_groups(option, "each process", local, arguments.num_generations, path)
         if recipe.shared_prefix:
             local = arguments.per_device_train_batch_size
             check_whole_groups("shared_prefix", "each micro-batch", local, arguments.num_generations, path)
@@ -93,4 +95,17 @@ def check_whole_groups(option: str, where: str, completions: int, group: int, pa
         raise RecipeError(
             f"{path}: {option} needs whole groups in {where}, but its {completions} completions are no multiple of "
             f"num_generations={group}; change per_device_train_batch_size"
+        )
+
+
+def check_length(prompt: int, completion: int, room: int, path: str) -> None:
+    """vLLM would cut completions short without an error, and refuse a longer prompt amid a run.
+
+    Raises:
+        RecipeError: the longest prompt and completion, in tokens, are more than the model or the engine takes.
+    """
+    if prompt + completion > room:
+        raise RecipeError(
+            f"{path}: a prompt of {prompt} tokens and a completion of {completion} need {prompt + completion}, but the "
+            f"model reads {room}; change rollout.options.max_model_len or trainer.max_completion_length"
         )

@@ -12,7 +12,7 @@ from transformers.utils.logging import disable_progress_bar
 from ..model.checkpoint import check_checkpoint, freeze, load_model, save
 from ..model.presets import PRESETS
 from ..recipe import GRPORecipe, PretrainRecipe, RunRecipe, SFTRecipe
-from .check import Checked
+from .check import Checked, check_length
 from .media import Media
 from .processes import whole
 from .progress import LiveProgress
@@ -58,15 +58,24 @@ def _trainer(recipe: RunRecipe, checked: Checked, model: Any, processor: Any, wo
         from .sft import sft_trainer
 
         return sft_trainer(model, media, arguments, checked.adapters, callbacks)
-    from .grpo import grpo_trainer
+    from .grpo import grpo_trainer, longest_prompt
     from .rewards import RewardSet
 
+    limits = [
+        model.config.text_config.max_position_embeddings,
+        arguments.vllm_max_model_length,
+        recipe.rollout.options.get("max_model_len"),
+    ]
+    room = min(limit for limit in limits if limit)
+    check_length(longest_prompt(media), arguments.max_completion_length, room, recipe.run)
     rollout = {
         "checkpoint": _policy_folder(recipe, run, model, processor, arguments),
         "seed": recipe.seed,
         "engine": {"dtype": recipe.rollout.dtype, **recipe.rollout.options},
     }
-    reward_set = workers.enter_context(RewardSet(checked.rewards, recipe.reward_workers, media))
+    reward_set = workers.enter_context(
+        RewardSet(checked.rewards, recipe.reward_workers, media, arguments.reward_weights)
+    )
     return grpo_trainer(
         model, media, arguments, checked.adapters, callbacks,
         reward_set=reward_set, credit=recipe.credit, rollout=rollout, shared_prefix=recipe.shared_prefix,

@@ -158,14 +158,23 @@ class ECGGRPOTrainer(GRPOTrainer):
 
 
 def grpo_dataset(media: Media) -> Dataset:
-    """Prompts and record ids; the arrays stay in the store."""
+    """Prompts, questions and record ids; the arrays stay in the store."""
     examples = media.store.examples
     return Dataset.from_dict(
         {
             "prompt": [media.processor.prompt(example["question"]) for example in examples],
+            "question": [example["question"] for example in examples],
             "record": [example["record"] for example in examples],
         }
     )
+
+
+def longest_prompt(media: Media) -> int:
+    """Tokens of the longest prompt."""
+    processor = media.processor
+    questions = {example["question"] for example in media.store.examples}
+    texts = [processor.expand(processor.prompt(question)) for question in questions]
+    return max(len(ids) for ids in processor.tokenizer(texts, add_special_tokens=False)["input_ids"])
 
 
 def grpo_trainer(

@@ -67,10 +67,10 @@ class Media:
         shown = dataclasses.replace(record, signal=self.signal(view), lead_mask=_mask(view))
         return render(shown, size=self.store.facts["page_size"])
 
-    def case(self, view: View) -> Case:
+    def case(self, view: View, question: str | None = None) -> Case:
         """What a reward may know: of the leads, those that are shown."""
         case = self.store.case(view.record)
-        return case if view.leads is None else dataclasses.replace(case, leads=view.leads)
+        return dataclasses.replace(case, leads=view.leads or case.leads, question=question)
 
     def tensors(self, views: Sequence[View], device: torch.device | str = "cpu") -> dict[str, torch.Tensor]:
         """`ecg_values` and `pixel_values` of the distinct views, and `media_index` (len(views),) into them.

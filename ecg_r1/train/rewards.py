@@ -21,11 +21,19 @@ class RewardSet:
         workers: processes, deadline and the share of errors that stops the run. They start here, and end with the
             `with` that this stands in.
         media: gives the case of what is shown.
+        weights: of the rewards, 1 unless given. What has none is a metric, and gives no credit to its claims either.
     """
 
-    def __init__(self, rewards: Sequence[Reward], workers: RewardWorkers, media: Media):
+    def __init__(
+        self,
+        rewards: Sequence[Reward],
+        workers: RewardWorkers,
+        media: Media,
+        weights: Sequence[float] | None = None,
+    ):
         self.rewards = rewards
         self.media = media
+        self.weights = weights or [1.0] * len(rewards)
         self.pool = RewardPool(
             self.rewards, workers=workers.workers, deadline=workers.timeout, error_limit=workers.max_error_share
         )
@@ -37,11 +45,9 @@ class RewardSet:
 
     def claims(self) -> list[list[dict[str, Any]]]:
         """Of the evidence, the rows that judge one quoted value: `quantity`, `score`, `span`."""
-        return [[row for row in rows if {"quantity", "score", "span"} <= row.keys()] for rows in self.evidence()]
-
-    def evidence(self) -> list[list[dict[str, Any]]]:
-        """Evidence rows of the last batch, for each completion over all rewards."""
-        return [[dict(row) for score in scores for row in score.evidence] for scores in zip(*self._batch, strict=True)]
+        paying = [scores for scores, weight in zip(self._batch, self.weights, strict=True) if weight]
+        claim = {"quantity", "score", "span"}
+        return [[row for row in rows if claim <= row.keys()] for rows in _evidence(paying)]
 
     def __enter__(self) -> RewardSet:
         return self
@@ -51,10 +57,12 @@ class RewardSet:
 
     def _function(self, position: int, name: str) -> Callable[..., list[float | None]]:
         def function(
-            completions: list[str], view: list[View], log_extra: Any, log_metric: Any, **_: Any
+            completions: list[str], view: list[View], question: list[str], log_extra: Any, log_metric: Any, **_: Any
         ) -> list[float | None]:
             if position == 0:
-                self._score(completions, view, log_extra, log_metric)
+                cases = [self.media.case(*row) for row in zip(view, question, strict=True)]
+                self._batch = self.pool.score(completions, cases)
+                self._log(view, log_extra, log_metric)
             scores = self._batch[position]
             log_extra(f"{name}/explanation", [score.error or score.explanation for score in scores])
             return [None if score.value is None else float(score.value) for score in scores]
@@ -62,11 +70,15 @@ class RewardSet:
         function.__name__ = name
         return function
 
-    def _score(self, completions: list[str], views: list[View], log_extra: Any, log_metric: Any) -> None:
-        self._batch = self.pool.score(completions, [self.media.case(view) for view in views])
+    def _log(self, views: list[View], log_extra: Any, log_metric: Any) -> None:
         log_extra("record", [view.record for view in views])
         if self.media.dropout != NOTHING:
             log_extra("shown", [str(view) for view in views])
-        log_extra("evidence", [json.dumps(rows) for rows in self.evidence()])
+        log_extra("evidence", [json.dumps(rows) for rows in _evidence(self._batch)])
         for counter, value in self.pool.counters().items():
             log_metric(counter, value)
+
+
+def _evidence(batch: Sequence[Sequence[Score]]) -> list[list[dict[str, Any]]]:
+    """Evidence rows of each completion, over all rewards."""
+    return [[dict(row) for score in scores for row in score.evidence] for scores in zip(*batch, strict=True)]

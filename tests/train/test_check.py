@@ -1,10 +1,10 @@
 """Before a run starts, everything its recipe names is found or refused in one line; nothing is started or written."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -13,7 +13,7 @@ pytest.importorskip("trl")
 from ecg_r1.errors import UserError
 from ecg_r1.model.checkpoint import PARTS, freeze, load_model
 from ecg_r1.recipe import read_recipe
-from ecg_r1.train.check import check, check_whole_groups
+from ecg_r1.train.check import check, check_length, check_whole_groups
 
 RECIPES = Path(__file__).parents[2] / "recipes" / "tiny"
 REWARDS = """
@@ -39,14 +39,7 @@ def tensorboard_folder(monkeypatch):
 
 
 def children():
-    return {p for p in Path("/proc").glob("[0-9]*/stat") if _parent(p) == os.getpid()}
-
-
-def _parent(stat):
-    try:
-        return int(stat.read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return None
+    return set(psutil.Process().children(recursive=True))
 
 
 @pytest.mark.parametrize("recipe", ["pretrain.yaml", "sft.yaml", "grpo.yaml"])
@@ -115,6 +108,14 @@ def test_whole_groups_are_asked_for_where_claims_are_compared_within_them(split,
     assert checked("grpo.yaml", split, tmp_path / "run", trainer)
     with pytest.raises(UserError, match="shared_prefix needs whole groups in each micro-batch, but its 2 completions"):
         checked("grpo.yaml", split, tmp_path / "run", trainer, "shared_prefix=true")
+
+
+def test_prompts_and_completions_that_the_engine_has_no_room_for():
+    check_length(170, 80, 256, "g.yaml")
+    with pytest.raises(
+        UserError, match="a prompt of 180 tokens and a completion of 80 need 260, but the model reads 256"
+    ):
+        check_length(180, 80, 256, "g.yaml")
 
 
 def test_an_occupied_folder_is_found_by_a_dry_run_too(split, tmp_path):
