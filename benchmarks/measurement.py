@@ -129,8 +129,8 @@ def matplotlib_page(record: ECGRecord) -> np.ndarray:
     axes.set(xlim=(0, width), ylim=(height, 0))
     axes.axis("off")
     for step, colour, weight in ((1, "#fadedc", 0.3), (5, "#eeaaa8", 0.6)):
-        lines = [[(x, 0), (x, height)] for x in np.arange(0, width, step)]
-        lines += [[(0, y), (width, y)] for y in np.arange(0, height, step)]
+        lines = [np.array([(x, 0), (x, height)]) for x in np.arange(0, width, step)]
+        lines += [np.array([(0, y), (width, y)]) for y in np.arange(0, height, step)]
         axes.add_collection(LineCollection(lines, colors=colour, linewidths=weight))
     traces = []
     for cell in cells(layout):
