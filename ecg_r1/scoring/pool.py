@@ -12,7 +12,7 @@ from ecg_r1.scoring.calls import call, units
 from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.contract import Case, RewardError, Score
 from ecg_r1.scoring.registry import Reward
-from ecg_r1.scoring.workers import Worker, work
+from ecg_r1.scoring.workers import Workers
 
 
 class RewardFailure(UserError):
@@ -24,7 +24,7 @@ class RewardPool:
 
     workers: number of child processes; 0 runs every reward in this process, for debugging (no deadline then).
     deadline: seconds a reward may take for one batch in one worker, and twice what one call may take. What overruns it
-    is killed and recorded on its samples; the other rewards lose no more than this time.
+    is killed and recorded on its samples; the others go on at once in a spare process, and lose no more than this time.
     error_limit: the share of failed samples, among the last `window` of one reward, past which the run is stopped.
     """
 
@@ -36,7 +36,7 @@ class RewardPool:
         if len(set(names)) < len(names):
             raise RewardError(f"two rewards of one name: {', '.join(names)}")
         self.rewards, self.deadline, self.error_limit = tuple(rewards), deadline, error_limit
-        self._workers = [Worker(self.rewards, deadline) for _ in range(workers)]
+        self._workers = Workers(self.rewards, workers, deadline) if workers else None
         self._counts: Counter[str] = Counter()
         self._failed: dict[str, deque[bool]] = {name: deque(maxlen=window) for name in names}
 
@@ -44,12 +44,8 @@ class RewardPool:
         """For each reward, one Score a completion. Raises RewardFailure past the error limit."""
         if len(completions) != len(cases):
             raise ValueError(f"{len(completions)} completions for {len(cases)} cases")
-        run = (
-            (lambda: work(self._workers, completions, cases))
-            if self._workers
-            else lambda: self._here(completions, cases)
-        )
-        results, counts = run()
+        score = self._workers.score if self._workers else self._here
+        results, counts = score(completions, cases)
         for reward, scores, count in zip(self.rewards, results, counts, strict=True):
             self._record(reward.name, scores, count)
         return results
@@ -86,9 +82,9 @@ class RewardPool:
 
     def close(self) -> None:
         """End the worker processes."""
-        for worker in self._workers:
-            worker.kill()
-        self._workers = []
+        if self._workers:
+            self._workers.close()
+        self._workers = None
 
     def __enter__(self) -> RewardPool:
         return self

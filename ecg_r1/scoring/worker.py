@@ -10,9 +10,13 @@ import time
 from dataclasses import asdict
 from multiprocessing.connection import Connection
 
+from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.scoring.calls import call
 from ecg_r1.scoring.completion import Completion
-from ecg_r1.scoring.registry import load_reward
+from ecg_r1.scoring.contract import Case
+from ecg_r1.scoring.registry import Reward, library, load_reward
+
+WARM = "<think>Rate 75 bpm. PR 160 ms. QRS 92 ms. No LBBB.</think><answer>normal ECG</answer>"
 
 
 def _die_with(parent: int) -> None:
@@ -22,6 +26,14 @@ def _die_with(parent: int) -> None:
     os._exit(1)
 
 
+def warm(rewards: list[Reward]) -> None:
+    """Import and compile what our own rewards need, so that the first completion waits for none of it."""
+    case = Case("", ("normal ECG",), Measurements.from_json({"heart_rate_bpm": 75, "pr_ms": 160, "qrs_ms": 92}))
+    for reward in rewards:
+        if reward.spec in library():
+            call(reward, [Completion.parse(WARM)], [case])
+
+
 def serve(connection: Connection) -> None:
     """Answer tasks until the parent hangs up.
 
@@ -29,6 +41,7 @@ def serve(connection: Connection) -> None:
     goes back JSON, so that nothing a reward returns is ever unpickled: [seconds, [a Score's fields, …]].
     """
     rewards = [load_reward(spec, options) for spec, options in connection.recv()]
+    warm(rewards)
     connection.send_bytes(b"ready")
     while True:
         texts, cases, plan = connection.recv()

@@ -100,16 +100,16 @@ def test_a_reward_that_never_answers_costs_the_others_its_deadline(name: str) ->
         began = time.perf_counter()
         failed, formats, values = p.score([TEXT] * 64, cases(64))
         seconds = time.perf_counter() - began
-    assert seconds < 2.0 + 3 * start  # its deadline, and new processes
+    assert seconds < 2.0 + start  # its deadline; a spare process takes over, and the start is room for a busy machine
     assert all(s.value is None and s.error for s in failed)
     assert [s.value for s in formats] == [s.value for s in values] == [1.0] * 64
 
 
 def test_no_worker_outlives_its_pool() -> None:
     p = pool("relative", workers=2)
-    processes = [worker.process for worker in p._workers]
+    children = [process.child for process in (*(w.process for w in p._workers._workers), p._workers._spare)]
     p.close()
-    assert all(process.poll() is not None for process in processes)
+    assert all(child.poll() is not None for child in children)
     assert p.score([], []) == [[], [], []]
 
 

@@ -1,0 +1,46 @@
+"""One child process that runs rewards, seen from its parent; `worker` is what it executes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from typing import Any
+
+from ecg_r1.scoring.registry import Reward
+
+
+class Process:
+    """A child that is loading, or has loaded, its rewards. ready: whether it has said so."""
+
+    def __init__(self, rewards: Sequence[Reward]) -> None:
+        self.connection: Connection
+        self.connection, theirs = Pipe()
+        hidden = {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+        self.child = subprocess.Popen(
+            [sys.executable, "-m", "ecg_r1.scoring.worker", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()], env=os.environ | hidden, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        theirs.close()
+        self.connection.send([(reward.spec, reward.given) for reward in rewards])
+        self.ready, self.since = False, time.monotonic()
+
+    def send(self, task: tuple[Any, ...]) -> None:
+        """Hand over a task, whether or not it is ready yet."""
+        try:
+            self.connection.send(task)
+        except BrokenPipeError:
+            raise self.cannot_start() from None
+
+    def cannot_start(self) -> RuntimeError:
+        """The error of a child that ended before it had loaded its rewards."""
+        return RuntimeError(f"a reward worker could not start (exit status {self.child.wait()}); its error is above")
+
+    def kill(self) -> None:
+        self.connection.close()
+        self.child.kill()
+        self.child.wait()
