@@ -7,9 +7,11 @@ from importlib.util import find_spec
 from typing import Any
 
 from peft import LoraConfig
+from transformers import AutoConfig, AutoProcessor
 from transformers.integrations import is_deepspeed_zero3_enabled
 
 from ..corpus.store import RecordStore
+from ..model import register
 from ..model.checkpoint import check_checkpoint, check_parts
 from ..model.engine import require_vllm
 from ..model.presets import PRESETS
@@ -55,6 +57,8 @@ def check(recipe: RunRecipe, path: str) -> Checked:
         rewards = load_rewards(recipe.rewards)
         if recipe.rollout.engine == "vllm":
             require_vllm()
+        if recipe.model not in PRESETS:  # a preset's tokenizer is made when the run starts
+            _check_room(recipe, arguments, store, path)
         local = arguments.per_device_train_batch_size * arguments.steps_per_generation
         in_groups = ["credit: claim"] * (recipe.credit == "claim")
         in_groups += [f'reward "{reward.name}"' for reward in rewards if reward.scope == "group"]
@@ -98,14 +102,22 @@ def check_whole_groups(option: str, where: str, completions: int, group: int, pa
         )
 
 
-def check_length(prompt: int, completion: int, room: int, path: str) -> None:
-    """vLLM would cut completions short without an error, and refuse a longer prompt amid a run.
-
-    Raises:
-        RecipeError: the longest prompt and completion, in tokens, are more than the model or the engine takes.
-    """
-    if prompt + completion > room:
+def _check_room(recipe: GRPORecipe, arguments: Any, store: RecordStore, path: str) -> None:
+    """vLLM would cut completions short without an error, and refuse a longer prompt amid a run."""
+    register()
+    folder = check_checkpoint(recipe.model)
+    processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
+    prompts = [processor.expand(processor.prompt(q)) for q in {example["question"] for example in store.examples}]
+    longest = max(len(ids) for ids in processor.tokenizer(prompts, add_special_tokens=False)["input_ids"])
+    limits = (
+        AutoConfig.from_pretrained(folder).text_config.max_position_embeddings,
+        arguments.vllm_max_model_length,
+        recipe.rollout.options.get("max_model_len"),
+    )
+    room = min(limit for limit in limits if limit)
+    completion = arguments.max_completion_length
+    if longest + completion > room:
         raise RecipeError(
-            f"{path}: a prompt of {prompt} tokens and a completion of {completion} need {prompt + completion}, but the "
-            f"model reads {room}; change rollout.options.max_model_len or trainer.max_completion_length"
+            f"{path}: a prompt of {longest} tokens and a completion of {completion} are more than the {room} that are "
+            "read; change rollout.options.max_model_len or trainer.max_completion_length"
         )

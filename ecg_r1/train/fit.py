@@ -12,7 +12,7 @@ from transformers.utils.logging import disable_progress_bar
 from ..model.checkpoint import check_checkpoint, freeze, load_model, save
 from ..model.presets import PRESETS
 from ..recipe import GRPORecipe, PretrainRecipe, RunRecipe, SFTRecipe
-from .check import Checked, check_length
+from .check import Checked
 from .media import Media
 from .processes import whole
 from .progress import LiveProgress
@@ -58,16 +58,9 @@ def _trainer(recipe: RunRecipe, checked: Checked, model: Any, processor: Any, wo
         from .sft import sft_trainer
 
         return sft_trainer(model, media, arguments, checked.adapters, callbacks)
-    from .grpo import grpo_trainer, longest_prompt
+    from .grpo import grpo_trainer
     from .rewards import RewardSet
 
-    limits = [
-        model.config.text_config.max_position_embeddings,
-        arguments.vllm_max_model_length,
-        recipe.rollout.options.get("max_model_len"),
-    ]
-    room = min(limit for limit in limits if limit)
-    check_length(longest_prompt(media), arguments.max_completion_length, room, recipe.run)
     rollout = {
         "checkpoint": _policy_folder(recipe, run, model, processor, arguments),
         "seed": recipe.seed,
@@ -88,6 +81,6 @@ def _policy_folder(recipe: GRPORecipe, run: RunDirectory, model: Any, processor:
         return str(check_checkpoint(recipe.model))
     folder = run.folder / "initial"
     with arguments.main_process_first(local=False):
-        if not (folder / "config.json").is_file():
+        if arguments.process_index == 0:  # anew on resume: the run may have been killed while it wrote them
             save(model, processor, folder)
     return str(folder)

@@ -169,14 +169,6 @@ def grpo_dataset(media: Media) -> Dataset:
     )
 
 
-def longest_prompt(media: Media) -> int:
-    """Tokens of the longest prompt."""
-    processor = media.processor
-    questions = {example["question"] for example in media.store.examples}
-    texts = [processor.expand(processor.prompt(question)) for question in questions]
-    return max(len(ids) for ids in processor.tokenizer(texts, add_special_tokens=False)["input_ids"])
-
-
 def grpo_trainer(
     model: Any,
     media: Media,

@@ -11,9 +11,9 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
 
 from ecg_r1.errors import UserError
-from ecg_r1.model.checkpoint import PARTS, freeze, load_model
+from ecg_r1.model.checkpoint import PARTS, freeze, load_model, save
 from ecg_r1.recipe import read_recipe
-from ecg_r1.train.check import check, check_length, check_whole_groups
+from ecg_r1.train.check import check, check_whole_groups
 
 RECIPES = Path(__file__).parents[2] / "recipes" / "tiny"
 REWARDS = """
@@ -110,12 +110,11 @@ def test_whole_groups_are_asked_for_where_claims_are_compared_within_them(split,
         checked("grpo.yaml", split, tmp_path / "run", trainer, "shared_prefix=true")
 
 
-def test_prompts_and_completions_that_the_engine_has_no_room_for():
-    check_length(170, 80, 256, "g.yaml")
-    with pytest.raises(
-        UserError, match="a prompt of 180 tokens and a completion of 80 need 260, but the model reads 256"
-    ):
-        check_length(180, 80, 256, "g.yaml")
+def test_prompts_and_completions_that_the_engine_has_no_room_for(split, tmp_path):
+    save(*load_model("tiny", texts=["Report this ECG."]), tmp_path / "tiny")
+    assert checked("grpo.yaml", split, tmp_path / "run", f"model={tmp_path}/tiny")
+    with pytest.raises(UserError, match="and a completion of 80 are more than the 96 that are read; change rollout"):
+        checked("grpo.yaml", split, tmp_path / "run", f"model={tmp_path}/tiny", "rollout.options.max_model_len=96")
 
 
 def test_an_occupied_folder_is_found_by_a_dry_run_too(split, tmp_path):
