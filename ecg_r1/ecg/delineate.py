@@ -18,9 +18,11 @@ FLAT = 0.03  # mV peak to peak: no beat is seen in such a lead
 class Delineation:
     """leads: rows of the record that were used; r_peaks: samples of the record; all else in samples of `beat`.
 
+    signal: (leads, T) mV, the record without drift, hum and pacemaker spikes.
     p, t: onsets and offsets in each lead that shows the wave; p_reason: why there is no P wave, or None.
     """
 
+    signal: np.ndarray
     beat: MedianBeat
     leads: np.ndarray
     r_peaks: np.ndarray
@@ -59,4 +61,4 @@ def delineate(signal: np.ndarray, mask: np.ndarray) -> Delineation:
         reason = "no P waves"
     elif reason is None and two_to_one_flutter(beat, p, (onset, offset)):
         reason = "no P waves, but flutter waves, two to each QRS"
-    return Delineation(beat, leads, found, onset, offset, NOWHERE if reason else p, t, reason)
+    return Delineation(cleaned, beat, leads, found, onset, offset, NOWHERE if reason else p, t, reason)

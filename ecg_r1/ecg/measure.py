@@ -7,6 +7,8 @@ interval. Intervals are taken on the median beat, so that ectopic beats and nois
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from .beats import MS, Unmeasurable, rr_intervals
@@ -15,7 +17,7 @@ from .library import METHODS, measure_by_library
 from .measurements import QUANTITIES, Measured, Measurements
 from .qtc import qtc
 from .record import ECGRecord
-from .waves import weighted_quantiles
+from .waves import qrs_bounds, weighted_quantiles
 
 WIDEST_QRS = 300.0  # ms; what lasts longer is noise
 
@@ -46,17 +48,18 @@ def _consensus(found: Delineation) -> dict[str, Measured]:
     intervals = rr_intervals(found.r_peaks)
     leads, beats, onset = len(found.leads), found.beat.beats, found.qrs_onset
     rr = float(np.median(intervals))
-    spread = float(np.subtract(*np.percentile(intervals, (75, 25))))
+    spread = _iqr(intervals)
     values = {
         "rr_ms": Measured(rr, spread, leads, len(intervals) + 1),
         "heart_rate_bpm": Measured(60000 / rr, spread * 60000 / rr**2, leads, len(intervals) + 1),
     }
     qrs = (found.qrs_offset - onset) * MS
     if qrs > WIDEST_QRS:
-        return values | {
-            name: Measured(reason="the QRS has no clear bounds") for name in QUANTITIES if name not in values
-        }
-    values |= {"qrs_ms": Measured(qrs, None, leads, beats), "axis_deg": _axis(found)}
+        lost = Measured(reason="the QRS has no clear bounds")
+        return dict.fromkeys(QUANTITIES, lost) | values
+    alone = (replace(found.beat, signal=row[None], weights=np.ones(1)) for row in found.beat.signal)
+    apart = np.array([end - start for start, end in map(qrs_bounds, alone)]) * MS
+    values |= {"qrs_ms": Measured(qrs, _iqr(apart), leads, beats), "axis_deg": _axis(found)}
     if len(found.t):
         qt = values["qt_ms"] = _over_leads((found.t.offsets - onset) * MS, found.t.weights, beats)
         values["qtc_ms"] = Measured(qtc(qt.value, rr), qtc(qt.spread, rr), qt.leads, beats)  # type: ignore[arg-type]
@@ -66,7 +69,8 @@ def _consensus(found: Delineation) -> dict[str, Measured]:
         values |= {name: Measured(reason=found.p_reason) for name in ("pr_ms", "p_ms")}
     else:
         values["pr_ms"] = _over_leads((onset - found.p.onsets) * MS, found.p.weights, beats)
-        values["p_ms"] = Measured((found.p.offset - found.p.onset) * MS, None, len(found.p), beats)
+        apart = (found.p.offsets - found.p.onsets) * MS
+        values["p_ms"] = Measured((found.p.offset - found.p.onset) * MS, _iqr(apart), len(found.p), beats)
     return values
 
 
@@ -75,11 +79,24 @@ def _over_leads(values: np.ndarray, weights: np.ndarray, beats: int) -> Measured
     return Measured(float(median), float(q3 - q1), len(values), beats)
 
 
+def _iqr(values: np.ndarray) -> float:
+    return float(np.subtract(*np.quantile(values, (0.75, 0.25))))
+
+
 def _axis(found: Delineation) -> Measured:
     """Direction of the QRS area in the frontal plane, from I and aVF; 2/sqrt(3) makes the unipolar aVF commensurate."""
     rows = [np.flatnonzero(found.leads == lead) for lead in (0, 5)]
     if not all(len(row) for row in rows):
         return Measured(reason="needs leads I and aVF")
-    qrs = found.beat.signal[[row[0] for row in rows], int(found.qrs_onset) : int(found.qrs_offset) + 1]
+    qrs = slice(int(found.qrs_onset), int(found.qrs_offset) + 1)
+    frontal, beat = [row[0] for row in rows], found.beat
+    axis = _direction(beat.signal[frontal, qrs])
+    of_beats = [_direction(found.signal[frontal, p - beat.r + qrs.start : p - beat.r + qrs.stop]) for p in beat.peaks]
+    turned = (np.array(of_beats) - axis + 180) % 360 - 180
+    return Measured(axis, _iqr(turned), 2, beat.beats)
+
+
+def _direction(qrs: np.ndarray) -> float:
+    """Degrees; qrs: (2, samples) of I and aVF, above a straight line through its ends."""
     area_i, area_avf = (qrs - (qrs[:, :1] + qrs[:, -1:]) / 2).sum(axis=1)
-    return Measured(float(np.rad2deg(np.arctan2(2 / np.sqrt(3) * area_avf, area_i))), None, 2, found.beat.beats)
+    return float(np.rad2deg(np.arctan2(2 / np.sqrt(3) * area_avf, area_i)))

@@ -15,7 +15,8 @@ class Measured:
     """One quantity of one record.
 
     value: in the unit its name ends with; None when `reason` says why it could not be measured.
-    spread: interquartile range over leads (over beats for the rate), in the same unit; None where one source decided.
+    spread: interquartile range over the leads, each looked at alone (over beats for rate and axis), in the same unit;
+    None where it was not looked for.
     leads, beats: how many stand behind the value.
     """
 

@@ -110,7 +110,7 @@ def test_values_carry_their_support(simulated):
     m = measure(simulated[0].record)
     assert m["qt_ms"].leads > 6
     assert m["qt_ms"].beats > 5
-    assert m["qt_ms"].spread is not None
+    assert all(m[name].spread is not None and m[name].spread >= 0 for name in QUANTITIES)
     assert m["qt_ms"].reason is None
     assert m["heart_rate_bpm"].value == pytest.approx(60000 / m["rr_ms"].value)
 

@@ -131,6 +131,10 @@ def test_swapped_arm_electrodes_are_suspected(tmp_path):
     swapped[[3, 4]] = swapped[[4, 3]]
     np.save(tmp_path / "swapped.npy", swapped)
     assert any("swapped" in note for note in read_record(tmp_path / "swapped.npy").quality)
+    reversed_limbs = record.signal.copy()
+    reversed_limbs[:6] = record.signal[[2, 1, 0, 5, 4, 3]] * np.array([-1, -1, -1, 1, 1, 1])[:, None]
+    np.save(tmp_path / "leg.npy", reversed_limbs)
+    assert any("right arm and leg" in note for note in read_record(tmp_path / "leg.npy").quality)
     np.save(tmp_path / "right.npy", record.signal)
     assert read_record(tmp_path / "right.npy").quality == ()
 
