@@ -29,12 +29,15 @@ class Process:
         self.connection.send([(reward.spec, reward.given) for reward in rewards])
         self.ready, self.since = False, time.monotonic()
 
-    def send(self, task: tuple[Any, ...]) -> None:
-        """Hand over a task, whether or not it is ready yet."""
+    def send(self, task: tuple[Any, ...]) -> bool:
+        """Hand over a task, whether or not it is ready yet. False where it has died while it was idle."""
         try:
             self.connection.send(task)
-        except BrokenPipeError:
-            raise self.cannot_start() from None
+        except (BrokenPipeError, ConnectionResetError):
+            if not self.ready:
+                raise self.cannot_start() from None
+            return False
+        return True
 
     def cannot_start(self) -> RuntimeError:
         """The error of a child that ended before it had loaded its rewards."""

@@ -116,3 +116,12 @@ def test_no_worker_outlives_its_pool() -> None:
 def test_lengths_must_match() -> None:
     with pytest.raises(ValueError, match="2 completions for 1 cases"):
         RewardPool([load_reward("format")]).score(["a", "b"], cases(1))
+
+
+def test_a_worker_that_died_while_it_was_idle_is_replaced() -> None:
+    with pool("relative", workers=1) as p:
+        p.score([TEXT], cases(1))
+        child = p._workers._workers[0].process.child
+        child.kill()
+        child.wait()
+        assert [s.value for s in p.score([TEXT] * 4, cases(4))[0]] == [1.0] * 4
