@@ -82,5 +82,5 @@ def test_workers_end_with_their_set(file, split):
     media = Media(RecordStore(split), None)
     with RewardSet([load_reward("format")], RewardWorkers(workers=2), media):
         started = set(psutil.Process().children()) - before
-        assert len(started) == 2
+        assert len(started) == 3  # a spare one is loaded before it is needed
     assert not any(child.is_running() for child in started)
