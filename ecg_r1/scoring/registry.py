@@ -9,7 +9,8 @@ import inspect
 import pkgutil
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -72,6 +73,27 @@ def plugins() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
+@contextmanager
+def _beside(folder: Path) -> Iterator[None]:
+    """Modules of this folder can be imported, after those of all other places: none of them hides an installed one.
+
+    They are forgotten again afterwards, so that two reward files of two folders may each have their own `helpers`.
+    """
+    before, entry = set(sys.modules), str(folder)
+    added = entry not in sys.path
+    if added:
+        sys.path.append(entry)
+    try:
+        yield
+    finally:
+        if added:
+            sys.path.remove(entry)
+        for name in set(sys.modules) - before:
+            file = getattr(sys.modules[name], "__file__", None)
+            if added and file and folder in Path(file).parents:
+                del sys.modules[name]
+
+
 @cache
 def _file(path: Path) -> ModuleType:
     name = f"_reward_file_{path.stem}_{abs(hash(path))}"
@@ -81,12 +103,15 @@ def _file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(found)
     sys.modules[name] = module
     try:
-        found.loader.exec_module(module)
+        with _beside(path.parent):
+            found.loader.exec_module(module)
     except SyntaxError as error:
-        raise RewardError(f"{path}:{error.lineno}: SyntaxError: {error.msg}") from error
+        raise RewardError(f"{error.filename or path}:{error.lineno}: SyntaxError: {error.msg}") from error
     except Exception as error:  # a user's own code: anything may go wrong while it is imported
-        line = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-        raise RewardError(f"{path}:{line[-1]}: {type(error).__name__}: {error}") from error
+        lines = [
+            f":{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
+        ]
+        raise RewardError(f"{path}{''.join(lines[-1:])}: {type(error).__name__}: {error}") from error
     return module
 
 

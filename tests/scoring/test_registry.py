@@ -1,5 +1,6 @@
 """Rewards by name, file and dotted path; each mistake is one clear line."""
 
+import json
 import re
 import subprocess
 import sys
@@ -86,3 +87,35 @@ def test_the_rewards_load_no_deep_learning_library() -> None:
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )
+
+
+def test_a_reward_file_may_import_the_files_beside_it(tmp_path: Path) -> None:
+    for folder, value in (("a", 0.25), ("b", 0.75)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "helpers.py").write_text(f"VALUE = {value}\n")
+        (tmp_path / folder / "json.py").write_text("raise RuntimeError('hides the installed json')\n")
+        (tmp_path / folder / "mine.py").write_text(
+            "import json\nfrom helpers import VALUE\nfrom ecg_r1.scoring import reward\n\n\n"
+            "@reward\ndef f(completion, case):\n    return VALUE + len(json.dumps(None)) - 4\n"
+        )
+    path = list(sys.path)
+    values = [load_reward(f"{tmp_path}/{folder}/mine.py:f").function(None, None) for folder in ("a", "b")]
+    assert values == [0.25, 0.75]
+    assert sys.path == path
+    assert "helpers" not in sys.modules
+    assert json.dumps(None) == "null"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("import nowhere_to_be_found", r"mine\.py:1: ModuleNotFoundError: No module named 'nowhere_to_be_found'"),
+        ("x = 1\nx / 0", r"mine\.py:2: ZeroDivisionError"),
+        ("def f(:", r"mine\.py:1: SyntaxError"),
+        ("x = '\0'", r"mine\.py: ValueError|SyntaxError"),
+    ],
+)
+def test_a_reward_file_that_cannot_be_imported_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "mine.py").write_text(text + "\n")
+    with pytest.raises(RewardError, match=message):
+        load_reward(f"{tmp_path}/mine.py:f")
