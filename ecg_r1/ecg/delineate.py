@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .atria import p_wave_reason, p_window, two_to_one_flutter
-from .beats import MedianBeat, Unmeasurable, clean, median_beat, r_peaks
+from .beats import MedianBeat, Unmeasurable, clean, median_beat, noisy, r_peaks
 from .pacing import spikes, without
 from .waves import NOWHERE, Bounds, P, T, bound, peaks, qrs_bounds, t_window
 
@@ -16,7 +16,8 @@ FLAT = 0.03  # mV peak to peak: no beat is seen in such a lead
 
 @dataclass(frozen=True)
 class Delineation:
-    """leads: rows of the record that were used; r_peaks: samples of the record; all else in samples of `beat`.
+    """leads: rows of the record that were used, those of mere noise left out; r_peaks: samples of the record; all else
+    in samples of `beat`.
 
     signal: (leads, T) mV, the record without drift, hum and pacemaker spikes.
     p, t: onsets and offsets in each lead that shows the wave; p_reason: why there is no P wave, or None.
@@ -45,7 +46,10 @@ def delineate(signal: np.ndarray, mask: np.ndarray) -> Delineation:
     leads = np.flatnonzero(mask & (np.ptp(signal, axis=1) > FLAT))
     if not len(leads):
         raise Unmeasurable("no signal")
-    raw, cleaned = signal[leads], clean(signal[leads])
+    cleaned = clean(signal[leads])
+    quiet = ~noisy(cleaned)
+    leads, cleaned = leads[quiet], cleaned[quiet]
+    raw = signal[leads]
     found = r_peaks(cleaned)
     paced = spikes(raw, cleaned, found)
     if len(paced):

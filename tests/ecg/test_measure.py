@@ -91,6 +91,28 @@ def test_fast_hearts_are_not_halved(rate):
     assert abs(m.value("heart_rate_bpm") - rate) < 3
 
 
+def _white(lead: np.ndarray) -> None:
+    lead += np.random.default_rng(0).normal(0, 1, len(lead))
+
+
+def _jumping(lead: np.ndarray) -> None:
+    lead += 5.0 * (np.arange(len(lead)) // 700 % 2)
+
+
+def _popping(lead: np.ndarray) -> None:
+    lead[::900] += 30
+
+
+@pytest.mark.parametrize("spoil", [_white, _jumping, _popping])
+def test_one_bad_lead_does_not_decide(simulated, spoil):
+    for s in simulated[:11]:
+        signal = s.record.signal.copy()
+        spoil(signal[7])
+        m = measure(replace(s.record, signal=signal))
+        assert abs(m.value("heart_rate_bpm") - s.truth["heart_rate_bpm"]) < 3
+        assert abs(m.value("qrs_ms") - s.truth["qrs_ms"]) < 25
+
+
 def test_mains_hum_leaves_the_intervals(simulated):
     hum = np.sin(2 * np.pi * 50 * np.arange(5000) / 500).astype(np.float32)
     for s in simulated[:3]:
