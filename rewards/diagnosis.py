@@ -8,6 +8,7 @@ from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
 
 MATCHES = ("exact", "jaccard", "f1", "ontology")
 DOUBTED = 0.5  # what "possible atrial fibrillation" is worth beside "atrial fibrillation"
+DIFFERENTIAL = 2  # doubted diagnoses; a longer list commits to nothing and earns nothing
 MORE_OR_LESS_SPECIFIC, SAME_SUPERCLASS = 0.5, 0.25  # partial credit of match="ontology"
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _PART = re.compile(r"[^;\n；]+")
@@ -20,7 +21,7 @@ def canonical(diagnosis: str) -> str:
 
 
 def answered(completion: Completion) -> dict[str, float]:
-    """{diagnosis: 1 if asserted, 0.5 if doubted} of the answer.
+    """{diagnosis: 1 if asserted, 0.5 if doubted, 0 if one of more than DIFFERENTIAL that are doubted} of the answer.
 
     One that is denied is not answered; one both asserted and denied is answered as "… (contradicted)", nobody's
     diagnosis. A part of the answer (parts end with ";" or a line) that names none is answered as it is written.
@@ -32,6 +33,9 @@ def answered(completion: Completion) -> dict[str, float]:
         if m.polarity != "negated":
             name = f"{m.name} (contradicted)" if m.name in denied else m.name
             given[name] = min(given.get(name, 1.0), 1.0 if m.polarity == "asserted" else DOUBTED)
+    doubted = [name for name, weight in given.items() if weight == DOUBTED]
+    if len(doubted) > DIFFERENTIAL:
+        given |= dict.fromkeys(doubted, 0.0)
     starts = [m.span[0] for m in mentions]
     for start, end, place in completion.sections:
         if place == "answer":
@@ -74,7 +78,8 @@ def diagnosis(completion: Completion, case: Case, *, match: str = "jaccard") -> 
     match: "exact" (1 or 0), "jaccard" |A∩B| / |A∪B| (as PKU's ECG-R1, arXiv 2602.04279), "f1" 2|A∩B| / (|A| + |B|), or
     "ontology": Jaccard with 0.5 for a more or less specific diagnosis and 0.25 for another of the same superclass.
     Synonyms and codes of the vocabulary are the same diagnosis; a denied one is not answered; a doubted one
-    ("possible …") earns half where it is right and costs whole where it is wrong. None where the case has no diagnosis.
+    ("possible …") earns half where it is right and costs whole where it is wrong, and of more than two doubted ones
+    none earns anything. None where the case has no diagnosis.
     """
     if match not in MATCHES:
         raise RewardError(f"diagnosis: match is one of {', '.join(MATCHES)}, not {match!r}")

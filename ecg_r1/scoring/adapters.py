@@ -9,6 +9,7 @@ ms-swift: orms["ecg_intervals"] = swift_orm("intervals") in a file given as --ex
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -97,9 +98,12 @@ def _overall(scores: Mapping[str, float]) -> float:
 def verl_score(
     data_source: str, solution_str: str, ground_truth: Any, extra_info: Mapping[str, Any] | None = None, **_: Any
 ) -> dict[str, float]:
-    """verl's compute_score: {"score": weighted sum, …each reward}. ground_truth: a `case_of_row` row, or its JSON."""
+    """verl's compute_score: {"score": weighted sum, …each reward}. ground_truth: a `case_of_row` row, or its JSON.
+
+    verl collects each key over the batch and wants it of every sample: NaN stands for a reward that does not apply.
+    """
     scores = _scores([solution_str], [ground_truth])[0]
-    return {"score": _overall(scores)} | scores
+    return {"score": _overall(scores)} | dict.fromkeys(WEIGHTS, math.nan) | scores
 
 
 def easyr1_score(reward_inputs: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:

@@ -112,6 +112,7 @@ _DOUBTED_AFTER = re.compile(
     r"| (?:(?:may|might|could|should|must) (?:also |still )?be|would|requires?|means|is defined)\b)|可能|待|存疑"
 )
 _OR_AFTER = re.compile(r"[ ,]*(?:(?:versus|vs|or)\b|或)")
+_EITHER = re.compile(r"\b(?:or|vs|versus)\b|或")
 _OR = re.compile(r"\b(?:or|nor)\b|或|及|和")
 _ASKED = re.compile(r"[^.;:!\n<>]{0,60}\?")
 _JOINED = re.compile(r",? ?(?:and|or|nor|and/or|&|/|及|和|与|或|、) ?(?:an? |the )?")
@@ -181,7 +182,10 @@ def polarity(text: str, start: int, end: int, last: int) -> Polarity:
         return "uncertain"
     said = _before(text, start, end)
     if said == "asserted" and (
-        text[start - 1 : start] == "?" or _OR_AFTER.match(text, end) or _ASKED.match(text, last)
+        text[start - 1 : start] == "?"
+        or _OR_AFTER.match(text, end)
+        or _EITHER.search(text, end, last)
+        or _ASKED.match(text, last)
     ):
         return "uncertain"
     return said

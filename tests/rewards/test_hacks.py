@@ -2,6 +2,7 @@
 
 import pytest
 from hacks import CASE, GUESS, HACKS, HONEST, PARTLY, write
+from more_hacks import MORE
 
 from ecg_r1.scoring import Completion, load_reward
 
@@ -24,9 +25,9 @@ def test_there_are_at_least_40_strategies() -> None:
     assert len(HACKS) >= 40
 
 
-@pytest.mark.parametrize("strategy", HACKS)
+@pytest.mark.parametrize("strategy", HACKS | MORE)
 def test_cheating_pays_no_more(strategy: str) -> None:
-    text, honest = HACKS[strategy]
+    text, honest = (HACKS | MORE)[strategy]
     assert total(text) <= total(honest) + 1e-9
 
 

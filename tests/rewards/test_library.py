@@ -68,6 +68,9 @@ def test_format(think: str, text: str, expected: float) -> None:
         ("ontology", "inferior MI", ("anterior MI",), 0.25),
         ("ontology", "normal ECG", ("anterior MI",), 0),
         ("ontology", "inferior MI; lateral MI; LBBB", ("anterior MI",), 0.25 / 3),
+        ("jaccard", "AF or LBBB", ("AF",), 0.25),
+        ("jaccard", "AF, LBBB or LVH", ("AF",), 0),
+        ("jaccard", "AF; possible LBBB; possible LVH; possible RBBB", ("AF",), 0.25),
     ],
 )
 def test_diagnosis(match: str, answer: str, truth: tuple[str, ...], expected: float) -> None:

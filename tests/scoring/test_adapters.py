@@ -1,11 +1,19 @@
-"""The same rewards as TRL, verl, EasyR1 and ms-swift call them."""
+"""The same rewards as TRL, verl, EasyR1 and ms-swift call them, by what these do at
 
+TRL 1.16 (`GRPOTrainer._calculate_rewards`), verl b070598 (`experimental/reward_loop/reward_manager/naive.py`) and 03023e2
+(`trainer/ppo/reward.py:get_custom_reward_fn`), EasyR1 46c6c21 (`workers/reward/function.py`), ms-swift 20ec461
+(`swift/rewards/orm.py`).
+"""
+
+import importlib.util
 import json
+import math
+from types import ModuleType
 
 import pytest
 
-from ecg_r1.scoring import RewardError
-from ecg_r1.scoring.adapters import REWARD_TYPE, easyr1_score, swift_orm, trl_reward, verl_score
+from ecg_r1.scoring import RewardError, adapters
+from ecg_r1.scoring.adapters import swift_orm, trl_reward, verl_score
 
 RIGHT = (
     "<think>Rate 75 bpm. PR interval 160 ms. QRS duration 92 ms. QT interval 400 ms.</think><answer>normal ECG</answer>"
@@ -48,23 +56,45 @@ def test_atrial_fibrillation_has_no_pr_whatever_was_measured() -> None:
     assert function(completions=[text], diagnoses=[["AF"]], measurements=[MEASURED]) == [1.0]
 
 
+def loaded_by_path(name: str) -> ModuleType:
+    """The adapters as verl and EasyR1 load the file that they are given."""
+    spec = importlib.util.spec_from_file_location(name, adapters.__file__)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def test_verl() -> None:
-    right = verl_score(data_source="ecg", solution_str=RIGHT, ground_truth=json.dumps(TRUTH), extra_info={"index": 0})
+    score = loaded_by_path("custom_module").verl_score
+    call = {"data_source": "ecg", "ground_truth": json.dumps(TRUTH)}
+    right = score(**call, solution_str=RIGHT, extra_info={"index": 0})
     wrong = verl_score("ecg", WRONG, TRUTH)
     assert right == {"score": pytest.approx(1.0), "format": 1.0, "diagnosis": 1.0, "intervals": 1.0}
     assert wrong["score"] < right["score"]
 
 
+def test_verl_is_given_every_key_of_every_sample() -> None:
+    nothing = {"diagnoses": [], "measurements": {}}
+    scored = verl_score("ecg", RIGHT, nothing, extra_info=None)
+    assert scored.keys() == verl_score("ecg", RIGHT, TRUTH).keys()
+    assert math.isnan(scored["diagnosis"])
+    assert scored["score"] == pytest.approx(0.1)  # the format's
+
+
 def test_easyr1() -> None:
-    assert REWARD_TYPE == "batch"
+    module = loaded_by_path("custom_reward_fn")
+    assert (module.REWARD_NAME, module.REWARD_TYPE) == ("ecg_r1", "batch")
     rows = [{"response": text, "response_length": 40, "ground_truth": json.dumps(TRUTH)} for text in (RIGHT, WRONG)]
-    right, wrong = easyr1_score(rows)
+    right, wrong = module.easyr1_score(rows)
     assert right["overall"] == pytest.approx(1.0)
     assert wrong["overall"] < 1.0
-    assert {"overall", "format", "diagnosis", "intervals"} == set(right)
+    assert set(right) == {"overall", "format", "diagnosis", "intervals"}
 
 
 def test_ms_swift() -> None:
-    orm = swift_orm("intervals", quantities=["pr_ms"])(args=None)
-    assert orm([RIGHT, WRONG], diagnoses=[["normal ECG"]] * 2, measurements=[MEASURED] * 2)[0] == 1.0
-    assert type(orm).__name__ == "intervals"
+    orm = swift_orm("intervals", quantities=["pr_ms"])
+    columns = {"diagnoses": [["normal ECG"]] * 2, "measurements": [MEASURED] * 2, "response_token_ids": [[1], [2]]}
+    for made in (orm(), orm(args=object())):
+        assert made(completions=[RIGHT, WRONG], **columns)[0] == 1.0
+        assert made([RIGHT, WRONG], **columns)[1] < 1.0
+    assert orm.__name__ == "intervals"
