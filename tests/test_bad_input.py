@@ -158,10 +158,10 @@ def test_a_reward_worker_that_is_killed_while_it_is_idle_is_replaced(my_rewards,
         for _ in range(3):
             (scores,) = pool.score([TEXT] * len(cases), cases)
             assert [(score.value, score.error) for score in scores] == [(1.0, None)] * len(cases)
-            for child in psutil.Process().children(recursive=True):
-                if "ecg_r1.scoring.worker" in child.cmdline():
-                    child.kill()
-                    child.wait(10)
+            children = psutil.Process().children(recursive=True)
+            oldest = min((c for c in children if "ecg_r1.scoring.worker" in c.cmdline()), key=lambda c: c.create_time())
+            oldest.kill()  # never the spare one, which is the youngest
+            oldest.wait(10)
 
 
 @pytest.mark.parametrize("name", ["raises", "words"])

@@ -16,6 +16,7 @@ from ecg_r1.model.checkpoint import load_model
 from ecg_r1.recipe import Dropout
 from ecg_r1.train.dropout import NOTHING, View, arrange, draw
 from ecg_r1.train.media import WHOLE, DrawEachEpoch, Media
+from ecg_r1.train.pretrain import pretrain_trainer
 from ecg_r1.train.sft import SFTCollator, sft_dataset
 
 MANY = 4000
@@ -152,3 +153,16 @@ def test_sft_sees_an_example_otherwise_in_another_epoch(media):
     for batch in (first, second):
         for row, labels in zip(rows, batch["labels"], strict=True):
             assert labels[labels != -100].tolist() == row["response_ids"]
+
+
+def test_towers_see_some_of_the_leads_in_pre_training(media, tmp_path):
+    model, _ = load_model("tiny", texts=["normal ECG"])
+    few = Media(media.store, media.processor, Dropout(leads=1.0))
+    arguments = TrainingArguments(output_dir=str(tmp_path), report_to=[], max_steps=2, disable_tqdm=True)
+    trainer = pretrain_trainer(model, few, arguments, [])
+    signals = [trainer.data_collator([0, 1, 2, 3])["ecg_values"] for trainer.data_collator.epoch in range(3)]
+    shown = [signal.abs().sum(dim=2) > 0 for signal in signals]
+    assert all((leads.sum(dim=1) < 12).all() and (leads.sum(dim=1) > 0).all() for leads in shown)
+    assert not torch.equal(shown[0], shown[1])
+    trainer.train()
+    assert trainer.state.global_step == 2
