@@ -27,6 +27,10 @@ GAP = int(300 / MS)  # samples between a record and its mirror image, so that no
 REPEATED = 0.6  # median correlation below which there is no beat, only noise; 0.97 in 99 of 100 real records
 
 
+# Damaged signals make neurokit2 raise any of these; they become a reason.
+LIBRARY_ERRORS = (ValueError, IndexError, KeyError, TypeError, ZeroDivisionError, AttributeError, RuntimeError)
+
+
 class Unmeasurable(ValueError):
     """Nothing can be measured on this record; the message is the reason."""
 
@@ -101,7 +105,7 @@ def r_peaks(signal: np.ndarray) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # means of nothing, where there is nothing to find
             peaks = neurokit2.ecg_peaks(mirrored, sampling_rate=RATE, mindelay=REFRACTORY)[1]["ECG_R_Peaks"]
-    except (ValueError, IndexError, KeyError, ZeroDivisionError):
+    except LIBRARY_ERRORS:
         raise Unmeasurable("no beats found") from None
     peaks = np.asarray(peaks, dtype=int) - RATE - GAP
     peaks = peaks[(peaks >= EDGE) & (peaks < len(smooth) - EDGE)]

@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 
-from .beats import MS, RATE, Unmeasurable
+from .beats import LIBRARY_ERRORS, MS, RATE, Unmeasurable
 from .leads import LEADS
 from .measurements import QUANTITIES, Measured
 
@@ -15,8 +15,6 @@ METHODS = {
     "neurokit2": ("dwt", ("II",)),  # what `nk.ecg_process` does
     "neurokit2-prominence": ("prominence", LEADS),
 }
-# Damaged signals make neurokit2 raise any of these; they become a reason.
-_ERRORS = (ValueError, IndexError, KeyError, TypeError, ZeroDivisionError, AttributeError, RuntimeError)
 
 
 def measure_by_library(signal: np.ndarray, mask: np.ndarray, method: str) -> dict[str, Measured]:
@@ -53,7 +51,7 @@ def _one_lead(row: np.ndarray, delineation: str) -> dict[str, float]:
             cleaned = neurokit2.ecg_clean(row, sampling_rate=RATE)
             peaks = neurokit2.ecg_peaks(cleaned, sampling_rate=RATE)[1]["ECG_R_Peaks"]
             waves = neurokit2.ecg_delineate(cleaned, peaks, sampling_rate=RATE, method=delineation)[1]
-    except _ERRORS:
+    except LIBRARY_ERRORS:
         return {}
     rr = float(np.median(np.diff(peaks))) * MS if len(peaks) > 1 else np.nan
     qt = _median_gap(waves, "ECG_R_Onsets", "ECG_T_Offsets")

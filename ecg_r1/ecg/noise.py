@@ -1,4 +1,7 @@
-"""What electrodes add to the heart's signal, and the atria in fibrillation."""
+"""What electrodes add to the heart's signal, and the atria in fibrillation.
+
+Electrodes are seen in eight leads, I, II, V1 … V6, from which the others follow.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,24 @@ def electrode_noise(samples: int, rate: int, rng: np.random.Generator) -> np.nda
     muscle *= np.float32(rng.uniform(0.004, 0.018))
     muscle[:, 1:] -= np.float32(0.5) * muscle[:, :-1]  # tilts the spectrum towards the high frequencies of EMG
     return slow + muscle
+
+
+# How an offset of an electrode shows: rows I, II, V1 … V6, columns RA, LA, LL, V1 … V6. The chest leads are measured
+# against the mean of the three limbs (Wilson's terminal).
+ELECTRODES = np.block([
+    [np.array([[-1.0, 1, 0], [-1, 0, 1]]), np.zeros((2, 6))],
+    [np.full((6, 3), -1 / 3), np.eye(6)],
+])  # fmt: skip
+
+
+def electrode_movement(samples: int, rate: int, rng: np.random.Generator) -> np.ndarray:
+    """float32 (8, samples) mV: one electrode moves up to three times, its offset jumps and creeps back."""
+    time, offset = np.arange(samples) / rate, np.zeros(samples)
+    for _ in range(int(rng.integers(1, 4))):
+        since = time - rng.uniform(0, time[-1])
+        jump = rng.choice([-1, 1]) * rng.uniform(0.5, 3) * np.exp(-np.maximum(since, 0) / rng.uniform(0.1, 1.5))
+        offset += np.where(since > 0, jump, 0)
+    return np.outer(ELECTRODES[:, rng.integers(ELECTRODES.shape[1])], offset).astype(np.float32)
 
 
 def fibrillation(samples: int, rate: int, rng: np.random.Generator) -> np.ndarray:

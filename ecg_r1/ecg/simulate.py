@@ -6,7 +6,7 @@ Every record is drawn from its own generator, so record `i` of a seed is the sam
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from ecg_r1.errors import UserError
 from .beats import rr_intervals
 from .heart import DOWER, POPULATIONS, Beat, Population, Wave, p_wave, population, ventricular_ectopic
 from .leads import LEADS, derive_limb_leads
-from .noise import electrode_noise, fibrillation
+from .noise import electrode_movement, electrode_noise, fibrillation
 from .record import SAMPLES, SAMPLING_RATE, ECGRecord
 
 DIAGNOSES = tuple(name for name in POPULATIONS if name != "ventricular premature complex")
@@ -36,11 +36,14 @@ class Simulated:
     truth: dict[str, float | None]
 
 
-def simulate(n: int, *, seed: int, diagnoses: Sequence[str] | None = None, start: int = 0) -> Iterator[Simulated]:
+def simulate(
+    n: int, *, seed: int, diagnoses: Sequence[str] | None = None, start: int = 0, artefacts: float = 0.0
+) -> Iterator[Simulated]:
     """Records `start` to `start + n - 1` of a seed, cycling through `diagnoses` so that any stretch is balanced.
 
     Args:
         diagnoses: names from `POPULATIONS`, or several joined by "; "; the eleven of `DIAGNOSES` unless given.
+        artefacts: share of the records in which an electrode moves.
 
     Raises:
         UnknownDiagnosis: there is no population of that name.
@@ -48,7 +51,9 @@ def simulate(n: int, *, seed: int, diagnoses: Sequence[str] | None = None, start
     """
     drawn = [(tuple(part.strip() for part in name.split(";")), population(name)) for name in diagnoses or DIAGNOSES]
     for i in range(start, start + n):
-        yield _simulate_one(f"sim_{seed}_{i:06d}", *drawn[i % len(drawn)], np.random.default_rng([seed, i]))
+        one = _simulate_one(f"sim_{seed}_{i:06d}", *drawn[i % len(drawn)], np.random.default_rng([seed, i]))
+        chance = np.random.default_rng([seed, i, 1])  # its own, so that the heart is the same with artefacts as without
+        yield _with_movement(one, chance) if chance.random() < artefacts else one
 
 
 def _simulate_one(
@@ -73,13 +78,9 @@ def _simulate_one(
     if population.rhythm.atrial == "fibrillation":
         leads += (view @ fibrillation(SAMPLES, SAMPLING_RATE, rng)).astype(np.float32)
     leads += electrode_noise(SAMPLES, SAMPLING_RATE, rng)
-    signal = np.zeros((len(LEADS), SAMPLES), np.float32)
-    recorded = np.isin(LEADS, ("III", "aVR", "aVL", "aVF"), invert=True)
-    signal[recorded] = leads
-    derive_limb_leads(signal, recorded)
     record = ECGRecord(
         record_id,
-        signal,
+        _twelve(leads),
         np.ones(len(LEADS), bool),
         diagnoses=diagnoses,
         age=float(rng.integers(20, 90)),
@@ -87,6 +88,20 @@ def _simulate_one(
         source="simulated",
     )
     return Simulated(record, _truth(beat, onsets, qrs_area))
+
+
+def _twelve(leads: np.ndarray) -> np.ndarray:
+    """All leads from I, II, V1 … V6."""
+    signal = np.zeros((len(LEADS), SAMPLES), np.float32)
+    recorded = np.isin(LEADS, ("III", "aVR", "aVL", "aVF"), invert=True)
+    signal[recorded] = leads
+    derive_limb_leads(signal, recorded)
+    return signal
+
+
+def _with_movement(one: Simulated, rng: np.random.Generator) -> Simulated:
+    movement = _twelve(electrode_movement(SAMPLES, SAMPLING_RATE, rng))
+    return replace(one, record=replace(one.record, signal=one.record.signal + movement))
 
 
 def _draw_beat(population: Population, rng: np.random.Generator) -> tuple[Beat, float]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from .beats import MS, RATE, MedianBeat, spatial_velocity
+from .beats import LIBRARY_ERRORS, MS, RATE, MedianBeat, Unmeasurable, spatial_velocity
 
 QRS_LEVEL = 0.05  # share of the greatest spatial velocity below which the heart's vector stands still
 HOLD = int(12 / MS)  # samples it must stand still for
@@ -95,6 +95,9 @@ def peaks(beat: MedianBeat) -> dict[str, np.ndarray]:
 
     The leads are laid end to end as if they were beats of one signal, with ramps between them: the prominence method
     cuts each beat at half the RR interval and would lose a T wave that ends later.
+
+    Raises:
+        Unmeasurable: neurokit2 raises an error.
     """
     import neurokit2
 
@@ -105,15 +108,18 @@ def peaks(beat: MedianBeat) -> dict[str, np.ndarray]:
     laid = np.stack([_ramped(row, half - beat.r, half - (length - beat.r)) for row in rows])
     r_peaks = np.arange(leads) * 2 * half + half
     pace = np.sqrt(beat.rr * MS / 800)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a lead without an R wave; its R is not asked for
-        waves = neurokit2.ecg_delineate(
-            laid.ravel(),
-            r_peaks,
-            sampling_rate=RATE,
-            method="prominence",
-            typical_st_segment=float(np.clip(150 * pace, 110, 210)),
-        )[1]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a lead without an R wave; its R is not asked for
+            waves = neurokit2.ecg_delineate(
+                laid.ravel(),
+                r_peaks,
+                sampling_rate=RATE,
+                method="prominence",
+                typical_st_segment=float(np.clip(150 * pace, 110, 210)),
+            )[1]
+    except LIBRARY_ERRORS:
+        raise Unmeasurable("neurokit2 cannot delineate the median beat") from None
     return {wave: np.asarray(waves[f"ECG_{wave}_Peaks"], float) - (r_peaks - beat.r) for wave in ("P", "T")}
 
 

@@ -71,6 +71,15 @@ def test_limb_leads_obey_einthoven_and_goldberger():
     np.testing.assert_allclose(lead["aVR"] + lead["aVL"] + lead["aVF"], 0, atol=1e-5)
 
 
+def test_moving_electrodes_add_to_the_same_heart():
+    still, moved = (list(simulate(8, seed=4, artefacts=share)) for share in (0.0, 1.0))
+    for a, b in zip(still, moved, strict=True):
+        assert a.truth == b.truth
+        added = dict(zip(LEADS, b.record.signal - a.record.signal, strict=True))
+        assert max(np.abs(row).max() for row in added.values()) > 0.3
+        np.testing.assert_allclose(added["I"] + added["III"], added["II"], atol=1e-4)
+
+
 def test_fibrillation_is_irregular_and_sinus_rhythm_is_not():
     from ecg_r1.ecg.beats import clean, r_peaks
 
