@@ -2,19 +2,25 @@
 
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
 
+UNITS = ("words", "tokens")
+
 
 @reward
-def length(completion: Completion, case: Case, *, limit: int = 400, cache: int = 100) -> Score:
-    """Soft overlong punishment of DAPO (arXiv 2503.14476, eq. 13), in words; a Chinese character is a word.
+def length(completion: Completion, case: Case, *, limit: int = 400, cache: int = 100, unit: str = "words") -> Score:
+    """Soft overlong punishment of DAPO (arXiv 2503.14476, eq. 13): 0 up to limit - cache, falling to -1 at `limit`.
 
-    0 up to limit - cache words, falling linearly to -1 at `limit`, and -1 beyond. A text without spaces counts a
-    word for every 8 characters. (DAPO counts tokens, which a reward does not see; of this text a word is 1.3 to 2
-    tokens.)
+    unit: "tokens", as in the paper, where the completion's token ids are known (in training), or "words", which are
+    known everywhere; of this text a word is 1.3 to 2 tokens. A Chinese character is a word, and a text without spaces
+    has a word for every 8 characters.
     """
     if not 0 < cache <= limit:
         raise RewardError(f"length: cache is between 1 and limit ({limit}), not {cache}")
-    n = words(completion.text)
-    return Score(soft_overlong(n, limit, cache), extracted=n, explanation=f"{n} words of {limit}")
+    if unit not in UNITS:
+        raise RewardError(f"length: unit is {' or '.join(UNITS)}, not {unit!r}")
+    if unit == "tokens" and completion.ids is None:
+        raise RewardError("length: the tokens are known in training only; unit: words counts anywhere")
+    n = words(completion.text) if completion.ids is None or unit == "words" else len(completion.ids)
+    return Score(soft_overlong(n, limit, cache), extracted=n, explanation=f"{n} {unit} of {limit}")
 
 
 def words(text: str) -> int:

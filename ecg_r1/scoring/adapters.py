@@ -64,7 +64,8 @@ def trl_reward(
         n = len(completions)
         listed = {key: value for key, value in columns.items() if isinstance(value, list) and len(value) == n}
         rows = [{key: value[i] for key, value in listed.items()} for i in range(n)]
-        scores = pool.score([text_of(c) for c in completions], [case_of(row) for row in rows])[0]
+        ids = columns.get("completion_ids") or columns.get("response_token_ids")  # TRL's name, ms-swift's
+        scores = pool.score([text_of(c) for c in completions], [case_of(row) for row in rows], ids)[0]
         if log_extra is not None:
             log_extra(f"{reward.name}/explanation", [score.error or score.explanation for score in scores])
         return [score.value for score in scores]

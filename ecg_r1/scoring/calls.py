@@ -81,8 +81,9 @@ async def _together(coroutines: Sequence[Any]) -> list[Any]:
 def trl_columns(reward: Reward, completions: Sequence[Completion], cases: Sequence[Case]) -> dict[str, Any]:
     """The keyword arguments TRL's GRPOTrainer calls a reward function with: prompts, completions and dataset columns.
 
-    Texts, or lists of messages where the reward was loaded with `conversational`. A worker has no trainer:
-    trainer_state is None and what is logged through log_extra and log_metric is dropped.
+    Texts, or lists of messages where the reward was loaded with `conversational`. completion_ids are left out where
+    nobody knows them, as outside training. A worker has no trainer: trainer_state is None and what is logged through
+    log_extra and log_metric is dropped.
     """
     prompts: list[Any] = [case.question or "" for case in cases]
     texts: list[Any] = [completion.text for completion in completions]
@@ -90,14 +91,19 @@ def trl_columns(reward: Reward, completions: Sequence[Completion], cases: Sequen
         prompts = [[{"role": "user", "content": prompt}] for prompt in prompts]
         texts = [[{"role": "assistant", "content": text}] for text in texts]
     extra: dict[str, Any] = {key: [case.extra.get(key) for case in cases] for key in cases[0].extra}
-    return extra | {
-        "prompts": prompts,
-        "completions": texts,
-        "completion_ids": [[] for _ in cases],
-        "record_id": [case.record_id for case in cases],
-        "diagnoses": [list(case.diagnoses) for case in cases],
-        "measurements": [case.measurements.to_json() for case in cases],
-        "trainer_state": None,
-        "log_extra": lambda name, values: None,
-        "log_metric": lambda name, value: None,
-    }
+    known = [list(completion.ids) for completion in completions if completion.ids is not None]
+    ids = {"completion_ids": known} if len(known) == len(completions) else {}
+    return (
+        extra
+        | ids
+        | {
+            "prompts": prompts,
+            "completions": texts,
+            "record_id": [case.record_id for case in cases],
+            "diagnoses": [list(case.diagnoses) for case in cases],
+            "measurements": [case.measurements.to_json() for case in cases],
+            "trainer_state": None,
+            "log_extra": lambda name, values: None,
+            "log_metric": lambda name, value: None,
+        }
+    )

@@ -47,11 +47,12 @@ class Completion:
     """
 
     text: str
+    ids: Sequence[int] | None = None  # of its tokens, where the caller has them, as in training
 
     @classmethod
-    def parse(cls, text: str) -> Completion:
+    def parse(cls, text: str, ids: Sequence[int] | None = None) -> Completion:
         """The completion of this text; reading is linear in its length."""
-        return cls(text)
+        return cls(text, ids)
 
     @cached_property
     def tags(self) -> tuple[Tag, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Any
 
 from ecg_r1.errors import UserError
@@ -40,18 +41,27 @@ class RewardPool:
         self._counts: Counter[str] = Counter()
         self._failed: dict[str, deque[bool]] = {name: deque(maxlen=window) for name in names}
 
-    def score(self, completions: Sequence[str], cases: Sequence[Case]) -> list[list[Score]]:
-        """For each reward, one Score a completion. Raises RewardFailure past the error limit."""
+    def score(
+        self, completions: Sequence[str], cases: Sequence[Case], ids: Sequence[Sequence[int]] | None = None
+    ) -> list[list[Score]]:
+        """For each reward, one Score a completion. ids: the completions' tokens, for rewards that count them.
+
+        Raises RewardFailure past the error limit.
+        """
         if len(completions) != len(cases):
             raise ValueError(f"{len(completions)} completions for {len(cases)} cases")
+        if ids is not None and len(ids) != len(completions):
+            raise ValueError(f"token ids of {len(ids)} for {len(completions)} completions")
+        parsed = [Completion.parse(text, own) for text, own in zip(completions, ids or repeat(None), strict=False)]
         score = self._workers.score if self._workers else self._here
-        results, counts = score(completions, cases)
+        results, counts = score(parsed, cases)
         for reward, scores, count in zip(self.rewards, results, counts, strict=True):
             self._record(reward.name, scores, count)
         return results
 
-    def _here(self, texts: Sequence[str], cases: Sequence[Case]) -> tuple[list[list[Score]], list[dict[str, Any]]]:
-        completions = [Completion.parse(text) for text in texts]
+    def _here(
+        self, completions: Sequence[Completion], cases: Sequence[Case]
+    ) -> tuple[list[list[Score]], list[dict[str, Any]]]:
         results, counts = [], []
         for reward in self.rewards:
             began = time.perf_counter()

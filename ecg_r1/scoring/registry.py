@@ -20,6 +20,7 @@ from typing import Any
 
 from ecg_r1.scoring.contract import RewardError
 
+TRL_PARAMETERS = {"completions", "completion_ids"}  # a reward function for TRL takes at least one of them
 GROUP = "ecg_r1.rewards"  # entry points by which other packages add rewards
 
 
@@ -152,7 +153,7 @@ def _scope(spec: str, function: Callable[..., Any]) -> str:
     scope = getattr(function, "reward_scope", None)
     if scope is not None:
         return str(scope)
-    if "completions" in inspect.signature(function).parameters:
+    if TRL_PARAMETERS & inspect.signature(function).parameters.keys():
         return "trl"
     raise RewardError(
         f'reward "{spec}": {inspect.signature(function)} is no reward; '

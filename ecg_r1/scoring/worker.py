@@ -37,15 +37,15 @@ def warm(rewards: list[Reward]) -> None:
 def serve(connection: Connection) -> None:
     """Answer tasks until the parent hangs up.
 
-    A task is (texts, cases, plan), plan the [(reward, samples of one call)] to work through in order; after each call
-    goes back JSON, so that nothing a reward returns is ever unpickled: [seconds, [a Score's fields, …]].
+    A task is ([(text, token ids)], cases, plan), plan the [(reward, samples of one call)] to work through in order;
+    after each goes back JSON, so that nothing a reward returns is ever unpickled: [seconds, [a Score's fields, …]].
     """
     rewards = [load_reward(spec, options) for spec, options in connection.recv()]
     warm(rewards)
     connection.send_bytes(b"ready")
     while True:
         texts, cases, plan = connection.recv()
-        completions = [Completion.parse(text) for text in texts]
+        completions = [Completion.parse(text, ids) for text, ids in texts]
         for reward, samples in plan:
             began = time.perf_counter()
             scores = call(rewards[reward], [completions[i] for i in samples], [cases[i] for i in samples])

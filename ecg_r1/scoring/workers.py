@@ -10,6 +10,7 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from ecg_r1.scoring.calls import groups, units
+from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.contract import Case, Score
 from ecg_r1.scoring.process import Process
 from ecg_r1.scoring.registry import Reward
@@ -28,9 +29,14 @@ class Worker:
         self.spent: dict[int, float] = {}
         self.blamed: int | None = None  # the reward that a process still loading takes the place of
 
-    def give(self, texts: Sequence[str], cases: Sequence[Case], plan: list[Call]) -> None:
+    def give(self, completions: Sequence[Completion], cases: Sequence[Case], plan: list[Call]) -> None:
         """Hand over calls; the clock of the first starts once the process is ready."""
-        self.plan, self.task, self.spent, self.blamed = deque(plan), (list(texts), list(cases)), {}, None
+        self.plan, self.task, self.spent, self.blamed = (
+            deque(plan),
+            ([(c.text, c.ids) for c in completions], list(cases)),
+            {},
+            None,
+        )
         if not self.process.send((*self.task, plan)):  # the kernel takes memory where it finds it
             self.process.kill()
             self.process = self.replacement()
@@ -98,14 +104,16 @@ class Workers:
         spare, self._spare = self._spare, Process(self.rewards)
         return spare
 
-    def score(self, texts: Sequence[str], cases: Sequence[Case]) -> tuple[list[list[Score]], list[dict[str, Any]]]:
+    def score(
+        self, completions: Sequence[Completion], cases: Sequence[Case]
+    ) -> tuple[list[list[Score]], list[dict[str, Any]]]:
         """For each reward one Score a completion, and its counts of seconds and timeouts."""
-        results: list[list[Score]] = [[Score(None)] * len(texts) for _ in self.rewards]
+        results: list[list[Score]] = [[Score(None)] * len(completions) for _ in self.rewards]
         counts: list[dict[str, Any]] = [{"seconds": 0.0, "timeouts": 0} for _ in self.rewards]
         busy: dict[Worker, list[int]] = {}
         tasks = share(self.rewards, cases, len(self._workers))
         for worker, (samples, plan) in zip(self._workers, tasks, strict=False):
-            worker.give([texts[i] for i in samples], [cases[i] for i in samples], plan)
+            worker.give([completions[i] for i in samples], [cases[i] for i in samples], plan)
             busy[worker] = samples
         while busy:
             first = min(worker.limit() for worker in busy)

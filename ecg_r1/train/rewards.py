@@ -57,11 +57,17 @@ class RewardSet:
 
     def _function(self, position: int, name: str) -> Callable[..., list[float | None]]:
         def function(
-            completions: list[str], view: list[View], question: list[str], log_extra: Any, log_metric: Any, **_: Any
+            completions: list[str],
+            completion_ids: list[list[int]],
+            view: list[View],
+            question: list[str],
+            log_extra: Any,
+            log_metric: Any,
+            **_: Any,
         ) -> list[float | None]:
             if position == 0:
                 cases = [self.media.case(*row) for row in zip(view, question, strict=True)]
-                self._batch = self.pool.score(completions, cases)
+                self._batch = self.pool.score(completions, cases, completion_ids)
                 self._log(view, log_extra, log_metric)
             scores = self._batch[position]
             log_extra(f"{name}/explanation", [score.error or score.explanation for score in scores])

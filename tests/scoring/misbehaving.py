@@ -71,6 +71,10 @@ def for_trl(prompts, completions, answer, **kwargs):
     return [float(text == wanted) if wanted else None for text, wanted in zip(completions, answer, strict=True)]
 
 
+def trl_overlong(completion_ids, **kwargs):  # as TRL's get_soft_overlong_punishment(20, 10)
+    return [min(0.0, max(-1.0, (10 - len(ids)) / 10)) for ids in completion_ids]
+
+
 def for_trl_chat(completions, **kwargs):
     return [float(len(messages[0]["content"])) for messages in completions]
 

@@ -1,7 +1,7 @@
 """The same rewards as TRL, verl, EasyR1 and ms-swift call them, by what these do at
 
-TRL 1.16 (`GRPOTrainer._calculate_rewards`), verl b070598 (`experimental/reward_loop/reward_manager/naive.py`) and 03023e2
-(`trainer/ppo/reward.py:get_custom_reward_fn`), EasyR1 46c6c21 (`workers/reward/function.py`), ms-swift 20ec461
+TRL 1.16 (`GRPOTrainer._calculate_rewards`), verl b070598 (`experimental/reward_loop/reward_manager/naive.py`) and
+03023e2 (`trainer/ppo/reward.py:get_custom_reward_fn`), EasyR1 46c6c21 (`workers/reward/function.py`), ms-swift 20ec461
 (`swift/rewards/orm.py`).
 """
 

@@ -72,6 +72,18 @@ def test_a_trl_reward_that_expects_messages() -> None:
         assert p.score([TEXT] * 2, cases(2))[0][0].value == len(TEXT)
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_token_ids_reach_the_rewards_that_count_them(workers: int) -> None:
+    ids = [[7] * n for n in (8, 15, 40)]
+    rewards = [load_reward("length", {"unit": "tokens", "limit": 20, "cache": 10}), load_reward(f"{FILE}:trl_overlong")]
+    with RewardPool(rewards, workers=workers, error_limit=1.0) as p:
+        ours, trl = p.score([TEXT] * 3, cases(3), ids)
+        unknown = p.score([TEXT] * 3, cases(3))
+    assert [s.value for s in ours] == [s.value for s in trl] == [0.0, -0.5, -1.0]
+    assert "unit: words counts anywhere" in unknown[0][0].error
+    assert "completion_ids" in unknown[1][0].error
+
+
 def test_workers_and_this_process_agree() -> None:
     rewards = [load_reward(name) for name in ("format", "diagnosis", "intervals", "consistency")]
     texts = [TEXT.replace("160", str(100 + 7 * i)) for i in range(12)]

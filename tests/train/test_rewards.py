@@ -37,7 +37,8 @@ def call(rewards, views, questions):
     logged, metrics = {}, {}
     scores = [
         function(
-            completions=[TEXT] * len(views), view=views, question=questions, log_extra=logged.__setitem__,
+            completions=[TEXT] * len(views), completion_ids=[[1]] * len(views), view=views, question=questions,
+            log_extra=logged.__setitem__,
             log_metric=metrics.__setitem__,
         )
         for function in rewards.functions()
