@@ -24,6 +24,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from ecg_r1.ecg.library import failing_leads
 from ecg_r1.ecg.measure import Measurements, measure
 from ecg_r1.ecg.record import ECGRecord, read_record
 from ecg_r1.ecg.render import LAYOUTS, render
@@ -62,6 +63,20 @@ def errors(pairs: Iterable[tuple[Measurements, Truth]], name: str) -> dict[str, 
         "reported_where_present": round(float(np.mean([f is not None for f in present])), 3) if present else None,
         "withheld_where_absent": round(float(np.mean([f is None for f in absent])), 3) if absent else None,
     }
+
+
+def raising(records: Iterable[tuple[ECGRecord, Truth]]) -> dict[str, int]:
+    """Records on which a method raises: ours anywhere, neurokit2 in any of the leads that it is used on."""
+    count = dict.fromkeys(METHODS, 0)
+    for record, _ in records:
+        try:
+            measure(record)
+        except Exception:  # whatever it is, it counts
+            count["consensus"] += 1
+        signal = record.signal[:, : record.samples].astype(float)
+        for method in METHODS[1:]:
+            count[method] += bool(failing_leads(signal, record.lead_mask, method))
+    return count
 
 
 def accuracy(records: Sequence[tuple[ECGRecord, Truth]], methods: Sequence[str]) -> dict[str, Any]:
@@ -178,6 +193,9 @@ def main() -> None:
         for half, records in ludb(options.ludb).items():
             numbers[half] = accuracy(records, methods)
             show(console, f"{half}: {len(records)} records", numbers[half])
+            if not options.quick:
+                numbers[half]["raising"] = raising(records)
+                console.print(f"records on which a method raises: {numbers[half]['raising']}\n")
     else:
         console.print(f"no LUDB at {options.ludb}; --ludb FOLDER names it")
     simulated = [(s.record, s.truth) for s in simulate(options.records, seed=SEED)]

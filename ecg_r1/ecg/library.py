@@ -42,6 +42,13 @@ def measure_by_library(signal: np.ndarray, mask: np.ndarray, method: str) -> dic
     return values
 
 
+def failing_leads(signal: np.ndarray, mask: np.ndarray, method: str) -> list[str]:
+    """The leads in which neurokit2 raises an error; arguments as for `measure_by_library`."""
+    delineation, leads = METHODS[method]
+    there = [lead for lead in leads if mask[LEADS.index(lead)]]
+    return [lead for lead in there if not _one_lead(signal[LEADS.index(lead)], delineation)]
+
+
 def _one_lead(row: np.ndarray, delineation: str) -> dict[str, float]:
     import neurokit2
 
