@@ -59,7 +59,7 @@ def check(spec: Annotated[str, typer.Argument(help="Name, path.py:function or do
     from ..scoring.check import check_reward
 
     result = check_reward(spec)
-    width = max(len(sample.id) for sample in result.samples)
+    width = max(len(str(sample.id)) for sample in result.samples)
     for sample, given in zip(result.samples, result.scores, strict=True):
         typer.echo(
             f"{sample.id:<{width}}  {'  n/a' if given.value is None else f'{given.value:5.2f}'}  {given.explanation}"

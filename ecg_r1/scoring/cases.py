@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ecg_r1.ecg.diagnosis import vocabulary
-from ecg_r1.ecg.measurements import Measurements
+from ecg_r1.ecg.measurements import QUANTITIES, Measurements
 from ecg_r1.errors import UserError
 from ecg_r1.scoring.contract import Case
 
 # What is no quantity where the diagnosis says that a wave is absent: a measurer may find one all the same.
 NEEDS = {"P": ("pr_ms", "p_ms")}
+_MEASURED = (*QUANTITIES, "unmeasurable", "spread", "method")
 _KEYS = ("id", "diagnoses", "measurements", "record", "completion", "evidence", "question", "extra")
 
 
@@ -24,9 +26,9 @@ class CaseError(UserError):
 
 @dataclass(frozen=True)
 class Sample:
-    """One completion with its case."""
+    """One completion with its case. id: as its line gives it."""
 
-    id: str
+    id: str | int
     case: Case
     completion: str
 
@@ -55,18 +57,36 @@ def sample_from(row: Mapping[str, Any], where: str, measure: Callable[[Path], Me
     diagnoses = row.get("diagnoses", [])
     if not isinstance(diagnoses, list) or not all(isinstance(name, str) for name in diagnoses):
         raise CaseError(f'{where}: "diagnoses" is a list of names or codes, not {diagnoses!r}')
-    if "record" in row and measure is not None:
-        measurements = measure(Path(row["record"]))
-    elif isinstance(row.get("measurements"), Mapping):
-        try:
-            measurements = Measurements.from_json(row["measurements"])
-        except ValueError as error:
-            raise CaseError(f'{where}: "measurements": {error}') from error
-    else:
-        raise CaseError(f'{where}: needs "measurements", {{"pr_ms": 164, …}}, or "record", the path of one')
+    given = row.get("id", where)
+    if not isinstance(given, str | int):
+        raise CaseError(f'{where}: "id" is a text or a whole number, not {given!r}')
+    measurements = _measurements(row, where, measure)
     extra = {"evidence": row.get("evidence") or {}, "question": row.get("question"), "extra": row.get("extra") or {}}
-    record_id = str(row.get("id", where))
-    return Sample(record_id, case_from(record_id, diagnoses, measurements, **extra), row["completion"])
+    return Sample(given, case_from(str(given), diagnoses, measurements, **extra), row["completion"])
+
+
+def _measurements(row: Mapping[str, Any], where: str, measure: Callable[[Path], Measurements] | None) -> Measurements:
+    if "record" in row and measure is not None:
+        if not isinstance(row["record"], str):
+            raise CaseError(f'{where}: "record" is a path, not {row["record"]!r}')
+        try:
+            return measure(Path(row["record"]))
+        except UserError as error:
+            raise CaseError(f"{where}: {error}") from error
+    given = row.get("measurements")
+    if not isinstance(given, Mapping):
+        raise CaseError(f'{where}: needs "measurements", {{"pr_ms": 164, …}}, or "record", the path of one')
+    for name, value in given.items():
+        if name in ("unmeasurable", "spread") and not isinstance(value, Mapping):
+            raise CaseError(f'{where}: "{name}" is an object by quantity, not {value!r}')
+        if name not in _MEASURED:
+            raise CaseError(f'{where}: unknown measurement "{name}" (known: {", ".join(_MEASURED)})')
+        if isinstance(value, float) and not math.isfinite(value):
+            raise CaseError(f'{where}: "{name}" is {value}; a finite number or null belongs here')
+    try:
+        return Measurements.from_json(given)
+    except ValueError as error:
+        raise CaseError(f'{where}: "measurements": {error}') from error
 
 
 def read_samples(path: Path, measure: Callable[[Path], Measurements] | None = None) -> Iterator[Sample]:

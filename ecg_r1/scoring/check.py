@@ -25,7 +25,7 @@ class Finding:
 
     level: str
     message: str
-    sample: str | None = None
+    sample: str | int | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def check_reward(spec: str, options: dict[str, Any] | None = None) -> Check:
 def _findings(
     scope: str, samples: Sequence[Sample], first: Sequence[Score], second: Sequence[Score], seconds: float
 ) -> list[Finding]:
-    failed: dict[str, list[str]] = {}
+    failed: dict[str, list[str | int]] = {}
     for sample, score in zip(samples, first, strict=True):
         if score.error is not None:
             failed.setdefault(_in_one_line(score.error), []).append(sample.id)

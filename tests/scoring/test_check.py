@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from ecg_r1.ecg.measure import measure
+from ecg_r1.ecg.record import read_record
 from ecg_r1.scoring import RewardPool, load_reward
 from ecg_r1.scoring.cases import CaseError, read_samples
 from ecg_r1.scoring.check import check_reward, shipped_samples
@@ -52,12 +54,25 @@ def test_the_readable_view_shows_text_scores_and_reasons() -> None:
         ('{"completion": "x", "measurements": {"pr_ms": NaN}}', "NaN is no number"),
         ('{"completion": "x", "measurements": {}, "diagnoses": "AF"}', '"diagnoses" is a list'),
         ('{"completion": "x", "measurments": {}}', 'unknown key "measurments"'),
+        ('{"completion": "x", "measurements": {"pr": 160}}', 'unknown measurement "pr"'),
+        ('{"completion": "x", "measurements": {"pr_ms": 1e999}}', '"pr_ms" is inf'),
+        ('{"completion": "x", "measurements": {"unmeasurable": "PR"}}', '"unmeasurable" is an object'),
+        ('{"completion": "x", "record": 7}', '"record" is a path'),
+        ('{"completion": "x", "record": "nowhere"}', r"bad\.jsonl:1: .*nowhere"),
+        ('{"completion": "x", "id": [1], "measurements": {}}', '"id" is a text'),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
     (tmp_path / "bad.jsonl").write_text(line + "\n")
     with pytest.raises(CaseError, match=message):
-        list(read_samples(tmp_path / "bad.jsonl"))
+        list(read_samples(tmp_path / "bad.jsonl", measure=lambda path: measure(read_record(path))))
+
+
+def test_an_id_comes_back_as_it_was_given(tmp_path: Path) -> None:
+    (tmp_path / "ids.jsonl").write_text('{"id": 3, "completion": "x", "measurements": {}}\n' * 2)
+    with RewardPool([load_reward("format")]) as pool:
+        lines = list(score_samples(read_samples(tmp_path / "ids.jsonl"), pool, {"format": 1.0}))
+    assert [line["id"] for line in lines] == [3, 3]
 
 
 def test_a_good_reward_passes() -> None:
