@@ -129,28 +129,31 @@ def together(text: str, spans: Sequence[tuple[int, int]]) -> list[int]:
     return ends
 
 
-def reach(text: str, start: int, end: int) -> int:
-    """From where on the cues before the mention at [start, end) reach it: its clause, from the last comma on.
+def in_alternatives(text: str, first: int, start: int, end: int) -> bool:
+    """Whether the mention at [start, end) stands in a list that has an "or", before or after it, in its clause."""
+    if _OR.search(text, first, start):
+        return True
+    turn = _TURN_AFTER.search(text, end, end + REACH)
+    return _OR.search(text, end, turn.start() if turn else end + REACH) is not None
+
+
+def _before(text: str, start: int, end: int) -> Polarity:
+    """What the cues of its clause before a mention make of it; two denials leave it open.
 
     A cue passes a comma only in a list that ends with "or": "no LBBB, RBBB or LVH" denies three, "no LBBB, RBBB" one.
     """
     first = max(0, start - REACH)
     for stop in _STOP.finditer(text, first, start):
         first = stop.end()
-    comma = max(text.rfind(",", first, start), text.rfind("、", first, start))
-    if comma < 0 or _OR.search(text, first, start):
-        return first
-    turn = _TURN_AFTER.search(text, end, end + REACH)
-    return first if _OR.search(text, end, turn.start() if turn else end + REACH) else comma + 1
-
-
-def _before(text: str, start: int, end: int) -> Polarity:
-    """What the cues of its clause before a mention make of it; two denials leave it open."""
-    first = reach(text, start, end)
     cues = list(_WORDINGS.scan(text, first, start))
     if not text.isascii():
         cues += [(m.lastgroup or "", m.start(), m.end()) for m in _HAN_CUE.finditer(text, first, start)]
         cues.sort(key=lambda cue: cue[1])
+    if not cues:
+        return "asserted"
+    comma = max(text.rfind(",", first, start), text.rfind("、", first, start))
+    if cues[0][1] < comma and not in_alternatives(text, first, start, end):
+        cues = [cue for cue in cues if cue[1] > comma]
     verbal = maybe = -REACH  # where the last "not" ends, and the last doubt
     denied = doubted = False
     for kind, a, b in cues:
@@ -184,7 +187,7 @@ def polarity(text: str, start: int, end: int, last: int) -> Polarity:
     if said == "asserted" and (
         text[start - 1 : start] == "?"
         or _OR_AFTER.match(text, end)
-        or _EITHER.search(text, end, last)
+        or (last > end and _EITHER.search(text, end, min(last, end + REACH)))
         or _ASKED.match(text, last)
     ):
         return "uncertain"

@@ -154,7 +154,11 @@ HOSTILE = [
     "PR (normal ", "between 1 and ", "LBBB or ", "no LBBB, ", "first-degree ", "Step 1: ", "\n1. ", "心率",
     "PR间期", "\u200b", "\u200bP", "İ", "*", "**", "* 1", "V1-", "from 1 to ", "corrected for the ", "QTc (",
     "?", "possible ", "it is it is ", "of the ", "ventricular ", "a-", "-1", "1-1", "1 - ", "0.1.1.1",
-    ",,,,", "could not be reliably ",
+    ",,,,", "could not be reliably ", "one ", "one hundred ", "hundred point ", "if ", "if pr 1 ", "previous pr 1 ms ",
+    "normal range 1 ms ", "criteria ", "4 small boxes ", "PR 4 small boxes ", "compared with 1 ", "left or ",
+    "left, right or ", "左、", "左束支、", "cannot exclude ", "AF and ", "AF, ", "AF? ", "no p waves ", "not not ",
+    "AF or ", "PR (normal 1-2 ms) <3 ms ", "| 1 ms ", "PR no no > 1 ms ", "百", "百毫秒", "rhythm at 1 ", "SV1 + ",
+    "(PR 1-2 ms ", "sinus bradycardia 54 ", "一二三",
 ]  # fmt: skip
 
 
