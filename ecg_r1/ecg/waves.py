@@ -17,6 +17,8 @@ from scipy.ndimage import gaussian_filter1d
 from .beats import LIBRARY_ERRORS, MS, RATE, MedianBeat, Unmeasurable, spatial_velocity
 
 QRS_LEVEL = 0.05  # share of the greatest spatial velocity below which the heart's vector stands still
+RAISED = (QRS_LEVEL, 1.5 * QRS_LEVEL, 2 * QRS_LEVEL)  # where an ST segment is too steep for the first to end a QRS in
+WIDE = int(200 / MS)  # samples; 1 of 576 real records is wider, by its ST segment
 HOLD = int(12 / MS)  # samples it must stand still for
 NEAR = int(60 / MS)  # samples by which the leads may differ about a wave's peak
 
@@ -76,9 +78,14 @@ def qrs_bounds(beat: MedianBeat) -> tuple[float, float]:
     velocity = spatial_velocity(beat.weights[:, None] * beat.signal)
     lo, hi = max(beat.r - int(150 / MS), 0), min(beat.r + int(150 / MS), len(velocity))
     top = lo + int(np.argmax(velocity[lo:hi]))
-    quiet = velocity < QRS_LEVEL * velocity[top] + np.percentile(velocity, 10)
+    floor = np.percentile(velocity, 10)
+    quiet = velocity < QRS_LEVEL * velocity[top] + floor
     onset = _last_run(quiet[: top + 1], max(top - int(220 / MS), 0))
-    offset = len(quiet) - 1 - _last_run(quiet[top:][::-1], max(len(quiet) - top - int(260 / MS), 0))
+    for level in RAISED:
+        after = velocity[top:][::-1] < level * velocity[top] + floor
+        offset = len(velocity) - 1 - _last_run(after, max(len(after) - int(260 / MS), 0))
+        if offset - onset <= WIDE:
+            break
     return float(onset), float(offset)
 
 
