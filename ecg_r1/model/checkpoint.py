@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 from transformers import AutoProcessor
+from transformers.modeling_utils import set_zero3_state
 
 from . import register
 from .configuration import GEMConfig
@@ -95,10 +96,15 @@ def check_checkpoint(spec: str | Path) -> Path:
     return folder
 
 
+def skeleton(config: GEMConfig) -> GEMForConditionalGeneration:
+    """A GEM without weights: its modules and the shapes of their tensors."""
+    with set_zero3_state(), torch.device("meta"):  # where ZeRO-3 is on, it would shard what is not there
+        return GEMForConditionalGeneration(config)
+
+
 def tensor_shapes(config: GEMConfig) -> dict[str, tuple[int, ...]]:
     """Every tensor of a GEM's checkpoint by name; a head that is tied to the embeddings is none."""
-    with torch.device("meta"):
-        model = GEMForConditionalGeneration(config)
+    model = skeleton(config)
     tied = {"lm_head.weight"} if config.tie_word_embeddings else set()
     return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items() if name not in tied}
 
