@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 
-import torch
 from peft import LoraConfig, get_peft_model
 from peft.tuners.tuners_utils import check_target_module_exists
 from torch import nn
 from transformers import AutoConfig
 
 from ..model import register
-from ..model.checkpoint import PARTS, check_checkpoint
+from ..model.checkpoint import PARTS, check_checkpoint, skeleton
 from ..model.configuration import GEMConfig
-from ..model.modeling import GEMForConditionalGeneration
 from ..model.presets import PRESETS
 from ..recipe import LoRA, RecipeError, unknown_key
 
@@ -71,6 +69,6 @@ def _chosen(config: LoraConfig, layers: list[str], key: str, parts: list[str]) -
 def _shape(model: str) -> nn.Module:
     """The model without its weights."""
     register()
-    config = GEMConfig(**PRESETS[model]) if model in PRESETS else AutoConfig.from_pretrained(check_checkpoint(model))
-    with torch.device("meta"):
-        return GEMForConditionalGeneration(config)
+    return skeleton(
+        GEMConfig(**PRESETS[model]) if model in PRESETS else AutoConfig.from_pretrained(check_checkpoint(model))
+    )
