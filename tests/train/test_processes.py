@@ -42,3 +42,15 @@ def test_two_ranks_share_the_parameters_and_save_them_whole(tmp_path):
     assert {name: tensor.shape for name, tensor in before.items()} == {name: t.shape for name, t in after.items()}
     frozen = ("model.ecg_tower.", "model.vision_tower.")
     assert all(torch.equal(before[name], after[name]) for name in before if name.startswith(frozen))
+
+
+def test_what_is_wrong_is_said_once_for_all_processes(split, tmp_path):
+    command = [
+        sys.executable, "-m", "ecg_r1.cli", "train", RECIPES / "grpo.yaml", f"run={tmp_path}/run", "processes=2",
+        "model=tiny", f"corpus={{train: {split}}}", "rewards=[{name: intervalls}]",
+    ]  # fmt: skip
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count('unknown reward "intervalls" — did you mean "intervals"?') == 1
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()
