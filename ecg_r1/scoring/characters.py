@@ -22,6 +22,8 @@ _TABLE = {
 }
 # Markdown emphasis is not seen either, but the star of "0.4 * 1000" is.
 _EMPHASIS = re.compile(r"\*+(?! ?[\d.(√])|(?<![\d) ])\*+")
+# The brackets of other tags than ours are markup too, and no "greater than": <rate>79</rate>.
+_MARKUP = re.compile(r"<(?!/?(?:think|answer)>)(/?[a-z][a-z0-9_ -]{0,24})>")
 
 
 def _lower(text: str) -> str:
@@ -52,4 +54,7 @@ def readable(text: str) -> tuple[str, Sequence[int]]:
         text = text.translate(_TABLE)
     if "*" in text:
         text = _EMPHASIS.sub(lambda m: " " * len(m.group()), text)
-    return _lower(text), places
+    text = _lower(text)
+    if "<" in text:
+        text = _MARKUP.sub(lambda m: f" {m[1]} ", text)
+    return text, places

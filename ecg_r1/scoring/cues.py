@@ -64,7 +64,7 @@ _REFERENCE = re.compile(
     r"|(?:should|would|must|ought to|has to) (?:\w{1,12} ){0,3}(?:be|exceed|measure)?[ ]*(?:<=?|>=?|≤|≥|(?:more"
     r"|greater|less) than)?|(?:is|was|are|be) not|isn't|not|rather than|instead of|而非|不是|并非)[ ]*$"
 )
-_WITHIN = re.compile(r"within (?:the )?normal (?:limits|range)[ :(,]*(?:at |with |of )?$")  # then comes the value
+_WITHIN = re.compile(r"(?:within (?:the )?normal (?:limits|range)[ :(,]*(?:at |with |of )?|normal ?: ?)$")  # the value
 _REFERENCE_AFTER = re.compile(
     r" (?:needed|required|necessary)"
     r"|[ ,]*(?:(?:is |being |as )?(?:the |an? )?(?:upper |lower )?(?:normal (?:range|limit|value)|reference"
@@ -103,6 +103,7 @@ ASKS = re.compile(
     r"[ \n>#*(-]*(?:is|was|are|were|could|does|do|did|would|should|can|might|may|what|how|so is|and if)\b|.*[吗呢] ?$"
 )
 
+BRACKETED = ("(", "( ", "[", "[ ", "(within ", "[within ")  # what a normal range beside a value follows
 # Ends that textbooks give as limits of normal: in a sentence on what is normal, a range between two is no measurement.
 TEXTBOOK = {
     "pr_ms": {110, 120, 200, 210, 220},
@@ -145,7 +146,7 @@ PER_MINUTE = re.compile(r"每分钟?(?:约|大约|为)? ?$")
 NEGATIVE = re.compile(r"(?:minus|negative|负) ?$")
 IN_LEAD = re.compile(r" ?\(?(?:as )?(?:measured )?(?:in|on|from|at|for)?(?: the)? ?(?:leads?)? ?")
 CLOSELY = re.compile(
-    r" ?(?:(?:of|the|a|any|clear|discernible|identifiable|consistent|measurable|definite|visible|distinct|organi[sz]ed"
+    r" ?(?:(?:of|the|a|any|clear|discern[ia]ble|identifiable|consistent|measurable|definite|visible|distinct|organi[sz]ed"
     r"|recogni[sz]able|meaningful|reliable|true|valid) |的|明显的?|明确的?){0,4}"
 )
 # "No QRS widening", "P wave inversion is absent": what is absent is a finding, not the quantity.
@@ -175,7 +176,7 @@ PHRASE_END = re.compile(
 
 # "It measures 160 ms." speaks of what the sentence before named.
 TAKES_UP = re.compile(
-    r"[ \n>|#-]*(?:(?:it|this|its|the|(?:this |our )?patient's|which|that|here|but|and|so|now|however"
+    r"[ \n>|#-]*(?:(?:it|no|yes|this|its|the|(?:this |our )?patient's|which|that|here|but|and|so|now|however"
     r"|in this (?:ecg|case|trace|tracing)"
     r"|in (?:lead )?(?:v[1-6]|i{1,3}|av[rlf])|interval|duration|value|width|measurement|measured|measuring"
     r"|measures?|is|was|at|of|to|be|approximately|about|around|roughly|found|normal|prolonged|short|wide|narrow"

@@ -64,13 +64,13 @@ NAMES: dict[str, tuple[str, ...]] = {
     "t_axis": ("t(?:[- ]wave)? axis", "t ?波?电轴"),
     "axis": ("lad", "rad", "axis(?:[ :-]{1,3}qrs)?", "axes[ :-]{1,3}qrs", "qrs ?电轴",
              *_each("mean frontal qrs electrical cardiac heart", _PLANE)),
-    "pr": ("pr", "pq", "p-r", "p-q", "pri"),
+    "pr": ("pr", "pq", "p-r", "p-q", "pri", "p to [qr]"),
     "qrs": ("qrs", "qrsd"),
     "rr": ("rr", "r-r", "r to r"),
     "atrial_rate": ("atrial rate", "flutter rate", "f[- ]wave rate", "p[- ]wave rate",
                     *_each("flutter f fibrillatory", "[- ]waves? (?:rate|at|of)")),
     "rate": (*_each("heart ventricular pulse sinus cardiac average mean", " rate"), "heartbeat", "heart beat", "pulse",
-             "hr", "vr", "rate(?! ?-)"),
+             "hr", "vr", "rate(?!-[a-z])"),
     "rhythm": _each("rhythm bradycardia tachycardia fibrillation nsr afib af svt vt", ""),
     "st": ("st" + _LEVEL, "st ?段?(?:抬高|压低|偏移)", "st ?段", "st", "ste"),
     "p": ("p ?[- ]?waves?", "pwave", "pwaves", "duration of (?:the )?p", "p" + _LONG, "p ?波"),
@@ -93,7 +93,7 @@ _MEASURED = (
     r"|feasible|exist|appl(?:y|ied))"
 )
 _CLEAR = (
-    "(?:(?:a|any|clear|discernible|identifiable|consistent|measurable|definite|visible|distinct|organi[sz]ed"
+    "(?:(?:a|any|clear|discern[ia]ble|identifiable|consistent|measurable|definite|visible|distinct|organi[sz]ed"
     "|recogni[sz]able|meaningful|reliable|true|valid) ){0,3}"
 )
 _MEASUREMENT = " (?:the |any )?(?:measurement|assessment|determination|calculation) of"
@@ -129,7 +129,7 @@ ASIDES: dict[str, tuple[str, ...]] = {
     "supposed": (
         *_each("if suppose supposed supposing assume assumed assuming imagine whether unless", ""),
         *_each("should must", _ASIDE_VERBS),
-        *_each("had should", "(?= the (?:pr|qrs|qt|rate|heart))"),
+        *_each("had should were would", "(?= the (?:pr|qrs|qt|rate|heart))"),
     ),
     "general": (
         *_each("criteria criterion threshold thresholds cut-off cut-offs cutoff cutoffs", ""),
@@ -139,7 +139,8 @@ ASIDES: dict[str, tuple[str, ...]] = {
         "(?<!which )(?<!this )(?<!that )(?<!it )means",
     ),
     "normal": (
-        *_each("normal reference typical expected usual", "(?: adult)? (?:values?|ranges?|limits?|intervals?)"),
+        "(?<!within )(?<!within the )normal(?: adult)? (?:values?|ranges?|limits?|intervals?)",
+        *_each("reference typical expected usual", "(?: adult)? (?:values?|ranges?|limits?|intervals?)"),
         "normal(?= (?:pr|p-r|qrs|qtc?|heart rate|rate|axis)(?: interval| duration)?[ :]*(?:is |are )?"
         "(?:[<>≤≥]|less|under|up to))",
     ),

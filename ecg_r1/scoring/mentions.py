@@ -47,7 +47,7 @@ _HEAD = (
 )
 _STARTS = re.compile(_HEAD)
 _SHORT = re.compile(
-    rf"(?<![a-z0-9])({_HEAD})(?:[- ]degree|-)?(?: ?(?:,|/|&|、|及|和|或|与|,? (?:and/or|and|or|nor)) ?)$"
+    rf"(?<![a-z0-9])({_HEAD})(?:[- ]degree|-)?(?: ?(?:,|/|&|、|及|和|或|与|,? (?:and/or|and|or|nor|but not|but no)) ?)$"
 )
 _SIDES = ("左", "右")  # of 左右束支, where the side alone is left standing
 MOST_LEFT_OUT = 3  # short forms before one mention

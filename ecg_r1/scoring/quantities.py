@@ -188,7 +188,7 @@ class Reader:
             return True
         if set(ends) <= cues.TEXTBOOK.get(name, set()):
             so_far = self.text[max(0, start - REACH) : start]
-            beside = bool(self.said) and self.said[-1][:2] == (name, "value") and so_far.rstrip()[-1:] in ("(", "[")
+            beside = bool(self.said) and self.said[-1][:2] == (name, "value") and so_far.endswith(cues.BRACKETED)
             return aside == "normal" or (kind == "range" and (beside or bool(cues.NORMAL.search(so_far))))
         return False
 
