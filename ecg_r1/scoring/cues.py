@@ -146,8 +146,8 @@ PER_MINUTE = re.compile(r"每分钟?(?:约|大约|为)? ?$")
 NEGATIVE = re.compile(r"(?:minus|negative|负) ?$")
 IN_LEAD = re.compile(r" ?\(?(?:as )?(?:measured )?(?:in|on|from|at|for)?(?: the)? ?(?:leads?)? ?")
 CLOSELY = re.compile(
-    r" ?(?:(?:of|the|a|any|clear|discern[ia]ble|identifiable|consistent|measurable|definite|visible|distinct|organi[sz]ed"
-    r"|recogni[sz]able|meaningful|reliable|true|valid) |的|明显的?|明确的?){0,4}"
+    r" ?(?:(?:of|the|a|any|clear|discern[ia]ble|identifiable|consistent|measurable|definite|visible|distinct"
+    r"|organi[sz]ed|recogni[sz]able|meaningful|reliable|true|valid) |的|明显的?|明确的?){0,4}"
 )
 # "No QRS widening", "P wave inversion is absent": what is absent is a finding, not the quantity.
 FINDING = re.compile(

@@ -103,7 +103,8 @@ _DENIED_AFTER = re.compile(
     r"| (?:(?:does|do|did|has|have|had|can) ?not|can't|doesn't)\b"
     rf"|[ ,(-]*(?:{_BE} ?)?{_ALSO} ?(?:unlikely|absent|excluded|ruled out|negative|denied|less likely"
     rf"|not (?:{_SHOWN}))\b"
-    r"| ?- ?(?:no|none|absent)\b(?! ?[a-z])|: ?(?:no\b|none|absent|negative|false|not )|(?: criteria)? (?:is|are|was|were) (?:un|not )(?:met|fulfilled)"
+    r"| ?- ?(?:no|none|absent)\b(?! ?[a-z])"
+    r"|: ?(?:no\b|none|absent|negative|false|not )|(?: criteria)? (?:is|are|was|were) (?:un|not )(?:met|fulfilled)"
     r"|可能性(?:不大|小|低)|(?:被|已|可|均)?(?:排除|不存在|不支持|不成立|未见)|不能成立|:?均?(?:无|否)"
 )
 _DOUBTED_AFTER = re.compile(
