@@ -23,6 +23,7 @@ class Quantity(NamedTuple):
 
     kind: "value" (value), "range" (low, high), "bound" (low or high), "absent" ("not measurable"), or "reference":
     a normal range, a criterion, a denied or supposed value, or one of another ECG, which is no claim about this one.
+    lead: the lead it is quoted for, or the leads as written ("v2-v4"), in lower case; None where none is named.
     span: [start, end) characters of the completion.
     """
 

@@ -134,15 +134,26 @@ class Sentence:
         return next((kind for kind in ("elsewhere", "supposed", "general", "normal") if kind in kinds), None)
 
     def lead(self, i: int, last: int, where: int | None) -> str | None:
-        """A lead named between the name and the number, or directly after the number."""
+        """The lead, or leads as written ("v2-v4"), named between the name and the number, or directly after both."""
         if where is not None:
-            for j in range(i - 1, where, -1):
+            for j in range(where + 1, i):
                 if self.tokens[j].kind == "lead":
-                    return self.tokens[j].key
-        after = last + 1
+                    return self.leads(j)
+        after = max(last, where or 0) + 1
         if after < len(self.tokens) and self.tokens[after].kind == "lead":
-            return self.tokens[after].key if cues.IN_LEAD.fullmatch(self.gap(last, after)) else None
+            return self.leads(after) if cues.IN_LEAD.fullmatch(self.gap(after - 1, after)) else None
         return None
+
+    def leads(self, first: int) -> str:
+        """The leads listed from token `first` on, as written."""
+        last = first
+        while (
+            last + 1 < len(self.tokens)
+            and self.tokens[last + 1].kind == "lead"
+            and cues.LEAD_LIST.fullmatch(self.gap(last, last + 1))
+        ):
+            last += 1
+        return self.text[self.tokens[first].start : self.tokens[last].end]
 
 
 def sentences(text: str) -> list[tuple[int, int]]:

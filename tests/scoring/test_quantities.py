@@ -56,3 +56,19 @@ def test_there_are_at_least_200_phrasings() -> None:
 @pytest.mark.parametrize(("text", "reading"), phrasings())
 def test_phrasing(text: str, reading: str) -> None:
     assert " ".join(written(q) for q in Completion.parse(text).quantities) == reading
+
+
+@pytest.mark.parametrize(
+    ("text", "lead"),
+    [
+        ("QRS duration in V1 of 140 ms", "v1"),
+        ("R wave in lead II: 1.2 mV", "ii"),
+        ("PR interval 160 ms in aVF", "avf"),
+        ("2 mm ST elevation in V2-V4", "v2-v4"),
+        ("ST elevation of 2 mm in leads II, III and aVF", "ii, iii and avf"),
+        ("PR interval 160 ms", None),
+        ("PR interval 160 ms. Lead V1 is noisy.", None),
+    ],
+)
+def test_the_lead_a_quantity_is_quoted_for(text: str, lead: str | None) -> None:
+    assert [q.lead for q in Completion.parse(text).quantities] == [lead]
