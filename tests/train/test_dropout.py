@@ -158,7 +158,9 @@ def test_sft_sees_an_example_otherwise_in_another_epoch(media):
 def test_towers_see_some_of_the_leads_in_pre_training(media, tmp_path):
     model, _ = load_model("tiny", texts=["normal ECG"])
     few = Media(media.store, media.processor, Dropout(leads=1.0))
-    arguments = TrainingArguments(output_dir=str(tmp_path), report_to=[], max_steps=2, disable_tqdm=True)
+    arguments = TrainingArguments(
+        output_dir=str(tmp_path), report_to=[], max_steps=2, disable_tqdm=True, dataloader_pin_memory=False
+    )
     trainer = pretrain_trainer(model, few, arguments, [])
     signals = [trainer.data_collator([0, 1, 2, 3])["ecg_values"] for trainer.data_collator.epoch in range(3)]
     shown = [signal.abs().sum(dim=2) > 0 for signal in signals]
