@@ -10,6 +10,7 @@ import pytest
 
 from ecg_r1.scoring import RewardError, load_reward, reward
 from ecg_r1.scoring.registry import library
+from ecg_r1.scoring.report import listing
 
 FILE = Path(__file__).with_name("misbehaving.py")
 
@@ -119,3 +120,19 @@ def test_a_reward_file_that_cannot_be_imported_is_one_line(tmp_path: Path, text:
     (tmp_path / "mine.py").write_text(text + "\n")
     with pytest.raises(RewardError, match=message):
         load_reward(f"{tmp_path}/mine.py:f")
+
+
+def test_another_package_adds_a_reward_by_its_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "other_package.py").write_text(
+        "from ecg_r1.scoring import reward\n\n\n@reward\ndef outside(completion, case, *, bonus: float = 0.5):\n"
+        '    """From elsewhere."""\n    return bonus\n'
+    )
+    info = tmp_path / "other_package-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other-package\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[ecg_r1.rewards]\noutside = other_package:outside\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert load_reward("outside", {"bonus": 1.0})(None, None) == 1.0
+    assert "outside" in {row["name"] for row in listing()}
+    with pytest.raises(RewardError, match='did you mean "outside"'):
+        load_reward("outsid")
