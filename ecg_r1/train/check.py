@@ -44,7 +44,6 @@ def check(recipe: RunRecipe, path: str) -> Checked:
     Raises:
         UserError: an option, part, reward, checkpoint, corpus, engine or folder is wrong; the message says which.
     """
-    run = RunDirectory(recipe, recipe.run)
     if recipe.deepspeed and find_spec("deepspeed") is None:
         raise RecipeError(f'{path}: "deepspeed": it is not installed: pip install deepspeed, or set `deepspeed: null`')
     arguments = training_arguments(recipe, path)
@@ -67,6 +66,7 @@ def check(recipe: RunRecipe, path: str) -> Checked:
         if recipe.shared_prefix:
             local = arguments.per_device_train_batch_size
             check_whole_groups("shared_prefix", "each micro-batch", local, arguments.num_generations, path)
+    run = RunDirectory(recipe, recipe.run)  # last: a recipe with a mistake differs from the run's for that alone
     return Checked(run, arguments, adapters, store, rewards)
 
 
