@@ -106,7 +106,7 @@ def test_whole_groups_are_asked_for_where_claims_are_compared_within_them(split,
     with pytest.raises(UserError, match=r"g.yaml: credit: claim needs whole groups in each process, but its 6 compl"):
         check_whole_groups("credit: claim", "each process", 6, 4, "g.yaml")
     trainer = "trainer={num_generations: 4, per_device_train_batch_size: 2, gradient_accumulation_steps: 2}"
-    assert checked("grpo.yaml", split, tmp_path / "run", trainer)
+    assert checked("grpo.yaml", split, tmp_path / "run", trainer, "shared_prefix=false")
     with pytest.raises(UserError, match="shared_prefix needs whole groups in each micro-batch, but its 2 completions"):
         checked("grpo.yaml", split, tmp_path / "run", trainer, "shared_prefix=true")
 
