@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ..recipe import CorpusRecipe, RecipeError, read_recipe
+from .extensions import release_dead_locks
 from .processes import launched, meet_on_cpu, set_environment, spawn
 
 
@@ -29,6 +31,8 @@ def train(path: str, overrides: list[str], *, dry_run: bool = False) -> Path:
         spawn(recipe, path, overrides)
         return folder
     set_environment()
+    if recipe.deepspeed:
+        release_dead_locks(Path(os.environ["TORCH_EXTENSIONS_DIR"]))
     from .check import check
     from .disk import disk_may_fill
     from .fit import fit

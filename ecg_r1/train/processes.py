@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from ..recipe import RunRecipe
+from .extensions import extensions_folder
 
 
 def set_environment() -> None:
@@ -17,6 +18,7 @@ def set_environment() -> None:
     defaults = {
         "OMP_WAIT_POLICY": "PASSIVE",  # spinning OpenMP threads starve each other on a busy machine (7-11x)
         "GOMP_SPINCOUNT": "0",
+        "TORCH_EXTENSIONS_DIR": str(extensions_folder()),
         "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_DISABLE_TELEMETRY": "1",
