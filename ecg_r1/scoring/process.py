@@ -30,14 +30,24 @@ class Process:
         self.ready, self.since = False, time.monotonic()
 
     def send(self, task: tuple[Any, ...]) -> bool:
-        """Hand over a task, whether or not it is ready yet. False where it has died while it was idle."""
+        """Hand over a task, whether or not it is ready yet. False where it has died while it was idle.
+
+        Raises RuntimeError where it ended before it had loaded its rewards.
+        """
         try:
             self.connection.send(task)
         except (BrokenPipeError, ConnectionResetError):
-            if not self.ready:
+            if not self.ready and not self._was_ready():
                 raise self.cannot_start() from None
             return False
         return True
+
+    def _was_ready(self) -> bool:
+        """Whether a child that is gone had said so before: a spare one's word is not read until it is needed."""
+        try:
+            return self.connection.poll() and bool(self.connection.recv_bytes())
+        except (EOFError, ConnectionResetError):
+            return False
 
     def cannot_start(self) -> RuntimeError:
         """The error of a child that ended before it had loaded its rewards."""

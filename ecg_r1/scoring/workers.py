@@ -37,11 +37,14 @@ class Worker:
             {},
             None,
         )
-        if not self.process.send((*self.task, plan)):  # the kernel takes memory where it finds it
+        self._hand_over()
+        self.since = time.monotonic()
+
+    def _hand_over(self) -> None:
+        """Send the calls that are left, to another process where this one has died while it was idle."""
+        while not self.process.send((*self.task, list(self.plan))):  # the kernel takes memory where it finds it
             self.process.kill()
             self.process = self.replacement()
-            self.process.send((*self.task, plan))
-        self.since = time.monotonic()
 
     def limit(self) -> float:
         """The moment when the call in progress has taken too long: half the deadline, or what its reward has left.
@@ -88,7 +91,7 @@ class Worker:
             lost, its = lost + its, []
         self.plan, self.process, self.blamed, self.since = deque(others + its), self.replacement(), reward, now
         if self.plan:
-            self.process.send((*self.task, list(self.plan)))
+            self._hand_over()
         return lost
 
 

@@ -105,16 +105,21 @@ def test_one_hanging_completion_costs_one_score() -> None:
 
 @pytest.mark.parametrize("name", ["sleeps", "dies"])
 def test_a_reward_that_never_answers_costs_the_others_its_deadline(name: str) -> None:
-    began = time.perf_counter()
-    with pool(name, workers=1, deadline=2.0) as p:
-        p.score([TEXT], cases(1))
-        start = time.perf_counter() - began  # of a worker, and one failure: on this machine, under this load
+    def spent() -> tuple[float, float]:
+        """Seconds to start a worker and fail once, and to score a batch in which this reward never answers."""
         began = time.perf_counter()
-        failed, formats, values = p.score([TEXT] * 64, cases(64))
-        seconds = time.perf_counter() - began
-    assert seconds < 2.0 + start  # its deadline; a spare process takes over, and the start is room for a busy machine
-    assert all(s.value is None and s.error for s in failed)
-    assert [s.value for s in formats] == [s.value for s in values] == [1.0] * 64
+        with pool(name, workers=1, deadline=2.0) as p:
+            p.score([TEXT], cases(1))
+            started = time.perf_counter()
+            failed, formats, values = p.score([TEXT] * 64, cases(64))
+            ended = time.perf_counter()
+        assert all(s.value is None and s.error for s in failed)
+        assert [s.value for s in formats] == [s.value for s in values] == [1.0] * 64
+        return started - began, ended - started
+
+    # Its deadline, after which a spare process takes over; the start is room for a machine that does other things too,
+    # and may do most of them in one of three tries.
+    assert any(batch < 2.0 + start for start, batch in (spent() for _ in range(3)))
 
 
 def test_no_worker_outlives_its_pool() -> None:
@@ -136,4 +141,15 @@ def test_a_worker_that_died_while_it_was_idle_is_replaced() -> None:
         child = p._workers._workers[0].process.child
         child.kill()
         child.wait()
+        assert [s.value for s in p.score([TEXT] * 4, cases(4))[0]] == [1.0] * 4
+
+
+def test_a_spare_that_died_while_it_was_idle_is_replaced() -> None:
+    with pool("relative", workers=1) as p:
+        p.score([TEXT], cases(1))
+        spare = p._workers._spare
+        assert spare.connection.poll(60.0)  # it has loaded its rewards and says so
+        for child in (spare.child, p._workers._workers[0].process.child):
+            child.kill()
+            child.wait()
         assert [s.value for s in p.score([TEXT] * 4, cases(4))[0]] == [1.0] * 4
