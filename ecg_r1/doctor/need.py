@@ -12,20 +12,13 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-import torch
 from torch import nn
-from transformers import AutoConfig
 
-from ..model import register
-from ..model.checkpoint import PARTS, check_checkpoint, freeze
-from ..model.configuration import GEMConfig
-from ..model.modeling import GEMForConditionalGeneration
-from ..model.presets import PRESETS
+from ..model.checkpoint import PARTS, freeze, shape_of
 from ..recipe import GRPORecipe, LoRA, PretrainRecipe, RunRecipe
 
 FLOAT32, HALF = 4, 2  # bytes
 ADAM = 2 * FLOAT32  # two moments
-VOCABULARY = 512  # at most, of the tokenizers that are made for the small presets
 
 
 @dataclass(frozen=True)
@@ -54,7 +47,7 @@ def need(recipe: RunRecipe) -> Need:
     Raises:
         CheckpointError: the recipe's model is not there.
     """
-    model = _on_meta(recipe.model)
+    model = shape_of(recipe.model)
     total = sum(parameter.numel() for parameter in model.parameters())
     trained = _trained(recipe, model)
     stage = _zero_stage(recipe.deepspeed)
@@ -79,19 +72,6 @@ def need(recipe: RunRecipe) -> Need:
         token=token,
         disk=total * number + checkpoints * ((trained if recipe.lora else total) * number + optimizer),
     )  # fmt: skip
-
-
-def _on_meta(spec: str) -> GEMForConditionalGeneration:
-    register()
-    if spec in PRESETS:
-        values = {key: dict(value) for key, value in PRESETS[spec].items()}
-        if values:
-            values["text_config"] |= {"vocab_size": VOCABULARY}
-        config = GEMConfig(**values)
-    else:
-        config = AutoConfig.from_pretrained(check_checkpoint(spec))
-    with torch.device("meta"):
-        return GEMForConditionalGeneration(config)
 
 
 def _trained(recipe: RunRecipe, model: nn.Module) -> int:

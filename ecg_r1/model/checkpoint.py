@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoProcessor
+from transformers import AutoConfig, AutoProcessor
 from transformers.modeling_utils import set_zero3_state
 
 from . import register
@@ -30,6 +30,7 @@ PARTS = {
     "language_model": "model.language_model.",
     "lm_head": "lm_head.",
 }
+VOCABULARY = 512  # at most, of the tokenizers that are made for the small presets
 
 
 def load_model(
@@ -100,6 +101,21 @@ def skeleton(config: GEMConfig) -> GEMForConditionalGeneration:
     """A GEM without weights: its modules and the shapes of their tensors."""
     with set_zero3_state(), torch.device("meta"):  # where ZeRO-3 is on, it would shard what is not there
         return GEMForConditionalGeneration(config)
+
+
+def shape_of(spec: str) -> GEMForConditionalGeneration:
+    """The model of a preset or a checkpoint folder without its weights; `VOCABULARY` words where its corpus decides.
+
+    Raises:
+        CheckpointError: as `load_model`.
+    """
+    register()
+    if spec not in PRESETS:
+        return skeleton(AutoConfig.from_pretrained(check_checkpoint(spec), local_files_only=True))
+    values = {part: dict(value) for part, value in PRESETS[spec].items()}
+    if values:
+        values["text_config"] |= {"vocab_size": VOCABULARY}
+    return skeleton(GEMConfig(**values))
 
 
 def tensor_shapes(config: GEMConfig) -> dict[str, tuple[int, ...]]:

@@ -7,12 +7,8 @@ import dataclasses
 from peft import LoraConfig, get_peft_model
 from peft.tuners.tuners_utils import check_target_module_exists
 from torch import nn
-from transformers import AutoConfig
 
-from ..model import register
-from ..model.checkpoint import PARTS, check_checkpoint, skeleton
-from ..model.configuration import GEMConfig
-from ..model.presets import PRESETS
+from ..model.checkpoint import PARTS, shape_of
 from ..recipe import LoRA, RecipeError, unknown_key
 
 
@@ -35,7 +31,7 @@ def lora_config(lora: LoRA, model: str, path: str) -> LoraConfig:
     for part in lora.parts:
         if part not in PARTS or part == "lm_head":  # TRL computes log-probs from the head's own weight
             raise RecipeError(f"{path}: lora.parts: {unknown_key(part, PARTS.keys() - {'lm_head'})}")
-    gem = _shape(model)
+    gem = shape_of(model)
     prefixes = tuple(PARTS[part] for part in lora.parts)
     layers = [
         name
@@ -64,11 +60,3 @@ def _chosen(config: LoraConfig, layers: list[str], key: str, parts: list[str]) -
             there = ", ".join(sorted({name.rpartition(".")[2] for name in layers}))
             raise RecipeError(f"{key}: no linear layer {target!r} in {', '.join(parts)}; there are {there}")
     return {name for name in layers if check_target_module_exists(config, name)}
-
-
-def _shape(model: str) -> nn.Module:
-    """The model without its weights."""
-    register()
-    return skeleton(
-        GEMConfig(**PRESETS[model]) if model in PRESETS else AutoConfig.from_pretrained(check_checkpoint(model))
-    )
