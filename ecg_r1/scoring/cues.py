@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 
-_MORE = "more|greater|larger|longer|higher|wider|broader|bigger|faster"
-_LESS = "less|lower|smaller|shorter|narrower|fewer|slower"
+_MORE = "more|greater|larger|longer|higher|wider|broader|bigger|faster|deeper|taller"
+_LESS = "less|lower|smaller|shorter|narrower|fewer|slower|shallower"
 _BOUND = re.compile(
     rf"(?P<no>(?:\b(?:no|not|never|without|nor)|n't) (?:(?:any|much|significantly|be|been) )?)?"
-    rf"(?:(?P<low>(?:{_MORE}) than|above|over|exceed(?:s|ing|ed)?|beyond|in excess of|upwards of|at least"
+    rf"(?:(?P<low>(?:{_MORE}) than|above|over|exceed(?:s|ing|ed)?|beyond|past|in excess of|upwards of|at least"
     r"|>=?|=>|≥|≧|⩾|≳|大于|高于|长于|超过|达到?或?超过|不小于|不低于|不少于|至少)"
     rf"|(?P<high>(?:{_LESS}) than|below|under|up to|at (?:the )?most|(?<=not )reach(?:es|ing)?|short of"
-    r"|<=?|=<|≤|≦|⩽|≲|小于|低于|少于|短于|不超过|不大于|不高于|不足|未超过|未达到?|最多))"
+    r"|<=?|=<|≤|≦|⩽|≲|小于|低于|少于|短于|不到|未及|不超过|不大于|不高于|不足|未超过|未达到?|最多))"
     r" ?(?:(?:or equal to|about|approximately|around|roughly|some|the|约) ?)?[ (]*$"
 )
 _BOUND_AFTER = re.compile(
@@ -45,76 +45,14 @@ PLAIN = re.compile(
 JOIN = re.compile(r" ?(?:-|~|to|through|until|至|到|and|和|与) ?")
 PLUS_MINUS = re.compile(r" ?\(?(?:±|\+/-|\+-) ?")
 BETWEEN = re.compile(r"(?:between|介于|在) ?$")
-NUMBER_LIST = re.compile(r"[ ,]*(?:/|,|、|\(|and|&|和|及|与)?[ ]*")
-NAME_LIST = re.compile(r"(?: ?(?:intervals?|durations?|间期|时限))? ?(?:/|,|、|\(|&|,? ?and|和|及|与)? ?")
-
-_LIMIT_WORDS = (
-    r"(?:(?:range|ranges|values?|limits?|intervals?|adults?|upper|lower|cut-?off|threshold|for|of|is|are|being"
-    r"|from|between|to|be|in|under|below|less than|up to|over|<=?|>=?|≤|≥|:|=|值|范围|参考|上限|下限|为|是|的|小于"
-    r"|大于|不超过)[ :(\[]*)"
+NUMBER_LIST = re.compile(r"[ ,]*(?:/|,|、|\(|\||and|&|和|及|与)?[ ]*")
+_IN_UNIT = r"(?: ?[(\[](?:ms|msec|bpm|s|sec|°|deg(?:rees)?|/min)[)\]])?"  # in the head of a column
+NAME_LIST = re.compile(
+    rf"(?: ?(?:intervals?|durations?|int\.?|dur\.?|间期|时限))?{_IN_UNIT} ?(?:/|,|、|\(|&|\||,? ?(?:and|or|nor)|和|及"
+    rf"|与)? ?(?:the )?"
 )
-_GENERAL = r"reference|ref\.?|normal(?:ly)?|standard|usual(?:ly)?|expected|typical(?:ly)?|accepted|参考|正常|标准"
-_REFERENCE = re.compile(
-    rf"(?:(?:{_GENERAL})[ :(\[]*{_LIMIT_WORDS}{{1,6}}"
-    r"|[(\[,;|] ?(?:nl|normal(?:ly)?|reference|ref\.?|n|uln|lln|expected|typical(?:ly)?|usual(?:ly)?"
-    r"|正常|参考)[ :=]*|(?:than|above|below|over|under|exceed(?:s"
-    r"|ing)?) (?:the )?(?:upper |lower )?(?:normal|reference|expected) (?:of )?|(?:threshold|cut-?offs?"
-    r"|criteri(?:on|a)|(?:upper|lower) limits?|limits?|defined as|defined by|阈值|上限|下限|定义为)(?: (?:of|for"
-    r"|is|are|being|normal|the|a|pr|qrs|qt|qtc)){0,4}[ :(]*(?:<=?|>=?|≤|≥|(?:more|greater|less) than|over|为)?"
-    r"|(?:should|would|must|ought to|has to) (?:\w{1,12} ){0,3}(?:be|exceed|measure)?[ ]*(?:<=?|>=?|≤|≥|(?:more"
-    r"|greater|less) than)?|(?:is|was|are|be) not|isn't|not|rather than|instead of|而非|不是|并非)[ ]*$"
-)
-_WITHIN = re.compile(r"(?:within (?:the )?normal (?:limits|range)[ :(,]*(?:at |with |of )?|normal ?: ?)$")  # the value
-_REFERENCE_AFTER = re.compile(
-    r" (?:needed|required|necessary)"
-    r"|[ ,]*(?:(?:is |being |as )?(?:the |an? )?(?:upper |lower )?(?:normal (?:range|limit|value)|reference"
-    r"|cut-?off|threshold|limit|criteri)|正常范围|参考)"
-)
-
-
-def refers(before: str, after: str, *, value: bool) -> bool:
-    """Whether the words next to a number make it a reference. value: of a single number, which may follow "normal"."""
-    if before and _REFERENCE.search(before) and not (value and _WITHIN.search(before)):
-        return True
-    return _REFERENCE_AFTER.match(after) is not None
-
-
-GENERAL_AFTER = re.compile(
-    r"[ ,]*(?:is|are|being|as|为)? ?(?:the )?(?:normal|considered|called|defined|termed|diagnostic|正常)"
-    r"| (?:suggests?|indicates?|means?|defines?|constitutes?|would|is consistent with|提示|可诊断)\b"
-)
-NORMAL = re.compile(r"normal|physiologic|reference|正常|参考")
-
-# An aside holds until the text turns back to this ECG; one on normal values or criteria outlasts commas.
-TURN = re.compile(
-    r"[,:](?! ?(?:$|when|where|which|at|with|pr|qrs|qt))|[)\]]"
-    r"|\b(?:now|today|current(?:ly)?|present(?:ly)?|here|then|but"
-    r"|this (?:ecg|ekg|tracing|recording|patient))\b|to $|目前|现在|本次|今"
-)
-TURN_GENERAL = re.compile(
-    r"[)\]]|\b(?:now|here|measured|measures|at(?! least| most)|but|however|met|meets|this (?:ecg|ekg|patient|case))\b"
-    r"|本例|实测"
-)
-OTHER_AFTER = re.compile(
-    r"[ ,(]*(?:(?:on|in|at|from|of|during) (?:the |her |his |their |an? )?(?:previous|prior|earlier|old|last|baseline"
-    r"|former)\b|(?:previously|yesterday|last (?:year|month|week)|既往|上次|之前|前次)(?! ?:? ?\d))"
-)
-ASKS = re.compile(
-    r"[ \n>#*(-]*(?:is|was|are|were|could|does|do|did|would|should|can|might|may|what|how|so is|and if)\b|.*[吗呢] ?$"
-)
-
-BRACKETED = ("(", "( ", "[", "[ ", "(within ", "[within ")  # what a normal range beside a value follows
-# Ends that textbooks give as limits of normal: in a sentence on what is normal, a range between two is no measurement.
-TEXTBOOK = {
-    "pr_ms": {110, 120, 200, 210, 220},
-    "qrs_ms": {40, 50, 60, 70, 80, 90, 100, 110, 120},
-    "qt_ms": {300, 320, 340, 350, 360, 380, 390, 400, 420, 430, 440, 450, 460, 470, 480},
-    "qtc_ms": {340, 350, 360, 380, 390, 400, 410, 420, 430, 440, 450, 460, 470, 480},
-    "heart_rate_bpm": {50, 60, 90, 100},
-    "axis_deg": {-30, 0, 90, 100, 105, 110},
-    "p_ms": {60, 70, 80, 100, 110, 120},
-    "rr_ms": {600, 1000, 1200},
-}
+# Between the last name of a row and the first value: the heads of columns end with a line.
+HEAD_END = re.compile(rf"[^|\n]*|{_IN_UNIT}[ |]*\n(?:[|: -]+\n)?[ |]*(?:[a-z]{{1,12}} ?\|)?[ |]*")
 
 # A name that only says where something begins or ends, and a number that is part of a formula.
 LETTERS = " abcdefghijklmnopqrstuvwxyz,;:"  # before a name that is no operand
@@ -131,7 +69,7 @@ BEFORE_LANDMARKS = (
     " a ",
 )
 LANDMARK_BEFORE = re.compile(
-    r"(?:(?:onset|start|beginning|end|offset|peak|termination)s? of (?:the )?|each |every |(?:precede"
+    r"(?:(?:onset|start|beginning|end|offset|peak|termination|deflection)s? of (?:the )?|each |every |(?:precede"
     r"|follow)s? (?:each |every |the |a )?|preceding )$"
 )
 LANDMARK_AFTER = re.compile(
@@ -142,7 +80,8 @@ OPERATOR_NEXT = re.compile(r" ?(?:[×÷√^*]|/ ?(?:√|sqrt|\d|\(|rr)|\+ ?\d)")
 
 DENIED_NAME = re.compile(r"\b(?:no|without|absence of) (?:\w{1,12} ){0,2}$")  # "no ST changes > 1 mm"
 RECORDING = re.compile(r"[- ]*(?:strip|recording|tracing|ecg|ekg|window|segment|rhythm|epoch|period|12|lead)")
-PER_MINUTE = re.compile(r"每分钟?(?:约|大约|为)? ?$")
+DURING = re.compile(r"\b(?:in|over|during|within|every|per|for)(?: (?:an?|the|these|about))? ?$")
+PER_MINUTE = re.compile(r"每分钟?(?:心跳|搏动)?(?:约|大约|为)? ?$")
 NEGATIVE = re.compile(r"(?:minus|negative|负) ?$")
 LEAD_LIST = re.compile(r" ?(?:-|/|&|,|、|to|through|and|, and|和|及|至|到) ?")
 IN_LEAD = re.compile(r" ?\(?(?:as )?(?:measured )?(?:in|on|from|at|for)?(?: the)? ?(?:leads?)? ?")
@@ -158,9 +97,13 @@ FINDING = re.compile(
 )
 LEADS_RIGHT = re.compile(r",? (?:the |a |its |\()?")  # "At 160 ms the PR interval …", "it lasts 160 ms (PR interval)"
 RHYTHM_AT = re.compile(r",? (?:at |@ ?)?(?:a rate of )?(?:about |approximately |around |~ ?)?")  # "sinus rhythm at 72"
-BELONGS_RIGHT = re.compile(
-    r" ?(?:(?:for|of|as|is|was) (?:the |its )?)?(?:wide |narrow |long |short |normal |prolonged |measured )?的?"
+_LOOK = (  # how a wave or an interval looks, between its value and its name
+    "wide|narrow|long|short|normal|prolonged|measured|horizontal|planar|flat|down-?sloping|up-?sloping|convex|concave"
+    "|coved|reciprocal|anterior|inferior|lateral|septal|posterior|anteroseptal|inferolateral|diffuse|new|additional"
+    "|further|associated|deep|tall|inverted|upright|symmetric(?:al)?|peaked|broad|mild|marked|minimal|slight"
+    "|significant"
 )
+BELONGS_RIGHT = re.compile(rf" ?\)? ?(?:(?:for|of|as|is|was) (?:the |its )?)?(?:(?:{_LOOK})(?: and |, | )){{0,3}}的?")
 
 # Right after its name a number without a unit is a value, however odd: "Rate 4."
 DIRECTLY = re.compile(
@@ -171,8 +114,11 @@ DIRECTLY = re.compile(
 # A number without a unit is a value only at the end of its phrase: "PR 160, …", never "PR over 10 beats".
 PHRASE_END = re.compile(
     r" ?(?:$|[^\w ]|(?:and|with|which|while|but|in|on|by|for|from|is|are|was|within|normal|regular|irregular|the|a"
-    r"|or|as|vs|versus|compared|previously|unchanged|today|now|indicat\w*|suggest\w*|consistent|lead|prolonged|short|wide|narrow)\b|(?:qrs|pr|qt|qtc|axis|rate|p"
-    r"|rr)(?![a-z])|[\u4e00-\u9fff])"
+    r"|or|as|at|vs|versus|compared|previously|unchanged|today|now|indicat\w*|suggest\w*|consistent|lead|prolonged|short"
+    r"|wide|narrow|correspond\w*|correct\w*|gives?|giving|yields?|works?|matche?s?|falls?|fits?|remains?|looks?|seems?"
+    r"|means?|so|because|since|though|although|due|then|plus|borderline|high|low|long|upright|sinus)\b"
+    r"|(?:qrs|pr|qt|qtc|axis|rate|p|rr|[prt] ax[ie]s|vent|atrial|ventricular|heart)(?![a-z])|\d{1,2}[.)] ?[a-z]"
+    r"|[\u4e00-\u9fff])"
 )
 
 # "It measures 160 ms." speaks of what the sentence before named.
@@ -180,6 +126,28 @@ TAKES_UP = re.compile(
     r"[ \n>|#-]*(?:(?:it|no|yes|this|its|the|(?:this |our )?patient's|which|that|here|but|and|so|now|however"
     r"|in this (?:ecg|case|trace|tracing)"
     r"|in (?:lead )?(?:v[1-6]|i{1,3}|av[rlf])|interval|duration|value|width|measurement|measured|measuring"
+    r"|seems?|looks?|appears?|maybe|perhaps|probably|roughly|today|i|we|would|'s|'d|get|read|see|say|estimate|comes?"
+    r"|out"
     r"|measures?|is|was|at|of|to|be|approximately|about|around|roughly|found|normal|prolonged|short|wide|narrow"
     r"|slightly|mildly|significantly|其|它|约|为|测量|测得|值|大约)[ :,(~≈]*){0,8}"
+)
+
+# "P waves march through at 86 per minute" is the rate of the atria; "sinus P waves, one before each QRS, at 75" is not.
+FIRES = re.compile(
+    r"(?:\b(?:at|of|with|by)|[:=]|为|约) ?(?:an? (?:rate|frequency) of )?(?:only|about|around|roughly|some"
+    r"|approximately|just|~|≈|约)? ?$"
+)
+ATRIAL, VENTRICLES = ("p", "atria", "atrial_rate"), re.compile("ventric|心室")
+FIRES_NOT = re.compile(
+    r"[,;]|\b(?:each|every|before|with|and|qrs|sinus|rhythm)\b|preced|follow|conduct|ventric|tachy|brady|心室"
+)
+
+# Which way the ST level and the T wave go: a word between the name and the number, or after or before both.
+_DOWN = r"depress|invert|inversion|negative|压低|下移|下降|倒置|负向"
+_UP = r"elevat|raised|upright|positive|peaked|tented|抬高|上抬|直立|高耸"
+DIRECTION = re.compile(rf"(?P<down>{_DOWN})|(?:{_UP})")
+DIRECTED = ("st_mv", "t_mv")
+DIRECTION_NEXT = re.compile(
+    rf" ?\)? ?(?:of )?(?:(?:{_LOOK})(?: and |, | )){{0,3}}(?:st|t)?(?:[- ](?:segment|wave))? ?(?:(?P<down>{_DOWN}"
+    rf"|below (?:the )?(?:base|iso))|(?:{_UP}))"
 )

@@ -5,17 +5,15 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from ecg_r1.scoring import cues
-from ecg_r1.scoring.lexicon import ANGLE, BOX, DIMENSIONS, ENTITIES, OTHER, RATE, SYMBOLS, TIME, VOLT
-from ecg_r1.scoring.numerals import LARGEST
+from ecg_r1.scoring import cues, kinds, references
+from ecg_r1.scoring.kinds import REACH, Said
+from ecg_r1.scoring.lexicon import BOX, DIMENSIONS, ENTITIES, OTHER, SYMBOLS, TIME
+from ecg_r1.scoring.rows import row
 from ecg_r1.scoring.sentences import BACK, REMEMBERED, SHORT, Sentence, sentences
-from ecg_r1.scoring.tokens import MOST, Token
+from ecg_r1.scoring.tokens import MOST, VOID
+from ecg_r1.scoring.values import value_of
 
 Kind = Literal["value", "range", "bound", "absent", "reference"]
-REACH = 90  # characters before a number that may say what sort of number it is
-PLAUSIBLE = {TIME: (20.0, 3000.0), RATE: (10.0, 400.0), ANGLE: (-180.0, 360.0)}  # of a number without a unit
-SECONDS = (0.02, 3.0)  # a time without a unit in this range is in seconds
-PER_BOX = {TIME: 40.0, VOLT: 0.1}  # ms along the paper at 25 mm/s, mV across it at 10 mm/mV
 
 
 class Quantity(NamedTuple):
@@ -42,15 +40,15 @@ class Reader:
 
     def __init__(self, sentence: Sentence) -> None:
         self.sentence, self.tokens, self.text = sentence, sentence.tokens, sentence.text
-        self.said: list[tuple[str, Kind, int]] = []  # (quantity, kind, end) of each number read so far
+        self.said: list[Said] = []  # each number read so far
 
     def read(self) -> list[Quantity]:
         """The quantities of the sentence. Boxes counted beside a value in ms are how that was read, no second claim."""
         found: list[Quantity] = []
         counted: list[Quantity] = []
         for i, token in enumerate(self.tokens):
-            if token.kind == "absent":
-                found += self.absent(i)
+            if token.kind == "absent" and not token.taken:
+                found += (token.key == VOID and self.listed(i)) or self.absent(i)
             elif token.kind == "number" and not token.taken:
                 (counted if token.dimension == BOX else found).extend(self.listed(i) or self.claim(i))
         if counted:
@@ -75,7 +73,11 @@ class Reader:
                 self.tokens[last].taken = True
         ends = [first] if last == i or spread else [first, self.tokens[last]]
         unit = first if first.dimension else self.tokens[last]
-        if unit.dimension == OTHER or (unit.dimension is None and not sentence.is_name(i - 1)):
+        if unit.dimension is None and (limit := self.limit(i, last)):
+            return limit
+        if unit.dimension == OTHER or (
+            unit.dimension is None and not sentence.is_name(i - 1) and not sentence.takes_up(i)
+        ):
             return []
         before, after = self.before(i), sentence.after(last)
         if cues.PLAIN.fullmatch(before):  # as most are: then there is no cue to look for
@@ -83,12 +85,18 @@ class Reader:
         if (before and cues.OPERAND.search(before)) or cues.OPERATOR_NEXT.match(after):
             return []
         where, name = sentence.counted(i) if unit.dimension == BOX else sentence.subject(i, last, unit.dimension)
-        if name is None or (unit.dimension is None and not cues.PHRASE_END.match(after)):
+        if name is None or (unit.dimension is None and not self.ends(last, after)):
             return []
-        values = [v for t in ends if (v := self.value(t, t if t.dimension else unit, name)) is not None]
+        values = [v for t in ends if (v := value_of(self.text, t, t if t.dimension else unit, name)) is not None]
         if len(values) < len(ends):
             return []
-        return [self.quantity(i, last, where, name, (min(values), max(values)), before, after)]
+        quantity = self.quantity(i, last, where, name, (min(values), max(values)), before, after)
+        return [] if quantity is None else [quantity]
+
+    def ends(self, last: int, after: str) -> bool:
+        """Whether a number without a unit is a value, as the last word of its phrase or before the next name."""
+        following = self.sentence.is_name(last + 1) and len(self.sentence.gap(last, last + 1)) < 2
+        return following or cues.PHRASE_END.match(after) is not None
 
     def ranged(self, i: int) -> bool:
         """Whether numbers i and i + 1 are the two ends of a range."""
@@ -103,111 +111,89 @@ class Reader:
             return False
         return gap.strip() not in ("and", "和", "与") or bool(cues.BETWEEN.search(self.before(i)))
 
-    def value(self, token: Token, unit: Token, name: str) -> float | None:
-        """The number in the unit of its name; None where no unit is written and none is plausible."""
-        dimension, value, start = DIMENSIONS[name], token.number, token.start
-        if dimension in (ANGLE, VOLT) and (
-            token.negative or cues.NEGATIVE.search(self.text, max(0, start - 10), start)
-        ):
-            value = -value
-        if unit.dimension:
-            factor = unit.factor * (PER_BOX[dimension] if unit.dimension == BOX else 1.0)
-            return max(-LARGEST, min(LARGEST, value * factor))
-        if dimension not in PLAUSIBLE:
-            return None
-        if dimension == TIME and SECONDS[0] <= value <= SECONDS[1]:
-            value *= 1000.0
-        low, high = PLAUSIBLE[dimension]
-        if low <= value <= high or cues.DIRECTLY.search(self.text, max(0, start - 40), start):
-            return min(value, LARGEST)
-        return None
+    def limit(self, i: int, last: int) -> list[Quantity]:
+        """A limit without a unit in brackets beside a value: "PR 172 ms [120-200]", "QTc 452 (N < 450)"."""
+        start = self.tokens[i].start
+        beside = kinds.beside(self.text, self.said, start)
+        if beside is None or not (last > i or beside["more"] or beside["marked"]):
+            return []
+        name = self.said[-1][0]
+        ends = [v for k in (i, last) if (v := value_of(self.text, self.tokens[k], self.tokens[k], name)) is not None]
+        if len(ends) < 2:
+            return []
+        return [self.make(name, "reference", min(ends), max(ends), None, None, (start, self.tokens[last].end))]
 
     def listed(self, i: int) -> list[Quantity]:
-        """Names in a row, then as many numbers in a row: "QT/QTc 400/420 ms", "PR and QRS are 160 and 92 ms"."""
-        sentence, first = self.sentence, i
-        while sentence.is_quantity(first - 1) and (
-            first == i or cues.NAME_LIST.fullmatch(sentence.gap(first - 1, first))
-        ):
-            first -= 1
-        count = i - first
-        row = range(i, i + count)
-        if count < 2 or not all(sentence.is_number(k) for k in row):
-            return []
-        if not all(cues.NUMBER_LIST.fullmatch(sentence.gap(k - 1, k)) for k in row[1:]):
-            return []
-        unit = next((self.tokens[k] for k in reversed(row) if self.tokens[k].dimension), self.tokens[i])
+        """The quantities of a row of values that begins at token i, under or after a row of names."""
+        columns = row(self.sentence, i)
+        unit = next((self.tokens[k] for _, k in reversed(columns) if self.tokens[k].dimension), self.tokens[i])
         found = []
-        for name, k in zip(self.tokens[first:i], row, strict=True):
-            token = self.tokens[k]
+        for j, k in columns:
+            name, token = self.tokens[j], self.tokens[k]
             token.taken = name.taken = True
+            span = (token.start, token.end)
             own, quantities = token if token.dimension else unit, ENTITIES[name.key]
+            if token.kind == "absent":
+                found.append(self.make(next(iter(quantities.values())), "absent", 0.0, 0.0, None, None, span))
+                continue
             quantity = quantities.get(own.dimension) if own.dimension else next(iter(quantities.values()))
-            if quantity and (value := self.value(token, own, quantity)) is not None:
-                span = (token.start, token.end)
-                found.append(Quantity(quantity, value, None, None, SYMBOLS[DIMENSIONS[quantity]], None, "value", span))
+            if quantity and (value := value_of(self.text, token, own, quantity)) is not None:
+                kind: Kind = "reference" if kinds.elsewhere(self.sentence, k, self.sentence.after(k)) else "value"
+                found.append(self.make(quantity, kind, value, value, None, None, span))
         return found
 
     # -- what sort of claim it is -----------------------------------------------------------------------------------
 
     def quantity(
         self, i: int, last: int, where: int | None, name: str, ends: tuple[float, float], before: str, after: str
-    ) -> Quantity:
+    ) -> Quantity | None:
         """The quantity of numbers i to last, with the kind that the words before and after it give."""
+        sentence, (start, end) = self.sentence, (self.tokens[i].start, self.tokens[last].end)
         low, high = ends
         bound = cues.bound(before, after if last == i else "") if low == high else None
+        if name in cues.DIRECTED and where is not None:
+            place = (self.tokens[where].start, self.tokens[where].end)
+            if kinds.downward(self.text, place, (start, end)):
+                low, high, bound = -abs(high), -abs(low), {"low": "high", "high": "low", None: None}[bound]
         kind: Kind = "range" if high > low else "bound" if bound else "value"
-        start, end = self.tokens[i].start, self.tokens[last].end
         named = self.tokens[where].start if where is not None and where < i else start
-        if cues.refers(before, after, value=kind == "value") or self.unclaimed(i, name, named, ends, kind, after):
+        if (
+            references.refers(before, after, value=kind == "value")
+            or kinds.elsewhere(sentence, i, after)
+            or (kind != "value" and kinds.general(sentence, self.said, i, name, named, ends, after))
+            or kinds.contradicts(self.text, self.said, name, start, bound, low)
+        ):
             kind = "reference"
-        self.said.append((name, kind, end))
         if where is not None:
             if kind != "reference":
                 self.tokens[where].taken = True
             if where < i and start - self.tokens[where].end <= REACH:
                 start = named
             end = max(end, self.tokens[where].end)
-        unit, lead = SYMBOLS[DIMENSIONS[name]], self.sentence.lead(i, last, where)
+        made = self.make(name, kind, low, high, bound, sentence.lead(i, last, where), (start, end))
+        self.said[-1] = (name, kind, self.tokens[last].end, low)
+        return None if kind == "reference" and kinds.unsaid(name) else made
+
+    def make(
+        self, name: str, kind: Kind, low: float, high: float, bound: str | None, lead: str | None, span: tuple[int, int]
+    ) -> Quantity:
+        """A quantity, remembered as the last one said."""
+        unit = SYMBOLS[DIMENSIONS[name]]
+        self.said.append((name, kind, span[1], low))
+        if kind == "absent":
+            return Quantity(name, None, None, None, unit, lead, kind, span)
         if high == low and not bound:
-            return Quantity(name, low, None, None, unit, lead, kind, (start, end))
+            return Quantity(name, low, None, None, unit, lead, kind, span)
         below, above = (None if bound == "high" else low), (None if bound == "low" else high)
-        return Quantity(name, None, below, above, unit, lead, kind, (start, end))
-
-    def unclaimed(self, i: int, name: str, named: int, ends: tuple[float, float], kind: Kind, after: str) -> bool:
-        """Whether a number is not said of this ECG: said of another, asked or supposed, or of ECGs in general."""
-        sentence, start = self.sentence, self.tokens[i].start
-        aside = sentence.aside(self.tokens[i])
-        if aside in ("elsewhere", "supposed") or cues.OTHER_AFTER.match(after):
-            return True
-        if sentence.asked or (sentence.doubted and not after.strip()):
-            return True
-        if kind == "value":
-            return False
-        if aside == "general" or cues.GENERAL_AFTER.match(after) or self.continues_reference(name, start):
-            return True
-        if cues.DENIED_NAME.search(self.text, max(0, named - 40), named):
-            return True
-        if set(ends) <= cues.TEXTBOOK.get(name, set()):
-            so_far = self.text[max(0, start - REACH) : start]
-            beside = bool(self.said) and self.said[-1][:2] == (name, "value") and so_far.endswith(cues.BRACKETED)
-            return aside == "normal" or (kind == "range" and (beside or bool(cues.NORMAL.search(so_far))))
-        return False
-
-    def continues_reference(self, name: str, start: int) -> bool:
-        """Whether a range or bound goes on with a reference, or is the cell after the value in a row of a table."""
-        if not self.said:
-            return False
-        last_name, last_kind, end = self.said[-1]
-        between, low = self.text[end:start], max(0, end - REACH)
-        if last_kind == "reference":
-            in_brackets = self.text.rfind("(", low, end) > self.text.rfind(")", low, end)
-            return (name == last_name or in_brackets) and not any(c in between for c in ")]|")
-        return name == last_name and "|" in between
+        return Quantity(name, None, below, above, unit, lead, kind, span)
 
     def absent(self, i: int) -> list[Quantity]:
-        """ "Not measurable" belongs to the name right after it, or else to the nearest before it that has no value."""
+        """ "Not measurable" is said of the names right after it, or of the nearest before it that have no value."""
         sentence, where = self.sentence, i + 1
-        if not (sentence.is_quantity(where) and cues.CLOSELY.fullmatch(sentence.gap(i, where))):
+        if sentence.is_quantity(where) and cues.CLOSELY.fullmatch(sentence.gap(i, where)):
+            step = 1
+        else:
+            step = -1
             for where in range(i - 1, max(-1, i - BACK), -1):
                 if sentence.is_quantity(where) and not self.tokens[where].taken and not sentence.landmark(where):
                     break
@@ -215,12 +201,22 @@ class Reader:
                 return []
         if cues.FINDING.match(sentence.after(where)):
             return []
-        name, token = self.tokens[where], self.tokens[i]
-        name.taken = True
-        quantities = ENTITIES[name.key]
-        quantity = quantities.get(TIME) or next(iter(quantities.values()))
-        span = (min(token.start, name.start), max(token.end, name.end))
-        return [Quantity(quantity, None, None, None, SYMBOLS[DIMENSIONS[quantity]], None, "absent", span)]
+        names = [where]
+        if self.tokens[i].key != VOID:
+            while (
+                sentence.beside(names[-1], names[-1] + step, first=len(names) == 1)
+                and not self.tokens[names[-1] + step].taken
+            ):
+                names.append(names[-1] + step)
+        found, token = [], self.tokens[i]
+        for j in sorted(names):
+            name = self.tokens[j]
+            name.taken = True
+            quantities = ENTITIES[name.key]
+            quantity = quantities.get(TIME) or next(iter(quantities.values()))
+            span = (min(token.start, name.start), max(token.end, name.end)) if j == where else (name.start, name.end)
+            found.append(self.make(quantity, "absent", 0.0, 0.0, None, None, span))
+        return found
 
 
 @lru_cache(maxsize=REMEMBERED)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-from ecg_r1.scoring import cues
-from ecg_r1.scoring.lexicon import ENTITIES, RATE, SENTENCE_END, TIME
-from ecg_r1.scoring.tokens import Token, tokens
+from ecg_r1.scoring import cues, references
+from ecg_r1.scoring.lexicon import ENTITIES, RATE, SENTENCE_END, TIME, WEAK
+from ecg_r1.scoring.tokens import VOID, Token, tokens
 
 BACK = 24  # tokens before a number among which its name is looked for; keeps a text of nothing but names linear
 REMEMBERED, SHORT = 16384, 400  # sentences, which a model writes over and over, and how long one may be
 ASIDE_REACH, NEAREST = 160, 3  # characters that an aside reaches over, and how many of them may reach a number
+FEWEST = 30  # of a number without a name and a unit, to be a value
+FURTHEST = 64  # characters between the atria's waves and the rate at which they come
 
 
 def _start(token: Token) -> int:
@@ -26,7 +28,7 @@ class Sentence:
     def __init__(self, text: str, doubted: bool, named: str | None) -> None:
         self.text, self.doubted, self.named = text, doubted, named
         self.tokens, self.asides = tokens(text)
-        self.asked = doubted and cues.ASKS.match(text) is not None
+        self.asked = doubted and references.ASKS.match(text) is not None
 
     def gap(self, i: int, j: int) -> str:
         """The text between two tokens."""
@@ -41,8 +43,20 @@ class Sentence:
         return 0 <= i < len(self.tokens) and self.tokens[i].kind == "name"
 
     def is_quantity(self, i: int) -> bool:
-        """Whether token i names a quantity itself, and not a rhythm that has a rate."""
-        return self.is_name(i) and self.tokens[i].key != "rhythm"
+        """Whether token i names a quantity itself, and not a rhythm that has a rate or complexes that have a width."""
+        return self.is_name(i) and self.tokens[i].key not in WEAK
+
+    def is_void(self, i: int) -> bool:
+        """Whether token i stands in the place of a value that there is none of."""
+        return i < len(self.tokens) and self.tokens[i].key == VOID
+
+    def beside(self, i: int, j: int, first: bool) -> bool:
+        """Whether tokens i and j name two quantities of one list; the first two are joined by more than a comma."""
+        i, j = sorted((i, j))
+        if not (self.is_quantity(i) and self.is_quantity(j)):
+            return False
+        gap = self.gap(i, j)
+        return bool(cues.NAME_LIST.fullmatch(gap)) and not (first and gap.strip() in ("", ","))
 
     def is_number(self, i: int) -> bool:
         return i < len(self.tokens) and self.tokens[i].kind == "number"
@@ -76,10 +90,25 @@ class Sentence:
         """The quantity a name means in this dimension; without a unit, only for the name right before the number."""
         token = self.tokens[name]
         quantities = ENTITIES[token.key]
+        if dimension == RATE and token.key in cues.ATRIAL and not self.fires(name, number):
+            return None
         if dimension is not None:
             return None if token.key == "rhythm" else quantities.get(dimension)
-        near = number - name == 1 and (token.key != "rhythm" or cues.RHYTHM_AT.fullmatch(self.gap(name, number)))
+        near = number - name == 1 and (token.key not in WEAK or self.rhythm_at(name, number))
         return next(iter(quantities.values())) if near else None
+
+    def rhythm_at(self, name: int, number: int) -> bool:
+        """Whether a number without a unit is the rate of the rhythm named right before it."""
+        return self.tokens[name].key == "rhythm" and bool(cues.RHYTHM_AT.fullmatch(self.gap(name, number)))
+
+    def fires(self, name: int, number: int) -> bool:
+        """Whether a rate is one at which the atria's waves come, and not that of the beats which they belong to."""
+        gap = self.gap(name, number)
+        if self.tokens[name].key == "atrial_rate":
+            return not cues.VENTRICLES.search(gap)
+        return (
+            len(gap) < FURTHEST and not cues.FIRES_NOT.search(gap) and (not gap.strip() or bool(cues.FIRES.search(gap)))
+        )
 
     def subject(self, i: int, last: int, dimension: str | None) -> tuple[int | None, str | None]:
         """(token of the name, quantity) that numbers i to last are values of; the token is None for a name unsaid."""
@@ -108,9 +137,17 @@ class Sentence:
             return left
         if dimension == RATE:
             return None, "heart_rate_bpm"
-        if dimension and self.named and cues.TAKES_UP.fullmatch(self.text, 0, self.tokens[i].start):
-            return None, ENTITIES[self.named].get(dimension)
+        if self.takes_up(i):
+            quantities = ENTITIES[self.named or ""]
+            return None, quantities.get(dimension) if dimension else next(iter(quantities.values()))
         return None, None
+
+    def takes_up(self, i: int) -> bool:
+        """Whether number i is of what the sentence before named: "It measures 160 ms."; without a unit, no count."""
+        token = self.tokens[i]
+        if not self.named or not (token.dimension or token.number < 1.0 or token.number >= FEWEST):
+            return False
+        return cues.TAKES_UP.fullmatch(self.text, 0, token.start) is not None
 
     def counted(self, i: int) -> tuple[int | None, str | None]:
         """The name right before a number of boxes, and its quantity along the paper, or across it for the ST level."""
@@ -128,10 +165,10 @@ class Sentence:
         for aside in self.asides[max(0, bisect_left(self.asides, token.start, key=_start) - NEAREST) :]:
             if aside.start >= token.start:
                 break
-            turn = cues.TURN if aside.kind in ("elsewhere", "supposed") else cues.TURN_GENERAL
+            turn = references.TURN[aside.kind]
             if token.start - aside.end <= ASIDE_REACH and not turn.search(self.text, aside.end, token.start):
                 kinds.add(aside.kind)
-        return next((kind for kind in ("elsewhere", "supposed", "general", "normal") if kind in kinds), None)
+        return next((kind for kind in ("elsewhere", "supposed", "typical", "general", "normal") if kind in kinds), None)
 
     def lead(self, i: int, last: int, where: int | None) -> str | None:
         """The lead, or leads as written ("v2-v4"), named between the name and the number, or directly after both."""

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ecg_r1.scoring import cues
+from ecg_r1.scoring.asides import ASIDES, HAN_ASIDES
 from ecg_r1.scoring.lexicon import (
     ABSENT,
-    ASIDES,
+    AXIS_ROW,
     HAN_ABSENT,
-    HAN_ASIDES,
     HAN_NAMES,
     LEADS,
     NAMES,
+    OF_AXES,
     OTHER,
     PER_MINUTE_BEFORE,
     RATE,
@@ -27,6 +28,8 @@ from ecg_r1.scoring.numerals import DIGITS, FURTHER, HAN, NUMBER_WORDS, from_dig
 from ecg_r1.scoring.wordings import Alternatives, Wordings
 
 MOST = 2000
+LONGEST = 3.0  # seconds that an interval may last; "14 complexes in 10 s" says how long was counted
+VOID = "void"  # the key of an absence that stands in the place of a value
 SMALLEST_WORD = 13.0  # "one of two leads" quotes nothing; a smaller number in words needs its unit
 
 
@@ -61,9 +64,13 @@ _HAN = Alternatives([*HAN_NAMES.items(), ("absent", HAN_ABSENT), *HAN_ASIDES.ite
 _UNIT = rf"(?: ?-? ?(?P<unit>{'|'.join(pattern for pattern, _, _ in UNITS)})(?![a-z0-9]))?"
 _UNIT_AFTER = re.compile(_UNIT)
 _DIGITS = rf"(?P<sign>[-+])?(?:(?P<digits>{DIGITS})|(?P<numeral>{HAN})(?= ?(?:毫|秒|次|度|[小大]格|ms|bpm))){_UNIT}"
+# What stands where a value should: "PR: --", "PR interval * ms", a cell "| - |"; no dash that parts words or numbers.
+_VOID = (
+    r"(?:(?<=[:=-] )-{1,3}(?= ?(?:[(,)|]|$))|(?<=[ :=/])(?:-{1,3}|\*{1,3})(?= ?(?:ms|bpm|deg|°|/))"
+    r"|(?<= )(?:-{1,2}|\*)(?= ?\|)|(?<=[ :=/])\*{1,3}(?= -?\d| ?[,;)]|$))"
+)
 _LEXEME = re.compile(
-    rf"(?P<word>[a-z]++)|(?=[-+.\d\u3007\u4e00-\u9fff])"
-    rf"(?:{_DIGITS}|(?P<han>{_HAN.any})|(?<=[:=-] )(?P<dash>-{{1,3}})(?= ?(?:[(,)|]|$)))"
+    rf"(?P<word>[a-z]++)|(?=[-+.*\d\u3007\u4e00-\u9fff])(?:{_DIGITS}|(?P<han>{_HAN.any})|(?P<void>{_VOID}))"
 )
 
 
@@ -74,7 +81,7 @@ def tokens(text: str) -> tuple[list[Token], list[Token]]:
     """
     found: list[Token] = []
     asides: list[Token] = []
-    at, last_name, end = 0, -1, len(text)
+    at, last_name, end, axes = 0, -1, len(text), -1  # axes: up to where names are those of a row of axes
     for m in _LEXEME.finditer(text):
         a = m.start()
         if a < at:  # inside the last token
@@ -86,8 +93,15 @@ def tokens(text: str) -> tuple[list[Token], list[Token]]:
             if inner is None:
                 continue
             meaning, b = inner
+            if meaning == "axis_row":
+                axes = a + AXIS_ROW
             if meaning in NAMES:
                 if "0" <= text[a - 1 : a] <= "9":
+                    continue
+                if a <= axes:
+                    meaning = OF_AXES.get(text[a:b], meaning)
+                    axes = -1 if meaning == "t_axis" else axes
+                elif meaning == "letter":
                     continue
                 last_name = b
                 found += [Token("name", a, b, part) for part in TOGETHER.get(meaning, (meaning,))]
@@ -101,8 +115,8 @@ def tokens(text: str) -> tuple[list[Token], list[Token]]:
                 asides.append(Token(meaning, a, b))
             else:
                 found.append(Token(meaning, a, b, text[a:b]))
-        elif group == "dash":
-            found.append(Token("absent", a, b))
+        elif group == "void":
+            found.append(Token("absent", a, b, VOID))
         elif m["sign"] or a == last_name or not "a" <= text[a - 1 : a] <= "z":  # not the 4 of "v4r"
             value = from_digits(m["digits"]) if m["digits"] else from_han(m["numeral"])
             token = _number(text, a, b, value, m["unit"])
@@ -120,7 +134,14 @@ def _number(text: str, start: int, end: int, value: float, unit: str | None) -> 
         token.dimension, token.factor = _unit(unit)
         if token.dimension == PER_MINUTE_BEFORE:
             token.dimension = RATE if cues.PER_MINUTE.search(text, max(0, start - 8), start) else OTHER
-        elif token.dimension == TIME and token.factor == 1000.0 and cues.RECORDING.match(text, end):
+        elif (
+            token.dimension == TIME
+            and token.factor == 1000.0
+            and (
+                cues.RECORDING.match(text, end)
+                or (token.number >= LONGEST and cues.DURING.search(text, max(0, start - 16), start))
+            )
+        ):
             token.dimension = OTHER
     return token
 

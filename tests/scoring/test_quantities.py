@@ -8,7 +8,9 @@ or supposed value, or one of another ECG. Units are ms, bpm, degrees, mV. An emp
 exactly at first sight: 86 of 89, 82 of 88, 63 of 76, 77 of 82, 78 of 83 (01 to 05), 76 of 100, 94 of 100, 91 of 100,
 101 of 107, 99 of 105, 102 of 107, 97 of 100, 101 of 106, 101 of 103 (06 to 14; each of these after the ones before it
 were mended). What failed was mended by the grammar, what was ambiguous taken out: from then on these are like any other
-phrasings. One person's phrasings are alike: read the last figures as an upper bound.
+phrasings. One person's phrasings are alike, and read better than another's: of 200 by an author who had not seen the
+parser (15, less 4 that can be read in two ways) 164 were read exactly at first sight. After them were written, on
+classes of wording that those before lacked, 16 (49 of 111, before 15 was mended) and 17 (99 of 120).
 """
 
 from pathlib import Path

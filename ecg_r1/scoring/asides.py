@@ -1,0 +1,84 @@
+"""The words, English and Chinese, after which numbers are no claims about this ECG, by what they turn to instead."""
+
+from __future__ import annotations
+
+from ecg_r1.scoring.lexicon import each
+
+# Words after which numbers say nothing of this ECG: another recording, a supposition, a definition, what is normal.
+_RECORDED = "(?= (?:ecg|ekg|tracing|recording|study|exam|one|value|measurement|reading|pr|qrs|qt|rate|heart))"
+_ASIDE_VERBS = " (?:not |normally )?(?:be(?! noted| mention| emph)|lie|measure|exceed)"
+_MONTHS = "january february march april june july august september october november december"
+_ENTITY = "(?:pr|p-r|qrs|qtc?|p wave|heart|ventricular|atrial|rate|axis|sinus)"
+_WAS = "was prev previous prior baseline old formerly"
+_ADVERBS = "typically usually generally classically conventionally traditionally normally commonly often"
+# What an adverb like "typically" says of ECGs in general goes before; "typically LBBB with QRS 150 ms" is of this one.
+_IN_GENERAL = (
+    r"(?= ?(?:(?:is|are|be|has|have|rang\w+|runs?|lies?|measures?|between|around|below|above|less|more|under|over"
+    r"|falls?"
+    r"|exceeds?|defined|expects?|diagnosed|shows?|seen|shortens?|lengthens?|increases?|decreases?|starts?|begins?"
+    r"|stays?"
+    r"|remains?|gives?|produces?|occurs?|takes?|lasts?|slower|faster|greater|longer|shorter|wider|narrower|within|well"
+    r"|at"
+    rf"|(?:the|an?|one) (?:\w{{1,12}} )?{_ENTITY}|{_ENTITY})(?![a-z])|\d|[<>≤≥]))"
+)
+ASIDES: dict[str, tuple[str, ...]] = {
+    "elsewhere": (
+        *each("previous prior earlier old last baseline former", _RECORDED),
+        *each("previous prior earlier", r"(?= \d)"),
+        *each("compared comparing comparison", " (?:with|to)"),
+        *each("previously versus vs yesterday", ""),
+        *(rf"(?<=[(\[]){was}" for was in _WAS.split()),
+        *each(
+            "ecg ekg tracing recording study one",
+            r" (?:from|of|dated|taken in) (?:[a-z]{3,9} )?(?:(?:19|20)\d\d|last),?",
+        ),
+        "last (?:year|month|week|time|visit|admission),?",
+        "in (?:early |late )?(?:19|20)\\d\\d,?",
+        *(f"in {month},?" for month in _MONTHS.split()),
+        *each("up down unchanged", " from"),
+        *each(
+            "rose risen fell fallen increased decreased prolonged lengthened shortened improved changed gone went"
+            " slowed dropped",
+            r" from(?= (?:about |an? |the )?\d++(?:\.\d++)?+(?: ?(?:ms|bpm|s|°|/min))?+(?! ?(?:-|to)))",
+        ),
+    ),
+    "supposed": (
+        *each("if suppose supposed supposing assume assumed assuming imagine whether unless", ""),
+        *each("should must", _ASIDE_VERBS),
+        *each("had should were would", "(?= the (?:pr|qrs|qt|rate|heart))"),
+    ),
+    "general": (
+        *each("criteria criterion threshold thresholds cut-off cut-offs cutoff cutoffs", ""),
+        *each("defined defines definition require requires requiring required needs need needed diagnosed", ""),
+        *each("whenever when excludes exclude excluding once", ""),
+        *each("above beyond below over", " which"),
+        "as soon as",
+        *each("refers refer", " to"),
+        *each("denotes denote implies imply", ""),
+        *each("rule rules ruled ruling", " out"),
+        "(?<!which )(?<!this )(?<!that )(?<!it )means",
+    ),
+    "normal": (
+        "(?<!within )(?<!within the )normal(?: adult)? (?:values?|ranges?|limits?|intervals?)",
+        *each("reference typical expected usual", "(?: adult)? (?:values?|ranges?|limits?|intervals?)"),
+        "normal(?= (?:pr|p-r|qrs|qtc?|heart rate|rate|axis)(?: interval| duration)?[ :]*(?:is |are )?"
+        "(?:[<>≤≥]|less|under|up to))",
+    ),
+    "typical": (
+        *each(_ADVERBS, _IN_GENERAL),
+        *(f"(?<![a-z,] ){adverb}(?=,)" for adverb in _ADVERBS.split()),
+        *each("by", " (?:convention|definition)"),
+        "as a rule",
+        "textbook",
+        "intrinsic(?= (?:rate|escape))",
+        "one (?:would )?expects?",
+        *each("in", " (?:healthy|normal) (?:adults|people|persons|individuals|subjects|hearts)"),
+    ),
+}
+HAN_ASIDES = {
+    "elsewhere": "既往|上次|之前|前次|相比|对比|原来|较前|去年|上月|上周|昨[日天]",
+    "supposed": "如果|假如|假设|倘若|应(?=[该当为在])",
+    "general": "标准|阈值|定义|要求|是指",
+    "normal": "正常(?:成人)?(?:参考)?(?:值|范围)|参考(?:值|范围)",
+    "typical": "通常|一般(?!情况)|典型的?[\u4e00-\u9fff]{0,6}(?=p|心)",
+}

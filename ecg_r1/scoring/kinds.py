@@ -1,0 +1,90 @@
+"""What sort of claim a number makes: of this ECG, or none, as a limit of normal or another ECG's value."""
+
+from __future__ import annotations
+
+import re
+
+from ecg_r1.scoring import cues, references
+from ecg_r1.scoring.sentences import Sentence
+
+REACH = 90  # characters before a number that may say what sort of number it is
+Said = tuple[str, str, int, float]  # quantity, kind, end and value (or first end) of a number read before
+
+
+def elsewhere(sentence: Sentence, i: int, after: str) -> bool:
+    """Whether number i is of another ECG, asked or supposed, or what one would expect."""
+    aside = sentence.aside(sentence.tokens[i])
+    if aside == "elsewhere" and references.NOW_AFTER.match(after):
+        return False
+    if aside in ("elsewhere", "supposed", "typical") or references.OTHER_AFTER.match(after):
+        return True
+    return sentence.asked or (sentence.doubted and not after.strip())
+
+
+def general(
+    sentence: Sentence, said: list[Said], i: int, name: str, named: int, ends: tuple[float, float], after: str
+) -> bool:
+    """Whether a range or bound is of ECGs in general: a criterion, a limit of normal, a finding that is denied.
+
+    named: where its name stands, or else the number itself.
+    """
+    text, start = sentence.text, sentence.tokens[i].start
+    aside = sentence.aside(sentence.tokens[i])
+    if aside == "general" or continues(text, said, name, start):
+        return True
+    if references.GENERAL_AFTER.match(after) and not references.OF_THIS.search(text, max(0, named - 40), named):
+        return True
+    before_name = text[max(0, named - 40) : named]
+    if cues.DENIED_NAME.search(before_name) or references.EQUALS.search(before_name):
+        return True
+    if set(ends) <= references.TEXTBOOK.get(name, set()):
+        so_far = text[max(0, start - REACH) : start]
+        beside = bool(said) and said[-1][:2] == (name, "value") and so_far.endswith(references.BRACKETED)
+        return aside == "normal" or (ends[0] < ends[1] and (beside or bool(references.NORMAL.search(so_far))))
+    return False
+
+
+def continues(text: str, said: list[Said], name: str, start: int) -> bool:
+    """Whether a range or bound goes on with a reference, or is the cell after the value in a row of a table."""
+    if not said:
+        return False
+    last_name, last_kind, end, _ = said[-1]
+    between, low = text[end:start], max(0, end - REACH)
+    if last_kind == "reference":
+        in_brackets = text.rfind("(", low, end) > text.rfind(")", low, end)
+        return (name == last_name or in_brackets) and not any(c in between for c in ")]|")
+    return name == last_name and "|" in between
+
+
+def beside(text: str, said: list[Said], start: int) -> re.Match[str] | None:
+    """How a number at `start` is set beside the value before it, as its limit: "PR 172 ms [120-200]", "(N < 450)"."""
+    if not said or said[-1][1] != "value" or start - said[-1][2] > REACH:
+        return None
+    m = references.BESIDE.fullmatch(text, said[-1][2], start)
+    return m if m and (m["bracket"] or m["marked"]) else None
+
+
+def unsaid(name: str) -> bool:
+    """Voltage criteria ("R in aVL over 11 mm") are of waves that have no limits of normal: not even a reference."""
+    return name in ("r_mv", "s_mv")
+
+
+def downward(text: str, name: tuple[int, int], number: tuple[int, int]) -> bool:
+    """Whether the ST level or T wave that is named and quoted at these places goes down."""
+    start, end = number
+    if m := cues.DIRECTION_NEXT.match(text, end):
+        return m["down"] is not None
+    low = max(0, start - REACH, min(name[0], start) - 24)
+    said = [*cues.DIRECTION.finditer(text, low, start)]
+    said = said or [*cues.DIRECTION.finditer(text, end, end + 40)]
+    return bool(said) and said[-1]["down"] is not None
+
+
+def contradicts(text: str, said: list[Said], name: str, start: int, bound: str | None, limit: float) -> bool:
+    """Whether a bound in brackets is not met by the value before it, but says what that should be: "512 (<450 ms)"."""
+    if bound is None or not said or said[-1][:2] != (name, "value"):
+        return False
+    value = said[-1][3]
+    return text[said[-1][2] : start].lstrip()[:1] in ("(", "[") and (
+        value > limit if bound == "high" else value < limit
+    )

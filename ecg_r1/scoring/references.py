@@ -1,0 +1,131 @@
+"""What says that a number is no claim about this ECG: a limit of normal, a criterion, a denied value, another ECG's."""
+
+from __future__ import annotations
+
+import re
+
+_GENERAL = r"reference|ref\.?|normal(?:ly)?|standard|usual(?:ly)?|expected|typical(?:ly)?|accepted|参考|正常|标准"
+_QUALIFIED = "usual|normal|reference|expected|conventional|customary|accepted|standard|classical?|recommended|textbook"
+_LIMIT_WORDS = (
+    r"(?:(?:range|ranges|values?|limits?|intervals?|adults?|upper|lower|cut-?off|threshold|for|of|is|are|being"
+    r"|from|between|to|be|in|under|below|less than|up to|over|<=?|>=?|≤|≥|:|=|值|范围|参考|上限|下限|为|是|的|小于"
+    r"|大于|不超过)[ :(\[]*)"
+)
+_LIMITS = (
+    r"(?:threshold|cut-?offs?|criteri(?:on|a)|(?:upper|lower) limits?|limits?|defined as|defined by|阈值|上限|下限"
+    r"|定义为)"
+    r"(?: (?:of|for|is|are|being|normal|the|a|pr|qrs|qt|qtc|men|women|males?|females?|adults)){0,4}[ :(]*"
+)
+_COMPARED = (
+    r"(?:than|above|below|over|under|beyond|past|within|(?:exceed|surpass)(?:s|es|ing)?|cross(?:es|ing)?|of|to) "
+    r"(?:the )?"
+)
+_MORE = r"(?:<=?|>=?|≤|≥|(?:more|greater|less) than|over|为)?"
+
+# What stands right before the number.
+_BEFORE = (
+    rf"(?:{_GENERAL})[ :(\[]*{_LIMIT_WORDS}{{1,6}}",
+    r"[(\[,;|] ?(?:nl|normal(?:ly)?|reference|ref\.?|n|uln|lln|expected|typical(?:ly)?|usual(?:ly)?|正常|参考)[ :=]*",
+    rf"{_COMPARED}(?:upper |lower )?(?:{_QUALIFIED}) (?:of )?",
+    r"the (?:usual|conventional|customary|classic|textbook|critical|magic|arbitrary) ",
+    rf"{_LIMITS}{_MORE}",
+    r"(?:should|would|must|ought to|has to) (?:\w{1,12} ){0,3}(?:be|exceed|measure)?[ ]*"
+    r"(?:<=?|>=?|≤|≥|(?:more|greater|less) than)?",
+    r"(?:is|was|are|be) not|isn't|not|rather than|instead of|而非|不是|并非",
+    r"(?:far|away|a long way) from (?:the )?",
+    r"(?:由|从)原?来?的?",
+)
+_REFERENCE = re.compile(rf"(?:{'|'.join(_BEFORE)})[ ]*$")
+_WITHIN = re.compile(r"(?:within (?:the )?normal (?:limits|range)[ :(,]*(?:at |with |of )?|normal ?: ?)$")  # the value
+
+# What stands right after it.
+_LIMIT = (
+    r"(?:normal (?:range|limit|value)|reference|cut-?off|threshold|limit|criteri|ceiling|boundary|border(?!line)"
+    r"|barrier"
+    r"|(?:mark|bar)\b)"
+)
+_AFTER = (
+    r" (?:needed|required|necessary|expected|typical of|(?:that|which) (?:would|defines?|separates?|marks?|is (?:used"
+    r"|needed|required|taken)))",
+    rf"(?:-|[ ,]*)(?:(?:is |being |as )?(?:the |an? )?(?:upper |lower |usual |diagnostic |voltage ){{0,2}}{_LIMIT})",
+    r"的?(?:正常)?(?:上限|下限|标准|阈值|界限|临界值|正常范围|参考)",
+)
+_REFERENCE_AFTER = re.compile("|".join(_AFTER))
+_AROUND = re.compile(r"(?:around|about|near|at|approximately) (?:the )?$")  # "around the 160 ms mark" is where it is
+
+
+def refers(before: str, after: str, *, value: bool) -> bool:
+    """Whether the words next to a number make it a reference. value: of a single number, which may follow "normal"."""
+    if before and _REFERENCE.search(before) and not (value and _WITHIN.search(before)):
+        return True
+    return _REFERENCE_AFTER.match(after) is not None and not _AROUND.search(before)
+
+
+# Beside a value, in brackets or after a comma, a range or limit that says what it is one of: "(N 0.12-0.20)".
+_MARK = (
+    r"(?:nl?|normal(?:ly)?|ref(?:erence)?|range|values?|limits?|cut-?off|upper|lower|uln|lln|up ?to|max|target"
+    r"|(?:fe)?males?|(?:wo)?m[ea]n|adults?|正常|参考|男性?|女性?|值|范围|上限)"
+)
+BESIDE = re.compile(
+    rf" ?(?:[hl!↑↓*+] ?)?(?P<bracket>[(\[])? ?(?P<marked>(?:(?:for|of|is|in|the|:) ?){{0,3}}{_MARK}[.: ]*(?:(?:for|of"
+    rf"|is|in) )?){{0,5}}"
+    r"(?P<more>(?:<=?|>=?|≤|≥|less than|under|below) ?)?"
+)
+
+# A range or bound after which such words stand is said of ECGs in general: "a QTc above 470 ms is regarded as long".
+_ADVERBS = (
+    r"(?:(?:typically|usually|generally|conventionally|commonly|often|normally|by definition|always|also|then) ){0,2}"
+)
+GENERAL_AFTER = re.compile(
+    r"(?: in (?:leads? )?(?:v[1-6]|av[lrf]|i{1,3}))?"
+    rf"(?:[ ,]*(?:is|are|being|as|为)? ?{_ADVERBS}(?:the )?(?:normal|considered|called|defined|termed|diagnostic"
+    rf"|regarded"
+    r"|taken as|deemed|labell?ed|said to|classed|classified|one of|a (?:sign|criteri|marker|feature)|正常)"
+    r"| (?:in|for) (?:men|women|males|females|adults)[)\]]"
+    r"|[)\]] (?:would|(?:is|are|was) (?:absent|not|excluded|ruled out))"
+    rf"| {_ADVERBS}(?:suggests?|indicates?|means?|defines?|constitutes?|would|is consistent with|points? to(?:wards)?"
+    r"|favou?rs|counts? as|qualif|raises?|carr(?:y|ies)|denotes?|implies|signif(?:y|ies)|establishes|supports?)"
+    r"|[即则时]?(?:提示|可诊断|即?可|应|需|要|考虑|称为|诊断为|视为|属于?|为(?:增宽|延长|异常|过[速缓]|缩短)))"
+)
+EQUALS = re.compile(r"[a-z] ?= ?(?:a |an |the )?$")  # "first-degree AV block = PR > 200 ms"
+OF_THIS = re.compile(r"\b(?:the|this|his|her|its|our|patient's) (?!normal|usual|typical)(?:\w{1,12} ){0,2}$")
+NORMAL = re.compile(r"normal|physiologic|reference|正常|参考")
+
+# An aside holds until the text turns back to this ECG; one on normal values or criteria outlasts commas.
+_THIS = r"this (?:ecg|ekg|tracing|recording|patient|case)"
+_TURNS = {
+    "elsewhere": re.compile(
+        r"[,:](?! ?(?:$|when|where|which|at|with|pr|qrs|qt))|[)\]]"
+        rf"|\b(?:now|today|current(?:ly)?|present(?:ly)?|here|then|but|and (?:is|it is)|{_THIS})\b|to $|目前|现在|本次"
+        rf"|今"
+    ),
+    "general": re.compile(
+        rf"[)\]]|\b(?:now|here|measured|measures|at(?! least| most)|but|however|met|meets|{_THIS})\b|本例|实测"
+    ),
+    "typical": re.compile(rf"\b(?:now|here|but|however|whereas|although|measured|met|{_THIS})\b|本例|本图|实测"),
+}
+TURN = _TURNS | {"supposed": _TURNS["elsewhere"], "normal": _TURNS["general"]}
+OTHER_AFTER = re.compile(
+    r"[ ,(]*(?:(?:on|in|at|from|of|during) (?:the |her |his |their |an? )?(?:previous|prior|earlier|old|last|baseline"
+    r"|former|(?:19|20)\d\d)\b|(?:previously|yesterday|last (?:year|month|week)|既往|上次|之前|前次)(?! ?:? ?\d)"
+    r"|(?:one|two|three|six|a|\d{1,2}) (?:days?|weeks?|months?|years?) (?:ago|earlier|before)|then\b)"
+)
+NOW_AFTER = re.compile(
+    r" (?:now|today|currently|at present|(?:on|in|at) (?:the |this |today's )?(?:current|present|this|today))\b"
+)
+ASKS = re.compile(
+    r"[ \n>#*(-]*(?:is|was|are|were|could|does|do|did|would|should|can|might|may|what|how|so is|and if)\b|.*[吗呢] ?$"
+)
+
+BRACKETED = ("(", "( ", "[", "[ ", "(within ", "[within ")  # what a normal range beside a value follows
+# Ends that textbooks give as limits of normal: in a sentence on what is normal, a range between two is no measurement.
+TEXTBOOK = {
+    "pr_ms": {110, 120, 200, 210, 220},
+    "qrs_ms": {40, 50, 60, 70, 80, 90, 100, 110, 120},
+    "qt_ms": {300, 320, 340, 350, 360, 380, 390, 400, 420, 430, 440, 450, 460, 470, 480},
+    "qtc_ms": {340, 350, 360, 380, 390, 400, 410, 420, 430, 440, 450, 460, 470, 480},
+    "heart_rate_bpm": {50, 60, 90, 100},
+    "axis_deg": {-30, 0, 90, 100, 105, 110},
+    "p_ms": {60, 70, 80, 100, 110, 120},
+    "rr_ms": {600, 1000, 1200},
+}
