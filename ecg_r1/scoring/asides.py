@@ -27,6 +27,9 @@ ASIDES: dict[str, tuple[str, ...]] = {
         *each("previous prior earlier", r"(?= \d)"),
         *each("compared comparing comparison", " (?:with|to)"),
         *each("previously versus vs yesterday", ""),
+        "had been",
+        "used to be",
+        *each("earlier formerly", ",?(?= (?:the |his |her |their )?(?:pr|qrs|qt|rate|heart|ventricular))"),
         *(rf"(?<=[(\[]){was}" for was in _WAS.split()),
         *each(
             "ecg ekg tracing recording study one",
@@ -47,6 +50,20 @@ ASIDES: dict[str, tuple[str, ...]] = {
         *each("should must", _ASIDE_VERBS),
         *each("had should were would", "(?= the (?:pr|qrs|qt|rate|heart))"),
     ),
+    "typical": (
+        *each(_ADVERBS, _IN_GENERAL),
+        *(f"(?<![a-z,] ){adverb}(?=,)" for adverb in _ADVERBS.split()),
+        *each("by", " (?:convention|definition)"),
+        *each(
+            "limit cutoff cut-off threshold minimum maximum",
+            rf" (?:of|for)(?= (?:(?:the|an?|normal|wide|long|short|prolonged) ){{0,2}}{_ENTITY})",
+        ),
+        "as a rule",
+        "textbook",
+        "intrinsic(?= (?:rate|escape))",
+        "one (?:would )?expects?",
+        *each("in", " (?:healthy|normal) (?:adults|people|persons|individuals|subjects|hearts)"),
+    ),
     "general": (
         *each("criteria criterion threshold thresholds cut-off cut-offs cutoff cutoffs", ""),
         *each("defined defines definition require requires requiring required needs need needed diagnosed", ""),
@@ -63,16 +80,6 @@ ASIDES: dict[str, tuple[str, ...]] = {
         *each("reference typical expected usual", "(?: adult)? (?:values?|ranges?|limits?|intervals?)"),
         "normal(?= (?:pr|p-r|qrs|qtc?|heart rate|rate|axis)(?: interval| duration)?[ :]*(?:is |are )?"
         "(?:[<>≤≥]|less|under|up to))",
-    ),
-    "typical": (
-        *each(_ADVERBS, _IN_GENERAL),
-        *(f"(?<![a-z,] ){adverb}(?=,)" for adverb in _ADVERBS.split()),
-        *each("by", " (?:convention|definition)"),
-        "as a rule",
-        "textbook",
-        "intrinsic(?= (?:rate|escape))",
-        "one (?:would )?expects?",
-        *each("in", " (?:healthy|normal) (?:adults|people|persons|individuals|subjects|hearts)"),
     ),
 }
 HAN_ASIDES = {

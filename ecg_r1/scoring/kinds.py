@@ -39,7 +39,7 @@ def general(
         return True
     if set(ends) <= references.TEXTBOOK.get(name, set()):
         so_far = text[max(0, start - REACH) : start]
-        beside = bool(said) and said[-1][:2] == (name, "value") and so_far.endswith(references.BRACKETED)
+        beside = bool(said) and said[-1][:2] == (name, "value")  # as what the value lies within
         return aside == "normal" or (ends[0] < ends[1] and (beside or bool(references.NORMAL.search(so_far))))
     return False
 

@@ -95,11 +95,11 @@ NAMES: dict[str, tuple[str, ...]] = {
                 *(rf"(?<!qrs )(?<!qrs-)(?<!premature )(?<!premature ventricular )(?<!atrial ){complex}"
                   for complex in ("complex", "complexes")),
                 "beats(?= (?:are|is|look|appear) (?:wide|narrow|broad))"),
-    "rhythm": each("rhythm bradycardia tachycardia fibrillation nsr afib af svt vt", ""),
+    "rhythm": each("rhythm bradycardia tachycardia bradycardic tachycardic sr sb fibrillation nsr afib af svt vt", ""),
     "st": ("st" + _LEVEL, "j[- ]?point(?: (?:elevation|depression))?", "st ?段?(?:抬高|压低|偏移)",
            "st ?段", "st", "ste"),
     "p": ("p ?[- ]?waves?", "pwave", "pwaves", "duration of (?:the )?p", "p" + _LONG, "p ?波",
-          r"p(?=[ :=]{1,2}\d{2,3} ?ms)", r"p(?=[ :=]{1,2}0?[.,]\d\d ?s)", "p(?= ?: ?absent)"),
+          r"p(?=[ :=]{1,2}\d{2,3} ?(?:ms|p[rq]))", r"p(?=[ :=]{1,2}0?[.,]\d\d ?s)", "p(?= ?: ?absent)"),
     "q": ("q ?[- ]?waves?", "q(?= (?:duration|amplitude|in))", "q ?波"),
     "r": ("r ?[- ]?waves?", "r" + _TALL, "rv[1-6](?![0-9])", "r ?波"),
     "s": ("s ?[- ]?waves?", "s" + _TALL, "sv[1-6](?![0-9])", "s ?波"),
@@ -186,5 +186,7 @@ _NO_ROW = (
     rf"{_VALUE}(?: ?[|/,] ?| +){_VALUE}(?: ?[|/,]| |\n|$))"
 )
 SENTENCE_END = re.compile(
-    rf"[;!；。！？]|\?(?![a-z])|\.(?![a-z0-9,.])(?<!\.\.){_ABBREVIATIONS}|\n(?<!:\n)(?<!: \n)(?<!:  \n){_NO_ROW}"
+    rf"[!；。！？]|;(?! ?(?:normal|nl|ref(?:erence)?|(?:upper )?limit)(?: range| limits?"
+    rf"| values?)?[ :.]{{0,2}}[<>≤≥]? ?\d)|\?(?![a-z])|\.(?![a-z0-9,.])(?<!\.\.){_ABBREVIATIONS}"
+    rf"|\n(?<!:\n)(?<!: \n)(?<!:  \n){_NO_ROW}"
 )

@@ -85,6 +85,8 @@ class Reader:
         if (before and cues.OPERAND.search(before)) or cues.OPERATOR_NEXT.match(after):
             return []
         where, name = sentence.counted(i) if unit.dimension == BOX else sentence.subject(i, last, unit.dimension)
+        if name is None and unit.dimension and references.refers(before, after, value=False):
+            name = next((said for said, *_ in self.said[-1:] if DIMENSIONS[said] == unit.dimension), None)
         if name is None or (unit.dimension is None and not self.ends(last, after)):
             return []
         values = [v for t in ends if (v := value_of(self.text, t, t if t.dimension else unit, name)) is not None]

@@ -12,7 +12,8 @@ _LIMIT_WORDS = (
     r"|大于|不超过)[ :(\[]*)"
 )
 _LIMITS = (
-    r"(?:threshold|cut-?offs?|criteri(?:on|a)|(?:upper|lower) limits?|limits?|defined as|defined by|阈值|上限|下限"
+    r"(?:threshold|cut-?offs?|criteri(?:on|a)|(?:upper|lower) limits?|limits?|minimum|maximum|defined as|defined by"
+    r"|阈值|上限|下限"
     r"|定义为)"
     r"(?: (?:of|for|is|are|being|normal|the|a|pr|qrs|qt|qtc|men|women|males?|females?|adults)){0,4}[ :(]*"
 )
@@ -63,7 +64,8 @@ def refers(before: str, after: str, *, value: bool) -> bool:
 
 # Beside a value, in brackets or after a comma, a range or limit that says what it is one of: "(N 0.12-0.20)".
 _MARK = (
-    r"(?:nl?|normal(?:ly)?|ref(?:erence)?|range|values?|limits?|cut-?off|upper|lower|uln|lln|up ?to|max|target"
+    r"(?:nl?|normal(?:ly)?|ref(?:erence)?|range|values?|limits?|cut-?off|upper|lower|uln|lln|up ?to|max|target|was"
+    r"|prev(?:ious(?:ly)?)?|prior|baseline|vs|versus|compared (?:with|to)|(?:unchanged |up |down )?from"
     r"|(?:fe)?males?|(?:wo)?m[ea]n|adults?|正常|参考|男性?|女性?|值|范围|上限)"
 )
 BESIDE = re.compile(
@@ -77,10 +79,11 @@ _ADVERBS = (
     r"(?:(?:typically|usually|generally|conventionally|commonly|often|normally|by definition|always|also|then) ){0,2}"
 )
 GENERAL_AFTER = re.compile(
-    r"(?: in (?:leads? )?(?:v[1-6]|av[lrf]|i{1,3}))?"
+    r"(?: in (?:leads? )?(?:v[1-6](?:-v?[1-6])?|av[lrf]|i{1,3}))?[)\]]?"
     rf"(?:[ ,]*(?:is|are|being|as|为)? ?{_ADVERBS}(?:the )?(?:normal|considered|called|defined|termed|diagnostic"
     rf"|regarded"
-    r"|taken as|deemed|labell?ed|said to|classed|classified|one of|a (?:sign|criteri|marker|feature)|正常)"
+    r"|taken as|deemed|labell?ed|said to|classed|classified|one of|(?:an? |the )?(?:sign|criteri|marker|feature"
+    r"|hallmark|definition)|needed|required|necessary|正常)"
     r"| (?:in|for) (?:men|women|males|females|adults)[)\]]"
     r"|[)\]] (?:would|(?:is|are|was) (?:absent|not|excluded|ruled out))"
     rf"| {_ADVERBS}(?:suggests?|indicates?|means?|defines?|constitutes?|would|is consistent with|points? to(?:wards)?"
@@ -117,7 +120,6 @@ ASKS = re.compile(
     r"[ \n>#*(-]*(?:is|was|are|were|could|does|do|did|would|should|can|might|may|what|how|so is|and if)\b|.*[吗呢] ?$"
 )
 
-BRACKETED = ("(", "( ", "[", "[ ", "(within ", "[within ")  # what a normal range beside a value follows
 # Ends that textbooks give as limits of normal: in a sentence on what is normal, a range between two is no measurement.
 TEXTBOOK = {
     "pr_ms": {110, 120, 200, 210, 220},
