@@ -15,7 +15,7 @@ _ADVERBS = "typically usually generally classically conventionally traditionally
 _IN_GENERAL = (
     r"(?= ?(?:(?:is|are|be|has|have|rang\w+|runs?|lies?|measures?|between|around|below|above|less|more|under|over"
     r"|falls?"
-    r"|exceeds?|defined|expects?|diagnosed|shows?|seen|shortens?|lengthens?|increases?|decreases?|starts?|begins?"
+    r"|exceeds?|defined|expects?|diagnosed|shows?|shortens?|lengthens?|increases?|decreases?|starts?|begins?"
     r"|stays?"
     r"|remains?|gives?|produces?|occurs?|takes?|lasts?|slower|faster|greater|longer|shorter|wider|narrower|within|well"
     r"|at"
@@ -48,12 +48,13 @@ ASIDES: dict[str, tuple[str, ...]] = {
     "supposed": (
         *each("if suppose supposed supposing assume assumed assuming imagine whether unless", ""),
         *each("should must", _ASIDE_VERBS),
+        "would (?:typically |usually )?(?:show|have|display|present with|exhibit)",
         *each("had should were would", "(?= the (?:pr|qrs|qt|rate|heart))"),
     ),
     "typical": (
         *each(_ADVERBS, _IN_GENERAL),
         *(f"(?<![a-z,] ){adverb}(?=,)" for adverb in _ADVERBS.split()),
-        *each("by", " (?:convention|definition)"),
+        *each("by", " (?:convention|definition)(?! (?:calculated|corrected|measured|computed|using))"),
         *each(
             "limit cutoff cut-off threshold minimum maximum",
             rf" (?:of|for)(?= (?:(?:the|an?|normal|wide|long|short|prolonged) ){{0,2}}{_ENTITY})",
@@ -70,6 +71,7 @@ ASIDES: dict[str, tuple[str, ...]] = {
         *each("whenever when excludes exclude excluding once", ""),
         *each("above beyond below over", " which"),
         "as soon as",
+        "anything",
         *each("refers refer", " to"),
         *each("denotes denote implies imply", ""),
         *each("rule rules ruled ruling", " out"),
@@ -84,7 +86,7 @@ ASIDES: dict[str, tuple[str, ...]] = {
 }
 HAN_ASIDES = {
     "elsewhere": "既往|上次|之前|前次|相比|对比|原来|较前|去年|上月|上周|昨[日天]",
-    "supposed": "如果|假如|假设|倘若|应(?=[该当为在])",
+    "supposed": "如果|假如|假设|倘若|要是|若(?!干)|应(?=[该当为在])",
     "general": "标准|阈值|定义|要求|是指",
     "normal": "正常(?:成人)?(?:参考)?(?:值|范围)|参考(?:值|范围)",
     "typical": "通常|一般(?!情况)|典型的?[\u4e00-\u9fff]{0,6}(?=p|心)",

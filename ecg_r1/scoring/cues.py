@@ -9,7 +9,7 @@ _LESS = "less|lower|smaller|shorter|narrower|fewer|slower|shallower"
 _BOUND = re.compile(
     rf"(?P<no>(?:\b(?:no|not|never|without|nor)|n't) (?:(?:any|much|significantly|be|been) )?)?"
     rf"(?:(?P<low>(?:{_MORE}) than|above|over|exceed(?:s|ing|ed)?|beyond|past|in excess of|upwards of|at least"
-    r"|>=?|=>|≥|≧|⩾|≳|大于|高于|长于|超过|达到?或?超过|不小于|不低于|不少于|至少)"
+    r"|(?<!-)>=?|=>|≥|≧|⩾|≳|大于|高于|长于|超过|达到?或?超过|不小于|不低于|不少于|至少)"
     rf"|(?P<high>(?:{_LESS}) than|below|under|up to|at (?:the )?most|(?<=not )reach(?:es|ing)?|short of"
     r"|<=?|=<|≤|≦|⩽|≲|小于|低于|少于|短于|不到|未及|不超过|不大于|不高于|不足|未超过|未达到?|最多))"
     r" ?(?:(?:or equal to|about|approximately|around|roughly|some|the|约) ?)?[ (]*$"
@@ -45,12 +45,13 @@ PLAIN = re.compile(
 JOIN = re.compile(r" ?(?:-|~|to|through|until|至|到|and|和|与) ?")
 PLUS_MINUS = re.compile(r" ?\(?(?:±|\+/-|\+-) ?")
 BETWEEN = re.compile(r"(?:between|介于|在) ?$")
-NUMBER_LIST = re.compile(r"[ ,]*(?:/|,|、|\(|\||and|&|和|及|与)?[ ]*")
+NUMBER_LIST = re.compile(r"[ ,]*(?:/|-|,|、|\(|\||and|&|和|及|与)?[ ]*")
 _IN_UNIT = r"(?: ?[(\[](?:ms|msec|bpm|s|sec|°|deg(?:rees)?|/min)[)\]])?"  # in the head of a column
 NAME_LIST = re.compile(
-    rf"(?: ?(?:intervals?|durations?|int\.?|dur\.?|间期|时限))?{_IN_UNIT} ?(?:/|,|、|\(|&|\||,? ?(?:and|or|nor)|和|及"
+    rf"(?: ?(?:intervals?|durations?|int\.?|dur\.?|间期|时限))?{_IN_UNIT} ?(?:/|-|,|、|\(|&|\||,? ?(?:and|or|nor)|和|及"
     rf"|与)? ?(?:the )?"
 )
+JOINED = re.compile(r"/|&|、|\b(?:and|or|nor)\b|[和及与]")
 # Between the last name of a row and the first value: the heads of columns end with a line.
 HEAD_END = re.compile(rf"[^|\n]*|{_IN_UNIT}[ |]*\n(?:[|: -]+\n)?[ |]*(?:[a-z]{{1,12}} ?\|)?[ |]*")
 
@@ -126,7 +127,8 @@ TAKES_UP = re.compile(
     r"[ \n>|#-]*(?:(?:it|no|yes|this|its|the|(?:this |our )?patient's|which|that|here|but|and|so|now|however"
     r"|in this (?:ecg|case|trace|tracing)"
     r"|in (?:lead )?(?:v[1-6]|i{1,3}|av[rlf])|interval|duration|value|width|measurement|measured|measuring"
-    r"|seems?|looks?|appears?|maybe|perhaps|probably|roughly|today|i|we|would|'s|'d|get|read|see|say|estimate|comes?"
+    r"|anything|above|below|over|under|[<>]|seems?|looks?|appears?|maybe|perhaps|probably|roughly|today|i|we|would|'s"
+    r"|'d|get|read|see|say|estimate|comes?"
     r"|out"
     r"|measures?|is|was|at|of|to|be|approximately|about|around|roughly|found|normal|prolonged|short|wide|narrow"
     r"|slightly|mildly|significantly|其|它|约|为|测量|测得|值|大约)[ :,(~≈]*){0,8}"
@@ -143,7 +145,7 @@ FIRES_NOT = re.compile(
 )
 
 # Which way the ST level and the T wave go: a word between the name and the number, or after or before both.
-_DOWN = r"depress|invert|inversion|negative|压低|下移|下降|倒置|负向"
+_DOWN = r"depress|\bstd\b|invert|inversion|negative|压低|下移|下降|倒置|负向"
 _UP = r"elevat|raised|upright|positive|peaked|tented|抬高|上抬|直立|高耸"
 DIRECTION = re.compile(rf"(?P<down>{_DOWN})|(?:{_UP})")
 DIRECTED = ("st_mv", "t_mv")

@@ -16,6 +16,8 @@ def elsewhere(sentence: Sentence, i: int, after: str) -> bool:
     aside = sentence.aside(sentence.tokens[i])
     if aside == "elsewhere" and references.NOW_AFTER.match(after):
         return False
+    if aside == "typical" and references.HERE_AFTER.search(after):
+        return False
     if aside in ("elsewhere", "supposed", "typical") or references.OTHER_AFTER.match(after):
         return True
     return sentence.asked or (sentence.doubted and not after.strip())
@@ -32,7 +34,9 @@ def general(
     aside = sentence.aside(sentence.tokens[i])
     if aside == "general" or continues(text, said, name, start):
         return True
-    if references.GENERAL_AFTER.match(after) and not references.OF_THIS.search(text, max(0, named - 40), named):
+    if references.GENERAL_AFTER.match(after) and not (
+        references.OF_THIS.search(text, max(0, named - 40), named) or references.HERE_AFTER.search(after)
+    ):
         return True
     before_name = text[max(0, named - 40) : named]
     if cues.DENIED_NAME.search(before_name) or references.EQUALS.search(before_name):

@@ -97,7 +97,7 @@ NAMES: dict[str, tuple[str, ...]] = {
                 "beats(?= (?:are|is|look|appear) (?:wide|narrow|broad))"),
     "rhythm": each("rhythm bradycardia tachycardia bradycardic tachycardic sr sb fibrillation nsr afib af svt vt", ""),
     "st": ("st" + _LEVEL, "j[- ]?point(?: (?:elevation|depression))?", "st ?段?(?:抬高|压低|偏移)",
-           "st ?段", "st", "ste"),
+           "st ?段", "st", "ste", "std"),
     "p": ("p ?[- ]?waves?", "pwave", "pwaves", "duration of (?:the )?p", "p" + _LONG, "p ?波",
           r"p(?=[ :=]{1,2}\d{2,3} ?(?:ms|p[rq]))", r"p(?=[ :=]{1,2}0?[.,]\d\d ?s)", "p(?= ?: ?absent)"),
     "q": ("q ?[- ]?waves?", "q(?= (?:duration|amplitude|in))", "q ?波"),

@@ -7,7 +7,8 @@ import re
 _GENERAL = r"reference|ref\.?|normal(?:ly)?|standard|usual(?:ly)?|expected|typical(?:ly)?|accepted|参考|正常|标准"
 _QUALIFIED = "usual|normal|reference|expected|conventional|customary|accepted|standard|classical?|recommended|textbook"
 _LIMIT_WORDS = (
-    r"(?:(?:range|ranges|values?|limits?|intervals?|adults?|upper|lower|cut-?off|threshold|for|of|is|are|being"
+    r"(?:(?:range|ranges|values?|limits?|intervals?|adults?|(?:wo)?m[ea]n|(?:fe)?males?|in|upper|lower|cut-?off"
+    r"|threshold|for|of|is|are|being"
     r"|from|between|to|be|in|under|below|less than|up to|over|<=?|>=?|≤|≥|:|=|值|范围|参考|上限|下限|为|是|的|小于"
     r"|大于|不超过)[ :(\[]*)"
 )
@@ -30,6 +31,7 @@ _BEFORE = (
     rf"{_COMPARED}(?:upper |lower )?(?:{_QUALIFIED}) (?:of )?",
     r"the (?:usual|conventional|customary|classic|textbook|critical|magic|arbitrary) ",
     rf"{_LIMITS}{_MORE}",
+    r"(?:needs?|requires?|demands?) (?:an? |the |at least )?",
     r"(?:should|would|must|ought to|has to) (?:\w{1,12} ){0,3}(?:be|exceed|measure)?[ ]*"
     r"(?:<=?|>=?|≤|≥|(?:more|greater|less) than)?",
     r"(?:is|was|are|be) not|isn't|not|rather than|instead of|而非|不是|并非",
@@ -81,10 +83,11 @@ _ADVERBS = (
 GENERAL_AFTER = re.compile(
     r"(?: in (?:leads? )?(?:v[1-6](?:-v?[1-6])?|av[lrf]|i{1,3}))?[)\]]?"
     rf"(?:[ ,]*(?:is|are|being|as|为)? ?{_ADVERBS}(?:the )?(?:normal|considered|called|defined|termed|diagnostic"
-    rf"|regarded"
+    rf"|regarded|abnormal|patholog"
     r"|taken as|deemed|labell?ed|said to|classed|classified|one of|(?:an? |the )?(?:sign|criteri|marker|feature"
     r"|hallmark|definition)|needed|required|necessary|正常)"
     r"| (?:in|for) (?:men|women|males|females|adults)[)\]]"
+    r"| ?= ?[a-z]"
     r"|[)\]] (?:would|(?:is|are|was) (?:absent|not|excluded|ruled out))"
     rf"| {_ADVERBS}(?:suggests?|indicates?|means?|defines?|constitutes?|would|is consistent with|points? to(?:wards)?"
     r"|favou?rs|counts? as|qualif|raises?|carr(?:y|ies)|denotes?|implies|signif(?:y|ies)|establishes|supports?)"
@@ -95,7 +98,7 @@ OF_THIS = re.compile(r"\b(?:the|this|his|her|its|our|patient's) (?!normal|usual|
 NORMAL = re.compile(r"normal|physiologic|reference|正常|参考")
 
 # An aside holds until the text turns back to this ECG; one on normal values or criteria outlasts commas.
-_THIS = r"this (?:ecg|ekg|tracing|recording|patient|case)"
+_THIS = r"this (?:ecg|ekg|tracing|trace|strip|recording|patient|case)"
 _TURNS = {
     "elsewhere": re.compile(
         r"[,:](?! ?(?:$|when|where|which|at|with|pr|qrs|qt))|[)\]]"
@@ -113,6 +116,7 @@ OTHER_AFTER = re.compile(
     r"|former|(?:19|20)\d\d)\b|(?:previously|yesterday|last (?:year|month|week)|既往|上次|之前|前次)(?! ?:? ?\d)"
     r"|(?:one|two|three|six|a|\d{1,2}) (?:days?|weeks?|months?|years?) (?:ago|earlier|before)|then\b)"
 )
+HERE_AFTER = re.compile(rf"\b(?:in|on|for|of) {_THIS}\b|\bhere\b")
 NOW_AFTER = re.compile(
     r" (?:now|today|currently|at present|(?:on|in|at) (?:the |this |today's )?(?:current|present|this|today))\b"
 )

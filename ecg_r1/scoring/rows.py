@@ -22,4 +22,7 @@ def row(sentence: Sentence, i: int) -> list[tuple[int, int]]:
         return []
     if not all(cues.NUMBER_LIST.fullmatch(sentence.gap(k - 1, k)) for k in values[1:]):
         return []
+    for k in values[1:]:
+        if sentence.gap(k - 1, k) == "":  # the dash of "158-88-416" is no sign
+            sentence.tokens[k].negative = False
     return list(zip(range(first, i), values, strict=True))

@@ -35,9 +35,9 @@ class Sentence:
         return self.text[self.tokens[i].end : self.tokens[j].start]
 
     def after(self, i: int) -> str:
-        """The 32 characters after token i."""
+        """The 48 characters after token i."""
         end = self.tokens[i].end
-        return self.text[end : end + 32]
+        return self.text[end : end + 48]
 
     def is_name(self, i: int) -> bool:
         return 0 <= i < len(self.tokens) and self.tokens[i].kind == "name"
@@ -56,7 +56,7 @@ class Sentence:
         if not (self.is_quantity(i) and self.is_quantity(j)):
             return False
         gap = self.gap(i, j)
-        return bool(cues.NAME_LIST.fullmatch(gap)) and not (first and gap.strip() in ("", ","))
+        return bool(cues.NAME_LIST.fullmatch(gap)) and not (first and not cues.JOINED.search(gap))
 
     def is_number(self, i: int) -> bool:
         return i < len(self.tokens) and self.tokens[i].kind == "number"
@@ -130,6 +130,12 @@ class Sentence:
             both = left and leads_on and "," not in self.gap(right, right + 1)  # "160 ms QRS 92 ms"
             if not both and cues.BELONGS_RIGHT.fullmatch(gap) and not self.landmark(right):
                 return right, quantity
+            if (
+                self.text.startswith(")", self.tokens[right].end)
+                and gap == " ("
+                and (not left or self.tokens[left[0]].taken)
+            ):
+                return right, quantity  # "158 ms (PR), 88 ms (QRS)"
             at = self.text.endswith("at ", 0, self.tokens[i].start)
             if not left and (at or not leads_on) and cues.LEADS_RIGHT.fullmatch(gap):
                 return right, quantity
