@@ -21,6 +21,13 @@ _IN_GENERAL = (
     r"|at"
     rf"|(?:the|an?|one) (?:\w{{1,12}} )?{_ENTITY}|{_ENTITY})(?![a-z])|\d|[<>≤≥]))"
 )
+# What a range or bound is said of in general: "in LBBB the QRS is over 120 ms".
+_DISEASE = (
+    "lbbb|rbbb|lafb|lpfb|wpw|lvh|rvh|avnrt|avrt|vt|svt|af|flutter|atrial flutter|atrial fibrillation"
+    "|bundle branch block"
+    "|left bundle branch block|right bundle branch block|complete heart block|first-degree av block|sinus bradycardia"
+    "|sinus tachycardia|ventricular tachycardia|long qt syndrome"
+)
 ASIDES: dict[str, tuple[str, ...]] = {
     "elsewhere": (
         *each("previous prior earlier old last baseline former", _RECORDED),
@@ -72,6 +79,12 @@ ASIDES: dict[str, tuple[str, ...]] = {
         *each("above beyond below over", " which"),
         "as soon as",
         "anything",
+        *each("characterised characterized", " by"),
+        rf"(?<![a-z] )in (?:{_DISEASE})",
+        *(
+            rf"(?<![a-z] ){disease} (?:shows?|has|have|gives?|produces?|means|features|demands?)"
+            for disease in _DISEASE.split("|")
+        ),
         *each("refers refer", " to"),
         *each("denotes denote implies imply", ""),
         *each("rule rules ruled ruling", " out"),

@@ -77,7 +77,7 @@ LANDMARK_AFTER = re.compile(
     r" ?(?:complex |wave )?(?:onset|offset|peak|end\b|voltage criteria|morphology|起点|终点|开始)"
 )
 OPERAND = re.compile(r"(?:[×÷√^*]|sqrt ?\(?|\+) ?$|= ?\d*/ ?$")
-OPERATOR_NEXT = re.compile(r" ?(?:[×÷√^*]|/ ?(?:√|sqrt|\d|\(|rr)|\+ ?\d)")
+OPERATOR_NEXT = re.compile(r":\d| ?(?:[×÷√^*]|/ ?(?:√|sqrt|\d|\(|rr)|\+ ?\d)")
 
 DENIED_NAME = re.compile(r"\b(?:no|without|absence of) (?:\w{1,12} ){0,2}$")  # "no ST changes > 1 mm"
 RECORDING = re.compile(r"[- ]*(?:strip|recording|tracing|ecg|ekg|window|segment|rhythm|epoch|period|12|lead)")
@@ -143,6 +143,8 @@ ATRIAL, VENTRICLES = ("p", "atria", "atrial_rate"), re.compile("ventric|心室")
 FIRES_NOT = re.compile(
     r"[,;]|\b(?:each|every|before|with|and|qrs|sinus|rhythm)\b|preced|follow|conduct|ventric|tachy|brady|心室"
 )
+
+CORRECTED_AFTER = re.compile(r" (?:when|once|if|after) (?:rate[- ])?correct")  # "QT 384 ms (405 ms when corrected)"
 
 # Which way the ST level and the T wave go: a word between the name and the number, or after or before both.
 _DOWN = r"depress|\bstd\b|invert|inversion|negative|压低|下移|下降|倒置|负向"

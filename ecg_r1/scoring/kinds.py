@@ -35,7 +35,8 @@ def general(
     if aside == "general" or continues(text, said, name, start):
         return True
     if references.GENERAL_AFTER.match(after) and not (
-        references.OF_THIS.search(text, max(0, named - 40), named) or references.HERE_AFTER.search(after)
+        (references.OF_THIS.search(text, max(0, named - 40), named) and "(" not in text[named:start])
+        or references.HERE_AFTER.search(after)
     ):
         return True
     before_name = text[max(0, named - 40) : named]

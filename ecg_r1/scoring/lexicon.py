@@ -36,7 +36,11 @@ ENTITIES: dict[str, dict[str, str]] = {
     "other": {TIME: "other_ms", ANGLE: "other_deg", VOLT: "other_mv"},
 }
 DIMENSIONS = {quantity: dimension for names in ENTITIES.values() for dimension, quantity in names.items()}
-TOGETHER = {"axes": ("p_axis", "axis", "t_axis"), "axis_row": ("p_axis",)}  # one name of several things
+TOGETHER = {
+    "axes": ("p_axis", "axis", "t_axis"),
+    "axis_row": ("p_axis",),
+    "qrs_t_axes": ("axis", "t_axis"),
+}  # one name of several things
 # "P 48 QRS 15 T 33" is a row of axes, and so are its names up to this many characters from its first.
 OF_AXES = {"p": "p_axis", "qrs": "axis", "r": "axis", "t": "t_axis"}
 AXIS_ROW = 30
@@ -62,7 +66,9 @@ _ONSET = "(?: the)?(?: first)? (?:onset|start|beginning|deflection|end|offset|te
 # Names in the order they are tried: the longer and more special first.
 NAMES: dict[str, tuple[str, ...]] = {
     "axis_row": (rf"p(?={_CELL}(?:qrs|r){_CELL}t[ :=]{{1,2}}[-+*]?\d?)",),
-    "axes": (r"p ?[-/|, ] ?(?:qrs|r) ?[-/|, ] ?t(?: ax[ei]s| ?波?电轴|(?= ?[:=|]?[ |]{0,2}[-+*]?\d))",),
+    "qrs_t_axes": ("qrs ?[-/] ?t ax[ei]s",),
+    "axes": (*each("axes axis", r"[ (:]{1,2}p ?[-/|,] ?(?:qrs|r) ?[-/|,] ?t(?![a-z])"), r"p ?[-/|, ] ?(?:qrs|r) ?[-/"
+    "|, ] ?t(?: ax[ei]s| ?波?电轴|(?= ?[:=|]?[ |]{0,2}[-+*]?\d))",),
     "other": (*each("pr p-r pq tp", " segments?"), "pr depression", "jt(?: interval)?", "qt dispersion",
               "qrs-t angle", "tpeak-tend", "heart rate variability", "hrv", "sdnn", "rmssd",
               "intrinsicoid deflection", "r[- ]?wave peak time", "qtd", "qt离散度", "pr段", "coupling interval",
@@ -74,9 +80,9 @@ NAMES: dict[str, tuple[str, ...]] = {
             *each("qt q-t", rf"(?: interval)?,? \(?(?:rate[- ])?corrected{_FOR_RATE}"),
             *each("corrected corrects correction", _FOR_RATE)),
     "qt": (*each(_FROM, rf"{_OF}qrs{_WAVE} to{_ONSET}{_OF}t"), "qt", "q-t"),
-    "p_axis": ("p(?:[- ]wave)? axis", "p ?波?电轴"),
-    "t_axis": ("t(?:[- ]wave)? axis", "t ?波?电轴"),
-    "axis": ("lad", "rad", "qrs vector", "r axis", "axis(?:[ :-]{1,3}qrs)?", "axes[ :-]{1,3}qrs", "qrs ?电轴",
+    "p_axis": ("p(?:[- ]wave)?[- ]axis", "p ?波?电轴"),
+    "t_axis": ("t(?:[- ]wave)?[- ]axis", "t ?波?电轴"),
+    "axis": ("lad", "rad", "qrs vector", "r[- ]axis", "axis(?:[ :-]{1,3}qrs)?", "axes[ :-]{1,3}qrs", "qrs ?电轴",
              *each("mean frontal qrs electrical cardiac heart", _PLANE)),
     "pr": (*each(_FROM, rf"{_OF}p{_WAVE} to{_ONSET}{_OF}qrs"), "pr", "pq", "p-r", "p-q", "pri", "p to [qr]",
            "av conduction time"),
@@ -131,7 +137,10 @@ _CLEAR = (
 _MEASUREMENT = " (?:the |any )?(?:measurement|assessment|determination|calculation) of"
 _CANNOT = ("can not", "cannot", "can't", "could not", "couldn't", "isn't", "wasn't", "aren't", "not", "unable to",
            "impossible to", "difficult to", "hard to", "no way to")  # fmt: skip
-_UN = "measurable measured determinable determined obtainable assessable identifiable defined quantifiable readable"
+_UN = (
+    "detectable measurable measured determinable determined obtainable assessable identifiable defined quantifiable"
+    " readable"
+)
 
 # What says that a quantity is not there to be measured.
 ABSENT: tuple[str, ...] = (

@@ -89,6 +89,8 @@ class Reader:
             name = next((said for said, *_ in self.said[-1:] if DIMENSIONS[said] == unit.dimension), None)
         if name is None or (unit.dimension is None and not self.ends(last, after)):
             return []
+        if name == "qt_ms" and cues.CORRECTED_AFTER.match(after):
+            name = "qtc_ms"
         values = [v for t in ends if (v := value_of(self.text, t, t if t.dimension else unit, name)) is not None]
         if len(values) < len(ends):
             return []
@@ -128,6 +130,8 @@ class Reader:
     def listed(self, i: int) -> list[Quantity]:
         """The quantities of a row of values that begins at token i, under or after a row of names."""
         columns = row(self.sentence, i)
+        if not columns:
+            return []
         unit = next((self.tokens[k] for _, k in reversed(columns) if self.tokens[k].dimension), self.tokens[i])
         found = []
         for j, k in columns:
@@ -163,6 +167,7 @@ class Reader:
             references.refers(before, after, value=kind == "value")
             or kinds.elsewhere(sentence, i, after)
             or (kind != "value" and kinds.general(sentence, self.said, i, name, named, ends, after))
+            or (bound and (beside := kinds.beside(self.text, self.said, start)) and beside["marked"])
             or kinds.contradicts(self.text, self.said, name, start, bound, low)
         ):
             kind = "reference"

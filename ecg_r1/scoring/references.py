@@ -31,7 +31,7 @@ _BEFORE = (
     rf"{_COMPARED}(?:upper |lower )?(?:{_QUALIFIED}) (?:of )?",
     r"the (?:usual|conventional|customary|classic|textbook|critical|magic|arbitrary) ",
     rf"{_LIMITS}{_MORE}",
-    r"(?:needs?|requires?|demands?) (?:an? |the |at least )?",
+    r"(?:needs?|requires?|demands?) (?:an? |the |at least )?[<>≤≥]?=? ?",
     r"(?:should|would|must|ought to|has to) (?:\w{1,12} ){0,3}(?:be|exceed|measure)?[ ]*"
     r"(?:<=?|>=?|≤|≥|(?:more|greater|less) than)?",
     r"(?:is|was|are|be) not|isn't|not|rather than|instead of|而非|不是|并非",
@@ -87,7 +87,7 @@ GENERAL_AFTER = re.compile(
     r"|taken as|deemed|labell?ed|said to|classed|classified|one of|(?:an? |the )?(?:sign|criteri|marker|feature"
     r"|hallmark|definition)|needed|required|necessary|正常)"
     r"| (?:in|for) (?:men|women|males|females|adults)[)\]]"
-    r"| ?= ?[a-z]"
+    r"| ?= ?[a-z]| (?:is|are) associated with| ?(?:→|->) ?(?:think|consider|suspect|diagnos)"
     r"|[)\]] (?:would|(?:is|are|was) (?:absent|not|excluded|ruled out))"
     rf"| {_ADVERBS}(?:suggests?|indicates?|means?|defines?|constitutes?|would|is consistent with|points? to(?:wards)?"
     r"|favou?rs|counts? as|qualif|raises?|carr(?:y|ies)|denotes?|implies|signif(?:y|ies)|establishes|supports?)"
@@ -113,7 +113,8 @@ _TURNS = {
 TURN = _TURNS | {"supposed": _TURNS["elsewhere"], "normal": _TURNS["general"]}
 OTHER_AFTER = re.compile(
     r"[ ,(]*(?:(?:on|in|at|from|of|during) (?:the |her |his |their |an? )?(?:previous|prior|earlier|old|last|baseline"
-    r"|former|(?:19|20)\d\d)\b|(?:previously|yesterday|last (?:year|month|week)|既往|上次|之前|前次)(?! ?:? ?\d)"
+    r"|former|(?:19|20)\d\d)\b|(?:previously|yesterday|last (?:year|month|week)|既往|上次|之前|前次)(?! ?:? ?\d)|(?:19"
+    r"|20)\d\d[,)]"
     r"|(?:one|two|three|six|a|\d{1,2}) (?:days?|weeks?|months?|years?) (?:ago|earlier|before)|then\b)"
 )
 HERE_AFTER = re.compile(rf"\b(?:in|on|for|of) {_THIS}\b|\bhere\b")

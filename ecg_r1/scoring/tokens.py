@@ -67,7 +67,7 @@ _DIGITS = rf"(?P<sign>[-+])?(?:(?P<digits>{DIGITS})|(?P<numeral>{HAN})(?= ?(?:æ¯
 # What stands where a value should: "PR: --", "PR interval * ms", a cell "| - |"; no dash that parts words or numbers.
 _VOID = (
     r"(?:(?<=[:=-] )-{1,3}(?= ?(?:[(,)|]|$))|(?<=[ :=/])(?:-{1,3}|\*{1,3})(?= ?(?:ms|bpm|deg|Â°|/))"
-    r"|(?<= )(?:-{1,2}|\*)(?= ?\|)|(?<=[ :=/])\*{1,3}(?= -?\d| ?[,;)]|$))"
+    r"|(?<= )(?:-{1,2}|\*)(?= ?\|)|(?<=[ :=/])(?:-{2,3}(?= ?(?:[,;)]|$))|\*{1,3}(?= -?\d| ?[,;)]|$)))"
 )
 _LEXEME = re.compile(
     rf"(?P<word>[a-z]++)|(?=[-+.*\d\u3007\u4e00-\u9fff])(?:{_DIGITS}|(?P<han>{_HAN.any})|(?P<void>{_VOID}))"
