@@ -1,11 +1,13 @@
 """Whether the answer agrees with the numbers and the reasoning that the completion itself gives for it."""
 
+import math
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from ecg_r1.ecg.criteria import criteria
+from ecg_r1.ecg.criteria import Criterion, criteria
 from ecg_r1.ecg.diagnosis import vocabulary
+from ecg_r1.rewards.intervals import READING, flooded
 from ecg_r1.scoring import Case, Completion, Score, reward
 from ecg_r1.scoring.quantities import Quantity
 
@@ -16,65 +18,101 @@ DEFINED = ("first-degree AV block", "long QT interval")
 NOT_NORMAL = (*DEFINED, "left bundle branch block")  # whose criterion is a wide QRS
 
 
+class Implied(NamedTuple):
+    """What a statement says of one quantity: that it meets a criterion or does not, or that there is none (None)."""
+
+    quantity: str
+    criterion: Criterion | None
+    meets: bool
+
+
 @reward
 def consistency(completion: Completion, case: Case) -> Score | None:
-    """1 where everything agrees, 0 where anything contradicts, None where nothing can be held against anything.
+    """0 where anything contradicts, 1 where the answer's diagnoses agree with what is quoted for them, else None.
 
-    What is held together, for each diagnosis of the answer: its criterion in the vocabulary and every value quoted for
-    that quantity (first-degree AV block with a quoted PR of 160 ms contradicts); the waves it lacks and the quantities
-    that need them (atrial fibrillation with a quoted PR); and what the reasoning says of it (asserted, then denied).
-    A normal ECG contradicts a quoted PR > 200, QRS >= 120 or QTc >= 460 ms, as does denying what such a value defines.
-    Nothing is measured here: a consistent completion may be wrong, and agreements make up for no contradiction.
+    What is held together, for each diagnosis of the answer: its criterion in the vocabulary and every value, range or
+    bound quoted for that quantity (first-degree AV block with a quoted PR of 160 ms contradicts; a range that reaches
+    over the limit says nothing); the waves it lacks and the quantities that need them (atrial fibrillation with a
+    quoted PR); and what the reasoning says of it: asserted, then denied. A normal ECG contradicts a quoted PR > 200,
+    QRS >= 120 or QTc >= 460 ms, or none, as does denying what such a value defines.
+
+    Repeating or denying a diagnosis is no agreement, and agreements make up for no contradiction. None where nothing
+    can be held against anything, and where a quantity of `READING` that the answer implies something about is not
+    quoted: else leaving out the one quote that contradicts would pay. Nothing is measured here: a consistent
+    completion may be wrong. A text too long to be read to its end is worth 0.
     """
-    rows = list(_rows(completion))
-    if not rows:
-        return None
+    if flooded(completion):
+        return Score(0.0, explanation="more names and numbers than are read")
+    answered = dict.fromkeys(
+        (m.name, m.polarity == "asserted")
+        for m in completion.statements
+        if m.where == "answer" and m.polarity != "uncertain"
+    )
+    rows = list(_denials(completion, answered))
+    earned, missing = False, set[str]()
+    for name, asserted in answered:
+        for implied in _implied(name, asserted):
+            judged = [
+                _row(name, asserted, implied, q, agrees, completion.text[slice(*q.span)])
+                for q in completion.quantities
+                if (agrees := _agrees(q, implied, asserted)) is not None
+            ]
+            rows += judged
+            earned |= asserted and bool(judged)
+            if not judged and implied.quantity in READING:
+                missing.add(implied.quantity)
     bad = [row for row in rows if row["verdict"] == "contradicted"]
+    if not bad and (missing or not earned):
+        return None
     explanation = "; ".join(row["reason"] for row in bad) or f"{len(rows)} agree"
     return Score(float(not bad), extracted=len(rows), explanation=explanation, evidence=tuple(rows))
 
 
-def _rows(completion: Completion) -> Iterator[dict[str, Any]]:
-    known = criteria()
-    claims = [q for q in completion.quantities if q.kind in ("value", "absent")]
-    for mention in completion.statements:
-        if mention.where != "answer" or mention.polarity == "uncertain":
-            continue
-        name, asserted = mention.name, mention.polarity == "asserted"
-        if asserted and name in known:
-            criterion = known[name]
-            for q in claims:
-                if q.name == criterion.quantity:
-                    met = q.value is not None and criterion.holds(q.value)
-                    yield _row(name, q, met, f"{name}: {_wording(name)}")
-        excluded = (
-            NOT_NORMAL if asserted and name == "normal ECG" else () if asserted or name not in DEFINED else (name,)
-        )
-        for other in excluded:
-            criterion = known[other]
-            for q in claims:
-                if q.name == criterion.quantity:
-                    broken = q.value is not None and criterion.holds(q.value)
-                    yield _row(name, q, not broken, f"{name}{'' if asserted else ' denied'}: not {_wording(other)}")
-        if asserted and "P" in vocabulary().get(name).absent_waves:
-            for q in claims:
-                if q.name in NEEDS_P:
-                    yield _row(name, q, q.kind == "absent", f"{name} has no P waves")
-        for said in completion.statements:
-            if said.where == "think" and said.name == name and said.polarity != "uncertain":
-                verdict = "supported" if said.polarity == mention.polarity else "contradicted"
-                reason = f"{name} is {mention.polarity} in the answer and {said.polarity} in the reasoning"
-                yield {"statement": name, "verdict": verdict, "span": list(said.span), "reason": reason}
+def _denials(completion: Completion, answered: dict[tuple[str, bool], None]) -> Iterator[dict[str, Any]]:
+    """Where the reasoning, or the answer itself, denies what the answer asserts, or the other way round."""
+    for said in completion.statements:
+        denied = said.polarity == "negated"
+        if said.where != "outside" and said.polarity != "uncertain" and (said.name, denied) in answered:
+            reason = f"{said.name} is {said.polarity} here, and not so in the answer"
+            yield {"statement": said.name, "verdict": "contradicted", "span": list(said.span), "reason": reason}
 
 
 @cache
-def _wording(name: str) -> str:
-    return str(criteria()[name])
+def _implied(name: str, asserted: bool) -> tuple[Implied, ...]:
+    """All that a statement of the answer says of quantities."""
+    known = criteria()
+    if not asserted:
+        return (Implied(known[name].quantity, known[name], False),) if name in DEFINED else ()
+    found = [Implied(known[name].quantity, known[name], True)] if name in known else []
+    if name == "normal ECG":
+        found += [Implied(known[other].quantity, known[other], False) for other in NOT_NORMAL]
+    if "P" in vocabulary().get(name).absent_waves:
+        found += [Implied(quantity, None, True) for quantity in NEEDS_P]
+    return tuple(found)
 
 
-def _row(name: str, q: Quantity, agrees: bool, reason: str) -> dict[str, Any]:
-    quoted = "not measurable" if q.value is None else f"{q.value:g} {q.unit}"
+def _agrees(q: Quantity, implied: Implied, asserted: bool) -> bool | None:
+    """Whether a quote agrees with what a statement, asserted or denied, implies of it; None where it says nothing."""
+    if q.name != implied.quantity or q.kind == "reference":
+        return None
+    if implied.criterion is None:
+        return q.kind == "absent"
+    if q.kind == "absent":  # no PR at all is no first-degree AV block either
+        return not asserted
+    low, high = (-math.inf if q.low is None else q.low), (math.inf if q.high is None else q.high)
+    if q.value is not None:
+        inside = q.value
+    elif any(low < limit < high for _, limit in implied.criterion.relations):
+        return None
+    else:
+        inside = low + 1 if q.high is None else high - 1 if q.low is None else (low + high) / 2
+    return implied.criterion.holds(inside) == implied.meets
+
+
+def _row(name: str, asserted: bool, implied: Implied, q: Quantity, agrees: bool, text: str) -> dict[str, Any]:
+    wanted = f"{'' if implied.meets else 'not '}{implied.criterion}" if implied.criterion else "there are no P waves"
     return {
         "statement": name, "quantity": q.name, "quoted": q.value, "unit": q.unit, "span": list(q.span),
-        "verdict": "supported" if agrees else "contradicted", "reason": f"{reason}, quoted {quoted}",
+        "verdict": "supported" if agrees else "contradicted",
+        "reason": f"{name}{'' if asserted else ' denied'}: {wanted}; quoted {text}",
     }  # fmt: skip

@@ -4,23 +4,27 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
+from ecg_r1.scoring.tokens import MOST, tokens
 from ecg_r1.scoring.verify import NOT_MEASURED, TOLERANCES, settle, verify
+
+READING = ("heart_rate_bpm", "pr_ms", "qrs_ms", "qt_ms")  # what every reading of an ECG quotes
 
 
 @reward
-def intervals(
-    completion: Completion, case: Case, *, quantities: Sequence[str] = ("heart_rate_bpm", "pr_ms", "qrs_ms", "qt_ms")
-) -> Score | None:
+def intervals(completion: Completion, case: Case, *, quantities: Sequence[str] = READING) -> Score | None:
     """Mean over the needed quantities of exp(-error / tolerance); one left out, or quoted in two ways, is worth 0.
 
     quantities: what a reading must quote. Others that are quoted pay nothing, and count as a 0 where contradicted.
     "Not measurable" is worth 1 where it is true (no P waves, so no PR) and a number is then worth 0.
     A quantity nobody measured, or one the signal is too poor for, is left out of the mean. None where nothing is left.
+    A text with more names and numbers than are read is worth 0: what contradicts might stand behind them.
     Tolerances: `ecg_r1.scoring.verify.TOLERANCES`, wider where the leads disagree.
     """
     unknown = [name for name in quantities if name not in TOLERANCES]
     if unknown or not quantities:
         raise RewardError(f"intervals: quantities {unknown or quantities} are not of {', '.join(TOLERANCES)}")
+    if flooded(completion):
+        return Score(0.0, explanation="more names and numbers than are read")
     rows = verify(completion, case)
     by_name = sorted(rows, key=lambda row: row["quantity"])
     quoted = {name: settle(group) for name, group in groupby(by_name, key=lambda row: row["quantity"])}
@@ -42,3 +46,9 @@ def intervals(
         f"; left out: {', '.join(missing)}" if missing else ""
     )
     return Score(sum(scores) / len(scores), extracted=quoted, explanation=explanation, evidence=rows)
+
+
+def flooded(completion: Completion) -> bool:
+    """Whether a text has more names of quantities and numbers than are read."""
+    text = completion.readable
+    return len(text) > 2 * MOST and len(tokens(text)[0]) >= MOST

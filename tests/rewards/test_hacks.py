@@ -64,6 +64,13 @@ def test_consistency_is_not_won_by_adding_agreement() -> None:
     assert consistency(Completion.parse(padded), CASE).value == 0.0
 
 
+@pytest.mark.parametrize("filler", ["QRS 92 ms. ", "QRS, ", "Normal PR 120-200 ms. "])
+def test_nothing_is_hidden_behind_what_is_no_longer_read(filler: str) -> None:
+    hidden = Completion.parse(HONEST.replace("</think>", filler * 2000 + "PR 300 ms.</think>"))
+    assert LIBRARY["intervals"](hidden, CASE).value == 0.0
+    assert LIBRARY["consistency"](hidden, CASE).value == 0.0
+
+
 @pytest.mark.parametrize("name", ["heart_rate_bpm", "pr_ms", "qrs_ms", "qt_ms"])
 @pytest.mark.parametrize("side", [-1, 1])
 def test_further_from_the_measurement_never_pays_more(name: str, side: int) -> None:
