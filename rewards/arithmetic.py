@@ -30,7 +30,9 @@ def arithmetic(completion: Completion, case: Case) -> Score | None:
     the ones there are (Bazett 1920 QT/√RR, Fridericia 1920 QT/∛RR, Framingham 1992 QT + 0.154 (1 - RR), Hodges 1983
     QT + 1.75 (HR - 60), rate = 60/RR). Checked on the quoted values: rate × RR = 60000 ms, QTc = QT/√RR, and the
     quadrant of the axis from the sign of QRS in leads I and aVF. Numbers agree within 2 %. Right ones make up for no
-    wrong one, and whether the numbers are those of the ECG is not asked here: that is `intervals`.
+    wrong one; a sum with neither a name nor a unit, and a formula without numbers, can be wrong but earn nothing; of
+    more than `formulas.MOST` different chains the rest count as wrong. Whether the numbers are those of the ECG is not
+    asked here: that is `intervals`.
     """
     rows = {
         (row["check"], row["text"]): row
@@ -62,7 +64,9 @@ def _equations(completion: Completion) -> Iterator[dict[str, Any]]:
 
 
 def _comes_out(equation: Equation) -> tuple[bool | None, str]:
-    """(whether all sides agree, or None where there is nothing to compare, reason)."""
+    """(whether all sides agree, or None where nothing of an ECG was calculated, reason)."""
+    if not equation.sides:
+        return False, "one calculation too many"
     formulas = [side.expression for side in equation.sides if side.expression.free_symbols]
     numbers = [(side, _number(side)) for side in equation.sides if not side.expression.free_symbols]
     values = [value for _, value in numbers]
@@ -72,9 +76,10 @@ def _comes_out(equation: Equation) -> tuple[bool | None, str]:
         scales = (1.0, 1000.0, 1 / 1000.0)  # a side in seconds, the next in milliseconds
         if not any(_close(value * scale, last) for scale in scales):  # type: ignore[operator, arg-type]
             return False, f"{side.expression} is {value:g}, not {other.expression}"
-    if len(formulas) > 1 and not _known(formulas[0], formulas[1]):
-        return False, f"{formulas[0]} is not {formulas[1]}"
-    return (True, "comes out") if len(numbers) > 1 or len(formulas) > 1 else (None, "")
+    for formula in formulas[1:]:
+        if not _known(formulas[0], formula):
+            return False, f"{formulas[0]} is not {formula}"
+    return (True, "comes out") if len(numbers) > 1 and equation.named else (None, "")
 
 
 def _number(side: Side) -> float | None:

@@ -23,8 +23,9 @@ _TOKEN = re.compile(
 )
 _SYMBOLS = {"qtc": "QTc", "qtcb": "QTc", "qtcf": "QTc", "qt": "QT", "rr": "RR"}  # any other name is the rate
 LONGEST = 60  # tokens of one chain of equations
-MOST = 20  # chains of one completion; further ones are not read
+MOST = 20  # different chains of one completion; further ones are found, and not calculated
 _EQUALS = re.compile("[=≈]")
+_CALCULATES = frozenset("*×·÷/^+")
 LARGEST_POWER = 4.0
 
 
@@ -38,10 +39,14 @@ class Side:
 
 @dataclass(frozen=True)
 class Equation:
-    """A chain of sides that the text says are equal; span: [start, end) characters of the readable text."""
+    """A chain of sides that the text says are equal; span: [start, end) characters of the readable text.
+
+    sides: none for a chain after the first MOST. named: whether it names a quantity or has a unit.
+    """
 
     sides: tuple[Side, ...]
     span: tuple[int, int]
+    named: bool
 
 
 class _Malformed(Exception):
@@ -130,37 +135,40 @@ def _side(tokens: list[tuple[str, str]]) -> Side | None:
 
 
 def read_equations(text: str) -> list[Equation]:
-    """The chains of equations of a text that `characters.readable` has made plain."""
-    found, at = [], 0
-    for _ in range(MOST):
-        sign = _EQUALS.search(text, at)
-        if sign is None:
-            break
+    """The different chains of equations of a text that `characters.readable` has made plain, in order."""
+    found, seen, at = list[Equation](), set[tuple[tuple[str, str], ...]](), 0
+    while sign := _EQUALS.search(text, at):
         start = _start(text, max(at, sign.start() - 60), sign.start())
         tokens, end = _chain(text, start)
         at = max(end, sign.end())
-        parts: list[list[tuple[str, str]]] = [[]]
-        for token in tokens:
-            if token[1] in ("=", "≈"):
-                parts.append([])
-            else:
-                parts[-1].append(token)
-        sides = tuple(side for part in parts if part and (side := _side(part)))
-        if len(sides) > 1 and any(t[0] in ("root", "cube") or t[1] in "*×·÷/^+" for t in tokens if t[0] != "unit"):
-            found.append(Equation(sides, (start, end)))
+        chain = tuple(tokens)
+        if chain in seen or not any(kind in ("root", "cube") or t in _CALCULATES for kind, t in chain):
+            continue
+        seen.add(chain)
+        read = len(seen) <= MOST
+        sides = _sides(tokens) if read else ()
+        if len(sides) > 1 or not read:
+            found.append(Equation(sides, (start, end), any(kind in ("name", "unit") for kind, _ in chain)))
     return found
+
+
+def _sides(tokens: list[tuple[str, str]]) -> tuple[Side, ...]:
+    parts: list[list[tuple[str, str]]] = [[]]
+    for token in tokens:
+        if token[1] in ("=", "≈"):
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    return tuple(side for part in parts if part and (side := _side(part)))
 
 
 def _start(text: str, lowest: int, sign: int) -> int:
     """Where the first side begins: the leftmost place from which formula tokens run up to the sign."""
+    first, end = sign, -1
     for m in _TOKEN.finditer(text, lowest, sign):
-        if m.group() not in (")", "=", "≈") and _reaches(text, m.start(), sign):
-            return m.start()
-    return sign
-
-
-def _reaches(text: str, start: int, sign: int) -> bool:
-    at = start
-    while at < sign and (m := _TOKEN.match(text, at)):
-        at = _SPACE.match(text, m.end()).end()  # type: ignore[union-attr]
-    return at == sign
+        if m.start() != end:  # something else stood between
+            first = sign
+        if first == sign and m.group() not in (")", "=", "≈"):
+            first = m.start()
+        end = _SPACE.match(text, m.end()).end()  # type: ignore[union-attr]
+    return first if end == sign else sign
