@@ -70,4 +70,8 @@ def readable(text: str) -> tuple[str, Sequence[int]]:
     text = _lower(text)
     if "<" in text:
         text = _MARKUP.sub(lambda m: f" {m[1]} ", text)
+    if "  " in text:  # columns are set apart by spaces
+        kept = [i for i, c in enumerate(text) if c != " " or text[i - 1 : i] != " "]
+        places = [places[i] for i in kept] + [places[len(text)]]
+        text = "".join(text[i] for i in kept)
     return text, places

@@ -42,7 +42,7 @@ PLAIN = re.compile(
 )
 
 # Between the two ends of a range, between the members of a list of numbers, and of a list of names.
-JOIN = re.compile(r" ?(?:-|~|to|through|until|至|到|and|和|与) ?")
+JOIN = re.compile(r" ?(?:-|~|to|through|until|至|到|and|和|与) ?(?:plus |minus |negative |正|负)?")
 PLUS_MINUS = re.compile(r" ?\(?(?:±|\+/-|\+-) ?")
 BETWEEN = re.compile(r"(?:between|介于|在) ?$")
 NUMBER_LIST = re.compile(r"[ ,]*(?:/|-|,|、|\(|\||and|&|和|及|与)?[ ]*")
@@ -68,16 +68,21 @@ BEFORE_LANDMARKS = (
     "follow ",
     "follows ",
     " a ",
+    "conducted ",
+    "sinus ",
 )
 LANDMARK_BEFORE = re.compile(
     r"(?:(?:onset|start|beginning|end|offset|peak|termination|deflection)s? of (?:the )?|each |every |(?:precede"
-    r"|follow)s? (?:each |every |the |a )?|preceding )$"
+    r"|follow)s? (?:each |every |the |a )?|preceding |(?:pr|p-r|pq|qt|rr) intervals? (?:of|in|for) (?:the "
+    r"|all )?(?:\w{1,12} )?)$"
 )
 LANDMARK_AFTER = re.compile(
     r" ?(?:complex |wave )?(?:onset|offset|peak|end\b|voltage criteria|morphology|起点|终点|开始)"
 )
 OPERAND = re.compile(r"(?:[×÷√^*]|sqrt ?\(?|\+) ?$|= ?\d*/ ?$")
-OPERATOR_NEXT = re.compile(r":\d| ?(?:[×÷√^*]|/ ?(?:√|sqrt|\d|\(|rr)|\+ ?\d)")
+OPERATOR_NEXT = re.compile(
+    r":\d| ?(?:[×÷√^*]|/ ?(?:√|sqrt|\(|rr|\d++(?!\.?\d* ?(?:ms|s|small|large|big|little)))|\+ ?\d)"
+)
 
 DENIED_NAME = re.compile(r"\b(?:no|without|absence of) (?:\w{1,12} ){0,2}$")  # "no ST changes > 1 mm"
 RECORDING = re.compile(r"[- ]*(?:strip|recording|tracing|ecg|ekg|window|segment|rhythm|epoch|period|12|lead)")

@@ -45,7 +45,10 @@ def general(
     if set(ends) <= references.TEXTBOOK.get(name, set()):
         so_far = text[max(0, start - REACH) : start]
         beside = bool(said) and said[-1][:2] == (name, "value")  # as what the value lies within
-        return aside == "normal" or (ends[0] < ends[1] and (beside or bool(references.NORMAL.search(so_far))))
+        normal = references.NORMAL.search(so_far)
+        return (
+            aside == "normal" or bool(normal and so_far.endswith("(")) or (ends[0] < ends[1] and bool(beside or normal))
+        )
     return False
 
 

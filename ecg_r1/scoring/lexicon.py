@@ -101,7 +101,9 @@ NAMES: dict[str, tuple[str, ...]] = {
                 *(rf"(?<!qrs )(?<!qrs-)(?<!premature )(?<!premature ventricular )(?<!atrial ){complex}"
                   for complex in ("complex", "complexes")),
                 "beats(?= (?:are|is|look|appear) (?:wide|narrow|broad))"),
-    "rhythm": each("rhythm bradycardia tachycardia bradycardic tachycardic sr sb fibrillation nsr afib af svt vt", ""),
+    "rhythm": each(
+        "rhythm bradycardia tachycardia "
+        "bradycardic tachycardic brady tachy tach wct nct sr sb fibrillation nsr afib af svt vt", ""),
     "st": ("st" + _LEVEL, "j[- ]?point(?: (?:elevation|depression))?", "st ?段?(?:抬高|压低|偏移)",
            "st ?段", "st", "ste", "std"),
     "p": ("p ?[- ]?waves?", "pwave", "pwaves", "duration of (?:the )?p", "p" + _LONG, "p ?波",

@@ -50,11 +50,16 @@ class Reader:
             if token.kind == "absent" and not token.taken:
                 found += (token.key == VOID and self.listed(i)) or self.absent(i)
             elif token.kind == "number" and not token.taken:
-                (counted if token.dimension == BOX else found).extend(self.listed(i) or self.claim(i))
+                quantities = self.listed(i) or self.claim(i)
+                (counted if self.tokens[self.end_of(i)].dimension == BOX else found).extend(quantities)
         if counted:
             known = {q.name for q in found}
             found = sorted([*found, *(q for q in counted if q.name not in known)], key=lambda q: q.span)
         return found
+
+    def end_of(self, i: int) -> int:
+        """The last number of the value or range that was read from number i on."""
+        return i + 1 if self.sentence.is_number(i + 1) and self.tokens[i + 1].taken else i
 
     def before(self, i: int) -> str:
         """The text before token i back to the token before it, at most REACH characters."""
@@ -196,7 +201,7 @@ class Reader:
 
     def absent(self, i: int) -> list[Quantity]:
         """ "Not measurable" is said of the names right after it, or of the nearest before it that have no value."""
-        sentence, where = self.sentence, i + 1
+        sentence, token, where = self.sentence, self.tokens[i], i + 1
         if sentence.is_quantity(where) and cues.CLOSELY.fullmatch(sentence.gap(i, where)):
             step = 1
         else:
@@ -206,7 +211,7 @@ class Reader:
                     break
             else:
                 return []
-        if cues.FINDING.match(sentence.after(where)):
+        if cues.FINDING.match(sentence.after(where)) and not (step < 0 and self.text[token.start - 1] == "("):
             return []
         names = [where]
         if self.tokens[i].key != VOID:
@@ -215,7 +220,7 @@ class Reader:
                 and not self.tokens[names[-1] + step].taken
             ):
                 names.append(names[-1] + step)
-        found, token = [], self.tokens[i]
+        found = []
         for j in sorted(names):
             name = self.tokens[j]
             name.taken = True

@@ -73,7 +73,7 @@ class Sentence:
     def landmark(self, i: int) -> bool:
         """A name that only says where something begins or ends, or that is an operand of a formula."""
         token, text = self.tokens[i], self.text
-        low, start = max(0, token.start - 24), token.start
+        low, start = max(0, token.start - 36), token.start
         if text.endswith(cues.BEFORE_LANDMARKS, low, start) and cues.LANDMARK_BEFORE.search(text, low, start):
             return True
         after = self.after(i)
