@@ -5,6 +5,18 @@ import re
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
 
 _LETTER = re.compile(r"(?<![A-Za-z0-9'])([A-J])(?![A-Za-z0-9'])")
+_STRUCK = re.compile(r"~~[^~]*~~")
+_WRONG = r"wrong|incorrect|false|untrue|impossible|unlikely|excluded|eliminated|rejected|ruled out|out of the question"
+# What denies the letter after it, unless the clause turns ("not regular, so B"), and what denies the one before it.
+_DENIED = re.compile(
+    r"(?:\b(?:not|never|cannot|no|neither|nor|without|except|exclud\w+|eliminat\w+|reject\w*|rul(?:e|es|ed|ing) out"
+    rf"|(?:other|rather) than|instead of|apart from|far from|(?:any|all|every)(?:thing|one)? but|{_WRONG})|n't)"
+    r"[ :]+(?:(?!but|so|hence|therefore|thus|then|because)[a-z']+ ){0,4}[^a-z0-9 ]{0,2}[a-j]\b"
+    r"|\b[a-j]\b[^a-z0-9]{0,3}(?:which |that |it |option |answer )?"
+    rf"(?:(?:is|was|seems|looks|can be|has been|would be) (?:\w+ly )?)?(?:{_WRONG})\b"
+    r"|\b[a-j] (?:(?:is|was|does|can|could|would|should) ?(?:not|n't)|cannot|never)\b"
+    r"|\b[a-j]\W{1,3}(?:no\W*$|[✗✘❌×])"
+)
 
 
 @reward
@@ -12,8 +24,8 @@ def choice(completion: Completion, case: Case, *, field: str = "answer") -> Scor
     """1 for the right letter alone, 0.5 for the right letter with other text, 0 for a wrong one, several or none.
 
     The ladder of MedVLM-R1 (arXiv 2502.19634). Its code counts the letters A-J inside words too, so that "B) infarct"
-    gets 0; here a letter counts where it stands alone. field: key of `case.extra` that holds the right letter.
-    None where the case has none.
+    gets 0; here a letter counts where it stands alone, and none where one is denied ("not B", "B is wrong"). field: key
+    of `case.extra` that holds the right letter. None where the case has none.
     """
     truth = case.extra.get(field)
     if truth is None:
@@ -21,7 +33,8 @@ def choice(completion: Completion, case: Case, *, field: str = "answer") -> Scor
     if not isinstance(truth, str) or not re.fullmatch("[A-J]", truth):
         raise RewardError(f"choice: {field} of record {case.record_id} is one letter from A to J, not {truth!r}")
     answer = (completion.answer or "").strip()
-    letters = {answer.upper()} if len(answer) == 1 else set(_LETTER.findall(answer))
-    if letters != {truth}:
+    said = _STRUCK.sub("", answer)
+    letters = {answer.upper()} if len(answer) == 1 else set(_LETTER.findall(said))
+    if letters != {truth} or _DENIED.search(said.lower()):
         return Score(0.0, extracted=sorted(letters), explanation=f"right: {truth}")
     return Score(1.0 if len(answer) == 1 else 0.5, extracted=[truth], explanation=f"right: {truth}")

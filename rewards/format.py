@@ -1,12 +1,18 @@
 """Whether the completion has the form that was asked for."""
 
+import re
+import unicodedata
+
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
+from ecg_r1.scoring.characters import INVISIBLE
 
 ORDERS = {
     "before": ["think", "/think", "answer", "/answer"],
     "after": ["answer", "/answer", "think", "/think"],
     "none": ["answer", "/answer"],
 }
+# What a reader, or another parser, takes for one of the tags: "<answer/>", "</ think>", "<answer id=1>".
+_TAG_LIKE = re.compile(r"<[ /]*(?:think|answer)\b[^<>]{0,40}>")
 
 
 @reward
@@ -20,14 +26,21 @@ def format(completion: Completion, case: Case, *, think: str = "before") -> Scor
         raise RewardError(f'format: think is "before", "after" or "none", not {think!r}')
     tags = completion.tags
     written = [tag.name for tag in tags]
+    if len(_TAG_LIKE.findall(completion.readable)) > len(tags):
+        return Score(0.0, extracted=written, explanation="something like a tag that is none")
     if written != ORDERS[think]:
         return Score(0.0, extracted=written, explanation=f"tags {written}, wanted {ORDERS[think]}")
     text = completion.text
     opened = zip(tags[::2], tags[1::2], strict=True)
-    if any(not any(c.isalnum() for c in text[a.end : b.start]) for a, b in opened):
+    if any(not _shows(text[a.end : b.start]) for a, b in opened):
         return Score(0.0, extracted=written, explanation="an empty block")
     ends = [0, *(end for a, b in zip(tags[::2], tags[1::2], strict=True) for end in (a.start, b.end)), len(text)]
     outside = "".join(text[a:b] for a, b in zip(ends[::2], ends[1::2], strict=True)).strip()
     if outside:
         return Score(0.0, extracted=written, explanation=f"text outside the blocks: {outside[:40]!r}")
     return Score(1.0, extracted=written, explanation="as asked")
+
+
+def _shows(text: str) -> bool:
+    """Whether a reader sees a letter or digit; the Hangul fillers are letters to Unicode, and seen by nobody."""
+    return any(c.isalnum() and not INVISIBLE.match(unicodedata.normalize("NFKC", c)) for c in text)
