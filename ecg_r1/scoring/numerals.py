@@ -28,6 +28,8 @@ def from_digits(written: str) -> float:
     """The value of digits: "0,09" is a decimal comma, "1,200" a thousands comma."""
     if len(written) > 15:
         return LARGEST
+    if written.isdecimal():
+        return float(written)
     written = written.replace("·", ".")
     if "," in written:
         head, *groups = written.split(",")

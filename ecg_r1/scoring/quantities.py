@@ -78,7 +78,7 @@ class Reader:
                 self.tokens[last].taken = True
         ends = [first] if last == i or spread else [first, self.tokens[last]]
         unit = first if first.dimension else self.tokens[last]
-        if unit.dimension is None and (limit := self.limit(i, last)):
+        if unit.dimension is None and self.said and (limit := self.limit(i, last)):
             return limit
         if unit.dimension == OTHER or (
             unit.dimension is None and not sentence.is_name(i - 1) and not sentence.takes_up(i)

@@ -67,8 +67,10 @@ class Sentence:
 
     def open_name(self) -> str | None:
         """The last thing named, for "it" to take up in the next sentence."""
-        names = [t.key for i, t in enumerate(self.tokens[:BACK]) if self.is_quantity(i) and not self.landmark(i)]
-        return names[-1] if names else None
+        last = min(BACK, len(self.tokens)) - 1
+        return next(
+            (self.tokens[i].key for i in range(last, -1, -1) if self.is_quantity(i) and not self.landmark(i)), None
+        )
 
     def landmark(self, i: int) -> bool:
         """A name that only says where something begins or ends, or that is an operand of a formula."""
@@ -151,7 +153,10 @@ class Sentence:
     def takes_up(self, i: int) -> bool:
         """Whether number i is of what the sentence before named: "It measures 160 ms."; without a unit, no count."""
         token = self.tokens[i]
-        if not self.named or not (token.dimension or token.number < 1.0 or token.number >= FEWEST):
+        counts = (
+            bool(i) or 1.0 <= token.number < FEWEST
+        )  # what a number without a unit, or after others, does more often
+        if not self.named or (token.dimension is None and counts):
             return False
         return cues.TAKES_UP.fullmatch(self.text, 0, token.start) is not None
 

@@ -83,13 +83,16 @@ def tokens(text: str) -> tuple[list[Token], list[Token]]:
     asides: list[Token] = []
     at, last_name, end, axes = 0, -1, len(text), -1  # axes: up to where names are those of a row of axes
     for m in _LEXEME.finditer(text):
+        group = m.lastgroup
+        wordings = _WORDS.get(m.group()) if group == "word" else _HAN
+        if wordings is None:  # as most words: no entry begins with it
+            continue
         a = m.start()
         if a < at:  # inside the last token
             continue
-        group, b = m.lastgroup, m.end()
+        b = m.end()
         if group in ("word", "han"):
-            wordings = _WORDS.get(m.group()) if group == "word" else _HAN
-            inner = wordings.at(text, a, end) if wordings else None
+            inner = wordings.at(text, a, end)
             if inner is None:
                 continue
             meaning, b = inner
@@ -104,7 +107,10 @@ def tokens(text: str) -> tuple[list[Token], list[Token]]:
                 elif meaning == "letter":
                     continue
                 last_name = b
-                found += [Token("name", a, b, part) for part in TOGETHER.get(meaning, (meaning,))]
+                if meaning in TOGETHER:
+                    found += [Token("name", a, b, part) for part in TOGETHER[meaning]]
+                else:
+                    found.append(Token("name", a, b, meaning))
             elif meaning == "words":
                 unit = _UNIT_AFTER.match(text, b)
                 written, b = text[a:b], unit.end() if unit else b
