@@ -10,9 +10,9 @@ WORD = re.compile(r"[a-z]++")
 
 def first_word(wording: str) -> str:
     """The word that a wording (a pattern) begins with; what it must follow is set aside."""
-    found = re.match(r"(?:\(\?<[=!][^)]*\))*([a-z]+)", wording)
+    found = re.match(r"(?:\(\?<[=!][^)]*\))*([a-z]+)(?![a-z?*{|]|\(\?:[a-z])", wording)
     if found is None:
-        raise ValueError(f"{wording!r} begins with no word")
+        raise ValueError(f"{wording!r} begins with no word that is always the same")
     return found[1]
 
 
@@ -45,8 +45,9 @@ class Wordings(dict[str, Alternatives]):
 
     def scan(self, text: str, start: int, end: int) -> Iterator[tuple[str, int, int]]:
         """(meaning, start, end) of each wording in text[start:end], none inside another."""
-        at = start
+        at, entries_of = start, self.get
         for m in WORD.finditer(text, start, end):
-            if m.start() >= at and (entries := self.get(m.group())) and (found := entries.at(text, m.start(), end)):
+            entries = entries_of(m[0])
+            if entries is not None and m.start() >= at and (found := entries.at(text, m.start(), end)):
                 meaning, at = found
                 yield meaning, m.start(), at

@@ -1,8 +1,10 @@
 """Mentions of diagnoses, and whether they are asserted, denied or doubted.
 
-`mentions/` holds one phrasing a line, "reading | text"; a reading is a list of the names below with + for asserted, -
-for denied, ? for doubted. They were written before the parser was run on them and read exactly at first sight: 97 of
-117, 83 of 98, 82 of 99, 83 of 86; what failed was mended by the grammar.
+`mentions/` holds one phrasing a line, "reading | text"; a reading is every diagnosis that the text mentions, by its
+canonical name with underscores, and + for asserted, - for denied, ? for doubted. 01 to 05 were written before the
+parser was run on them, 05 by an author who had not seen it, and read exactly at first sight: 97 of 117, 83 of 98, 82 of
+99, 83 of 86 (where only the diagnoses asked for were compared), 165 of 200. What failed was mended by the grammar. 06
+was written along with the parser and says nothing of phrasings that it has not met.
 """
 
 from pathlib import Path
@@ -75,7 +77,7 @@ def test_a_mention_knows_where_it_stands() -> None:
         ("No P waves, consistent with atrial fibrillation", [(AF, "asserted")]),
         ("No P waves consistent with atrial fibrillation", [(AF, "asserted")]),
         ("The absence of P waves suggests atrial fibrillation", [(AF, "asserted")]),
-        ("No acute ischaemia, atrial fibrillation", [(AF, "asserted")]),
+        ("No acute ischaemia, atrial fibrillation", [("acute myocardial ischemia", "negated"), (AF, "asserted")]),
         ("There is no LBBB, RBBB or LVH", [(LBBB, "negated"), (RBBB, "negated"), (LVH, "negated")]),
         ("neither LBBB nor RBBB", [(LBBB, "negated"), (RBBB, "negated")]),
         ("no LBBB, no RBBB", [(LBBB, "negated"), (RBBB, "negated")]),
@@ -95,7 +97,7 @@ def test_a_mention_knows_where_it_stands() -> None:
         ("Sinus rhythm without first-degree AV block", [("sinus rhythm", "asserted"), (AVB, "negated")]),
         ("QRS is wide and therefore LBBB", [(LBBB, "asserted")]),
         ("窦性心律，无心房颤动", [("sinus rhythm", "asserted"), (AF, "negated")]),
-        ("未见ST段改变，心房颤动", [(AF, "asserted")]),
+        ("未见ST段改变，心房颤动", [("non-specific ST changes", "negated"), (AF, "asserted")]),
         ("P波消失，提示心房颤动", [(AF, "asserted")]),
         ("无左束支传导阻滞及右束支传导阻滞", [(LBBB, "negated"), (RBBB, "negated")]),
         ("心电图不支持心房颤动", [(AF, "negated")]),
@@ -106,14 +108,6 @@ def test_the_reach_of_a_cue(text: str, expected: list[tuple[str, str]]) -> None:
     assert [(m.name, m.polarity) for m in Completion.parse(text).statements] == expected
 
 
-SHORT = {
-    "AF": AF, "AFL": "atrial flutter", "SR": "sinus rhythm", "LBBB": LBBB, "RBBB": RBBB, "LVH": LVH, "IMI": IMI,
-    "AMI": "anterior myocardial infarction", "AVB1": AVB, "AVB2": "second-degree AV block",
-    "AVB3": "third-degree AV block", "NORM": "normal ECG", "SB": "sinus bradycardia", "ST": "sinus tachycardia",
-    "LQT": "long QT interval", "PVC": "ventricular premature complex", "MI": "myocardial infarction",
-    "ISCH": "myocardial ischemia", "WPW": "Wolff-Parkinson-White syndrome", "LAFB": "left anterior fascicular block",
-    "RVH": "right ventricular hypertrophy",
-}  # fmt: skip
 SIGNS = {"+": "asserted", "-": "negated", "?": "uncertain"}
 
 
@@ -123,12 +117,10 @@ def phrasings() -> list[tuple[str, set[tuple[str, str]]]]:
     for file in sorted(Path(__file__).with_name("mentions").glob("*.txt")):
         for line in file.read_text(encoding="utf-8").splitlines():
             reading, _, text = line.partition("| ")
-            rows.append((text, {(SHORT[each[:-1]], SIGNS[each[-1]]) for each in reading.split()}))
+            rows.append((text, {(each[:-1].replace("_", " "), SIGNS[each[-1]]) for each in reading.split()}))
     return rows
 
 
 @pytest.mark.parametrize(("text", "expected"), phrasings())
 def test_phrasing(text: str, expected: set[tuple[str, str]]) -> None:
-    names = {name for name, _ in expected}  # what else the text mentions is not asked here
-    found = {(m.name, m.polarity) for m in Completion.parse(text).statements if not expected or m.name in names}
-    assert found == expected
+    assert {(m.name, m.polarity) for m in Completion.parse(text).statements} == expected

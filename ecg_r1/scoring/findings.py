@@ -1,0 +1,205 @@
+"""Findings that a sentence says of a wave, an interval or the rhythm: "T waves are inverted", "ST: no elevation"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+
+class _Subject(NamedTuple):
+    """What a sentence speaks of.
+
+    words: the last of its name; said: what may be said of it -> canonical name; needs: the words one of which it takes
+    to say so; narrow: only a copula may stand between: "the ECG shows normal …" calls no ECG normal.
+    """
+
+    name: str
+    words: str
+    said: dict[str, str]
+    needs: str
+    narrow: bool = False
+
+
+_SUBJECTS = (
+    _Subject(
+        r"t(?:[- ]?waves?)?",
+        "t twave twaves",
+        {
+            "inver(?:ted|sions?)|negative": "inverted T-waves",
+            "flat(?:tened|tening)?": "low amplitude T-waves",
+            "peaked|tall": "high T-voltage",
+        },
+        "inverted inversion inversions negative flat flattened flattening peaked tall",
+    ),
+    _Subject(
+        r"st(?:[- ]?segments?|[- ]t)?",
+        "st",
+        {
+            "elevat(?:ed|ions?)|raised": "non-specific ST elevation",
+            "depress(?:ed|ions?)": "non-specific ST depression",
+        },
+        "elevated elevation elevations raised depressed depression depressions",
+    ),
+    _Subject(
+        r"qtc?(?:/qtc)?(?: interval)?s?",
+        "qt qtc",
+        {
+            "prolong(?:ed|ation)|lengthened|(?<!how )(?<!as )long(?! as)": "long QT interval",
+            "short(?:ened)?(?! of)": "short QT interval",
+        },
+        "prolonged prolongation lengthened long short shortened",
+    ),
+    _Subject(
+        r"pr(?: interval)?s?",
+        "pr",
+        {"prolong(?:ed|ation)|lengthened": "prolonged PR interval", "short(?:ened)?(?! of)": "short PR interval"},
+        "prolonged prolongation lengthened short shortened",
+    ),
+    _Subject(
+        "axis",
+        "axis",
+        {
+            r"left(?:ward)?[- ](?:axis )?deviat(?:ion|ed)|deviat\w{0,3} (?:to the )?left(?:wards?)?|left": (
+                "left axis deviation"
+            ),
+            r"right(?:ward)?[- ](?:axis )?deviat(?:ion|ed)|deviat\w{0,3} (?:to the )?right(?:wards?)?|right": (
+                "right axis deviation"
+            ),
+            "leftward": "leftward axis",
+            "rightward": "rightward axis",
+        },
+        "left right leftward rightward leftwards rightwards",
+        narrow=True,
+    ),
+    _Subject(
+        "rhythm",
+        "rhythm",
+        {
+            "(?:normal |regular )?sinus": "sinus rhythm",
+            "junctional": "junctional rhythm",
+            "(?:ventricular(?:ly)? )?paced": "artificial pacemaker rhythm",
+        },
+        "sinus junctional paced",
+        narrow=True,
+    ),
+    _Subject(
+        "voltages?|amplitudes?",
+        "voltage voltages amplitude amplitudes",
+        {"low|reduced|diminished": "low QRS voltages"},
+        "low reduced diminished",
+    ),
+    _Subject(
+        "r[- ]wave progression",
+        "progression",
+        {"poor|delayed|reduced": "poor R-wave progression"},
+        "poor delayed reduced",
+    ),
+    _Subject(
+        "q[- ]waves?", "q", {"pathologic(?:al)?|abnormal": "pathological Q waves"}, "pathologic pathological abnormal"
+    ),
+    _Subject(
+        "ecg|ekg|electrocardiogram|tracing|trace",
+        "ecg ekg electrocardiogram tracing trace",
+        {
+            "normal(?! (?!(?:in|and|for|overall|throughout|but|with|except|apart)\\b)[a-z])|unremarkable"
+            "|within normal limits": "normal ECG"
+        },
+        "normal unremarkable",
+        narrow=True,
+    ),
+)
+# What may stand between the subject and what is said of it: verbs, denials, adverbs, leads, values, other things said.
+_COPULA = (
+    r"is|are|was|were|be|been|being|has|have|had|appears?|seems?|looks?|remains?|not|n't|isn't|aren't|wasn't|weren't"
+    r"|neither|either|nor|or|and|no|\w+ly|very|quite|somewhat|rather|also|both|now|again|still|itself|of|in|origin|may"
+    r"|might|could|to|within|cannot|can't|said|called|considered|the|normal|without|\d+|deg(?:rees?)?|deviation"
+)
+_BREATH = (
+    rf"{_COPULA}|with|without|any|an?|which|that|it|on|at|from|across|through|over|throughout|all|other|most"
+    rf"|several|many"
+    r"|leads?|v[1-6]|i{1,3}|av[rlf]|inferior|anterior|lateral|precordial|limb|inferolateral|anterolateral|chest"
+    r"|complexes"
+    r"|show(?:s|ed|ing)?|demonstrates?|exhibits?|displays?|reveals?|measur(?:es|ed|ing)|approximately|about|around"
+    r"|ms|msec|s|mm|mv|upright|isoelectric|normal|biphasic|flat|inverted|depressed|elevated|evident|significant|marked"
+    r"|mild|slight|deep|borderline|possible|symmetric(?:al)?|widespread|diffuse|horizontal|downsloping|upsloping"
+    r"|abnormal"
+    r"|pathological|concave|convex|regular|irregular|narrow|wide|there|seen|present|interval|duration|value|but"
+    r"|corrected"
+)
+_NAMES = "|".join(subject.name for subject in _SUBJECTS)
+
+
+def _patterns(subject: _Subject) -> tuple[re.Pattern[str], re.Pattern[str], list[str]]:
+    """(the subject with what is first said of it, what is said of it beside that, names by group)"""
+    said = "|".join(f"({words})" for words in subject.said)
+    between = _COPULA if subject.narrow else _BREATH
+    not_yet = rf"(?!(?:{'|'.join(subject.said)})(?![a-z0-9]))"
+    breath = rf"(?:[ ,:=°~+()/.-]{{0,3}}{not_yet}(?:{between})(?![a-z0-9]))*+[ ,:=°()-]{{0,3}}"
+    listed = rf"(?: ?(?:,|/|and|or|nor) ?(?:the )?(?:{_NAMES}|qrs)(?: intervals?)?(?![a-z0-9]))*"
+    end = "(?![a-z0-9])(?!-[a-z])"
+    return (
+        re.compile(rf"(?<![a-z0-9])(?<![a-z]-)(?:{subject.name})(?![a-z0-9]){listed}{breath}(?:{said}){end}"),
+        re.compile(rf" ?(?:,|/|(?:,? ?(?:or|nor|and|but))(?![a-z])){breath}(?:{said}){end}"),
+        ["", *subject.said.values()],
+    )
+
+
+_PATTERNS = [_patterns(subject) for subject in _SUBJECTS]
+_NAMED = {word: i for i, subject in enumerate(_SUBJECTS) for word in subject.words.split()}
+_NEEDED = [frozenset(subject.needs.split()) for subject in _SUBJECTS]
+TRIGGERS = frozenset[str]().union(*_NEEDED)  # a sentence without any of these, or Chinese, needs no search
+
+
+def findings(text: str, words: set[str]) -> Iterator[tuple[int, int, str]]:
+    """(start, end, canonical name) of each finding of a plain text that holds these words."""
+    for i in {_NAMED[word] for word in words & _NAMED.keys()}:
+        if _NEEDED[i].isdisjoint(words):
+            continue
+        first, further, names = _PATTERNS[i]
+        for m in first.finditer(text):
+            found: re.Match[str] | None = m
+            while found is not None:
+                group = found.lastindex or 0
+                yield found.start(group), found.end(), names[group]
+                found = further.match(text, found.end())
+    if not text.isascii():
+        yield from _findings_in_chinese(text)
+
+
+_HAN_SAID = {
+    "t波": {
+        "(?:对称性|双向)?倒置": "inverted T-waves",
+        "低平|平坦": "low amplitude T-waves",
+        "高尖|高耸": "high T-voltage",
+    },
+    "st(?:段|-t)": {
+        "抬高|上抬|弓背(?:向上)?抬高|上移": "non-specific ST elevation",
+        "压低|下移|下降": "non-specific ST depression",
+    },
+    "q-?tc?(?:间期)?": {"延长": "long QT interval", "缩短": "short QT interval"},
+    "p-?r间期": {"延长": "prolonged PR interval", "缩短": "short PR interval"},
+    "电轴": {"左偏": "left axis deviation", "右偏": "right axis deviation"},
+    "心律|节律": {"窦性(?!心|停|p|静)": "sinus rhythm"},
+    "r波": {"递增不良|递增不佳|进展不良": "poor R-wave progression"},
+    "心电图": {"(?:完全|大致|基本)?正常(?!上限|高值|值|窦)|未见(?:明显)?异常": "normal ECG"},
+}
+_HAN_SUBJECT = re.compile("|".join(f"(?P<s{i}>{subject})" for i, subject in enumerate(_HAN_SAID)))
+_HAN_FINDING = [
+    (re.compile(f"[^,。;!?\\n]{{0,20}}?(?:{'|'.join(f'({finding})' for finding in said)})"), ["", *said.values()])
+    for said in _HAN_SAID.values()
+]
+_HAN_FURTHER = re.compile("(?:或者?|、|及|和|与|亦无|也无|且|,?(?:并|亦|也)?(?:无|未见))(?:明显的?)?")
+
+
+def _findings_in_chinese(text: str) -> Iterator[tuple[int, int, str]]:
+    subjects = list(_HAN_SUBJECT.finditer(text))
+    for m, following in zip(subjects, [*subjects[1:], None], strict=False):
+        finding, names = _HAN_FINDING[int((m.lastgroup or "s0")[1:])]
+        end = following.start() if following else len(text)  # another subject's finding is not this one's
+        found = finding.match(text, m.end(), end)
+        while found is not None:
+            group = found.lastindex or 0
+            yield found.start(group), found.end(), names[group]
+            joined = _HAN_FURTHER.match(text, found.end(), end)
+            found = finding.match(text, joined.end(), min(end, joined.end() + 8)) if joined else None

@@ -1,0 +1,168 @@
+"""The words before a diagnosis that deny it or leave it open: data of `polarity`."""
+
+from __future__ import annotations
+
+_FULLY = r"(?:\w{2,12}ly |yet |be |been ){0,3}"
+_NO_END = r"(?! ?(?:[,)]|and\b))"  # "AF excluded, LBBB" excludes no LBBB
+_SEEN = "measurable|determinable|assessable|applicable|visible|seen|identifiable|discernible|prolonged|normal|regular"
+_WAVES = r"(?:[pr][- ]waves?|atrial activity)"
+_EVIDENCE = (
+    "evidence|features?|findings?|signs?|criteri(?:a|on)|indications?|suggestions?|hints?|support|reasons?|leads?|basis"
+    "|changes?|abnormalit(?:y|ies)|patterns?|parts?|grounds|proof|trace|documentation|doubt"
+)
+_DENY = "exclude|rule out|discard|dismiss|refute|eliminate"
+_DENIED = "excluded|ruled out|discarded|dismissed|refuted|eliminated"
+_CONCEDE = "deny|dispute|doubt|ignore|overlook|miss|question"
+_CONCLUDE = "be|suggest|indicate|mean|represent|imply|point to|qualify"
+
+
+def _each(words: str, after: str = "", before: str = "") -> list[str]:
+    return [f"{before}{word}{after}" for word in words.split()]
+
+
+def _verbs(words: str, after: str = "") -> list[str]:
+    """Each verb in its forms: "fail, fails, failed"."""
+    forms = []
+    for verb in words.split():
+        stem = verb[:-1] if verb[-1] in "ey" else verb
+        third = f"{stem}ies" if verb[-1] == "y" else f"{verb}s"
+        past = f"{stem}ied" if verb[-1] == "y" else f"{stem}ed"
+        forms += [f"{form}{after}" for form in (verb, third, past)]
+    return forms
+
+
+# Cues before a mention, by what they do; where two begin at one word the one given first counts.
+BEFORE: dict[str, list[str]] = {
+    # A denial denied leaves it open …
+    "open": [
+        *(
+            f"{negated} {_FULLY}(?:{_DENY}|{_DENIED})"
+            for negated in ("can not", "cannot", "can't", "could not", "couldn't", "not", "unable to", "doesn't",
+                            "don't", "didn't", "isn't", "wasn't", "hardly", "never", "insufficient to",
+                            "insufficiently")
+        ),
+        *_each("difficult hard impossible premature early unsafe", rf" to {_FULLY}(?:{_DENY}|say|tell|confirm)"),
+        *_each("cannot not can't", " be (?:certain|sure|confident)"),
+        "not (?:certain|sure|clear|definite|diagnostic|conclusive)",
+        *(f"{verb} (?:\\w{{1,12}} ){{0,2}}(?:assessment|evaluation|interpretation|analysis|reliabl)"
+          for verb in _verbs("preclude prevent limit hinder")),
+        *_each("advise advised recommend recommended need needed required warranted necessary suggested requested "
+               "obtain repeat perform", r" (?:\w{1,14} ){0,4}to (?:exclude|rule out|confirm|verify|detect)"),
+        "neither confirm nor (?:exclude|refute|rule out|deny)", "nondiagnostic", "inconclusive", "non-diagnostic",
+        "cannot (?:say|tell|decide|confirm)",
+    ],
+    # … or concedes the diagnosis; and these hold a word of denial or doubt, but deny and doubt no diagnosis.
+    "sure": [
+        *(f"{no} {_FULLY}(?:be )?(?:{_CONCEDE})" for no in ("cannot", "can not", "can't", "not", "impossible to")),
+        *_each("perhaps probably possibly", " the (?:most|best|clearest|only)"), "no denying", "no hesitation",
+        "no (?:other|alternative) (?:\\w{1,12} )?(?:than|to|but)",
+        "no (?:reasonable )?(?:doubt|question|mistaking)", "not only", "not just", "not merely",
+        "not without", "no longer only", "no change in",
+        "beyond (?:any |all )?(?:reasonable )?(?:doubt|dispute|question)",
+        "without (?:any |a )?(?:doubt|question)", "nothing (?:but|other than|less than)", "none other than",
+        "no other than",
+        "if anything", r"if (?:we|you|one) (?:look|examine|inspect|consider|focus|check|zoom|compare|now|go)\w*",
+        "could see", "not surprising(?:ly)?", "not unexpected(?:ly)?", rf"not (?:\w{{1,12}} )?(?:{_SEEN})",
+        *(rf"{no} (?:\w{{1,14}} ){{0,2}}{_WAVES}" for no in ("no", "without", "absence of", "lack of", "loss of")),
+        rf"absent {_WAVES}", "no organi[sz]ed", "not (?:yet )?know",
+    ],
+    # Ends the reach of the cues before it …
+    "turn": [
+        "but", "although", "though", "yet", "while", "whereas", "nevertheless", "nonetheless", "except", "hence",
+        "(?<!not, )however", "so(?! far)", "therefore", "thus", "then", "when", "since", "despite", "in spite of",
+        "regardless of", "notwithstanding", "conversely", "on the contrary", "on the other hand",
+        *_each("just only simply merely with rather", "(?! than)", "(?<=, )"), "(?<=and )with",
+        "(?<!that )(?<!whether )(?<!if )(?<!think )(?<!believe )there (?:is|are|was|were)(?! (?:no|not|nothing))",
+    ],
+    # … save for a doubt right before it: "possibly due to".
+    "cause": [
+        "because(?: of)?", "given", "due to", "owing to", "secondary to", "as a result of", "attributable to",
+        *(f"{verb} by" for verb in ("explained", "caused", "produced", "masked", "obscured")),
+        "in (?:the )?(?:setting|context|presence) of",
+    ],
+    # Says that the words before it speak for the mention, unless it is denied itself: "does not suggest".
+    "reveal": [
+        *_verbs("confirm indicate suggest support reveal fulfill define establish prove favor favour represent "
+                "diagnose identify imply reflect signify fulfil"),
+        *_each("meet meets met fulfilled mean means"), *_verbs("point", " to(?:wards?)?"),
+        *_verbs("speak argue", " for"),
+        *_each("make makes", " (?:it|this|the)"),
+    ],
+    # Denies what is said of a mention, however far the verb.
+    "nothing": [
+        *_each("zero little scant minimal",
+        rf" (?:\w{{1,12}} )?(?:to suggest|to support|to indicate|(?:{_EVIDENCE}) (?:of|for|to))"),
+        "nothing", "none of", "neither of", "nowhere", rf"no (?:\w{{1,14}} ){{0,2}}(?:{_EVIDENCE})(?![a-z])",
+        rf"no (?:\w{{1,14}} ){{0,2}}(?:{_EVIDENCE}),[^,.;:\n]{{1,30}},",
+    ],
+    # Denies what is said of it in the next words.
+    "verbal": [
+        r"not (?:to )?be (?:mistaken|confused|misread|misinterpreted) (?:for|with|as)",
+        "would be (?:wrong|incorrect|a mistake|an error|misleading|inappropriate) to",
+        r"not,[^,.;:\n]{1,30},",
+        r"not (?:\w{1,12}ly |just )?(?:due|secondary|attributable|because|caused|explained) ?(?:to|of|by)?",
+        "not", "never", "nor", *_verbs("fail", " to"), "failing to", "insufficient", "insufficiently", "inadequate",
+        "inconsistent with", "incompatible with", "cannot", "can not", "hardly", "scarcely", "barely",
+        *_each("can't isn't aren't wasn't weren't doesn't don't didn't won't wouldn't couldn't haven't hasn't"),
+        *_each("denies denied against contradicts contradict contradicting disproves refutes"), "by no means",
+        "in no way",
+        "far from", "anything but", "atypical (?:of|for)", "contrary to", "at odds with",
+    ],
+    # Denies the mention.
+    "nominal": [
+        "no", "without", "w/o", "neither", r"neg\.? (?:for|of)", "negative (?:for|of)", "absence of",
+        *_each("free devoid void clear", " (?:of|from)"), "lack of",
+        *_each("lack lacks lacking lacked"), "rather than", "instead of", "as opposed to", "other than", "unlike",
+        *_each("preclude precludes precluding exclude excludes excluding eliminates eliminating dismiss dismissing"),
+        "rules out", "ruling out", "unlikely to be", "improbable", *_each("disagree disagrees", " with"),
+        "overcalled", "overcalls", "less likely",
+        *_each("low little minimal", " (?:likelihood|probability|suspicion|chance)"),
+        *_each("short shy", " of"), *_each("below under",
+        r"(?: the)? (?:[\w.]{1,12} ){0,3}(?:threshold|cut-?offs?|limits?|criteria)"),
+        r"too (?:short|narrow|low|small|slow|fast|regular|few|brief|little)",
+        *_each("misread mistaken mislabelled mislabeled misinterpreted misdiagnosed misclassified confused",
+        " (?:as|for|with)"),
+        *_each("took mistook take taking", r" (?:this|it|that|the \w{1,12}) (?:for|as|to be)"),
+        "thought (?:this|it|that) (?:was|to be|to show)",
+        *_each("erroneously incorrectly wrongly falsely mistakenly mimic mimics mimicking simulating masquerading "
+               "mistook"),
+        *(cue + _NO_END for cue in ("excluded", "ruled out", "absent", "unlikely")),
+    ],
+    "rule": ["rule out"],  # an instruction, or what the findings do
+    # Doubts the noun it stands before, and what is listed with it.
+    "adjective": _each(
+        "possible probable likely suspected borderline questionable presumed equivocal potential conceivable "
+        "presumptive doubtful poss prob susp query"
+    ),
+    # Doubts all of its clause.
+    "doubted": [
+        *_each("possibly probably perhaps maybe presumably potentially conceivably suspect suspects suspecting may "
+               "might could consider considering differential either uncertain unclear unsure wonder wonders "
+               "wondering whether doubt unconfirmed tentative tentatively r/o d/d"),
+        "considered(?! as)", f"would (?:\\w{{2,9}} ){{0,2}}(?:{_CONCLUDE})", "suspicious (?:for|of)",
+        *_each("suspicion concern", " (?:for|of|about)"),
+        "concerning for", "worrisome for", *_verbs("worry", " about"), "possibility (?:of|that)",
+        *_each("spectre specter", " of"), "history of", "chance (?:of|that|this)", "possibilities", *_verbs("raise",
+        " the question"),
+        "question of", "cannot be (?:distinguished|differentiated)", "difficult to (?:distinguish|differentiate)",
+        *_each("check checking look looking screen screening assess assessing evaluate evaluating search searching "
+               "test", " for"),
+        "think of", "in all (?:likelihood|probability)", "reminiscent of", "tempted to", "pending", "awaiting",
+    ],
+    # … and what follows its comma.
+    "supposed": [
+        *_each("if unless provided assuming suppose supposing"), *_each("were had should", " the", "(?<![a-z] )"),
+        "in case", "in the event of", "in order to (?:call|diagnose)",
+    ],
+    "listed": [*_each("differential differentials", "(?: diagnos[ei]s)?(?: (?:include|includes|including|of|is|are"
+    "|remains|lies|would))?"),
+               "ddx(?: (?:include|includes|including|of|is))?", "dd(?: (?:includes?|of))?"],
+}  # fmt: skip
+# What heads a list: "Excluded: AF, LBBB", "DDx: …".
+HEADINGS = (
+    r"(?P<denied>excluded|ruled out|absent|negatives?(?: findings?| for)?"
+    r"|not (?:seen|present|found|detected|met|identified)|no (?:evidence|signs?) (?:of|for)|unlikely|排除|阴性|未见|无)"
+    r"|(?P<doubted>differentials?(?: diagnos[ei]s)?|dd|ddx|d/d|(?:possible|suspected|probable)(?: \w{1,12}){0,2}"
+    r"|consider|to (?:be )?(?:considere?d?|excluded?|ruled? out|confirmed)|rule out|r/o|queries|query|possibilities"
+    r"|uncertain|鉴别诊断|可能(?:诊断)?|待排|疑似)"
+)
