@@ -5,7 +5,9 @@ from __future__ import annotations
 from ecg_r1.scoring.lexicon import each
 
 # Words after which numbers say nothing of this ECG: another recording, a supposition, a definition, what is normal.
-_RECORDED = "(?= (?:ecg|ekg|tracing|recording|study|exam|one|value|measurement|reading|pr|qrs|qt|rate|heart))"
+_RECORDED = (
+    "(?= (?:ecg|ekg|tracing|recording|study|exam|one|value|measurement|reading|pr|qrs|qtc?|rr|hr|rate|heart|vent|axis))"
+)
 _ASIDE_VERBS = " (?:not |normally )?(?:be(?! noted| mention| emph)|lie|measure|exceed)"
 _MONTHS = "january|february|march|april|june|july|august|september|october|november|december"
 _ENTITY = "(?:pr|p-r|qrs|qtc?|p wave|heart|ventricular|atrial|rate|axis|sinus)"
@@ -69,7 +71,8 @@ ASIDES: dict[str, tuple[str, ...]] = {
         "as a rule",
         "textbook",
         "intrinsic(?= (?:rate|escape))",
-        "one (?:would )?expects?",
+        "one expects",
+        "would (?:normally |typically |usually )?expect",
         *each("in", " (?:healthy|normal) (?:adults|people|persons|individuals|subjects|hearts)"),
     ),
     "general": (
@@ -94,7 +97,7 @@ ASIDES: dict[str, tuple[str, ...]] = {
         "(?<!within )(?<!within the )normal(?: adult)? (?:values?|ranges?|limits?|intervals?)",
         *each("reference typical expected usual", "(?: adult)? (?:values?|ranges?|limits?|intervals?)"),
         "normal(?= (?:pr|p-r|qrs|qtc?|heart rate|rate|axis)(?: interval| duration)?[ :]*(?:is |are )?"
-        "(?:[<>≤≥]|less|under|up to))",
+        "(?:[<>≤≥]|less|under|up to|below|above|between|within|shorter|greater))",
     ),
 }
 HAN_ASIDES = {

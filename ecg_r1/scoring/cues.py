@@ -7,7 +7,8 @@ import re
 _MORE = "more|greater|larger|longer|higher|wider|broader|bigger|faster|deeper|taller"
 _LESS = "less|lower|smaller|shorter|narrower|fewer|slower|shallower"
 _BOUND = re.compile(
-    rf"(?P<no>(?:\b(?:no|not|never|without|nor)|n't) (?:(?:any|much|significantly|be|been) )?)?"
+    rf"(?P<no>(?:\b(?:no|not|never|without|nor)|n't) (?:(?:rises?|goe?s?|gets?|climbs?|falls?|drops?) )?(?:(?:any|much"
+    rf"|significantly|be|been) )?)?"
     rf"(?:(?P<low>(?:{_MORE}) than|above|over|exceed(?:s|ing|ed)?|beyond|past|in excess of|upwards of|at least"
     r"|(?<!-)>=?|=>|≥|≧|⩾|≳|大于|高于|长于|超过|达到?或?超过|不小于|不低于|不少于|至少)"
     rf"|(?P<high>(?:{_LESS}) than|below|under|up to|at (?:the )?most|(?<=not )reach(?:es|ing)?|short of"
@@ -42,7 +43,7 @@ PLAIN = re.compile(
 )
 
 # Between the two ends of a range, between the members of a list of numbers, and of a list of names.
-JOIN = re.compile(r" ?(?:-|~|to|through|until|至|到|and|和|与) ?(?:plus |minus |negative |正|负)?")
+JOIN = re.compile(r" ?(?:-|~|(?:up )?to|through|until|至|到|and|和|与) ?(?:plus |minus |negative |正|负)?")
 PLUS_MINUS = re.compile(r" ?\(?(?:±|\+/-|\+-) ?")
 BETWEEN = re.compile(r"(?:between|介于|在) ?$")
 NUMBER_LIST = re.compile(r"[ ,]*(?:/|-|,|、|\(|\||and|&|和|及|与)?[ ]*")
@@ -80,9 +81,9 @@ LANDMARK_AFTER = re.compile(
     r" ?(?:complex |wave )?(?:onset|offset|peak|end\b|voltage criteria|morphology|起点|终点|开始)"
 )
 OPERAND = re.compile(r"(?:[×÷√^*]|sqrt ?\(?|\+) ?$|= ?\d*/ ?$")
-OPERATOR_NEXT = re.compile(
-    r":\d| ?(?:[×÷√^*]|/ ?(?:√|sqrt|\(|rr|\d++(?!\.?\d* ?(?:ms|s|small|large|big|little)))|\+ ?\d)"
-)
+OPERATOR_NEXT = re.compile(r":\d| ?(?:[×÷√^*]|/ ?(?:√|sqrt|\d|\(|rr)|\+ ?\d)")
+# "0.12 s / 3 small squares" divides nothing
+OPERATOR_AFTER_UNIT = re.compile(r" ?(?:[×÷√^*]|/ ?(?:√|sqrt|\(|rr)|\+ ?\d)")
 
 DENIED_NAME = re.compile(r"\b(?:no|without|absence of) (?:\w{1,12} ){0,2}$")  # "no ST changes > 1 mm"
 RECORDING = re.compile(r"[- ]*(?:strip|recording|tracing|ecg|ekg|window|segment|rhythm|epoch|period|12|lead)")

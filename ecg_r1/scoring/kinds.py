@@ -24,17 +24,24 @@ def elsewhere(sentence: Sentence, i: int, after: str) -> bool:
 
 
 def general(
-    sentence: Sentence, said: list[Said], i: int, name: str, named: int, ends: tuple[float, float], after: str
+    sentence: Sentence,
+    said: list[Said],
+    i: int,
+    name: str,
+    named: int,
+    ends: tuple[float, float],
+    after: str,
+    then: str,
 ) -> bool:
     """Whether a range or bound is of ECGs in general: a criterion, a limit of normal, a finding that is denied.
 
-    named: where its name stands, or else the number itself.
+    named: where its name stands, or else the number itself. after, then: the text after the number, and after its name.
     """
     text, start = sentence.text, sentence.tokens[i].start
     aside = sentence.aside(sentence.tokens[i])
     if aside == "general" or continues(text, said, name, start):
         return True
-    if references.GENERAL_AFTER.match(after) and not (
+    if (references.GENERAL_AFTER.match(after) or references.GENERAL_AFTER.match(then)) and not (
         (references.OF_THIS.search(text, max(0, named - 40), named) and "(" not in text[named:start])
         or references.HERE_AFTER.search(after)
     ):

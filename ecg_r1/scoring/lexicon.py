@@ -93,14 +93,14 @@ NAMES: dict[str, tuple[str, ...]] = {
                            "[- ]waves? (?:(?:at|with|of|having) an? )?(?:rate|frequency)"),
                     r"(?<![a-z0-9] )a[ -]?rate(?=[ :=~]{1,3}(?:about )?\d)"),
     "atria": (*each("flutter f fibrillatory sawtooth atrial", "[- ](?:waves?|activity|deflections?|impulses?)"),
-              "atria", "f ?波"),
+              "atria", r"atrial(?= ?:? ?(?:about |~)?\d)", "f ?波"),
     "rate": (*each("heart ventricular pulse sinus cardiac average mean", " (?:rate|frequency)"),
              *each("v vent", r"\.? (?:rate|frequency)"), "heartbeat",
-             "heart beat", "pulse", "hr", "vr", "fc", "rate(?!-[a-z])"),
+             "heart beat", "pulse", "hr(?! (?:reserve|recovery|variab))", "vr", "fc", "rate(?!-[a-z])"),
     "complex": ("(?<!premature )ventricular complex(?:es)?",
                 *(rf"(?<!qrs )(?<!qrs-)(?<!premature )(?<!premature ventricular )(?<!atrial ){complex}"
                   for complex in ("complex", "complexes")),
-                "beats(?= (?:are|is|look|appear) (?:wide|narrow|broad))"),
+                "ventricles depolari[sz]e", "beats(?= (?:are|is|look|appear) (?:wide|narrow|broad))"),
     "rhythm": each(
         "rhythm bradycardia tachycardia "
         "bradycardic tachycardic brady tachy tach wct nct sr sb fibrillation nsr afib af svt vt", ""),

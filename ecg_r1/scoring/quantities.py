@@ -87,7 +87,8 @@ class Reader:
         before, after = self.before(i), sentence.after(last)
         if cues.PLAIN.fullmatch(before):  # as most are: then there is no cue to look for
             before = ""
-        if (before and cues.OPERAND.search(before)) or cues.OPERATOR_NEXT.match(after):
+        operator = cues.OPERATOR_AFTER_UNIT if first.dimension else cues.OPERATOR_NEXT
+        if (before and cues.OPERAND.search(before)) or operator.match(after):
             return []
         where, name = sentence.counted(i) if unit.dimension == BOX else sentence.subject(i, last, unit.dimension)
         if name is None and unit.dimension and references.refers(before, after, value=False):
@@ -168,10 +169,11 @@ class Reader:
                 low, high, bound = -abs(high), -abs(low), {"low": "high", "high": "low", None: None}[bound]
         kind: Kind = "range" if high > low else "bound" if bound else "value"
         named = self.tokens[where].start if where is not None and where < i else start
+        then = sentence.after(where) if where is not None and where > last else ""
         if (
             references.refers(before, after, value=kind == "value")
             or kinds.elsewhere(sentence, i, after)
-            or (kind != "value" and kinds.general(sentence, self.said, i, name, named, ends, after))
+            or (kind != "value" and kinds.general(sentence, self.said, i, name, named, ends, after, then))
             or (bound and (beside := kinds.beside(self.text, self.said, start)) and beside["marked"])
             or kinds.contradicts(self.text, self.said, name, start, bound, low)
         ):

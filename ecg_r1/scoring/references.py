@@ -50,7 +50,8 @@ _LIMIT = (
 _AFTER = (
     r" (?:needed|required|necessary|expected|typical of|(?:that|which) (?:would|defines?|separates?|marks?|is (?:used"
     r"|needed|required|taken)))",
-    rf"(?:-|[ ,]*)(?:(?:is |being |as )?(?:the |an? )?(?:upper |lower |usual |diagnostic |voltage ){{0,2}}{_LIMIT})",
+    rf"(?:-|[ ,]*)(?:(?:is |being |as |would be |was )?(?:the |an? )?(?:upper |lower |usual |diagnostic "
+    rf"|voltage ){{0,2}}{_LIMIT})",
     r"的?(?:正常)?(?:上限|下限|标准|阈值|界限|临界值|正常范围|参考)",
 )
 _REFERENCE_AFTER = re.compile("|".join(_AFTER))
@@ -114,7 +115,8 @@ _TURNS = {
 TURN = _TURNS | {"supposed": _TURNS["elsewhere"], "normal": _TURNS["general"]}
 OTHER_AFTER = re.compile(
     r"[ ,(]*(?:(?:on|in|at|from|of|during) (?:the |her |his |their |an? )?(?:previous|prior|earlier|old|last|baseline"
-    r"|former|(?:19|20)\d\d)\b|(?:previously|yesterday|last (?:year|month|week)|既往|上次|之前|前次)(?! ?:? ?\d)|(?:19"
+    r"|former|(?:19|20)\d\d)\b|(?:previously|yesterday|last (?:year|month|week)|before (?:the )?(?:treatment|therapy"
+    r"|drug|dose|surgery|ablation|start|procedure)|既往|上次|之前|前次)(?! ?:? ?\d)|(?:19"
     r"|20)\d\d[,)]"
     r"|(?:one|two|three|six|a|\d{1,2}) (?:days?|weeks?|months?|years?) (?:ago|earlier|before)|then\b)"
 )
