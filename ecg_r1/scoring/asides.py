@@ -69,6 +69,7 @@ ASIDES: dict[str, tuple[str, ...]] = {
             rf" (?:of|for)(?= (?:(?:the|an?|normal|wide|long|short|prolonged) ){{0,2}}{_ENTITY})",
         ),
         "as a rule",
+        *each("typical usual expected", f"(?= {_ENTITY})"),
         "textbook",
         "intrinsic(?= (?:rate|escape))",
         "one expects",
@@ -82,6 +83,7 @@ ASIDES: dict[str, tuple[str, ...]] = {
         *each("above beyond below over", " which"),
         "as soon as",
         "anything",
+        "guidelines",
         *each("characterised characterized", " by"),
         rf"(?<![a-z] )in (?:{_DISEASE})",
         *(

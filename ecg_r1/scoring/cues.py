@@ -102,7 +102,9 @@ FINDING = re.compile(
     r"|abnormal|delay|chang|deviat|inver|enlarg|notch|fragment|alternans|dispers|elevat|depress|broaden|variab"
     r"|variation|延长|增宽|缩短|异常|改变|倒置|抬高|压低)"
 )
-LEADS_RIGHT = re.compile(r",? (?:the |a |its |\()?")  # "At 160 ms the PR interval …", "it lasts 160 ms (PR interval)"
+LEADS_RIGHT = re.compile(
+    r"(?: (?:wide|long|broad|tall)|in (?:width|duration))?,? (?:the |a |its |\()?"
+)  # "At 160 ms the PR interval …", "it lasts 160 ms (PR interval)"
 RHYTHM_AT = re.compile(r",? (?:at |@ ?)?(?:a rate of )?(?:about |approximately |around |~ ?)?")  # "sinus rhythm at 72"
 _LOOK = (  # how a wave or an interval looks, between its value and its name
     "wide|narrow|long|short|normal|prolonged|measured|horizontal|planar|flat|down-?sloping|up-?sloping|convex|concave"
@@ -150,7 +152,12 @@ FIRES_NOT = re.compile(
     r"[,;]|\b(?:each|every|before|with|and|qrs|sinus|rhythm)\b|preced|follow|conduct|ventric|tachy|brady|心室"
 )
 
-CORRECTED_AFTER = re.compile(r" (?:when|once|if|after) (?:rate[- ])?correct")  # "QT 384 ms (405 ms when corrected)"
+# What follows a value may make it one of another quantity: "QT 384 ms (405 ms when corrected)".
+RENAMED = {
+    "qt_ms": ((re.compile(r" (?:when|once|if|after) (?:rate[- ])?correct"), "qtc_ms"),),
+    "p_ms": ((re.compile(r" (?:before|ahead of) (?:the |each |every )?(?:onset of (?:the )?)?qrs"), "pr_ms"),),
+    "t_ms": ((re.compile(r" after (?:the )?(?:onset of (?:the )?qrs|qrs (?:complex )?onset)"), "qt_ms"),),
+}
 
 # Which way the ST level and the T wave go: a word between the name and the number, or after or before both.
 _DOWN = r"depress|\bstd\b|invert|inversion|negative|压低|下移|下降|倒置|负向"

@@ -103,7 +103,7 @@ NAMES: dict[str, tuple[str, ...]] = {
                 "ventricles depolari[sz]e", "beats(?= (?:are|is|look|appear) (?:wide|narrow|broad))"),
     "rhythm": each(
         "rhythm bradycardia tachycardia "
-        "bradycardic tachycardic brady tachy tach wct nct sr sb fibrillation nsr afib af svt vt", ""),
+        "bradycardic tachycardic brady tachy tach wct nct paced pacing sr sb fibrillation nsr afib af svt vt", ""),
     "st": ("st" + _LEVEL, "j[- ]?point(?: (?:elevation|depression))?", "st ?段?(?:抬高|压低|偏移)",
            "st ?段", "st", "ste", "std"),
     "p": ("p ?[- ]?waves?", "pwave", "pwaves", "duration of (?:the )?p", "p" + _LONG, "p ?波",

@@ -6,10 +6,11 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from ecg_r1.scoring import cues, kinds, references
+from ecg_r1.scoring.absences import absent_names
 from ecg_r1.scoring.kinds import REACH, Said
 from ecg_r1.scoring.lexicon import BOX, DIMENSIONS, ENTITIES, OTHER, SYMBOLS, TIME
 from ecg_r1.scoring.rows import row
-from ecg_r1.scoring.sentences import BACK, REMEMBERED, SHORT, Sentence, sentences
+from ecg_r1.scoring.sentences import REMEMBERED, SHORT, Sentence, sentences
 from ecg_r1.scoring.tokens import MOST, VOID
 from ecg_r1.scoring.values import value_of
 
@@ -95,8 +96,8 @@ class Reader:
             name = next((said for said, *_ in self.said[-1:] if DIMENSIONS[said] == unit.dimension), None)
         if name is None or (unit.dimension is None and not self.ends(last, after)):
             return []
-        if name == "qt_ms" and cues.CORRECTED_AFTER.match(after):
-            name = "qtc_ms"
+        if name in cues.RENAMED:
+            name = next((other for after_it, other in cues.RENAMED[name] if after_it.match(after)), name)
         values = [v for t in ends if (v := value_of(self.text, t, t if t.dimension else unit, name)) is not None]
         if len(values) < len(ends):
             return []
@@ -202,35 +203,17 @@ class Reader:
         return Quantity(name, None, below, above, unit, lead, kind, span)
 
     def absent(self, i: int) -> list[Quantity]:
-        """ "Not measurable" is said of the names right after it, or of the nearest before it that have no value."""
-        sentence, token, where = self.sentence, self.tokens[i], i + 1
-        if sentence.is_quantity(where) and cues.CLOSELY.fullmatch(sentence.gap(i, where)):
-            step = 1
-        else:
-            step = -1
-            for where in range(i - 1, max(-1, i - BACK), -1):
-                if sentence.is_quantity(where) and not self.tokens[where].taken and not sentence.landmark(where):
-                    break
-            else:
-                return []
-        if cues.FINDING.match(sentence.after(where)) and not (step < 0 and self.text[token.start - 1] == "("):
-            return []
-        names = [where]
-        if self.tokens[i].key != VOID:
-            while (
-                sentence.beside(names[-1], names[-1] + step, first=len(names) == 1)
-                and not self.tokens[names[-1] + step].taken
-            ):
-                names.append(names[-1] + step)
-        found = []
-        for j in sorted(names):
+        """The quantities that token i says are not there to be measured."""
+        found: list[Quantity] = []
+        token = self.tokens[i]
+        for j in absent_names(self.sentence, i):
             name = self.tokens[j]
             name.taken = True
             quantities = ENTITIES[name.key]
             quantity = quantities.get(TIME) or next(iter(quantities.values()))
-            span = (min(token.start, name.start), max(token.end, name.end)) if j == where else (name.start, name.end)
+            span = (name.start, name.end) if found else (min(token.start, name.start), max(token.end, name.end))
             found.append(self.make(quantity, "absent", 0.0, 0.0, None, None, span))
-        return found
+        return sorted(found, key=lambda q: q.span)
 
 
 @lru_cache(maxsize=REMEMBERED)

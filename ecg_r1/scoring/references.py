@@ -84,14 +84,15 @@ _ADVERBS = (
 GENERAL_AFTER = re.compile(
     r"(?: in (?:leads? )?(?:v[1-6](?:-v?[1-6])?|av[lrf]|i{1,3}))?[)\]]?"
     rf"(?:[ ,]*(?:is|are|being|as|为)? ?{_ADVERBS}(?:the )?(?:normal|considered|called|defined|termed|diagnostic"
-    rf"|regarded|abnormal|patholog"
+    rf"|regarded|abnormal|patholog|high[- ]risk|dangerous"
     r"|taken as|deemed|labell?ed|said to|classed|classified|one of|(?:an? |the )?(?:sign|criteri|marker|feature"
     r"|hallmark|definition)|needed|required|necessary|正常)"
     r"| (?:in|for) (?:men|women|males|females|adults)[)\]]"
     r"| ?= ?[a-z1-3]| (?:is|are) associated with| ?(?:→|->) ?(?:think|consider|suspect|diagnos)"
     r"|[)\]] (?:would|(?:is|are|was) (?:absent|not|excluded|ruled out))"
     rf"| {_ADVERBS}(?:suggests?|indicates?|means?|defines?|constitutes?|would|is consistent with|points? to(?:wards)?"
-    r"|favou?rs|counts? as|qualif|raises?|carr(?:y|ies)|denotes?|implies|signif(?:y|ies)|establishes|supports?)"
+    r"|favou?rs|rules? out|excludes?|counts? as|qualif|raises?|carr(?:y|ies)|denotes?|implies|signif(?:y|ies)"
+    r"|establishes|supports?)"
     r"|[,、]?(?:可|常|多)?见于|[,、]?(?:可能)?为窦性心动过[速缓]"
     r"|[即则时]?(?:提示|可诊断|即?可|应|需|要|考虑|称为|诊断为|视为|属于?|为(?:增宽|延长|异常|过[速缓]|缩短)))"
 )
