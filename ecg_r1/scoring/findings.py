@@ -112,7 +112,7 @@ _SUBJECTS = (
 # What may stand between the subject and what is said of it: verbs, denials, adverbs, leads, values, other things said.
 _COPULA = (
     r"is|are|was|were|be|been|being|has|have|had|appears?|seems?|looks?|remains?|not|n't|isn't|aren't|wasn't|weren't"
-    r"|neither|either|nor|or|and|no|\w+ly|very|quite|somewhat|rather|also|both|now|again|still|itself|of|in|origin|may"
+    r"|neither|either|nor|or|and|anything|but|far|from|no|\w+ly|very|quite|somewhat|rather|also|both|now|again|still|itself|of|in|origin|may"
     r"|might|could|to|within|cannot|can't|said|called|considered|the|normal|without|\d+|deg(?:rees?)?|deviation"
 )
 _BREATH = (
@@ -127,6 +127,9 @@ _BREATH = (
     r"|pathological|concave|convex|regular|irregular|narrow|wide|there|seen|present|interval|duration|value|but"
     r"|corrected"
 )
+STRANGE = 3  # other words that may stand there
+# … but these, of which something else is said.
+_OTHERS = "qrs|p|rr|waves?|segments?|intervals?|complex|rate|patient|history|too|than"
 _NAMES = "|".join(subject.name for subject in _SUBJECTS)
 
 
@@ -135,9 +138,13 @@ def _patterns(subject: _Subject) -> tuple[re.Pattern[str], re.Pattern[str], list
     said = "|".join(f"({words})" for words in subject.said)
     between = _COPULA if subject.narrow else _BREATH
     not_yet = rf"(?!(?:{'|'.join(subject.said)})(?![a-z0-9]))"
-    breath = rf"(?:[ ,:=°~+()/.-]{{0,3}}{not_yet}(?:{between})(?![a-z0-9]))*+[ ,:=°()-]{{0,3}}"
+    breath = rf"(?:[ ,:=°~+()/.-]{{0,3}}{not_yet}(?:{between})(?![a-z0-9]))*+"
+    if not subject.narrow:
+        strange = rf"{not_yet}(?!(?:{_NAMES}|{_OTHERS})(?![a-z0-9]))[a-z.]{{2,14}}+"
+        breath += rf"(?:[ ,:(]{{1,2}}{strange}{breath}){{0,{STRANGE}}}"
+    breath += "[ ,:=°()-]{0,3}"
     listed = rf"(?: ?(?:,|/|and|or|nor) ?(?:the )?(?:{_NAMES}|qrs)(?: intervals?)?(?![a-z0-9]))*"
-    end = "(?![a-z0-9])(?!-[a-z])"
+    end = rf"(?![a-z0-9])(?!-[a-z])(?! (?:{_NAMES}|{_OTHERS})(?![a-z0-9]))"
     return (
         re.compile(rf"(?<![a-z0-9])(?<![a-z]-)(?:{subject.name})(?![a-z0-9]){listed}{breath}(?:{said}){end}"),
         re.compile(rf" ?(?:,|/|(?:,? ?(?:or|nor|and|but))(?![a-z])){breath}(?:{said}){end}"),
@@ -186,7 +193,12 @@ _HAN_SAID = {
 }
 _HAN_SUBJECT = re.compile("|".join(f"(?P<s{i}>{subject})" for i, subject in enumerate(_HAN_SAID)))
 _HAN_FINDING = [
-    (re.compile(f"[^,。;!?\\n]{{0,20}}?(?:{'|'.join(f'({finding})' for finding in said)})"), ["", *said.values()])
+    (
+        re.compile(
+            f"[^,。;!?\\n]{{0,20}}?(?:,(?:已|有|明显|显著|轻度|稍)*)?(?:{'|'.join(f'({finding})' for finding in said)})"
+        ),
+        ["", *said.values()],
+    )
     for said in _HAN_SAID.values()
 ]
 _HAN_FURTHER = re.compile("(?:或者?|、|及|和|与|亦无|也无|且|,?(?:并|亦|也)?(?:无|未见))(?:明显的?)?")

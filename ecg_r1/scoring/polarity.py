@@ -24,7 +24,7 @@ _ASIDE = re.compile(r"\([^()]*\)")
 _QUERIED = re.compile(r"\?[a-z ]{0,20}$")
 # Where a clause ends at a comma, and not a list of leads or an infinitive: "no Q waves in II, III, to suggest".
 _COMMA = re.compile(
-    r"[,、](?! ?(?:(?:and |or )?(?:v\d|av[rlf]|i{1,3}(?![a-z])|\d)|to (?!the)|nor\b|or\b|such as|including|like\b"
+    r"[,、](?! ?(?:(?:and |or )?(?:v\d|av[rlf]|i{1,3}(?![a-z.])|\d)|to (?!the)|nor\b|or\b|such as|including|like\b"
     r"|e\.g))"
 )
 _TURN_AFTER = re.compile(

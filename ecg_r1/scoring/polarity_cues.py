@@ -41,9 +41,10 @@ BEFORE: dict[str, list[str]] = {
                             "don't", "didn't", "isn't", "wasn't", "hardly", "never", "insufficient to",
                             "insufficiently")
         ),
-        *_each("difficult hard impossible premature early unsafe", rf" to {_FULLY}(?:{_DENY}|say|tell|confirm)"),
-        *_each("cannot not can't", " be (?:certain|sure|confident)"),
-        "not (?:certain|sure|clear|definite|diagnostic|conclusive)",
+        *_each("difficult hard impossible premature early unsafe",
+        rf" to {_FULLY}(?:{_DENY}|say|tell|confirm|certain|sure|know)"),
+        *_each("cannot not can't", " be (?:certain|sure|confident|determined|established|known|said|decided)"),
+        "not (?:certain|sure|clear|definite|diagnostic|conclusive|specific|pathognomonic)",
         *(f"{verb} (?:\\w{{1,12}} ){{0,2}}(?:assessment|evaluation|interpretation|analysis|reliabl)"
           for verb in _verbs("preclude prevent limit hinder")),
         *_each("advise advised recommend recommended need needed required warranted necessary suggested requested "
@@ -56,7 +57,7 @@ BEFORE: dict[str, list[str]] = {
         *(f"{no} {_FULLY}(?:be )?(?:{_CONCEDE})" for no in ("cannot", "can not", "can't", "not", "impossible to")),
         *_each("perhaps probably possibly", " the (?:most|best|clearest|only)"), "no denying", "no hesitation",
         "no (?:other|alternative) (?:\\w{1,12} )?(?:than|to|but)",
-        "no (?:reasonable )?(?:doubt|question|mistaking)", "not only", "not just", "not merely",
+        "no (?:reasonable )?(?:doubt|question(?! of)|mistaking)", "not only", "not just", "not merely",
         "not without", "no longer only", "no change in",
         "beyond (?:any |all )?(?:reasonable )?(?:doubt|dispute|question)",
         "without (?:any |a )?(?:doubt|question)", "nothing (?:but|other than|less than)", "none other than",
@@ -86,13 +87,14 @@ BEFORE: dict[str, list[str]] = {
                 "diagnose identify imply reflect signify fulfil"),
         *_each("meet meets met fulfilled mean means"), *_verbs("point", " to(?:wards?)?"),
         *_verbs("speak argue", " for"),
-        *_each("make makes", " (?:it|this|the)"),
+        *_each("make makes", " (?:it|this|the)"), "(?<!that )this is", "(?<!that )the (?:rhythm|diagnosis|ecg) is",
     ],
     # Denies what is said of a mention, however far the verb.
     "nothing": [
         *_each("zero little scant minimal",
         rf" (?:\w{{1,12}} )?(?:to suggest|to support|to indicate|(?:{_EVIDENCE}) (?:of|for|to))"),
-        "nothing", "none of", "neither of", "nowhere", rf"no (?:\w{{1,14}} ){{0,2}}(?:{_EVIDENCE})(?![a-z])",
+        "nothing", "nobody", "no one", "none of", "neither of", "nowhere",
+        rf"no (?:\w{{1,14}} ){{0,2}}(?:{_EVIDENCE})(?![a-z])",
         rf"no (?:\w{{1,14}} ){{0,2}}(?:{_EVIDENCE}),[^,.;:\n]{{1,30}},",
     ],
     # Denies what is said of it in the next words.
@@ -104,7 +106,8 @@ BEFORE: dict[str, list[str]] = {
         "not", "never", "nor", *_verbs("fail", " to"), "failing to", "insufficient", "insufficiently", "inadequate",
         "inconsistent with", "incompatible with", "cannot", "can not", "hardly", "scarcely", "barely",
         *_each("can't isn't aren't wasn't weren't doesn't don't didn't won't wouldn't couldn't haven't hasn't"),
-        *_each("denies denied against contradicts contradict contradicting disproves refutes"), "by no means",
+        *_each("denies denied against contradicting"), *_verbs("contradict disprove refute negate reject"),
+        "by no means",
         "in no way",
         "far from", "anything but", "atypical (?:of|for)", "contrary to", "at odds with",
     ],
@@ -147,7 +150,8 @@ BEFORE: dict[str, list[str]] = {
         "question of", "cannot be (?:distinguished|differentiated)", "difficult to (?:distinguish|differentiate)",
         *_each("check checking look looking screen screening assess assessing evaluate evaluating search searching "
                "test", " for"),
-        "think of", "in all (?:likelihood|probability)", "reminiscent of", "tempted to", "pending", "awaiting",
+        "think of", *_each("lean leans leaning", " towards?"), "h/o", "in all (?:likelihood|probability)",
+        "reminiscent of", "tempted to", "pending", "awaiting",
     ],
     # … and what follows its comma.
     "supposed": [

@@ -39,23 +39,22 @@ STATUS: dict[tuple[Polarity, Polarity], str] = {
     ),
     ("negated", "asserted"): (
         "absent|nonexistent|non-existent|lacking|missing|wrong|incorrect|false|erroneous|inaccurate|mistaken|denied"
-        "|negative|nil|none|gone|resolved|unsupported|unjustified|unwarranted|unfounded|spurious"
+        "|negative|neg|nil|none|gone|resolved|unsupported|unjustified|unwarranted|unfounded|spurious"
         "|an? (?:error|mistake|misread|misreading|misinterpretation|overcall|artefact|artifact|misdiagnosis"
-        "|false positive)|disputed|overlooked|missed|ignored|doubted|contradicted|unmet|untenable|out of the question"
-        "|argued against|overcalled|questioned|misplaced|not (?:met|present|seen)"
+        "|false positive)|disputed|overlooked|missed|ignored|forgotten|neglected|doubted|contradicted|unmet|untenable"
+        "|out of the question|argued against|overcalled|questioned|misplaced|not (?:met|present|seen)"
     ),
     ("uncertain", "negated"): (
         r"possible|likely(?! (?:the|an?|due|caused|related|secondary|old|chronic|new|recent)\b)|probable|suspected"
-        "|considered|conceivable|plausible"
-        r"|(?:an?|one) (?:\w{1,12} )?(?:possibility|consideration|concern|explanation)|entertained|believable"
-        "|possibly|probably|perhaps|maybe|more likely"
+        r"|considered|conceivable|plausible|(?:an?|one|the) (?:\w{1,12} )?(?:possibility|consideration|concern)"
+        "|entertained|believable|possibly|probably|perhaps|maybe|more likely"
     ),
     ("uncertain", "uncertain"): (
         "neither confirmed nor (?:excluded|refuted|ruled out)|questionable|uncertain|less certain|borderline"
-        "|equivocal|in (?:doubt|question|the differential)|on the differential|debatable|doubtful|indeterminate"
-        "|inconclusive|unclear|unconfirmed|pending"
-        "|hard to (?:judge|tell|say|assess|exclude|diagnose|confirm|rule out)"
-        "|difficult to (?:judge|tell|say|assess|exclude|confirm|rule out|diagnose)|unproven"
+        "|equivocal|in (?:doubt|question|the differential)|on the differential|a close call|debatable|doubtful"
+        "|indeterminate|inconclusive|unclear|unconfirmed|pending"
+        "|hard to (?:call|judge|tell|say|assess|exclude|diagnose|confirm|rule out)"
+        "|difficult to (?:call|judge|tell|say|assess|exclude|confirm|rule out|diagnose)|unproven"
         "|to be (?:confirmed|considered|excluded|ruled out|verified|determined)|tbc|presumed|presumably|presumptive"
         "|arguable|open to (?:question|doubt)|an? (?:question|open question|differential|possible|potential)"
         "|under consideration|suspicious|tentative"
@@ -110,13 +109,18 @@ _BRACKET = re.compile(rf"{_LEAD} ?\([^()\n]{{0,60}}\)")
 # "LVH: no", "LVH (?)", "LVH requires …"
 _NO = (
     "(?:no|none|nil|negative|false|absent|neg)(?= ?(?:$|[^a-z ]|evidence|signs?|criteria|voltage|features?|indication))"
-    r"|n(?![a-z/])|0(?![.\d])|-ve|-\)|[x✗✘❌×](?![a-z])"
+    r"|n(?![a-z/])|0(?![.\d])|-?ve(?![a-z])|-\)|[x✗✘❌×](?![a-z])"
 )
 _GENERAL = (
     r"requires?|means|(?:is|are) defined|needs|(?:deserves|warrants|merits) (?:\w{1,12} )?(?:consideration|exclusion)"
-    "|comes? to mind|enters"
+    r"|comes? to mind|enters|as (?:an? |one )?(?:\w{1,12} )?(?:possibility|consideration|differential)"
 )
-_MARKED = re.compile(rf"{_LEAD}(?:(?P<denied>{_MARK}(?:{_NO})| ?[✗✘❌])|[ ,(-]*\?| (?:{_GENERAL})\b)")
+_TASK = r"(?:rule out|r/o|consider|query|suspect|(?:cannot|can't|could not) (?:exclude|rule out))(?= ?(?:$|[^\w ]))"
+_MARKED = re.compile(
+    rf"{_LEAD}(?:(?P<denied>{_MARK}(?:{_NO})| ?[✗✘❌])|[ ,(-]*\?| (?:{_GENERAL})\b|(?:{_MARK}|, ){_TASK}"
+    r"|,? (?:if|unless|provided|assuming)(?! anything)\b)"
+)
+_TASKS = ("excluded", "ruled out")  # what should be is not yet; a diagnosis that must be rejected is
 _ELSEWHERE = re.compile(r" (?:before|previously|(?:on|in) (?:the |a |any )?(?:previous|prior|old|last|earlier))\b")
 _BUT_THEN = re.compile(r",? (?:but|and|then|and then|yet) ")  # "was considered but rejected"
 _INSERTED = re.compile(  # "…, possibly old, cannot be excluded"
@@ -173,7 +177,7 @@ def _predicate(text: str, at: int, whole: bool) -> Said | None:
     if not verb and not m["mark"] and not negated and pair[0] == "asserted":
         return None
     result = pair[negated]
-    ought = pair != _PRESENT and _OUGHT.search(said)
+    ought = pair != _PRESENT and _OUGHT.search(said) and not (pair == _EXCLUDED and m["status"] not in _TASKS)
     might = pair != _EXCLUDED and _MIGHT.search(said) and not (pair[0] == "negated" and "would" in said)
     if not negated and set(pair) != {"asserted"} and (ought or might):
         result = "uncertain"
