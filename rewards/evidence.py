@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
-from ecg_r1.scoring.phrases import clauses, says
+from ecg_r1.scoring.phrases import content, says
+from ecg_r1.scoring.unclaimed import claimed
 
-CLAUSES_PER_PHRASE, CLAUSES_FREE = 4, 6  # what a step may say beside its evidence before it counts as stuffed
+# Content words that a step may have before it counts as stuffed: 60 to 70 words of prose for one phrase or two.
+WORDS_FREE, WORDS_PER_PHRASE = 36, 8
 _THINK = re.compile(r"<think>(.*?)</think>", re.IGNORECASE | re.DOTALL)
 _BOLD_STEP = re.compile(r"\*\*Step\s+(\d{1,3})")
 _KEY = re.compile(r"(?:step_?)?(\d{1,3})(?:_.*)?", re.IGNORECASE)
@@ -21,8 +23,9 @@ def evidence(completion: Completion, case: Case, *, mode: str = "tolerant") -> S
     mode "exact": the reward of PKU's ECG-R1 (arXiv 2602.04279): steps begin at a bold "**Step k" of the think block,
     the last of a number counts, and a phrase must occur in its step letter by letter but for case.
     mode "tolerant": any numbered step, the first of a number counts; a phrase may be said in other words or with a
-    number inside its tolerance, and counts only where the step does not also say the contrary. A step that says far
-    more than its evidence has its share cut in proportion: listing every phrase there is pays less than the right ones.
+    number inside its tolerance, and counts only where the step claims it of this ECG and says neither the contrary nor
+    a finding that excludes it (`scoring.contraries`). A step of far more words than its evidence needs has its share
+    cut in proportion: listing every phrase there is pays less than the right ones.
     """
     if mode not in ("exact", "tolerant"):
         raise RewardError(f'evidence: mode is "exact" or "tolerant", not {mode!r}')
@@ -36,9 +39,10 @@ def evidence(completion: Completion, case: Case, *, mode: str = "tolerant") -> S
             hits = [text is not None and phrase.lower() in text.lower() for phrase in phrases]
             factor = 1.0
         else:
-            step = Completion.parse(text or "")
+            step = claimed(text or "")
             hits = [says(step, phrase) for phrase in phrases]
-            factor = min(1.0, (CLAUSES_PER_PHRASE * len(phrases) + CLAUSES_FREE) / max(1, len(clauses(step.readable))))
+            needed = WORDS_FREE + WORDS_PER_PHRASE * len(phrases)
+            factor = min(1.0, needed / max(1, len(content(step.readable))))
         shares.append(factor * sum(hits) / len(phrases))
         rows += [
             {"step": number, "phrase": p, "verdict": "supported" if hit else "missing"}

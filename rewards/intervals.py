@@ -1,6 +1,7 @@
 """Every quoted interval, rate and axis against what neurokit2 measured on the signal."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import groupby
 
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
@@ -50,5 +51,9 @@ def intervals(completion: Completion, case: Case, *, quantities: Sequence[str] =
 
 def flooded(completion: Completion) -> bool:
     """Whether a text has more names of quantities and numbers than are read."""
-    text = completion.readable
-    return len(text) > 2 * MOST and len(tokens(text)[0]) >= MOST
+    return len(completion.text) > 2 * MOST and _flooded(completion.readable)
+
+
+@lru_cache(maxsize=16)  # asked for by two rewards
+def _flooded(text: str) -> bool:
+    return len(tokens(text)[0]) >= MOST

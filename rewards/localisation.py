@@ -5,21 +5,30 @@ from collections.abc import Sequence
 from typing import Any
 
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
+from ecg_r1.scoring.phrases import clauses, undenied
+from ecg_r1.scoring.unclaimed import claimed
 
 LEADS = ("i", "ii", "iii", "avr", "avl", "avf", "v1", "v2", "v3", "v4", "v5", "v6")
 TERRITORIES = {
-    "inferior leads": {"ii", "iii", "avf"},
-    "lateral leads": {"i", "avl", "v5", "v6"},
-    "anterior leads": {"v3", "v4"},
-    "septal leads": {"v1", "v2"},
-    "precordial leads": set(LEADS[6:]),
-    "limb leads": set(LEADS[:6]),
-    "all leads": set(LEADS),
+    "inferior": {"ii", "iii", "avf"},
+    "lateral": {"i", "avl", "v5", "v6"},
+    "anterior": {"v3", "v4"},
+    "septal": {"v1", "v2"},
+    "inferolateral": {"ii", "iii", "avf", "i", "avl", "v5", "v6"},
+    "anterolateral": {"v3", "v4", "i", "avl", "v5", "v6"},
+    "anteroseptal": {"v1", "v2", "v3", "v4"},
+    "precordial": set(LEADS[6:]),
+    "limb": set(LEADS[:6]),
+    "all": set(LEADS),
+    "remaining": set(LEADS),  # beside others: together they are all
+    "other": set(LEADS),
 }
 _LEAD = r"(?:avr|avl|avf|v[1-6]|iii|ii|i)"
 _SPAN = re.compile(r"(?<![a-z])v([1-6]) ?(?:-|to|through|至|到) ?v?([1-6])(?![0-9a-z])")
 _NAMED = re.compile(rf"(?<![a-z]){_LEAD}(?![a-z0-9])")
-_LISTED = re.compile(rf"(?:leads?|导联|in|on|,|and|/|&|、|和|及|^) ?({_LEAD})(?![a-z0-9])")
+_LISTED = re.compile(rf"(?:leads?|导联|in|on|except|excluding|than|,|and|/|&|、|和|及|^) ?({_LEAD})(?![a-z0-9])")
+_TERRITORY = re.compile(rf"\b({'|'.join(TERRITORIES)}) (?:\w+ )?leads\b")
+_EXCEPT = re.compile(r"except|excluding|apart from|other than")
 _WINDOW = re.compile(
     r"(?:from|between|at|window|time|during|\[|在)[ :(\[]{0,3}(\d{1,2}(?:\.\d{1,4})?) ?(?:s|sec|seconds"
     r"|秒)? ?(?:-|to|and|,|至|到) ?(\d{1,2}(?:\.\d{1,4})?)"
@@ -33,17 +42,19 @@ def localisation(completion: Completion, case: Case, *, where: str = "answer") -
 
     `case.evidence["leads"]` is the leads the finding is in, `case.evidence["windows"]` its [[start, end], …] in
     seconds, from the delineation. Claimed are the leads named (V1-V4 is four, "inferior leads" three) and windows
-    written with a unit ("from 1.20 to 1.32 s"), in the answer or, where="all", anywhere. Naming more costs in both.
-    None without truth.
+    written with a unit ("from 1.20 to 1.32 s"), in the answer or, where="all", anywhere, but for what is denied, asked,
+    supposed or of another ECG. Naming more costs in both. None without truth.
     """
     if where not in ("answer", "all"):
         raise RewardError(f'localisation: where is "answer" or "all", not {where!r}')
     true_leads, true_windows = case.evidence.get("leads"), case.evidence.get("windows")
     if not true_leads and not true_windows:
         return None
-    text = Completion.parse(completion.answer or "").readable if where == "answer" else completion.readable
+    said = claimed((completion.answer or "") if where == "answer" else completion.text).readable
     parts: dict[str, float] = {}
-    leads, windows = claimed_leads(text), claimed_windows(text)
+    text = undenied(said)
+    excepted = " ".join(clause.text for clause in clauses(said) if _EXCEPT.match(clause.text))
+    leads, windows = claimed_leads(text) - claimed_leads(excepted), claimed_windows(text)
     if true_leads:
         wanted = {str(lead).lower() for lead in true_leads}
         parts["leads"] = len(leads & wanted) / len(leads | wanted)
@@ -61,10 +72,7 @@ def claimed_leads(text: str) -> set[str]:
         low, high = sorted((int(m[1]), int(m[2])))
         found |= {f"v{n}" for n in range(low, high + 1)}
     found |= {m.group() for m in _NAMED.finditer(text) if m.group() != "i"} | {m[1] for m in _LISTED.finditer(text)}
-    for name, leads in TERRITORIES.items():
-        if name in text:
-            found |= leads
-    return found
+    return found.union(*(TERRITORIES[m[1]] for m in _TERRITORY.finditer(text)))
 
 
 def claimed_windows(text: str) -> list[tuple[float, float]]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from ecg_r1.rewards.diagnosis import diagnosis
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
 from ecg_r1.scoring.phrases import says
+from ecg_r1.scoring.unclaimed import claimed
 
 PARTS = ("accuracy", "validity")
 # What a reading reports, for the extractor: quantity and how its key step is written.
@@ -21,7 +22,7 @@ def steps(completion: Completion, case: Case, *, alpha: float = 0.1, parts: Sequ
     accuracy (StepRAR): 1 if the answer is exactly right, plus alpha times the share of key steps that the reasoning
     says. Key steps are `case.extra["key_steps"]`, each a phrase or a list of equivalent ones, or else
     `key_steps(case)`. R1-VL looks for the phrase as a substring; here numbers count within their tolerance, and
-    what is denied does not count.
+    what is denied, not claimed of this ECG, or said beside what excludes it does not count.
     validity (StepRVR): 1 if there are a think and then an answer block, and the steps, at least two, are numbered 1
     to n in order, each with content and before the answer; else 0.
     """
@@ -30,7 +31,7 @@ def steps(completion: Completion, case: Case, *, alpha: float = 0.1, parts: Sequ
     value, said = 0.0, []
     if "accuracy" in parts:
         wanted = case.extra.get("key_steps") or key_steps(case)
-        reasoning = Completion.parse(completion.think)
+        reasoning = claimed(completion.think)
         for key in wanted:
             if any(says(reasoning, phrase) for phrase in ([key] if isinstance(key, str) else key)):
                 said.append(key)

@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from ecg_r1.scoring.completion import Completion
+from ecg_r1.scoring.contraries import Stance, contrary, named, remainder, worded
 from ecg_r1.scoring.quantities import Quantity
+from ecg_r1.scoring.statements import Polarity
 from ecg_r1.scoring.verify import TOLERANCES, distance
 
 SHARE = 0.75  # of a phrase's content words that one clause must hold
 RELATIVE = 0.1  # tolerance of a quantity that has none of its own
+MOST_DIAGNOSES = 10  # asserted by one text; a longer list commits to none of them
 _WORD = re.compile(r"[a-z]+\d?|[\u4e00-\u9fff]")
+_SENTENCE = re.compile(r"[;!?\n。；！？]|\.(?!\d)|\b(?:but|however|whereas|while)\b")
 _CLAUSE = re.compile(
-    r"[;!?\n。；！？，]|,(?! ?(?:and )?(?:av[rlf]|v[1-6]|i{1,3})(?![a-z]))|\.(?!\d)|\b(?:but|however|whereas|while)\b"
+    r"，|,(?! ?(?:and )?(?:leads? )?(?:av[rlf]|v[1-6]|i{1,3})(?![a-z]))|[()]"
+    r"|(?=\b(?:without|(?:with|and|but) (?:no|not)|except|excluding|other than|apart from|rather than|instead of)\b)"
 )
 _NEGATION = re.compile(
-    r"\b(?:no|not|without|absent|absence|never|neither|nor|cannot|n't|lacks?|denies|ruled out|exclud\w{1,4})\b"
+    r"\b(?:no|not|without|absent|absence|never|neither|nor|cannot|n't|lack(?:s|ing)?|denies|rul(?:e|es|ed|ing) out"
+    r"|exclud\w{1,4}|except|other than|apart from|rather than|instead of|devoid|free of|rejected)\b"
     r"|n't|无|未|没有|排除|不"
+)
+# What denies a whole list after it, or before it; "no A, B or C" does so too.
+_LIST_DENIED = re.compile(
+    r"(?:excluded|ruled out|absent|negatives?|rejected|denied|not (?:seen|present|found)) ?:"
+    r"|\b(?:lacks?|lacking|devoid of|free of)\b"
+)
+_OR = re.compile(r"\b(?:n?or)\b|或")
+_DOUBT = re.compile(
+    r"\b(?:possibl[ey]|perhaps|maybe|might|may|could be|questionable|equivocal|unclear|uncertain|either)\b|可能|疑似"
 )
 _STOP = frozenset((
     "a", "about", "absence", "absent", "an", "and", "any", "approximately", "are", "around", "as", "at", "be",
@@ -29,57 +46,110 @@ _STOP = frozenset((
 
 
 def _stem(word: str) -> str:
-    for ending in ("ations", "ation", "ing", "ed", "es", "s", "al", "ly"):
+    for ending in ("ations", "ation", "ing", "ed", "es", "s", "al", "ly", "e"):
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             return word[: -len(ending)]
     return word
 
 
+def content(text: str) -> list[str]:
+    """The content words of a readable text, by their stems."""
+    return [_stem(word) for word in _WORD.findall(text) if word not in _STOP]
+
+
 @dataclass(frozen=True)
 class Clause:
-    """One clause: its content words by their stems, and whether it is negated."""
+    """One clause: its text and place in the readable text, its content words by their stems, and its polarity."""
 
+    text: str
+    start: int
     words: frozenset[str]
-    negated: bool
+    polarity: Polarity
 
 
-def clauses(text: str) -> list[Clause]:
-    """The clauses of a readable text."""
-    found = []
-    for part in _CLAUSE.split(text):
-        words = frozenset(_stem(w) for w in _WORD.findall(part) if w not in _STOP)
-        if words:
-            found.append(Clause(words, bool(_NEGATION.search(part))))
-    return found
+@lru_cache(maxsize=1024)
+def clauses(text: str) -> tuple[Clause, ...]:
+    """The clauses of a readable text, in order."""
+    found, at = list[Clause](), 0
+    for end in [*(m for m in _SENTENCE.finditer(text)), None]:
+        found += _clauses_of(text[at : end.start() if end else len(text)], at)
+        at = end.end() if end else at
+    return tuple(found)
+
+
+def _clauses_of(sentence: str, offset: int) -> Iterator[Clause]:
+    cuts = [(0, 0), *(m.span() for m in _CLAUSE.finditer(sentence)), (len(sentence), len(sentence))]
+    parts = [(end, sentence[end:start]) for (_, end), (start, _) in pairwise(cuts) if sentence[end:start].strip()]
+    until = _denied_until([part for _, part in parts])
+    reach = -1
+    for i, (start, part) in enumerate(parts):
+        reach = max(reach, until[i])
+        sense: Polarity = "negated" if i <= reach else "uncertain" if _DOUBT.search(part) else "asserted"
+        yield Clause(part, offset + start, frozenset(content(part)), sense)
+
+
+def _denied_until(parts: list[str]) -> list[int]:
+    """For each part of a sentence the last part that it denies, itself at least; -1 where it denies none."""
+    until, last_or = [-1] * len(parts), -1
+    for i in reversed(range(len(parts))):
+        last_or = i if _OR.search(parts[i]) else last_or
+        if _NEGATION.search(parts[i]):
+            until[i] = len(parts) if _LIST_DENIED.search(parts[i]) else max(i, last_or)
+            last_or = -1  # "no A or B, C, no D or E": the second "or" belongs to the second "no"
+    return until
+
+
+def undenied(text: str) -> str:
+    """A readable text without its denied clauses."""
+    kept, at = "", 0
+    for clause in clauses(text):
+        if clause.polarity == "negated":
+            kept, at = kept + text[at : clause.start], clause.start + len(clause.text)
+    return kept + text[at:]
 
 
 @lru_cache(maxsize=4096)  # the phrases of a case are asked for once for each of its completions
-def _phrase(phrase: str) -> tuple[Completion, Clause]:
+def _phrase(phrase: str) -> tuple[Completion, Clause, set[Stance]]:
     parsed = Completion.parse(phrase)
-    words = frozenset(_stem(w) for w in _WORD.findall(parsed.readable) if w not in _STOP)
-    return parsed, Clause(words, bool(_NEGATION.search(parsed.readable)))
+    text = parsed.readable
+    sense: Polarity = "negated" if _NEGATION.search(text) else "uncertain" if _DOUBT.search(text) else "asserted"
+    return parsed, Clause(text, 0, frozenset(content(text)), sense), named(parsed) | _worded(parsed, "asserted")
+
+
+def _worded(text: Completion, polarity: Polarity) -> set[Stance]:
+    said = (worded(clause.text) for clause in clauses(text.readable) if clause.polarity == polarity)
+    return set[Stance]().union(*said)
 
 
 def says(text: Completion, phrase: str) -> bool:
-    """Whether the text says what the phrase says.
+    """Whether the text says what the phrase says, and nothing that excludes it.
 
-    A quantity of the phrase must be quoted within its tolerance, and nowhere outside it. A diagnosis must be mentioned
-    with the same polarity, and nowhere with another. Any other phrase needs three quarters of its content words in one
-    clause that is negated as it is, and in no clause that is not. Linear in the text for each phrase.
+    A finding of `contraries` counts where no other of its group is said. A quantity of the phrase must be quoted within
+    its tolerance, and nowhere outside it. A diagnosis must be mentioned with the same polarity, nowhere with another,
+    and not among more than MOST_DIAGNOSES. Any other phrase needs three quarters of its content words in one clause of
+    its polarity, in none of another, and no clause that denies words of it. Linear in the text for each phrase.
     """
-    parsed, wanted = _phrase(phrase)
+    parsed, wanted, stances = _phrase(phrase)
+    if stances and contrary(stances, named(text) | _worded(text, "asserted")):
+        return False
+    found = clauses(text.readable)
+    near = {c.polarity for c in found if len(c.words & wanted.words) >= SHARE * len(wanted.words)}
     claims = [q for q in parsed.quantities if q.kind != "reference"]
     if claims:
-        return all(_quoted(text, claim) for claim in claims)
+        present = "asserted" in near and any(claim.kind == "absent" for claim in claims)
+        return not present and all(_quoted(text, claim) for claim in claims)
     if parsed.statements:
-        return all(
+        asserted = {m.name for m in text.statements if m.polarity == "asserted"}
+        return len(asserted) <= MOST_DIAGNOSES and all(
             {m.polarity for m in text.statements if m.name == wanted_mention.name} == {wanted_mention.polarity}
             for wanted_mention in parsed.statements
         )
-    if not wanted.words:
+    if stances and not content(remainder(wanted.text)):  # "narrow QRS complex", said as "the QRS is narrow"
+        return stances <= _worded(text, "asserted") - _worded(text, "negated") or near == {wanted.polarity}
+    denied = (c.words for c in found if c.polarity == "negated" and len(c.words) > 1)
+    if not wanted.words or (wanted.polarity == "asserted" and any(words <= wanted.words for words in denied)):
         return False
-    near = [c.negated for c in clauses(text.readable) if len(c.words & wanted.words) >= SHARE * len(wanted.words)]
-    return bool(near) and all(negated == wanted.negated for negated in near)
+    return near == {wanted.polarity}
 
 
 def _quoted(text: Completion, claim: Quantity) -> bool:

@@ -298,6 +298,17 @@ def test_steps() -> None:
         ("all leads from 1.0 to 2.0 s", (3 / 12 + 0.1) / 2),
         ("V1-V4 from 3 to 4 s", 0),
         ("", 0),
+        ("not in leads II, III, aVF", 0),
+        ("no ST elevation in II, III, aVF from 1.20 to 1.30 s", 0),
+        ("leads other than II, III, aVF", 0),
+        ("is it in II, III, aVF from 1.20 to 1.30 s?", 0),
+        ("II, III, aVF but not from 1.20 to 1.30 s", 0.5),
+        ("(not in V1-V6) II, III, aVF from 1.20 to 1.30 s", 1),
+        ("II, III, aVF from 1.20 to 1.30 s, not V1-V6 from 5 to 6 s", 1),
+        ("II, III, aVF from 1.20 to 1.30 s (on the previous ECG V1-V6 from 5 to 6 s)", 1),
+        ("limb leads except I, aVR and aVL, from 1.20 to 1.30 s", 1),
+        ("inferior and all other leads", 3 / 12 / 2),
+        ("~~II, III, aVF~~ V1", 0),
     ],
 )
 def test_localisation(answer: str, expected: float) -> None:

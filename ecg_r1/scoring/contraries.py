@@ -1,0 +1,155 @@
+"""Findings of which an ECG shows one at most: to say two of a group is to say neither."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from ecg_r1.ecg.diagnosis import vocabulary
+from ecg_r1.scoring.completion import Completion
+
+# What may stand between "axis" and "left"; no "with", after which another finding begins.
+_IS = (
+    r"(?:(?:is|are|was|were|to|the|in|appears?|remains?|looks?|seems?|within|deviat\w*|shift\w*|points?|duration|interval"
+    r"|width|complex(?:es)?|segments?|waves?|clearly|slightly|markedly|mildly|very|quite)[ :]*){0,5}"
+)
+
+
+def _said_of(subject: str, *words: str) -> str:
+    """Patterns of "narrow QRS complex" and "QRS complexes are narrow"."""
+    of = "|".join(words)
+    before = rf"(?:{of})[ -](?:\w+ )?(?:{subject})(?: (?:duration|interval|complex(?:es)?|segments?|waves?|deviation))?"
+    return rf"(?<![a-z])(?:{before}|(?:{subject})[ :=]+{_IS}(?:{of}))(?![a-z])"
+
+
+_AXIS, _QRS, _PR, _QT = "axis", "qrs", "pr|pq", "qtc?"
+_RHYTHM = "rhythm|rr|r-r|rr intervals|ventricular response|ventricular rhythm"
+_LONG = ("prolonged", "long", "lengthened", "prolongation of")
+# Group -> alternative -> pattern of a clause in lower case.
+_WORDED = {
+    "axis": {
+        "left": _said_of(_AXIS, "left", "leftward", "leftwards"),
+        "right": _said_of(_AXIS, "right", "rightward", "rightwards"),
+        "normal": _said_of(_AXIS, "normal"),
+        "extreme": _said_of(_AXIS, "extreme", "northwest", "indeterminate"),
+    },
+    "QRS width": {
+        "narrow": _said_of(_QRS, "narrow", "normal"),
+        "wide": _said_of(_QRS, "wide", "broad", "widened", "broadened", "prolonged"),
+    },
+    "regularity": {
+        "regular": _said_of(_RHYTHM, "regular"),
+        "irregular": _said_of(_RHYTHM, "irregular", "irregularly irregular", "totally irregular"),
+    },
+    "rate": {
+        "slow": r"(?<![a-z])bradycardi[ac]" + "|" + _said_of("rate", "slow", "low"),
+        "fast": r"(?<![a-z])tachycardi[ac]" + "|" + _said_of("rate", "fast", "rapid", "high"),
+        "normal": _said_of("rate", "normal"),
+    },
+    "PR": {
+        "normal": _said_of(_PR, "normal"),
+        "prolonged": _said_of(_PR, *_LONG),
+        "short": _said_of(_PR, "short", "shortened"),
+    },
+    "QT": {
+        "normal": _said_of(_QT, "normal"),
+        "prolonged": _said_of(_QT, *_LONG),
+        "short": _said_of(_QT, "short", "shortened"),
+    },
+    "R progression": {
+        "normal": _said_of("r[ -]?wave progression|r progression", "normal", "good", "preserved"),
+        "poor": _said_of("r[ -]?wave progression|r progression", "poor", "reduced", "delayed", "absent", "loss of"),
+    },
+    "quality": {
+        "good": _said_of("quality", "good", "excellent", "adequate", "acceptable", "high"),
+        "poor": _said_of("quality", "poor", "bad", "low", "inadequate", "limited"),
+    },
+    "voltage": {
+        "low": _said_of("voltages?", "low"),
+        "normal": _said_of("voltages?", "normal"),
+        "high": _said_of("voltages?", "high", "increased"),
+    },
+}  # fmt: skip
+# The same of what may differ from lead to lead: only where the clause names none.
+_BY_LEAD = {
+    "T waves": {
+        "upright": _said_of("t|t[ -]waves?", "upright", "normal", "positive"),
+        "inverted": _said_of("t|t[ -]waves?", "inverted", "inversion of") + "|(?<![a-z])t[ -](?:wave )?inversions?",
+    },
+    "ST": {
+        "level": _said_of("st|st[ -]segments?", "isoelectric", "normal"),
+        "elevated": _said_of("st|st[ -]segments?", "elevated") + "|(?<![a-z])st[ -](?:segment )?elevations?",
+    },
+}
+_LEAD = re.compile(r"(?<![a-z0-9])(?:av[rlf]|v[1-6]|i{1,3})(?![a-z0-9])|\bleads?\b|elsewhere|otherwise|remaining|other")
+_NOT_BY_LEAD = [(group, said, re.compile(p)) for group, found in _WORDED.items() for said, p in found.items()]
+_ONLY_BY_LEAD = [(group, said, re.compile(p)) for group, found in _BY_LEAD.items() for said, p in found.items()]
+# Group -> alternative -> statements of the vocabulary.
+_NAMED: dict[str, dict[str, tuple[str, ...]]] = {
+    "rhythm": {
+        "sinus": ("sinus rhythm", "sinus bradycardia", "sinus tachycardia", "sinus arrhythmia"),
+        "fibrillation": (
+            "atrial fibrillation", "rapid atrial fibrillation", "chronic atrial fibrillation",
+            "paroxysmal atrial fibrillation",
+        ),
+        "flutter": ("atrial flutter",),
+        "junctional": ("junctional rhythm", "accelerated junctional rhythm", "junctional tachycardia"),
+        "ventricular": ("ventricular tachycardia", "idioventricular rhythm"),
+    },
+    "bundle branch": {
+        "left": ("left bundle branch block", "incomplete left bundle branch block"),
+        "right": ("right bundle branch block", "incomplete right bundle branch block"),
+    },
+    "completeness, left": {
+        "complete": ("left bundle branch block",), "incomplete": ("incomplete left bundle branch block",),
+    },
+    "completeness, right": {
+        "complete": ("right bundle branch block",), "incomplete": ("incomplete right bundle branch block",),
+    },
+    "AV block": {
+        "first": ("first-degree AV block",), "second": ("second-degree AV block",), "third": ("third-degree AV block",),
+    },
+}  # fmt: skip
+ABNORMAL = ("MI", "STTC", "CD", "HYP")  # superclasses of PTB-XL of which a normal ECG has none
+
+Stance = tuple[str, str]  # group and alternative
+
+
+@cache
+def _stances_of() -> dict[str, list[Stance]]:
+    """Statement -> the alternatives that it is."""
+    found: dict[str, list[Stance]] = {"normal ECG": [("verdict", "normal")]}
+    no_sinus = {name for said, names in _NAMED["rhythm"].items() if said != "sinus" for name in names}
+    for statement in vocabulary().statements:
+        if statement.superclass in ABNORMAL or statement.name in no_sinus:
+            found[statement.name] = [("verdict", "abnormal")]
+    for group, alternatives in _NAMED.items():
+        for said, names in alternatives.items():
+            for name in names:
+                found.setdefault(vocabulary().get(name).name, []).append((group, said))
+    return found
+
+
+def worded(clause: str) -> set[Stance]:
+    """The alternatives that a clause in lower case says, denied or not."""
+    patterns = _NOT_BY_LEAD if _LEAD.search(clause) else [*_NOT_BY_LEAD, *_ONLY_BY_LEAD]
+    return {(group, said) for group, said, pattern in patterns if pattern.search(clause)}
+
+
+def remainder(clause: str) -> str:
+    """What a clause says besides alternatives."""
+    for _, _, pattern in (*_NOT_BY_LEAD, *_ONLY_BY_LEAD):
+        clause = pattern.sub(" ", clause)
+    return clause
+
+
+def named(text: Completion) -> set[Stance]:
+    """The alternatives that the asserted statements of a text are."""
+    known = _stances_of()
+    return {stance for m in text.statements if m.polarity == "asserted" for stance in known.get(m.name, ())}
+
+
+def contrary(wanted: set[Stance], said: set[Stance]) -> bool:
+    """Whether a text says another alternative than the wanted one of any group."""
+    groups = {group for group, _ in wanted}
+    return any(group in groups for group, _ in said - wanted)

@@ -1,0 +1,58 @@
+"""What a text does not claim of this ECG: questions, suppositions, criteria, other ECGs, what is struck out."""
+
+from __future__ import annotations
+
+import re
+
+from ecg_r1.scoring.characters import readable
+from ecg_r1.scoring.completion import Completion
+
+_STRUCK = re.compile(r"~~.{0,999}?~~|<(del|s|strike)>.{0,999}?</\1>|<!--.{0,999}?-->", re.IGNORECASE)
+_SENTENCE = re.compile(r"[^;!?\n.。；！]+(?:\.(?=\d)[^;!?\n.。；！]*)*[?]?")
+_RECORD = "(?:ecg|ekg|electrocardiogram|tracing|recording|study|patient|patients|person|people)"
+_OTHER = f"(?:previous|prior|earlier|old|last|former|other|another) {_RECORD}"
+# Words after which a sentence goes on with no claim, up to a word that turns back to this ECG.
+_ASIDES = (
+    r"(?:look|search|check|assess|evaluat|examin|inspect)(?:e|es|s|ed|ing)? (?:for|whether|if)",
+    r"whether|unless|suppos(?:e|ing)|assum(?:e|ing)|provided that|had there been|(?<!as )if",
+    r"(?:would|should|might|may|could) (?:also |then )?(?:be|expect|see|find|show|have|suggest|indicate|mean)"
+    r"(?! (?:noted|mentioned|emphasi))",
+    r"(?:one|we|i) (?:usually |typically )?expects? ?(?:to (?:see|find))?|expected (?:findings?|features?|signs?)",
+    r"(?:the |a |my )?text ?books?|according to|by definition|typical(?:ly)? (?:findings?|features?|signs?|of|shows?)",
+    r"(?:it is|it's|it would be) (?:not true|untrue|false|wrong|incorrect)",
+    rf"(?<!as )(?:on|in|at|from) (?:the |an? |his |her |their )?{_OTHER}",
+    rf"(?:the |an? )?{_OTHER} (?:showed|had|was)|previously",
+)
+_HEADS = (
+    r"(?:criteri(?:a|on)|definitions?)(?: (?:are|is|include|(?:of|for) [^:]{1,40}))?",
+    r"(?:excluded|ruled out|rejected|discarded|dismissed)(?: (?:are|were|is|diagnos[ie]s|findings?))?",
+)
+_ASIDE = re.compile(rf"\b(?:(?:{'|'.join(_ASIDES)})\b ?:?|(?:{'|'.join(_HEADS)}) ?:)")
+_TURN = re.compile(r"[:)]|\b(?:but|however|here|now|today|currently|whereas|this (?:ecg|ekg|tracing|patient|case))\b")
+_POSTPONED = re.compile(_OTHER)  # "II, III, aVF on another ECG": what stands before it is of that too
+# What takes a whole sentence back: "…, all absent", "… or none of these", "… (yes/no)".
+_WITHDRAWN = re.compile(
+    r"\byes ?(?:/|or) ?no\b|\bor (?:else |maybe |perhaps )?(?:none|nothing|neither|not)\b(?! in)"
+    r"|[,:-] ?(?:all|both|none)(?: of (?:these|them|which))?(?: (?:is|are|was|were))? ?"
+    r"(?:not (?:seen|present|found|true)|absent|wrong|false|excluded|seen|present) ?$"
+)
+
+
+def claimed(text: str) -> Completion:
+    """The text without what it does not claim of this ECG; its places are not those of the text."""
+    plain = readable(_STRUCK.sub(" ", text))[0]
+    return Completion.parse(_SENTENCE.sub(lambda m: _claimed(m.group()), plain))
+
+
+def _claimed(sentence: str) -> str:
+    if sentence.endswith("?") or _WITHDRAWN.search(sentence):
+        return " "
+    kept, at = "", 0
+    while aside := _ASIDE.search(sentence, at):
+        kept += sentence[at : aside.start()]
+        bracket = kept.rfind("(") > kept.rfind(")")
+        if _POSTPONED.search(aside.group()):
+            kept = kept[: max(kept.rfind(","), kept.rfind("(")) + 1]
+        turns = (m.start() for m in _TURN.finditer(sentence, aside.end()) if bracket or m.group() != ")")
+        at = next(turns, len(sentence))
+    return kept + sentence[at:]
