@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+NEAR = 48  # characters before a number that may make it a bound
 _MORE = "more|greater|larger|longer|higher|wider|broader|bigger|faster|deeper|taller"
 _LESS = "less|lower|smaller|shorter|narrower|fewer|slower|shallower"
 _BOUND = re.compile(
-    rf"(?P<no>(?:\b(?:no|not|never|without|nor)|n't) (?:(?:rises?|goe?s?|gets?|climbs?|falls?|drops?) )?(?:(?:any|much"
+    rf"(?:(?<![a-z])|(?=n't))(?P<no>(?:\b(?:no|not|never|without|nor)|n't) (?:(?:rises?|goe?s?|gets?|climbs?|falls?"
+    rf"|drops?) )?(?:(?:any|much"
     rf"|significantly|be|been) )?)?"
     rf"(?:(?P<low>(?:{_MORE}) than|above|over|exceed(?:s|ing|ed)?|beyond|past|in excess of|upwards of|at least"
     r"|(?<!-)>=?|=>|≥|≧|⩾|≳|大于|高于|长于|超过|达到?或?超过|不小于|不低于|不少于|至少)"
@@ -28,7 +30,7 @@ def bound(before: str, after: str) -> str | None:
 
     before, after: the text up to the number, and from it on.
     """
-    m = _BOUND.search(before) if before else None
+    m = _BOUND.search(before, max(0, len(before) - NEAR)) if before else None
     if m is not None:
         negated = m["no"] is not None and not (m["high"] or "").startswith("reach")
         return "low" if (m["low"] is not None) != negated else "high"

@@ -48,10 +48,11 @@ class Reader:
         found: list[Quantity] = []
         counted: list[Quantity] = []
         for i, token in enumerate(self.tokens):
-            if token.kind == "absent" and not token.taken:
+            if token.taken:
+                continue
+            if token.kind == "absent":
                 found += (token.key == VOID and self.listed(i)) or self.absent(i)
-            elif token.kind == "number" and not token.taken:
-                quantities = self.listed(i) or self.claim(i)
+            elif token.kind == "number" and (quantities := self.listed(i) or self.claim(i)):
                 (counted if self.tokens[self.end_of(i)].dimension == BOX else found).extend(quantities)
         if counted:
             known = {q.name for q in found}
@@ -136,8 +137,7 @@ class Reader:
 
     def listed(self, i: int) -> list[Quantity]:
         """The quantities of a row of values that begins at token i, under or after a row of names."""
-        columns = row(self.sentence, i)
-        if not columns:
+        if i < 2 or self.tokens[i - 2].kind != "name" or not (columns := row(self.sentence, i)):
             return []
         unit = next((self.tokens[k] for _, k in reversed(columns) if self.tokens[k].dimension), self.tokens[i])
         found = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+NEAR = 64  # characters before a number that may make it a reference
 _GENERAL = r"reference|ref\.?|normal(?:ly)?|standard|usual(?:ly)?|expected|typical(?:ly)?|accepted|参考|正常|标准"
 _QUALIFIED = "usual|normal|reference|expected|conventional|customary|accepted|standard|classical?|recommended|textbook"
 _LIMIT_WORDS = (
@@ -38,7 +39,7 @@ _BEFORE = (
     r"(?:far|away|a long way) from (?:the )?",
     r"(?:由|从)原?来?的?",
 )
-_REFERENCE = re.compile(rf"(?:{'|'.join(_BEFORE)})[ ]*$")
+_REFERENCE = re.compile(rf"(?<![a-z])(?:{'|'.join(_BEFORE)})[ ]*$")
 _WITHIN = re.compile(r"(?:within (?:the )?normal (?:limits|range)[ :(,]*(?:at |with |of )?|normal ?: ?)$")  # the value
 
 # What stands right after it.
@@ -60,7 +61,7 @@ _AROUND = re.compile(r"(?:around|about|near|at|approximately) (?:the )?$")  # "a
 
 def refers(before: str, after: str, *, value: bool) -> bool:
     """Whether the words next to a number make it a reference. value: of a single number, which may follow "normal"."""
-    if before and _REFERENCE.search(before) and not (value and _WITHIN.search(before)):
+    if before and _REFERENCE.search(before, max(0, len(before) - NEAR)) and not (value and _WITHIN.search(before)):
         return True
     return _REFERENCE_AFTER.match(after) is not None and not _AROUND.search(before)
 

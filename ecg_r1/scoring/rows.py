@@ -12,8 +12,6 @@ def row(sentence: Sentence, i: int) -> list[tuple[int, int]]:
     A value is a number, or what stands for none: "P-R-T axes * 33 71".
     """
     first = i
-    if not (sentence.is_quantity(i - 1) and sentence.is_quantity(i - 2)):  # as most often
-        return []
     while sentence.is_quantity(first - 1) and (first == i or cues.NAME_LIST.fullmatch(sentence.gap(first - 1, first))):
         first -= 1
     count = i - first
