@@ -24,6 +24,7 @@ class Implied(NamedTuple):
     quantity: str
     criterion: Criterion | None
     meets: bool
+    wording: str
 
 
 @reward
@@ -49,12 +50,15 @@ def consistency(completion: Completion, case: Case) -> Score | None:
         if m.where == "answer" and m.polarity != "uncertain"
     )
     rows = list(_denials(completion, answered))
+    quoted: dict[str, list[Quantity]] = {}
+    for q in completion.quantities:
+        quoted.setdefault(q.name, []).append(q)
     earned, missing = False, set[str]()
     for name, asserted in answered:
         for implied in _implied(name, asserted):
             judged = [
-                _row(name, asserted, implied, q, agrees, completion.text[slice(*q.span)])
-                for q in completion.quantities
+                _row(name, implied, q, agrees, completion.text[slice(*q.span)])
+                for q in quoted.get(implied.quantity, ())
                 if (agrees := _agrees(q, implied, asserted)) is not None
             ]
             rows += judged
@@ -81,19 +85,24 @@ def _denials(completion: Completion, answered: dict[tuple[str, bool], None]) -> 
 def _implied(name: str, asserted: bool) -> tuple[Implied, ...]:
     """All that a statement of the answer says of quantities."""
     known = criteria()
+
+    def breaks(other: str) -> Implied:
+        wording = f"{name}{'' if asserted else ' denied'}: not {known[other]}"
+        return Implied(known[other].quantity, known[other], False, wording)
+
     if not asserted:
-        return (Implied(known[name].quantity, known[name], False),) if name in DEFINED else ()
-    found = [Implied(known[name].quantity, known[name], True)] if name in known else []
+        return (breaks(name),) if name in DEFINED else ()
+    found = [Implied(known[name].quantity, known[name], True, f"{name}: {known[name]}")] if name in known else []
     if name == "normal ECG":
-        found += [Implied(known[other].quantity, known[other], False) for other in NOT_NORMAL]
+        found += [breaks(other) for other in NOT_NORMAL]
     if "P" in vocabulary().get(name).absent_waves:
-        found += [Implied(quantity, None, True) for quantity in NEEDS_P]
+        found += [Implied(quantity, None, True, f"{name} has no P waves") for quantity in NEEDS_P]
     return tuple(found)
 
 
 def _agrees(q: Quantity, implied: Implied, asserted: bool) -> bool | None:
     """Whether a quote agrees with what a statement, asserted or denied, implies of it; None where it says nothing."""
-    if q.name != implied.quantity or q.kind == "reference":
+    if q.kind == "reference":
         return None
     if implied.criterion is None:
         return q.kind == "absent"
@@ -109,10 +118,8 @@ def _agrees(q: Quantity, implied: Implied, asserted: bool) -> bool | None:
     return implied.criterion.holds(inside) == implied.meets
 
 
-def _row(name: str, asserted: bool, implied: Implied, q: Quantity, agrees: bool, text: str) -> dict[str, Any]:
-    wanted = f"{'' if implied.meets else 'not '}{implied.criterion}" if implied.criterion else "there are no P waves"
+def _row(name: str, implied: Implied, q: Quantity, agrees: bool, text: str) -> dict[str, Any]:
     return {
         "statement": name, "quantity": q.name, "quoted": q.value, "unit": q.unit, "span": list(q.span),
-        "verdict": "supported" if agrees else "contradicted",
-        "reason": f"{name}{'' if asserted else ' denied'}: {wanted}; quoted {text}",
+        "verdict": "supported" if agrees else "contradicted", "reason": f"{implied.wording}, quoted {text}",
     }  # fmt: skip

@@ -26,7 +26,8 @@ def format(completion: Completion, case: Case, *, think: str = "before") -> Scor
         raise RewardError(f'format: think is "before", "after" or "none", not {think!r}')
     tags = completion.tags
     written = [tag.name for tag in tags]
-    if len(_TAG_LIKE.findall(completion.readable)) > len(tags):
+    plain = completion.readable
+    if plain.count("<") > len(tags) < len(_TAG_LIKE.findall(plain)):
         return Score(0.0, extracted=written, explanation="something like a tag that is none")
     if written != ORDERS[think]:
         return Score(0.0, extracted=written, explanation=f"tags {written}, wanted {ORDERS[think]}")

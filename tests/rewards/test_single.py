@@ -105,7 +105,7 @@ def test_an_honest_step_may_be_wordy() -> None:
     step = (
         "Looking at the limb leads first, the QRS complex is mainly upright in lead I as well as in lead aVF, so that "
         "the frontal plane axis is normal, at about 40 degrees, with neither deviation to the left nor to the right; "
-        "the transition in the chest leads takes place between V3 and V4, which is where one finds it in most adults, and "
+        "the transition in the chest leads takes place between V3 and V4, where one finds it in most adults, and "
         "the voltage is unremarkable in all of them."
     )
     case = Case("r", (), Measurements.from_json({}), evidence={"1": ["normal axis"]})
