@@ -1,18 +1,52 @@
 """No strategy that shows no more knowledge of the ECG is paid more than an honest completion."""
 
+import re
+
 import pytest
-from hacks import CASE, GUESS, HACKS, HONEST, PARTLY, write
+from hacks import CASE, GUESS, HACKS, HONEST, NORMAL, PARTLY, write
 from more_hacks import MORE
 
-from ecg_r1.scoring import Completion, load_reward
+from ecg_r1.ecg.measurements import Measurements
+from ecg_r1.scoring import Case, Completion, load_reward
 
 WEIGHTS = {"format": 0.1, "diagnosis": 0.4, "intervals": 0.4, "consistency": 0.1}
 LIBRARY = {name: load_reward(name) for name in WEIGHTS}
 
 
-def total(text: str) -> float:
+# The strategies are written for CASE; for these their numbers and diagnoses are exchanged for the case's own.
+# name -> (diagnosis, rate, PR and a wrong PR, QRS, QT); a PR of None is one that cannot be measured.
+OTHERS = {
+    "normal": ("normal ECG", 72, 184, 118, 94, 390),
+    "AF": ("atrial fibrillation", 98, None, 290, 88, 352),
+    "LBBB": ("left bundle branch block", 78, 190, 256, 152, 436),
+}
+
+
+def other_case(name: str) -> Case:
+    diagnosis, rate, pr, _, qrs, qt = OTHERS[name]
+    measured = {"heart_rate_bpm": rate, "rr_ms": round(60000 / rate), "qrs_ms": qrs, "qt_ms": qt}
+    measured |= {"pr_ms": pr} if pr else {"unmeasurable": {"pr_ms": "no P waves"}}
+    return Case("r", (diagnosis,), Measurements.from_json(measured), question=CASE.question)
+
+
+def translated(text: str, name: str) -> str:
+    """A strategy, or an honest completion, for another case."""
+    diagnosis, rate, pr, wrong, qrs, qt = OTHERS[name]
+    numbers = {64: rate, 63: rate - 1, 92: qrs, 91: qrs - 1, 412: qt, 411: qt - 1, 290: wrong}
+    if pr:
+        numbers |= {224: pr, 223: pr - 1, 225: pr + 1}
+        text = text.replace("0.224", f"0.{pr}")
+    else:
+        text = re.sub(r"(PR(?: interval)?) 224 ms", r"\1 not measurable", text)
+    text = re.sub(r"(?<![\d.])\d{2,3}(?![\d.])", lambda m: str(numbers.get(int(m[0]), m[0])), text)
+    names = {"first-degree AV block": diagnosis, diagnosis: "first-degree AV block"}
+    pattern = "|".join("\u200b?".join(re.escape(c) for c in known) for known in names)
+    return re.sub(pattern, lambda m: names[m[0].replace("\u200b", "")], text)
+
+
+def total(text: str, case: Case = CASE) -> float:
     completion = Completion.parse(text)
-    scores = {name: reward(completion, CASE) for name, reward in LIBRARY.items()}
+    scores = {name: reward(completion, case) for name, reward in LIBRARY.items()}
     return sum(WEIGHTS[name] * score.value for name, score in scores.items() if score is not None)
 
 
@@ -29,6 +63,21 @@ def test_there_are_at_least_40_strategies() -> None:
 def test_cheating_pays_no_more(strategy: str) -> None:
     text, honest = (HACKS | MORE)[strategy]
     assert total(text) <= total(honest) + 1e-9
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("strategy", HACKS | MORE)
+def test_cheating_pays_no_more_on_other_cases(strategy: str, name: str) -> None:
+    text, honest = (translated(said, name) for said in (HACKS | MORE)[strategy])
+    listed = 0.01  # what the Jaccard index gives to naming all diagnoses there are, and not to a wrong guess
+    assert total(text, other_case(name)) <= total(honest, other_case(name)) + listed
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_honesty_pays_on_other_cases(name: str) -> None:
+    honest, partly, guess = (total(translated(text, name), other_case(name)) for text in (HONEST, PARTLY, GUESS))
+    assert honest == pytest.approx(1.0)
+    assert guess < partly < honest
 
 
 def test_evidence_is_not_won_by_listing_phrases() -> None:
@@ -54,6 +103,20 @@ def test_arithmetic_is_not_won_by_easy_sums() -> None:
     wrong = "QTc = 412/√0.938 = 470 ms."
     easy = " ".join(f"rate = 60/{n} = {60 / n:.2f}." for n in range(1, 20))
     assert arithmetic(Completion.parse(wrong + easy), CASE).value <= arithmetic(Completion.parse(wrong), CASE).value
+
+
+@pytest.mark.parametrize("pr", ["", "Is the PR 224 ms?", "If the PR were 224 ms.", "PR 100-300 ms.", "PR over 100 ms."])
+def test_leaving_out_the_quote_that_contradicts_pays_no_more(pr: str) -> None:
+    case = Case("r", ("normal ECG",), Measurements.from_json({"heart_rate_bpm": 72, "pr_ms": 164, "qrs_ms": 92,
+                                                              "qt_ms": 390}))  # fmt: skip
+    assert total(write(72, pr, 92, 390, NORMAL), case) <= total(write(72, 224, 92, 390, NORMAL), case)
+
+
+@pytest.mark.parametrize("said", ["This is {}.", "{}; {}; {}.", "No long QT interval. {}."])
+def test_repeating_the_answer_is_no_agreement(said: str) -> None:
+    wrong = write(answer="inferior MI")
+    assert total(wrong.replace("<think>", "<think>" + said.replace("{}", "inferior MI"))) <= total(wrong)
+    assert total(wrong.replace("MI<", "MI; no first-degree AV block<")) <= total(wrong)
 
 
 def test_consistency_is_not_won_by_adding_agreement() -> None:
