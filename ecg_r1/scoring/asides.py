@@ -8,8 +8,11 @@ from ecg_r1.scoring.lexicon import each
 _RECORDED = (
     "(?= (?:ecg|ekg|tracing|recording|study|exam|one|value|measurement|reading|pr|qrs|qtc?|rr|hr|rate|heart|vent|axis))"
 )
-_ASIDE_VERBS = " (?:not |normally )?(?:be(?! noted| mention| emph)|lie|measure|exceed)"
+_ASIDE_VERBS = (
+    " (?:not |normally )?(?:be(?! noted| mention| emph| about| around| approx| roughly| close)|lie|measure|exceed)"
+)
 _MONTHS = "january|february|march|april|june|july|august|september|october|november|december"
+_TREATED = "(?:the )?(?:treatment|therapy|drug|dose|surgery|ablation|procedure)"
 _ENTITY = "(?:pr|p-r|qrs|qtc?|p wave|heart|ventricular|atrial|rate|axis|sinus)"
 _WAS = "was prev previous prior baseline old formerly"
 _ADVERBS = "typically usually generally classically conventionally traditionally normally commonly often"
@@ -38,6 +41,7 @@ ASIDES: dict[str, tuple[str, ...]] = {
         *each("previously versus vs yesterday", ""),
         "had been",
         "used to be",
+        rf"before {_TREATED}",
         *each("earlier formerly", ",?(?= (?:the |his |her |their )?(?:pr|qrs|qt|rate|heart|ventricular))"),
         *(rf"(?<=[(\[]){was}" for was in _WAS.split()),
         *each(
@@ -83,6 +87,7 @@ ASIDES: dict[str, tuple[str, ...]] = {
         *each("above beyond below over", " which"),
         "as soon as",
         "anything",
+        "considered (?:prolonged|long|wide|short|abnormal) (?:above|below|over|beyond|if|when)",
         "guidelines",
         *each("characterised characterized", " by"),
         rf"(?<![a-z] )in (?:{_DISEASE})",
@@ -98,6 +103,7 @@ ASIDES: dict[str, tuple[str, ...]] = {
     "normal": (
         "(?<!within )(?<!within the )normal(?: adult)? (?:values?|ranges?|limits?|intervals?)",
         *each("reference typical expected usual", "(?: adult)? (?:values?|ranges?|limits?|intervals?)"),
+        rf"normal(?= ?: ?{_ENTITY})",
         "normal(?= (?:pr|p-r|qrs|qtc?|heart rate|rate|axis)(?: interval| duration)?[ :]*(?:is |are )?"
         "(?:[<>≤≥]|less|under|up to|below|above|between|within|shorter|greater))",
     ),

@@ -107,7 +107,9 @@ FINDING = re.compile(
 LEADS_RIGHT = re.compile(
     r"(?: (?:wide|long|broad|tall)|in (?:width|duration))?,? (?:the |a |its |\()?"
 )  # "At 160 ms the PR interval …", "it lasts 160 ms (PR interval)"
-RHYTHM_AT = re.compile(r",? (?:at |@ ?)?(?:a rate of )?(?:about |approximately |around |~ ?)?")  # "sinus rhythm at 72"
+RHYTHM_AT = re.compile(
+    r",? (?:at |to |@ ?)?(?:a rate of )?(?:about |approximately |around |~ ?)?"
+)  # "sinus rhythm at 72"
 _LOOK = (  # how a wave or an interval looks, between its value and its name
     "wide|narrow|long|short|normal|prolonged|measured|horizontal|planar|flat|down-?sloping|up-?sloping|convex|concave"
     "|coved|reciprocal|anterior|inferior|lateral|septal|posterior|anteroseptal|inferolateral|diffuse|new|additional"

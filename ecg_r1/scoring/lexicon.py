@@ -33,6 +33,7 @@ ENTITIES: dict[str, dict[str, str]] = {
     "st": {VOLT: "st_mv", TIME: "st_ms"},
     "atria": {RATE: "atrial_rate_bpm"},  # "flutter waves at 300 per minute": what has no value but its rate
     "complex": {TIME: "qrs_ms"},  # "narrow complexes of 88 ms"
+    "nothing": {},  # what is no quantity of an ECG, but is counted like one
     "other": {TIME: "other_ms", ANGLE: "other_deg", VOLT: "other_mv"},
 }
 DIMENSIONS = {quantity: dimension for names in ENTITIES.values() for dimension, quantity in names.items()}
@@ -44,7 +45,12 @@ TOGETHER = {
 # "P 48 QRS 15 T 33" is a row of axes, and so are its names up to this many characters from its first.
 OF_AXES = {"p": "p_axis", "qrs": "axis", "r": "axis", "t": "t_axis"}
 AXIS_ROW = 30
-WEAK = ("rhythm", "atria", "complex")  # names that a number is said of only next to them, or only in its own unit
+WEAK = (
+    "rhythm",
+    "atria",
+    "complex",
+    "nothing",
+)  # names that a number is said of only next to them, or only in its own unit
 
 
 def each(words: str, rest: str) -> tuple[str, ...]:
@@ -73,6 +79,8 @@ NAMES: dict[str, tuple[str, ...]] = {
               "qrs-t angle", "tpeak-tend", "heart rate variability", "hrv", "sdnn", "rmssd",
               "intrinsicoid deflection", "r[- ]?wave peak time", "qtd", "qt离散度", "pr段", "coupling interval",
               "compensatory pause", "pause", "pauses"),
+    "nothing": (*each("respiratory respiration breathing sampling", " rate"), "target (?:heart rate|hr)",
+                *each("maximum maximal max", r"\.? predicted (?:heart rate|hr)")),
     "qtcf": (*each("qtcf qtcfri qtcfrid qtcfridericia", ""), r"qtc,? ?(?:by |using |\()?fridericia",
              "fridericia(?:'s)? (?:corrected )?qtc?", "qt ?f(?![a-z])"),
     "qtc": ("qtc", *each("qtcb qtcbaz qtcbazett", ""), "qt[ -]c", "corrected (?:qtc|q-?t)",
@@ -101,9 +109,8 @@ NAMES: dict[str, tuple[str, ...]] = {
                 *(rf"(?<!qrs )(?<!qrs-)(?<!premature )(?<!premature ventricular )(?<!atrial ){complex}"
                   for complex in ("complex", "complexes")),
                 "ventricles depolari[sz]e", "beats(?= (?:are|is|look|appear) (?:wide|narrow|broad))"),
-    "rhythm": each(
-        "rhythm bradycardia tachycardia "
-        "bradycardic tachycardic brady tachy tach wct nct paced pacing sr sb fibrillation nsr afib af svt vt", ""),
+    "rhythm": (*each("rhythm bradycardia tachycardia bradycardic tachycardic brady tachy tach wct nct paced pacing rvr", ""),
+               *each("sr sb fibrillation nsr afib af svt vt", ""), r"sinus(?= ?(?:@|at) ?\d)"),
     "st": ("st" + _LEVEL, "j[- ]?point(?: (?:elevation|depression))?", "st ?段?(?:抬高|压低|偏移)",
            "st ?段", "st", "ste", "std"),
     "p": ("p ?[- ]?waves?", "pwave", "pwaves", "duration of (?:the )?p", "p" + _LONG, "p ?波",
@@ -169,7 +176,8 @@ UNITS: tuple[tuple[str, str, float], ...] = (
     (r"mm ?/ ?(?:s|sec|second|mv)|mm per (?:second|sec|s|mv|millivolt)|毫米/(?:秒|毫伏)", OTHER, 1.0),
     (r"ms|msecs?|millisec(?:ond)?s?|m\.?sec|毫秒", TIME, 1.0),
     (r"b\.?p\.?m|b ?/ ?min(?:ute)?|beats? ?(?:/|per|a|each) ?min(?:ute)?s?|/ ?min(?:ute)?|min-1|per min(?:ute)?"
-        r"|[次下拍] ?[/每] ?(?:分钟?|min)|次分|bts/min|lpm|ppm|spm|/ ?mn|puls(?:e|os)?/min|in (?:1|one|a) min(?:ute)?"
+        r"|[次下拍] ?[/每] ?(?:分钟?|min)|次分|bts/min|lpm|ppm|bt/min|spm|/ ?mn|puls(?:e|os)?/min|in (?:1|one"
+        r"|a) min(?:ute)?"
         r"|(?:beats|times|complexes|cycles|impulses|pulses|contractions) (?:per|a|each|every|in an?|in one"
         r"|/) ?min(?:ute)?"
         r"|(?:a|each|every) minute",

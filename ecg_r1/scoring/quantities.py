@@ -126,6 +126,8 @@ class Reader:
     def limit(self, i: int, last: int) -> list[Quantity]:
         """A limit without a unit in brackets beside a value: "PR 172 ms [120-200]", "QTc 452 (N < 450)"."""
         start = self.tokens[i].start
+        if last == i and not self.text[self.said[-1][2] : start].strip(" (["):  # "160 ms (4)"
+            return []
         beside = kinds.beside(self.text, self.said, start)
         if beside is None or not (last > i or beside["more"] or beside["marked"]):
             return []

@@ -33,8 +33,9 @@ _BEFORE = (
     r"the (?:usual|conventional|customary|classic|textbook|critical|magic|arbitrary) ",
     rf"{_LIMITS}{_MORE}",
     r"(?:needs?|requires?|demands?) (?:an? |the |at least )?[<>≤≥]?=? ?",
-    r"(?:should|would|must|ought to|has to) (?:\w{1,12} ){0,3}(?:be|exceed|measure)?[ ]*"
-    r"(?:<=?|>=?|≤|≥|(?:more|greater|less) than)?",
+    r"(?:should|must|ought to|has to) (?!be (?:about|around|approx|roughly|close))(?:\w{1,12} ){0,3}"
+    r"(?:be|exceed|measure)?[ ]*(?:<=?|>=?|≤|≥|(?:more|greater|less) than)?",
+    r"would (?:\w{1,12} ){0,3}(?:exceed|be (?:<=?|>=?|≤|≥|(?:more|greater|less) than))",
     r"(?:is|was|are|be) not|isn't|not|rather than|instead of|而非|不是|并非",
     r"(?:far|away|a long way) from (?:the )?",
     r"(?:由|从)原?来?的?",
@@ -84,7 +85,8 @@ _ADVERBS = (
 )
 GENERAL_AFTER = re.compile(
     r"(?: in (?:leads? )?(?:v[1-6](?:-v?[1-6])?|av[lrf]|i{1,3}))?[)\]]?"
-    rf"(?:[ ,]*(?:is|are|being|as|为)? ?{_ADVERBS}(?:the )?(?:normal|considered|called|defined|termed|diagnostic"
+    rf"(?:[ ,]*(?:is|are|being|as|为)? ?{_ADVERBS}(?:the )?(?:normal|brady|tachy|prolonged|considered|called|defined"
+    rf"|termed|diagnostic"
     rf"|regarded|abnormal|patholog|high[- ]risk|dangerous"
     r"|taken as|deemed|labell?ed|said to|classed|classified|one of|(?:an? |the )?(?:sign|criteri|marker|feature"
     r"|hallmark|definition)|needed|required|necessary|正常)"

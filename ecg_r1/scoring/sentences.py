@@ -117,6 +117,8 @@ class Sentence:
         left = None
         for j in range(i - 1, max(-1, i - BACK), -1):
             token = self.tokens[j]
+            if token.key == "nothing" and j == i - 1:
+                return None, None
             if token.kind != "name" or (quantity := self.fits(j, i, dimension)) is None:
                 continue
             if "+" in self.text[max(0, token.start - 2) : token.start]:  # the sum of SV1 + RV5
@@ -138,7 +140,7 @@ class Sentence:
                 and (not left or self.tokens[left[0]].taken)
             ):
                 return right, quantity  # "158 ms (PR), 88 ms (QRS)"
-            at = self.text.endswith("at ", 0, self.tokens[i].start)
+            at = self.text.endswith(("at ", "with "), 0, self.tokens[i].start)
             if not left and (at or not leads_on) and cues.LEADS_RIGHT.fullmatch(gap):
                 return right, quantity
         if left:
