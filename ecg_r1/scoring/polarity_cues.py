@@ -12,6 +12,7 @@ _EVIDENCE = (
 )
 _DENY = "exclude|rule out|discard|dismiss|refute|eliminate"
 _DENIED = "excluded|ruled out|discarded|dismissed|refuted|eliminated"
+_TELL = "distinguish|differentiate|separate|tell"
 _CONCEDE = "deny|dispute|doubt|ignore|overlook|miss|question"
 _CONCLUDE = "be|suggest|indicate|mean|represent|imply|point to|qualify"
 
@@ -42,14 +43,16 @@ BEFORE: dict[str, list[str]] = {
                             "insufficiently")
         ),
         *_each("difficult hard impossible premature early unsafe",
-        rf" to {_FULLY}(?:{_DENY}|say|tell|confirm|certain|sure|know)"),
+        rf" to {_FULLY}(?:{_DENY}|{_TELL}|say|confirm|certain|sure|know)"),
         *_each("cannot not can't", " be (?:certain|sure|confident|determined|established|known|said|decided)"),
         "not (?:certain|sure|clear|definite|diagnostic|conclusive|specific|pathognomonic)",
         *(f"{verb} (?:\\w{{1,12}} ){{0,2}}(?:assessment|evaluation|interpretation|analysis|reliabl)"
           for verb in _verbs("preclude prevent limit hinder")),
         *_each("advise advised recommend recommended need needed required warranted necessary suggested requested "
                "obtain repeat perform", r" (?:\w{1,14} ){0,4}to (?:exclude|rule out|confirm|verify|detect)"),
-        "neither confirm nor (?:exclude|refute|rule out|deny)", "nondiagnostic", "inconclusive", "non-diagnostic",
+        "neither confirm nor (?:exclude|refute|rule out|deny)",
+        *_each("cannot can't", f" (?:{_TELL})"), f"not possible to (?:{_TELL}|{_DENY}|confirm)", "nondiagnostic",
+        "inconclusive", "non-diagnostic",
         "cannot (?:say|tell|decide|confirm)",
     ],
     # … or concedes the diagnosis; and these hold a word of denial or doubt, but deny and doubt no diagnosis.
@@ -62,7 +65,8 @@ BEFORE: dict[str, list[str]] = {
         "beyond (?:any |all )?(?:reasonable )?(?:doubt|dispute|question)",
         "without (?:any |a )?(?:doubt|question)", "nothing (?:but|other than|less than)", "none other than",
         "no other than",
-        "if anything", r"if (?:we|you|one) (?:look|examine|inspect|consider|focus|check|zoom|compare|now|go)\w*",
+        "if anything", r"if (?:we|you|one) (?:look|examine|inspect|consider|focus|check|zoom|compare|ignor"
+        r"|disregard|now|go)\w*",
         "could see", "not surprising(?:ly)?", "not unexpected(?:ly)?", rf"not (?:\w{{1,12}} )?(?:{_SEEN})",
         *(rf"{no} (?:\w{{1,14}} ){{0,2}}{_WAVES}" for no in ("no", "without", "absence of", "lack of", "loss of")),
         rf"absent {_WAVES}", "no organi[sz]ed", "not (?:yet )?know",
@@ -71,7 +75,8 @@ BEFORE: dict[str, list[str]] = {
     "turn": [
         "but", "although", "though", "yet", "while", "whereas", "nevertheless", "nonetheless", "except", "hence",
         "(?<!not, )however", "so(?! far)", "therefore", "thus", "then", "when", "since", "despite", "in spite of",
-        "regardless of", "notwithstanding", "conversely", "on the contrary", "on the other hand",
+        "regardless of", "notwithstanding", "in favou?r of",
+        *_each("for shows demonstrates", before="(?<=and )"), "conversely", "on the contrary", "on the other hand",
         *_each("just only simply merely with rather", "(?! than)", "(?<=, )"), "(?<=and )with",
         "(?<!that )(?<!whether )(?<!if )(?<!think )(?<!believe )there (?:is|are|was|were)(?! (?:no|not|nothing))",
     ],
@@ -103,7 +108,7 @@ BEFORE: dict[str, list[str]] = {
         "would be (?:wrong|incorrect|a mistake|an error|misleading|inappropriate) to",
         r"not,[^,.;:\n]{1,30},",
         r"not (?:\w{1,12}ly |just )?(?:due|secondary|attributable|because|caused|explained) ?(?:to|of|by)?",
-        "not", "never", "nor", *_verbs("fail", " to"), "failing to", "insufficient", "insufficiently", "inadequate",
+        "not", "never", "nor", *_verbs("fail"), "failing to", "insufficient", "insufficiently", "inadequate",
         "inconsistent with", "incompatible with", "cannot", "can not", "hardly", "scarcely", "barely",
         *_each("can't isn't aren't wasn't weren't doesn't don't didn't won't wouldn't couldn't haven't hasn't"),
         *_each("denies denied against contradicting"), *_verbs("contradict disprove refute negate reject"),
@@ -113,7 +118,9 @@ BEFORE: dict[str, list[str]] = {
     ],
     # Denies the mention.
     "nominal": [
-        "no", "without", "w/o", "neither", r"neg\.? (?:for|of)", "negative (?:for|of)", "absence of",
+        "no", "without", "w/o", "zero", "neither", "resolution of", "disappearance of",
+        # right before it: "favours LBBB over RBBB", "below LVH threshold"
+        *_each("over below under", r" (?:an? |the )?$"), r"neg\.? (?:for|of)", "negative (?:for|of)", "absence of",
         *_each("free devoid void clear", " (?:of|from)"), "lack of",
         *_each("lack lacks lacking lacked"), "rather than", "instead of", "as opposed to", "other than", "unlike",
         *_each("preclude precludes precluding exclude excludes excluding eliminates eliminating dismiss dismissing"),

@@ -29,8 +29,8 @@ STATUS: dict[tuple[Polarity, Polarity], str] = {
     ),
     ("asserted", "uncertain"): (
         "confirmed|proven|certain|definite|definitive|clear|clear-cut|established|conclusive|verified|determined"
-        "|distinguished|differentiated|assessed|judged|evaluated|interpreted|commented on|convincing|assured"
-        "|obvious"
+        "|distinguished|differentiated|told apart|assessed|judged|evaluated|interpreted|commented on|convincing"
+        "|assured|obvious"
     ),
     ("negated", "uncertain"): (
         "excluded|ruled out|discarded|dismissed|rejected|eliminated|discounted|refuted|disproved|disproven|unlikely"
@@ -39,7 +39,8 @@ STATUS: dict[tuple[Polarity, Polarity], str] = {
     ),
     ("negated", "asserted"): (
         "absent|nonexistent|non-existent|lacking|missing|wrong|incorrect|false|erroneous|inaccurate|mistaken|denied"
-        "|negative|neg|nil|none|gone|resolved|unsupported|unjustified|unwarranted|unfounded|spurious"
+        "|negative|neg|nil|none|gone|disappeared|vanished|subsided|reverted|resolved|unsupported|unjustified"
+        "|unwarranted|unfounded|spurious"
         "|an? (?:error|mistake|misread|misreading|misinterpretation|overcall|artefact|artifact|misdiagnosis"
         "|false positive)|disputed|overlooked|missed|ignored|forgotten|neglected|doubted|contradicted|unmet|untenable"
         "|out of the question|argued against|overcalled|questioned|misplaced|not (?:met|present|seen)"
@@ -51,8 +52,8 @@ STATUS: dict[tuple[Polarity, Polarity], str] = {
     ),
     ("uncertain", "uncertain"): (
         "neither confirmed nor (?:excluded|refuted|ruled out)|questionable|uncertain|less certain|borderline"
-        "|equivocal|in (?:doubt|question|the differential)|on the differential|a close call|debatable|doubtful"
-        "|indeterminate|inconclusive|unclear|unconfirmed|pending"
+        "|equivocal|in (?:doubt|question|the differential)|on the differential|a close call|unreliable|debatable"
+        "|doubtful|indeterminate|inconclusive|unclear|unconfirmed|pending"
         "|hard to (?:call|judge|tell|say|assess|exclude|diagnose|confirm|rule out)"
         "|difficult to (?:call|judge|tell|say|assess|exclude|confirm|rule out|diagnose)|unproven"
         "|to be (?:confirmed|considered|excluded|ruled out|verified|determined)|tbc|presumed|presumably|presumptive"
@@ -81,7 +82,7 @@ _WORD = (
 )
 _THEREOF = (
     "pattern|patterns|criteria|criterion|morphology|features?|diagnosis|rhythm|activity|findings?|voltages?|changes?"
-    "|abnormality|episodes?|picture|configuration|itself|per se|alone|here|anywhere"
+    "|abnormality|episodes?|screen|score|index|picture|configuration|itself|per se|alone|here|anywhere"
 )
 _ASIDES = (
     "however|therefore|thus|in fact|indeed|by contrast|in contrast|on the other hand|of course|in my (?:view|opinion)"
@@ -96,7 +97,7 @@ _PHRASE_END = re.compile(
     r"|[\u4e00-\u9fff])"
 )
 _LEAD = (
-    r"\)?(?:[ ,(-]{0,3}age (?:undetermined|indeterminate|unknown)\)?)?"
+    r"\)?(?:[ ,(-]{0,3}(?:age (?:undetermined|indeterminate|unknown)|of (?:un|in)\w{6,12} age)\)?)?"
     rf"(?:(?: |-)(?:{_THEREOF})(?![a-z]))*"
 )
 _MARK = r"[ \"']{0,2}(?:[:=(|[\u2192]|->?)[ \"']{0,4}"  # "LVH: ", "LVH (", "LVH -> "
@@ -139,6 +140,7 @@ _CLAUSE_IN = re.compile(
     r"|and (?!v\d|av|i))"
 )
 _NEGATED = re.compile(rf"\b(?:{_NOT})")
+_CERTAINLY = re.compile(r"\b(?:definit|certain|conclusiv|unequivocal)")  # "is not definitely present"
 _HAS_VERB = re.compile(rf"\b(?:{_VERB}|to be)(?![a-z])")
 _MIGHT = re.compile(r"\b(?:may|might|could|would)(?![a-z])")
 _OUGHT = re.compile(r"\b(?:must|should|needs?|ought|(?:has|have|remains?|is|are|still|yet) to)(?![a-z])|^to\b")
@@ -176,7 +178,7 @@ def _predicate(text: str, at: int, whole: bool) -> Said | None:
         return None
     if not verb and not m["mark"] and not negated and pair[0] == "asserted":
         return None
-    result = pair[negated]
+    result: Polarity = "uncertain" if negated and _CERTAINLY.search(said) else pair[negated]
     ought = pair != _PRESENT and _OUGHT.search(said) and not (pair == _EXCLUDED and m["status"] not in _TASKS)
     might = pair != _EXCLUDED and _MIGHT.search(said) and not (pair[0] == "negated" and "would" in said)
     if not negated and set(pair) != {"asserted"} and (ought or might):

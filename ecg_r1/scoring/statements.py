@@ -32,6 +32,9 @@ _JOINED = re.compile(
 )
 _LISTED = re.compile(rf"[,、/] ?{_ADJECTIVES}")
 _ALTERNATIVE = re.compile(r"\b(?:or|vs|versus)\b|或")
+_VERB = "is|are|was|were|has|have|can|cannot|could|may|does|do|shows?|demonstrates?|indicates?|confirms?|suggests?"
+_FINITE = re.compile(rf" (?:{_VERB})(?![a-z])")
+_BEGUN = re.compile(rf"\b(?:{_VERB})(?![a-z])(?:(?!\b(?:that|which|because|so|since|as|if|whether)\b)[^.;:,\n])*$")
 # "The computer read AF; that is incorrect.", "LVH? No."
 _RETRACTED = re.compile(
     r"[;.。；,] ?(?:but |however,? )?(?:this|that|which|it) (?:reading |diagnosis |interpretation |label )?"
@@ -49,12 +52,19 @@ def groups(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int, 
     for i in range(len(spans) - 2, -1, -1):
         gap = text[spans[i][1] : min(spans[i + 1][0], spans[i][1] + REACH)]
         _, end, alternatives = found[i + 1]
+        if gap.startswith((" and", ", and")) and _anew(text, spans[i], end):
+            continue
         if _JOINED.fullmatch(gap) or ((end > spans[i + 1][1] or text[end : end + 1] == ")") and _LISTED.fullmatch(gap)):
             found[i] = spans[i][0], end, alternatives or _ALTERNATIVE.search(gap) is not None
     for i in range(1, len(found)):
         if found[i - 1][1] == found[i][1]:
             found[i] = found[i - 1]
     return found
+
+
+def _anew(text: str, span: tuple[int, int], end: int) -> bool:
+    """Whether the "and" behind a mention begins a new sentence: "this is AF, and sinus rhythm can be excluded"."""
+    return _FINITE.match(text, end) is not None and _BEGUN.search(text, max(0, span[0] - REACH), span[0]) is not None
 
 
 @lru_cache(maxsize=REMEMBERED)
