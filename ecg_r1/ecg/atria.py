@@ -1,4 +1,6 @@
-"""Is there a P wave? This comes before where it begins: neurokit2 finds one before every QRS, fibrillating or not."""
+"""Is there a P wave, and a T wave? This comes before where they begin and end: neurokit2 finds both around every QRS,
+fibrillating or not.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from .waves import Bounds
 
 # A P wave resembles the median one by this at least (99 of 100 real records with P waves: 0.67); fibrillation, AV
 # dissociation and noise do by less. Where the rhythm is as irregular as fibrillation, chance alone may bring more, so
-# more is wanted.
+# more is wanted. T waves, being larger, are beyond both in 99 of 100 real records (0.83).
 COHERENCE, COHERENCE_IF_IRREGULAR = 0.58, 0.8
 IRREGULAR = 0.1  # median change from one RR interval to the next, as a share of RR; 0.1 in 1 of 20 sinus rhythms
 AMPLITUDE = 0.02  # mV peak to peak in the direction of the P wave; less cannot be told from the baseline
@@ -49,9 +51,20 @@ def p_wave_reason(signal: np.ndarray, beat: MedianBeat, window: tuple[int, int])
     direction = np.linalg.svd(shared, full_matrices=False)[0][:, 0]
     if np.ptp(direction @ shared) < AMPLITUDE:
         return "no P waves"
-    likeness = [_likeness(piece, shared) for piece in pieces]
-    wanted = COHERENCE_IF_IRREGULAR if _irregularity(every) > IRREGULAR else COHERENCE
-    return "no P waves in step with the QRS" if np.median(likeness) < wanted else None
+    return None if _repeats(pieces, shared, every) else "no P waves in step with the QRS"
+
+
+def t_wave_repeats(signal: np.ndarray, beat: MedianBeat, window: tuple[int, int]) -> bool:
+    """Whether what follows the QRS comes again after each: a T wave does, fibrillation around a flat one does not.
+
+    Args:
+        signal: (leads, T) mV, filtered; window: from the QRS to the T end, in samples of the beat.
+    """
+    start, stop = window
+    if stop - start < int(40 / MS):
+        return False
+    pieces = [_levelled(beat.weights[:, None] * signal[:, p - beat.r + start : p - beat.r + stop]) for p in beat.peaks]
+    return _repeats(pieces, np.median(pieces, axis=0), np.sort(np.concatenate([beat.peaks, beat.ectopic])))
 
 
 def two_to_one_flutter(beat: MedianBeat, p: Bounds, qrs: tuple[float, float]) -> bool:
@@ -73,6 +86,11 @@ def two_to_one_flutter(beat: MedianBeat, p: Bounds, qrs: tuple[float, float]) ->
             if 0.5 <= size <= 2 and _likeness(wave, other) > FLUTTER_COHERENCE:
                 return True
     return False
+
+
+def _repeats(pieces: list[np.ndarray], shared: np.ndarray, peaks: np.ndarray) -> bool:
+    wanted = COHERENCE_IF_IRREGULAR if _irregularity(peaks) > IRREGULAR else COHERENCE
+    return bool(np.median([_likeness(piece, shared) for piece in pieces]) >= wanted)
 
 
 def _likeness(a: np.ndarray, b: np.ndarray) -> float:

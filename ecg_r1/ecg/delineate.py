@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .atria import p_wave_reason, p_window, two_to_one_flutter
+from .atria import p_wave_reason, p_window, t_wave_repeats, two_to_one_flutter
 from .beats import MedianBeat, Unmeasurable, clean, median_beat, noisy, r_peaks
 from .pacing import spikes, without
 from .waves import NOWHERE, Bounds, P, T, bound, peaks, qrs_bounds, t_window
@@ -57,7 +57,8 @@ def delineate(signal: np.ndarray, mask: np.ndarray) -> Delineation:
     beat = median_beat(cleaned, found)
     onset, offset = qrs_bounds(beat)
     wave_peaks = peaks(beat)
-    t = bound(beat, T, wave_peaks["T"], t_window(beat, offset))
+    after = t_window(beat, offset)
+    t = bound(beat, T, wave_peaks["T"], after)
     window = p_window(beat, onset, t.offset if len(t) else None)
     p = bound(beat, P, wave_peaks["P"], window)
     reason = "paced ventricles" if len(paced) else p_wave_reason(cleaned, beat, window)
@@ -65,4 +66,6 @@ def delineate(signal: np.ndarray, mask: np.ndarray) -> Delineation:
         reason = "no P waves"
     elif reason is None and two_to_one_flutter(beat, p, (onset, offset)):
         reason = "no P waves, but flutter waves, two to each QRS"
+    if len(t) and not t_wave_repeats(cleaned, beat, (after[0], int(t.offset))):
+        t = NOWHERE
     return Delineation(cleaned, beat, leads, found, onset, offset, NOWHERE if reason else p, t, reason)
