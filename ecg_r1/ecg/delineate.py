@@ -8,7 +8,7 @@ import numpy as np
 
 from .atria import p_wave_reason, p_window, t_wave_repeats, two_to_one_flutter
 from .beats import MedianBeat, Unmeasurable, clean, median_beat, noisy, r_peaks
-from .pacing import spikes, without
+from .pacing import paced_onset, spikes, without
 from .waves import NOWHERE, Bounds, P, T, bound, peaks, qrs_bounds, t_window
 
 FLAT = 0.03  # mV peak to peak: no beat is seen in such a lead
@@ -56,6 +56,8 @@ def delineate(signal: np.ndarray, mask: np.ndarray) -> Delineation:
         cleaned = clean(without(raw, paced))
     beat = median_beat(cleaned, found)
     onset, offset = qrs_bounds(beat)
+    if len(paced):
+        onset = paced_onset((onset, offset), beat, paced)
     wave_peaks = peaks(beat)
     after = t_window(beat, offset)
     t = bound(beat, T, wave_peaks["T"], after)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.signal import resample
 
 from ecg_r1.ecg.beats import clean, r_peaks
+from ecg_r1.ecg.delineate import delineate
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measure import QUANTITIES, Measured, Measurements, measure
 from ecg_r1.ecg.morphology import morphology
@@ -124,6 +125,37 @@ def test_f_waves_around_a_flat_t_wave_are_not_measured():
             m = measure(replace(s.record, signal=(heights + f_waves).astype(np.float32)))
             assert m.reason("qt_ms") == m.reason("qtc_ms") == reason
             assert abs(m.value("qrs_ms") - s.truth["qrs_ms"]) < 25
+
+
+def with_spikes(record: ECGRecord, latency: int, tail: float) -> ECGRecord:
+    """latency: ms from the spike to the QRS; tail: share of the spike that dies away after it, as unipolar ones do."""
+    rng = np.random.default_rng(0)
+    heights = rng.uniform(0.2, 1.5, (12, 1)) * rng.choice([-1, 1], (12, 1))
+    shape = np.concatenate([[1, 0.4], tail * np.exp(-np.arange(60) / 10)])
+    signal = record.signal.copy()
+    bare = delineate(signal.astype(float), record.lead_mask)
+    for place in bare.r_peaks + int(bare.qrs_onset) - bare.beat.r - latency // 2:
+        if 0 <= place < signal.shape[1] - len(shape):
+            signal[:, place : place + len(shape)] += heights * shape
+    return replace(record, signal=signal)
+
+
+@pytest.mark.parametrize("latency", [0, 15])
+@pytest.mark.parametrize("tail", [0.0, 0.1])
+def test_a_pacemaker_spike_is_no_part_of_the_qrs(latency, tail):
+    found = []
+    for s in simulate(10, seed=SEED, diagnoses=["left bundle branch block"]):
+        m = measure(with_spikes(s.record, latency, tail))
+        assert m.reason("pr_ms") == "paced ventricles"
+        found.append(m.value("qrs_ms") - s.truth["qrs_ms"])
+    assert np.median(np.abs(found)) <= 10
+    assert np.max(np.abs(found)) <= 20
+
+
+def test_a_narrow_qrs_that_a_spike_falls_into_keeps_its_onset():
+    for s in simulate(6, seed=SEED, diagnoses=["normal ECG"]):
+        found = measure(with_spikes(s.record, latency=-30, tail=0.0)).value("qrs_ms")
+        assert abs(found - s.truth["qrs_ms"]) <= 12
 
 
 def test_mains_hum_leaves_the_intervals(simulated):
