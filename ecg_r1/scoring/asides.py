@@ -61,7 +61,7 @@ ASIDES: dict[str, tuple[str, ...]] = {
     "supposed": (
         *each("if suppose supposed supposing assume assumed assuming imagine whether unless", ""),
         *each("should must", _ASIDE_VERBS),
-        "would (?:typically |usually )?(?:show|have|display|present with|exhibit)",
+        "would (?:typically |usually )?(?:show|have|display|present with|exhibit|see)",
         *each("had should were would", "(?= the (?:pr|qrs|qt|rate|heart))"),
     ),
     "typical": (

@@ -95,11 +95,11 @@ def downward(text: str, name: tuple[int, int], number: tuple[int, int]) -> bool:
     return bool(said) and said[-1]["down"] is not None
 
 
-def contradicts(text: str, said: list[Said], name: str, start: int, bound: str | None, limit: float) -> bool:
-    """Whether a bound in brackets is not met by the value before it, but says what that should be: "512 (<450 ms)"."""
+def compares(text: str, said: list[Said], name: str, start: int, bound: str | None, limit: float) -> bool:
+    """Whether a bound is a limit that the value before it is held against: "512 ms (<450 ms)", "134 ms > 120 ms"."""
     if bound is None or not said or said[-1][:2] != (name, "value"):
         return False
-    value = said[-1][3]
-    return text[said[-1][2] : start].lstrip()[:1] in ("(", "[") and (
-        value > limit if bound == "high" else value < limit
-    )
+    between, value = text[said[-1][2] : start].strip(), said[-1][3]
+    if between.startswith(("(", "[")):
+        return value > limit if bound == "high" else value < limit
+    return between.strip("<>≤≥=") == ""

@@ -109,8 +109,8 @@ NAMES: dict[str, tuple[str, ...]] = {
                 *(rf"(?<!qrs )(?<!qrs-)(?<!premature )(?<!premature ventricular )(?<!atrial ){complex}"
                   for complex in ("complex", "complexes")),
                 "ventricles depolari[sz]e", "beats(?= (?:are|is|look|appear) (?:wide|narrow|broad))"),
-    "rhythm": (*each("rhythm bradycardia tachycardia bradycardic tachycardic brady tachy tach wct nct paced pacing rvr", ""),
-               *each("sr sb fibrillation nsr afib af svt vt", ""), r"sinus(?= ?(?:@|at) ?\d)"),
+    "rhythm": (*each("rhythm bradycardia tachycardia bradycardic tachycardic brady tachy tach wct nct paced", ""),
+               *each("pacing rvr sr sb fibrillation nsr afib af svt vt", ""), r"sinus(?= ?(?:@|at) ?\d)"),
     "st": ("st" + _LEVEL, "j[- ]?point(?: (?:elevation|depression))?", "st ?段?(?:抬高|压低|偏移)",
            "st ?段", "st", "ste", "std"),
     "p": ("p ?[- ]?waves?", "pwave", "pwaves", "duration of (?:the )?p", "p" + _LONG, "p ?波",
@@ -161,6 +161,7 @@ ABSENT: tuple[str, ...] = (
     *each("preclude precludes precluding prevent prevents preventing prohibit prohibits", _MEASUREMENT),
     *each("no without", f"(?= {_CLEAR}(?:p[- ]?waves?|pr|p-r|pq|qt|qrs)(?![a-z]))"),
     *(f"{none}(?<=[:=-] {none})(?= ?(?:[(,)|]|$))" for none in ("none", "nil", "na", "null")),
+    *(f"(?<={name} )none" for name in ("pr", "qt", "qtc", "interval")),
 )  # fmt: skip
 HAN_ABSENT = (
     "无法(?:准确|可靠)?(?:测量|测定|评估|确定|计算|测出|判断)|不能(?:测量|测定|评估|确定|测出)|不可(?:测量?|测定|评估)"
@@ -176,8 +177,8 @@ UNITS: tuple[tuple[str, str, float], ...] = (
     (r"mm ?/ ?(?:s|sec|second|mv)|mm per (?:second|sec|s|mv|millivolt)|毫米/(?:秒|毫伏)", OTHER, 1.0),
     (r"ms|msecs?|millisec(?:ond)?s?|m\.?sec|毫秒", TIME, 1.0),
     (r"b\.?p\.?m|b ?/ ?min(?:ute)?|beats? ?(?:/|per|a|each) ?min(?:ute)?s?|/ ?min(?:ute)?|min-1|per min(?:ute)?"
-        r"|[次下拍] ?[/每] ?(?:分钟?|min)|次分|bts/min|lpm|ppm|bt/min|spm|/ ?mn|puls(?:e|os)?/min|in (?:1|one"
-        r"|a) min(?:ute)?"
+        r"|[次下拍] ?[/每] ?(?:分钟?|min)|次分|bts/min|lpm|ppm|bt/min|spm|/ ?mn|puls(?:e|os)?/min|in (?:1 |one |a )?"
+        r"min(?:ute)?"
         r"|(?:beats|times|complexes|cycles|impulses|pulses|contractions) (?:per|a|each|every|in an?|in one"
         r"|/) ?min(?:ute)?"
         r"|(?:a|each|every) minute",

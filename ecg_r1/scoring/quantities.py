@@ -126,10 +126,12 @@ class Reader:
     def limit(self, i: int, last: int) -> list[Quantity]:
         """A limit without a unit in brackets beside a value: "PR 172 ms [120-200]", "QTc 452 (N < 450)"."""
         start = self.tokens[i].start
-        if last == i and not self.text[self.said[-1][2] : start].strip(" (["):  # "160 ms (4)"
+        between = self.text[self.said[-1][2] : start].strip(" ([,").removeprefix("today")
+        other = not between and references.OTHER_AFTER.match(self.sentence.after(last)) is not None
+        if last == i and not between and not other:  # "160 ms (4)"
             return []
         beside = kinds.beside(self.text, self.said, start)
-        if beside is None or not (last > i or beside["more"] or beside["marked"]):
+        if not other and (beside is None or not (last > i or beside["more"] or beside["marked"])):
             return []
         name = self.said[-1][0]
         ends = [v for k in (i, last) if (v := value_of(self.text, self.tokens[k], self.tokens[k], name)) is not None]
@@ -178,7 +180,7 @@ class Reader:
             or kinds.elsewhere(sentence, i, after)
             or (kind != "value" and kinds.general(sentence, self.said, i, name, named, ends, after, then))
             or (bound and (beside := kinds.beside(self.text, self.said, start)) and beside["marked"])
-            or kinds.contradicts(self.text, self.said, name, start, bound, low)
+            or kinds.compares(self.text, self.said, name, start, bound, low)
         ):
             kind = "reference"
         if where is not None:
