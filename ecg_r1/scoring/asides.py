@@ -73,6 +73,7 @@ ASIDES: dict[str, tuple[str, ...]] = {
             rf" (?:of|for)(?= (?:(?:the|an?|normal|wide|long|short|prolonged) ){{0,2}}{_ENTITY})",
         ),
         "as a rule",
+        "in general",
         *each("typical usual expected", f"(?= {_ENTITY})"),
         "textbook",
         "intrinsic(?= (?:rate|escape))",

@@ -74,7 +74,8 @@ _MARK = (
     r"|(?:fe)?males?|(?:wo)?m[ea]n|adults?|正常|参考|男性?|女性?|值|范围|上限)"
 )
 BESIDE = re.compile(
-    rf" ?(?:[hl!↑↓*+] ?)?(?P<bracket>[(\[])? ?(?P<marked>(?:(?:for|of|is|in|the|:) ?){{0,3}}{_MARK}[.: ]*(?:(?:for|of"
+    rf" ?(?:[hl!↑↓*+] ?)?(?:(?P<bracket>[(\[])|,)? ?(?P<marked>(?:(?:for|of|is|in|the"
+    rf"|:) ?){{0,3}}{_MARK}[.: ]*(?:(?:for|of"
     rf"|is|in) )?){{0,5}}"
     r"(?P<more>(?:<=?|>=?|≤|≥|less than|under|below) ?)?"
 )
@@ -84,6 +85,7 @@ _ADVERBS = (
     r"(?:(?:typically|usually|generally|conventionally|commonly|often|normally|by definition|always|also|then) ){0,2}"
 )
 GENERAL_AFTER = re.compile(
+    r"(?: or (?:less|more|longer|greater|above|below|over|under|wider|higher))?"
     r"(?: in (?:leads? )?(?:v[1-6](?:-v?[1-6])?|av[lrf]|i{1,3}))?[)\]]?"
     rf"(?:[ ,]*(?:is|are|being|as|为)? ?{_ADVERBS}(?:the )?(?:normal|brady|tachy|prolonged|considered|called|defined"
     rf"|termed|diagnostic"

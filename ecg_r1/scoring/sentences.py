@@ -117,7 +117,7 @@ class Sentence:
         left = None
         for j in range(i - 1, max(-1, i - BACK), -1):
             token = self.tokens[j]
-            if token.key == "nothing" and j == i - 1:
+            if j == i - 1 and (token.key == "nothing" or (token.key == "rr" and self.breaths(i, dimension))):
                 return None, None
             if token.kind != "name" or (quantity := self.fits(j, i, dimension)) is None:
                 continue
@@ -151,6 +151,10 @@ class Sentence:
             quantities = ENTITIES[self.named or ""]
             return None, quantities.get(dimension) if dimension else next(iter(quantities.values()))
         return None, None
+
+    def breaths(self, i: int, dimension: str | None) -> bool:
+        """Whether number i, right after RR, is a respiratory rate: "RR 16/min"."""
+        return dimension == RATE and self.gap(i - 1, i).strip(" :=") == ""
 
     def takes_up(self, i: int) -> bool:
         """Whether number i is of what the sentence before named: "It measures 160 ms."; without a unit, no count."""
