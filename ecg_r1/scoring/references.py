@@ -56,7 +56,7 @@ _AFTER = (
     rf"|voltage ){{0,2}}{_LIMIT})",
     r"的?(?:正常)?(?:上限|下限|标准|阈值|界限|临界值|正常范围|参考)",
 )
-_REFERENCE_AFTER = re.compile("|".join(_AFTER))
+_REFERENCE_AFTER = re.compile(rf"(?=[-, ]{{0,2}}[a-z\u4e00-\u9fff])(?:{'|'.join(_AFTER)})")
 _AROUND = re.compile(r"(?:around|about|near|at|approximately) (?:the )?$")  # "around the 160 ms mark" is where it is
 
 
