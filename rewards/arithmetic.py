@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from ecg_r1.scoring import Case, Completion, Score, reward
-from ecg_r1.scoring.formulas import Equation, Side, read_equations
+from ecg_r1.scoring.formulas import Equation, read_equations
 
 RELATIVE = 0.02  # two numbers agree that differ by no more: a clinician rounds to 5 ms in 400
 # lead I, lead aVF -> [low, high] degrees of the axis, by the quadrant rule
@@ -67,23 +67,23 @@ def _comes_out(equation: Equation) -> tuple[bool | None, str]:
     """(whether all sides agree, or None where nothing of an ECG was calculated, reason)."""
     if not equation.sides:
         return False, "one calculation too many"
-    formulas = [side.expression for side in equation.sides if side.expression.free_symbols]
-    numbers = [(side, _number(side)) for side in equation.sides if not side.expression.free_symbols]
+    formulas = [side for side in equation.sides if side.free_symbols]
+    numbers = [(side, _number(side)) for side in equation.sides if not side.free_symbols]
     values = [value for _, value in numbers]
     if any(value is None for value in values):
         return False, "no real number"
     for (side, value), (other, last) in pairwise(numbers):
         scales = (1.0, 1000.0, 1 / 1000.0)  # a side in seconds, the next in milliseconds
         if not any(_close(value * scale, last) for scale in scales):  # type: ignore[operator, arg-type]
-            return False, f"{side.expression} is {value:g}, not {other.expression}"
+            return False, f"{side} is {value:g}, not {other}"
     for formula in formulas[1:]:
         if not _known(formulas[0], formula):
             return False, f"{formulas[0]} is not {formula}"
     return (True, "comes out") if len(numbers) > 1 and equation.named else (None, "")
 
 
-def _number(side: Side) -> float | None:
-    value = complex(side.expression.evalf(15)) if side.expression.is_finite is not False else complex("nan")
+def _number(side: Any) -> float | None:
+    value = complex(side.evalf(15)) if side.is_finite is not False else complex("nan")
     return value.real if value.imag == 0 and math.isfinite(value.real) else None
 
 

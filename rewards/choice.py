@@ -3,19 +3,29 @@
 import re
 
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
+from ecg_r1.scoring.characters import readable
 
 _LETTER = re.compile(r"(?<![A-Za-z0-9'])([A-J])(?![A-Za-z0-9'])")
 _STRUCK = re.compile(r"~~[^~]*~~")
-_WRONG = r"wrong|incorrect|false|untrue|impossible|unlikely|excluded|eliminated|rejected|ruled out|out of the question"
+_WRONG = (
+    "wrong|incorrect|false|untrue|impossible|unlikely|least likely|excluded|eliminated|rejected|ruled out"
+    "|out of the question"
+)
+_DENIES = (
+    r"not|un|never|cannot|no(?! doubt)|hardly|scarcely|neither|nor|without|except|exclud\w+|eliminat\w+|reject\w*"
+    r"|rul(?:e|es|ed|ing) out|(?:other|rather) than|instead of|apart from|far from|away from|opposite of"
+    rf"|(?:any|all|every)(?:thing|one)? but|{_WRONG}"
+)
+_BEFORE = (
+    rf"(?:\b(?:{_DENIES})|n't)[ :-]+(?:(?!but|so|hence|therefore|thus|then|because)[a-z']+ ){{0,4}}[^a-z0-9 ]{{0,2}}"
+)
+_IS = r"(?:(?:is|was|seems|looks|can be|has been|would be|must be) (?:the )?(?:\w+ly )?)?"
 # What denies the letter after it, unless the clause turns ("not regular, so B"), and what denies the one before it.
 _DENIED = re.compile(
-    r"(?:\b(?:not|never|cannot|no|neither|nor|without|except|exclud\w+|eliminat\w+|reject\w*|rul(?:e|es|ed|ing) out"
-    rf"|(?:other|rather) than|instead of|apart from|far from|(?:any|all|every)(?:thing|one)? but|{_WRONG})|n't)"
-    r"[ :]+(?:(?!but|so|hence|therefore|thus|then|because)[a-z']+ ){0,4}[^a-z0-9 ]{0,2}[a-j]\b"
-    r"|\b[a-j]\b[^a-z0-9]{0,3}(?:which |that |it |option |answer )?"
-    rf"(?:(?:is|was|seems|looks|can be|has been|would be) (?:\w+ly )?)?(?:{_WRONG})\b"
+    rf"(?:{_BEFORE}|(?:[¬!❌✗✘]|\[ \]) ?)[a-j]\b"
+    rf"|\b[a-j]\b[^a-z0-9]{{0,3}}(?:which |that |it |option |answer )?{_IS}(?:{_WRONG})\b"
     r"|\b[a-j] (?:(?:is|was|does|can|could|would|should) ?(?:not|n't)|cannot|never)\b"
-    r"|\b[a-j]\W{1,3}(?:no\W*$|[✗✘❌×])"
+    r"|\b[a-j]\W{1,3}(?:(?:certainly |definitely )?(?:no|not)\W*$|[✗✘❌×])"
 )
 
 
@@ -35,6 +45,6 @@ def choice(completion: Completion, case: Case, *, field: str = "answer") -> Scor
     answer = (completion.answer or "").strip()
     said = _STRUCK.sub("", answer)
     letters = {answer.upper()} if len(answer) == 1 else set(_LETTER.findall(said))
-    if letters != {truth} or _DENIED.search(said.lower()):
+    if letters != {truth} or _DENIED.search(readable(said)[0]):
         return Score(0.0, extracted=sorted(letters), explanation=f"right: {truth}")
     return Score(1.0 if len(answer) == 1 else 0.5, extracted=[truth], explanation=f"right: {truth}")

@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_left
 
-from ecg_r1.ecg.diagnosis import Statement, vocabulary
+from ecg_r1.ecg.diagnosis import vocabulary
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
 
 MATCHES = ("exact", "jaccard", "f1", "ontology")
@@ -50,13 +50,13 @@ def similarity(a: str, b: str) -> float:
     """1 for the same, 0.5 for a more or less specific one, 0.25 for another of the same superclass (PTB-XL's five)."""
     if a == b:
         return 1.0
+    known_a, known_b = vocabulary().find(a), vocabulary().find(b)
+    if known_a is None or known_b is None:  # a word of a diagnosis is none
+        return 0.0
     words_a, words_b = set(a.lower().split()), set(b.lower().split())
     if words_a < words_b or words_b < words_a:
         return MORE_OR_LESS_SPECIFIC
-    classes = [s.superclass for s in (vocabulary().find(a), vocabulary().find(b)) if isinstance(s, Statement)]
-    return (
-        SAME_SUPERCLASS if len(classes) == 2 and classes[0] == classes[1] and classes[0] not in (None, "NORM") else 0.0
-    )
+    return SAME_SUPERCLASS if known_a.superclass == known_b.superclass not in (None, "NORM") else 0.0
 
 
 def alike(given: dict[str, float], truth: set[str]) -> tuple[float, int]:

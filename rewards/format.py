@@ -26,14 +26,14 @@ def format(completion: Completion, case: Case, *, think: str = "before") -> Scor
         raise RewardError(f'format: think is "before", "after" or "none", not {think!r}')
     tags = completion.tags
     written = [tag.name for tag in tags]
-    plain = completion.readable
+    plain = INVISIBLE.sub("", unicodedata.normalize("NFKC", completion.text)).lower()
     if plain.count("<") > len(tags) < len(_TAG_LIKE.findall(plain)):
         return Score(0.0, extracted=written, explanation="something like a tag that is none")
     if written != ORDERS[think]:
         return Score(0.0, extracted=written, explanation=f"tags {written}, wanted {ORDERS[think]}")
     text = completion.text
     opened = zip(tags[::2], tags[1::2], strict=True)
-    if any(not _shows(text[a.end : b.start]) for a, b in opened):
+    if any(not shows(text[a.end : b.start]) for a, b in opened):
         return Score(0.0, extracted=written, explanation="an empty block")
     ends = [0, *(end for a, b in zip(tags[::2], tags[1::2], strict=True) for end in (a.start, b.end)), len(text)]
     outside = "".join(text[a:b] for a, b in zip(ends[::2], ends[1::2], strict=True)).strip()
@@ -42,6 +42,6 @@ def format(completion: Completion, case: Case, *, think: str = "before") -> Scor
     return Score(1.0, extracted=written, explanation="as asked")
 
 
-def _shows(text: str) -> bool:
+def shows(text: str) -> bool:
     """Whether a reader sees a letter or digit; the Hangul fillers are letters to Unicode, and seen by nobody."""
     return any(c.isalnum() and not INVISIBLE.match(unicodedata.normalize("NFKC", c)) for c in text)

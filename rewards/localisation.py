@@ -26,9 +26,9 @@ TERRITORIES = {
 _LEAD = r"(?:avr|avl|avf|v[1-6]|iii|ii|i)"
 _SPAN = re.compile(r"(?<![a-z])v([1-6]) ?(?:-|to|through|至|到) ?v?([1-6])(?![0-9a-z])")
 _NAMED = re.compile(rf"(?<![a-z]){_LEAD}(?![a-z0-9])")
-_LISTED = re.compile(rf"(?:leads?|导联|in|on|except|excluding|than|,|and|/|&|、|和|及|^) ?({_LEAD})(?![a-z0-9])")
+_LISTED = re.compile(rf"(?:leads?|导联|in|on|except|excluding|than|not|,|and|/|&|、|和|及|^) ?({_LEAD})(?![a-z0-9])")
 _TERRITORY = re.compile(rf"\b({'|'.join(TERRITORIES)}) (?:\w+ )?leads\b")
-_EXCEPT = re.compile(r"except|excluding|apart from|other than")
+_EXCEPT = re.compile(rf" ?(?:except|excluding|apart from|other than|not (?:in )?(?:leads? )?(?={_LEAD}(?![a-z])))")
 _WINDOW = re.compile(
     r"(?:from|between|at|window|time|during|\[|在)[ :(\[]{0,3}(\d{1,2}(?:\.\d{1,4})?) ?(?:s|sec|seconds"
     r"|秒)? ?(?:-|to|and|,|至|到) ?(\d{1,2}(?:\.\d{1,4})?)"

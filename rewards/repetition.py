@@ -4,7 +4,8 @@ import re
 
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
 
-_WORD = re.compile(r"[a-z]+|\d+(?:\.\d+)?|[\u4e00-\u9fff]")
+# Numbers, words of any script, and one by one the characters of scripts without spaces, and symbols such as emoji.
+_WORD = re.compile(r"\d+(?:\.\d+)?|[\u3040-\u30ff\u4e00-\u9fff]|[^\W\d_\u3040-\u30ff\u4e00-\u9fff]+|[^\w\s!-~]")
 
 
 @reward

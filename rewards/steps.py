@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ecg_r1.rewards.diagnosis import diagnosis
+from ecg_r1.rewards.format import shows
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
 from ecg_r1.scoring.phrases import says
 from ecg_r1.scoring.unclaimed import claimed
@@ -24,7 +25,7 @@ def steps(completion: Completion, case: Case, *, alpha: float = 0.1, parts: Sequ
     `key_steps(case)`. R1-VL looks for the phrase as a substring; here numbers count within their tolerance, and
     what is denied, not claimed of this ECG, or said beside what excludes it does not count.
     validity (StepRVR): 1 if there are a think and then an answer block, and the steps, at least two, are numbered 1
-    to n in order, each with content and before the answer; else 0.
+    to n in order, each before the answer, with content, and none like another; else 0.
     """
     if unknown := [part for part in parts if part not in PARTS]:
         raise RewardError(f"steps: parts are {', '.join(PARTS)}, not {unknown}")
@@ -45,7 +46,7 @@ def steps(completion: Completion, case: Case, *, alpha: float = 0.1, parts: Sequ
 
 
 def in_order(completion: Completion) -> bool:
-    """Whether the reasoning is complete and its steps are numbered 1 to n, at least two, none empty."""
+    """Whether the reasoning is complete and its steps are numbered 1 to n, at least two, none empty or repeated."""
     places = [place for _, _, place in completion.sections]
     if places != ["think", "answer"]:
         return False
@@ -53,8 +54,10 @@ def in_order(completion: Completion) -> bool:
     numbered = completion.steps
     return (
         len(numbered) >= 2
+        and len({step.text for step in numbered}) == len(numbered)
+        and shows(completion.answer or "")
         and [step.number for step in numbered] == list(range(1, len(numbered) + 1))
-        and all(step.text and step.span[0] < end for step in numbered)
+        and all(shows(step.text) and step.span[0] < end for step in numbered)
     )
 
 

@@ -30,21 +30,13 @@ LARGEST_POWER = 4.0
 
 
 @dataclass(frozen=True)
-class Side:
-    """One side of a chain of equations. milli: whether its unit is written as ms."""
-
-    expression: Expr
-    milli: bool
-
-
-@dataclass(frozen=True)
 class Equation:
     """A chain of sides that the text says are equal; span: [start, end) characters of the readable text.
 
     sides: none for a chain after the first MOST. named: whether it names a quantity or has a unit.
     """
 
-    sides: tuple[Side, ...]
+    sides: tuple[Expr, ...]
     span: tuple[int, int]
     named: bool
 
@@ -124,14 +116,13 @@ def _chain(text: str, start: int) -> tuple[list[tuple[str, str]], int]:
     return tokens, end
 
 
-def _side(tokens: list[tuple[str, str]]) -> Side | None:
-    milli = any(kind == "unit" and text.startswith("m") for kind, text in tokens)
+def _side(tokens: list[tuple[str, str]]) -> Expr | None:
     grammar = _Grammar([t for t in tokens if t[0] != "unit"])
     try:
         expression = grammar.expression()
     except (_Malformed, RecursionError):
         return None
-    return Side(expression, milli) if grammar.peek()[0] == "end" else None
+    return expression if grammar.peek()[0] == "end" else None
 
 
 def read_equations(text: str) -> list[Equation]:
@@ -152,14 +143,14 @@ def read_equations(text: str) -> list[Equation]:
     return found
 
 
-def _sides(tokens: list[tuple[str, str]]) -> tuple[Side, ...]:
+def _sides(tokens: list[tuple[str, str]]) -> tuple[Expr, ...]:
     parts: list[list[tuple[str, str]]] = [[]]
     for token in tokens:
         if token[1] in ("=", "≈"):
             parts.append([])
         else:
             parts[-1].append(token)
-    return tuple(side for part in parts if part and (side := _side(part)))
+    return tuple(side for part in parts if part and (side := _side(part)) is not None)
 
 
 def _start(text: str, lowest: int, sign: int) -> int:

@@ -24,9 +24,9 @@ _CLAUSE = re.compile(
     r"|(?=\b(?:without|(?:with|and|but) (?:no|not)|except|excluding|other than|apart from|rather than|instead of)\b)"
 )
 _NEGATION = re.compile(
-    r"\b(?:no|not|without|absent|absence|never|neither|nor|cannot|n't|lack(?:s|ing)?|denies|rul(?:e|es|ed|ing) out"
-    r"|exclud\w{1,4}|except|other than|apart from|rather than|instead of|devoid|free of|rejected)\b"
-    r"|n't|无|未|没有|排除|不"
+    r"\b(?:no|not|none|nothing|nowhere|without|absent|absence|never|neither|nor|cannot|lack(?:s|ing)?|denies|devoid"
+    r"|rul(?:e|es|ed|ing) out|exclud\w{1,4}|except|other than|apart from|rather than|instead of|free of|rejected"
+    r"|spar(?:ed|es|ing))\b|n't|无|未|没有|排除|不"
 )
 # What denies a whole list after it, or before it; "no A, B or C" does so too.
 _LIST_DENIED = re.compile(

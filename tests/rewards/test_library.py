@@ -39,6 +39,7 @@ def score(
         ("before", "", 0),
         ("before", "<think>\u3164 \uffa0\u2800</think><answer>b</answer>", 0),
         ("before", "<think>a <answer/></think><answer>b</answer>", 0),
+        ("before", "<think>a <think ></think><answer>b</answer>", 0),
         ("before", "<think>a <answer id=1>c</ answer></think><answer>b</answer>", 0),
         ("before", "<think>a ＜answer＞c</think><answer>b</answer>", 0),
         ("before", "<think>a <ans\u200bwer>c</think><answer>b</answer>", 0),
@@ -74,6 +75,8 @@ def test_format(think: str, text: str, expected: float) -> None:
         ("ontology", "right bundle branch block", ("incomplete right bundle branch block",), 0.5),
         ("ontology", "inferior MI", ("anterior MI",), 0.25),
         ("ontology", "normal ECG", ("anterior MI",), 0),
+        ("ontology", "block", ("left bundle branch block",), 0),
+        ("ontology", "bundle branch block", ("left bundle branch block",), 0.5),
         ("ontology", "inferior MI; lateral MI; LBBB", ("anterior MI",), 0.25 / 3),
         ("jaccard", "AF or LBBB", ("AF",), 0.25),
         ("jaccard", "AF, LBBB or LVH", ("AF",), 0),
@@ -116,6 +119,14 @@ def test_diagnosis_does_not_apply_without_a_truth() -> None:
         ("~~B~~", 0),
         ("B ❌", 0),
         ("B? No.", 0),
+        ("B is the wrong one", 0),
+        ("B isn’t it", 0),
+        ("least likely: B", 0),
+        ("¬B", 0),
+        ("not-B", 0),
+        ("[ ] B", 0),
+        ("[x] B", 0.5),
+        ("no doubt B", 0.5),
         ("~~A~~ B", 0.5),
         ("B) No ST elevation", 0.5),
         ("B. Not specific", 0.5),
@@ -285,6 +296,9 @@ def test_steps() -> None:
     )
     assert score("steps", three, options=validity) == 1
     assert score("steps", three.replace("Step 3", "Step 4"), options=validity) == 0
+    for empty in (".", "\u3164", "rate 64 bpm."):
+        assert score("steps", three.replace("PR 220 ms.", empty), options=validity) == 0
+    assert score("steps", three.split("<answer>")[0] + "<answer></answer>", options=validity) == 0
     assert score("steps", f"<answer>{AVB}</answer>" + three.split("<answer>")[0], options=validity) == 0
     assert score("steps", three, options={"parts": ["accuracy"]}) > 1  # key steps from the measurements, no model asked
 
@@ -309,6 +323,8 @@ def test_steps() -> None:
         ("limb leads except I, aVR and aVL, from 1.20 to 1.30 s", 1),
         ("inferior and all other leads", 3 / 12 / 2),
         ("~~II, III, aVF~~ V1", 0),
+        ("nothing in II, III, aVF from 1.20 to 1.30 s", 0),
+        ("limb leads but not I, aVR, aVL, from 1.20 to 1.30 s", 1),
     ],
 )
 def test_localisation(answer: str, expected: float) -> None:
@@ -322,10 +338,19 @@ def test_length(n: int, expected: float) -> None:
     assert score("length", "a " * n, options={"limit": 2048, "cache": 512}) == expected
 
 
+@pytest.mark.parametrize(
+    "text", ["word,", "word_", "word\u200b", "word/", "字", "あ", "한", "🔹", "中" + "a" * 20, ". . . . "]
+)
+def test_no_text_is_short_for_want_of_spaces(text: str) -> None:
+    assert score("length", text * 400) < 0
+
+
 def test_repetition() -> None:
     assert score("repetition", "one two three four five six seven") == 0
     assert score("repetition", "a b c d " * 50) < -0.9
     assert score("repetition", "") == 0
+    for text in ("αβγ δεζ ηθι κλμ ", "あいうえおか", "🔸 🔹 🔷 🔶 "):
+        assert score("repetition", text * 50) < -0.9
 
 
 def test_language() -> None:
