@@ -12,6 +12,8 @@ import numpy as np
 from ecg_r1.ecg.diagnosis import UnknownDiagnosis, vocabulary
 from ecg_r1.ecg.measure import QUANTITIES, Measurements
 from ecg_r1.evaluation.bootstrap import Tally, macro_f1
+from ecg_r1.rewards.diagnosis import answered
+from ecg_r1.rewards.format import format as as_asked
 from ecg_r1.scoring import Case, Completion
 from ecg_r1.scoring.verify import verify
 
@@ -59,7 +61,7 @@ def _judge(text: str, case: Case) -> Judged:
         evidence=tuple(verify(completion, case)),
         truth=frozenset(_canonical(name) for name in case.diagnoses),
         answered=_answered(completion),
-        formatted=well_formed(completion),
+        formatted=as_asked(completion, case).value == 1.0,
     )
 
 
@@ -72,19 +74,7 @@ def _canonical(diagnosis: str) -> str:
 
 def _answered(completion: Completion) -> frozenset[str]:
     """What the answer asserts: diagnoses of the vocabulary, and each part of it that names none, as it stands."""
-    asserted = [m.name for m in completion.statements if m.where == "answer" and m.polarity == "asserted"]
-    parts = [part.strip() for part in (completion.answer or "").replace("\n", ";").split(";")]
-    return frozenset(asserted + [part for part in parts if part and not vocabulary().search(part)])
-
-
-def well_formed(completion: Completion) -> bool:
-    """`<think>` then `<answer>`, once each, neither empty, and nothing but white space around them."""
-    if [tag.name for tag in completion.tags] != ["think", "/think", "answer", "/answer"]:
-        return False
-    opening, thought, answering, end = completion.tags
-    text = completion.text
-    around = text[: opening.start] + text[thought.end : answering.start] + text[end.end :]
-    return not around.strip() and bool(completion.think) and bool(completion.answer)
+    return frozenset(name for name, weight in answered(completion).items() if weight == 1.0)
 
 
 def tallies(judged: Sequence[Judged]) -> dict[str, Tally]:
