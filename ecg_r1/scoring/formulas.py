@@ -14,17 +14,20 @@ if TYPE_CHECKING:
     from sympy import Expr
 
 _SPACE = re.compile(r"[ \t]*")
+_ABOUT = r"(?:[ \t]*(?:about|approximately|approx\.?|roughly|around|~))?"
+_SAME = rf"(?:[=≈≃≅→⇒](?:[ \t]*\n|[ \t]*=)?|\b(?:is|gives|equals|yields|makes)\b){_ABOUT}"
 _TOKEN = re.compile(
     r"(?P<number>\d{1,9}(?:\.\d{1,6})?|\.\d{1,6})"
     r"|(?P<name>qtc[bf]?|qt|rr|(?:heart|ventricular) rate|hr|rate|心率)(?: intervals?|间期)?(?![a-z])"
     r"|(?P<unit>milliseconds?|msec|ms|seconds?|sec|s|bpm|beats/min|次/分)(?![a-z])"
     r"|(?P<root>√|sqrt(?![a-z])|square root of)|(?P<cube>∛|cbrt(?![a-z]))"
-    r"|(?P<operator>[-+*×·÷/^()=≈])"
+    r"|(?P<operator>[-+*×·÷/^()])"
+    rf"|(?P<equals>{_SAME})"
 )
 _SYMBOLS = {"qtc": "QTc", "qtcb": "QTc", "qtcf": "QTc", "qt": "QT", "rr": "RR"}  # any other name is the rate
 LONGEST = 60  # tokens of one chain of equations
 MOST = 20  # different chains of one completion; further ones are found, and not calculated
-_EQUALS = re.compile("[=≈]")
+_EQUALS = re.compile(_SAME)
 _CALCULATES = frozenset("*×·÷/^+")
 LARGEST_POWER = 4.0
 
@@ -146,7 +149,7 @@ def read_equations(text: str) -> list[Equation]:
 def _sides(tokens: list[tuple[str, str]]) -> tuple[Expr, ...]:
     parts: list[list[tuple[str, str]]] = [[]]
     for token in tokens:
-        if token[1] in ("=", "≈"):
+        if token[0] == "equals":
             parts.append([])
         else:
             parts[-1].append(token)
@@ -159,7 +162,7 @@ def _start(text: str, lowest: int, sign: int) -> int:
     for m in _TOKEN.finditer(text, lowest, sign):
         if m.start() != end:  # something else stood between
             first = sign
-        if first == sign and m.group() not in (")", "=", "≈"):
+        if first == sign and m.group() != ")" and m.lastgroup != "equals":
             first = m.start()
         end = _SPACE.match(text, m.end()).end()  # type: ignore[union-attr]
     return first if end == sign else sign

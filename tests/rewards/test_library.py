@@ -209,6 +209,11 @@ def test_intervals_gives_one_row_of_evidence_for_each_quote() -> None:
         ("PR = 160 ms", None),
         ("9^9^9^9 = 3", None),
         ("1/0 = 5", 0.5),
+        ("412/√0.938 gives 470 ms", 0.5),
+        ("QTc = 412/√0.938 → about 470 ms", 0.5),
+        ("QTc = 412/√0.938 =\n470 ms", 0.5),
+        ("QTc is 412/√0.938 = ~425 ms", 1),
+        ("The rate is 64 bpm and the axis is normal", None),
     ],
 )
 def test_arithmetic(text: str, expected: float | None) -> None:
