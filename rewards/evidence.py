@@ -22,7 +22,7 @@ def evidence(completion: Completion, case: Case, *, mode: str = "tolerant") -> S
     `case.evidence` maps "step_3_chamber_hypertrophy_voltage" (or "3") to its phrases, a list or one string with ";".
     mode "exact": the reward of PKU's ECG-R1 (arXiv 2602.04279): steps begin at a bold "**Step k" of the think block,
     the last of a number counts, and a phrase must occur in its step letter by letter but for case.
-    mode "tolerant": any numbered step, the first of a number counts; a phrase may be said in other words or with a
+    mode "tolerant": any numbered step, those of one number are one; a phrase may be said in other words or with a
     number inside its tolerance, and counts only where the step claims it of this ECG and says neither the contrary nor
     a finding that excludes it (`scoring.contraries`). A step of far more words than its evidence needs has its share
     cut in proportion: listing every phrase there is pays less than the right ones.
@@ -34,7 +34,7 @@ def evidence(completion: Completion, case: Case, *, mode: str = "tolerant") -> S
         return None
     shares, rows = [], list[dict[str, Any]]()
     for number, phrases in wanted.items():
-        text = _exact_steps(completion).get(number) if mode == "exact" else _first_step(completion, number)
+        text = _exact_steps(completion).get(number) if mode == "exact" else _step(completion, number)
         if mode == "exact":
             hits = [text is not None and phrase.lower() in text.lower() for phrase in phrases]
             factor = 1.0
@@ -77,5 +77,5 @@ def _exact_steps(completion: Completion) -> dict[int, str]:
     return {int(head[1]): think[1][head.end() : end] for head, end in zip(heads, starts[1:], strict=False)}
 
 
-def _first_step(completion: Completion, number: int) -> str | None:
-    return next((step.text for step in completion.steps if step.number == number), None)
+def _step(completion: Completion, number: int) -> str:
+    return "\n".join(step.text for step in completion.steps if step.number == number)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from functools import cache
+from functools import cache, lru_cache
 
 from ecg_r1.ecg.diagnosis import vocabulary
 from ecg_r1.scoring.completion import Completion
@@ -15,11 +16,16 @@ _IS = (
 )
 
 
+# "axis: normal/left/right" says all three.
+_LIST = r"(?:\w+ ?(?:/|\||or|to|vs\.?|versus) ?){0,3}"
+
+
 def _said_of(subject: str, *words: str) -> str:
-    """Patterns of "narrow QRS complex" and "QRS complexes are narrow"."""
+    """Patterns of "narrow QRS complex", "QRS complexes are narrow" and "deviation to the left of the axis"."""
     of = "|".join(words)
     before = rf"(?:{of})[ -](?:\w+ )?(?:{subject})(?: (?:duration|interval|complex(?:es)?|segments?|waves?|deviation))?"
-    return rf"(?<![a-z])(?:{before}|(?:{subject})[ :=]+{_IS}(?:{of}))(?![a-z])"
+    after = rf"(?:{subject})[ :=(\[]+{_IS}{_LIST}(?:{of})"
+    return rf"(?<![a-z])(?:{before}|{after}|(?:{of}) (?:deviation |shift )?of (?:the )?(?:\w+ )?(?:{subject}))(?![a-z])"
 
 
 _AXIS, _QRS, _PR, _QT = "axis", "qrs", "pr|pq", "qtc?"
@@ -75,6 +81,8 @@ _BY_LEAD = {
     "T waves": {
         "upright": _said_of("t|t[ -]waves?", "upright", "normal", "positive"),
         "inverted": _said_of("t|t[ -]waves?", "inverted", "inversion of") + "|(?<![a-z])t[ -](?:wave )?inversions?",
+        "flat": _said_of("t|t[ -]waves?", "flat", "flattened"),
+        "biphasic": _said_of("t|t[ -]waves?", "biphasic"),
     },
     "ST": {
         "level": _said_of("st|st[ -]segments?", "isoelectric", "normal"),
@@ -94,8 +102,14 @@ _NAMED: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "flutter": ("atrial flutter",),
         "junctional": ("junctional rhythm", "accelerated junctional rhythm", "junctional tachycardia"),
-        "ventricular": ("ventricular tachycardia", "idioventricular rhythm"),
+        "ventricular": ("ventricular tachycardia", "idioventricular rhythm", "ventricular fibrillation"),
     },
+    "axis": {
+        "left": ("left axis deviation", "left anterior fascicular block"),
+        "right": ("right axis deviation", "left posterior fascicular block"),
+    },
+    "QRS width": {"wide": ("left bundle branch block", "right bundle branch block")},
+    "PR": {"prolonged": ("first-degree AV block",)},
     "bundle branch": {
         "left": ("left bundle branch block", "incomplete left bundle branch block"),
         "right": ("right bundle branch block", "incomplete right bundle branch block"),
@@ -110,6 +124,13 @@ _NAMED: dict[str, dict[str, tuple[str, ...]]] = {
         "first": ("first-degree AV block",), "second": ("second-degree AV block",), "third": ("third-degree AV block",),
     },
 }  # fmt: skip
+# Quantity -> group, alternative, and the values that are it whoever draws the limits.
+_MEASURED: dict[str, list[tuple[str, str, float, float]]] = {
+    "axis_deg": [("axis", "left", -90, -35), ("axis", "normal", -25, 85), ("axis", "right", 110, 180)],
+    "qrs_ms": [("QRS width", "narrow", 0, 105), ("QRS width", "wide", 125, math.inf)],
+    "pr_ms": [("PR", "short", 0, 105), ("PR", "normal", 125, 195), ("PR", "prolonged", 225, math.inf)],
+    "heart_rate_bpm": [("rate", "slow", 0, 48), ("rate", "normal", 62, 95), ("rate", "fast", 102, math.inf)],
+}
 ABNORMAL = ("MI", "STTC", "CD", "HYP")  # superclasses of PTB-XL of which a normal ECG has none
 
 Stance = tuple[str, str]  # group and alternative
@@ -130,10 +151,11 @@ def _stances_of() -> dict[str, list[Stance]]:
     return found
 
 
-def worded(clause: str) -> set[Stance]:
+@lru_cache(maxsize=4096)  # a model writes the same clauses over and over
+def worded(clause: str) -> frozenset[Stance]:
     """The alternatives that a clause in lower case says, denied or not."""
     patterns = _NOT_BY_LEAD if _LEAD.search(clause) else [*_NOT_BY_LEAD, *_ONLY_BY_LEAD]
-    return {(group, said) for group, said, pattern in patterns if pattern.search(clause)}
+    return frozenset((group, said) for group, said, pattern in patterns if pattern.search(clause))
 
 
 def remainder(clause: str) -> str:
@@ -141,6 +163,17 @@ def remainder(clause: str) -> str:
     for _, _, pattern in (*_NOT_BY_LEAD, *_ONLY_BY_LEAD):
         clause = pattern.sub(" ", clause)
     return clause
+
+
+def measured(text: Completion) -> set[Stance]:
+    """The alternatives that the quoted values of a text are."""
+    return {
+        (group, said)
+        for q in text.quantities
+        if q.value is not None and q.name in _MEASURED
+        for group, said, low, high in _MEASURED[q.name]
+        if low <= q.value <= high
+    }
 
 
 def named(text: Completion) -> set[Stance]:

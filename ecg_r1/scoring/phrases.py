@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from ecg_r1.scoring.completion import Completion
-from ecg_r1.scoring.contraries import Stance, contrary, named, remainder, worded
+from ecg_r1.scoring.contraries import Stance, contrary, measured, named, remainder, worded
 from ecg_r1.scoring.quantities import Quantity
 from ecg_r1.scoring.statements import Polarity
 from ecg_r1.scoring.verify import TOLERANCES, distance
@@ -25,14 +25,15 @@ _CLAUSE = re.compile(
 )
 _NEGATION = re.compile(
     r"\b(?:no|not|none|nothing|nowhere|without|absent|absence|never|neither|nor|cannot|lack(?:s|ing)?|denies|devoid"
-    r"|rul(?:e|es|ed|ing) out|exclud\w{1,4}|except|other than|apart from|rather than|instead of|free of|rejected"
-    r"|spar(?:ed|es|ing))\b|n't|无|未|没有|排除|不"
+    r"|unlike|hardly|scarcely|far from|false|untrue|rul(?:e|es|ed|ing) out|exclud\w{1,4}|except|other than|apart from"
+    r"|rather than|instead of|free of|rejected|spar(?:ed|es|ing))\b|n't|无|未|没有|排除|不"
 )
 # What denies a whole list after it, or before it; "no A, B or C" does so too.
 _LIST_DENIED = re.compile(
     r"(?:excluded|ruled out|absent|negatives?|rejected|denied|not (?:seen|present|found)) ?:"
     r"|\b(?:lacks?|lacking|devoid of|free of)\b"
 )
+_TAKEN_BACK = re.compile(r"\W*(?:not?|none|false|absent|excluded|denied)\W*")  # "normal axis (not)"
 _OR = re.compile(r"\b(?:n?or)\b|或")
 _DOUBT = re.compile(
     r"\b(?:possibl[ey]|perhaps|maybe|might|may|could be|questionable|equivocal|unclear|uncertain|either)\b|可能|疑似"
@@ -84,7 +85,9 @@ def _clauses_of(sentence: str, offset: int) -> Iterator[Clause]:
     reach = -1
     for i, (start, part) in enumerate(parts):
         reach = max(reach, until[i])
-        sense: Polarity = "negated" if i <= reach else "uncertain" if _DOUBT.search(part) else "asserted"
+        taken_back = i + 1 < len(parts) and _TAKEN_BACK.fullmatch(parts[i + 1][1])
+        denied = i <= reach or taken_back
+        sense: Polarity = "negated" if denied else "uncertain" if _DOUBT.search(part) else "asserted"
         yield Clause(part, offset + start, frozenset(content(part)), sense)
 
 
@@ -113,7 +116,11 @@ def _phrase(phrase: str) -> tuple[Completion, Clause, set[Stance]]:
     parsed = Completion.parse(phrase)
     text = parsed.readable
     sense: Polarity = "negated" if _NEGATION.search(text) else "uncertain" if _DOUBT.search(text) else "asserted"
-    return parsed, Clause(text, 0, frozenset(content(text)), sense), named(parsed) | _worded(parsed, "asserted")
+    return parsed, Clause(text, 0, frozenset(content(text)), sense), _said(parsed)
+
+
+def _said(text: Completion) -> set[Stance]:
+    return named(text) | measured(text) | _worded(text, "asserted")
 
 
 def _worded(text: Completion, polarity: Polarity) -> set[Stance]:
@@ -130,7 +137,7 @@ def says(text: Completion, phrase: str) -> bool:
     its polarity, in none of another, and no clause that denies words of it. Linear in the text for each phrase.
     """
     parsed, wanted, stances = _phrase(phrase)
-    if stances and contrary(stances, named(text) | _worded(text, "asserted")):
+    if stances and contrary(stances, _said(text)):
         return False
     found = clauses(text.readable)
     near = {c.polarity for c in found if len(c.words & wanted.words) >= SHARE * len(wanted.words)}

@@ -14,25 +14,30 @@ _OTHER = f"(?:previous|prior|earlier|old|last|former|other|another) {_RECORD}"
 # Words after which a sentence goes on with no claim, up to a word that turns back to this ECG.
 _ASIDES = (
     r"(?:look|search|check|assess|evaluat|examin|inspect)(?:e|es|s|ed|ing)? (?:for|whether|if)",
-    r"whether|unless|suppos(?:e|ing)|assum(?:e|ing)|provided that|had there been|(?<!as )if",
+    r"(?:see|know) if|whether|unless|suppos(?:e|ing)|assum(?:e|ing)|provided that|had there been|(?<!as )if",
     r"(?:would|should|might|may|could) (?:also |then )?(?:be|expect|see|find|show|have|suggest|indicate|mean)"
     r"(?! (?:noted|mentioned|emphasi))",
     r"(?:one|we|i) (?:usually |typically )?expects? ?(?:to (?:see|find))?|expected (?:findings?|features?|signs?)",
     r"(?:the |a |my )?text ?books?|according to|by definition|typical(?:ly)? (?:findings?|features?|signs?|of|shows?)",
     r"(?:it is|it's|it would be) (?:not true|untrue|false|wrong|incorrect)",
     rf"(?<!as )(?:on|in|at|from) (?:the |an? |his |her |their )?{_OTHER}",
-    rf"(?:the |an? )?{_OTHER} (?:showed|had|was)|previously",
+    rf"(?:the |an? )?{_OTHER} (?:showed|had|was)|previously|yesterday|last (?:week|month|year)|in theory|theoretically",
+    r"(?:an? |in )?(?:healthy|normal) (?:control|subject|person|people|adult|individual)s?|for (?:example|instance)",
+    r"(?:remember|recall) (?:that|the|an?)|(?:should|must) (?:remember|recall|know)",
+    r"(?<![a-z,] )(?:usually|typically|classically)",
 )
 _HEADS = (
     r"(?:criteri(?:a|on)|definitions?)(?: (?:are|is|include|(?:of|for) [^:]{1,40}))?",
+    r"expected|typical|usual|prior|previous|history|examples?|templates?|options|choices",
     r"(?:excluded|ruled out|rejected|discarded|dismissed)(?: (?:are|were|is|diagnos[ie]s|findings?))?",
 )
 _ASIDE = re.compile(rf"\b(?:(?:{'|'.join(_ASIDES)})\b ?:?|(?:{'|'.join(_HEADS)}) ?:)")
 _TURN = re.compile(r"[:)]|\b(?:but|however|here|now|today|currently|whereas|this (?:ecg|ekg|tracing|patient|case))\b")
 _POSTPONED = re.compile(_OTHER)  # "II, III, aVF on another ECG": what stands before it is of that too
-# What takes a whole sentence back: "…, all absent", "… or none of these", "… (yes/no)".
+# What takes a whole sentence back, or defines its words: "…, all absent", "… or none of these", "… (yes/no)".
 _WITHDRAWN = re.compile(
-    r"\byes ?(?:/|or) ?no\b|\bor (?:else |maybe |perhaps )?(?:none|nothing|neither|not)\b(?! in)"
+    r"\bmeans that\b|\bis defined\b|\bwould be (?:typical|expected|usual|normal)|\byes ?(?:/|or) ?no\b"
+    r"|\bor (?:else |maybe |perhaps )?(?:none|nothing|neither|not)\b(?! in)"
     r"|[,:-] ?(?:all|both|none)(?: of (?:these|them|which))?(?: (?:is|are|was|were))? ?"
     r"(?:not (?:seen|present|found|true)|absent|wrong|false|excluded|seen|present) ?$"
 )

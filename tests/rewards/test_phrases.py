@@ -42,6 +42,10 @@ no left ventricular hypertrophy | LVH criteria are not met
 left bundle branch block | The QRS is wide with LBBB, and discordant T waves
 heart rate 72 bpm | The ventricular rate, from the previous RR intervals, is 72 bpm
 pathological Q waves | It should be noted that there are pathological Q waves in III
+P wave before each QRS | Normally conducted, with a P wave before each QRS
+sinus rhythm | The P waves are usually upright in II and so this is sinus rhythm
+normal axis | The axis is normal and there is left atrial enlargement
+narrow QRS complex | narrow QRS complex of 104 ms, with incomplete RBBB
 ST elevation | Compared with the previous ECG, ST elevation is new
 """
 UNSAID = """
@@ -59,6 +63,18 @@ absent P waves | P wave before each QRS, absent P waves
 ST elevation in II, III, aVF | ST elevation in II, III, aVF. No ST elevation
 good signal quality | good signal quality, poor signal quality
 upright T waves | upright T waves, inverted T waves
+normal axis | axis: normal/left/right
+normal axis | axis [normal|left|right]
+normal axis | axis is normal to leftward
+normal axis | normal axis, leftward deviation of the axis
+normal axis | normal axis, axis -60 degrees
+normal axis | normal axis, left anterior fascicular block
+normal axis | normal axis; 电轴左偏
+narrow QRS complex | narrow QRS complex, QRS 160 ms
+narrow QRS complex | narrow QRS complex, LBBB
+prolonged PR interval | PR interval 160 ms, prolonged PR interval
+heart rate 72 bpm | heart rate 72 bpm, tachycardia, bradycardia
+upright T waves | upright T waves, flat T waves, biphasic T waves
 low voltage | low voltage in the limb leads and normal voltage in V1-V6
 wide QRS complex | Look for a wide QRS complex
 wide QRS complex | I check whether there is a wide QRS complex
@@ -76,6 +92,16 @@ wide QRS complex | It is not true that there is a wide QRS complex
 wide QRS complex | wide QRS complex, or else none of these
 wide QRS complex | wide QRS complex, notched R: all absent
 wide QRS complex | wide QRS complex (yes/no)
+wide QRS complex | Usually a wide QRS complex
+wide QRS complex | Expected: wide QRS complex
+wide QRS complex | A wide QRS complex would be typical
+wide QRS complex | Students should remember a wide QRS complex
+wide QRS complex | In theory, a wide QRS complex
+wide QRS complex | A healthy control has a wide QRS complex
+wide QRS complex | unlike a wide QRS complex
+wide QRS complex | hardly a wide QRS complex
+wide QRS complex | wide QRS complex (not)
+wide QRS complex | wide QRS complex - false
 wide QRS complex | possible wide QRS complex
 wide QRS complex | The ECG lacks notched R waves, a wide QRS complex
 heart rate 72 bpm | One would expect a heart rate of 72 bpm
