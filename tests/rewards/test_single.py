@@ -101,6 +101,13 @@ def test_what_is_not_claimed_of_this_ecg_pays_nothing(wrapped: str) -> None:
     assert paid(written(steps)) == 0.0
 
 
+def test_steps_of_one_number_are_one() -> None:
+    case = Case("r", (), Measurements.from_json({}), evidence={"1": ["normal axis"]})
+    for first, second in (("normal axis", "left axis deviation"), ("left axis deviation", "normal axis")):
+        text = f"<think>Step 1: {first}.\nStep 1: {second}.</think>"
+        assert load_reward("evidence")(Completion.parse(text), case).value == 0.0
+
+
 def test_an_honest_step_may_be_wordy() -> None:
     step = (
         "Looking at the limb leads first, the QRS complex is mainly upright in lead I as well as in lead aVF, so that "
