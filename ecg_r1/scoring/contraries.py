@@ -15,7 +15,6 @@ _IS = (
     r"|width|complex(?:es)?|segments?|waves?|clearly|slightly|markedly|mildly|very|quite)[ :]*){0,5}"
 )
 
-
 # "axis: normal/left/right" says all three.
 _LIST = r"(?:\w+ ?(?:/|\||or|to|vs\.?|versus) ?){0,3}"
 
@@ -93,7 +92,7 @@ _LEAD = re.compile(r"(?<![a-z0-9])(?:av[rlf]|v[1-6]|i{1,3})(?![a-z0-9])|\bleads?
 _NOT_BY_LEAD = [(group, said, re.compile(p)) for group, found in _WORDED.items() for said, p in found.items()]
 _ONLY_BY_LEAD = [(group, said, re.compile(p)) for group, found in _BY_LEAD.items() for said, p in found.items()]
 # Group -> alternative -> statements of the vocabulary.
-_NAMED: dict[str, dict[str, tuple[str, ...]]] = {
+NAMED: dict[str, dict[str, tuple[str, ...]]] = {
     "rhythm": {
         "sinus": ("sinus rhythm", "sinus bradycardia", "sinus tachycardia", "sinus arrhythmia"),
         "fibrillation": (
@@ -140,11 +139,11 @@ Stance = tuple[str, str]  # group and alternative
 def _stances_of() -> dict[str, list[Stance]]:
     """Statement -> the alternatives that it is."""
     found: dict[str, list[Stance]] = {"normal ECG": [("verdict", "normal")]}
-    no_sinus = {name for said, names in _NAMED["rhythm"].items() if said != "sinus" for name in names}
+    no_sinus = {name for said, names in NAMED["rhythm"].items() if said != "sinus" for name in names}
     for statement in vocabulary().statements:
         if statement.superclass in ABNORMAL or statement.name in no_sinus:
             found[statement.name] = [("verdict", "abnormal")]
-    for group, alternatives in _NAMED.items():
+    for group, alternatives in NAMED.items():
         for said, names in alternatives.items():
             for name in names:
                 found.setdefault(vocabulary().get(name).name, []).append((group, said))
@@ -170,7 +169,7 @@ def measured(text: Completion) -> set[Stance]:
     return {
         (group, said)
         for q in text.quantities
-        if q.value is not None and q.name in _MEASURED
+        if q.value is not None and q.kind == "value" and q.name in _MEASURED
         for group, said, low, high in _MEASURED[q.name]
         if low <= q.value <= high
     }

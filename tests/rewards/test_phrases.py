@@ -3,7 +3,7 @@
 import pytest
 
 from ecg_r1.ecg.diagnosis import vocabulary
-from ecg_r1.scoring.contraries import _NAMED
+from ecg_r1.scoring.contraries import NAMED
 from ecg_r1.scoring.phrases import says
 from ecg_r1.scoring.unclaimed import claimed
 
@@ -35,6 +35,7 @@ T wave inversion in V1-V3 | T wave inversion in V1-V3, upright T waves in V5 and
 T wave inversion | T wave inversion in V1-V3, upright T waves elsewhere
 isoelectric ST segments | ST segments are isoelectric in all leads
 normal PR interval | The PR interval is normal at 160 ms
+normal PR interval | The PR interval is normal. If the PR were 240 ms it would be prolonged
 prolonged PR interval | The PR interval is prolonged at 240 ms (normal 120-200 ms)
 sinus rhythm | Sinus rhythm with a rate of 72 bpm, no atrial fibrillation
 sinus rhythm | Let me check for P waves: they are upright before each QRS, so sinus rhythm
@@ -129,6 +130,6 @@ def test_a_list_of_diagnoses_says_none() -> None:
 
 
 def test_the_groups_name_statements_of_the_vocabulary() -> None:
-    for alternatives in _NAMED.values():
+    for alternatives in NAMED.values():
         for names in alternatives.values():
             assert all(vocabulary().get(name).name == name for name in names)
