@@ -12,7 +12,8 @@ from ecg_r1.scoring.completion import Completion
 # What may stand between "axis" and "left"; no "with", after which another finding begins.
 _IS = (
     r"(?:(?:is|are|was|were|to|the|in|appears?|remains?|looks?|seems?|within|deviat\w*|shift\w*|points?|duration|interval"
-    r"|width|complex(?:es)?|segments?|waves?|clearly|slightly|markedly|mildly|very|quite)[ :]*){0,5}"
+    r"|width|complex(?:es)?|segments?|waves?|clearly|slightly|markedly|mildly|very|quite|of|at|about|-?[\d.]+|ms|bpm"
+    r"|deg(?:rees)?|°)[ :]*){0,7}"
 )
 
 # "axis: normal/left/right" says all three.

@@ -16,6 +16,8 @@ absent P waves | There are no P waves; the baseline is fibrillatory
 absent P waves | P waves are absent and replaced by f waves
 P wave before each QRS | There is an upright P wave before each QRS complex
 narrow QRS complex | The QRS complex is narrow at 92 ms, with no evidence of bundle branch block
+narrow QRS complex | The QRS duration of 92 ms is narrow
+prolonged PR interval | The PR interval of 224 ms is clearly prolonged
 narrow QRS complex | QRS narrow without bundle branch block
 wide QRS complex | The QRS is markedly widened at 152 ms
 normal axis | The axis is normal at 45 degrees, no left axis deviation
