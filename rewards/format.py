@@ -26,8 +26,7 @@ def format(completion: Completion, case: Case, *, think: str = "before") -> Scor
         raise RewardError(f'format: think is "before", "after" or "none", not {think!r}')
     tags = completion.tags
     written = [tag.name for tag in tags]
-    plain = INVISIBLE.sub("", unicodedata.normalize("NFKC", completion.text)).lower()
-    if plain.count("<") > len(tags) < len(_TAG_LIKE.findall(plain)):
+    if _tag_like(completion.text, len(tags)):
         return Score(0.0, extracted=written, explanation="something like a tag that is none")
     if written != ORDERS[think]:
         return Score(0.0, extracted=written, explanation=f"tags {written}, wanted {ORDERS[think]}")
@@ -40,6 +39,14 @@ def format(completion: Completion, case: Case, *, think: str = "before") -> Scor
     if outside:
         return Score(0.0, extracted=written, explanation=f"text outside the blocks: {outside[:40]!r}")
     return Score(1.0, extracted=written, explanation="as asked")
+
+
+def _tag_like(text: str, tags: int) -> bool:
+    """Whether a text has more that looks like one of the tags than it has tags."""
+    if text.isascii() and text.count("<") == tags:  # as nearly always
+        return False
+    plain = INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).lower()
+    return len(_TAG_LIKE.findall(plain)) > tags
 
 
 def shows(text: str) -> bool:
