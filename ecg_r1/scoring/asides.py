@@ -33,12 +33,15 @@ _DISEASE = (
     "|left bundle branch block|right bundle branch block|complete heart block|first-degree av block|sinus bradycardia"
     "|sinus tachycardia|ventricular tachycardia|long qt syndrome"
 )
+_ALONE = r"\d+(?:\.\d+)? ?(?:ms|bpm|s|°)? ?$"  # "164 ms vs 224 ms" holds nothing of another day against it
 ASIDES: dict[str, tuple[str, ...]] = {
     "elsewhere": (
-        *each("previous prior earlier old last baseline former", _RECORDED),
+        *each("previous prior earlier old last former", _RECORDED),
+        f"baseline{_RECORDED}(?! ecg (?:after|post|today))",
         *each("previous prior earlier", r"(?= \d)"),
         *each("compared comparing comparison", " (?:with|to)"),
-        *each("previously versus vs yesterday", ""),
+        *each("previously yesterday", ""),
+        *each("versus vs", rf"(?!\.? ?{_ALONE})"),
         "had been",
         "used to be",
         rf"before {_TREATED}",
@@ -62,9 +65,23 @@ ASIDES: dict[str, tuple[str, ...]] = {
         *each("if suppose supposed supposing assume assumed assuming imagine whether unless", ""),
         *each("should must", _ASIDE_VERBS),
         "would (?:typically |usually )?(?:show|have|display|present with|exhibit|see)",
+        *each(
+            "false wrong untrue incorrect mistaken nonsense",
+            rf"(?: to (?:say|claim|think|state|call|believe|report))?(?: that)?(?= (?:the |this |a |an )?{_ENTITY})",
+        ),
+        *(
+            rf"(?<={no} ){verb}(?: that)?(?= (?:the |this |a |an )?{_ENTITY})"
+            for no in ("not", "n't", "cannot")
+            for verb in ("believe", "think", "claim", "say", "mean", "accept", "agree", "call", "trust")
+        ),
+        *each("nobody none", " would"),
         *each("had should were would", "(?= the (?:pr|qrs|qt|rate|heart))"),
     ),
     "typical": (
+        rf"normal(?= {_ENTITY}(?: interval| duration| rate| axis| width)?s? (?:is|are|averages|measures|lasts) "
+        r"(?:\w{1,13} )?\d)",
+        *each("goal target desired ideal", rf"(?:,? (?:is )?(?:an? |the )?|: ?){_ENTITY}"),
+        "for example,?(?= (?:an? )?(?:pr|qrs|qt))",
         *each(_ADVERBS, _IN_GENERAL),
         *(f"(?<![a-z,] ){adverb}(?=,)" for adverb in _ADVERBS.split()),
         *each("by", " (?:convention|definition)(?! (?:calculated|corrected|measured|computed|using))"),

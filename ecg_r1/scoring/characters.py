@@ -36,7 +36,23 @@ _TABLE: dict[int, int | str] = {
 # Markdown emphasis is not seen either, but the star of "0.4 * 1000" is, and the one that stands for no value: "* ms".
 _EMPHASIS = re.compile(r"(?!(?<=[ :*])\*{1,3} ?(?:ms|bpm|deg|°|\||/|[,;] |-\d))(?:\*+(?! ?[\d.(√])|(?<![\d) ])\*+)")
 # The brackets of other tags than ours are markup too, and no "greater than": <rate>79</rate>.
-_MARKUP = re.compile(r"<(?!/?(?:think|answer)>)(/?[a-z][a-z0-9_ -]{0,24})>")
+_MARKUP = re.compile(r"<(?!/?(?:think|answer)>)(/?[a-z][a-z0-9_ -]{0,24})>|<!--|-->")
+# LaTeX as a chain of thought writes it, $\\text{PR} = 164 \\pm 10\\,\\text{ms}$: signs for commands, else spaces.
+_LATEX = re.compile(
+    r"\^ ?\{?\\(?P<degree>circ)\}?"
+    r"|\\(?P<sign>pm|times|cdot|approx|sim|simeq|leq?|geq?|neq?|lor|vee|to|rightarrow|in|circ)(?![a-zA-Z])"
+    r"|\\(?:text|mathrm|mathbf|textbf|textrm|mathit|operatorname|boxed)\{|\\[,;:! ()\[\]]|[{}$](?![\w\"'])|\$"
+)
+_SIGNS = {
+    "pm": "±", "times": "×", "cdot": "×", "approx": "≈", "sim": "~", "simeq": "≈", "le": "≤", "leq": "≤", "ge": "≥",
+    "geq": "≥", "ne": "≠", "neq": "≠", "lor": "or", "vee": "or", "to": "→", "rightarrow": "→", "in": "∈", "circ": "°",
+}  # fmt: skip
+
+
+def _plain(m: re.Match[str]) -> str:
+    """A LaTeX command as the sign it stands for, in as many characters."""
+    sign = _SIGNS.get(m["sign"] or m["degree"] or "", "")
+    return f" {sign}".ljust(len(m[0])) if sign else " " * len(m[0])
 
 
 def _lower(text: str) -> str:
@@ -65,11 +81,13 @@ def readable(text: str) -> tuple[str, Sequence[int]]:
         text = "".join(c if c < "\u0530" or "\u3000" <= c <= "\u9fff" else _digit(c) for c in text.translate(_TABLE))
     else:
         text = text.translate(_TABLE)
+    if "\\" in text:
+        text = _LATEX.sub(_plain, text)
     if "*" in text:
         text = _EMPHASIS.sub(lambda m: " " * len(m.group()), text)
     text = _lower(text)
     if "<" in text:
-        text = _MARKUP.sub(lambda m: f" {m[1]} ", text)
+        text = _MARKUP.sub(lambda m: f" {m[1]} " if m[1] else " " * len(m[0]), text)
     if "  " in text:  # columns are set apart by spaces
         kept = [i for i, c in enumerate(text) if c != " " or text[i - 1 : i] != " "]
         places = [places[i] for i in kept] + [places[len(text)]]

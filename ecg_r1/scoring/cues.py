@@ -18,9 +18,10 @@ _BOUND = re.compile(
     r" ?(?:(?:or equal to|about|approximately|around|roughly|some|the|约) ?)?[ (]*$"
 )
 _BOUND_AFTER = re.compile(
-    rf" ?(?:(?P<high>or (?:{_LESS}|below|under)|and (?:below|under|less)(?! than)|at (?:the )?most"
+    rf" ?(?:(?P<high>or (?:{_LESS}|below|under)|and (?:below|under|less)(?! than)|at (?:the |a )?(?:most|max(?:imum)?)"
     r"|max(?:imum)?\b|以下|以内|之内)"
-    rf"|(?P<low>or (?:{_MORE}|above|over|beyond)|and (?:above|over|more)(?! than)|at (?:the )?least|min(?:imum)?\b|以上"
+    rf"|(?P<low>or (?:{_MORE}|above|over|beyond)|and (?:above|over|more)(?! than)|at (?:the |a )?(?:least"
+    rf"|min(?:imum)?)|min(?:imum)?\b|以上"
     r"|\+(?! ?\d)))"
 )
 
@@ -45,8 +46,10 @@ PLAIN = re.compile(
 )
 
 # Between the two ends of a range, between the members of a list of numbers, and of a list of names.
-JOIN = re.compile(r" ?(?:-|~|(?:up )?to|through|until|至|到|and|和|与) ?(?:plus |minus |negative |正|负)?")
-PLUS_MINUS = re.compile(r" ?\(?(?:±|\+/-|\+-) ?")
+JOIN = re.compile(
+    r" ?(?:-|~|,? ?(?:or thereabouts, ?)?(?:or |possibly |anywhere |even ){0,2}up to|(?:upwards? )?to|through|until"
+    r"|至|到|and|和|与) ?(?:plus |minus |negative |正|负)?"
+)
 BETWEEN = re.compile(r"(?:between|介于|在) ?$")
 NUMBER_LIST = re.compile(r"[ ,]*(?:/|-|,|、|\(|\||and|&|和|及|与)?[ ]*")
 _IN_UNIT = r"(?: ?[(\[](?:ms|msec|bpm|s|sec|°|deg(?:rees)?|/min)[)\]])?"  # in the head of a column
@@ -57,6 +60,12 @@ NAME_LIST = re.compile(
 JOINED = re.compile(r"/|&|、|\b(?:and|or|nor)\b|[和及与]")
 # Between the last name of a row and the first value: the heads of columns end with a line.
 HEAD_END = re.compile(rf"[^|\n]*|{_IN_UNIT}[ |]*\n(?:[|: -]+\n)?[ |]*(?:[a-z]{{1,12}} ?\|)?[ |]*")
+
+# What is done to a value leaves nothing of it: "twice 164 ms", "164 ms x 2", "has increased by 164 ms".
+_CHANGED = (
+    r"(?:increase|decrease|lengthen|prolong|shorten|rise|fall|slow|accelerate|change|differ|narrow|widen|drop|gr[eo]w"
+    r"|risen|fallen|longer|shorter|more|less|wider|up|down|off)(?:e?d|s|ing|n)?"
+)
 
 # A name that only says where something begins or ends, and a number that is part of a formula.
 LETTERS = " abcdefghijklmnopqrstuvwxyz,;:"  # before a name that is no operand
@@ -82,10 +91,17 @@ LANDMARK_BEFORE = re.compile(
 LANDMARK_AFTER = re.compile(
     r" ?(?:complex |wave )?(?:onset|offset|peak|end\b|voltage criteria|morphology|起点|终点|开始)"
 )
-OPERAND = re.compile(r"(?:[×÷√^*]|sqrt ?\(?|\+) ?$|= ?\d*/ ?$")
+OPERAND = re.compile(
+    r"(?:[×÷√^*]|sqrt ?\(?|\+) ?$|= ?\d*/ ?$"
+    rf"|\b(?:twice|thrice|double|triple|half|(?:a )?(?:third|quarter)|times|{_CHANGED} by)(?: of)?(?: the| about)? ?$"
+)
+_MORE_THAN = (
+    rf"|[x*] ?\d| (?:{_MORE}|{_LESS}) than (?:it |the (?:normal|usual|last|previous|prior)|before|usual|normal"
+    r"|expected|last|previous|prior|baseline|(?:in|on) )"
+)
 OPERATOR_NEXT = re.compile(r":\d| ?(?:[×÷√^*]|/ ?(?:√|sqrt|\d|\(|rr)|\+ ?\d)")
 # "0.12 s / 3 small squares" divides nothing
-OPERATOR_AFTER_UNIT = re.compile(r" ?(?:[×÷√^*]|/ ?(?:√|sqrt|\(|rr)|\+ ?\d)")
+OPERATOR_AFTER_UNIT = re.compile(rf" ?(?:[×÷√^*]|/ ?(?:√|sqrt|\(|rr)|\+ ?\d{_MORE_THAN})")
 
 DENIED_NAME = re.compile(r"\b(?:no|without|absence of) (?:\w{1,12} ){0,2}$")  # "no ST changes > 1 mm"
 RECORDING = re.compile(r"[- ]*(?:strip|recording|tracing|ecg|ekg|window|segment|rhythm|epoch|period|12|lead)")
@@ -134,16 +150,28 @@ PHRASE_END = re.compile(
     r"|[\u4e00-\u9fff])"
 )
 
-# "It measures 160 ms." speaks of what the sentence before named.
+# "It measures 160 ms." speaks of what the sentence before named, and so do "Or 224 ms" and "Make that 224 ms".
+_TAKES_UP = (
+    "it|no|yes|this|its|the|(?:(?:this |our )?patient's)|which|that|here|but|and|so|now|however"
+    "|in this (?:ecg|case|trace|tracing)|in (?:lead )?(?:v[1-6]|i{1,3}|av[rlf])|interval|duration|value|width"
+    "|measurements?|measured|measuring|anything|above|below|over|under|seems?|looks?|appears?|maybe|perhaps|probably"
+    "|roughly|today|i|we|would|'s|'d|gets?|reads?|see|say|estimated?|comes?|out|measures?|is|was|at|of|to|be"
+    "|approximately|about|around|found|normal|prolonged|short|wide|narrow|slightly|mildly|significantly"
+    "|or|alternatively|else|otherwise|first|second|third|last|thoughts?|on|make|hmm|wait|let|me|recount|recheck|my"
+    "|more|like|closer|nearer|finally|final|true|correct|corrected|actually|actual|real|really|rather|readings?|result"
+    "|sorry|mean|another|others?|some|surprised|by|not sure|not be|if not|may|might|could|can|should|well|also"
+    "|equally|possibly|better"
+    "|best|revised|correction|update[ds]?|answer|put|call|taken?|again|if|just|than|number|figure|have|been|then"
+)
 TAKES_UP = re.compile(
-    r"[ \n>|#-]*(?:(?:it|no|yes|this|its|the|(?:this |our )?patient's|which|that|here|but|and|so|now|however"
-    r"|in this (?:ecg|case|trace|tracing)"
-    r"|in (?:lead )?(?:v[1-6]|i{1,3}|av[rlf])|interval|duration|value|width|measurement|measured|measuring"
-    r"|anything|above|below|over|under|[<>]|seems?|looks?|appears?|maybe|perhaps|probably|roughly|today|i|we|would|'s"
-    r"|'d|get|read|see|say|estimate|comes?"
-    r"|out"
-    r"|measures?|is|was|at|of|to|be|approximately|about|around|roughly|found|normal|prolonged|short|wide|narrow"
-    r"|slightly|mildly|significantly|其|它|约|为|测量|测得|值|大约)[ :,(~≈]*){0,8}"
+    r"(?:[ \n>|#*\"'-]|\[\^?\d\]:?|\(?[a-d\d][.)])*"
+    rf"(?:(?:(?:{_TAKES_UP})(?![a-z])|[<>]|其|它|约|为|测量|测得|值|大约|或者?|应|实|更正|可能|也)[ :,(~≈]*){{0,12}}"
+)
+# The same behind a clause of its own: "after the drug was stopped it is 439 ms".
+TAKES_UP_LATE = re.compile(
+    r"\b(?:it|(?:the|this) (?:interval|value|duration|reading|measurement)) (?:now |then |still |only )?"
+    r"(?:is|was|measures?|measured|reads?|comes to|came to|lasts?|lasted|amounts to|stands at|has become|became)"
+    r"(?: (?:now|about|around|approximately|only|still|roughly|just|found to be|measured at|down to|back to))? ?$"
 )
 
 # "P waves march through at 86 per minute" is the rate of the atria; "sinus P waves, one before each QRS, at 75" is not.

@@ -61,6 +61,7 @@ def each(words: str, rest: str) -> tuple[str, ...]:
 _PLANE = "(?: (?:frontal|plane|qrs|electrical|cardiac|heart)){0,3} axis"
 _LEVEL = "(?:[- ]segments?)? (?:elevations?|depressions?|deviations?|level|shift)"
 _FOR_RATE = "(?: for (?:the )?(?:heart )?rate)?"
+_BY = "(?: (?:by|using|with|according to|per) (?:the )?bazett(?:'s)?(?: formula| method)?)?"
 _LONG, _TALL = "(?= (?:dur|width|time|amplitude|voltage))", "(?= (?:amplitude|voltage|in))"
 _CELL = (
     r"[ :=]{1,2}[-+]?(?:\d{1,3}|\*) ?(?:°|deg(?:rees)?)?[ ,;/]{1,3}"  # a value, and what parts it from the next name
@@ -74,7 +75,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "axis_row": (rf"p(?={_CELL}(?:qrs|r){_CELL}t[ :=]{{1,2}}[-+*]?\d?)",),
     "qrs_t_axes": ("qrs ?[-/] ?t ax[ei]s",),
     "axes": (*each("axes axis", r"[ (:]{1,2}p ?[-/|,] ?(?:qrs|r) ?[-/|,] ?t(?![a-z])"), r"p ?[-/|, ] ?(?:qrs|r) ?[-/"
-    "|, ] ?t(?: ax[ei]s| ?波?电轴|(?= ?[:=|]?[ |]{0,2}[-+*]?\d))",),
+    r"|, ] ?t(?: ax[ei]s| ?波?电轴|(?= ?[:=|]?[ |]{0,2}[-+*]?\d))",),
     "other": (*each("pr p-r pq tp", " segments?"), "pr depression", "jt(?: interval)?", "qt dispersion",
               "qrs-t angle", "tpeak-tend", "heart rate variability", "hrv", "sdnn", "rmssd",
               "intrinsicoid deflection", "r[- ]?wave peak time", "qtd", "qt离散度", "pr段", "coupling interval",
@@ -86,7 +87,9 @@ NAMES: dict[str, tuple[str, ...]] = {
     "qtc": ("qtc", *each("qtcb qtcbaz qtcbazett", ""), "qt[ -]c", "corrected (?:qtc|q-?t)",
             "rate[- ]corrected (?:qtc|q-?t)", "bazett[- ]corrected (?:qtc|q-?t)",
             *each("qt q-t", rf"(?: interval)?,? \(?(?:rate[- ])?corrected{_FOR_RATE}"),
-            *each("corrected corrects correction", _FOR_RATE)),
+            *each("corrected corrects correction correcting adjusted", rf"{_FOR_RATE}{_BY},? (?:the |this |her |his )?"
+                  "(?:qt|q-t)(?: interval)?(?![a-z])"),
+            *each("corrected corrects", _FOR_RATE), f"correction{_FOR_RATE}(?! ?:)"),
     "qt": (*each(_FROM, rf"{_OF}qrs{_WAVE} to{_ONSET}{_OF}t"), "qt", "q-t"),
     "p_axis": ("p(?:[- ]wave)?[- ]axis", "p ?波?电轴"),
     "t_axis": ("t(?:[- ]wave)?[- ]axis", "t ?波?电轴"),
@@ -197,7 +200,24 @@ UNITS: tuple[tuple[str, str, float], ...] = (
 
 _ABBREVIATIONS = "".join(
     rf"(?<!{w}\.)"
-    for w in ("approx", "ref", r"e\.g", r"i\.e", " vs", "vent", "avg", " ca", " no", "resp", " int", " dur")
+    for w in (
+        "approx",
+        "ref",
+        r"e\.g",
+        r"i\.e",
+        " vs",
+        "vent",
+        "avg",
+        " ca",
+        " no",
+        "resp",
+        " int",
+        " dur",
+        "poss",
+        "prob",
+        "susp",
+        "neg",
+    )
 )
 # A line of nothing but values goes with the line of names above it, as in a table.
 _VALUE = r"(?:[-+]?\d{1,4}(?:\.\d{1,3})?|-{1,3}|\*) ?(?:ms|bpm|°|deg|s|sec)?"

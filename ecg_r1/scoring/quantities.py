@@ -3,37 +3,19 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal, NamedTuple
 
-from ecg_r1.scoring import cues, kinds, references
+from ecg_r1.scoring import cues, kinds, references, seconds
 from ecg_r1.scoring.absences import absent_names
 from ecg_r1.scoring.kinds import REACH, Said
 from ecg_r1.scoring.lexicon import BOX, DIMENSIONS, ENTITIES, OTHER, SYMBOLS, TIME
+from ecg_r1.scoring.quantity import Kind
+from ecg_r1.scoring.quantity import Quantity as Quantity
 from ecg_r1.scoring.rows import row
 from ecg_r1.scoring.sentences import REMEMBERED, SHORT, Sentence, sentences
 from ecg_r1.scoring.tokens import MOST, VOID
 from ecg_r1.scoring.values import value_of
 
-Kind = Literal["value", "range", "bound", "absent", "reference"]
-
-
-class Quantity(NamedTuple):
-    """One quoted quantity, in the unit of its name (ms, bpm, deg, mV).
-
-    kind: "value" (value), "range" (low, high), "bound" (low or high), "absent" ("not measurable"), or "reference":
-    a normal range, a criterion, a denied or supposed value, or one of another ECG, which is no claim about this one.
-    lead: the lead it is quoted for, or the leads as written ("v2-v4"), in lower case; None where none is named.
-    span: [start, end) characters of the completion.
-    """
-
-    name: str
-    value: float | None
-    low: float | None
-    high: float | None
-    unit: str
-    lead: str | None
-    kind: Kind
-    span: tuple[int, int]
+REMARK = 60  # characters of a sentence that names nothing, and leaves open what "it" is
 
 
 class Reader:
@@ -72,18 +54,20 @@ class Reader:
 
     def claim(self, i: int) -> list[Quantity]:
         """The quantity whose value, or whose range's first end, is number i."""
-        sentence, first, last, spread = self.sentence, self.tokens[i], i, False
+        sentence, first, last, spread = self.sentence, self.tokens[i], i, None
         if sentence.is_number(i + 1):
-            spread = bool(cues.PLUS_MINUS.fullmatch(sentence.gap(i, i + 1)))
+            if seconds.PLUS_MINUS.fullmatch(sentence.gap(i, i + 1)):
+                spread = self.tokens[i + 1]
             if spread or self.ranged(i):
                 last = i + 1
                 self.tokens[last].taken = True
         ends = [first] if last == i or spread else [first, self.tokens[last]]
-        unit = first if first.dimension else self.tokens[last]
+        unit = first if first.dimension or (spread and spread.dimension == OTHER) else self.tokens[last]
         if unit.dimension is None and self.said and (limit := self.limit(i, last)):
             return limit
+        more = unit.dimension is None and bool(self.said) and seconds.another(self.text, self.said[-1][2], first)
         if unit.dimension == OTHER or (
-            unit.dimension is None and not sentence.is_name(i - 1) and not sentence.takes_up(i)
+            unit.dimension is None and not more and not sentence.is_name(i - 1) and not sentence.takes_up(i)
         ):
             return []
         before, after = self.before(i), sentence.after(last)
@@ -93,6 +77,8 @@ class Reader:
         if (before and cues.OPERAND.search(before)) or operator.match(after):
             return []
         where, name = sentence.counted(i) if unit.dimension == BOX else sentence.subject(i, last, unit.dimension)
+        if more and name is None:
+            name = self.said[-1][0]
         if name is None and unit.dimension and references.refers(before, after, value=False):
             name = next((said for said, *_ in self.said[-1:] if DIMENSIONS[said] == unit.dimension), None)
         if name is None or (unit.dimension is None and not self.ends(last, after)):
@@ -102,6 +88,10 @@ class Reader:
         values = [v for t in ends if (v := value_of(self.text, t, t if t.dimension else unit, name)) is not None]
         if len(values) < len(ends):
             return []
+        if more and values == [self.said[-1][3]]:  # "seventy-two (72)" says it again
+            return []
+        if spread:
+            values = seconds.within(self.text, name, values[0], first, spread)
         quantity = self.quantity(i, last, where, name, (min(values), max(values)), before, after)
         return [] if quantity is None else [quantity]
 
@@ -230,16 +220,26 @@ def _read(text: str, doubted: bool, named: str | None) -> tuple[list[Quantity], 
 def read_quantities(text: str) -> list[Quantity]:
     """Every quantity of a text that `characters.readable` has made plain, in order; spans are into that text.
 
-    After MOST names and numbers no more are read: a long chain of thought has a few hundred, a flood pays nothing.
+    After twice MOST names and numbers no more are read: a long chain of thought has a few hundred.
     """
     found: list[Quantity] = []
+    retracted: list[int] = []  # places in found after which a sentence takes the last value back
     named: str | None = None
-    most = MOST
+    most = 2 * MOST  # `intervals` pays nothing from MOST on, however the text falls into sentences
+    other, headed = False, ":\n" in text or ": \n" in text or "#" in text
     for start, end in sentences(text):
+        if found and end - start <= SHORT and references.RETRACTS.match(text, start, end):
+            retracted.append(len(found))
         read = _read if end - start <= SHORT else _read.__wrapped__
-        quantities, named, count = read(text[start:end], text.startswith("?", end), named)
-        found += [q._replace(span=(q.span[0] + start, q.span[1] + start)) for q in quantities]
+        quantities, then, count = read(text[start:end], text.startswith("?", end), named)
+        named = then if count or end - start > REMARK else named  # "This was wrong." speaks of what was named before
+        quoted = [q._replace(span=(q.span[0] + start, q.span[1] + start)) for q in quantities]
+        if headed and (other := references.another_section(text, start, end, other)):
+            quoted = [q._replace(kind="reference") for q in quoted]
+        found += quoted
         most -= count
         if most <= 0:
             break
+    for place in reversed(retracted):
+        seconds.retract(found, place)
     return found

@@ -14,7 +14,8 @@ _LIMIT_WORDS = (
     r"|大于|不超过)[ :(\[]*)"
 )
 _LIMITS = (
-    r"(?:threshold|cut-?offs?|criteri(?:on|a)|(?:upper|lower) limits?|limits?|minimum|maximum|defined as|defined by"
+    r"(?:threshold|cut-?offs?|criteri(?:on|a)|(?:upper|lower) (?:limits?|bounds?|ends?)|limits?|minimum|maximum"
+    r"|defined as|defined by"
     r"|阈值|上限|下限"
     r"|定义为)"
     r"(?: (?:of|for|is|are|being|normal|the|a|pr|qrs|qt|qtc|men|women|males?|females?|adults)){0,4}[ :(]*"
@@ -37,6 +38,9 @@ _BEFORE = (
     r"(?:be|exceed|measure)?[ ]*(?:<=?|>=?|≤|≥|(?:more|greater|less) than)?",
     r"would (?:\w{1,12} ){0,3}(?:exceed|be (?:<=?|>=?|≤|≥|(?:more|greater|less) than))",
     r"(?:is|was|are|be) not|isn't|not|rather than|instead of|而非|不是|并非",
+    r"≠|!=|=/=|<>|never|no longer|cannot (?:possibly )?be|can't (?:possibly )?be|could not be|couldn't be|anything but"
+    r"|nowhere near|nothing like|hardly|scarcely|(?:differs?|different|deviates?) from|other than|except|unlike"
+    r"|不等于|不可能[为是]",
     r"(?:far|away|a long way) from (?:the )?",
     r"(?:由|从)原?来?的?",
 )
@@ -56,7 +60,30 @@ _AFTER = (
     rf"|voltage ){{0,2}}{_LIMIT})",
     r"的?(?:正常)?(?:上限|下限|标准|阈值|界限|临界值|正常范围|参考)",
 )
-_REFERENCE_AFTER = re.compile(rf"(?=[-, ]{{0,2}}[a-z\u4e00-\u9fff])(?:{'|'.join(_AFTER)})")
+# What takes a value back: "164 ms, which is false", "a PR of 164 ms was not found", "164 ms: no", "if measurable".
+_FALSE = (
+    r"(?:wrong|false|incorrect|untrue|inaccurate|mistaken|erroneous|impossible|implausible|invalid|nonsense|a lie"
+    r"|made up"
+    r"|fabricated|invented|an? (?:error|mistake|misreading|artefact|artifact)|ruled out|excluded|rejected|discarded"
+    r"|out of the question|not (?:found|seen|present|observed|the case|true|correct|right|valid|what|possible|accurate"
+    r"|real|confirmed|supported|here|mine))"
+)
+_DENIED = (
+    rf"[ ,]*(?:\(|-|:)? ?(?:(?:and |but )?(?:which|that|this|it) )?(?:is|was|are|were|would be|must be|has been|can be)"
+    rf" (?:\w{{1,12}} )?{_FALSE}(?![a-z])",
+    rf"[ ,]*(?:[(:]|-) ?(?:{_FALSE}(?![a-z])|no(?= ?(?:$|[,)]))|not really\b|just kidding)",
+    r",? (?:but )?i (?:made|have made) (?:that|it|this) up",
+    r" if (?:it|they|one|p[- ]waves?|measur\w+|any|there|present|visible|at all)\b",
+    r"(?:这)?(?:是|为)?(?:错误|错|不正确|不对|有误|假)的?(?![\u4e00-\u9fff])|不成立|[可被]?排除",
+)
+_REFERENCE_AFTER = re.compile(rf"(?=[-,(: ]{{0,3}}[a-z\u4e00-\u9fff])(?:{'|'.join((*_AFTER, *_DENIED))})")
+# A sentence that takes back the value before it.
+RETRACTS = re.compile(
+    r"[ \n>#*-]*(?:(?:but|however|no|sorry|wait|actually)[ ,:]+){0,2}(?:that|this|the|it|which)"
+    r"(?: (?:last |first |above )?(?:value|number|figure|reading|measurement|interval|duration|rate|one|statement))?"
+    rf"(?: (?:of|above)[^,.;]{{0,24}})? (?:is|was|must be|has been) (?:\w{{1,12}} )?{_FALSE}(?![a-z])"
+    r"|[ \n]*(?:这个?|该|上述)(?:数?值|结果|测量)?(?:是|为)?(?:错误|错|不正确|不对|有误)"
+)
 _AROUND = re.compile(r"(?:around|about|near|at|approximately) (?:the )?$")  # "around the 160 ms mark" is where it is
 
 
@@ -65,6 +92,30 @@ def refers(before: str, after: str, *, value: bool) -> bool:
     if before and _REFERENCE.search(before, max(0, len(before) - NEAR)) and not (value and _WITHIN.search(before)):
         return True
     return _REFERENCE_AFTER.match(after) is not None and not _AROUND.search(before)
+
+
+# A heading under which nothing is of this ECG: "Previous ECG:", "## Reference values".
+_OTHER = (
+    r"(?:(?:the|a|for|patient's|comparison with|compared with|from) ){0,2}(?:previous|prior|old|last|earlier|former"
+    r"|reference|normal|expected|typical|textbook|example|target|population)"
+    r" (?:adult )?(?:ecg|ekg|tracing|values?|ranges?|limits?|findings|measurements?|study|report|recording|intervals?)"
+    r"[^:\n]{0,40}"
+)
+_HEADING = re.compile(
+    rf"[ \n>|-]*(?:#{{1,4}} ?)?(?:(?P<other>{_OTHER})|[a-z\u4e00-\u9fff][^:\n]{{0,40}}): *(?:\n|$)"
+    rf"|[ \n]*#{{1,4}} ?(?:(?P<titled>{_OTHER})|[^\n]*)$"
+)
+_BACK = re.compile(r"[ \n>#|*-]*(?:(?:on|in|the) )?(?:today|now|current|this|new|present|patient|measured|findings)")
+
+
+def another_section(text: str, start: int, end: int, already: bool) -> bool:
+    """Whether a sentence stands under a heading of another ECG or of normal values. already: whether the last one did.
+
+    Such a section ends at the next heading, at an empty line, or where the text turns back to this ECG.
+    """
+    if m := _HEADING.match(text, start, end):
+        return bool(m["other"] or m["titled"])
+    return already and not (text.endswith("\n\n", 0, start) or _BACK.match(text, start, end))
 
 
 # Beside a value, in brackets or after a comma, a range or limit that says what it is one of: "(N 0.12-0.20)".
@@ -109,8 +160,9 @@ NORMAL = re.compile(r"normal|physiologic|reference|正常|参考")
 _THIS = r"this (?:ecg|ekg|tracing|trace|strip|recording|patient|case)"
 _TURNS = {
     "elsewhere": re.compile(
-        r"[,:](?! ?(?:$|when|where|which|at|with|pr|qrs|qt))|[)\]]"
-        rf"|\b(?:now|today|current(?:ly)?|present(?:ly)?|here|then|but|and (?:is|it is)|{_THIS})\b|to $|目前|现在|本次"
+        r"[,:](?! ?(?:$|when|where|(?:(?:on|in|of) )?which|at|with|pr|qrs|qt))|[)\]]"
+        rf"|\b(?:now|today|current(?:ly)?|(?<!is )(?<!are )present(?:ly)?|here|then|but|and (?:is|it is)|{_THIS})\b"
+        rf"|to $|目前|现在|本次"
         rf"|今"
     ),
     "general": re.compile(
@@ -124,7 +176,11 @@ OTHER_AFTER = re.compile(
     r"|former|(?:19|20)\d\d)\b|(?:previously|yesterday|last (?:year|month|week)|before (?:the )?(?:treatment|therapy"
     r"|drug|dose|surgery|ablation|start|procedure)|既往|上次|之前|前次)(?! ?:? ?\d)|(?:19"
     r"|20)\d\d[,)]"
-    r"|(?:one|two|three|six|a|\d{1,2}) (?:days?|weeks?|months?|years?) (?:ago|earlier|before)|then\b)"
+    r"|in (?:(?:the|other|most|many|some|all|general|overall|healthy|normal|adult) ){1,3}(?:population|patients"
+    r"|people|persons"
+    r"|adults|individuals|subjects|controls|cohort|men|women|males|females|children)\b|(?:average|mean|median|typical) "
+    r"(?:of|for|in) (?:adults|the population|healthy|normal)|(?:one|two|three|six|a|\d{1,2}) (?:days?|weeks?"
+    r"|months?|years?) (?:ago|earlier|before)|then(?= ?(?:$|[.,;)])))"
 )
 HERE_AFTER = re.compile(rf"\b(?:in|on|for|of) {_THIS}\b|\bhere\b")
 NOW_AFTER = re.compile(

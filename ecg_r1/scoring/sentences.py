@@ -12,6 +12,7 @@ BACK = 24  # tokens before a number among which its name is looked for; keeps a 
 REMEMBERED, SHORT = 16384, 400  # sentences, which a model writes over and over, and how long one may be
 ASIDE_REACH, NEAREST = 160, 3  # characters that an aside reaches over, and how many of them may reach a number
 FEWEST = 30  # of a number without a name and a unit, to be a value
+LATE, LONGEST = 48, 160  # characters before a number that may say that it is of what the sentence before named
 FURTHEST = 64  # characters between the atria's waves and the rate at which they come
 
 
@@ -164,7 +165,10 @@ class Sentence:
         )  # what a number without a unit, or after others, does more often
         if not self.named or (token.dimension is None and counts):
             return False
-        return cues.TAKES_UP.fullmatch(self.text, 0, token.start) is not None
+        start = token.start
+        if token.dimension and cues.TAKES_UP_LATE.search(self.text, max(0, start - LATE), start):
+            return True
+        return start < LONGEST and cues.TAKES_UP.fullmatch(self.text, 0, start) is not None
 
     def counted(self, i: int) -> tuple[int | None, str | None]:
         """The name right before a number of boxes, and its quantity along the paper, or across it for the ST level."""

@@ -9,24 +9,12 @@ from typing import Any
 from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.contract import Case
 from ecg_r1.scoring.quantities import Quantity
+from ecg_r1.scoring.tolerances import TOLERANCES as TOLERANCES
 
-# How far a quote may lie from the measurement and still be supported by it, in the quantity's own unit, where the leads
-# agree. None is tighter than what the measurement can tell apart: on at least 9 of 10 of LUDB's 100 even records
-# `ecg_r1.ecg.measure` lies within it of the cardiologists' marks (median of 12 leads). Beside each that share, and the
-# 90 % quantile of the error.
-TOLERANCES: dict[str, float] = {
-    "heart_rate_bpm": 3.0,  # 100 %, 0.2 bpm; rates are quoted to the nearest 5 or from the squares of the paper
-    "rr_ms": 40.0,  # 100 %, 2 ms; 3 bpm at 66 bpm, so that rate and RR agree on what is right
-    "p_ms": 25.0,  # 93 %, 19 ms
-    "pr_ms": 20.0,  # 95 %, 14 ms; half a small square of the ECG paper
-    "qrs_ms": 15.0,  # 90 %, 15 ms
-    "qt_ms": 25.0,  # 96 %, 16 ms; the end of T is read by eye to within 20-30 ms
-    "qtc_ms": 30.0,  # 97 %, 18 ms
-    "axis_deg": 15.0,  # no marks to measure it on; readings of one ECG by two readers differ by about as much
-}
 WIDEST = 2.0  # times the above, where the leads disagree
 LOOSE = 0.5  # what a range or a bound is worth beside a value as near
 TOO_WIDE = 4.0  # tolerances; a true range or bound that reaches further says too little to be called supported
+VARY = ("heart_rate_bpm", "rr_ms")  # from beat to beat: a mean beside their range is a value like any other
 NOT_MEASURED = "not measured"  # the reason of a quantity nobody tried to measure: no claim about it can be judged
 
 
@@ -119,9 +107,10 @@ def verify(completion: Completion, case: Case) -> tuple[dict[str, Any], ...]:
 def settle(rows: Iterable[dict[str, Any]]) -> float | None:
     """What all rows of one quantity are worth together: the worst value; 0 where any of several is contradicted.
 
-    So a repeated quote pays once, and no quantity is won by naming several values. A range or bound beside a value
-    ("212 ms, > 200 ms") adds nothing. Each row's score falls with its distance, so this too can only fall when a
-    quote moves away from the measurement. None where no row can be judged.
+    So a repeated quote pays once, and no quantity is won by naming several values. A bound beside a value ("212 ms,
+    > 200 ms") adds nothing. A range beside it ("164 ms, 95 % CI 104-224") says how sure the value is: it is worth no
+    more than the range where that is wider than the tolerance, unless it is the mean of what varies. Each row's score
+    falls with its distance, so this too can only fall when a quote moves away. None where no row can be judged.
     """
     judged = [row for row in rows if row["score"] is not None]
     if not judged:
@@ -129,4 +118,10 @@ def settle(rows: Iterable[dict[str, Any]]) -> float | None:
     if len(judged) > 1 and any(row["verdict"] == "contradicted" for row in judged):
         return 0.0
     exact = [row for row in judged if row["kind"] in ("value", "absent")]
+    exact += [row for row in judged if exact and row["kind"] == "range" and _unsure(row)]
     return float(min(row["score"] for row in exact or judged))
+
+
+def _unsure(row: dict[str, Any]) -> bool:
+    """Whether a range says more than how exactly one can measure, and not how far beats differ."""
+    return bool(row["quantity"] not in VARY and row["high"] - row["low"] > 2 * row["tolerance"])

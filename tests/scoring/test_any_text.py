@@ -159,6 +159,8 @@ HOSTILE = [
     "left, right or ", "左、", "左束支、", "cannot exclude ", "AF and ", "AF, ", "AF? ", "no p waves ", "not not ",
     "AF or ", "PR (normal 1-2 ms) <3 ms ", "| 1 ms ", "PR no no > 1 ms ", "百", "百毫秒", "rhythm at 1 ", "SV1 + ",
     "(PR 1-2 ms ", "sinus bradycardia 54 ", "一二三",
+    "PR 164 or maybe 1 ", "[11, ", "PR 164 (", "it is 1 ms. ", "\\text{", "PR 1 ± 1 ",
+    "previous ecg:\n", "or ", "that value is wrong. ", "PR 20 ms. That value is wrong. ",
 ]  # fmt: skip
 
 

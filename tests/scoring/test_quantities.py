@@ -12,15 +12,19 @@ phrasings. One person's phrasings are alike, and read better than another's: of 
 parser (15, less 4 that can be read in two ways) 164 were read exactly at first sight. The files after it were written
 against what those before lacked, each before the parser was run on it and after the one before was mended: 49 of 111
 (16, with 15 not yet mended), 99 of 120, 97 of 117, 97 of 111, 110 of 129, 48 of 62 (21, on wordings of other people's
-reports, textbooks and cases), 100 of 112, 92 of 100, 75 of 95, 48 of 55 and 68 of 72 (22 to 26).
+reports, textbooks and cases), 100 of 112, 92 of 100, 75 of 95, 48 of 55 and 68 of 72 (22 to 26). Another author's 150,
+who had seen neither parser nor files: 143 (27; two of its readings are changed to the conventions of the files before
+it). 28 holds the tries to be paid for 164 ms without saying it that once were.
 """
 
 from pathlib import Path
 
 import pytest
 
-from ecg_r1.scoring import Completion
+from ecg_r1.ecg.measurements import Measurements
+from ecg_r1.scoring import Case, Completion
 from ecg_r1.scoring.quantities import Quantity
+from ecg_r1.scoring.verify import settle, verify
 
 SHORT = {"heart_rate_bpm": "rate", "atrial_rate_bpm": "atrial_rate"}
 ESCAPES = {r"\n": "\n", r"\u0009": "\t", r"\u200b": "\u200b"}
@@ -76,3 +80,23 @@ def test_phrasing(text: str, reading: str) -> None:
 )
 def test_the_lead_a_quantity_is_quoted_for(text: str, lead: str | None) -> None:
     assert [q.lead for q in Completion.parse(text).quantities] == [lead]
+
+
+@pytest.mark.parametrize(
+    ("text", "worth"),
+    [
+        ("PR interval 164 ms", 1.0),
+        ("PR interval 164 ± 10 ms", 1.0),
+        ("PR interval 164 ms (range 155-173 ms)", 1.0),
+        ("Heart rate varies from 60 to 110 bpm with a mean of 72 bpm", 1.0),
+        ("PR interval 164 ± 100 ms", 0.01),
+        ("PR interval 164 ms (95% CI 104-224)", 0.1),
+        ("PR interval varies from 104 to 224 ms with a mean of 164 ms", 0.1),
+        ("PR interval 164 ms. Make that 224 ms", 0.0),
+        ("PR interval 164 ms. This was wrong. The correct interval is 224 ms", 0.0),
+    ],
+)
+def test_what_is_said_of_a_value_counts(text: str, worth: float) -> None:
+    case = Case("r", (), Measurements.from_json({"pr_ms": 164, "heart_rate_bpm": 72}))
+    paid = settle(verify(Completion.parse(text), case))
+    assert paid == worth if worth in (0.0, 1.0) else 0 < (paid or 0) < worth
