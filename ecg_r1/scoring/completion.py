@@ -10,7 +10,7 @@ from functools import cached_property
 
 from ecg_r1.scoring.characters import readable
 from ecg_r1.scoring.quantities import Quantity, read_quantities
-from ecg_r1.scoring.statements import Mention, Place, read_statements
+from ecg_r1.scoring.statements import Mention, Place, read_statements, without_struck
 
 _TAG = re.compile(r"<(/?)((?i:think|answer))>")
 _STEP = re.compile(
@@ -135,7 +135,8 @@ class Completion:
     @cached_property
     def statements(self) -> tuple[Mention, ...]:
         """Every mention of a diagnosis of the vocabulary, in order of the text."""
-        return tuple(
+        found = tuple(
             Mention(name, polarity, span := self.span((start, end)), self.place(span[0]))
             for name, polarity, start, end in read_statements(self.readable)
         )
+        return without_struck(self.text, found)

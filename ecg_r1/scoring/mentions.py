@@ -15,7 +15,8 @@ from ecg_r1.scoring.findings import TRIGGERS, findings
 
 _WORD = re.compile(r"[a-z0-9]+")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
-_BETWEEN, _END = r"[ \n°º-]{1,3}", r"(?![a-z0-9])(?!-[a-z])"  # a compound ("LBBB-like") is no mention
+_BETWEEN = r"(?:[ \n°º/-]{1,3}|, (?=first|second|third|1st|2nd|3rd))"  # "AV block, first degree"
+_END = r"(?![a-z0-9])(?!-[a-z])"  # a compound ("LBBB-like") is no mention
 # Abbreviations that mean something else beside these words: the artery.
 _UNLESS = {"lad": "(?! (?:artery|occlusion|lesion|stenosis|territory|culprit|disease|stent|infarct))"}
 MOST_COMBINED = 2  # pairs of interchangeable words in one wording
@@ -46,7 +47,7 @@ def _names() -> dict[str, str]:
                     combined += [(f" {wording} ".replace(word, f" {other} ").strip(), name) for other in others]
         new = [(wording, name) for wording, name in combined if names.setdefault(wording, name) == name]
     for wording, name in list(names.items()):
-        if not wording.endswith("s"):
+        if not re.search(r"(?:s|\bi+|\d)$", wording):  # "AV block is" is no plural of "AV block I"
             names.setdefault(wording + "s", name)
     return names
 
@@ -79,7 +80,7 @@ def _english() -> tuple[frozenset[str], dict[str, tuple[frozenset[str], list[lis
 @cache
 def _beginning(first: str) -> re.Pattern[str]:
     """All wordings that begin with this word; looked for where a text holds it and what it goes on with."""
-    whole = rf"{first}(?<![a-z0-9]{first})(?<![a-z0-9]-{first})"
+    whole = rf"{first}(?<![a-z0-9]{first})(?<![a-z0-9]-{first})(?<![a-z]\){first})"
     if first.isdigit():  # "2:1 AV block"
         whole += rf"(?<!\d[:.]{first})"
     return re.compile(f"{whole}{_tree(_english()[1][first][1])}{_UNLESS.get(first, '')}")
@@ -109,8 +110,14 @@ _SHORT = re.compile(
 _SIDES = ("左", "右")  # of 左右束支, where the side alone is left standing
 # … or share: "sinus bradycardia or tachycardia".
 _FURTHER = re.compile(
-    r"(?: ?(?:,|/|,? (?:and/or|and|or|nor)) ?)(tachycardia|bradycardia|arrhythmia|fibrillation|flutter|arrest"
+    r"(?:-? ?(?:,|/|,? (?:and/or|and|or|nor)) ?)(tachycardia|bradycardia|arrhythmia|fibrillation|flutter|arrest"
     r"|escape)(?![a-z])"
+)
+_KIND = "atrial|ventricular|supraventricular|junctional"
+# "premature atrial or ventricular complexes"
+_PREMATURE = re.compile(
+    rf"premature ({_KIND})(?: |-)?(?:,? ?(?:and/or|and|or)|/|,|&) ?({_KIND}) (complex|beat|contraction"
+    "|depolari[sz]ation|extrasystole)(?:e?s)?"
 )
 MOST_LEFT_OUT = 3  # short forms before one mention
 
@@ -128,6 +135,11 @@ def mentions(text: str) -> Iterator[tuple[str, int, int]]:
         found += [(m.start(), m.end(), names[m.group()]) for m in pattern.finditer(text)]
     if not text.isascii() or not TRIGGERS.isdisjoint(words):
         found += findings(text, words)
+    if "premature" in words:
+        for m in _PREMATURE.finditer(text):
+            first, second = (_name_of(f"premature {kind} {m[3]}") for kind in (m[1], m[2]))
+            if first and second:
+                found += [(m.start(), m.end(1), first), (m.start(2), m.end(), second)]
     if not found:
         return
     found.sort(key=lambda mention: (mention[0], -mention[1]))

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ecg_r1.scoring.polarity_cues import BEFORE, HEADINGS
-from ecg_r1.scoring.polarity_han import HAN_BEFORE
-from ecg_r1.scoring.predicates import REACH, Polarity, predicate
+from ecg_r1.scoring.polarity_han import HAN_BEFORE, HAN_BUT
+from ecg_r1.scoring.predicates import REACH, Polarity, elsewhere, predicate
 from ecg_r1.scoring.wordings import Wordings
 
 HAN_REACH = 40  # of Chinese, which says as much in half the characters
@@ -19,7 +19,7 @@ _WORDINGS = Wordings((kind, cue) for kind, cues in BEFORE.items() for cue in cue
 _HAN_CUE = re.compile(HAN_BEFORE)
 _DOT = r"\.(?!\d)(?<!vs\.)(?<!poss\.)(?<!prob\.)(?<!susp\.)(?<!neg\.)(?<!i\.e\.)(?<!e\.g\.)(?<!i\.)(?<!e\.)"
 _STOP = re.compile(rf"[;!\n<>。；！]|:(?!\d)|{_DOT}|\?(?! ?$)(?![a-z])")
-_HEADING = re.compile(rf"(?:^|[^\w])(?:{HEADINGS}) ?$")
+_HEADING = re.compile(rf"(?:^|[^\w])(?:{HEADINGS})[\"']? ?$")
 _ASIDE = re.compile(r"\([^()]*\)")
 _QUERIED = re.compile(r"\?[a-z ]{0,20}$")
 # Where a clause ends at a comma, and not a list of leads or an infinitive: "no Q waves in II, III, to suggest".
@@ -41,12 +41,28 @@ _ASKED = re.compile(r"[^.;:!\n<>]{0,80}\?(?![a-z])")
 _COMMANDED = re.compile(r"(?:^|[.;:(\n>,]|\b(?:to|should|must|please|and)) ?$")
 
 
+_PASSING = {"supposed": REACH, "listed": REACH, "occasion": 8, "record": 16}  # where in its clause one passes a comma
+_ON = re.compile(r"(?<!as )\b(?:on|in|from|at|during)(?: (?:the|an?|his|her|their|any|my))?(?: patient's)? $")
 _OWN = ("nominal", "verbal", "adjective", "open", "nothing")
 
 
+# What a wave keeps: an old infarction is seen on this ECG, an old arrhythmia is not.
+_LASTING = re.compile(r"infarct|\bmi\b|stemi|梗")
+# "The computer reads AF, but this is sinus rhythm."
+_BUT = re.compile(
+    r"[\"')]? ?[,;-]? ?(?:but|yet|however|although|though|whereas|while|actually|in fact)\b,?"
+    r"(?P<contrary> (?:this|it|the (?:rhythm|ecg|trace|tracing)|i|we|there|in fact|actually|clear|regular|sinus)\b)?"
+    rf"|(?P<han>{HAN_BUT})"
+)
+
+
 class _Before(NamedTuple):
+    """told: of another day or patient; attributed: somebody else says it."""
+
     polarity: Polarity
     supposed: bool = False
+    told: bool = False
+    attributed: bool = False
 
 
 def _listed(text: str, comma: int, start: int, end: int) -> bool:
@@ -72,9 +88,8 @@ def _clause(text: str, start: int) -> tuple[int, Polarity]:
 def _cues(text: str, first: int, start: int, end: int) -> list[tuple[str, int, int]]:
     """(kind, start, end) of the cues that reach the mention at [start, end) from its clause, which begins at `first`.
 
-    A cue passes a comma only in a list that ends with "or": "no LBBB, RBBB or LVH" denies three,
-    "no LBBB, RBBB" one. It
-    does not get out of a bracket.
+    A cue passes a comma only in a list that ends with "or": "no LBBB, RBBB or LVH" denies three, or where it tells
+    when: "on the old ECG, AF". It does not get out of a bracket.
     """
     cues = list(_WORDINGS.scan(text, first, start))
     if not text.isascii():
@@ -92,7 +107,7 @@ def _cues(text: str, first: int, start: int, end: int) -> list[tuple[str, int, i
         comma = m.start()
     own = any(cue[1] > comma and cue[0] in _OWN for cue in cues)  # "no LBBB, possible RBBB or LVH"
     if cues and cues[0][2] <= comma and (own or not _listed(text, comma, start, end)):
-        cues = [cue for cue in cues if cue[2] > comma or cue[0] in ("supposed", "listed")]
+        cues = [cue for cue in cues if cue[2] > comma or cue[1] - first <= _PASSING.get(cue[0], -1)]
     return cues
 
 
@@ -102,10 +117,11 @@ def _before(text: str, start: int, end: int, *, restated: bool) -> _Before:
     cues = _cues(text, first, start, end)
     verbal = maybe = -REACH  # where the last "not" ends, and the last doubt
     denied, doubted = headed == "negated", headed == "uncertain"
-    nothing = supposed = False
+    nothing = supposed = told = attributed = False
     for kind, a, b in cues:
         if kind == "turn":
             verbal, denied, doubted, nothing = -REACH, False, False, False
+            told, attributed = told and text[a:b] == "with", False
         elif kind == "cause":
             verbal, denied, doubted, nothing = -REACH, False, doubted and a - maybe <= NEAR // 2, False
         elif kind == "reveal":
@@ -129,9 +145,16 @@ def _before(text: str, start: int, end: int, *, restated: bool) -> _Before:
             maybe, doubted = b, doubted or not denied
         elif kind == "supposed":
             supposed = True
+        elif kind in ("elsewhere", "occasion") or (kind == "record" and _ON.search(text, max(0, a - 24), a)):
+            told = True
+        elif kind == "now":
+            told = False
+        elif kind == "attributed":
+            attributed = True
     if restated and not doubted and _AND_BEFORE.search(text, first, start):
         denied = False
-    return _Before("uncertain" if doubted or supposed else "negated" if denied else "asserted", supposed)
+    result: Polarity = "uncertain" if doubted or supposed else "negated" if denied else "asserted"
+    return _Before(result, supposed, told, attributed)
 
 
 def _left_open(text: str, start: int, end: int, last: int) -> bool:
@@ -154,6 +177,10 @@ def polarity(text: str, group: Sequence[int], start: int, end: int, alternatives
         result = said.denied if before.polarity == "negated" and said.denied != "asserted" else said.polarity
     if before.supposed:
         return "uncertain"
+    if result == "asserted" and (before.told or elsewhere(text, group[1])) and not _LASTING.search(text, start, end):
+        return "uncertain"
+    if result == "asserted" and before.attributed and (but := _BUT.match(text, group[1])):
+        return "negated" if but["contrary"] or but["han"] else "uncertain"
     if result == "asserted" and (alternatives or _left_open(text, start, end, group[1])):
         return "uncertain"
     return result

@@ -14,6 +14,15 @@ _DENY = "exclude|rule out|discard|dismiss|refute|eliminate"
 _DENIED = "excluded|ruled out|discarded|dismissed|refuted|eliminated"
 _TELL = "distinguish|differentiate|separate|tell"
 _CONCEDE = "deny|dispute|doubt|ignore|overlook|miss|question"
+OTHER = "previous|prior|earlier|old|last|outside|baseline|another|other|different"
+RECORD = (
+    "ecgs?|ekgs?|electrocardiograms?|tracings?|traces?|recordings?|strips?|stud(?:y|ies)|patients?|persons?|people|exam"
+)
+KIN = "mother|father|brother|sister|son|daughter|uncle|aunt|wife|husband|sibling|neighbour|neighbor|family|twin"
+_SHOWED = "shows?|showed|shown|had|has|have|was|were|is|reads?|demonstrated"
+_FIRST = (
+    "left|right|atrial|sinus|ventricular|first|second|third|inferior|anterior|lateral"  # of a compound: "non-left …"
+)
 _CONCLUDE = "be|suggest|indicate|mean|represent|imply|point to|qualify"
 
 
@@ -74,9 +83,11 @@ BEFORE: dict[str, list[str]] = {
     # Ends the reach of the cues before it …
     "turn": [
         "but", "although", "though", "yet", "while", "whereas", "nevertheless", "nonetheless", "except", "hence",
-        "(?<!not, )however", "so(?! far)", "therefore", "thus", "then", "when", "since", "despite", "in spite of",
+        "(?<!not, )however", "so(?! far)(?!-called)", "therefore", "thus", "then", "when", "since", "despite",
+        "in spite of",
         "regardless of", "notwithstanding", "in favou?r of",
-        *_each("for shows demonstrates", before="(?<=and )"), "conversely", "on the contrary", "on the other hand",
+        *_each("for shows demonstrates leaves leaving diagnose diagnoses conclude read call", before="(?<=and )"),
+        *_each("leaves leaving", before="(?<=, )"), "conversely", "on the contrary", "on the other hand",
         *_each("just only simply merely with rather", "(?! than)", "(?<=, )"), "(?<=and )with",
         "(?<!that )(?<!whether )(?<!if )(?<!think )(?<!believe )there (?:is|are|was|were)(?! (?:no|not|nothing))",
     ],
@@ -92,7 +103,8 @@ BEFORE: dict[str, list[str]] = {
                 "diagnose identify imply reflect signify fulfil"),
         *_each("meet meets met fulfilled mean means"), *_verbs("point", " to(?:wards?)?"),
         *_verbs("speak argue", " for"),
-        *_each("make makes", " (?:it|this|the)"), "(?<!that )this is", "(?<!that )the (?:rhythm|diagnosis|ecg) is",
+        *_each("make makes making made render renders rendering"), "(?<!that )this is",
+        "(?<!that )the (?:rhythm|diagnosis|ecg) is",
     ],
     # Denies what is said of a mention, however far the verb.
     "nothing": [
@@ -108,7 +120,8 @@ BEFORE: dict[str, list[str]] = {
         "would be (?:wrong|incorrect|a mistake|an error|misleading|inappropriate) to",
         r"not,[^,.;:\n]{1,30},",
         r"not (?:\w{1,12}ly |just )?(?:due|secondary|attributable|because|caused|explained) ?(?:to|of|by)?",
-        "not", "never", "nor", *_verbs("fail"), "failing to", "insufficient", "insufficiently", "inadequate",
+        "not yet", "ain't", "not", "never", "nor", *_verbs("fail"), "failing to", "insufficient", "insufficiently",
+        "inadequate",
         "inconsistent with", "incompatible with", "cannot", "can not", "hardly", "scarcely", "barely",
         *_each("can't isn't aren't wasn't weren't doesn't don't didn't won't wouldn't couldn't haven't hasn't"),
         *_each("denies denied against contradicting"), *_verbs("contradict disprove refute negate reject"),
@@ -118,6 +131,18 @@ BEFORE: dict[str, list[str]] = {
     ],
     # Denies the mention.
     "nominal": [
+        # what a reading uses to deny, and does: "that is all you need to rule out AF"
+        *(f"{means} to (?:{_DENY})" for means in (r"all (?:you|we|one|i|it) (?:needs?|takes?|requires?)", "enough",
+          "sufficient", "suffices", "suffice", "serves", "used", r"allows (?:us|one|me)", "helps", "possible", "easy",
+          "safe", "able", "ample")),
+        *(f"{all_of} (?:except|but|apart from|save|other than|else than|besides)(?: for)?" for all_of in (
+          "everything(?: else)?", "anything(?: else)?",
+          r"all(?: (?:diagnos[ei]s|rhythms?|conditions?|of these|options|others?))?",
+          r"any (?:\w{2,12} )?(?:diagnosis|rhythm|condition|one|thing)")),
+        *_each("pseudo fake simulated non un null", f"(?=[ -](?:(?:{_FIRST}) )?$)"),
+        "opposite of", "cured of", "free of", "devoid of",
+        *_each("deny reject refute retract withdraw revoke scratch discard dismiss disbelieve"),
+        *_each("untrue false", " that"), "in contrast to", "as opposed to",
         "no", "without", "w/o", "zero", "neither", "resolution of", "disappearance of",
         # right before it: "favours LBBB over RBBB", "below LVH threshold"
         *_each("over below under", r" (?:an? |the )?$"), r"neg\.? (?:for|of)", "negative (?:for|of)", "absence of",
@@ -142,7 +167,7 @@ BEFORE: dict[str, list[str]] = {
     # Doubts the noun it stands before, and what is listed with it.
     "adjective": _each(
         "possible probable likely suspected borderline questionable presumed equivocal potential conceivable "
-        "presumptive doubtful poss prob susp query"
+        "presumptive so-called doubtful poss prob susp query"
     ),
     # Doubts all of its clause.
     "doubted": [
@@ -160,6 +185,27 @@ BEFORE: dict[str, list[str]] = {
         "think of", *_each("lean leans leaning", " towards?"), "h/o", "in all (?:likelihood|probability)",
         "reminiscent of", "tempted to", "pending", "awaiting",
     ],
+    # Tells of another day or another patient, which claims nothing of this ECG.
+    "occasion": [
+        "yesterday", *_each("last", " (?:year|month|week|time|visit|admission)"),
+        *(rf"{other} (?:\w{{1,12}} )?(?:{RECORD}) (?:{_SHOWED})" for other in OTHER.split("|")),
+        *(rf"{kin} (?:\w{{1,12}} )?(?:has|have|had|with|suffers?|suffered|of)" for kin in KIN.split("|")),
+    ],
+    "record": [rf"{other} (?:\w{{1,12}} )?(?:{RECORD})" for other in OTHER.split("|")],  # "on the previous ECG"
+    "elsewhere": [
+        *_each("former past previous prior resolved remote future previously formerly once",
+               r"(?= (?:(?!and|with|to |un|now|noted|known|seen|described"
+               r"|documented|reported|present)\w{2,12} ){0,2}$)"),
+        "(?<![a-z] )definition of", "risk of", "prevent", *_each("converted conversion", " from"),
+    ],
+    "now": ["now", "today", "currently", "at present", "this time", *_each("current present new", f" (?:{RECORD})"),
+            f"this (?:{RECORD})"],
+    # Says who says it; what is said next may contradict.
+    "attributed": [
+        *_each("computer machine algorithm software device automated printout monitor colleague referrer referral",
+               r" (?:\w{1,14} ){0,3}(?:suggest|call|label|read|report|interpret|diagnos|print|flag|claim|say|said|list"
+               r"|think|thought|propose|give|gave)\w{0,5}"),
+    ],
     # … and what follows its comma.
     "supposed": [
         *_each("if unless provided assuming suppose supposing"), *_each("were had should", " the", "(?<![a-z] )"),
@@ -171,8 +217,12 @@ BEFORE: dict[str, list[str]] = {
 }  # fmt: skip
 # What heads a list: "Excluded: AF, LBBB", "DDx: …".
 HEADINGS = (
-    r"(?P<denied>excluded|ruled out|absent|negatives?(?: findings?| for)?"
-    r"|not (?:seen|present|found|detected|met|identified)|no (?:evidence|signs?) (?:of|for)|unlikely|排除|阴性|未见|无)"
+    r"(?P<denied>(?:diagnos[ei]s |findings? )?(?:excluded|ruled out|absent|rejected|discarded|dismissed|refuted|denied"
+    r"|wrong|false|incorrect|eliminated|negated)(?: (?:diagnos[ei]s|findings?|rhythms?|conditions?|answers?|options?"
+    r"|are|is|were))?"
+    r"|(?<![^\n>])(?:no|not)|not diagnosed|negatives?(?: findings?| for)?"
+    r"|not (?:seen|present|found|detected|met|identified)|no (?:evidence|signs?) (?:of|for)|unlikely"
+    r"|(?:已|可)?(?:排除|除外|否定)(?:的?诊断)?|阴性|未见|未检出|无|否|不(?:存在|考虑|支持|符合|是))"
     r"|(?P<doubted>differentials?(?: diagnos[ei]s)?|dd|ddx|d/d|(?:possible|suspected|probable)(?: \w{1,12}){0,2}"
     r"|consider|to (?:be )?(?:considere?d?|excluded?|ruled? out|confirmed)|rule out|r/o|queries|query|possibilities"
     r"|uncertain|鉴别诊断|可能(?:诊断)?|待排|疑似)"

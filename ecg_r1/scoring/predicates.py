@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
-from ecg_r1.scoring.polarity_han import HAN_AFTER
+from ecg_r1.scoring.polarity_cues import KIN, OTHER, RECORD
+from ecg_r1.scoring.polarity_han import HAN_AFTER, HAN_TOLD
 
 Polarity = Literal["asserted", "negated", "uncertain"]
 REACH = 80  # characters on either side of a mention that may change its polarity
@@ -25,7 +26,8 @@ STATUS: dict[tuple[Polarity, Polarity], str] = {
         "present|seen|evident|identified|met|supported|suggested|detected|found|observed|demonstrated|noted|visible"
         "|fulfilled|diagnosed|satisfied|reached|shown|there|apparent|indicated|applicable|recorded|documented"
         "|discernible|justified|warranted|correct|true|right|reported|favou?red"
-        "|the (?:case|diagnosis|rhythm|answer)|real|positive|yes|made|borne out"
+        "|(?:the|my|our) (?:final )?(?:case|diagnosis|rhythm|answer|reading|conclusion)|real|positive|yes|made"
+        "|borne out"
     ),
     ("asserted", "uncertain"): (
         "confirmed|proven|certain|definite|definitive|clear|clear-cut|established|conclusive|verified|determined"
@@ -41,8 +43,9 @@ STATUS: dict[tuple[Polarity, Polarity], str] = {
         "absent|nonexistent|non-existent|lacking|missing|wrong|incorrect|false|erroneous|inaccurate|mistaken|denied"
         "|negative|neg|nil|none|gone|disappeared|vanished|subsided|reverted|resolved|unsupported|unjustified"
         "|unwarranted|unfounded|spurious"
-        "|an? (?:error|mistake|misread|misreading|misinterpretation|overcall|artefact|artifact|misdiagnosis"
-        "|false positive)|disputed|overlooked|missed|ignored|forgotten|neglected|doubted|contradicted|unmet|untenable"
+        "|(?:an? |my )?(?:error|mistake|misread|misreading|misinterpretation|overcall|artefact|artifact|misdiagnosis"
+        "|false positive)|removed|deleted|retracted|withdrawn|revoked|struck(?: out)?|sought in vain|disputed"
+        "|overlooked|missed|ignored|forgotten|neglected|doubted|contradicted|unmet|untenable"
         "|out of the question|argued against|overcalled|questioned|misplaced|not (?:met|present|seen)"
     ),
     ("uncertain", "negated"): (
@@ -68,7 +71,7 @@ STATUS: dict[tuple[Polarity, Polarity], str] = {
     ),
 }  # fmt: skip
 
-_NT = "(?:is|are|was|were|does|did|do|ca|could|has|have|had|wo|would)n't"
+_NT = "(?:is|ai|are|was|were|does|did|do|ca|could|has|have|had|wo|would)n't"
 _NOT = f"not|never|no longer|cannot|nowhere|hardly|scarcely|by no means|in no way|{_NT}"
 _VERB = (
     f"{_NT}|is|are|was|were|has|have|had|can|cannot|could|may|might|must|should|would|will|does|do|did|needs?|ought"
@@ -90,6 +93,7 @@ _ASIDES = (
 _STATUS = "|".join(f"(?P<s{i}>{words})" for i, words in enumerate(STATUS.values()))
 _PAIRS = tuple(STATUS)
 _PRESENT, _EXCLUDED = _PAIRS[0], _PAIRS[2]
+_HAN_TOLD = re.compile(HAN_TOLD)
 _HAN_SAID = re.compile(HAN_AFTER)
 _END = re.compile(r" ?(?:$|[^\w ]|[\u4e00-\u9fff])")
 _PHRASE_END = re.compile(
@@ -97,10 +101,10 @@ _PHRASE_END = re.compile(
     r"|[\u4e00-\u9fff])"
 )
 _LEAD = (
-    r"\)?(?:[ ,(-]{0,3}(?:age (?:undetermined|indeterminate|unknown)|of (?:un|in)\w{6,12} age)\)?)?"
+    r"[)\"']{0,2}(?:[ ,(-]{0,3}(?:age (?:undetermined|indeterminate|unknown)|of (?:un|in)\w{6,12} age)\)?)?"
     rf"(?:(?: |-)(?:{_THEREOF})(?![a-z]))*"
 )
-_MARK = r"[ \"']{0,2}(?:[:=(|[\u2192]|->?)[ \"']{0,4}"  # "LVH: ", "LVH (", "LVH -> "
+_MARK = r"[ \"']{0,2}(?::{1,2}=?|={1,3}|[(|[\u2192]|->?)[ \"']{0,4}"  # "LVH: ", "LVH (", "LVH -> "
 _PREDICATE = re.compile(
     rf"{_LEAD}(?:(?P<mark>{_MARK}(?:(?:voltage )?criteria )?)|,? (?:{_ASIDES}),? "
     r"|(?P<pronoun>,? ?(?:(?:but|and|although|though) )?(?:this|that|which|it) )|(?P<comma>, )| )?"
@@ -110,24 +114,47 @@ _BRACKET = re.compile(rf"{_LEAD} ?\([^()\n]{{0,60}}\)")
 # "LVH: no", "LVH (?)", "LVH requires …"
 _NO = (
     "(?:no|none|nil|negative|false|absent|neg)(?= ?(?:$|[^a-z ]|evidence|signs?|criteria|voltage|features?|indication))"
-    r"|n(?![a-z/])|0(?![.\d])|-?ve(?![a-z])|-\)|[x✗✘❌×](?![a-z])"
+    r"|n(?![a-z/])|n/a|not applicable|null|f(?![a-z])|0(?:\.0{1,3})? ?%?(?![.\w%])|-?ve(?![a-z])|\(?-\)"
+    r"|[x✗✘❌×](?![a-z])"
+    r"|unticked|unchecked|-{1,3}(?= ?(?:$|[|,;)\n]))"
 )
 _GENERAL = (
-    r"requires?|means|(?:is|are) defined|needs|(?:deserves|warrants|merits) (?:\w{1,12} )?(?:consideration|exclusion)"
+    r"requires?|means(?! (?:that )?(?:this|the|it|there|we|she|he)\b)|like|would (?:need|require)"
+    r"|(?:is|are) defined|needs|(?:deserves|warrants|merits) (?:\w{1,12} )?(?:consideration|exclusion)"
     r"|comes? to mind|enters|as (?:an? |one )?(?:\w{1,12} )?(?:possibility|consideration|differential)"
+)
+# "LBBB 0%", "AF (probability 3 %)", "p(AF) = 0.02"
+_IMPROBABLE = (
+    r"[ ,:=(|-]{0,3}(?:(?:probability|likelihood|prob|chance|confidence)[ :=]{0,3}(?:of |is )?"
+    r"(?:0?\.[0-4]\d{0,3}(?![\d%])|0(?![.\d])"
+    r"|[1-4]?\d(?:\.\d{1,3})? ?%)|0(?:\.\d{1,3})? ?%|[1-4]?\d(?:\.\d{1,3})? ?% ?(?:probab|likel|chance|confiden))"
+    r"|\) ?= ?0(?:\.[0-4]\d{0,3})?(?![.\d])"
 )
 _TASK = r"(?:rule out|r/o|consider|query|suspect|(?:cannot|can't|could not) (?:exclude|rule out))(?= ?(?:$|[^\w ]))"
 _MARKED = re.compile(
-    rf"{_LEAD}(?:(?P<denied>{_MARK}(?:{_NO})| ?[✗✘❌])|[ ,(-]*\?| (?:{_GENERAL})\b|(?:{_MARK}|, ){_TASK}"
+    rf"{_LEAD}(?:(?P<denied>{_MARK}(?:{_NO})|{_IMPROBABLE}|-(?=[,;] |$)|,? (?:mimic|mimicker|lookalike)(?![a-z])"
+    rf"|[ ,(.-]{{1,4}}(?:just kidding|scratch that|strike that))|[ ,(-]*\?| (?:{_GENERAL})\b|(?:{_MARK}|, ){_TASK}"
     r"|,? (?:if|unless|provided|assuming)(?! anything)\b)"
 )
 _TASKS = ("excluded", "ruled out")  # what should be is not yet; a diagnosis that must be rejected is
 _ELSEWHERE = re.compile(r" (?:before|previously|(?:on|in) (?:the |a |any )?(?:previous|prior|old|last|earlier))\b")
+# "LBBB on the previous ECG", "AF in another patient", "AF in the past"
+_TOLD = re.compile(
+    r"\)?,? ?\(?(?:(?:was |were )?(?:present |seen |found |noted |recorded |documented )?(?:only )?"
+    r"(?:on|in|from|at|during) (?:the |an? |his |her |their |my )?"
+    rf"(?:(?:patient's )?(?:{OTHER}) (?:\w{{1,12}} )?(?:{RECORD})|past\b|(?:{KIN})\b|(?:19|20)\d\d)"
+    r"|last (?:year|month|week|time|visit)"
+    r"|yesterday|years ago|(?:was|were) once|previously$)"
+)
 _BUT_THEN = re.compile(r",? (?:but|and|then|and then|yet) ")  # "was considered but rejected"
 _INSERTED = re.compile(  # "…, possibly old, cannot be excluded"
     r", (?:possibly|probably|perhaps|likely|old|recent|if|as|although|though|especially|particularly|in|on|of|by|with"
     r"|at|even|for)\b[^,.;:()\n]{0,40},(?= )"
 )
+# "AF is ruled out, but LVH cannot be"
+_BE_EXCLUDED = re.compile(r"(?:cannot|can not|can't|could not|couldn't)(?: be)? ?")
+_RULED_OUT = re.compile(r"\b(?:ruled out|rule out|exclude|dismiss)")
+_OF_NEXT = re.compile(r" (?:the|an?|any) ")  # "AF, was not found the LVH"
 _CLOSED = frozenset(("", ".", ";", "!", "\n"))  # after these nothing is said any more
 # "ST depression in V5 is questionable": what a predicate may stand behind, if no other clause begins there.
 _MODIFIER = re.compile(
@@ -155,7 +182,8 @@ def _unfinished(text: str, m: re.Match[str], verb: bool, negated: bool) -> Said 
     if m["pronoun"] or not verb:
         return _DENIED if negated and m["mark"] and _END.match(text, m.end()) else None
     if negated:
-        return _DENIED
+        left_open = _BE_EXCLUDED.fullmatch(said) and _RULED_OUT.search(text, max(0, m.start() - REACH), m.start())
+        return _DOUBTED if left_open else _DENIED
     might = not m["comma"] and _MIGHT.search(said) and ("be" in said.split() or "would" in said)
     return _DOUBTED if might else None
 
@@ -176,6 +204,8 @@ def _predicate(text: str, at: int, whole: bool) -> Said | None:
     pair = _PAIRS[next(i for i in range(len(_PAIRS)) if m[f"s{i}"])]
     if not verb and not (_END if m["comma"] else _PHRASE_END).match(text, m.end()):
         return None
+    if m["comma"] and _OF_NEXT.match(text, m.end()):
+        return None
     if not verb and not m["mark"] and not negated and pair[0] == "asserted":
         return None
     result: Polarity = "uncertain" if negated and _CERTAINLY.search(said) else pair[negated]
@@ -184,6 +214,15 @@ def _predicate(text: str, at: int, whole: bool) -> Said | None:
     if not negated and set(pair) != {"asserted"} and (ought or might):
         result = "uncertain"
     return Said(result, pair[not negated], said.startswith(("is ", "was ")))
+
+
+def elsewhere(text: str, last: int) -> bool:
+    """Whether what ends at `last` is then said of another day or another patient."""
+    if text[last : last + 1] in _CLOSED:
+        return False
+    if not text.isascii() and _HAN_TOLD.match(text, last, last + REACH):
+        return True
+    return _TOLD.match(text, last, last + REACH) is not None
 
 
 def predicate(text: str, last: int) -> Said | None:
