@@ -28,7 +28,8 @@ _IN_GENERAL = (
 )
 # What a range or bound is said of in general: "in LBBB the QRS is over 120 ms".
 _DISEASE = (
-    "lbbb|rbbb|lafb|lpfb|wpw|lvh|rvh|avnrt|avrt|vt|svt|af|flutter|atrial flutter|atrial fibrillation"
+    "pre-excitation|preexcitation|lbbb|rbbb|lafb|lpfb|wpw|lvh|rvh|avnrt|avrt|vt|svt|af|flutter|atrial flutter"
+    "|atrial fibrillation"
     "|bundle branch block"
     "|left bundle branch block|right bundle branch block|complete heart block|first-degree av block|sinus bradycardia"
     "|sinus tachycardia|ventricular tachycardia|long qt syndrome"
@@ -43,6 +44,7 @@ ASIDES: dict[str, tuple[str, ...]] = {
         *each("previously yesterday", ""),
         *each("versus vs", rf"(?!\.? ?{_ALONE})"),
         "had been",
+        *each("someone somebody", " else's"),
         "used to be",
         rf"before {_TREATED}",
         *each("earlier formerly", ",?(?= (?:the |his |her |their )?(?:pr|qrs|qt|rate|heart|ventricular))"),
@@ -62,7 +64,18 @@ ASIDES: dict[str, tuple[str, ...]] = {
         ),
     ),
     "supposed": (
-        *each("if suppose supposed supposing assume assumed assuming imagine whether unless", ""),
+        "if(?! not,)",
+        *each(
+            "doubt deny denies dispute reject question pretend refute ignore disregard discard forget",
+            rf"(?:,? (?:that|the following|this|what follows|for a moment))?:?(?= (?:the |this |a |an )?{_ENTITY})",
+        ),
+        "refuse to (?:say|call|report)",
+        "not the case that",
+        *(
+            f"(?<={no} )be (?:said|claimed|true|shown|assumed|concluded|stated) that"
+            for no in ("not", "cannot", "never")
+        ),
+        *each("suppose supposed supposing assume assumed assuming imagine whether unless", ""),
         *each("should must", _ASIDE_VERBS),
         "would (?:typically |usually )?(?:show|have|display|present with|exhibit|see)",
         *each(
@@ -93,6 +106,9 @@ ASIDES: dict[str, tuple[str, ...]] = {
         "in general",
         *each("typical usual expected", f"(?= {_ENTITY})"),
         "textbook",
+        *each("another other different", " (?:patient|person|case|subject)(?:'?s|s?')?"),
+        *each("hypothetically hypothetical fictitious fictional", ""),
+        "average (?:adult|person|patient|human|individual|man|woman)",
         "intrinsic(?= (?:rate|escape))",
         "one expects",
         "would (?:normally |typically |usually )?expect",
@@ -111,7 +127,7 @@ ASIDES: dict[str, tuple[str, ...]] = {
         rf"(?<![a-z] )in (?:{_DISEASE})",
         *(
             rf"(?<![a-z] ){disease} (?:shows?|has|have|gives?|produces?|means|features|demands?)"
-            for disease in _DISEASE.split("|")[:12]
+            for disease in _DISEASE.split("|")[:14]
         ),
         *each("refers refer", " to"),
         *each("denotes denote implies imply", ""),

@@ -47,10 +47,13 @@ PLAIN = re.compile(
 
 # Between the two ends of a range, between the members of a list of numbers, and of a list of names.
 JOIN = re.compile(
-    r" ?(?:-|~|,? ?(?:or thereabouts, ?)?(?:or |possibly |anywhere |even ){0,2}up to|(?:upwards? )?to|through|until"
+    r" ?(?:-|~|,? ?(?:or thereabouts, ?)?(?:or |possibly |anywhere |even |and |goes |rises |extends ){0,3}up to"
+    r"|(?:upwards? )?to|through|until"
     r"|至|到|and|和|与) ?(?:plus |minus |negative |正|负)?"
 )
-BETWEEN = re.compile(r"(?:between|介于|在) ?$")
+BETWEEN = re.compile(r"(?:between(?: the| an?)?|介于|在) ?$")
+# Between a name and a number that may rather be the next name's: "a QRS after a constant 160 ms PR interval".
+NEXT_ONE = re.compile(r"\b(?:after|with|and|has|have|shows?|before|follows?|followed by|behind)\b")
 NUMBER_LIST = re.compile(r"[ ,]*(?:/|-|,|、|\(|\||and|&|和|及|与)?[ ]*")
 _IN_UNIT = r"(?: ?[(\[](?:ms|msec|bpm|s|sec|°|deg(?:rees)?|/min)[)\]])?"  # in the head of a column
 NAME_LIST = re.compile(
@@ -70,7 +73,13 @@ _CHANGED = (
 # A name that only says where something begins or ends, and a number that is part of a formula.
 LETTERS = " abcdefghijklmnopqrstuvwxyz,;:"  # before a name that is no operand
 BEFORE_LANDMARKS = (
-    "the ",
+    "of the ",
+    "in the ",
+    "for the ",
+    "precede the ",
+    "precedes the ",
+    "follow the ",
+    "follows the ",
     "each ",
     "every ",
     " of ",
@@ -99,10 +108,19 @@ _MORE_THAN = (
     rf"|[x*] ?\d| (?:{_MORE}|{_LESS}) than (?:it |the (?:normal|usual|last|previous|prior)|before|usual|normal"
     r"|expected|last|previous|prior|baseline|(?:in|on) )"
 )
-OPERATOR_NEXT = re.compile(r":\d| ?(?:[×÷√^*]|/ ?(?:√|sqrt|\d|\(|rr)|\+ ?\d)")
+OPERATOR_NEXT = re.compile(r":\d| ?(?:[×÷√^*]|/ ?(?:√|sqrt|\d{1,2}(?!\d)|\d+(?:\.\d+)? ?[=≈]|\(|rr)|\+ ?\d)")
 # "0.12 s / 3 small squares" divides nothing
 OPERATOR_AFTER_UNIT = re.compile(rf" ?(?:[×÷√^*]|/ ?(?:√|sqrt|\(|rr)|\+ ?\d{_MORE_THAN})")
 
+# "Other leads give 224 ms.": a sentence that names nothing says it of what was named before, unless it is about these.
+NOT_OF_IT = re.compile(
+    r"box|square|paper|grid|calibrat|speed|sampl|window|delay|stimul|spike|pac(?:e|ing)|pause|limit|cut-?off|threshold"
+    r"|normal|criteri|usual|typical|expect|difference|margin|resolution|precision|error|toleran|within|per "
+    r"|u wave|apart"
+    r"|recovery|block|wide|long|short|prolong|narrow|beat|cycle|escape|coupl|previous|prior|earlier|old |格|纸|正常"
+    r"|标准|窗"
+)
+DENIED_HERE = re.compile(r"(?:^|[ (])(?:no|not|without) (?:(?:a|an|any|the|such) )?$")  # "no PR of 164 ms"
 DENIED_NAME = re.compile(r"\b(?:no|without|absence of) (?:\w{1,12} ){0,2}$")  # "no ST changes > 1 mm"
 RECORDING = re.compile(r"[- ]*(?:strip|recording|tracing|ecg|ekg|window|segment|rhythm|epoch|period|12|lead)")
 DURING = re.compile(r"\b(?:in|over|during|within|every|per|for)(?: (?:an?|the|these|about))? ?$")
@@ -152,7 +170,7 @@ PHRASE_END = re.compile(
 
 # "It measures 160 ms." speaks of what the sentence before named, and so do "Or 224 ms" and "Make that 224 ms".
 _TAKES_UP = (
-    "it|no|yes|this|its|the|(?:(?:this |our )?patient's)|which|that|here|but|and|so|now|however"
+    "it|no|yes|this|its|the|ones?|(?:(?:this |our )?patient's)|which|that|here|but|and|so|now|however"
     "|in this (?:ecg|case|trace|tracing)|in (?:lead )?(?:v[1-6]|i{1,3}|av[rlf])|interval|duration|value|width"
     "|measurements?|measured|measuring|anything|above|below|over|under|seems?|looks?|appears?|maybe|perhaps|probably"
     "|roughly|today|i|we|would|'s|'d|gets?|reads?|see|say|estimated?|comes?|out|measures?|is|was|at|of|to|be"
@@ -161,7 +179,8 @@ _TAKES_UP = (
     "|more|like|closer|nearer|finally|final|true|correct|corrected|actually|actual|real|really|rather|readings?|result"
     "|sorry|mean|another|others?|some|surprised|by|not sure|not be|if not|may|might|could|can|should|well|also"
     "|equally|possibly|better"
-    "|best|revised|correction|update[ds]?|answer|put|call|taken?|again|if|just|than|number|figure|have|been|then"
+    "|scratch|strike|erratum|bad|oops|edit|meant|look|looking|gives?|giving|best|revised|correction|update[ds]?"
+    "|answer|put|call|taken?|again|if|just|than|number|figure|have|been|then"
 )
 TAKES_UP = re.compile(
     r"(?:[ \n>|#*\"'-]|\[\^?\d\]:?|\(?[a-d\d][.)])*"
@@ -169,8 +188,9 @@ TAKES_UP = re.compile(
 )
 # The same behind a clause of its own: "after the drug was stopped it is 439 ms".
 TAKES_UP_LATE = re.compile(
-    r"\b(?:it|(?:the|this) (?:interval|value|duration|reading|measurement)) (?:now |then |still |only )?"
-    r"(?:is|was|measures?|measured|reads?|comes to|came to|lasts?|lasted|amounts to|stands at|has become|became)"
+    r"\b(?:(?:i|we) (?:now |then |would |do )?(?:get|got|read|measured?|find|found|obtain|estimate|make it|see)|"
+    r"(?:it|(?:the|this) (?:interval|value|duration|reading|measurement)) (?:now |then |still |only )?"
+    r"(?:is|was|measures?|measured|reads?|comes to|came to|lasts?|lasted|amounts to|stands at|has become|became))"
     r"(?: (?:now|about|around|approximately|only|still|roughly|just|found to be|measured at|down to|back to))? ?$"
 )
 

@@ -59,6 +59,11 @@ def general(
     return False
 
 
+def denied(text: str, named: int, start: int) -> bool:
+    """Whether the quantity named at this place is denied with its value at `start`: "no PR of 164 ms"."""
+    return "(" not in text[named:start] and cues.DENIED_HERE.search(text, max(0, named - 16), named) is not None
+
+
 def continues(text: str, said: list[Said], name: str, start: int) -> bool:
     """Whether a range or bound goes on with a reference, or is the cell after the value in a row of a table."""
     if not said:

@@ -65,7 +65,7 @@ class Reader:
         unit = first if first.dimension or (spread and spread.dimension == OTHER) else self.tokens[last]
         if unit.dimension is None and self.said and (limit := self.limit(i, last)):
             return limit
-        more = unit.dimension is None and bool(self.said) and seconds.another(self.text, self.said[-1][2], first)
+        more = unit.dimension is None and bool(self.said) and seconds.another(self.text, *self.said[-1][2:], first)
         if unit.dimension == OTHER or (
             unit.dimension is None and not more and not sentence.is_name(i - 1) and not sentence.takes_up(i)
         ):
@@ -74,7 +74,7 @@ class Reader:
         if cues.PLAIN.fullmatch(before):  # as most are: then there is no cue to look for
             before = ""
         operator = cues.OPERATOR_AFTER_UNIT if first.dimension else cues.OPERATOR_NEXT
-        if (before and cues.OPERAND.search(before)) or operator.match(after):
+        if (before and cues.OPERAND.search(before, max(0, len(before) - 32))) or operator.match(after):
             return []
         where, name = sentence.counted(i) if unit.dimension == BOX else sentence.subject(i, last, unit.dimension)
         if more and name is None:
@@ -167,6 +167,7 @@ class Reader:
         then = sentence.after(where) if where is not None and where > last else ""
         if (
             references.refers(before, after, value=kind == "value")
+            or (kind == "value" and not before and named < start and kinds.denied(self.text, named, start))
             or kinds.elsewhere(sentence, i, after)
             or (kind != "value" and kinds.general(sentence, self.said, i, name, named, ends, after, then))
             or (bound and (beside := kinds.beside(self.text, self.said, start)) and beside["marked"])
@@ -228,7 +229,7 @@ def read_quantities(text: str) -> list[Quantity]:
     most = 2 * MOST  # `intervals` pays nothing from MOST on, however the text falls into sentences
     other, headed = False, ":\n" in text or ": \n" in text or "#" in text
     for start, end in sentences(text):
-        if found and end - start <= SHORT and references.RETRACTS.match(text, start, end):
+        if found and end - start <= REMARK and references.RETRACTS.match(text, start, end):
             retracted.append(len(found))
         read = _read if end - start <= SHORT else _read.__wrapped__
         quantities, then, count = read(text[start:end], text.startswith("?", end), named)

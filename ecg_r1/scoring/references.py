@@ -38,7 +38,8 @@ _BEFORE = (
     r"(?:be|exceed|measure)?[ ]*(?:<=?|>=?|≤|≥|(?:more|greater|less) than)?",
     r"would (?:\w{1,12} ){0,3}(?:exceed|be (?:<=?|>=?|≤|≥|(?:more|greater|less) than))",
     r"(?:is|was|are|be) not|isn't|not|rather than|instead of|而非|不是|并非",
-    r"≠|!=|=/=|<>|never|no longer|cannot (?:possibly )?be|can't (?:possibly )?be|could not be|couldn't be|anything but"
+    r"≠|!=|=/=|<>|never|no longer|by no means|in no way|not even|(?:could|might|would|should) have been"
+    r"|cannot (?:possibly )?be|can't (?:possibly )?be|could not be|couldn't be|anything but"
     r"|nowhere near|nothing like|hardly|scarcely|(?:differs?|different|deviates?) from|other than|except|unlike"
     r"|不等于|不可能[为是]",
     r"(?:far|away|a long way) from (?:the )?",
@@ -69,14 +70,24 @@ _FALSE = (
     r"|real|confirmed|supported|here|mine))"
 )
 _DENIED = (
-    rf"[ ,]*(?:\(|-|:)? ?(?:(?:and |but )?(?:which|that|this|it) )?(?:is|was|are|were|would be|must be|has been|can be)"
+    rf"[ ,\"'\])]*(?:\(|-|:)? ?(?:(?:and |but )?(?:which|that|this|it) )?(?:is|was|are|were|would be|must be"
+    rf"|has been|can be)"
     rf" (?:\w{{1,12}} )?{_FALSE}(?![a-z])",
-    rf"[ ,]*(?:[(:]|-) ?(?:{_FALSE}(?![a-z])|no(?= ?(?:$|[,)]))|not really\b|just kidding)",
+    rf"[ ,]*(?:[(\[:]|-{{1,2}}) ?(?:(?:this|that|it|which) (?:is|was) )?(?:{_FALSE}(?![a-z])|no(?= ?(?:$|[,)\]]))"
+    r"|not really\b|just kidding|(?:please )?(?:ignore|disregard|forget|do not (?:use|trust|count)))",
+    r" (?:cannot|can't|could not) be (?:confirmed|supported|verified|trusted|right|correct|true|reproduced)",
     r",? (?:but )?i (?:made|have made) (?:that|it|this) up",
-    r" if (?:it|they|one|p[- ]waves?|measur\w+|any|there|present|visible|at all)\b",
+    r" if (?:it|they|one|narrow|wide|sinus|conducted|p[- ]waves?|measur\w+|any|there|present|visible|at all)\b",
     r"(?:这)?(?:是|为)?(?:错误|错|不正确|不对|有误|假)的?(?![\u4e00-\u9fff])|不成立|[可被]?排除",
 )
-_REFERENCE_AFTER = re.compile(rf"(?=[-,(: ]{{0,3}}[a-z\u4e00-\u9fff])(?:{'|'.join((*_AFTER, *_DENIED))})")
+_TAKEN_BACK = (
+    r"(?=[ ,\"'\])]{0,3}(?:[(\[:-]|(?:is|was|are|were|would|must|has|can|can't|could|cannot|which|that|this|it"
+    r"|if|i|but|and"
+    r"|the|please|not|just)\b|[\u4e00-\u9fff]))"
+)
+_REFERENCE_AFTER = re.compile(
+    rf"(?=[-, ]{{0,2}}[a-z\u4e00-\u9fff])(?:{'|'.join(_AFTER)})|{_TAKEN_BACK}(?:{'|'.join(_DENIED)})"
+)
 # A sentence that takes back the value before it.
 RETRACTS = re.compile(
     r"[ \n>#*-]*(?:(?:but|however|no|sorry|wait|actually)[ ,:]+){0,2}(?:that|this|the|it|which)"

@@ -9,7 +9,7 @@ from ecg_r1.scoring.quantity import Quantity
 from ecg_r1.scoring.tokens import Token
 from ecg_r1.scoring.tolerances import TOLERANCES
 
-FEWEST = 10  # "590 ms (2)" is a note
+ORDER, SECONDS = 3.0, 3.0  # another value is of the same order, "590 ms (2)" is a note; a smaller time is in seconds
 REACH = 64  # characters between a value and another one of the same quantity that is not named again
 
 # Between a value and its spread: "160 ± 10 ms", "160 ms, give or take 10".
@@ -36,10 +36,10 @@ LISTED = re.compile(r"[\[({][ \"']*(?:\d[\d.]*(?: ?[a-z]{1,4})?[ \"']*[,;] ?[\"'
 YEAR = re.compile(r"(?:19|20)\d\d(?!\d| ?ms)")
 
 
-def another(text: str, end: int, number: Token) -> bool:
-    """Whether the words from the end of one value to a number make that another value in its place, and no count."""
-    start = number.start
-    if start - end > REACH or (number.number < FEWEST and number.number.is_integer()):
+def another(text: str, end: int, said: float, number: Token) -> bool:
+    """Whether the words from the end of a value to a number make that another one in its place, no note or count."""
+    start, value = number.start, number.number * (1000.0 if number.number < SECONDS else 1.0)
+    if start - end > REACH or not said / ORDER <= value <= said * ORDER:
         return False
     between = text[end:start]
     if LINK.fullmatch(between) and SAID.search(between):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 
 from ecg_r1.scoring import cues, references
-from ecg_r1.scoring.lexicon import ENTITIES, RATE, SENTENCE_END, TIME, WEAK
+from ecg_r1.scoring.lexicon import ANGLE, ENTITIES, RATE, SENTENCE_END, TIME, WEAK
 from ecg_r1.scoring.tokens import VOID, Token, tokens
 
 BACK = 24  # tokens before a number among which its name is looked for; keeps a text of nothing but names linear
@@ -127,7 +127,7 @@ class Sentence:
             if not self.landmark(j):
                 left = j, quantity
                 break
-        if left and left[0] == i - 1 and not self.tokens[i - 1].taken and "," not in self.gap(i - 1, i):
+        if left and left[0] == i - 1 and not self.tokens[i - 1].taken and not self.next_one(i, last):
             return left
         right = last + 1
         if dimension and self.is_name(right) and (quantity := self.fits(right, i, dimension)):
@@ -153,6 +153,13 @@ class Sentence:
             return None, quantities.get(dimension) if dimension else next(iter(quantities.values()))
         return None, None
 
+    def next_one(self, i: int, last: int) -> bool:
+        """Whether what stands between a name and the numbers after it parts them: "QRS after a 160 ms PR interval"."""
+        gap = self.gap(i - 1, i)
+        if "," in gap:
+            return True
+        return self.is_name(last + 1) and self.gap(last, last + 1) == " " and bool(cues.NEXT_ONE.search(gap))
+
     def breaths(self, i: int, dimension: str | None) -> bool:
         """Whether number i, right after RR, is a respiratory rate: "RR 16/min"."""
         return dimension == RATE and self.gap(i - 1, i).strip(" :=") == ""
@@ -167,6 +174,9 @@ class Sentence:
             return False
         start = token.start
         if token.dimension and cues.TAKES_UP_LATE.search(self.text, max(0, start - LATE), start):
+            return True
+        unnamed = token.dimension in (TIME, ANGLE) and not any(t.kind == "name" for t in self.tokens[: min(i, BACK)])
+        if unnamed and start < FURTHEST and not cues.NOT_OF_IT.search(self.text, 0, start):
             return True
         return start < LONGEST and cues.TAKES_UP.fullmatch(self.text, 0, start) is not None
 
