@@ -15,7 +15,7 @@ from ecg_r1.scoring.findings import TRIGGERS, findings
 
 _WORD = re.compile(r"[a-z0-9]+")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
-_BETWEEN = r"(?:[ \n°º/-]{1,3}|, (?=first|second|third|1st|2nd|3rd))"  # "AV block, first degree"
+_BETWEEN = r"(?:[ \n°º/-]{1,3}|(?:, | \()(?=first|second|third|1st|2nd|3rd))"  # "AV block, first degree"
 _END = r"(?![a-z0-9])(?!-[a-z])"  # a compound ("LBBB-like") is no mention
 # Abbreviations that mean something else beside these words: the artery.
 _UNLESS = {"lad": "(?! (?:artery|occlusion|lesion|stenosis|territory|culprit|disease|stent|infarct))"}

@@ -7,9 +7,10 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ecg_r1.scoring.elsewhere import elsewhere
 from ecg_r1.scoring.polarity_cues import BEFORE, HEADINGS
 from ecg_r1.scoring.polarity_han import HAN_BEFORE, HAN_BUT
-from ecg_r1.scoring.predicates import REACH, Polarity, elsewhere, predicate
+from ecg_r1.scoring.predicates import REACH, Polarity, predicate
 from ecg_r1.scoring.wordings import Wordings
 
 HAN_REACH = 40  # of Chinese, which says as much in half the characters
@@ -46,11 +47,20 @@ _ON = re.compile(r"(?<!as )\b(?:on|in|from|at|during)(?: (?:the|an?|his|her|thei
 _OWN = ("nominal", "verbal", "adjective", "open", "nothing")
 
 
+# "In LBBB the QRS would exceed 120 ms."
+_IN = re.compile(r"(?:^|[.;:\n>(,] ?)in (?:an? |true |typical |classic(?:al)? |complete )?$")
+_GENERALLY = re.compile(
+    r"[^.;:\n]{1,40}\b(?:would|should|typically|usually|classically|generally|is expected"
+    r"|are expected|one expects|one sees)\b"
+)
 # What a wave keeps: an old infarction is seen on this ECG, an old arrhythmia is not.
 _LASTING = re.compile(r"infarct|\bmi\b|stemi|梗")
 # "The computer reads AF, but this is sinus rhythm."
 _BUT = re.compile(
-    r"[\"')]? ?[,;-]? ?(?:but|yet|however|although|though|whereas|while|actually|in fact)\b,?"
+    r"[\"')]? ?[,;-]? ?(?:(?:i |we )?(?P<not>disagree|do not agree|don't agree"
+    r"|the (?:correct|true|real|actual)"
+    r"|i (?:read|call|think|believe|see)|in (?:reality|truth))|but|yet|however|although|though|whereas|while|actually"
+    r"|in fact)\b,?"
     r"(?P<contrary> (?:this|it|the (?:rhythm|ecg|trace|tracing)|i|we|there|in fact|actually|clear|regular|sinus)\b)?"
     rf"|(?P<han>{HAN_BUT})"
 )
@@ -179,8 +189,10 @@ def polarity(text: str, group: Sequence[int], start: int, end: int, alternatives
         return "uncertain"
     if result == "asserted" and (before.told or elsewhere(text, group[1])) and not _LASTING.search(text, start, end):
         return "uncertain"
+    if result == "asserted" and _IN.search(text, max(0, start - 24), start) and _GENERALLY.match(text, end):
+        return "uncertain"
     if result == "asserted" and before.attributed and (but := _BUT.match(text, group[1])):
-        return "negated" if but["contrary"] or but["han"] else "uncertain"
+        return "negated" if but["contrary"] or but["han"] or but["not"] else "uncertain"
     if result == "asserted" and (alternatives or _left_open(text, start, end, group[1])):
         return "uncertain"
     return result

@@ -142,7 +142,8 @@ BEFORE: dict[str, list[str]] = {
         *_each("pseudo fake simulated non un null", f"(?=[ -](?:(?:{_FIRST}) )?$)"),
         "opposite of", "cured of", "free of", "devoid of",
         *_each("deny reject refute retract withdraw revoke scratch discard dismiss disbelieve"),
-        *_each("untrue false", " that"), "in contrast to", "as opposed to",
+        *_each("untrue false", " that"), "replaces", "replacing", "(?<!been )replaced(?! by)",
+        *_each("hard difficult impossible", " to (?:reconcile|square) with"), "in contrast to", "as opposed to",
         "no", "without", "w/o", "zero", "neither", "resolution of", "disappearance of",
         # right before it: "favours LBBB over RBBB", "below LVH threshold"
         *_each("over below under", r" (?:an? |the )?$"), r"neg\.? (?:for|of)", "negative (?:for|of)", "absence of",
@@ -202,13 +203,16 @@ BEFORE: dict[str, list[str]] = {
             f"this (?:{RECORD})"],
     # Says who says it; what is said next may contradict.
     "attributed": [
+        *_each("initially first originally", 
+               r",? (?:i|we|one) (?:\w{1,12} )?(?:thought|suspected|read|called|considered)"),
         *_each("computer machine algorithm software device automated printout monitor colleague referrer referral",
                r" (?:\w{1,14} ){0,3}(?:suggest|call|label|read|report|interpret|diagnos|print|flag|claim|say|said|list"
                r"|think|thought|propose|give|gave)\w{0,5}"),
     ],
     # … and what follows its comma.
     "supposed": [
-        *_each("if unless provided assuming suppose supposing"), *_each("were had should", " the", "(?<![a-z] )"),
+        *_each("if unless provided assuming suppose supposing"),
+        *_each("were had should", " (?:this|it|there|the)", "(?<![a-z] )"),
         "in case", "in the event of", "in order to (?:call|diagnose)",
     ],
     "listed": [*_each("differential differentials", "(?: diagnos[ei]s)?(?: (?:include|includes|including|of|is|are"

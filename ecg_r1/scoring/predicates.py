@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
-from ecg_r1.scoring.polarity_cues import KIN, OTHER, RECORD
-from ecg_r1.scoring.polarity_han import HAN_AFTER, HAN_TOLD
+from ecg_r1.scoring.polarity_han import HAN_AFTER
 
 Polarity = Literal["asserted", "negated", "uncertain"]
 REACH = 80  # characters on either side of a mention that may change its polarity
@@ -25,7 +24,7 @@ STATUS: dict[tuple[Polarity, Polarity], str] = {
     ("asserted", "negated"): (
         "present|seen|evident|identified|met|supported|suggested|detected|found|observed|demonstrated|noted|visible"
         "|fulfilled|diagnosed|satisfied|reached|shown|there|apparent|indicated|applicable|recorded|documented"
-        "|discernible|justified|warranted|correct|true|right|reported|favou?red"
+        "|discernible|justified|warranted|correct|true|right|hold|stand|fit|reported|favou?red"
         "|(?:the|my|our) (?:final )?(?:case|diagnosis|rhythm|answer|reading|conclusion)|real|positive|yes|made"
         "|borne out"
     ),
@@ -45,7 +44,7 @@ STATUS: dict[tuple[Polarity, Polarity], str] = {
         "|unwarranted|unfounded|spurious"
         "|(?:an? |my )?(?:error|mistake|misread|misreading|misinterpretation|overcall|artefact|artifact|misdiagnosis"
         "|false positive)|removed|deleted|retracted|withdrawn|revoked|struck(?: out)?|sought in vain|disputed"
-        "|overlooked|missed|ignored|forgotten|neglected|doubted|contradicted|unmet|untenable"
+        "|overlooked|missed|ignored|forgotten|neglected|doubted|replaced by|contradicted|unmet|untenable"
         "|out of the question|argued against|overcalled|questioned|misplaced|not (?:met|present|seen)"
     ),
     ("uncertain", "negated"): (
@@ -93,7 +92,6 @@ _ASIDES = (
 _STATUS = "|".join(f"(?P<s{i}>{words})" for i, words in enumerate(STATUS.values()))
 _PAIRS = tuple(STATUS)
 _PRESENT, _EXCLUDED = _PAIRS[0], _PAIRS[2]
-_HAN_TOLD = re.compile(HAN_TOLD)
 _HAN_SAID = re.compile(HAN_AFTER)
 _END = re.compile(r" ?(?:$|[^\w ]|[\u4e00-\u9fff])")
 _PHRASE_END = re.compile(
@@ -127,28 +125,27 @@ _GENERAL = (
 _IMPROBABLE = (
     r"[ ,:=(|-]{0,3}(?:(?:probability|likelihood|prob|chance|confidence)[ :=]{0,3}(?:of |is )?"
     r"(?:0?\.[0-4]\d{0,3}(?![\d%])|0(?![.\d])"
-    r"|[1-4]?\d(?:\.\d{1,3})? ?%)|0(?:\.\d{1,3})? ?%|[1-4]?\d(?:\.\d{1,3})? ?% ?(?:probab|likel|chance|confiden))"
+    r"|\d(?:\.\d{1,3})? ?%)|0(?:\.\d{1,3})? ?%"
+    r"|\d(?:\.\d{1,3})? ?% ?(?:probab|likel|chance|confiden))"
     r"|\) ?= ?0(?:\.[0-4]\d{0,3})?(?![.\d])"
+)
+_HALF = (
+    r"[ ,:=(|-]{0,3}(?:(?:probability|likelihood|prob|chance|confidence)[ :=]{0,3}(?:of |is )?[1-6]\d ?%"
+    r"|[1-6]\d ?% ?(?:probab|likel|chance|confiden))"
 )
 _TASK = r"(?:rule out|r/o|consider|query|suspect|(?:cannot|can't|could not) (?:exclude|rule out))(?= ?(?:$|[^\w ]))"
 _MARKED = re.compile(
     rf"{_LEAD}(?:(?P<denied>{_MARK}(?:{_NO})|{_IMPROBABLE}|-(?=[,;] |$)|,? (?:mimic|mimicker|lookalike)(?![a-z])"
-    rf"|[ ,(.-]{{1,4}}(?:just kidding|scratch that|strike that))|[ ,(-]*\?| (?:{_GENERAL})\b|(?:{_MARK}|, ){_TASK}"
+    rf"|[ ,(.-]{{1,4}}(?:just kidding|scratch that|strike that))|[ ,(-]*\?|{_HALF}| (?:{_GENERAL})\b"
+    rf"|(?:{_MARK}|, ){_TASK}"
     r"|,? (?:if|unless|provided|assuming)(?! anything)\b)"
 )
 _TASKS = ("excluded", "ruled out")  # what should be is not yet; a diagnosis that must be rejected is
 _ELSEWHERE = re.compile(r" (?:before|previously|(?:on|in) (?:the |a |any )?(?:previous|prior|old|last|earlier))\b")
-# "LBBB on the previous ECG", "AF in another patient", "AF in the past"
-_TOLD = re.compile(
-    r"\)?,? ?\(?(?:(?:was |were )?(?:present |seen |found |noted |recorded |documented )?(?:only )?"
-    r"(?:on|in|from|at|during) (?:the |an? |his |her |their |my )?"
-    rf"(?:(?:patient's )?(?:{OTHER}) (?:\w{{1,12}} )?(?:{RECORD})|past\b|(?:{KIN})\b|(?:19|20)\d\d)"
-    r"|last (?:year|month|week|time|visit)"
-    r"|yesterday|years ago|(?:was|were) once|previously$)"
-)
 _BUT_THEN = re.compile(r",? (?:but|and|then|and then|yet) ")  # "was considered but rejected"
 _INSERTED = re.compile(  # "…, possibly old, cannot be excluded"
-    r", (?:possibly|probably|perhaps|likely|old|recent|if|as|although|though|especially|particularly|in|on|of|by|with"
+    r", (?:suggested|proposed|offered|reported|raised|read|printed|possibly|probably|perhaps|likely|old|recent|if"
+    r"|as|although|though|especially|particularly|in|on|of|by|with"
     r"|at|even|for)\b[^,.;:()\n]{0,40},(?= )"
 )
 # "AF is ruled out, but LVH cannot be"
@@ -163,7 +160,8 @@ _MODIFIER = re.compile(
 )
 _FINITE = re.compile(rf" (?=(?:{_VERB})(?![a-z]))|[.;:!?\n<>()]|,(?! ?(?:and |or )?(?:v\d|av[rlf]|i{{1,3}}(?![a-z])))")
 _CLAUSE_IN = re.compile(
-    r"\b(?:that|which|where|who|but|so|because|when|while|if|no|not|without|waves?|complex(?:es)?|intervals?|segments?"
+    r"\b(?:means?|suggests?|indicates?|implies|makes?|confirms?|that|which|where|who|but|so|because|when"
+    r"|while|if|no|not|without|waves?|complex(?:es)?|intervals?|segments?"
     r"|and (?!v\d|av|i))"
 )
 _NEGATED = re.compile(rf"\b(?:{_NOT})")
@@ -180,7 +178,8 @@ def _unfinished(text: str, m: re.Match[str], verb: bool, negated: bool) -> Said 
     """What a predicate says that ends in no word of STATUS: "AF is not", "AF may be", "LBBB (not RBBB)"."""
     said = m["said"]
     if m["pronoun"] or not verb:
-        return _DENIED if negated and m["mark"] and _END.match(text, m.end()) else None
+        said_of_it = m["mark"] or m["pronoun"] == " it "  # "AF it is not"
+        return _DENIED if negated and said_of_it and _END.match(text, m.end()) else None
     if negated:
         left_open = _BE_EXCLUDED.fullmatch(said) and _RULED_OUT.search(text, max(0, m.start() - REACH), m.start())
         return _DOUBTED if left_open else _DENIED
@@ -214,15 +213,6 @@ def _predicate(text: str, at: int, whole: bool) -> Said | None:
     if not negated and set(pair) != {"asserted"} and (ought or might):
         result = "uncertain"
     return Said(result, pair[not negated], said.startswith(("is ", "was ")))
-
-
-def elsewhere(text: str, last: int) -> bool:
-    """Whether what ends at `last` is then said of another day or another patient."""
-    if text[last : last + 1] in _CLOSED:
-        return False
-    if not text.isascii() and _HAN_TOLD.match(text, last, last + REACH):
-        return True
-    return _TOLD.match(text, last, last + REACH) is not None
 
 
 def predicate(text: str, last: int) -> Said | None:

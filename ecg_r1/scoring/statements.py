@@ -29,9 +29,9 @@ _ADJECTIVES = (
     "(?:(?:an?|the|any|old|acute|recent|prior|previous|occasional|frequent|isolated|significant|definite|clear|even) )*"
 )
 _JOINED = re.compile(
-    rf"(?:,? ?-?(?:and|or|nor|and/or|vs|versus)\.?-?(?![a-z])|,? ?[&/]|及|和|与|或者?|、) ?{_ADJECTIVES}"
+    rf"(?:(?:-degree|-)?,? ?-?(?:and|or|nor|and/or|vs|versus)\.?-?(?![a-z])|,? ?[&/]|及|和|与|或者?|、) ?{_ADJECTIVES}"
 )
-_LISTED = re.compile(rf"[,、/] ?{_ADJECTIVES}")
+_LISTED = re.compile(rf"(?:-degree|-)?[,、/] ?{_ADJECTIVES}")
 _ALTERNATIVE = re.compile(r"\b(?:or|vs|versus)\b|或")
 _SINGULAR = re.compile(r" (?:is|was|has been|can be)(?![a-z])")
 _RHYTHM = re.compile("rhythm|(?:tachy|brady)cardia|fibrillation|flutter|pac|premature|arrhythmia|escape|arrest|geminy")
