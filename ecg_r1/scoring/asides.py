@@ -108,7 +108,7 @@ ASIDES: dict[str, tuple[str, ...]] = {
         "textbook",
         *each("another other different", " (?:patient|person|case|subject)(?:'?s|s?')?"),
         *each("hypothetically hypothetical fictitious fictional", ""),
-        "average (?:adult|person|patient|human|individual|man|woman)",
+        "(?<!unlike the )(?<!than the )average (?:adult|person|patient|human|individual|man|woman)",
         "intrinsic(?= (?:rate|escape))",
         "one expects",
         "would (?:normally |typically |usually )?expect",
@@ -144,8 +144,9 @@ ASIDES: dict[str, tuple[str, ...]] = {
 }
 HAN_ASIDES = {
     "elsewhere": "既往|上次|之前|前次|相比|对比|原来|较前|去年|上月|上周|昨[日天]",
-    "supposed": "如果|假如|假设|倘若|要是|若(?!干)|应(?=[该当为在])",
+    "supposed": "不能[说认]|难以认为|如果|假如|假设|倘若|要是|若(?!干)|应(?=[该当为在])",
     "general": "标准|阈值|定义|要求|是指|例如|(?:成人|正常人)(?=[pq]|心率|静息|正常|的)",
     "normal": "正常(?:成人)?(?:参考)?(?:值|范围|时限|时间|电压)|参考(?:值|范围)",
-    "typical": "通常|一般(?!情况)|典型的?[\u4e00-\u9fff]{0,6}(?=p|心)",
+    "typical": "其[他它][患病]|另一[位名个]?[患病]|别的[患病]|他人"
+    "|通常|一般(?!情况)|典型的?[\u4e00-\u9fff]{0,6}(?=p|心)",
 }

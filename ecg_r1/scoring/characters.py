@@ -40,18 +40,20 @@ _MARKUP = re.compile(r"<(?!/?(?:think|answer)>)(/?[a-z][a-z0-9_ -]{0,24})>|<!--|
 # LaTeX as a chain of thought writes it, $\\text{PR} = 164 \\pm 10\\,\\text{ms}$: signs for commands, else spaces.
 _LATEX = re.compile(
     r"\^ ?\{?\\(?P<degree>circ)\}?"
-    r"|\\(?P<sign>pm|times|cdot|approx|sim|simeq|leq?|geq?|neq?|lor|vee|to|rightarrow|in|circ)(?![a-zA-Z])"
-    r"|\\(?:text|mathrm|mathbf|textbf|textrm|mathit|operatorname|boxed)\{|\\[,;:! ()\[\]]|[{}$](?![\w\"'])|\$"
+    r"|\\(?P<sign>pm|times|cdot|approx|sim|simeq|leq?|geq?|neq?|lor|vee|to|rightarrow|in|circ|sqrt)(?![a-zA-Z])"
+    r"|\\[dt]?frac\{|(?P<over>\}\{)|\\(?:text|mathrm|mathbf|textbf|textrm|mathit|operatorname|boxed)\{"
+    r"|\\[,;:! ()\[\]]|[{}$](?![\w\"'])|\$"
 )
 _SIGNS = {
     "pm": "±", "times": "×", "cdot": "×", "approx": "≈", "sim": "~", "simeq": "≈", "le": "≤", "leq": "≤", "ge": "≥",
-    "geq": "≥", "ne": "≠", "neq": "≠", "lor": "or", "vee": "or", "to": "→", "rightarrow": "→", "in": "∈", "circ": "°",
+    "geq": "≥", "ne": "≠", "neq": "≠", "lor": "or", "vee": "or", "to": "→", "rightarrow": "→", "in": "∈",
+    "sqrt": "√", "circ": "°",
 }  # fmt: skip
 
 
 def _plain(m: re.Match[str]) -> str:
     """A LaTeX command as the sign it stands for, in as many characters."""
-    sign = _SIGNS.get(m["sign"] or m["degree"] or "", "")
+    sign = "/" if m["over"] else _SIGNS.get(m["sign"] or m["degree"] or "", "")
     return f" {sign}".ljust(len(m[0])) if sign else " " * len(m[0])
 
 

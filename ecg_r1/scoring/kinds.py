@@ -49,6 +49,8 @@ def general(
     before_name = text[max(0, named - 40) : named]
     if cues.DENIED_NAME.search(before_name) or references.EQUALS.search(before_name):
         return True
+    if references.RULED_OUT.search(text, max(0, start - REACH), start):
+        return True
     if set(ends) <= references.TEXTBOOK.get(name, set()):
         so_far = text[max(0, start - REACH) : start]
         beside = bool(said) and said[-1][:2] == (name, "value")  # as what the value lies within

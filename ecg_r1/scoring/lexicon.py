@@ -41,6 +41,7 @@ TOGETHER = {
     "axes": ("p_axis", "axis", "t_axis"),
     "axis_row": ("p_axis",),
     "qrs_t_axes": ("axis", "t_axis"),
+    "qtc_both": ("qtc", "qtcf"),
 }  # one name of several things
 # "P 48 QRS 15 T 33" is a row of axes, and so are its names up to this many characters from its first.
 OF_AXES = {"p": "p_axis", "qrs": "axis", "r": "axis", "t": "t_axis"}
@@ -82,6 +83,7 @@ NAMES: dict[str, tuple[str, ...]] = {
               "compensatory pause", "pause", "pauses"),
     "nothing": (*each("respiratory respiration breathing sampling", " rate"), "target (?:heart rate|hr)",
                 *each("maximum maximal max", r"\.? predicted (?:heart rate|hr)")),
+    "qtc_both": (r"qtc ?\(?(?:bazett|baz|b) ?/ ?(?:fridericia|frid?|f)\)?",),
     "qtcf": (*each("qtcf qtcfri qtcfrid qtcfridericia", ""), r"qtc,? ?(?:by |using |\()?fridericia",
              "fridericia(?:'s)? (?:corrected )?qtc?", "qt ?f(?![a-z])"),
     "qtc": ("qtc", *each("qtcb qtcbaz qtcbazett", ""), "qt[ -]c", "corrected (?:qtc|q-?t)",
@@ -98,8 +100,9 @@ NAMES: dict[str, tuple[str, ...]] = {
              *each("mean frontal qrs electrical cardiac heart", _PLANE)),
     "pr": (f"p{_WAVE}{_ONSET} to{_ONSET} of (?:the )?qrs{_WAVE}", f"p{_WAVE}{_ONSET} to qrs{_WAVE}{_ONSET}",
            *each(_FROM, rf"{_OF}p{_WAVE} to{_ONSET}{_OF}qrs"), "pr", "pq", "p-r", "p-q", "pri", "p to [qr]",
-           "av conduction time"),
-    "qrs": (*each(_FROM, rf"{_OF}qrs{_WAVE} to{_ONSET}{_OF}qrs"), "qrs", "qrsd"),
+           "av conduction time", "atrioventricular conduction time"),
+    "qrs": ("ventricular depolari[sz]ation(?: time)?",
+            *each(_FROM, rf"{_OF}qrs{_WAVE} to{_ONSET}{_OF}qrs"), "qrs", "qrsd"),
     "rr": ("rr", "r-r", "r to r"),
     "atrial_rate": (*each("atrial flutter", " (?:rate|frequency)"), *each("p f", " ?波(?:的?频率|率)"),
                     *each("p f flutter fibrillatory sawtooth",

@@ -104,7 +104,7 @@ class Reader:
         """Whether numbers i and i + 1 are the two ends of a range."""
         first, second, gap = self.tokens[i], self.tokens[i + 1], self.sentence.gap(i, i + 1)
         dimensions = {first.dimension, second.dimension} - {None}
-        if OTHER in dimensions or len(dimensions) > 1:
+        if OTHER in dimensions or len(dimensions) > 1 or cues.OPERATOR_AFTER_UNIT.match(self.sentence.after(i + 1)):
             return False
         if second.negative and gap == "":  # the dash of "156-190" is no sign
             second.negative = False

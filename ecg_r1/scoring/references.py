@@ -78,7 +78,7 @@ _DENIED = (
     r" (?:cannot|can't|could not) be (?:confirmed|supported|verified|trusted|right|correct|true|reproduced)",
     r",? (?:but )?i (?:made|have made) (?:that|it|this) up",
     r" if (?:it|they|one|narrow|wide|sinus|conducted|p[- ]waves?|measur\w+|any|there|present|visible|at all)\b",
-    r"(?:这)?(?:是|为)?(?:错误|错|不正确|不对|有误|假)的?(?![\u4e00-\u9fff])|不成立|[可被]?排除",
+    r",?(?:这|该值|此值)?(?:是|为)?(?:错误|错|不正确|不对|有误|假)的?(?![\u4e00-\u9fff])|不成立|[可被]?排除",
 )
 _TAKEN_BACK = (
     r"(?=[ ,\"'\])]{0,3}(?:[(\[:-]|(?:is|was|are|were|would|must|has|can|can't|could|cannot|which|that|this|it"
@@ -162,6 +162,10 @@ GENERAL_AFTER = re.compile(
     r"|establishes|supports?)"
     r"|[,、]?(?:可|常|多)?见于|[,、]?(?:可能)?为窦性心动过[速缓]"
     r"|[即则时]?(?:提示|可诊断|即?可|应|需|要|考虑|称为|诊断为|视为|属于?|为(?:增宽|延长|异常|过[速缓]|缩短)))"
+)
+RULED_OUT = re.compile(  # "neither bradycardia (<60 bpm) nor tachycardia (>100 bpm)"
+    r"\b(?:no|not|neither|nor|without|or|than)\b[^.:(]{0,30}(?:(?:brady|tachy)cardi\w{1,2}|block|hypertrophy|prolonged"
+    r"|wide|long|short) ?\([<>≤≥ =]*$"
 )
 EQUALS = re.compile(r"[a-z] ?= ?(?:a |an |the )?$")  # "first-degree AV block = PR > 200 ms"
 OF_THIS = re.compile(r"\b(?:the|this|his|her|its|our|patient's) (?!normal|usual|typical)(?:\w{1,12} ){0,2}$")
