@@ -6,8 +6,8 @@ import re
 
 # What opens a stretch that is struck out or not shown, and what closes it.
 _PAIRS = (("~~", "~~"), ("<!--", "-->"), ("<del>", "</del>"), ("<strike>", "</strike>"), ("<s>", "</s>"))
-_CHARACTERS = re.compile(r"[\[!~¬☐□◻❌✗✘✖🚫⛔👎➖∅ø]")
-_WRITTEN = ("(-)", "...", "not(", "no(", "false(", "not.", "not)", "not\n")
+_ASCII = ("[", "!", "~", "(-)", "...", "not(", "no(", "false(", "not.", "not)", "not\n")
+_CHARACTERS = re.compile(r"[¬☐□◻❌✗✘✖🚫⛔👎➖∅ø]")
 _WORDS = r"[ \"']{0,2}(?:[a-z]{2,12} ){0,2}$"  # "[ ] old inferior infarction"
 _BEFORE = re.compile(
     rf"(?:\[ ?\]|[☐□◻❌✗✘✖🚫⛔👎]){_WORDS}|(?:[¬]|(?<![a-z0-9)~])~|\(-\)|(?<![a-z0-9!)])!(?! )"
@@ -26,7 +26,7 @@ def struck(text: str) -> list[tuple[int, int]]:
     What is never closed strikes nothing out, but for a comment.
     """
     found: list[tuple[int, int]] = []
-    if "<" not in text and "~" not in text:
+    if "~~" not in text and "<!" not in text and "<s" not in text and "<d" not in text:
         return found
     for opening, closing in _PAIRS:
         at = text.find(opening)
@@ -43,7 +43,9 @@ def struck(text: str) -> list[tuple[int, int]]:
 
 def signed(text: str) -> bool:
     """Whether a text holds any of these signs, and needs a closer look."""
-    return _CHARACTERS.search(text) is not None or text.endswith(" not") or any(sign in text for sign in _WRITTEN)
+    if any(sign in text for sign in _ASCII) or text.endswith(" not"):
+        return True
+    return not text.isascii() and _CHARACTERS.search(text) is not None
 
 
 def crossed(text: str, start: int, end: int) -> bool:

@@ -51,11 +51,11 @@ _FINITE = re.compile(rf" (?:{_VERB})(?![a-z])")
 _BEGUN = re.compile(rf"\b(?:{_VERB})(?![a-z])(?:(?!\b(?:that|which|because|so|since|as|if|whether)\b)[^.;:,\n])*$")
 # "The computer read AF; that is incorrect.", "LVH? No."
 _RETRACTED = re.compile(
-    r"[;.。；,!] ?(?:just kidding|scratch that|strike that|i (?:retract|withdraw) (?:this|that))"
-    r"|[;.。；,] ?(?:but |however,? )?(?:this|that|which|it) (?:reading |diagnosis |interpretation |label )?"
+    r"[;.。；,!] ?(?:just kidding|(?:scratch|strike|i retract|i withdraw) (?:this|that)"
+    r"|(?:but |however,? )?(?:this|that|which|it) (?:reading |diagnosis |interpretation |label )?"
     r"(?:is|was|seems|proved) (?:\w{1,12}ly )?"
     r"(?:incorrect|wrong|false|erroneous|inaccurate|mistaken|untrue|an? (?:error|mistake|misread\w*|misinterpretation)"
-    r"|not (?:correct|true|right|so|the case|supported|confirmed by))"
+    r"|not (?:correct|true|right|so|the case|supported|confirmed by)))"
 )
 _ANSWERED_NO = re.compile(r"\? ?(?:no|none|nope|negative|absent|unlikely|not (?:here|present|seen|met))(?![a-z])")
 _ANSWERED_YES = re.compile(r"\? ?(?:yes|present|definitely|positive|indeed)(?![a-z])")
@@ -113,7 +113,7 @@ def _denying(text: str, spans: list[tuple[int, int]]) -> list[bool]:
 
 def _headed(text: str, found: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
     """The mentions without those that only head what is then said of them: "Infarction: old inferior infarct"."""
-    if len(found) < 2 or ":" not in text:
+    if ":" not in text or not any(text.startswith(":", end) for _, _, end in found):
         return found
     return [
         mention
