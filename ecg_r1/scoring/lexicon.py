@@ -231,7 +231,7 @@ _NO_ROW = (
     rf"{_VALUE}(?: ?[|/,] ?| +){_VALUE}(?: ?[|/,]| |\n|$))"
 )
 SENTENCE_END = re.compile(
-    rf"!|；|。|！|？|;(?! ?(?:normal|nl|ref(?:erence)?|(?:upper )?limit)(?: range| limits?"
+    rf"!(?!=)|；|。|！|？|;(?! ?(?:normal|nl|ref(?:erence)?|(?:upper )?limit)(?: range| limits?"
     rf"| values?)?[ :.]{{0,2}}[<>≤≥]? ?\d)|\?(?![a-z])|\.(?![a-z0-9,.])(?<!\.\.){_ABBREVIATIONS}"
     rf"|\n(?<!:\n)(?<!: \n)(?<!:  \n){_NO_ROW}"
 )

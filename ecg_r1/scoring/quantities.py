@@ -37,8 +37,7 @@ class Reader:
             elif token.kind == "number" and (quantities := self.listed(i) or self.claim(i)):
                 (counted if self.tokens[self.end_of(i)].dimension == BOX else found).extend(quantities)
         if counted:
-            known = {q.name for q in found}
-            found = sorted([*found, *(q for q in counted if q.name not in known)], key=lambda q: q.span)
+            found = sorted([*found, *(q for q in counted if not seconds.counted(q, found))], key=lambda q: q.span)
         return found
 
     def end_of(self, i: int) -> int:

@@ -73,7 +73,7 @@ _DENIED = (
     rf"[ ,\"'\])]*(?:\(|-|:)? ?(?:(?:and |but )?(?:which|that|this|it) )?(?:is|was|are|were|would be|must be"
     rf"|has been|can be)"
     rf" (?:\w{{1,12}} )?{_FALSE}(?![a-z])",
-    rf"[ ,]*(?:[(\[:]|-{{1,2}}) ?(?:(?:this|that|it|which) (?:is|was) )?(?:{_FALSE}(?![a-z])|no(?= ?(?:$|[,)\]]))"
+    rf"[ ,]*(?:[(\[:]|-{{1,2}}) ?(?:(?:this|that|it|which) (?:is|was) )?(?:{_FALSE}(?![a-z])|no(?= ?(?:$|[,.)\]]))"
     r"|not really\b|just kidding|(?:please )?(?:ignore|disregard|forget|do not (?:use|trust|count)))",
     r" (?:cannot|can't|could not) be (?:confirmed|supported|verified|trusted|right|correct|true|reproduced)",
     r",? (?:but )?i (?:made|have made) (?:that|it|this) up",

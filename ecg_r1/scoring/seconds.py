@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-from ecg_r1.scoring.lexicon import OTHER
+from ecg_r1.scoring.lexicon import OTHER, TIME
 from ecg_r1.scoring.quantity import Quantity
 from ecg_r1.scoring.tokens import Token
 from ecg_r1.scoring.tolerances import TOLERANCES
+from ecg_r1.scoring.values import PER_BOX
 
 ORDER, SECONDS = 3.0, 3.0  # another value is of the same order, "590 ms (2)" is a note; a smaller time is in seconds
 REACH = 64  # characters between a value and another one of the same quantity that is not named again
@@ -54,6 +55,19 @@ def within(text: str, name: str, value: float, first: Token, spread: Token) -> l
     else:
         off = abs(spread.number * (spread.factor if spread.dimension else value / (first.number or 1.0)))
     return [value - off, value + off] if off > TOLERANCES.get(name, float("inf")) else [value]
+
+
+def counted(boxes: Quantity, found: list[Quantity]) -> bool:
+    """Whether boxes counted are how a value beside them was read: within one small box of it, or a fifth."""
+    return any(
+        q.name == boxes.name
+        and (
+            boxes.value is None
+            or q.value is None
+            or abs(q.value - boxes.value) <= max(PER_BOX[TIME], 0.2 * abs(q.value))
+        )
+        for q in found
+    )
 
 
 def retract(found: list[Quantity], place: int) -> None:
