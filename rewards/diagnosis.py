@@ -5,6 +5,7 @@ from bisect import bisect_left
 
 from ecg_r1.ecg.diagnosis import vocabulary
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
+from ecg_r1.scoring.statements import MOST
 
 MATCHES = ("exact", "jaccard", "f1", "ontology")
 DOUBTED = 0.5  # what "possible atrial fibrillation" is worth beside "atrial fibrillation"
@@ -24,8 +25,11 @@ def answered(completion: Completion) -> dict[str, float]:
     """{diagnosis: 1 if asserted, 0.5 if doubted, 0 if one of more than DIFFERENTIAL that are doubted} of the answer.
 
     One that is denied is not answered; one both asserted and denied is answered as "… (contradicted)", nobody's
-    diagnosis. A part of the answer (parts end with ";" or a line) that names none is answered as it is written.
+    diagnosis. A part of the answer (parts end with ";" or a line) that names none is answered as it is written. Of a
+    completion with more mentions than are read, nothing counts: a denial may stand behind them.
     """
+    if len(completion.statements) >= MOST:
+        return {"more diagnoses than are read": 1.0}
     mentions = [m for m in completion.statements if m.where == "answer"]
     denied = {m.name for m in mentions if m.polarity == "negated"}
     given: dict[str, float] = {}

@@ -10,6 +10,7 @@ from typing import Any
 
 from ecg_r1.errors import UserError
 from ecg_r1.scoring.calls import call, units
+from ecg_r1.scoring.collector import paused
 from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.contract import Case, RewardError, Score
 from ecg_r1.scoring.registry import Reward
@@ -53,8 +54,8 @@ class RewardPool:
         if ids is not None and len(ids) != len(completions):
             raise ValueError(f"token ids of {len(ids)} for {len(completions)} completions")
         parsed = [Completion.parse(text, own) for text, own in zip(completions, ids or repeat(None), strict=False)]
-        score = self._workers.score if self._workers else self._here
-        results, counts = score(parsed, cases)
+        with paused():
+            results, counts = (self._workers.score if self._workers else self._here)(parsed, cases)
         for reward, scores, count in zip(self.rewards, results, counts, strict=True):
             self._record(reward.name, scores, count)
         return results

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
+from itertools import islice
 from typing import Literal, NamedTuple
 
 from ecg_r1.scoring.marks import crossed, signed, struck
@@ -14,6 +15,7 @@ from ecg_r1.scoring.predicates import REACH, Polarity
 from ecg_r1.scoring.sentences import REMEMBERED, SHORT, sentences
 
 Place = Literal["think", "answer", "outside"]
+MOST = 500  # mentions that are read of one completion; a long chain of thought has a few dozen
 
 
 class Mention(NamedTuple):
@@ -141,7 +143,7 @@ def _anew(text: str, span: tuple[int, int], end: int) -> bool:
 
 @lru_cache(maxsize=REMEMBERED)
 def _read(sentence: str) -> list[tuple[str, Polarity, int, int]]:
-    found = _headed(sentence, list(mentions(sentence)))
+    found = _headed(sentence, list(islice(mentions(sentence), MOST)))
     if len(found) == 1:
         ((name, start, end),) = found
         return [(name, polarity(sentence, (start, end), start, end, False), start, end)]
@@ -169,8 +171,11 @@ def _taken_back(text: str, sense: Polarity, alone: bool, last: int, end: int) ->
 
 
 def read_statements(text: str) -> Iterator[tuple[str, Polarity, int, int]]:
-    """(name, polarity, start, end) of every mention in a text that `characters.readable` has made plain, in order."""
-    return _unsigned(text) if signed(text) else _read_all(text)
+    """(name, polarity, start, end) of each mention in a text that `characters.readable` has made plain, in order.
+
+    After MOST mentions no more are read: what stands behind them must not be taken for unsaid.
+    """
+    return islice(_unsigned(text) if signed(text) else _read_all(text), MOST)
 
 
 def _unsigned(text: str) -> Iterator[tuple[str, Polarity, int, int]]:

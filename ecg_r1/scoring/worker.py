@@ -7,11 +7,11 @@ import os
 import sys
 import threading
 import time
-from dataclasses import asdict
 from multiprocessing.connection import Connection
 
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.scoring.calls import call
+from ecg_r1.scoring.collector import paused
 from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.contract import Case
 from ecg_r1.scoring.registry import Reward, library, load_reward
@@ -48,9 +48,10 @@ def serve(connection: Connection) -> None:
         completions = [Completion.parse(text, ids) for text, ids in texts]
         for reward, samples in plan:
             began = time.perf_counter()
-            scores = call(rewards[reward], [completions[i] for i in samples], [cases[i] for i in samples])
-            answer = [time.perf_counter() - began, [asdict(score) for score in scores]]
-            connection.send_bytes(json.dumps(answer, default=str).encode())
+            with paused():
+                scores = call(rewards[reward], [completions[i] for i in samples], [cases[i] for i in samples])
+            answer = [time.perf_counter() - began, [vars(score) for score in scores]]
+            connection.send_bytes(json.dumps(answer).encode())
 
 
 if __name__ == "__main__":
