@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import math
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from numbers import Real
 from typing import Any
@@ -17,16 +18,41 @@ from ecg_r1.scoring.registry import Reward
 
 
 def as_score(returned: Any) -> Score:
-    """What a reward returned, as a Score. A wrong type or a number that is not finite is an error of that sample."""
+    """What a reward returned, as a Score of plain JSON types, the same in a worker and here.
+
+    Whatever is a number (NumPy, torch, Fraction, Decimal, bool) becomes a float, in evidence too; what JSON has no word
+    for becomes a text, and a number that is not finite null. A wrong type or a value that is not finite is an error.
+    """
     score = returned if isinstance(returned, Score) else Score(returned)
+    if score.error is not None:
+        return Score(None, error=str(score.error))
+    rows = score.evidence
+    if not isinstance(rows, Sequence) or not all(isinstance(row, Mapping) for row in rows):
+        kinds = type(rows).__name__ if not isinstance(rows, list | tuple) else "rows that are none"
+        return Score(None, error=f"evidence is a sequence of objects by key, not {kinds}: {str(rows)[:60]}")
     value = score.value
-    if value is None:
-        return score
-    if isinstance(value, bool) or not isinstance(value, Real):
-        return Score(None, error=f"returned {type(value).__name__} {str(value)[:60]!r}, not a number, Score or None")
-    if not math.isfinite(value):
+    if value is not None and type(value) is not float:
+        value = _plain(value)
+        if not isinstance(value, Real):
+            got = f"{type(score.value).__name__} {str(score.value)[:60]!r}"
+            return Score(None, error=f"returned {got}, not a number, Score or None")
+        value = float(value)
+    if value is not None and not math.isfinite(value):
         return Score(None, error=f"returned {value}, not a finite number")
-    return score
+    extracted = score.extracted
+    if rows or extracted is not None:
+        extracted, rows = json.loads(json.dumps([extracted, list(rows)], default=_plain), parse_constant=lambda _: None)
+    return Score(value, extracted, "" if score.explanation is None else str(score.explanation), tuple(rows))
+
+
+def _plain(value: Any) -> Any:
+    """A type that JSON knows, of one that it does not; a text is never taken for a number."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if hasattr(value, "tolist"):  # of NumPy and torch, whatever it holds
+        listed = value.tolist()
+        return listed if type(listed) is not type(value) else float(listed)  # a long double stays what it is
+    return float(value) if hasattr(value, "__float__") else str(value)
 
 
 def groups(cases: Sequence[Case]) -> list[list[int]]:
@@ -47,17 +73,23 @@ def units(reward: Reward, cases: Sequence[Case]) -> list[list[int]]:
 def call(reward: Reward, completions: Sequence[Completion], cases: Sequence[Case]) -> list[Score]:
     """One Score for each sample of one unit. What the reward raises is recorded on them, with its traceback."""
     try:
-        returned = _returned(reward, completions, cases)
-    except Exception:  # a user's code may raise anything; it is recorded and counted, never swallowed
+        return _scores(_returned(reward, completions, cases), len(completions))
+    except (Exception, SystemExit):  # a user's code may raise anything; it is recorded and counted, never swallowed
         return [Score(None, error=traceback.format_exc(limit=-8))] * len(completions)
-    if not isinstance(returned, Sequence) or isinstance(returned, str) or len(returned) != len(completions):
-        got = f"{len(returned)} values" if isinstance(returned, Sequence) else type(returned).__name__
-        return [Score(None, error=f"returned {got} for {len(completions)} completions")] * len(completions)
+
+
+def _scores(returned: Any, wanted: int) -> list[Score]:
+    listed = returned.tolist() if hasattr(returned, "tolist") else returned  # an array or a tensor
+    if not isinstance(listed, Iterable) or isinstance(listed, str | Mapping):
+        return [Score(None, error=f"returned {type(returned).__name__} for {wanted} completions")] * wanted
+    listed = list(listed)
+    if len(listed) != wanted:
+        return [Score(None, error=f"returned {len(listed)} values for {wanted} completions")] * wanted
     return [
         Score(None, error="".join(traceback.format_exception(one, limit=-8)))
         if isinstance(one, BaseException)
         else as_score(one)
-        for one in returned
+        for one in listed
     ]
 
 
@@ -78,12 +110,22 @@ async def _together(coroutines: Sequence[Any]) -> list[Any]:
     return await asyncio.gather(*coroutines, return_exceptions=True)
 
 
+class NoTrainer:
+    """Stands for TRL's trainer_state, which a reward that may run in another process cannot have. It is falsy."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"trainer_state.{name} is not known to a reward here; make it an option of the recipe")
+
+    def __bool__(self) -> bool:
+        return False
+
+
 def trl_columns(reward: Reward, completions: Sequence[Completion], cases: Sequence[Case]) -> dict[str, Any]:
     """The keyword arguments TRL's GRPOTrainer calls a reward function with: prompts, completions and dataset columns.
 
     Texts, or lists of messages where the reward was loaded with `conversational`. completion_ids are left out where
-    nobody knows them, as outside training. A worker has no trainer: trainer_state is None and what is logged through
-    log_extra and log_metric is dropped.
+    nobody knows them, as outside training. There is no trainer here: trainer_state says so when it is asked for
+    something, and what is logged through log_extra and log_metric is dropped.
     """
     prompts: list[Any] = [case.question or "" for case in cases]
     texts: list[Any] = [completion.text for completion in completions]
@@ -102,7 +144,7 @@ def trl_columns(reward: Reward, completions: Sequence[Completion], cases: Sequen
             "record_id": [case.record_id for case in cases],
             "diagnoses": [list(case.diagnoses) for case in cases],
             "measurements": [case.measurements.to_json() for case in cases],
-            "trainer_state": None,
+            "trainer_state": NoTrainer(),
             "log_extra": lambda name, values: None,
             "log_metric": lambda name, value: None,
         }

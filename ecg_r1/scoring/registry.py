@@ -20,7 +20,7 @@ from typing import Any
 
 from ecg_r1.scoring.contract import RewardError
 
-TRL_PARAMETERS = {"completions", "completion_ids"}  # a reward function for TRL takes at least one of them
+TRL_PARAMETERS = {"prompts", "completions", "completion_ids"}  # what TRL calls by, beside the columns of the data set
 GROUP = "ecg_r1.rewards"  # entry points by which other packages add rewards
 
 
@@ -153,7 +153,9 @@ def _scope(spec: str, function: Callable[..., Any]) -> str:
     scope = getattr(function, "reward_scope", None)
     if scope is not None:
         return str(scope)
-    if TRL_PARAMETERS & inspect.signature(function).parameters.keys():
+    parameters = inspect.signature(function).parameters
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values()) and "completion" not in parameters
+    if takes_any or TRL_PARAMETERS & parameters.keys():
         return "trl"
     raise RewardError(
         f'reward "{spec}": {inspect.signature(function)} is no reward; '

@@ -2,7 +2,13 @@
 
 import asyncio
 import os
+import sys
 import time
+from decimal import Decimal
+from fractions import Fraction
+from types import MappingProxyType
+
+import numpy as np
 
 from ecg_r1.scoring import Score, reward
 
@@ -86,3 +92,59 @@ def no_reward(text):
 @reward
 def with_options(completion, case, *, words: int = 150, needed: str):
     return float(words)
+
+
+class Tensor:
+    """What a reward may see of torch here: a number, or a list of them, behind `tolist`."""
+
+    def __init__(self, held):
+        self.held = held
+
+    def tolist(self):
+        return self.held
+
+
+NUMBERS = {
+    "float32": np.float32(0.5), "int64": np.int64(1), "bool_": np.bool_(True), "longdouble": np.longdouble(0.5),
+    "fraction": Fraction(1, 2), "decimal": Decimal("0.5"), "tensor": Tensor(0.5), "bool": True,
+}  # fmt: skip
+WRONG = {
+    "text": "0.5", "text of numpy": np.str_("0.5"), "text in an array": np.array("0.5"), "list": [0.5],
+    "row": np.array([0.5]), "signal": Decimal("sNaN"), "endless": 10**400,
+    "evidence None": Score(0.5, evidence=None), "evidence 7": Score(0.5, evidence=7),
+    "evidence object": Score(0.5, evidence={"span": [0, 1]}), "evidence numbers": Score(0.5, evidence=(1, 2)),
+    "evidence keys": Score(0.5, evidence=({(1, 2): 3},)),
+}  # fmt: skip
+
+
+@reward
+def numbers(completion, case):
+    value = NUMBERS[case.record_id]
+    rows = [MappingProxyType({"value": value, "span": (0, 1), "not finite": np.float32("nan")})]
+    return Score(value, extracted=np.arange(2), explanation=None, evidence=rows)
+
+
+@reward
+def wrong(completion, case):
+    return WRONG[case.record_id]
+
+
+@reward
+def leaves(completion, case):
+    sys.exit(3)
+
+
+def trl_array(completions, **kwargs):
+    return np.array([0.25] * len(completions))
+
+
+def trl_tensor(prompts, **kwargs):
+    return Tensor([0.25] * len(prompts))
+
+
+def trl_any(**kwargs):
+    return (0.25 for _ in kwargs["completions"])
+
+
+def trl_state(completions, trainer_state, **kwargs):
+    return [trainer_state.global_step for _ in completions]

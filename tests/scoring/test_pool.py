@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
+from misbehaving import NUMBERS, WRONG
 
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.scoring import Case, RewardFailure, RewardPool, load_reward
@@ -30,7 +31,8 @@ def pool(*functions: str, workers: int, **limits: float) -> RewardPool:
 @pytest.mark.parametrize(
     ("name", "error"),
     [("raises", "KeyError: 'missing'"), ("returns_text", "returned str 'good'"), ("returns_nan", "returned nan"),
-     ("wrong_length", "returned 1 values for 4 completions")],
+     ("wrong_length", "returned 1 values for 4 completions"), ("leaves", "SystemExit: 3"),
+     ("trl_state", "trainer_state.global_step is not known to a reward here; make it an option")],
 )  # fmt: skip
 def test_a_failure_is_recorded_on_its_samples(workers: int, name: str, error: str) -> None:
     with pool(name, workers=workers) as p:
@@ -41,6 +43,36 @@ def test_a_failure_is_recorded_on_its_samples(workers: int, name: str, error: st
     assert counters[f"rewards/{name}/errors"] == 8
     assert counters["rewards/format/errors"] == counters[f"rewards/{name}/timeouts"] == 0
     assert p.counters() == {}
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_every_number_is_a_float_and_evidence_json(workers: int) -> None:
+    measured = [Case(name, (), MEASURED) for name in NUMBERS]
+    with pool("numbers", workers=workers) as p:
+        scores = p.score([TEXT] * len(NUMBERS), measured)[0]
+    expected = [1.0 if value in (1, True) else 0.5 for value in NUMBERS.values()]
+    assert [s.error for s in scores] == [None] * len(NUMBERS)
+    assert [s.value for s in scores] == expected
+    assert all(type(s.value) is float and s.extracted == [0, 1] and s.explanation == "" for s in scores)
+    for score, value in zip(scores, expected, strict=True):
+        assert score.evidence == ({"value": value, "span": [0, 1], "not finite": None},)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_is_no_number_or_no_evidence_is_recorded_on_its_sample(workers: int) -> None:
+    with pool("wrong", workers=workers) as p:
+        scores, formats, _ = p.score([TEXT] * len(WRONG), [Case(name, (), MEASURED) for name in WRONG])
+        counters = p.counters()
+    assert all(s.value is None and s.error for s in scores)
+    assert [s.value for s in formats] == [1.0] * len(WRONG)
+    assert counters["rewards/wrong/errors"] == len(WRONG)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("name", ["trl_array", "trl_tensor", "trl_any"])
+def test_what_trl_takes_is_taken(workers: int, name: str) -> None:
+    with RewardPool([load_reward(f"{FILE}:{name}")], workers=workers) as p:
+        assert [s.value for s in p.score([TEXT] * 3, cases(3))[0]] == [0.25] * 3
 
 
 def test_a_run_stops_when_too_many_samples_fail() -> None:
