@@ -20,7 +20,7 @@ from vllm.renderers.hf import HfRenderer
 from ecg_r1.ecg.record import RecordError
 
 from .message import read_ecg
-from .processing import GEMProcessor
+from .processing import GEMProcessor, MediaError, check_untagged
 
 TAGS = {"ecg": GEMProcessor.ecg_token, "image": GEMProcessor.image_token}
 
@@ -115,12 +115,10 @@ def _read(part: Mapping[str, Any]) -> np.ndarray:
 
 
 def _checked(text: str) -> str:
-    for tag in TAGS.values():
-        if tag in text:
-            raise VLLMValidationError(
-                f"the text holds {tag!r}, which stands for an ECG or a page; send those as parts of the message",
-                parameter="messages",
-            )
+    try:
+        check_untagged(text)
+    except MediaError as error:
+        raise VLLMValidationError(str(error), parameter="messages") from None
     return text
 
 

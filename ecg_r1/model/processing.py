@@ -166,7 +166,11 @@ class GEMProcessor(ProcessorMixin):
         """The prompt of a question on one record or several, in the checkpoint's own chat template.
 
         Each record's ECG stands before its page, and all of them before the question, as in GEM.
+
+        Raises:
+            MediaError: the question holds a tag.
         """
+        check_untagged(question)
         media = "".join(self.ecg_token * (i < ecgs) + self.image_token * (i < images) for i in range(max(ecgs, images)))
         return self.tokenizer.apply_chat_template(
             [{"role": "user", "content": f"{media}\n{question}" if media else question}],
@@ -177,6 +181,16 @@ class GEMProcessor(ProcessorMixin):
     @property
     def model_input_names(self) -> list[str]:
         return ["input_ids", "attention_mask", "ecg_values", "pixel_values"]
+
+
+def check_untagged(text: str) -> None:
+    """
+    Raises:
+        MediaError: what someone wrote holds a tag, for which there is no ECG or page.
+    """
+    for tag in (GEMProcessor.ecg_token, GEMProcessor.image_token):
+        if tag in text:
+            raise MediaError(f"the text holds {tag!r}, which stands for an ECG or a page; give those beside the text")
 
 
 def _square(page: Any) -> Any:

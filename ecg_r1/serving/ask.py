@@ -61,6 +61,7 @@ def ask(
         CheckpointError, RecordError: the model or a record cannot be read.
         EngineUnavailable: vLLM is asked for and not installed.
         AskError: no question, or more records than the model's context holds.
+        MediaError: the question holds a tag.
     """
     if not question.strip():
         raise AskError('the question is empty; ask one: ecg-r1 ask MODEL RECORD "Read this ECG."')

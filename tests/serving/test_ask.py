@@ -80,6 +80,7 @@ def test_an_answer_without_values_says_so(records):
         (["{record}", " "], "the question is empty"),
         (["only a question"], "a record and a question are needed"),
         (["nowhere", "Rate?"], "nowhere"),
+        (["{record}", "what <ecg> is this"], "the text holds '<ecg>'"),
         (["{record}"] * 13 + ["Rate?"], "tokens; "),
     ],
 )
