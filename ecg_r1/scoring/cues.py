@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 NEAR = 48  # characters before a number that may make it a bound
-_MORE = "more|greater|larger|longer|higher|wider|broader|bigger|faster|deeper|taller"
-_LESS = "less|lower|smaller|shorter|narrower|fewer|slower|shallower"
+_MORE = "more|greater|larger|longer|higher|wider|broader|bigger|faster|deeper|taller|more positive"
+_LESS = "less|lower|smaller|shorter|narrower|fewer|slower|shallower|more negative"
 _BOUND = re.compile(
     rf"(?:(?<![a-z])|(?=n't))(?P<no>(?:\b(?:no|not|never|without|nor)|n't) (?:(?:rises?|goe?s?|gets?|climbs?|falls?"
     rf"|drops?) )?(?:(?:any|much"

@@ -184,7 +184,8 @@ PER_MINUTE_BEFORE = "次 or 下, where 每分钟 stands before the number"
 UNITS: tuple[tuple[str, str, float], ...] = (
     (r"mm ?/ ?(?:s|sec|second|mv)|mm per (?:second|sec|s|mv|millivolt)|毫米/(?:秒|毫伏)", OTHER, 1.0),
     (r"ms|msecs?|millisec(?:ond)?s?|m\.?sec|毫秒", TIME, 1.0),
-    (r"b\.?p\.?m|b ?/ ?min(?:ute)?|beats? ?(?:/|per|a|each) ?min(?:ute)?s?|/ ?min(?:ute)?|min-1|per min(?:ute)?"
+    (r"b\.?p\.?m|b ?/ ?min(?:ute)?|beats? ?(?:/|per|a|each) ?min(?:ute)?s?|/ ?min(?:ute)?|per min(?:ute)?"
+        r"|min(?:-1|⁻¹| ?\^ ?[({]?-1[)}]?)"
         r"|[次下拍] ?[/每] ?(?:分钟?|min)|次分|bts/min|lpm|ppm|bt/min|spm|/ ?mn|puls(?:e|os)?/min|in (?:1 |one |a )?"
         r"min(?:ute)?"
         r"|(?:beats|times|complexes|cycles|impulses|pulses|contractions) (?:per|a|each|every|in an?|in one"
