@@ -20,7 +20,7 @@ from ..recipe import Reward as Named
 from ..scoring.pool import RewardPool
 from ..scoring.registry import Reward, load_reward
 from .adapters import lora_config
-from .options import training_arguments
+from .options import check_engine_options, training_arguments
 from .run import RunDirectory
 
 
@@ -56,6 +56,7 @@ def check(recipe: RunRecipe, path: str) -> Checked:
         rewards = load_rewards(recipe.rewards)
         if recipe.rollout.engine == "vllm":
             require_vllm()
+            check_engine_options(recipe.rollout.options, path)
         if recipe.model not in PRESETS:  # a preset's tokenizer is made when the run starts
             _check_room(recipe, arguments, store, path)
         local = arguments.per_device_train_batch_size * arguments.steps_per_generation

@@ -6,14 +6,17 @@ import dataclasses
 import os
 from importlib.resources import files
 from pathlib import Path
+from typing import Any, get_type_hints
 
 import torch
+from pydantic import TypeAdapter, ValidationError
 from transformers import TrainingArguments
 from trl import GRPOConfig, SFTConfig
 
 from ..recipe import GRPORecipe, PretrainRecipe, RecipeError, RunRecipe, SFTRecipe, unknown_key
 
 ARGUMENTS: dict[type, type] = {PretrainRecipe: TrainingArguments, SFTRecipe: SFTConfig, GRPORecipe: GRPOConfig}
+ENGINE_OURS = {"model", "seed"}
 OURS = {"output_dir", "seed", "deepspeed", "use_vllm", "report_to"}  # the recipe has other keys for these
 DEEPSPEED = {"zero2": "zero2.json", "zero3": "zero3.json"}
 
@@ -27,13 +30,7 @@ def training_arguments(recipe: RunRecipe, path: str) -> TrainingArguments:
     Raises:
         RecipeError: a key that the trainer does not have or the recipe sets itself, or a value that it refuses.
     """
-    kind = ARGUMENTS[type(recipe)]
-    fields = {field.name for field in dataclasses.fields(kind) if field.init}
-    for key in recipe.trainer:
-        if key in OURS:
-            raise RecipeError(f'{path}: "trainer.{key}" is set by the recipe itself; remove it')
-        if key not in fields:
-            raise RecipeError(f"{path}: {unknown_key(f'trainer.{key}', fields - OURS)}")
+    given = read_trainer(recipe, path)
     os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(Path(recipe.run) / "tensorboard"))
     options = {
         "output_dir": str(Path(recipe.run) / "checkpoints"),
@@ -52,9 +49,48 @@ def training_arguments(recipe: RunRecipe, path: str) -> TrainingArguments:
             "reward_weights": [reward.weight for reward in recipe.rewards],
         }
     try:
-        return kind(**(options | recipe.trainer))
+        return ARGUMENTS[type(recipe)](**(options | given))
     except (TypeError, ValueError) as error:
         raise RecipeError(f'{path}: "trainer": {error}') from error
+
+
+def read_trainer(recipe: RunRecipe, path: str) -> dict[str, Any]:
+    """The recipe's `trainer`, each value of the type that the trainer's field has; a quoted number is a number.
+
+    Raises:
+        RecipeError: a key that the trainer does not have or the recipe sets itself, or a value of another type.
+    """
+    kind = ARGUMENTS[type(recipe)]
+    _check_keys(recipe.trainer, kind, OURS, path, "trainer")
+    types, given = get_type_hints(kind), {}
+    for key, value in recipe.trainer.items():
+        try:
+            read = TypeAdapter(types[key]).validate_python(value)
+        except ValidationError as error:
+            said = error.errors()[0]["msg"]
+            raise RecipeError(f'{path}: "trainer.{key}": {said} (found {value!r})') from None
+        given[key] = read if isinstance(value, str) else value
+    return given
+
+
+def check_engine_options(options: dict[str, Any], path: str) -> None:
+    """
+    Raises:
+        RecipeError: vLLM's engine has no such option, or the recipe sets it itself.
+    """
+    from trl.generation.vllm_generation import LLM
+
+    arguments = get_type_hints(LLM.from_engine_args)["engine_args"]
+    _check_keys(options, arguments, ENGINE_OURS, path, "rollout.options")
+
+
+def _check_keys(given: dict[str, Any], kind: type, ours: set[str], path: str, section: str) -> None:
+    fields = {field.name for field in dataclasses.fields(kind) if field.init}
+    for key in given:
+        if key in ours:
+            raise RecipeError(f'{path}: "{section}.{key}" is set by the recipe itself; remove it')
+        if key not in fields:
+            raise RecipeError(f"{path}: {unknown_key(f'{section}.{key}', fields - ours)}")
 
 
 def _deepspeed(name: str | None, path: str) -> str | None:

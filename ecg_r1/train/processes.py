@@ -20,6 +20,8 @@ def set_environment() -> None:
         "GOMP_SPINCOUNT": "0",
         "TORCH_EXTENSIONS_DIR": str(extensions_folder()),
         "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+        "VLLM_LOGGING_LEVEL": "WARNING",
+        "VLLM_LOGGING_STREAM": "ext://sys.stderr",  # stdout is the command's
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "TRANSFORMERS_VERBOSITY": "error",

@@ -58,6 +58,17 @@ def test_a_check_starts_nothing_and_writes_nothing(split, tmp_path, recipe):
     [
         ("sft.yaml", "trainer={max_step: 3}", 'sft.yaml: unknown key "trainer.max_step" — did you mean "max_steps"?'),
         ("sft.yaml", "trainer={seed: 1}", 'sft.yaml: "trainer.seed" is set by the recipe itself; remove it'),
+        (
+            "sft.yaml", "trainer={max_steps: abc}",
+            'sft.yaml: "trainer.max_steps": Input should be a valid integer, unable to parse string as an integer '
+            "(found 'abc')",
+        ),
+        ("sft.yaml", "trainer={learning_rate: [1]}", 'sft.yaml: "trainer.learning_rate": Input should be a valid numb'),
+        (
+            "grpo.yaml", "rollout.options={max_model_length: 256}",
+            'grpo.yaml: unknown key "rollout.options.max_model_length" — did you mean "max_model_len"?',
+        ),
+        ("grpo.yaml", "rollout.options={seed: 1}", '"rollout.options.seed" is set by the recipe itself; remove it'),
         ("sft.yaml", "trainer={save_strategy: often}", 'sft.yaml: "trainer": '),
         ("sft.yaml", "deepspeed=zero4", "sft.yaml: \"deepspeed\": 'zero4' is none of zero2, zero3 nor a file"),
         ("sft.yaml", "freeze=[visoin_tower]", "freeze: no part 'visoin_tower'; did you mean 'vision_tower'?"),
@@ -100,6 +111,13 @@ def test_a_reward_file_that_cannot_be_imported(split, tmp_path, first, expected)
     (tmp_path / "my_rewards.py").write_text(REWARDS.format(first=first))
     with pytest.raises(UserError, match=expected):
         checked("grpo.yaml", split, tmp_path / "run", f"rewards=[{{name: '{tmp_path}/my_rewards.py:format'}}]")
+
+
+def test_a_quoted_number_is_a_number(split, tmp_path):
+    arguments = checked(
+        "sft.yaml", split, tmp_path / "run", "trainer={learning_rate: '2.0e-4', max_steps: 3}"
+    ).arguments
+    assert (arguments.learning_rate, arguments.max_steps) == (2e-4, 3)
 
 
 def test_whole_groups_are_asked_for_where_claims_are_compared_within_them(split, tmp_path):
