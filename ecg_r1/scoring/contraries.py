@@ -151,6 +151,11 @@ def _stances_of() -> dict[str, list[Stance]]:
     return found
 
 
+def stances_of(statement: str) -> list[Stance]:
+    """The alternatives that a statement of the vocabulary is."""
+    return _stances_of().get(statement, [])
+
+
 @lru_cache(maxsize=4096)  # a model writes the same clauses over and over
 def worded(clause: str) -> frozenset[Stance]:
     """The alternatives that a clause in lower case says, denied or not."""

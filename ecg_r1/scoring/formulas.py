@@ -19,7 +19,8 @@ _SAME = rf"(?:[=≈≃≅→⇒](?:[ \t]*\n|[ \t]*=)?|\b(?:is|gives|equals|yield
 _TOKEN = re.compile(
     r"(?P<number>\d{1,9}(?:\.\d{1,6})?|\.\d{1,6})"
     r"|(?P<name>qtc[bf]?|qt|rr|(?:heart|ventricular) rate|hr|rate|心率)(?: intervals?|间期)?(?![a-z])"
-    r"|(?P<unit>milliseconds?|msec|ms|seconds?|sec|s|bpm|beats/min|次/分)(?![a-z])"
+    r"|(?P<unit>milliseconds?|msec|ms|seconds?|sec|s|bpm|beats/min|次/分|(?:small |large |big )?(?:box(?:es)?|squares?)"
+    r")(?![a-z])"
     r"|(?P<root>√|sqrt(?![a-z])|square root of)|(?P<cube>∛|cbrt(?![a-z]))"
     r"|(?P<operator>[-+*×·÷/^()])"
     rf"|(?P<equals>{_SAME})"
@@ -30,18 +31,25 @@ MOST = 20  # different chains of one completion; further ones are found, and not
 _EQUALS = re.compile(_SAME)
 _CALCULATES = frozenset("*×·÷/^+")
 LARGEST_POWER = 4.0
+_DERIVED = frozenset({"QTc", "RR", "HR"})
+_TIME = frozenset({"bpm", "beats/min", "次/分"})  # units of a rate; any other unit but boxes is one of time
+# What a calculation of an ECG begins or ends with. Rates and RR: 60 s or 60000 ms, 300 large or 1500 small boxes
+# divided by one of the other, or 6 times what 10 s hold. Times: boxes of 40 or 200 ms, and s as ms.
+_DIVIDED, _PER_MINUTE = (frozenset(n) for n in (("60", "60000", "300", "1500"), ("6",)))
+_BOXES, _MILLI = (frozenset(n) for n in (("40", "0.04", ".04", "200", "0.2", ".2", "0.20", ".20", "1000"), ("1000",)))
 
 
 @dataclass(frozen=True)
 class Equation:
     """A chain of sides that the text says are equal; span: [start, end) characters of the readable text.
 
-    sides: none for a chain after the first MOST. named: whether it names a quantity or has a unit.
+    sides: none for a chain after the first MOST. derives: whether it is how a QTc, a rate, an RR or an axis is got from
+    other quantities, or time from boxes or another unit; "5 ms / 1 = 5 ms" gets nothing.
     """
 
     sides: tuple[Expr, ...]
     span: tuple[int, int]
-    named: bool
+    derives: bool
 
 
 class _Malformed(Exception):
@@ -142,8 +150,29 @@ def read_equations(text: str) -> list[Equation]:
         read = len(seen) <= MOST
         sides = _sides(tokens) if read else ()
         if len(sides) > 1 or not read:
-            found.append(Equation(sides, (start, end), any(kind in ("name", "unit") for kind, _ in chain)))
+            found.append(Equation(sides, (start, end), _derives(chain)))
     return found
+
+
+def _derives(chain: tuple[tuple[str, str], ...]) -> bool:
+    names = {_SYMBOLS.get(text, "HR") for kind, text in chain if kind == "name"}
+    units = {text for kind, text in chain if kind == "unit"}
+    plain = [token for token in chain if token[0] != "unit"]
+    numbers = [float(text) for kind, text in plain if kind == "number"]
+    last = numbers[-1] if numbers else 0.0
+    if any(kind in ("root", "cube") or text == "^" for kind, text in chain):
+        return "QTc" in names or (bool(names or units) and numbers.count(last) == 1)
+    if "QTc" in names:  # Framingham and Hodges
+        return ("operator", "+") in chain
+    per_minute, timed = bool(names & _DERIVED or units & _TIME), bool(units - _TIME)
+    for (_, a), (_, operator), (_, b) in zip(plain, plain[1:], plain[2:], strict=False):
+        if operator in "/÷" and ((per_minute and a in _DIVIDED) or (timed and b in _MILLI)):
+            return True
+        if operator in "*×·" and numbers.count(last) == 1:  # what is multiplied by 1 is what it was
+            constants = (_PER_MINUTE | _DIVIDED if per_minute else frozenset()) | (_BOXES if timed else frozenset())
+            if a in constants or b in constants:
+                return True
+    return False
 
 
 def _sides(tokens: list[tuple[str, str]]) -> tuple[Expr, ...]:

@@ -7,7 +7,7 @@ from hacks import CASE, GUESS, HACKS, HONEST, NORMAL, PARTLY, write
 from more_hacks import MORE
 
 from ecg_r1.ecg.measurements import Measurements
-from ecg_r1.scoring import Case, Completion, load_reward
+from ecg_r1.scoring import Case, Completion, Score, load_reward
 
 WEIGHTS = {"format": 0.1, "diagnosis": 0.4, "intervals": 0.4, "consistency": 0.1}
 LIBRARY = {name: load_reward(name) for name in WEIGHTS}
@@ -102,7 +102,18 @@ def test_arithmetic_is_not_won_by_easy_sums() -> None:
     arithmetic = load_reward("arithmetic")
     wrong = "QTc = 412/√0.938 = 470 ms."
     easy = " ".join(f"rate = 60/{n} = {60 / n:.2f}." for n in range(1, 20))
-    assert arithmetic(Completion.parse(wrong + easy), CASE).value <= arithmetic(Completion.parse(wrong), CASE).value
+    right, both, mixed = ("QTc = 412/√0.938 = 425 ms.", wrong + easy, wrong + " QTc = 412/√0.938 = 425 ms.")
+    paid = {text: arithmetic(Completion.parse(text), CASE).value for text in (wrong, right, easy, both, mixed)}
+    assert paid[wrong] == 0.0
+    assert paid[both] == paid[mixed] == 0.5 < paid[right]  # many right sums make up for no wrong one
+    assert paid[both] < paid[easy]
+
+
+@pytest.mark.parametrize(
+    "sum_", ["1+1=3.", "5 ms / 1 = 6 ms.", "5 ms / 1 = 5 ms.", "2+2=4.", "rate = 60/0.8 = 70 bpm."]
+)
+def test_a_sum_that_is_wrong_or_means_nothing_pays_nothing(sum_: str) -> None:
+    assert not (load_reward("arithmetic")(Completion.parse(sum_), CASE) or Score(None)).value
 
 
 @pytest.mark.parametrize("pr", ["", "Is the PR 224 ms?", "If the PR were 224 ms.", "PR 100-300 ms.", "PR over 100 ms."])
