@@ -10,8 +10,18 @@ from ecg_r1.scoring.unclaimed import claimed
 
 # Content words that a step may have before it counts as stuffed: 60 to 70 words of prose for one phrase or two.
 WORDS_FREE, WORDS_PER_PHRASE = 36, 8
-_THINK = re.compile(r"<think>(.*?)</think>", re.IGNORECASE | re.DOTALL)
-_BOLD_STEP = re.compile(r"\*\*Step\s+(\d{1,3})")
+_THINK = re.compile(r"<(/?)think>", re.IGNORECASE)
+# The parts of PKU's pattern, \*\*Step\s+(\d+).*?(\*\*|:|\n)(.*?)(?=\*\*Step|\Z), each looked for once.
+_HEAD, _SEPARATOR, _NEXT = (
+    re.compile(r"\*\*Step\s+(\d+)", re.I),
+    re.compile(r"\*\*|:|\n"),
+    re.compile(r"\*\*Step", re.I),
+)
+STEPS = (
+    "step_1_technical_rate_rhythm", "step_2_conduction_axis_intervals", "step_3_chamber_hypertrophy_voltage",
+    "step_4_ischemia_infarction_mimics", "step_5_electrolytes_qt", "step_6_final_medical_reasoning",
+)  # fmt: skip
+MOST_DIGITS = 4300
 _KEY = re.compile(r"(?:step_?)?(\d{1,3})(?:_.*)?", re.IGNORECASE)
 
 
@@ -20,8 +30,10 @@ def evidence(completion: Completion, case: Case, *, mode: str = "tolerant") -> S
     """Mean over the steps that have evidence of the share of their phrases given in that step. None without evidence.
 
     `case.evidence` maps "step_3_chamber_hypertrophy_voltage" (or "3") to its phrases, a list or one string with ";".
-    mode "exact": the reward of PKU's ECG-R1 (arXiv 2602.04279): steps begin at a bold "**Step k" of the think block,
-    the last of a number counts, and a phrase must occur in its step letter by letter but for case.
+    mode "exact": what PKU's ECG-R1 computes (arXiv 2602.04279; KeyDiagnosticEvidenceORM of ecg_r1/plugin.py in
+    PKUDigitalHealth/ECG-R1), in linear time. Only its six keys (`STEPS`) count. A step is what follows "**Step k" and
+    the first "**", ":" or line end after that, up to the next "**Step" of any kind; the last of a number that is not
+    empty counts, of the first think block, and a phrase must occur in it letter by letter but for case.
     mode "tolerant": any numbered step, those of one number are one; a phrase may be said in other words or with a
     number inside its tolerance, and counts only where the step claims it of this ECG and says neither the contrary nor
     a finding that excludes it (`scoring.contraries`). A step of far more words than its evidence needs has its share
@@ -32,26 +44,32 @@ def evidence(completion: Completion, case: Case, *, mode: str = "tolerant") -> S
     wanted = phrases_by_step(case.evidence)
     if not wanted:
         return None
+    return _exact(completion, case) if mode == "exact" else _tolerant(completion, wanted)
+
+
+def _tolerant(completion: Completion, wanted: dict[int, list[str]]) -> Score:
     shares, rows = [], list[dict[str, Any]]()
     for number, phrases in wanted.items():
-        text = _exact_steps(completion).get(number) if mode == "exact" else _step(completion, number)
-        if mode == "exact":
-            hits = [text is not None and phrase.lower() in text.lower() for phrase in phrases]
-            factor = 1.0
-        else:
-            step = claimed(text or "")
-            hits = [says(step, phrase) for phrase in phrases]
-            needed = WORDS_FREE + WORDS_PER_PHRASE * len(phrases)
-            factor = min(1.0, needed / max(1, len(content(step.readable))))
+        step = claimed(_step(completion, number))
+        hits = [says(step, phrase) for phrase in phrases]
+        needed = WORDS_FREE + WORDS_PER_PHRASE * len(phrases)
+        factor = min(1.0, needed / max(1, len(content(step.readable))))
         shares.append(factor * sum(hits) / len(phrases))
-        rows += [
-            {"step": number, "phrase": p, "verdict": "supported" if hit else "missing"}
-            for p, hit in zip(phrases, hits, strict=True)
-        ]
+        rows += _rows(number, phrases, hits)
+    return _mean(shares, rows)
+
+
+def _rows(number: int, phrases: Sequence[str], hits: Sequence[bool]) -> list[dict[str, Any]]:
+    return [
+        {"step": number, "phrase": phrase, "verdict": "supported" if hit else "missing"}
+        for phrase, hit in zip(phrases, hits, strict=True)
+    ]
+
+
+def _mean(shares: Sequence[float], rows: Sequence[dict[str, Any]]) -> Score:
     given = sum(row["verdict"] == "supported" for row in rows)
-    return Score(
-        sum(shares) / len(shares), extracted=given, explanation=f"{given} of {len(rows)} phrases", evidence=tuple(rows)
-    )
+    value = sum(shares) / len(shares) if shares else 0.0
+    return Score(value, extracted=given, explanation=f"{given} of {len(rows)} phrases", evidence=tuple(rows))
 
 
 def phrases_by_step(given: Mapping[str, Any]) -> dict[int, list[str]]:
@@ -59,22 +77,46 @@ def phrases_by_step(given: Mapping[str, Any]) -> dict[int, list[str]]:
     found = {}
     for key, value in given.items():
         m = _KEY.fullmatch(str(key))
-        parts: Sequence[Any] = (
-            value.split(";") if isinstance(value, str) else value if isinstance(value, list | tuple) else ()
-        )
-        phrases = [str(part).strip() for part in parts if str(part).strip()]
+        phrases = _phrases(value)
         if m and phrases:
             found[int(m[1])] = phrases
     return found
 
 
-def _exact_steps(completion: Completion) -> dict[int, str]:
-    think = _THINK.search(completion.text)
-    if think is None:
+def _phrases(given: Any) -> list[str]:
+    parts = given.split(";") if isinstance(given, str) else given if isinstance(given, list | tuple) else ()
+    return [str(part).strip() for part in parts if str(part).strip()]
+
+
+def _exact(completion: Completion, case: Case) -> Score:
+    wanted = {str(key).lower(): _phrases(value) for key, value in case.evidence.items()}
+    said = exact_steps(completion.text)
+    shares, rows = [], list[dict[str, Any]]()
+    for number, key in enumerate(STEPS, start=1):
+        if phrases := wanted.get(key):
+            text = said.get(number, "")
+            hits = [re.search(re.escape(phrase), text, re.IGNORECASE) is not None for phrase in phrases]
+            shares.append(sum(hits) / len(phrases))
+            rows += _rows(number, phrases, hits)
+    return _mean(shares, rows)
+
+
+def exact_steps(text: str) -> dict[int, str]:
+    """{number: content} of the steps of the first think block, as PKU's pattern finds them; linear in the text."""
+    opened = next((tag for tag in _THINK.finditer(text) if not tag[1]), None)
+    closed = opened and next((tag for tag in _THINK.finditer(text, opened.end()) if tag[1]), None)
+    if not opened or not closed:
         return {}
-    heads = list(_BOLD_STEP.finditer(think[1]))
-    starts = [head.start() for head in heads] + [len(think[1])]
-    return {int(head[1]): think[1][head.end() : end] for head, end in zip(heads, starts[1:], strict=False)}
+    think = text[opened.end() : closed.start()].strip()
+    found, at = dict[int, str](), 0
+    while (head := _HEAD.search(think, at)) and (separator := _SEPARATOR.search(think, head.end())):
+        following = _NEXT.search(think, separator.end())
+        at = following.start() if following else len(think)
+        if content_of := think[separator.end() : at].strip():
+            if len(head[1]) > MOST_DIGITS:  # no int to Python, and 0 for the whole completion there
+                return {}
+            found[int(head[1])] = content_of
+    return found
 
 
 def _step(completion: Completion, number: int) -> str:
