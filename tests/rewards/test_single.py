@@ -152,3 +152,11 @@ def test_every_diagnosis_as_a_step_is_none() -> None:
         case = Case("r", (name,), Measurements.from_json({}))
         text = written({i + 1: [said] for i, said in enumerate(everything)})
         assert load_reward("steps", {"parts": ["accuracy"]})(Completion.parse(text), case).extracted == []
+
+
+def test_no_diagnosis_is_won_by_hiding_its_denial_behind_a_flood() -> None:
+    flood = "<think></think><answer>" + "first-degree AV block. " * 600 + "No first-degree AV block.</answer>"
+    case = Case("r", ("first-degree AV block",), Measurements.from_json({"pr_ms": 224}))
+    score = load_reward("diagnosis")(Completion.parse(flood), case)
+    assert score is not None
+    assert score.value == 0.0

@@ -160,6 +160,7 @@ HOSTILE = [
     "AF or ", "PR (normal 1-2 ms) <3 ms ", "| 1 ms ", "PR no no > 1 ms ", "百", "百毫秒", "rhythm at 1 ", "SV1 + ",
     "(PR 1-2 ms ", "sinus bradycardia 54 ", "一二三",
     "PR 164 or maybe 1 ", "[11, ", "PR 164 (", "it is 1 ms. ", "\\text{", "PR 1 ± 1 ",
+    "房颤", "房颤，", "无房颤 ", "no af ", "af/", "~~af~~", "<!--af-->",
     "previous ecg:\n", "or ", "that value is wrong. ", "PR 20 ms. That value is wrong. ",
 ]  # fmt: skip
 
