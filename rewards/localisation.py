@@ -29,10 +29,14 @@ _NAMED = re.compile(rf"(?<![a-z]){_LEAD}(?![a-z0-9])")
 _LISTED = re.compile(rf"(?:leads?|导联|in|on|except|excluding|than|not|,|and|/|&|、|和|及|^) ?({_LEAD})(?![a-z0-9])")
 _TERRITORY = re.compile(rf"\b({'|'.join(TERRITORIES)}) (?:\w+ )?leads\b")
 _EXCEPT = re.compile(rf" ?(?:except|excluding|apart from|other than|not (?:in )?(?:leads? )?(?={_LEAD}(?![a-z])))")
+_S = r"(?P<{}>ms|msec|milliseconds?|毫秒|s|secs?|seconds?|秒)"
 _WINDOW = re.compile(
-    r"(?:from|between|at|window|time|during|\[|在)[ :(\[]{0,3}(\d{1,2}(?:\.\d{1,4})?) ?(?:s|sec|seconds"
-    r"|秒)? ?(?:-|to|and|,|至|到) ?(\d{1,2}(?:\.\d{1,4})?)"
-    r" ?(?:s|sec|seconds|秒)(?![a-z])"
+    r"(?P<led>(?:from|between|at|window|time|during|\[|在)[ :(\[]{0,3})?(?<![\d.])(?P<start>\d{1,5}(?:\.\d{1,4})?) ?"
+    rf"{_S.format('unit')}? ?(?:-|to|and|,|至|到) ?(?P<end>\d{{1,5}}(?:\.\d{{1,4}})?) ?{_S.format('last')}(?![a-z])"
+)
+# What an interval is quoted with; the range after it is no window ("PR 120-200 ms").
+_QUANTITY = re.compile(
+    r"(?<![a-z])(?:pr|pq|qrs|qtc?|rr|p|duration|width|intervals?|normal|cycle|delay|voltage)(?![a-z])[^,;.\n]{0,30}$|间期[^,;]{0,9}$"
 )
 
 
@@ -42,8 +46,9 @@ def localisation(completion: Completion, case: Case, *, where: str = "answer") -
 
     `case.evidence["leads"]` is the leads the finding is in, `case.evidence["windows"]` its [[start, end], …] in
     seconds, from the delineation. Claimed are the leads named (V1-V4 is four, "inferior leads" three) and windows
-    written with a unit ("from 1.20 to 1.32 s"), in the answer or, where="all", anywhere, but for what is denied, asked,
-    supposed or of another ECG. Naming more costs in both. None without truth.
+    written with a unit ("1.20-1.32 s", "from 1200 to 1320 ms") but for ranges of an interval ("PR 120-200 ms"), in the
+    answer or, where="all", anywhere, but for what is denied, asked, supposed or of another ECG. Naming more costs in
+    both. None without truth.
     """
     if where not in ("answer", "all"):
         raise RewardError(f'localisation: where is "answer" or "all", not {where!r}')
@@ -77,7 +82,15 @@ def claimed_leads(text: str) -> set[str]:
 
 def claimed_windows(text: str) -> list[tuple[float, float]]:
     """The time windows written in a readable text, in seconds."""
-    return [(float(m[1]), float(m[2])) for m in _WINDOW.finditer(text) if float(m[1]) < float(m[2])]
+    found = []
+    for m in _WINDOW.finditer(text):
+        last = 0.001 if m["last"].startswith(("m", "毫")) else 1.0
+        first = last if m["unit"] is None else 0.001 if m["unit"].startswith(("m", "毫")) else 1.0
+        start, end = float(m["start"]) * first, float(m["end"]) * last
+        quoted = (not m["led"] or last < 1.0) and _QUANTITY.search(text, max(0, m.start() - 40), m.start())
+        if start < end and not quoted:
+            found.append((round(start, 6), round(end, 6)))
+    return found
 
 
 def temporal_iou(a: Sequence[tuple[float, float]], b: Sequence[tuple[float, float]]) -> float:

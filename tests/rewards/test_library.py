@@ -371,7 +371,14 @@ def test_steps() -> None:
     ("answer", "expected"),
     [
         ("leads II, III and aVF from 1.20 to 1.30 s", 1),
-        ("inferior leads, 1.20-1.30 s", 0.5),  # no "from" or "at": no window is claimed
+        ("inferior leads, 1.20-1.30 s", 1),
+        ("inferior leads, 1.20–1.30 seconds", 1),
+        ("inferior leads from 1200 to 1300 ms", 1),
+        ("inferior leads, 1200 ms to 1300 ms", 1),
+        ("inferior leads, 1.2 s to 1300 milliseconds", 1),
+        ("inferior leads, 1200-1300 ms, PR 120-200 ms, QT from 380 to 400 ms", 1),
+        ("inferior leads from 1200 to 1300 s", 0.5),
+        ("II、III、aVF导联，1200至1300毫秒", 1),
         ("II and III at 1.2-1.3 s", (2 / 3 + 1) / 2),
         ("all leads from 1.0 to 2.0 s", (3 / 12 + 0.1) / 2),
         ("V1-V4 from 3 to 4 s", 0),
