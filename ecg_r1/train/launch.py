@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from ..recipe import CorpusRecipe, RecipeError, read_recipe
@@ -40,7 +41,11 @@ def train(path: str, overrides: list[str], *, dry_run: bool = False) -> Path:
     if not dry_run:
         meet_on_cpu(recipe)
     checked = check(recipe, path)
-    if not dry_run and not checked.run.finished:
+    if dry_run:
+        return folder
+    if not checked.run.finished:
         with disk_may_fill(folder):
             fit(recipe, checked)
+    elif os.environ["RANK"] == "0":
+        print(f"{folder}: is finished; nothing to do", file=sys.stderr)
     return folder

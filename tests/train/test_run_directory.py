@@ -11,7 +11,7 @@ pytest.importorskip("transformers")
 import torch
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
-from ecg_r1.recipe import RecipeError, SFTRecipe, read_recipe
+from ecg_r1.recipe import RecipeError, SFTRecipe, read_recipe, to_yaml
 from ecg_r1.train.disk import DiskFull, disk_may_fill
 from ecg_r1.train.run import MetricsLog, RunDirectory
 
@@ -90,8 +90,44 @@ def test_a_damaged_recipe_is_no_run_of_ours(tmp_path, text):
         RunDirectory(recipe(), tmp_path / "a")
 
 
+def begun(folder, *leaves):
+    """A start that failed, and what else is there."""
+    opened(folder).write_environment(seed=0)
+    for name in leaves:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("{}")
+    return folder
+
+
+def test_a_start_that_came_to_nothing_makes_room_for_another_recipe(tmp_path, capsys):
+    folder = begun(tmp_path / "a", "tensorboard/events", "initial/config.json")
+    before = contents(folder)
+    RunDirectory(recipe(seed=1), folder)
+    assert contents(folder) == before
+    for _ in range(2):  # each process of a run opens it
+        run = RunDirectory(recipe(seed=1), folder)
+        run.open()
+    assert read_recipe(run.folder / "recipe.yaml") == recipe(seed=1)
+    assert capsys.readouterr().err == f"{folder}: replaces a run that left no step and no checkpoint\n"
+
+
+@pytest.mark.parametrize(
+    "leaves",
+    ["metrics.jsonl", "checkpoints/checkpoint-5/optimizer.pt", "model/config.json", "finished.json", "thesis.txt"],
+)
+def test_a_run_that_left_anything_keeps_its_folder(tmp_path, leaves):
+    with pytest.raises(RecipeError, match="holds a run of another recipe"):
+        RunDirectory(recipe(seed=1), begun(tmp_path / "a", leaves))
+
+
+def test_a_recipe_that_no_run_was_started_from_is_left_alone(tmp_path):
+    (tmp_path / "recipe.yaml").write_text(to_yaml(recipe()))
+    with pytest.raises(RecipeError, match="holds a run of another recipe"):
+        RunDirectory(recipe(seed=1), tmp_path)
+
+
 def test_a_run_of_another_recipe_is_refused_and_left_alone(tmp_path):
-    opened(tmp_path / "a").write_environment(seed=0)
+    begun(tmp_path / "a", "metrics.jsonl")
     before = contents(tmp_path)
     with pytest.raises(RecipeError) as error:
         RunDirectory(recipe(seed=1, trainer={"max_steps": 9}), tmp_path / "a")
