@@ -67,8 +67,12 @@ def compare(
 ) -> None:
     """Compare runs on the same held-out records: table, compare.json, report.html."""
     from ..evaluation.compare import compare as run
+    from ..evaluation.compare import read_seeds
     from ..evaluation.predict import predict
+    from ..evaluation.runs import check_splits
 
+    read_seeds(seeds or ())
+    check_splits(runs)
     predict(runs, engine=engine.value, max_tokens=max_tokens)
     run(runs, out=out, seeds=seeds or ())
 

@@ -41,6 +41,7 @@ def compare(
     """
     if not runs:
         raise CompareError("nothing to compare: name at least one run directory")
+    others = read_seeds(seeds)
     loaded = tuple(read_run(Path(folder), split) for folder in runs)
     check_comparable(loaded)
     records = tuple(loaded[0].predictions)  # every run in the first one's order, so that rows pair up
@@ -58,7 +59,7 @@ def compare(
         },
         "bootstrap": {"resamples": resamples, "seed": seed, "level": 0.95},
         "reports": dict(loaded[0].trained_on.get("reports") or {}),
-        "seeds": [_seed(Path(path)) for path in seeds],
+        "seeds": others,
     }
     out.mkdir(parents=True, exist_ok=True)
     (out / "compare.json").write_text(json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
@@ -92,12 +93,25 @@ def _pair(
     return nested(intervals)
 
 
+def read_seeds(paths: Sequence[Path]) -> list[dict[str, Any]]:
+    """
+    Args:
+        paths: as `seeds` of `compare`.
+
+    Raises:
+        CompareError: a file is missing, or no compare.json.
+    """
+    return [_seed(path / "compare.json" if path.is_dir() else path) for path in paths]
+
+
 def _seed(path: Path) -> dict[str, Any]:
-    path = path / "compare.json" if path.is_dir() else path
     if not path.is_file():
         raise CompareError(f"{path}: missing; a seed is the compare.json of the same comparison, or its folder")
-    other = json.loads(path.read_text())
-    return {"name": path.parent.name, "records": other["records"], "paired": other["paired"]}
+    try:
+        other = json.loads(path.read_text(encoding="utf-8"))
+        return {"name": path.parent.name, "records": other["records"], "paired": dict(other["paired"])}
+    except (ValueError, KeyError, TypeError):
+        raise CompareError(f"{path}: no compare.json; `ecg-r1 compare … --out DIR` writes one") from None
 
 
 def nested(flat: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from ecg_r1.errors import UserError
+from ecg_r1.evaluation.runs import existing
 
 STYLES = {"supported": "green", "contradicted": "red", "unverifiable": "bright_black"}
 NOT_REWARDS = ("step", "prompt", "completion", "evidence", "advantage", "record")
@@ -49,7 +50,7 @@ def inspect(
 
 
 def _rows(run: Path, step: int | None) -> list[dict[str, Any]]:
-    files = sorted((run / "completions").glob("*.parquet"))
+    files = sorted((existing(run) / "completions").glob("*.parquet"))
     if not files:
         raise InspectError(f"{run / 'completions'}: no completions; GRPO saves them where `log_completions` is on")
     if step is None:
@@ -59,8 +60,20 @@ def _rows(run: Path, step: int | None) -> list[dict[str, Any]]:
         rows = [row for file in files for row in parquet.read_table(file, filters=[("step", "=", step)]).to_pylist()]
     rows = [row for row in rows if row["step"] == step]
     if not rows:
-        raise InspectError(f"{run / 'completions'}: no completions of step {step}")
+        raise InspectError(f"{run / 'completions'}: no completions of step {step}; there are {_steps(files)}")
     return rows
+
+
+def _steps(files: list[Path]) -> str:
+    """`1 to 40, 45`: the steps that were saved."""
+    steps = sorted({step for file in files for step in parquet.read_table(file, columns=["step"])["step"].to_pylist()})
+    spans: list[list[int]] = []
+    for step in steps:
+        if spans and step == spans[-1][-1] + 1:
+            spans[-1] = [spans[-1][0], step]
+        else:
+            spans.append([step])
+    return ", ".join(" to ".join(map(str, span)) for span in spans)
 
 
 def _panel(row: Mapping[str, Any], rewards: list[str]) -> Panel:

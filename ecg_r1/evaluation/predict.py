@@ -6,12 +6,12 @@ Runs of one architecture share the engine: it starts on the first run's model an
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from rich.progress import track
 
 from ..corpus.store import RecordStore
@@ -19,7 +19,7 @@ from ..model.checkpoint import check_checkpoint, load_model, load_processor, sto
 from ..model.configuration import GEMConfig
 from ..model.engine import Engine, HFEngine, Prompt, VLLMEngine
 from ..model.processing import GEMProcessor
-from .runs import CompareError
+from .runs import held_out
 
 SPLIT = "held-out"
 BATCH = 64
@@ -35,18 +35,17 @@ def predict(runs: Sequence[Path], *, engine: str = "vllm", max_tokens: int = 128
         seed: of the permutation of the ECGs.
 
     Raises:
-        CompareError: a run is not finished, or names no held-out split.
+        CompareError: a run is not there or not finished, or names no held-out split.
     """
     paths, current = [], _Current(engine)
-    for run in runs:
-        store = _held_out(run)
+    for run, store in [(run, held_out(run)) for run in runs]:  # all are found before anything starts
         for name, records in (
             (SPLIT, store.ids),
             (f"{SPLIT}-shuffled", list(np.random.default_rng(seed).permutation(store.ids))),
         ):
             path = run / "predictions" / f"{name}.jsonl"
             decoding = {"temperature": 0.0, "max_tokens": max_tokens, "corpus": str(store.folder)}
-            if not _complete(path, decoding, len(store)):
+            if not _complete(path, len(store)) or _differs(path, decoding):
                 generator, processor = current.of(run)
                 rows = _predict(generator, processor, store, records, max_tokens, f"{run.name} {name}")
                 path.parent.mkdir(exist_ok=True)
@@ -106,19 +105,16 @@ def _predict(
             }
 
 
-def _held_out(run: Path) -> RecordStore:
-    recipe = run / "recipe.yaml"
-    if not (run / "finished.json").is_file() or not recipe.is_file():
-        raise CompareError(f"{run}: no finished run; repeat `ecg-r1 train` with its recipe to go on with it")
-    split = yaml.safe_load(recipe.read_text(encoding="utf-8"))["corpus"].get("evaluate")
-    if split is None:
-        raise CompareError(f"{recipe}: no `corpus.evaluate`, so there is nothing to predict")
-    return RecordStore(split)
-
-
-def _complete(path: Path, decoding: dict[str, Any], records: int) -> bool:
+def _complete(path: Path, records: int) -> bool:
     if not path.is_file() or not path.with_suffix(".json").is_file():
         return False
+    return path.read_text(encoding="utf-8").count("\n") == records
+
+
+def _differs(path: Path, decoding: dict[str, Any]) -> bool:
+    """Whether complete predictions were made otherwise than is asked for; then it is said how."""
     made = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    lines = path.read_text(encoding="utf-8").count("\n")
-    return lines == records and all(made.get(key) == value for key, value in decoding.items())
+    changed = [f"{key} {made.get(key)}, not {value}" for key, value in decoding.items() if made.get(key) != value]
+    if changed:
+        print(f"{path}: made with {' and '.join(changed)}; made again", file=sys.stderr)
+    return bool(changed)

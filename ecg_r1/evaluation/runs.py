@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,15 +35,57 @@ class Run:
     trained_on: Mapping[str, Any]
 
 
+def existing(folder: Path) -> Path:
+    """
+    Raises:
+        CompareError: there is no such folder; the message names the nearest one.
+    """
+    if not folder.is_dir():
+        beside = {path.name: path for path in folder.parent.glob("*/") if path.is_dir()}
+        near = difflib.get_close_matches(folder.name, beside, 1, cutoff=0.5)
+        raise CompareError(f"{folder}: no such run" + "".join(f" — did you mean {beside[name]}?" for name in near))
+    return folder
+
+
+def held_out(run: Path) -> RecordStore:
+    """The split that a finished run is evaluated on.
+
+    Raises:
+        CompareError: there is no such run, it is not finished, or its recipe names no `corpus.evaluate`.
+    """
+    recipe = existing(run) / "recipe.yaml"
+    if not (run / "finished.json").is_file() or not recipe.is_file():
+        raise CompareError(f"{run}: no finished run; repeat `ecg-r1 train` with its recipe to go on with it")
+    split = yaml.safe_load(recipe.read_text(encoding="utf-8"))["corpus"].get("evaluate")
+    if split is None:
+        raise CompareError(f"{recipe}: no `corpus.evaluate`, so there is nothing to predict")
+    return RecordStore(split)
+
+
+def check_splits(folders: Sequence[Path]) -> None:
+    """Before anything is predicted: that the runs are evaluated on the same records.
+
+    Raises:
+        CompareError: as `held_out`, or naming two runs with different splits.
+    """
+    _check_names([folder.resolve().name for folder in folders])
+    stores = [held_out(folder) for folder in folders]
+    first = truths(stores[0])
+    for folder, store in zip(folders[1:], stores[1:], strict=True):
+        if truths(store) != first:
+            raise CompareError(
+                f"{folders[0]} and {folder}: evaluated on different records, {stores[0].folder} and {store.folder}; "
+                "nothing was predicted"
+            )
+
+
 def read_run(folder: Path, split: str) -> Run:
     """Read `recipe.yaml`, `environment.json`, `metrics.jsonl` and `predictions/<split>.jsonl` of a run directory.
 
     Raises:
         CompareError: a file is missing or malformed, or the recipe does not say on which split it is evaluated.
     """
-    if not folder.is_dir():
-        raise CompareError(f"{folder}: no such run directory")
-    recipe_path = folder / "recipe.yaml"
+    recipe_path = existing(folder) / "recipe.yaml"
     if not recipe_path.is_file():
         raise CompareError(f"{recipe_path}: missing; a run directory is written by `ecg-r1 train`")
     recipe = yaml.safe_load(recipe_path.read_text()) or {}
@@ -83,10 +126,7 @@ def check_comparable(runs: Sequence[Run]) -> None:
     """
     first = runs[0]
     prompts = _prompts(first)
-    names = [run.name for run in runs]
-    for name in names:
-        if names.count(name) > 1:
-            raise CompareError(f"two runs are named {name!r}; the report tells models apart by their directory's name")
+    _check_names([run.name for run in runs])
     for run in runs[1:]:
         pair = f"{first.folder} and {run.folder}"
         if extra := first.predictions.keys() ^ run.predictions.keys():
@@ -103,6 +143,12 @@ def check_comparable(runs: Sequence[Run]) -> None:
             raise CompareError(f"{pair}: different decoding, {first.decoding} and {run.decoding}; predict both alike")
 
 
+def _check_names(names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise CompareError(f"two runs are named {name!r}; the report tells models apart by their directory's name")
+
+
 def _decoding(path: Path) -> dict[str, Any]:
     """How the predictions were decoded. Not which folder held the records: they are compared for themselves."""
     facts = json.loads(path.read_text()) if path.is_file() else {}
@@ -116,16 +162,19 @@ def split_facts(folder: Path) -> dict[str, Any]:
 
 
 def _prompts(run: Run) -> dict[str, tuple[str, str]]:
-    """Record id -> its question, and what is held to be true of it, for the records that were predicted."""
-    questions = {example["record"]: example["question"] for example in run.store.examples}
-    if missing := run.predictions.keys() - questions.keys():
+    """As `truths`, of the records that were predicted."""
+    known = truths(run.store)
+    if missing := run.predictions.keys() - known.keys():
         raise CompareError(
             f"{run.folder}: predicts {len(missing)} records that {run.store.folder} does not hold, e.g. {min(missing)}"
         )
-    rows = {record: run.store.row(record) for record in run.predictions}
-    return {
-        record: (questions[record], json.dumps([row["diagnoses"], row["measurements"]])) for record, row in rows.items()
-    }
+    return {record: known[record] for record in run.predictions}
+
+
+def truths(store: RecordStore) -> dict[str, tuple[str, str]]:
+    """Record id -> its question, and what is held to be true of it."""
+    rows = ((example["question"], store.row(example["record"])) for example in store.examples)
+    return {row["record"]: (question, json.dumps([row["diagnoses"], row["measurements"]])) for question, row in rows}
 
 
 def _predictions(path: Path) -> dict[str, str]:

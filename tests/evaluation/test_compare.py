@@ -93,7 +93,7 @@ def test_refuses_two_runs_of_one_name(write_run, tmp_path):
 
 
 def test_says_what_is_missing_and_how_to_make_it(write_run, tmp_path):
-    with pytest.raises(CompareError, match="no such run directory"):
+    with pytest.raises(CompareError, match="no such run"):
         compare([tmp_path / "nowhere"], out=tmp_path / "out")
     run = write_run("a", RIGHT)
     (run / "predictions" / "held-out.jsonl").unlink()
@@ -128,3 +128,36 @@ def test_refuses_a_prediction_of_a_record_that_the_split_does_not_hold(write_run
 def test_needs_a_run(tmp_path):
     with pytest.raises(CompareError, match="at least one"):
         compare([], out=tmp_path)
+
+
+@pytest.fixture
+def finished(write_run):
+    """Two runs whose predictions are not there yet; predicting would need their models, which they lack."""
+    runs = [write_run("a", RIGHT), write_run("b", RIGHT)]
+    for run in runs:
+        shutil.rmtree(run / "predictions")
+        (run / "finished.json").write_text("{}")
+    return runs
+
+
+@pytest.mark.parametrize("text", ['{"a": 1}', "[]", "{", '{"records": 3, "paired": 4}'])
+def test_a_seed_that_is_no_comparison_is_refused_before_anything_is_predicted(ecg_r1, finished, tmp_path, text):
+    (tmp_path / "b.json").write_text(text)
+    said = ecg_r1("compare", *finished, "--seeds", tmp_path / "b.json", "--out", tmp_path / "out")
+    expected = f"{tmp_path}/b.json: no compare.json; `ecg-r1 compare … --out DIR` writes one\n"
+    assert (said.code, said.err) == (2, expected)
+
+
+def test_different_splits_are_refused_before_anything_is_predicted(ecg_r1, finished, tmp_path):
+    other = write_split(tmp_path / "other", TRUTHS[:2])
+    a, b = finished
+    recipe = (b / "recipe.yaml").read_text().replace(str(tmp_path / "corpus" / "held-out"), str(other))
+    (b / "recipe.yaml").write_text(recipe)
+    said = ecg_r1("compare", a, b, "--out", tmp_path / "out")
+    assert said.code == 2
+    assert f"{a} and {b}: evaluated on different records, {tmp_path}/corpus/held-out and {other}; nothing" in said.err
+
+
+def test_a_run_that_is_not_there_names_the_nearest_one(ecg_r1, finished, tmp_path):
+    said = ecg_r1("compare", finished[0], finished[1].with_name("bb"), "--out", tmp_path / "out")
+    assert (said.code, said.err) == (2, f"{tmp_path}/runs/bb: no such run — did you mean {tmp_path}/runs/b?\n")

@@ -7,6 +7,7 @@ from pyarrow import parquet
 from rich.console import Console
 
 from ecg_r1.evaluation.inspect import InspectError, inspect
+from ecg_r1.evaluation.runs import CompareError
 
 TEXT = "<think>PR interval 160 ms. [bold]QRS[/bold]</think><answer>normal ECG</answer>"
 CLAIM = {"verdict": "supported", "span": [7, 25], "text": "PR interval 160 ms", "measured": 164.0, "unit": "ms"}
@@ -56,7 +57,13 @@ def test_lowest_first_leaves_out_what_a_reward_did_not_apply_to(run):
 def test_names_what_there_is(run, tmp_path):
     with pytest.raises(InspectError, match="there are format, intervals, advantage"):
         inspect(run, by="interval")
-    with pytest.raises(InspectError, match="no completions of step 7"):
+    with pytest.raises(InspectError, match="no completions of step 7; there are 1 to 2"):
         inspect(run, step=7)
     with pytest.raises(InspectError, match="no completions; GRPO saves"):
-        inspect(tmp_path / "empty")
+        inspect(tmp_path / "completions")
+
+
+def test_a_run_that_is_not_there_names_the_nearest_one(tmp_path):
+    (tmp_path / "grpo").mkdir()
+    with pytest.raises(CompareError, match=r"grp: no such run — did you mean .*/grpo\?"):
+        inspect(tmp_path / "grp")

@@ -8,6 +8,8 @@ from ecg_r1.evaluation import predict
 from ecg_r1.model.checkpoint import load_model, save
 from ecg_r1.model.presets import PRESETS
 
+from .conftest import RIGHT
+
 
 class CountedEngine:
     """Stands for VLLMEngine: which folders it was started on, whose weights it was given."""
@@ -36,3 +38,11 @@ def test_runs_of_one_shape_share_an_engine_and_another_shape_gets_its_own(tmp_pa
     for name in ("a", "a", "b", "c"):
         current.of(tmp_path / name)
     assert [entry.split(" of ")[0] for entry in CountedEngine.log] == ["start a", "weights", "close", "start c"]
+
+
+def test_it_is_said_why_predictions_are_made_again(write_run, capsys):
+    run = write_run("a", RIGHT, decoding={"temperature": 0.0, "max_tokens": 128, "corpus": "c"})
+    path = run / "predictions" / "held-out.jsonl"
+    assert not predict._differs(path, {"temperature": 0.0, "max_tokens": 128, "corpus": "c"})
+    assert predict._differs(path, {"temperature": 0.0, "max_tokens": 64, "corpus": "c"})
+    assert capsys.readouterr().err == f"{path}: made with max_tokens 128, not 64; made again\n"
