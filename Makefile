@@ -8,7 +8,7 @@ RUNS := runs/demo
 export OMP_WAIT_POLICY := PASSIVE
 export GOMP_SPINCOUNT := 0
 
-.PHONY: setup demo demo-seeds demo-real test test-all lint bench clean
+.PHONY: setup demo demo-seeds demo-real records test test-all lint bench clean
 
 setup: $(VENV)/ready
 
@@ -28,9 +28,11 @@ demo-seeds: setup  ## the whole chain again from seeds 1, 2 and 3 -> runs/seeds/
 	for seed in 1 2 3; do BIN=$(BIN) bash tools/chain.sh runs/seeds/$$seed $$seed || exit 1; done
 	$(BIN)/ecg-r1 compare $(addprefix runs/seeds/1/,sft sft-more grpo) --out runs/seeds $(foreach seed,1 2 3,--seeds runs/seeds/$(seed))
 
-demo-real: setup  ## RECORDS=folder of WFDB records with PTB-XL's tables -> runs/real/report.html
-	@test -n "$(RECORDS)" || { echo "make demo-real RECORDS=FOLDER: a folder of WFDB records with ptbxl_database.csv"; exit 2; }
+demo-real: records setup  ## RECORDS=folder of WFDB records with PTB-XL's tables -> runs/real/report.html
 	BIN=$(BIN) bash tools/chain-real.sh "$(RECORDS)" runs/real
+
+records:  # before anything is set up
+	@test -d "$(RECORDS)" || { echo "make demo-real RECORDS=FOLDER: a folder of WFDB records with ptbxl_database.csv"; exit 2; }
 
 test: setup
 	$(BIN)/python -m pytest

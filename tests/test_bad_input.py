@@ -15,7 +15,7 @@ from ecg_r1.ecg.measure import QUANTITIES, measure
 from ecg_r1.ecg.record import LEADS, read_record, write_record
 from ecg_r1.ecg.render import render
 from ecg_r1.ecg.simulate import simulate
-from ecg_r1.recipe import RewardWorkers
+from ecg_r1.recipe import RewardWorkers, read_recipe, to_yaml
 from ecg_r1.scoring import RewardError, RewardFailure, RewardPool, load_reward
 from ecg_r1.train.dropout import View
 from ecg_r1.train.media import Media
@@ -242,3 +242,21 @@ def test_an_occupied_run_directory(split, tmp_path):
     assert "Traceback" not in said.stderr
     assert [path.name for path in run.iterdir()] == ["recipe.yaml"]
     assert (run / "recipe.yaml").read_text() == "stage: sft\nrun: another\n"
+
+
+def test_a_finished_run_that_is_repeated(split, tmp_path):
+    words = [RECIPES / "sft.yaml", f"run={tmp_path}/run", "model=tiny", f"corpus={{train: {split}}}"]
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "recipe.yaml").write_text(to_yaml(read_recipe(words[0], words[1:])))
+    (tmp_path / "run" / "finished.json").write_text("{}")
+    said = in_a_process_of_its_own("train", *words)
+    assert (said.returncode, said.stdout) == (0, f"{tmp_path}/run\n")
+    assert said.stderr.splitlines()[-1] == f"{tmp_path}/run: is finished; nothing to do"
+
+
+def test_real_records_are_asked_for_before_anything_is_set_up(tmp_path):
+    command = ["make", "demo-real", f"VENV={tmp_path}/venv", "PYTHON=false", f"RECORDS={tmp_path}/gone"]
+    done = subprocess.run(command, cwd=RECIPES.parents[1], capture_output=True, text=True, check=False)
+    assert done.stdout == "make demo-real RECORDS=FOLDER: a folder of WFDB records with ptbxl_database.csv\n"
+    assert done.returncode == 2
+    assert not (tmp_path / "venv").exists()
