@@ -74,12 +74,12 @@ def render(
     from PIL import Image
 
     from ..ecg.artefacts import distort
-    from ..ecg.record import read_record
+    from ..ecg.record import read_record, require_signal
     from ..ecg.render import render as draw
 
     if out.suffix.lower() not in Image.registered_extensions():
         raise typer.BadParameter(f"{out}: name it .png, .jpg or another kind of image")
-    page = draw(read_record(record), layout=layout.value, size=size)
+    page = draw(require_signal(read_record(record)), layout=layout.value, size=size)
     image = Image.fromarray(page if spoil is None else distort(page, seed=spoil))
     try:
         image.save(out)
@@ -126,7 +126,7 @@ def _print_table(rows: Iterable[Mapping[str, Any]]) -> None:
     table.add_column("")
     for row in rows:
         values = ["–" if row.get(name) is None else f"{row[name]:.0f}" for name in COLUMNS]
-        reasons = dict.fromkeys(row.get("unmeasurable", {}).values())
-        table.add_row(row["record"], *values, row.get("error") or "; ".join(reasons))
+        remarks = dict.fromkeys([*row.get("unmeasurable", {}).values(), *row.get("quality", ())])
+        table.add_row(row["record"], *values, row.get("error") or "; ".join(remarks))
     # A file or a pipe has no width of its own.
     Console(width=None if sys.stdout.isatty() else 160).print(table)

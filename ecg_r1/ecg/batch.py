@@ -41,8 +41,9 @@ def measure_paths(
 ) -> Iterator[dict[str, Any]]:
     """Measures records in the order given; one dictionary each.
 
-    `{"record": path without ending, **quantities or None, "unmeasurable": {quantity: reason}}`, or
-    `{"record": …, "error": …}` where it cannot be read; the others are still measured.
+    `{"record": path without ending, **quantities or None, "unmeasurable": {quantity: reason}}`, and `"quality": [note]`
+    where something was noticed (a missing lead, a gap …); or `{"record": …, "error": …}` where it cannot be read; the
+    others are still measured.
 
     Args:
         paths: records or folders of them.
@@ -98,7 +99,8 @@ def _measure_one(job: tuple[str, Path | None], *, method: str) -> dict[str, Any]
 
         Image.fromarray(annotate(record)).save(page)
     found = measure(record, method=method).to_json()
-    return {"record": name, **{quantity: found[quantity] for quantity in (*QUANTITIES, "unmeasurable")}}
+    noticed = {"quality": list(record.quality)} if record.quality else {}
+    return {"record": name, **{quantity: found[quantity] for quantity in (*QUANTITIES, "unmeasurable")}, **noticed}
 
 
 def simulate_to(

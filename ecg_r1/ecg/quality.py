@@ -16,6 +16,11 @@ SWAPPED = -0.5
 ADD_UP = 0.2  # |I + III - II| over 20 ms, as a share of how much the leads move; 0.02 at most in PTB-XL
 
 
+def alive(signal: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """(12,) bool: leads that are there and not flat."""
+    return mask & (np.ptp(signal, axis=1) > FLAT)
+
+
 def notes(signal: np.ndarray, mask: np.ndarray) -> list[str]:
     """Remarks on flat, saturated, duplicated, swapped and implausible leads.
 
@@ -23,19 +28,18 @@ def notes(signal: np.ndarray, mask: np.ndarray) -> list[str]:
         signal: (12, T) mV without padding; mask: (12,) bool, leads that are there.
     """
     height = np.ptp(signal, axis=1)
-    flat = mask & (height < FLAT)
-    alive = mask & ~flat
+    moving = alive(signal, mask)
     remarks = [
-        _list("flat leads", flat),
-        _list("saturated leads", alive & _saturated(signal, height)),
-        _list("implausibly high leads (check the units)", alive & (height > UNLIKELY)),
-        *(f"identical leads: {LEADS[a]} {LEADS[b]}" for a, b in _identical(signal, alive)),
+        _list("flat leads", mask & ~moving),
+        _list("saturated leads", moving & _saturated(signal, height)),
+        _list("implausibly high leads (check the units)", moving & (height > UNLIKELY)),
+        *(f"identical leads: {LEADS[a]} {LEADS[b]}" for a, b in _identical(signal, moving)),
     ]
-    if alive[:6].all():
+    if moving[:6].all():
         moved = signal[:3, 10:] - signal[:3, :-10]
         if np.abs(moved[0] + moved[2] - moved[1]).mean() > ADD_UP * np.abs(moved).mean():
             remarks.append("leads I, II and III do not add up")
-        if alive[11]:
+        if moving[11]:
             remarks.append(_swapped(signal))
     return [remark for remark in remarks if remark]
 
@@ -56,8 +60,8 @@ def _saturated(signal: np.ndarray, height: np.ndarray) -> np.ndarray:
     return found
 
 
-def _identical(signal: np.ndarray, alive: np.ndarray) -> list[tuple[int, int]]:
-    rows = np.flatnonzero(alive)
+def _identical(signal: np.ndarray, moving: np.ndarray) -> list[tuple[int, int]]:
+    rows = np.flatnonzero(moving)
     pairs = [(int(a), int(b)) for k, a in enumerate(rows) for b in rows[k + 1 :]]
     # Every tenth sample decides at a tenth of the cost; leads are never identical on those alone.
     thin = signal[:, ::10]

@@ -15,7 +15,7 @@ from scipy.signal import resample_poly
 from .diagnosis import vocabulary
 from .leads import LEADS, canonical_lead, derive_limb_leads
 from .other_files import exams, read_cpsc, read_hdf5, read_numpy
-from .quality import notes
+from .quality import alive, notes
 from .raw import RawRecord, RecordError
 from .wfdb_files import read_wfdb, write_wfdb
 
@@ -27,6 +27,7 @@ __all__ = [
     "RecordError",
     "find_records",
     "read_record",
+    "require_signal",
     "write_record",
 ]
 
@@ -78,6 +79,17 @@ def read_record(path: str | Path) -> ECGRecord:
     if path.suffix.lower() in WFDB_ENDINGS:
         path = path.with_suffix("")
     return canonical(read_wfdb(path), path)
+
+
+def require_signal(record: ECGRecord) -> ECGRecord:
+    """The record as it is, for those who would show or read it.
+
+    Raises:
+        RecordError: every lead is flat or made of gaps.
+    """
+    if not alive(record.signal[:, : record.samples], record.lead_mask).any():
+        raise RecordError(f"{record.record_id}: no signal: every lead is flat or made of gaps")
+    return record
 
 
 def _reader(path: Path) -> Callable[[Path], RawRecord] | None:
@@ -135,9 +147,11 @@ def canonical(raw: RawRecord, path: Path) -> ECGRecord:
         raise RecordError(f"{path}: sampled at {raw.rate:g} Hz; between {SLOWEST} and {FASTEST} Hz are read")
     quality = list(raw.warnings)
     rows: dict[str, np.ndarray] = {}
+    others = []
     for name, units, row in zip(raw.names, raw.units, raw.signal, strict=True):
         lead = canonical_lead(name)
         if lead is None or lead in rows:
+            others.append(name)
             continue
         if units.lower() not in MILLIVOLTS:
             raise RecordError(f"{path}: lead {name} is in {units!r}; mV, µV, nV and V are read")
@@ -145,6 +159,10 @@ def canonical(raw: RawRecord, path: Path) -> ECGRecord:
     if not rows:
         raise RecordError(f"{path}: none of the 12 standard leads among {', '.join(raw.names)[:80]}")
     recorded = np.array([lead in rows for lead in LEADS])
+    if others:
+        if not recorded.all():
+            raise RecordError(f"{path}: {_misnamed(others)}; name the leads {', '.join(LEADS)}, each once")
+        quality.append(f"other signals left out: {' '.join(others)[:80]}")
     length = raw.signal.shape[1]
     if length < SHORTEST * raw.rate:
         raise RecordError(f"{path}: {length / raw.rate:.2g} s long; at least {SHORTEST:g} s are needed")
@@ -171,6 +189,11 @@ def canonical(raw: RawRecord, path: Path) -> ECGRecord:
         _record_id(path), padded, mask, samples=samples, source=raw.source, **_header_notes(raw.comments)
     )
     return replace(record, quality=tuple(quality + notes(padded[:, :samples], mask)))
+
+
+def _misnamed(names: list[str]) -> str:
+    why = ("is no standard lead", "is named twice")
+    return ", ".join(f"{name[:16]!r} {why[canonical_lead(name) is not None]}" for name in names[:3])
 
 
 def _record_id(path: Path) -> str:

@@ -15,9 +15,8 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ecg_r1.ecg.leads import canonical_lead
 from ecg_r1.ecg.raw import RawRecord
-from ecg_r1.ecg.record import LEADS, ECGRecord, RecordError, canonical
+from ecg_r1.ecg.record import LEADS, ECGRecord, RecordError, canonical, require_signal
 
 LONGEST = 60_000  # samples a lead: 60 s at 1000 Hz; of a longer recording the client sends the 10 s it asks about
 HIGHEST = 100.0  # mV from peak to peak: beyond what recorders store (16 bits at 1 µV), so the unit must be another
@@ -76,8 +75,8 @@ def read_ecg(ecg: Any) -> np.ndarray:
     """The signal of a part's `ecg`: float32 (12, 5000) in mV, canonical leads at 500 Hz; 0 where a lead is missing.
 
     Raises:
-        RecordError: what was sent is not an ECG: another shape, NaN, an unknown or doubled lead, a rate or unit that
-            cannot be.
+        RecordError: what was sent is not an ECG: another shape, NaN, flat leads alone, an unknown or doubled lead, a
+            rate or unit that cannot be.
     """
     if not isinstance(ecg, Mapping):
         raise RecordError('ecg: give {"leads": […], "sampling_rate": …, "unit": "mV", "signal": [[…], …]}')
@@ -90,21 +89,15 @@ def read_ecg(ecg: Any) -> np.ndarray:
         raise RecordError(f"ecg: {len(part.signal)} rows of `signal` for {len(part.leads)} names in `leads`")
     if len({len(row) for row in part.signal}) > 1:
         raise RecordError("ecg: the rows of `signal` differ in length")
-    names = [canonical_lead(name) for name in part.leads]
-    if None in names:
-        unknown = part.leads[names.index(None)]
-        raise RecordError(f"ecg: no standard lead {unknown!r}; there are {', '.join(LEADS)}")
-    if len(set(names)) < len(names):
-        raise RecordError("ecg: a lead is named twice in `leads`")
     signal = np.array(part.signal)
     raw = RawRecord(
         signal=signal,
         names=tuple(part.leads),
-        units=(part.unit,) * len(names),
+        units=(part.unit,) * len(part.leads),
         rate=part.sampling_rate,
         seconds=signal.shape[1] / part.sampling_rate,
     )
-    record = canonical(raw, Path("ecg"))
+    record = require_signal(canonical(raw, Path("ecg")))
     height = np.ptp(record.signal, axis=1).max()
     if height > HIGHEST:
         raise RecordError(f"ecg: {height:.0f} mV from peak to peak; check `unit` ({part.unit!r})")

@@ -17,7 +17,7 @@ from transformers import AutoProcessor
 from transformers.utils.logging import disable_progress_bar
 
 from ..ecg.measure import measure
-from ..ecg.record import LEADS, ECGRecord, read_record
+from ..ecg.record import LEADS, ECGRecord, read_record, require_signal
 from ..ecg.render import render
 from ..errors import UserError
 from ..model import register
@@ -58,7 +58,7 @@ def ask(
         The answer.
 
     Raises:
-        CheckpointError, RecordError: the model or a record cannot be read.
+        CheckpointError, RecordError: the model or a record cannot be read, or holds no signal.
         EngineUnavailable: vLLM is asked for and not installed.
         AskError: no question, or more records than the model's context holds.
         MediaError: the question holds a tag.
@@ -67,7 +67,7 @@ def ask(
         raise AskError('the question is empty; ask one: ecg-r1 ask MODEL RECORD "Read this ECG."')
     console = console or Console()
     folder = check_checkpoint(model)
-    read = [read_record(path) for path in records]
+    read = [require_signal(read_record(path)) for path in records]
     register()
     processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
     config = GEMConfig.from_pretrained(folder)
@@ -80,6 +80,9 @@ def ask(
         )
     if engine is None:
         engine = "vllm" if has_vllm() else "hf"
+    for record in read:
+        if record.quality:
+            console.print(Text(f"{record.record_id}: {'; '.join(record.quality)}", style="bright_black"))
     answer = _stream(_engine(engine, str(folder)), processor, prompt, min(room, max_tokens), console)
     console.print(checked(Completion.parse(answer), read))
     return answer

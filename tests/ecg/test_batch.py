@@ -1,11 +1,13 @@
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ecg_r1.ecg.batch import listed, measure_paths, simulate_to
 from ecg_r1.ecg.measure import QUANTITIES
-from ecg_r1.ecg.record import read_record
+from ecg_r1.ecg.record import LEADS, read_record, write_record
+from ecg_r1.ecg.simulate import simulate
 from ecg_r1.errors import UserError
 
 
@@ -32,6 +34,23 @@ def test_unreadable_records_do_not_stop_the_others(tmp_path):
     assert [("error" in row) for row in rows] == [True, False, True]
     assert rows[0]["record"] == str(tmp_path / "bad")
     assert "describes 0" in rows[0]["error"]
+
+
+def test_what_was_noticed_about_a_record_is_said(tmp_path, ecg_r1):
+    record = next(iter(simulate(1, seed=1))).record
+    mask = ~np.isin(LEADS, ("aVL", "V3"))
+    path = write_record(replace(record, lead_mask=mask), tmp_path)
+    note = "missing leads: aVL V3 (derived: aVL)"
+    (row,) = measure_paths([path])
+    assert row["quality"] == [note]
+    assert note in " ".join(ecg_r1("measure", path).out.split())
+
+
+def test_a_page_of_no_signal_is_not_drawn(tmp_path, ecg_r1):
+    np.save(tmp_path / "silent.npy", np.full((12, 5000), np.nan))
+    said = ecg_r1("render", tmp_path / "silent.npy", "-o", tmp_path / "page.png")
+    assert (said.code, "silent: no signal: " in said.err) == (2, True)
+    assert not (tmp_path / "page.png").exists()
 
 
 def test_pages_are_drawn(tmp_path):

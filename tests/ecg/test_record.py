@@ -8,6 +8,7 @@ import wfdb
 from ecg_r1.ecg.leads import LEADS, canonical_lead, derive_limb_leads
 from ecg_r1.ecg.record import SAMPLES, ECGRecord, RecordError, find_records, read_record, write_record
 from ecg_r1.ecg.simulate import simulate
+from ecg_r1.ecg.wfdb_files import write_wfdb
 
 
 @pytest.fixture
@@ -79,6 +80,26 @@ def test_missing_limb_leads_are_derived_and_missing_chest_leads_masked(record, t
     np.testing.assert_allclose(back.signal[:6], record.signal[:6], atol=2e-3)
     assert not back.signal[8].any()
     assert back.quality[0] == "missing leads: III aVR aVL aVF V3 V4 V6 (derived: III aVR aVL aVF)"
+
+
+def write_named(folder, record, names):
+    rows = np.stack([record.signal[i % 12] for i in range(len(names))])
+    return write_wfdb(folder / "named", rows, names, 500, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("II", "'II' is named twice"), ("XX", "'XX' is no standard lead"), ("", "'' is no standard lead")],
+)
+def test_a_misnamed_lead_is_refused(record, tmp_path, name, said):
+    with pytest.raises(RecordError, match=f"{said}; name the leads I, II"):
+        read_record(write_named(tmp_path, record, [name, *LEADS[1:]]))
+
+
+def test_signals_beside_all_twelve_leads_are_left_out_and_noted(record, tmp_path):
+    read = read_record(write_named(tmp_path, record, [*LEADS, "vx", "MLII"]))
+    np.testing.assert_allclose(read.signal, record.signal, atol=5.1e-4)
+    assert read.quality == ("other signals left out: vx MLII",)
 
 
 def test_nothing_is_derived_from_one_limb_lead():

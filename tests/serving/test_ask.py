@@ -3,7 +3,9 @@
 import io
 import subprocess
 import sys
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -48,6 +50,13 @@ def test_the_answer_is_the_models_own(ecg_r1, model, records, count):
     assert wanted.rstrip("\ufffd").replace("\r", "\n").strip("\n") in said.out.replace("\r", "\n")
 
 
+def test_what_was_noticed_about_a_record_is_said(ecg_r1, model, records, tmp_path):
+    record = read_record(records[0])
+    without_v3 = write_record(replace(record, lead_mask=np.arange(12) != 8), tmp_path)
+    said = ecg_r1("ask", model[0], without_v3, QUESTION, "--engine", "hf", "--max-tokens", 2)
+    assert f"{record.record_id}: missing leads: V3" in said.out
+
+
 def test_each_value_stands_beside_the_measured_one(records):
     record = read_record(records[0])
     rate = measure(record).value("heart_rate_bpm")
@@ -80,12 +89,15 @@ def test_an_answer_without_values_says_so(records):
         (["{record}", " "], "the question is empty"),
         (["only a question"], "a record and a question are needed"),
         (["nowhere", "Rate?"], "nowhere"),
+        (["{silent}", "Rate?"], "silent: no signal: every lead is flat"),
         (["{record}", "what <ecg> is this"], "the text holds '<ecg>'"),
         (["{record}"] * 13 + ["Rate?"], "tokens; "),
     ],
 )
 def test_what_cannot_be_asked_is_one_line(ecg_r1, model, records, words, said):
-    words = [word.format(record=records[0]) for word in words]
+    silent = records[0].with_name("silent.npy")
+    np.save(silent, np.full((12, 5000), np.nan))
+    words = [word.format(record=records[0], silent=silent) for word in words]
     answer = ecg_r1("ask", model[0], *words, "--engine", "hf")
     assert answer.code == 2
     assert said in answer.err
