@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
+from itertools import combinations, pairwise
 from typing import Any, NamedTuple
 
 from ecg_r1.ecg.criteria import Criterion, criteria
@@ -16,6 +17,8 @@ NEEDS_P = ("pr_ms", "p_ms")  # what cannot be measured on an ECG without P waves
 # criteria are only implied: a rate above 100 bpm does not make it ventricular tachycardia.
 DEFINED = ("first-degree AV block", "long QT interval")
 NOT_NORMAL = (*DEFINED, "left bundle branch block")  # whose criterion is a wide QRS
+# Rates of the whole ECG; a run of ventricular tachycardia may stand beside them.
+_WHOLE_ECG = {"bradycardia", "sinus bradycardia", "sinus tachycardia"}
 
 
 class Implied(NamedTuple):
@@ -35,7 +38,9 @@ def consistency(completion: Completion, case: Case) -> Score | None:
     bound quoted for that quantity (first-degree AV block with a quoted PR of 160 ms contradicts; a range that reaches
     over the limit says nothing); the waves it lacks and the quantities that need them (atrial fibrillation with a
     quoted PR); and what the reasoning says of it: asserted, then denied. A normal ECG contradicts a quoted PR > 200,
-    QRS >= 120 or QTc >= 460 ms, or none, as does denying what such a value defines.
+    QRS >= 120 or QTc >= 460 ms, or none, as does denying what such a value defines. Two diagnoses of the answer
+    contradict where no value meets what both imply (sinus bradycardia and sinus tachycardia; a normal ECG and left
+    bundle branch block).
 
     Repeating or denying a diagnosis is no agreement, and agreements make up for no contradiction. None where nothing
     can be held against anything, and where a quantity of `READING` that the answer implies something about is not
@@ -49,7 +54,7 @@ def consistency(completion: Completion, case: Case) -> Score | None:
         for m in completion.statements
         if m.where == "answer" and m.polarity != "uncertain"
     )
-    rows = list(_denials(completion, answered))
+    rows = [*_denials(completion, answered), *_exclusions(completion, answered)]
     quoted: dict[str, list[Quantity]] = {}
     for q in completion.quantities:
         quoted.setdefault(q.name, []).append(q)
@@ -79,6 +84,39 @@ def _denials(completion: Completion, answered: dict[tuple[str, bool], None]) -> 
         if said.where != "outside" and said.polarity != "uncertain" and (said.name, denied) in answered:
             reason = f"{said.name} is {said.polarity} here, and not so in the answer"
             yield {"statement": said.name, "verdict": "contradicted", "span": list(said.span), "reason": reason}
+
+
+def _exclusions(completion: Completion, answered: dict[tuple[str, bool], None]) -> Iterator[dict[str, Any]]:
+    """Where the answer asserts two diagnoses that no value of a quantity allows together."""
+    asserted = [name for name, said in answered if said]
+    spans = {m.name: m.span for m in completion.statements if m.where == "answer"} if len(asserted) > 1 else {}
+    for first, second in combinations(asserted, 2):
+        if quantity := _excluded(first, second):
+            reason = f"{first} and {second} allow no {quantity} together"
+            yield {"statement": second, "verdict": "contradicted", "span": list(spans[second]), "reason": reason}
+
+
+@lru_cache(maxsize=4096)
+def _excluded(first: str, second: str) -> str | None:
+    """The quantity of which no value meets what both diagnoses imply."""
+    for a in _implied(first, True):
+        for b in _implied(second, True):
+            lacking = a.criterion is None or b.criterion is None
+            passing = a.quantity == "heart_rate_bpm" and not {first, second} <= _WHOLE_ECG
+            if lacking and not {first, second} & {*DEFINED, "normal ECG"}:  # atrial fibrillation with WPW
+                continue
+            if a.quantity == b.quantity and not passing and not _compatible(a, b):
+                return a.quantity
+    return None
+
+
+def _compatible(a: Implied, b: Implied) -> bool:
+    if a.criterion is None or b.criterion is None:  # no PR at all meets no criterion of it
+        return a.criterion is b.criterion
+    limits = sorted(limit for criterion in (a.criterion, b.criterion) for _, limit in criterion.relations)
+    between = [(low + high) / 2 for low, high in pairwise(limits)]
+    tried = (*limits, *between, limits[0] - 1, limits[-1] + 1)  # one value of every part of the axis
+    return any(a.criterion.holds(x) == a.meets and b.criterion.holds(x) == b.meets for x in tried)
 
 
 @cache

@@ -297,6 +297,17 @@ def test_the_axis_is_held_against_the_signs_in_two_leads(text: str, expected: fl
         ("<think>This is AF. PR not measurable.</think><answer>AF</answer>", 1),
         ("<think>This is AF. It is not AF.</think><answer>AF</answer>", 0),
         ("<think>PR not measurable.</think><answer>AF; no AF</answer>", 0),
+        # diagnoses that no ECG has together
+        ("<answer>sinus bradycardia; sinus tachycardia</answer>", 0),
+        ("<think>QRS 150 ms</think><answer>normal ECG; LBBB</answer>", 0),
+        ("<answer>left axis deviation and right axis deviation</answer>", 0),
+        ("<answer>normal ECG; long QT interval</answer>", 0),
+        ("<answer>AF; first-degree AV block</answer>", 0),
+        ("<answer>AF; WPW</answer>", None),
+        ("<answer>sinus bradycardia; ventricular tachycardia</answer>", None),
+        ("<answer>LBBB; RBBB</answer>", None),
+        ("<answer>sinus bradycardia; no sinus tachycardia</answer>", None),
+        ("<answer>normal ECG; sinus rhythm</answer>", None),
         # what a reading always quotes is quoted, and held against what the answer implies
         ("<think>PR 160 ms.</think><answer>normal ECG</answer>", None),
         ("<think>Is the PR 224 ms? QRS 92 ms.</think><answer>normal ECG</answer>", None),
