@@ -12,39 +12,52 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from reprlib import repr as shown
 from typing import Any
 
 from ecg_r1.ecg.measurements import Measurements
-from ecg_r1.scoring.cases import case_from
+from ecg_r1.scoring.cases import CaseError, case_from, diagnoses_from, measurements_from
 from ecg_r1.scoring.contract import Case, RewardError
 from ecg_r1.scoring.pool import RewardPool
 from ecg_r1.scoring.registry import load_reward
 
 WEIGHTS = {"format": 0.1, "diagnosis": 0.45, "intervals": 0.45}  # what the shipped GRPO recipes weigh the rewards with
+ROW = "a row of the data set"
 REWARD_NAME, REWARD_TYPE = "ecg_r1", "batch"  # read by EasyR1 from the file of its reward function
 
 
 def case_of_row(row: Mapping[str, Any]) -> Case:
     """The case of a dataset row: `diagnoses` (a list), `measurements` (an object), maybe `record_id` and `evidence`.
 
-    Raises RewardError that names the column that is missing.
+    Which completions are of one prompt is known by `record_id`, `prompt_id` (ms-swift) and the prompt's text.
+    Raises RewardError that names the column that is missing, CaseError where one is not what it should be.
     """
     for column in ("diagnoses", "measurements"):
         if row.get(column) is None:
             raise RewardError(f'an ECG reward needs the column "{column}"; there are {", ".join(map(str, row))}')
-    measurements = row["measurements"]
+    measurements, diagnoses = row["measurements"], row["diagnoses"]
     if not isinstance(measurements, Measurements):
+        measurements = measurements_from(measurements, ROW)
+    evidence = row.get("evidence") or {}
+    if not isinstance(evidence, Mapping):
+        raise CaseError(f'{ROW}: "evidence" is an object, not {shown(evidence)}')
+    return case_from(
+        str(row.get("record_id") or row.get("prompt_id") or ""),
+        diagnoses_from(diagnoses.tolist() if hasattr(diagnoses, "tolist") else diagnoses, ROW),  # of a parquet file
+        measurements,
+        question=text_of(row["prompts"]) if "prompts" in row else None,
         # datasets turns objects of different keys into one schema and fills up with null
-        given = {key: value for key, value in measurements.items() if value is not None}
-        given["unmeasurable"] = {k: v for k, v in (given.get("unmeasurable") or {}).items() if v is not None}
-        measurements = Measurements.from_json(given)
-    evidence = {key: value for key, value in (row.get("evidence") or {}).items() if value is not None}
-    return case_from(str(row.get("record_id", "")), row["diagnoses"], measurements, evidence=evidence, extra=dict(row))
+        evidence={key: value for key, value in evidence.items() if value is not None},
+        extra=dict(row),
+    )
 
 
-def text_of(completion: Any) -> str:
-    """The text of a completion as TRL gives it: a text, or a list of messages whose last one counts."""
-    return completion if isinstance(completion, str) else str(completion[-1]["content"])
+def text_of(said: Any) -> str:
+    """The text of a completion or prompt as TRL gives it: a text, or a list of messages whose last one counts."""
+    if isinstance(said, str):
+        return said
+    content = said[-1]["content"]
+    return content if isinstance(content, str) else "".join(part.get("text") or "" for part in content)
 
 
 def trl_reward(
@@ -80,7 +93,13 @@ def _default_pool() -> RewardPool:
 
 
 def _case_of_truth(ground_truth: Any) -> Case:
-    return case_of_row(json.loads(ground_truth) if isinstance(ground_truth, str) else ground_truth)
+    try:
+        row = json.loads(ground_truth) if isinstance(ground_truth, str) else ground_truth
+    except ValueError as error:
+        raise CaseError(f"ground_truth is no JSON: {error}: {shown(ground_truth)}") from error
+    if not isinstance(row, Mapping):
+        raise CaseError(f'ground_truth is an object, {{"diagnoses": …, "measurements": …}}, not {shown(row)}')
+    return case_of_row(row)
 
 
 def _scores(responses: Sequence[str], truths: Sequence[Any]) -> list[dict[str, float]]:

@@ -41,7 +41,7 @@ def as_score(returned: Any) -> Score:
         return Score(None, error=f"returned {value}, not a finite number")
     extracted = score.extracted
     if rows or extracted is not None:
-        extracted, rows = json.loads(json.dumps([extracted, list(rows)], default=_plain), parse_constant=lambda _: None)
+        extracted, rows = _READER.decode(_WRITER.encode([extracted, list(rows)]))
     return Score(value, extracted, "" if score.explanation is None else str(score.explanation), tuple(rows))
 
 
@@ -55,10 +55,18 @@ def _plain(value: Any) -> Any:
     return float(value) if hasattr(value, "__float__") else str(value)
 
 
+_WRITER = json.JSONEncoder(default=_plain)
+_READER = json.JSONDecoder(parse_constant=lambda name: None)
+
+
 def groups(cases: Sequence[Case]) -> list[list[int]]:
-    """Indices of the consecutive completions of one prompt: the same record and question."""
-    pairs = groupby(range(len(cases)), key=lambda i: (cases[i].record_id, cases[i].question))
-    return [list(group) for _, group in pairs]
+    """Indices of the consecutive completions of one prompt: the same record, question and truth."""
+
+    def prompt(i: int) -> tuple[Any, ...]:
+        case = cases[i]
+        return case.record_id, case.question, case.diagnoses, case.measurements
+
+    return [list(group) for _, group in groupby(range(len(cases)), key=prompt)]
 
 
 def units(reward: Reward, cases: Sequence[Case]) -> list[list[int]]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from reprlib import repr as shown  # however long
 from typing import Any
 
 from ecg_r1.ecg.diagnosis import vocabulary
@@ -53,53 +54,90 @@ def sample_from(row: Mapping[str, Any], where: str, measure: Callable[[Path], Me
     if unknown:
         raise CaseError(f'{where}: unknown key "{unknown[0]}" (known: {", ".join(_KEYS)})')
     if not isinstance(row.get("completion"), str):
-        raise CaseError(f'{where}: "completion" is a text, not {row.get("completion")!r}')
-    diagnoses = row.get("diagnoses", [])
-    if not isinstance(diagnoses, list) or not all(isinstance(name, str) for name in diagnoses):
-        raise CaseError(f'{where}: "diagnoses" is a list of names or codes, not {diagnoses!r}')
+        raise CaseError(f'{where}: "completion" is a text, not {shown(row.get("completion"))}')
+    diagnoses = diagnoses_from(row.get("diagnoses", []), where)
     given = row.get("id", where)
     if not isinstance(given, str | int):
-        raise CaseError(f'{where}: "id" is a text or a whole number, not {given!r}')
+        raise CaseError(f'{where}: "id" is a text or a whole number, not {shown(given)}')
     measurements = _measurements(row, where, measure)
-    extra = {"evidence": row.get("evidence") or {}, "question": row.get("question"), "extra": row.get("extra") or {}}
-    return Sample(given, case_from(str(given), diagnoses, measurements, **extra), row["completion"])
+    fields = {key: row.get(key) or {} for key in ("evidence", "extra")}
+    for key, value in fields.items():
+        if not isinstance(value, Mapping):
+            raise CaseError(f'{where}: "{key}" is an object, not {shown(value)}')
+    question = row.get("question")
+    if not isinstance(question, str | None):
+        raise CaseError(f'{where}: "question" is a text, not {shown(question)}')
+    return Sample(given, case_from(str(given), diagnoses, measurements, question=question, **fields), row["completion"])
+
+
+def diagnoses_from(given: Any, where: str) -> list[str]:
+    """The names or codes of a line or row. Raises CaseError."""
+    if not isinstance(given, list | tuple) or not all(isinstance(name, str) for name in given):
+        raise CaseError(f'{where}: "diagnoses" is a list of names or codes, not {shown(given)}')
+    return list(given)
 
 
 def _measurements(row: Mapping[str, Any], where: str, measure: Callable[[Path], Measurements] | None) -> Measurements:
     if "record" in row and measure is not None:
         if not isinstance(row["record"], str):
-            raise CaseError(f'{where}: "record" is a path, not {row["record"]!r}')
+            raise CaseError(f'{where}: "record" is a path, not {shown(row["record"])}')
         try:
             return measure(Path(row["record"]))
         except UserError as error:
             raise CaseError(f"{where}: {error}") from error
-    given = row.get("measurements")
-    if not isinstance(given, Mapping):
+    return measurements_from(row.get("measurements"), where)
+
+
+def measurements_from(given: Any, where: str) -> Measurements:
+    """The measurements of a line or row. What is under "unmeasurable", with a reason, is so whatever its value.
+
+    Raises CaseError.
+    """
+    if given is None:
         raise CaseError(f'{where}: needs "measurements", {{"pr_ms": 164, …}}, or "record", the path of one')
-    for name, value in given.items():
-        if name in ("unmeasurable", "spread") and not isinstance(value, Mapping):
-            raise CaseError(f'{where}: "{name}" is an object by quantity, not {value!r}')
-        if name not in _MEASURED:
-            raise CaseError(f'{where}: unknown measurement "{name}" (known: {", ".join(_MEASURED)})')
-        if isinstance(value, float) and not math.isfinite(value):
-            raise CaseError(f'{where}: "{name}" is {value}; a finite number or null belongs here')
+    if not isinstance(given, Mapping):
+        raise CaseError(f'{where}: "measurements" is an object, {{"pr_ms": 164, …}}, not {shown(given)}')
+    given = dict(given)
+    for name in ("unmeasurable", "spread"):
+        if not isinstance(given.get(name) or {}, Mapping):
+            raise CaseError(f'{where}: "{name}" is an object by quantity, not {shown(given[name])}')
+        given[name] = {key: value for key, value in (given.get(name) or {}).items() if value is not None}
+        _known(given[name], QUANTITIES, f"{where}: {name}")
+    _known(given, _MEASURED, where)
+    for name, reason in given["unmeasurable"].items():
+        if not isinstance(reason, str):
+            raise CaseError(f'{where}: unmeasurable: "{name}" is a text that says why, not {shown(reason)}')
+    for name, value in [*given.items(), *given["spread"].items()]:
+        if isinstance(value, int | float) and not abs(value) <= sys.float_info.max:
+            raise CaseError(f'{where}: "{name}" is {shown(value)}; a finite number or null belongs here')
+    for name, value in given["spread"].items():
+        if not isinstance(value, int | float):
+            raise CaseError(f'{where}: spread: "{name}" is a number, not {shown(value)}')
     try:
-        return Measurements.from_json(given)
+        return Measurements.from_json(given | dict.fromkeys(given["unmeasurable"]))
     except ValueError as error:
         raise CaseError(f'{where}: "measurements": {error}') from error
+
+
+def _known(given: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+    for name in given:
+        if name not in known:
+            raise CaseError(f'{where}: unknown measurement "{name}" (known: {", ".join(known)})')
 
 
 def read_samples(path: Path, measure: Callable[[Path], Measurements] | None = None) -> Iterator[Sample]:
     """The samples of a JSON lines file, in its order. Raises CaseError."""
     if not path.is_file():
         raise CaseError(f"{path}: no such file")
-    with path.open(encoding="utf-8") as lines:
+    with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
             where = f"{path}:{number}"
             try:
-                row = json.loads(line, parse_constant=_no_number)
+                row = json.loads(line.decode("utf-8-sig"), parse_constant=_no_number)
+            except RecursionError as error:
+                raise CaseError(f"{where}: nested too deeply to be read") from error
             except ValueError as error:
                 raise CaseError(f"{where}: no JSON: {error}") from error
             if not isinstance(row, dict):

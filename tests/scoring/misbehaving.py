@@ -62,6 +62,11 @@ def wrong_length(completions, case):
     return [1.0]
 
 
+@reward(scope="group")
+def group_of(completions, case):
+    return [case.measurements.value("pr_ms") + len(completions)] * len(completions)
+
+
 @reward(scope="batch")
 def rank(completions, cases):
     return [i / len(cases) for i in range(len(cases))]

@@ -8,10 +8,13 @@ TRL 1.16 (`GRPOTrainer._calculate_rewards`), verl b070598 (`experimental/reward_
 import importlib.util
 import json
 import math
+from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
+from ecg_r1.errors import UserError
 from ecg_r1.scoring import RewardError, adapters
 from ecg_r1.scoring.adapters import swift_orm, trl_reward, verl_score
 
@@ -48,6 +51,50 @@ def test_trl() -> None:
 def test_trl_says_which_column_is_missing() -> None:
     with pytest.raises(RewardError, match='needs the column "measurements"'):
         trl_reward("intervals")(completions=[RIGHT], diagnoses=[["normal ECG"]])
+
+
+@pytest.mark.parametrize(
+    "prompts",
+    [
+        {"prompts": ["p", "p", "q", "q"]},
+        {"prompts": [[{"role": "user", "content": [{"type": "text", "text": t}]}] for t in "ppqq"]},
+        {"prompt_id": [1, 1, 2, 2]},
+        {"record_id": ["a", "a", "b", "b"]},
+        {},
+    ],
+)
+def test_each_prompt_is_a_group_with_its_own_case(prompts: dict) -> None:
+    columns = {"diagnoses": [["NORM"]] * 4, "measurements": [{"pr_ms": 100}] * 2 + [{"pr_ms": 200}] * 2, **prompts}
+    spec = f"{Path(__file__).with_name('misbehaving.py')}:group_of"
+    assert trl_reward(spec)(completions=[RIGHT] * 4, **columns) == [102.0, 102.0, 202.0, 202.0]
+    assert swift_orm(spec)()([RIGHT] * 4, **columns) == [102.0, 102.0, 202.0, 202.0]
+
+
+@pytest.mark.parametrize("key", ["prompts", "prompt_id", "record_id"])
+def test_two_prompts_of_one_truth_are_two_groups(key: str) -> None:
+    columns = {"diagnoses": [["NORM"]] * 4, "measurements": [{"pr_ms": 100}] * 4, key: ["p", "q", "q", "q"]}
+    spec = f"{Path(__file__).with_name('misbehaving.py')}:group_of"
+    assert trl_reward(spec)(completions=[RIGHT] * 4, **columns) == [101.0, 103.0, 103.0, 103.0]
+
+
+@pytest.mark.parametrize(
+    ("truth", "message"),
+    [
+        ("normal", "ground_truth is no JSON"),
+        ("[]", "ground_truth is an object"),
+        (TRUTH | {"diagnoses": "normal ECG"}, "\"diagnoses\" is a list of names or codes, not 'normal ECG'"),
+        (TRUTH | {"measurements": {"pr": 160}}, 'unknown measurement "pr"'),
+        (TRUTH | {"measurements": '{"pr_ms": 160}'}, '"measurements" is an object'),
+        (TRUTH | {"evidence": [1]}, '"evidence" is an object'),
+    ],
+)
+def test_a_wrong_row_is_refused_as_a_wrong_line_is(truth: object, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        verl_score("ecg", RIGHT, truth)
+
+
+def test_a_row_of_a_parquet_file() -> None:
+    assert verl_score("ecg", RIGHT, TRUTH | {"diagnoses": np.array(["NORM"], dtype=object)})["diagnosis"] == 1.0
 
 
 def test_atrial_fibrillation_has_no_pr_whatever_was_measured() -> None:

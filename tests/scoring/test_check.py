@@ -57,15 +57,35 @@ def test_the_readable_view_shows_text_scores_and_reasons() -> None:
         ('{"completion": "x", "measurements": {"pr": 160}}', 'unknown measurement "pr"'),
         ('{"completion": "x", "measurements": {"pr_ms": 1e999}}', '"pr_ms" is inf'),
         ('{"completion": "x", "measurements": {"unmeasurable": "PR"}}', '"unmeasurable" is an object'),
+        (
+            '{"completion": "x", "measurements": {"unmeasurable": {"pr": "no P"}}}',
+            'unmeasurable: unknown measurement "pr"',
+        ),
+        ('{"completion": "x", "measurements": {"unmeasurable": {"pr_ms": 3}}}', '"pr_ms" is a text that says why'),
+        ('{"completion": "x", "measurements": {"spread": {"pr_ms": "wide"}}}', 'spread: "pr_ms" is a number'),
+        ('{"completion": "x", "measurements": {"pr_ms": 1' + "0" * 400 + "}}", '"pr_ms" is 1000'),
+        ('{"completion": "x", "measurements": {}, "evidence": [1]}', '"evidence" is an object'),
+        ('{"completion": "x", "measurements": {}, "extra": "q"}', '"extra" is an object'),
+        ('{"completion": "x", "measurements": {}, "question": 3}', '"question" is a text'),
+        ("[" * 100_000, r"bad\.jsonl:1: nested too deeply"),
+        ("\udcff\udcfe", r"bad\.jsonl:1: no JSON: 'utf-8' codec"),
         ('{"completion": "x", "record": 7}', '"record" is a path'),
         ('{"completion": "x", "record": "nowhere"}', r"bad\.jsonl:1: .*nowhere"),
         ('{"completion": "x", "id": [1], "measurements": {}}', '"id" is a text'),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
-    (tmp_path / "bad.jsonl").write_text(line + "\n")
+    (tmp_path / "bad.jsonl").write_text(line + "\n", errors="surrogateescape")
     with pytest.raises(CaseError, match=message):
         list(read_samples(tmp_path / "bad.jsonl", measure=lambda path: measure(read_record(path))))
+
+
+def test_a_reason_outweighs_a_value_and_a_byte_order_mark_is_let_be(tmp_path: Path) -> None:
+    row = {"completion": "x", "measurements": {"pr_ms": 164, "unmeasurable": {"pr_ms": "no P waves", "qt_ms": None}}}
+    (tmp_path / "bom.jsonl").write_text(json.dumps(row), encoding="utf-8-sig")
+    (sample,) = read_samples(tmp_path / "bom.jsonl")
+    assert sample.case.measurements.reason("pr_ms") == "no P waves"
+    assert sample.case.measurements.reason("qt_ms") == "not measured"
 
 
 def test_an_id_comes_back_as_it_was_given(tmp_path: Path) -> None:
