@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import struct
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,11 @@ from ecg_r1.errors import UserError
 
 SHARD_BYTES = 2**30  # of each file written; writing holds twice as much in memory
 PICKLED = (".bin", ".pt", ".pth")
+# What torch raises on damaged files, beside `UnpicklingError`: it carries out the bytes of a pickle as they come.
+_DAMAGED = (
+    RuntimeError, ValueError, LookupError, EOFError, TypeError, AttributeError, AssertionError, OverflowError,
+    MemoryError, struct.error, zipfile.BadZipFile,
+)  # fmt: skip
 
 
 class CheckpointError(UserError):
@@ -159,9 +165,10 @@ def _unpickle(file: Path, device: str) -> Any:
         raise CheckpointError(
             f"{file}: holds more than tensors, or is damaged; no code of a checkpoint is run, so it is not read"
         ) from None
-    except (RuntimeError, EOFError, ValueError) as error:
-        what = next(iter(str(error).splitlines()), "empty")
-        raise CheckpointError(f"{file}: truncated, or no torch file ({what}); fetch it again") from None
+    except OSError as error:
+        raise CheckpointError(f"{file}: {error.strerror or error}") from None
+    except _DAMAGED:  # torch's own words advise to run the file's code
+        raise CheckpointError(f"{file}: truncated, or no torch file; fetch it again") from None
 
 
 def _flat(state: Any, prefix: str = "") -> Iterator[tuple[str, torch.Tensor]]:

@@ -334,6 +334,7 @@ def test_a_pickle_with_code_is_not_run(tmp_path, capsys):
     ("config", "said"),
     [
         ({"model_type": "vit"}, "'vit'"),
+        ({"model_type": "bert", "architectures": ["BertModel"]}, "BertModel is no causal language model"),
         ({"model_type": "qwen2_5_vl", "text_config": {}}, "'qwen2_5_vl'"),
         ({"model_type": "ecg_r1_gem"}, "already"),
         ({"model_type": "llava", "text_config": {}, "vision_config": {}}, "LLaVA's own layout"),
@@ -344,6 +345,24 @@ def test_another_architecture_is_refused(tmp_path, config, said):
     release.write_config(tmp_path / "other", config)
     with pytest.raises(CheckpointError, match=said):
         plan(tmp_path / "other")
+
+
+def test_a_folder_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(CheckpointError, match="nope: no such folder"):
+        plan(tmp_path / "nope")
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [b"junk\n", b"", b"\x80\x02X", b"\x80\x02l", b"PK\x03\x04" + bytes(60), bytes(1000)],
+    ids=["words", "empty", "half a string", "nothing to take", "half a zip", "an empty archive"],
+)
+def test_junk_is_no_torch_file(tmp_path, junk):
+    (tmp_path / "j.pt").write_bytes(junk)
+    with pytest.raises(CheckpointError, match=r"j\.pt: (truncated|holds more)") as error:
+        plan(tmp_path / "j.pt")
+    assert "weights_only" not in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_what_llava_reads_of_clip_is_kept_or_refused(tmp_path):

@@ -12,7 +12,7 @@ from transformers.models.auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from ..configuration import CLIP_LARGE_336, ECGTowerConfig, GEMConfig
-from ..weights import CheckpointError, Stored
+from ..weights import CheckpointError, Stored, few
 
 HEAD_WIDTH = 64  # of ECG-CoCa's attention: open_clip's default, which its configuration leaves as it is
 
@@ -27,8 +27,10 @@ LLAVA_LANGUAGE_MODELS = {
 def read_config(folder: Path) -> dict[str, Any]:
     """
     Raises:
-        CheckpointError: the folder has no config.json, or one that cannot be read.
+        CheckpointError: there is no such folder, or it has no config.json, or one that cannot be read.
     """
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder}: no such folder")
     path = folder / "config.json"
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -47,7 +49,11 @@ def is_llava(values: Mapping[str, Any], folder: Path) -> bool:
     kind = values.get("model_type")
     if "mm_vision_tower" in values:
         return True
-    if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and "text_config" not in values:
+    causal = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(kind or "")
+    if causal and "text_config" not in values:
+        classes = values.get("architectures") or [causal]
+        if causal not in classes:  # a BERT, say
+            raise CheckpointError(f"{folder}: {few(classes)} is no causal language model; give one")
         return False
     if kind == GEMConfig.model_type:
         raise CheckpointError(f"{folder}: is a checkpoint of ecg_r1 already; name it as it is")
