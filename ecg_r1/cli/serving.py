@@ -34,8 +34,16 @@ def doctor(
 ) -> None:
     """What on this machine stands in the way of a run, and what to do. Exit code 1 where something blocks."""
     from ..doctor import examine, show
+    from ..recipe import RunRecipe
 
-    findings = examine(recipe, overrides or [])
+    def check(run: RunRecipe, path: str) -> None:
+        from ..train.options import check_options
+        from ..train.processes import quieten
+
+        quieten()
+        check_options(run, path)
+
+    findings = examine(recipe, overrides or [], check)
     show(findings)
     raise typer.Exit(1 if any(finding.status == "blocks" for finding in findings) else 0)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,6 +11,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from ..recipe import CorpusRecipe, RecipeError, RunRecipe, read_recipe
 
 STYLES = {"ok": "green", "note": "yellow", "blocks": "bold red"}
 
@@ -25,13 +27,18 @@ class Finding:
     advice: str = ""
 
 
-def examine(recipe: str | None = None, overrides: Sequence[str] = ()) -> list[Finding]:
+Check = Callable[[RunRecipe, str], None]
+
+
+def examine(recipe: str | None = None, overrides: Sequence[str] = (), check: Check | None = None) -> list[Finding]:
     """Look at packages, devices, memory, disk and compiler; with a recipe, at what its run will need of them.
+
+    Args:
+        check: looks at a run's options, given its recipe and the recipe's file; raises RecipeError.
 
     Raises:
         RecipeError: the recipe cannot be read.
     """
-    from ..recipe import CorpusRecipe, read_recipe
     from . import machine, packages
 
     read = None if recipe is None else read_recipe(recipe, overrides)
@@ -43,8 +50,16 @@ def examine(recipe: str | None = None, overrides: Sequence[str] = ()) -> list[Fi
         if not any(f.status == "blocks" for f in findings):  # the model is opened with the packages above
             from . import memory
 
-            findings += memory.of_run(run)
+            findings += [*_options(check, run, str(recipe)), *memory.of_run(run)]
     return findings
+
+
+def _options(check: Check | None, run: RunRecipe, path: str) -> Iterator[Finding]:
+    try:
+        if check is not None:
+            check(run, path)
+    except RecipeError as error:
+        yield Finding("recipe", str(error), "blocks", "correct it")
 
 
 def show(findings: Iterable[Finding], console: Console | None = None) -> None:

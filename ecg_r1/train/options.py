@@ -54,6 +54,17 @@ def training_arguments(recipe: RunRecipe, path: str) -> TrainingArguments:
         raise RecipeError(f'{path}: "trainer": {error}') from error
 
 
+def check_options(recipe: RunRecipe, path: str) -> None:
+    """What can be said of a run's options without its model and corpus: names and types.
+
+    Raises:
+        RecipeError: as `read_trainer` and `check_engine_options`.
+    """
+    read_trainer(recipe, path)
+    if isinstance(recipe, GRPORecipe) and recipe.rollout.engine == "vllm":
+        check_engine_options(recipe.rollout.options, path)
+
+
 def read_trainer(recipe: RunRecipe, path: str) -> dict[str, Any]:
     """The recipe's `trainer`, each value of the type that the trainer's field has; a quoted number is a number.
 

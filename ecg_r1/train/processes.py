@@ -20,8 +20,6 @@ def set_environment() -> None:
         "GOMP_SPINCOUNT": "0",
         "TORCH_EXTENSIONS_DIR": str(extensions_folder()),
         "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
-        "VLLM_LOGGING_LEVEL": "WARNING",
-        "VLLM_LOGGING_STREAM": "ext://sys.stderr",  # stdout is the command's
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "TRANSFORMERS_VERBOSITY": "error",
@@ -34,6 +32,13 @@ def set_environment() -> None:
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+    quieten()
+
+
+def quieten() -> None:
+    """Leave stdout to the command, and stderr to what it has to say."""
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
     # TRL 1.16 declares vLLM up to 0.31; the pinned 0.32 is what the parity tests run.
     warnings.filterwarnings("ignore", message="TRL currently supports vLLM")
 

@@ -134,3 +134,5 @@ def test_the_command_says_it_and_its_exit_code_too(ecg_r1):
     said = ecg_r1("doctor", RECIPES / "tiny/sft.yaml", "model=runs/not-there")
     assert (said.code, "runs/not-there: neither a preset nor a checkpoint" in said.out) == (1, True)
     assert ecg_r1("doctor", "nowhere.yaml").code == 2
+    said = ecg_r1("doctor", RECIPES / "tiny/sft.yaml", "model=tiny", "trainer.foo=1")
+    assert (said.code, 'unknown key "trainer.foo"' in said.out) == (1, True)
