@@ -9,7 +9,7 @@ _LETTER = re.compile(r"(?<![A-Za-z0-9'])([A-J])(?![A-Za-z0-9'])")
 _STRUCK = re.compile(r"~~[^~]*~~")
 _WRONG = (
     "wrong|incorrect|false|untrue|impossible|unlikely|least likely|excluded|eliminated|rejected|ruled out"
-    "|out of the question"
+    "|left out|crossed out|out of the question"
 )
 _DENIES = (
     r"not|un|never|cannot|no(?! doubt)|hardly|scarcely|neither|nor|without|except|exclud\w+|eliminat\w+|reject\w*"
@@ -24,6 +24,9 @@ _IS = r"(?:(?:is|was|seems|looks|can be|has been|would be|must be) (?:the )?(?:\
 _DENIED = re.compile(
     rf"(?:{_BEFORE}|(?:[¬!❌✗✘]|\[ \]) ?)[a-j]\b"
     rf"|\b[a-j]\b[^a-z0-9]{{0,3}}(?:which |that |it |option |answer )?{_IS}(?:{_WRONG})\b"
+    r"|\b(?:rul(?:e|es|ed|ing)|leav(?:e|es|ing)|left|cross(?:es|ed|ing)?|cast(?:s|ing)?) (?:\w+ ){0,2}[a-j] out\b"
+    r"|\b[a-j]\b[^a-z0-9]{1,4}(?:probability |likelihood |chance )?(?:of |is )?(?:0(?:\.0+)?|zero) ?%"
+    r"|(?<![\d.])(?:0(?:\.0+)?|zero) ?% (?:\w+ ){0,3}[a-j]\b"
     r"|\b[a-j] (?:(?:is|was|does|can|could|would|should) ?(?:not|n't)|cannot|never)\b"
     r"|\b[a-j]\W{1,3}(?:(?:certainly |definitely )?(?:no|not)\W*$|[✗✘❌×])"
 )
@@ -37,6 +40,8 @@ def choice(completion: Completion, case: Case, *, field: str = "answer") -> Scor
     gets 0; here a letter counts where it stands alone, and none where one is denied ("not B", "B is wrong"). field: key
     of `case.extra` that holds the right letter. None where the case has none.
     """
+    if not isinstance(field, str) or not field:
+        raise RewardError(f"choice: field is a key of the case's extra fields, such as answer, not {field!r}")
     truth = case.extra.get(field)
     if truth is None:
         return None

@@ -22,7 +22,7 @@ def format(completion: Completion, case: Case, *, think: str = "before") -> Scor
     think: "before" the answer (DeepSeek-R1, arXiv 2501.12948), "after" it, or "none" (both in Med-R1, arXiv
     2503.13939).
     """
-    if think not in ORDERS:
+    if think not in tuple(ORDERS):
         raise RewardError(f'format: think is "before", "after" or "none", not {think!r}')
     tags = completion.tags
     written = [tag.name for tag in tags]

@@ -21,9 +21,9 @@ def intervals(completion: Completion, case: Case, *, quantities: Sequence[str] =
     A text with more names and numbers than are read is worth 0: what contradicts might stand behind them.
     Tolerances: `ecg_r1.scoring.verify.TOLERANCES`, wider where the leads disagree.
     """
-    unknown = [name for name in quantities if name not in TOLERANCES]
-    if unknown or not quantities:
-        raise RewardError(f"intervals: quantities {unknown or quantities} are not of {', '.join(TOLERANCES)}")
+    known = tuple(TOLERANCES)
+    if not isinstance(quantities, list | tuple) or not quantities or any(name not in known for name in quantities):
+        raise RewardError(f"intervals: quantities is a list of {', '.join(known)}, one at least, not {quantities!r}")
     if flooded(completion):
         return Score(0.0, explanation="more names and numbers than are read")
     rows = verify(completion, case)

@@ -34,8 +34,8 @@ def language(completion: Completion, case: Case, *, language: str = "en") -> Sco
     language: "en" or "zh". Names of waves, leads and units count for neither (arXiv 2501.12948, section 2.3.2).
     None where there are no letters.
     """
-    if language not in SCRIPTS:
-        raise RewardError(f'language is "en" or "zh", not {language!r}')
+    if language not in tuple(SCRIPTS):
+        raise RewardError(f'language: language is "en" or "zh", not {language!r}')
     spaced = "".join(c if c.isalpha() else " " for c in completion.readable)
     own = other = 0
     for word in spaced.split():

@@ -1,5 +1,6 @@
 """How long the completion is."""
 
+import math
 import re
 
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
@@ -18,8 +19,11 @@ def length(completion: Completion, case: Case, *, limit: int = 400, cache: int =
     known everywhere; of this text a word is 1.3 to 2 tokens. A Chinese character is a word, and a text has at
     least one for every 8 characters.
     """
-    if not 0 < cache <= limit:
-        raise RewardError(f"length: cache is between 1 and limit ({limit}), not {cache}")
+    for name, value in {"limit": limit, "cache": cache}.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+            raise RewardError(f"length: {name} is a number of words or tokens above 0, not {value!r}")
+    if cache > limit:
+        raise RewardError(f"length: cache is at most limit ({limit}), not {cache}")
     if unit not in UNITS:
         raise RewardError(f"length: unit is {' or '.join(UNITS)}, not {unit!r}")
     if unit == "tokens" and completion.ids is None:

@@ -15,8 +15,8 @@ def repetition(completion: Completion, case: Case, *, n: int = 4) -> Score:
     The n-gram repetition penalty of Yeo et al., "Demystifying Long Chain-of-Thought Reasoning" (arXiv 2502.03373).
     A text of fewer than n words scores 0.
     """
-    if n < 1:
-        raise RewardError(f"repetition: n is at least 1, not {n}")
+    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+        raise RewardError(f"repetition: n is a whole number, at least 1, not {n!r}")
     words = _WORD.findall(completion.readable)
     grams = [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
     repeated = 1.0 - len(set(grams)) / len(grams) if grams else 0.0

@@ -1,5 +1,6 @@
 """Step-wise rewards of R1-VL: key steps reached (StepRAR), and reasoning that is complete and in order (StepRVR)."""
 
+import math
 from collections.abc import Sequence
 
 from ecg_r1.rewards.diagnosis import diagnosis
@@ -27,8 +28,10 @@ def steps(completion: Completion, case: Case, *, alpha: float = 0.1, parts: Sequ
     validity (StepRVR): 1 if there are a think and then an answer block, and the steps, at least two, are numbered 1
     to n in order, each before the answer, with content, and none like another; else 0.
     """
-    if unknown := [part for part in parts if part not in PARTS]:
-        raise RewardError(f"steps: parts are {', '.join(PARTS)}, not {unknown}")
+    if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not 0 <= alpha < math.inf:
+        raise RewardError(f"steps: alpha is a number, at least 0, not {alpha!r}")
+    if not isinstance(parts, list | tuple) or not parts or any(part not in PARTS for part in parts):
+        raise RewardError(f"steps: parts is a list of {', '.join(PARTS)}, one at least, not {parts!r}")
     value, said = 0.0, []
     if "accuracy" in parts:
         wanted = case.extra.get("key_steps") or key_steps(case)

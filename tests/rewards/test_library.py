@@ -3,7 +3,7 @@
 import pytest
 
 from ecg_r1.ecg.measurements import Measurements
-from ecg_r1.scoring import Case, Completion, load_reward
+from ecg_r1.scoring import Case, Completion, RewardError, load_reward
 
 MEASURED = {"heart_rate_bpm": 64, "rr_ms": 938, "pr_ms": 224, "qrs_ms": 92, "qt_ms": 412, "qtc_ms": 426, "axis_deg": 40}
 AVB = "first-degree AV block"
@@ -128,6 +128,14 @@ def test_diagnosis_does_not_apply_without_a_truth() -> None:
         ("[x] B", 0.5),
         ("no doubt B", 0.5),
         ("~~A~~ B", 0.5),
+        ("B (0%)", 0),
+        ("B: 0 %", 0),
+        ("0% chance of B", 0),
+        ("ruling B out", 0),
+        ("I rule option B out", 0),
+        ("B left out", 0),
+        ("B (100%)", 0.5),
+        ("B: 90% sure", 0.5),
         ("B) No ST elevation", 0.5),
         ("B. Not specific", 0.5),
         ("The rhythm is not regular, so B", 0.5),
@@ -442,3 +450,27 @@ def test_language() -> None:
     assert score("language", chinese) == 0
     assert 0 < score("language", english + chinese) < 1
     assert score("language", "160 ms") is None
+
+
+BAD = {
+    "format": [{"think": "never"}, {"think": ["before"]}, {"think": None}],
+    "diagnosis": [{"match": "best"}, {"match": ["exact"]}],
+    "choice": [{"field": ""}, {"field": 3}, {"field": None}],
+    "intervals": [{"quantities": value} for value in ([], "pr_ms", ["pr"], [["pr_ms"]], None)],
+    "evidence": [{"mode": "strict"}, {"mode": None}],
+    "steps": [{"alpha": value} for value in (-0.1, "0.1", None, float("nan"), float("inf"), True)]
+    + [{"parts": value} for value in ([], "accuracy", ["speed"], None, [["accuracy"]])],
+    "localisation": [{"where": "think"}, {"where": None}],
+    "length": [{"limit": value} for value in (0, -1, "400", None, float("nan"), True)]
+    + [{"cache": value} for value in (0, -1, 500, "100", None)]
+    + [{"unit": "letters"}, {"unit": None}],
+    "repetition": [{"n": value} for value in (0, -1, 1.5, "4", None, True)],
+    "language": [{"language": "de"}, {"language": ["en"]}],
+}
+
+
+@pytest.mark.parametrize(("name", "options"), [(name, options) for name, all_bad in BAD.items() for options in all_bad])
+def test_a_bad_option_is_refused_before_anything_is_read(name: str, options: dict) -> None:
+    function, nothing = load_reward(name).function, Case("r", (), Measurements.from_json({}))
+    with pytest.raises(RewardError, match=rf"^{name}: {next(iter(options))} is "):
+        function(Completion.parse(""), nothing, **options)
