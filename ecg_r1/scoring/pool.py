@@ -35,8 +35,8 @@ class RewardPool:
         window: int = 256,
     ) -> None:  # fmt: skip
         names = [reward.name for reward in rewards]
-        if len(set(names)) < len(names):
-            raise RewardError(f"two rewards of one name: {', '.join(names)}")
+        if twice := [reward.spec for reward in rewards if names.count(reward.name) > 1]:
+            raise RewardError(f"two rewards of one name: {' and '.join(twice)}; rename one, or leave one out")
         self.rewards, self.deadline, self.error_limit = tuple(rewards), deadline, error_limit
         self._workers = Workers(self.rewards, workers, deadline) if workers else None
         self._counts: Counter[str] = Counter()

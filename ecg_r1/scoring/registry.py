@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from ecg_r1.scoring.contract import RewardError
+from ecg_r1.scoring.trial import try_options
 
 TRL_PARAMETERS = {"prompts", "completions", "completion_ids"}  # what TRL calls by, beside the columns of the data set
 GROUP = "ecg_r1.rewards"  # entry points by which other packages add rewards
@@ -52,6 +53,7 @@ class Reward:
     def source(self) -> str:
         """Where the function is written: file:line."""
         code = inspect.unwrap(self.function)
+        code = code if inspect.isroutine(code) else type(code)  # an object that can be called
         return f"{inspect.getsourcefile(code)}:{inspect.getsourcelines(code)[1]}"
 
     def __call__(self, *arguments: Any) -> Any:
@@ -103,17 +105,23 @@ def _file(path: Path) -> ModuleType:
         raise RewardError(f"{path}: no Python file")
     module = importlib.util.module_from_spec(found)
     sys.modules[name] = module
-    try:
-        with _beside(path.parent):
-            found.loader.exec_module(module)
-    except SyntaxError as error:
-        raise RewardError(f"{error.filename or path}:{error.lineno}: SyntaxError: {error.msg}") from error
-    except Exception as error:  # a user's own code: anything may go wrong while it is imported
-        lines = [
-            f":{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
-        ]
-        raise RewardError(f"{path}{''.join(lines[-1:])}: {type(error).__name__}: {error}") from error
+    with _importing(str(path)), _beside(path.parent):
+        found.loader.exec_module(module)
     return module
+
+
+@contextmanager
+def _importing(where: str) -> Iterator[None]:
+    """Whatever goes wrong while a user's code is imported is a RewardError that names the file and line, or `where`."""
+    try:
+        yield
+    except SyntaxError as error:
+        raise RewardError(f"{error.filename or where}:{error.lineno}: SyntaxError: {error.msg}") from error
+    except RewardError:
+        raise
+    except (Exception, SystemExit) as error:  # a user's own code: anything may go wrong while it is imported
+        lines = [f":{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__) if frame.filename == where]
+        raise RewardError(f"{where}{''.join(lines[-1:])}: {type(error).__name__}: {error}") from error
 
 
 def _attribute(module: ModuleType, name: str, spec: str) -> Callable[..., Any]:
@@ -136,16 +144,18 @@ def _function(spec: str) -> tuple[str, Callable[..., Any]]:
         raise RewardError(f'reward "{spec}": say which function of the file, as {spec}:function')
     if "." in spec or ":" in spec:
         module_name, _, name = spec.replace(":", ".").rpartition(".")
-        try:
-            module = importlib.import_module(module_name)
-        except ModuleNotFoundError as error:
-            raise RewardError(f'reward "{spec}": no module "{error.name}"') from error
+        with _importing(f'reward "{spec}"'):
+            try:
+                module = importlib.import_module(module_name)
+            except ModuleNotFoundError as error:
+                raise RewardError(f'reward "{spec}": no module "{error.name}"') from error
         return name, _attribute(module, name, spec)
     if spec in library():
         return spec, _attribute(importlib.import_module(f"ecg_r1.rewards.{spec}"), spec, spec)
     added = plugins()
     if spec in added:
-        return spec, added[spec].load()
+        with _importing(f'reward "{spec}", an entry point of {GROUP} for {added[spec].value}'):
+            return spec, added[spec].load()
     raise RewardError(f'unknown reward "{spec}"{_nearest(spec, [*library(), *added])}')
 
 
@@ -181,11 +191,16 @@ def load_reward(spec: str, options: Mapping[str, Any] | None = None) -> Reward:
 
     A function written for TRL, f(prompts, completions, **columns), is taken as it is; `conversational: true` among its
     options gives it messages instead of texts.
-    Raises RewardError that names what is missing or unknown, with the nearest known name.
+    Raises RewardError that names what is missing or unknown, with the nearest known name, or an option's wrong value.
     """
     name, function = _function(spec)
     scope, options = _scope(spec, function), dict(options or {})
     if scope == "trl" and options.pop("conversational", False):
         scope = "trl-chat"
     _check_options(spec, function, options)
-    return Reward(name, spec, function, options, scope)
+    reward = Reward(name, spec, function, options, scope)
+    if options and getattr(function, "__module__", "").startswith(
+        "ecg_r1.rewards."
+    ):  # ours check their values when they are called
+        try_options(reward)
+    return reward

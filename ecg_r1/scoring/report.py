@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from ecg_r1.scoring.cases import Sample
+from ecg_r1.scoring.contract import RewardError
 from ecg_r1.scoring.pool import RewardPool
 from ecg_r1.scoring.registry import library, load_reward, plugins
 
@@ -19,10 +20,19 @@ STYLES = {"supported": "green", "contradicted": "bold red", "unverifiable": "yel
 
 
 def listing() -> list[dict[str, str]]:
-    """One row for each known reward: name, about (its first line), options with defaults, source (file:line)."""
-    rows = []
-    for name in [*library(), *plugins()]:
-        reward = load_reward(name)
+    """One row for each known reward: name, about (its first line), options with defaults, source (file:line).
+
+    A plugin that cannot be loaded, or has the name of one of ours, is listed with what is wrong with it.
+    """
+    rows, ours = [], library()
+    for name, point in [*((name, None) for name in ours), *plugins().items()]:
+        try:
+            if point and name in ours:
+                raise RewardError("not used: the library has a reward of this name; give the entry point another")
+            reward = load_reward(name)
+        except RewardError as error:
+            rows.append({"name": name, "about": str(error), "options": "", "source": point.value if point else ""})
+            continue
         about = inspect.getdoc(reward.function) or ""
         parameters = inspect.signature(reward.function).parameters.values()
         options = [f"{p.name}={p.default!r}" for p in parameters if p.kind is p.KEYWORD_ONLY]

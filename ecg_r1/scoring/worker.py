@@ -9,14 +9,11 @@ import threading
 import time
 from multiprocessing.connection import Connection
 
-from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.scoring.calls import call
 from ecg_r1.scoring.collector import paused
 from ecg_r1.scoring.completion import Completion
-from ecg_r1.scoring.contract import Case
 from ecg_r1.scoring.registry import Reward, library, load_reward
-
-WARM = "<think>Rate 75 bpm. PR 160 ms. QRS 92 ms. No LBBB.</think><answer>normal ECG</answer>"
+from ecg_r1.scoring.trial import sample
 
 
 def _die_with(parent: int) -> None:
@@ -28,10 +25,10 @@ def _die_with(parent: int) -> None:
 
 def warm(rewards: list[Reward]) -> None:
     """Import and compile what our own rewards need, so that the first completion waits for none of it."""
-    case = Case("", ("normal ECG",), Measurements.from_json({"heart_rate_bpm": 75, "pr_ms": 160, "qrs_ms": 92}))
+    completion, case = sample()
     for reward in rewards:
         if reward.spec in library():
-            call(reward, [Completion.parse(WARM)], [case])
+            call(reward, [completion], [case])
 
 
 def serve(connection: Connection) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ecg_r1.scoring import RewardError, load_reward, reward
+from ecg_r1.scoring import RewardError, RewardPool, load_reward, reward
 from ecg_r1.scoring.registry import library
 from ecg_r1.scoring.report import listing
 
@@ -64,18 +64,36 @@ def test_a_wrong_signature_is_told_where_it_is_written() -> None:
             return 1.0
 
 
-def test_a_bad_option_value_is_an_error_of_the_reward() -> None:
-    from ecg_r1.ecg.measurements import Measurements
-    from ecg_r1.scoring import Case, Completion
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("format", {"think": "befor"}, "think is"),
+        ("intervals", {"quantities": ["foo"]}, "foo"),
+        ("intervals", {"quantities": []}, "quantities"),
+        ("intervals", {"quantities": "pr_ms"}, 'option "quantities" is a list'),
+        ("diagnosis", {"match": "f2"}, "match is one of"),
+        ("length", {"limit": "abc"}, "option \"limit\" is a whole number, as 400, not 'abc'"),
+        ("length", {"limit": 10, "cache": 20}, "cache"),
+        ("length", {"unit": "chars"}, "unit is"),
+        ("repetition", {"n": 0}, "repetition: n"),
+        ("language", {"language": "xx"}, "language is"),
+        ("steps", {"parts": ["x"]}, "steps: parts"),
+        ("steps", {"alpha": True}, 'option "alpha" is a number'),
+        ("evidence", {"mode": "paper"}, "mode is"),
+        ("localisation", {"where": "nowhere"}, "where is"),
+        ("choice", {"field": 3}, 'option "field" is a text'),
+    ],
+)
+def test_a_bad_option_value_is_refused_when_the_reward_is_loaded(name: str, options: dict, message: str) -> None:
+    for spec in (name, f"ecg_r1.rewards.{name}.{name}"):
+        with pytest.raises(RewardError, match=message):
+            load_reward(spec, options)
 
-    case = Case("r", ("normal ECG",), Measurements.from_json({"pr_ms": 160}))
-    for name, options in (
-        ("format", {"think": "inside"}),
-        ("intervals", {"quantities": ["pr"]}),
-        ("diagnosis", {"match": "fuzzy"}),
-    ):
-        with pytest.raises(RewardError, match=name):
-            load_reward(name, options)(Completion.parse("x"), case)
+
+def test_good_option_values_are_taken() -> None:
+    load_reward("length", {"unit": "tokens", "limit": 20, "cache": 10})
+    load_reward("steps", {"alpha": 1, "parts": ["validity"]})
+    load_reward("intervals", {"quantities": ("pr_ms",)})
 
 
 def test_the_rewards_load_no_deep_learning_library() -> None:
@@ -136,3 +154,26 @@ def test_another_package_adds_a_reward_by_its_entry_point(tmp_path: Path, monkey
     assert "outside" in {row["name"] for row in listing()}
     with pytest.raises(RewardError, match='did you mean "outside"'):
         load_reward("outsid")
+
+
+def test_a_broken_entry_point_is_named_and_the_others_are_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "raises_when_imported.py").write_text("1 / 0\n")
+    info = tmp_path / "broken_package-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-package\nVersion: 1.0\n")
+    points = "gone = no_such_package:f\nfails = raises_when_imported:f\nformat = other_package:f\n"
+    (info / "entry_points.txt").write_text(f"[ecg_r1.rewards]\n{points}")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    about = [(row["name"], row["about"]) for row in listing()]
+    assert {name for name, _ in about} >= {*library(), "gone", "fails"}
+    assert "No module named 'no_such_package'" in dict(about)["gone"]
+    assert "ZeroDivisionError" in dict(about)["fails"]
+    assert [text[:8] for name, text in about if name == "format"][1] == "not used"
+
+
+def test_two_rewards_of_one_name_are_named() -> None:
+    pair = [load_reward("format"), load_reward("intervals"), load_reward("ecg_r1.rewards.format.format")]
+    with pytest.raises(RewardError, match=r"of one name: format and ecg_r1\.rewards\.format\.format; rename"):
+        RewardPool(pair)
