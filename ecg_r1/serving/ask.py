@@ -23,7 +23,7 @@ from ..errors import UserError
 from ..model import register
 from ..model.checkpoint import check_checkpoint, load_model
 from ..model.configuration import GEMConfig
-from ..model.engine import Engine, HFEngine, Prompt, VLLMEngine, checkpoint_dtype, has_vllm
+from ..model.engine import Engine, HFEngine, Prompt, VLLMEngine, checkpoint_dtype, has_vllm, require_vllm
 from ..model.processing import GEMProcessor
 from ..scoring.completion import Completion
 from ..scoring.contract import Case
@@ -65,6 +65,8 @@ def ask(
     """
     if not question.strip():
         raise AskError('the question is empty; ask one: ecg-r1 ask MODEL RECORD "Read this ECG."')
+    if engine == "vllm":
+        require_vllm("ask with `--engine hf`")
     console = console or Console()
     folder = check_checkpoint(model)
     read = [require_signal(read_record(path)) for path in records]

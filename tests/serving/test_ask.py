@@ -126,11 +126,14 @@ def test_without_vllm_ask_answers_and_serve_says_what_to_install(model, records)
 
     asked = run("ask", model[0], records[0], QUESTION, "--max-tokens", 4)
     assert asked.returncode == 0, asked.stderr
-    served = run("serve", model[0])
-    assert served.returncode == 2
-    (line,) = [line for line in served.stderr.splitlines() if "vLLM" in line]
-    assert "vLLM is not installed: pip install" in line
-    assert "Traceback" not in served.stderr
+    asked_of_vllm = ["ask", model[0], records[0], QUESTION, "--engine", "vllm"]
+    for words, instead in ((["serve", model[0]], "`ecg-r1 ask`"), (asked_of_vllm, "`--engine hf`")):
+        refused = run(*words)
+        assert refused.returncode == 2
+        (line,) = [line for line in refused.stderr.splitlines() if "vLLM" in line]
+        assert "vLLM is not installed: pip install" in line
+        assert instead in line
+        assert "Traceback" not in refused.stderr
 
 
 def test_serve_refuses_an_option_vllm_does_not_have(ecg_r1, model):
