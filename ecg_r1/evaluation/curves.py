@@ -50,7 +50,7 @@ def panels(runs: Sequence[Run]) -> str:
         ),
         chart("Completion length, tokens", per_run("completions/mean_length", practised)),
         chart("Entropy, nats per token", per_run("entropy", practised)),
-        chart("Share of groups without a learning signal", per_run("frac_reward_zero_std", practised)),
+        chart("Share of groups without a learning signal", per_run("frac_reward_zero_std", practised), share=True),
     ]
     return "\n".join(filter(None, charts))
 
@@ -62,8 +62,11 @@ def series(log: Sequence[Mapping[str, Any]], key: str, name: str, colour: int) -
     return Series(name, np.array(steps, dtype=float), np.array([values[step] for step in steps]), colour)
 
 
-def chart(title: str, lines: Sequence[Series], *, logarithmic: bool = False) -> str:
-    """A figure of the lines, each faint as logged and strong as a moving average over a tenth of its length."""
+def chart(title: str, lines: Sequence[Series], *, logarithmic: bool = False, share: bool = False) -> str:
+    """A figure of the lines, each faint as logged and strong as a moving average over a tenth of its length.
+
+    share: the values lie between 0 and 1, and so does the axis.
+    """
     if logarithmic:  # an exact 0 has no logarithm; it is drawn at the smallest value that has one
         lines = [_positive(line) for line in lines]
     lines = [line for line in lines if line.steps.size > 1]
@@ -71,6 +74,8 @@ def chart(title: str, lines: Sequence[Series], *, logarithmic: bool = False) -> 
         return ""
     every = np.concatenate([line.values for line in lines])
     ticks = _decades(every) if logarithmic else _ticks(every.min(), every.max())
+    if share:
+        ticks = [tick for tick in ticks if 0 <= tick <= 1]
     low, high = min(ticks[0], every.min()), max(ticks[-1], every.max())
     last = max(line.steps[-1] for line in lines)
     first = min(line.steps[0] for line in lines)

@@ -17,8 +17,8 @@ def table(head: Iterable[str], rows: Iterable[Sequence[Cell]], caption: str = ""
     """A table of ready cells; `head`, `caption` and `above`, what stands over the head, are HTML."""
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
     header = "".join(f"<th>{title}</th>" for title in head)
-    foot = f"<caption>{caption}</caption>" if caption else ""
-    return f'<div class="scroll"><table>{foot}{above}<tr>{header}</tr></thead><tbody>{body}</tbody></table></div>'
+    below = f'<p class="caption">{caption}</p>' if caption else ""  # outside: it wraps where the table scrolls
+    return f'<div class="scroll"><table>{above}<tr>{header}</tr></thead><tbody>{body}</tbody></table></div>{below}'
 
 
 def grouped(

@@ -149,6 +149,21 @@ def test_a_chart_stays_inside_its_frame(values, logarithmic):
             assert 0 <= float(y) <= curves.HEIGHT
 
 
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_the_axis_of_a_share_holds_only_what_a_share_can_be(value):
+    line = curves.Series("x", np.arange(3.0), np.full(3, value), 0)
+    drawn = curves.chart("t", [line], share=True)
+    ticks = [float(tick) for tick in re.findall(r'text-anchor="end">([^<s]+)</text>', drawn)]
+    assert len(ticks) > 1
+    assert min(ticks) >= 0
+    assert max(ticks) <= 1
+
+
+def test_captions_stand_outside_the_tables_that_scroll(page):
+    assert "<caption" not in page
+    assert re.search(r'</table></div><p class="caption">\d+ records, the same for every model', page)
+
+
 def test_a_run_without_a_log_has_no_empty_chart():
     assert curves.chart("t", []) == ""
 
