@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,34 +39,54 @@ def score(
     from ..ecg.record import read_record
     from ..scoring import RewardPool, load_reward
     from ..scoring.cases import read_samples
+    from ..scoring.registry import library
     from ..scoring.report import score_samples, view
 
     wanted = _wanted(reward or [], recipe)
     loaded = [load_reward(each.name, each.options) for each in wanted]
     weights = {function.name: each.weight for function, each in zip(loaded, wanted, strict=True)}
     samples = list(read_samples(file, measure=lambda path: measure(read_record(path))))
+    _warn_of_unknown(name for sample in samples for name in sample.case.diagnoses)
+    failing = set(weights) if samples else set[str]()
     console = Console()
-    with RewardPool(loaded, error_limit=1.0) as pool:
+    workers = int(any(each.name not in library() for each in wanted))  # another's reward has a deadline
+    with RewardPool(loaded, workers=workers, error_limit=1.0) as pool:
         for sample, line in zip(samples, score_samples(samples, pool, weights), strict=True):
-            if jsonl:
-                typer.echo(json.dumps(line, ensure_ascii=False))
+            failing &= line.get("errors", {}).keys()
+            if jsonl:  # JSON writes a lone surrogate as backslashreplace does
+                typer.echo(json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace"))
             else:
                 console.print(view(sample, line))
+    for name in sorted(failing):
+        typer.echo(f'reward "{name}" failed on every line; `ecg-r1 reward check` says why', err=True)
+    raise typer.Exit(1 if failing else 0)
+
+
+def _warn_of_unknown(diagnoses: Iterable[str]) -> None:
+    from ..ecg.diagnosis import UnknownDiagnosis, vocabulary
+
+    for name in dict.fromkeys(diagnoses):
+        try:
+            vocabulary().get(name)
+        except UnknownDiagnosis as error:
+            typer.echo(f"warning: {error}; it is compared as it is written", err=True)
 
 
 @app.command()
 def check(spec: Annotated[str, typer.Argument(help="Name, path.py:function or dotted path")]) -> None:
     """Try a reward on right, wrong, empty, huge and hostile completions. Exit code 1 where it fails on one."""
     from ..scoring.check import check_reward
+    from ..scoring.report import escaped
 
     result = check_reward(spec)
     width = max(len(str(sample.id)) for sample in result.samples)
     for sample, given in zip(result.samples, result.scores, strict=True):
-        typer.echo(
-            f"{sample.id:<{width}}  {'  n/a' if given.value is None else f'{given.value:5.2f}'}  {given.explanation}"
-        )
+        value = "  n/a" if given.value is None else f"{given.value:5.2f}"
+        typer.echo(f"{sample.id:<{width}}  {value}  {escaped(given.explanation)}")
     for finding in result.findings:
-        typer.echo(f"{finding.level}: {finding.message}" + (f" (sample {finding.sample})" if finding.sample else ""))
+        typer.echo(
+            f"{finding.level}: {escaped(finding.message)}" + (f" (sample {finding.sample})" if finding.sample else "")
+        )
     typer.echo(f"{'passed' if result.passed else 'failed'}, {1000 * result.seconds:.1f} ms a completion")
     raise typer.Exit(0 if result.passed else 1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
@@ -17,6 +18,13 @@ from ecg_r1.scoring.registry import library, load_reward, plugins
 
 BATCH = 256
 STYLES = {"supported": "green", "contradicted": "bold red", "unverifiable": "yellow"}
+# Control characters, marks that turn the direction of a text, lone surrogates: a terminal obeys or refuses them.
+_CONTROL = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
+
+
+def escaped(text: str) -> str:
+    """A text that a terminal may be shown: control characters as \\x1b, but for line ends and tabs."""
+    return _CONTROL.sub(lambda m: m[0].encode("unicode_escape").decode(), text)
 
 
 def listing() -> list[dict[str, str]]:
@@ -68,17 +76,22 @@ def score_samples(
 
 def view(sample: Sample, line: Mapping[str, Any]) -> RenderableType:
     """A sample with its judged claims coloured; under it each score with its explanation and each claim's reason."""
-    text = Text(sample.completion)
-    rows = [row for row in line["evidence"] if row.get("span") and row.get("verdict") in STYLES]
+    text = Text(escaped(sample.completion))
+    rows = [row for row in line["evidence"] if _is_span(row.get("span")) and row.get("verdict") in STYLES]
     for row in rows:
-        text.stylize(STYLES[row["verdict"]], *row["span"])
-    head = Text(f"{line['id']}  total {line['total']:.3f}", style="bold")
+        start, end = (len(escaped(sample.completion[: max(0, at)])) for at in row["span"])
+        text.stylize(STYLES[row["verdict"]], start, end)
+    head = Text(escaped(f"{line['id']}  total {line['total']:.3f}"), style="bold")
     parts: list[RenderableType] = [head, text]
     for name, value in line["scores"].items():
-        said = line.get("errors", {}).get(name) or line["explanations"][name]
+        said = escaped(line.get("errors", {}).get(name) or line["explanations"][name])
         parts.append(Text(f"  {name:<14}{'  n/a' if value is None else f'{value:5.2f}'}  {said}"))
-    parts += [Text(f"  {_claim(row)}", style=STYLES[row["verdict"]]) for row in rows]
+    parts += [Text(escaped(f"  {_claim(row)}"), style=STYLES[row["verdict"]]) for row in rows]
     return Group(*parts, Text())
+
+
+def _is_span(span: Any) -> bool:
+    return isinstance(span, list) and len(span) == 2 and all(isinstance(at, int) for at in span)
 
 
 def _claim(row: Mapping[str, Any]) -> str:

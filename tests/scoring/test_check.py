@@ -5,12 +5,16 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 from rich.console import Console
+from typer.testing import CliRunner
 
+from ecg_r1.cli import app
 from ecg_r1.ecg.measure import measure
+from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.record import read_record
-from ecg_r1.scoring import RewardPool, load_reward
-from ecg_r1.scoring.cases import CaseError, read_samples
+from ecg_r1.scoring import Case, RewardPool, load_reward
+from ecg_r1.scoring.cases import CaseError, Sample, read_samples
 from ecg_r1.scoring.check import check_reward, shipped_samples
 from ecg_r1.scoring.report import listing, score_samples, view
 
@@ -86,6 +90,50 @@ def test_a_reason_outweighs_a_value_and_a_byte_order_mark_is_let_be(tmp_path: Pa
     (sample,) = read_samples(tmp_path / "bom.jsonl")
     assert sample.case.measurements.reason("pr_ms") == "no P waves"
     assert sample.case.measurements.reason("qt_ms") == "not measured"
+
+
+def test_control_characters_are_shown_escaped_and_claims_keep_their_place() -> None:
+    text = "\x1b[31m\r\x00\ud800 PR 160 ms \u202e"
+    sample = Sample("a\x1bb", Case("r", (), Measurements.from_json({"pr_ms": 160})), text)
+    with RewardPool([load_reward("intervals")]) as pool:
+        line = next(iter(score_samples([sample], pool, {"intervals": 1.0})))
+    head, shown, *_ = view(sample, line).renderables
+    assert head.plain.startswith("a\\x1bb")
+    assert shown.plain == "\\x1b[31m\\r\\x00\\ud800 PR 160 ms \\u202e"
+    assert shown.plain[slice(*shown.spans[0][:2])] == "PR 160 ms"
+
+
+LINE = {"id": 1, "diagnoses": ["NORM"], "measurements": {"pr_ms": 160}, "completion": "PR 160 ms"}
+
+
+def scored(tmp_path: Path, lines: list[dict], *options: str) -> Result:
+    (tmp_path / "lines.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return CliRunner().invoke(app, ["reward", "score", str(tmp_path / "lines.jsonl"), "--jsonl", *options])
+
+
+def test_a_lone_surrogate_is_printed_escaped(tmp_path: Path) -> None:
+    result = scored(tmp_path, [LINE | {"id": "\ud800", "completion": "PR 160 ms \ud800"}])
+    assert result.exit_code == 0
+    assert '"id": "\\ud800"' in result.stdout
+
+
+def test_unknown_diagnoses_are_warned_of_once(tmp_path: Path) -> None:
+    result = scored(tmp_path, [LINE | {"diagnoses": ["atrial fibrilation", "999999999", "NORM"]}] * 3)
+    assert result.exit_code == 0
+    assert result.stderr.splitlines() == [
+        "warning: unknown diagnosis 'atrial fibrilation'; did you mean 'atrial fibrillation'?; "
+        "it is compared as it is written",
+        "warning: unknown diagnosis '999999999'; it is compared as it is written",
+    ]
+
+
+@pytest.mark.parametrize("name", ["raises", "leaves"])
+def test_a_reward_that_fails_on_every_line_is_exit_status_1(tmp_path: Path, name: str) -> None:
+    result = scored(tmp_path, [LINE] * 2, "--reward", f"{FILE}:{name}")
+    assert result.exit_code == 1
+    assert f'reward "{name}" failed on every line' in result.stderr
+    assert [json.loads(line)["scores"] for line in result.stdout.splitlines()] == [{name: None}] * 2
+    assert scored(tmp_path, [], "--reward", f"{FILE}:{name}").exit_code == 0
 
 
 def test_an_id_comes_back_as_it_was_given(tmp_path: Path) -> None:
