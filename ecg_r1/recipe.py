@@ -217,7 +217,7 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     values = _inherit(path, ())
     for override in overrides:
         _override(values, override)
-    return _validate(values, str(path))
+    return _validate(values, str(path), [override.partition("=")[0] for override in overrides])
 
 
 def _inherit(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
@@ -226,8 +226,8 @@ def _inherit(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # a SafeLoader
     except FileNotFoundError:
-        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.yaml")], 1)
-        raise RecipeError(f"{path}: no such recipe{_did_you_mean(near)}") from None
+        near = did_you_mean(path.name, (p.name for p in path.parent.glob("*.yaml")))
+        raise RecipeError(f"{path}: no such recipe{near}") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise RecipeError(f"{path}: cannot be read as YAML: {error}") from None
     if not isinstance(values, dict):
@@ -260,23 +260,36 @@ def _override(values: dict[str, Any], override: str) -> None:
         raise RecipeError(f"override {override!r}: the value cannot be read as YAML: {error}") from None
 
 
-def _validate(values: dict[str, Any], where: str) -> Recipe:
+def _validate(values: dict[str, Any], path: str, overridden: Sequence[str]) -> Recipe:
     try:
         return _ADAPTER.validate_python(values)
     except ValidationError as error:
         model = _STAGES.get(str(values.get("stage")))
-        raise RecipeError("\n".join(f"{where}: {_explain(e, model)}" for e in error.errors())) from None
+        raise RecipeError(
+            "\n".join(f"{_where(e, path, overridden)}: {_explain(e, model)}" for e in error.errors())
+        ) from None
+
+
+def _where(error: Any, path: str, overridden: Sequence[str]) -> str:
+    """Whose mistake it is: the file's, or the command line's over it."""
+    key = ".".join(str(part) for part in error["loc"][1:]) or "stage"
+    said_there = any(f"{key}.".startswith(f"{given}.") for given in overridden)
+    return f"{path}, on the command line" if said_there else path
 
 
 def _explain(error: Any, model: type[BaseModel] | None) -> str:
     if error["type"] in ("union_tag_not_found", "union_tag_invalid"):
-        return f"`stage` must be one of {', '.join(_STAGES)}"
+        given = error["input"].get("stage")
+        return f"`stage` must be one of {', '.join(_STAGES)}{did_you_mean(given, _STAGES)}"
     place = error["loc"][1:]  # the first part is the stage
     key = ".".join(str(part) for part in place)
     if error["type"] == "extra_forbidden":
         return unknown_key(key, _known_keys(model, place[:-1]))
     if error["type"] == "missing":
         return f'key "{key}" is missing'
+    if error["type"] == "literal_error":
+        near = did_you_mean(error["input"], re.findall(r"'(.+?)'", error["ctx"]["expected"]))
+        return f'"{key}": {error["msg"]} (found {error["input"]!r}){near}'
     return f'"{key}": {error["msg"]} (found {error["input"]!r})'
 
 
@@ -298,10 +311,12 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def unknown_key(key: str, known: Iterable[str]) -> str:
     """The message for an unknown key, with the nearest known one."""
-    return f'unknown key "{key}"' + _did_you_mean(difflib.get_close_matches(key.rsplit(".", 1)[-1], list(known), 1))
+    return f'unknown key "{key}"' + did_you_mean(key.rsplit(".", 1)[-1], known)
 
 
-def _did_you_mean(near: list[str]) -> str:
+def did_you_mean(given: Any, known: Iterable[str]) -> str:
+    """The end of a message: the nearest of the known names, where one is near."""
+    near = difflib.get_close_matches(str(given), list(known), 1)
     return f' — did you mean "{near[0]}"?' if near else ""
 
 

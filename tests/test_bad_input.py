@@ -41,7 +41,7 @@ def in_a_process_of_its_own(*words: object) -> subprocess.CompletedProcess:
 )
 def test_an_unknown_key(ecg_r1, command, recipe, override, expected):
     said = ecg_r1(command, RECIPES / recipe, override)
-    assert (said.code, said.err) == (2, f"{RECIPES / recipe}: {expected}\n")
+    assert (said.code, said.err) == (2, f"{RECIPES / recipe}, on the command line: {expected}\n")
 
 
 def test_an_unknown_option_of_the_trainer():

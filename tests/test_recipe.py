@@ -160,6 +160,21 @@ def test_an_unknown_stage_lists_the_stages(tmp_path):
     assert "corpus, pretrain, sft, grpo" in complaint(write(tmp_path / "r.yaml", SFT), "stage=rlhf")
 
 
+@pytest.mark.parametrize(
+    ("text", "override", "expected"),
+    [(GRPO, "stage=grop", 'did you mean "grpo"?'), (GRPO, "credit=claims", 'did you mean "claim"?')],
+)
+def test_a_wrong_choice_names_the_nearest_one(tmp_path, text, override, expected):
+    assert complaint(write(tmp_path / "r.yaml", text), override).endswith(expected)
+
+
+def test_an_overrides_mistake_is_not_blamed_on_the_file(tmp_path):
+    path = write(tmp_path / "r.yaml", SFT + "sed: 1\n")
+    said = complaint(path, "corpus={trian: x, train: y}", "seed=often", "stage=sft").splitlines()
+    assert sorted(line.split(": ")[0] for line in said) == [str(path), *[f"{path}, on the command line"] * 2]
+    assert complaint(path, "stage=rlhf").startswith(f"{path}, on the command line: `stage` must be one of")
+
+
 def test_a_source_is_either_simulated_or_recorded(tmp_path):
     path = write(tmp_path / "r.yaml", "stage: corpus\nout: c\nsplits: {train: [{simulate: 4, records: x}]}\n")
     assert "either `simulate: N` or `records: FOLDER`" in complaint(path)

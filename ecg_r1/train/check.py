@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -11,12 +13,14 @@ from transformers import AutoConfig, AutoProcessor
 from transformers.integrations import is_deepspeed_zero3_enabled
 
 from ..corpus.store import RecordStore
+from ..errors import UserError
 from ..model import register
 from ..model.checkpoint import check_checkpoint, check_parts
 from ..model.engine import require_vllm
 from ..model.presets import PRESETS
-from ..recipe import GRPORecipe, RecipeError, RunRecipe
+from ..recipe import GRPORecipe, RecipeError, RunRecipe, did_you_mean
 from ..recipe import Reward as Named
+from ..scoring.contract import RewardError
 from ..scoring.pool import RewardPool
 from ..scoring.registry import Reward, load_reward
 from .adapters import lora_config
@@ -47,13 +51,16 @@ def check(recipe: RunRecipe, path: str) -> Checked:
     if recipe.deepspeed and find_spec("deepspeed") is None:
         raise RecipeError(f'{path}: "deepspeed": it is not installed: pip install deepspeed, or set `deepspeed: null`')
     arguments = training_arguments(recipe, path)
-    check_parts(recipe.freeze)
-    store = RecordStore(recipe.corpus.train)
+    with _named(path):
+        check_parts(recipe.freeze)
+    with _named(f'{path}: "corpus.train"'):
+        store = RecordStore(recipe.corpus.train)
     _check_model(recipe, path)
     adapters = lora_config(recipe.lora, recipe.model, path) if recipe.lora else None
     rewards: list[Reward] = []
     if isinstance(recipe, GRPORecipe):
-        rewards = load_rewards(recipe.rewards)
+        with _named(f'{path}: "rewards"'):
+            rewards = load_rewards(recipe.rewards)
         if recipe.rollout.engine == "vllm":
             require_vllm()
             check_engine_options(recipe.rollout.options, path)
@@ -76,9 +83,29 @@ def load_rewards(named: list[Named]) -> list[Reward]:
     Raises:
         RewardError: a reward cannot be loaded, or two have one name.
     """
-    rewards = [load_reward(reward.name, reward.options) for reward in named]
+    rewards = [_load(reward) for reward in named]
     RewardPool(rewards)  # without workers it starts nothing, and refuses what it could not run
     return rewards
+
+
+def _load(reward: Named) -> Reward:
+    try:
+        return load_reward(reward.name, reward.options)
+    except RewardError as error:
+        near = "".join(did_you_mean(option, ["weight"]) for option in reward.options)  # a key of ours, misspelt
+        raise RewardError(f"{error}{near}") from error
+
+
+@contextmanager
+def _named(where: str) -> Iterator[None]:
+    """
+    Raises:
+        RecipeError: in place of another room's error, with the recipe and its key.
+    """
+    try:
+        yield
+    except UserError as error:
+        raise RecipeError(f"{where}: {error}") from error
 
 
 def _check_model(recipe: RunRecipe, path: str) -> None:

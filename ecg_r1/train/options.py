@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from transformers import TrainingArguments
 from trl import GRPOConfig, SFTConfig
 
-from ..recipe import GRPORecipe, PretrainRecipe, RecipeError, RunRecipe, SFTRecipe, unknown_key
+from ..recipe import GRPORecipe, PretrainRecipe, RecipeError, RunRecipe, SFTRecipe, did_you_mean, unknown_key
 
 ARGUMENTS: dict[type, type] = {PretrainRecipe: TrainingArguments, SFTRecipe: SFTConfig, GRPORecipe: GRPOConfig}
 ENGINE_OURS = {"model", "seed"}
@@ -111,5 +111,6 @@ def _deepspeed(name: str | None, path: str) -> str | None:
     shipped = files("ecg_r1").joinpath("recipes", "deepspeed", DEEPSPEED.get(name, ""))
     file = Path(str(shipped)) if name in DEEPSPEED else Path(name)
     if not file.is_file():
-        raise RecipeError(f'{path}: "deepspeed": {name!r} is none of {", ".join(DEEPSPEED)} nor a file')
+        near = did_you_mean(name, DEEPSPEED)
+        raise RecipeError(f'{path}: "deepspeed": {name!r} is none of {", ".join(DEEPSPEED)} nor a file{near}')
     return str(file)
