@@ -11,7 +11,7 @@ from ecg_r1.scoring import Case, Completion, Score, reward
 from ecg_r1.scoring.contraries import stances_of, worded
 from ecg_r1.scoring.formulas import Equation, read_equations
 from ecg_r1.scoring.phrases import clauses, undenied
-from ecg_r1.scoring.quantity import Quantity
+from ecg_r1.scoring.reading.quantity import Quantity
 from ecg_r1.scoring.unclaimed import claimed
 
 RELATIVE = 0.02  # two numbers agree that differ by no more: a clinician rounds to 5 ms in 400

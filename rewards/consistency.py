@@ -10,7 +10,7 @@ from ecg_r1.ecg.criteria import Criterion, criteria
 from ecg_r1.ecg.diagnosis import vocabulary
 from ecg_r1.rewards.intervals import READING, flooded
 from ecg_r1.scoring import Case, Completion, Score, reward
-from ecg_r1.scoring.quantities import Quantity
+from ecg_r1.scoring.reading.quantities import Quantity
 
 NEEDS_P = ("pr_ms", "p_ms")  # what cannot be measured on an ECG without P waves
 # Statements that their criterion defines: a value that meets it makes a denial, or a normal ECG, a contradiction. Other

@@ -5,7 +5,7 @@ from functools import lru_cache
 from itertools import groupby
 
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
-from ecg_r1.scoring.tokens import MOST, tokens
+from ecg_r1.scoring.reading.tokens import MOST, tokens
 from ecg_r1.scoring.verify import NOT_MEASURED, TOLERANCES, settle, verify
 
 READING = ("heart_rate_bpm", "pr_ms", "qrs_ms", "qt_ms")  # what every reading of an ECG quotes

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ecg_r1.scoring.characters import readable
-from ecg_r1.scoring.quantities import Quantity, read_quantities
-from ecg_r1.scoring.statements import Mention, Place, read_statements, without_struck
+from ecg_r1.scoring.reading.characters import readable
+from ecg_r1.scoring.reading.quantities import Quantity, read_quantities
+from ecg_r1.scoring.reading.statements import Mention, Place, read_statements, without_struck
 
 _TAG = re.compile(r"<(/?)((?i:think|answer))>")
 _STEP = re.compile(

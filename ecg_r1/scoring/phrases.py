@@ -10,8 +10,8 @@ from itertools import pairwise
 
 from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.contraries import Stance, contrary, measured, named, remainder, worded
-from ecg_r1.scoring.quantities import Quantity
-from ecg_r1.scoring.statements import Polarity
+from ecg_r1.scoring.reading.quantities import Quantity
+from ecg_r1.scoring.reading.statements import Polarity
 from ecg_r1.scoring.verify import TOLERANCES, distance
 
 SHARE = 0.75  # of a phrase's content words that one clause must hold

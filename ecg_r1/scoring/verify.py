@@ -8,7 +8,7 @@ from typing import Any
 
 from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.contract import Case
-from ecg_r1.scoring.quantities import Quantity
+from ecg_r1.scoring.reading.quantities import Quantity
 from ecg_r1.scoring.tolerances import TOLERANCES as TOLERANCES
 
 WIDEST = 2.0  # times the above, where the leads disagree

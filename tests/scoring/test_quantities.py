@@ -26,7 +26,7 @@ import pytest
 
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.scoring import Case, Completion
-from ecg_r1.scoring.quantities import Quantity
+from ecg_r1.scoring.reading.quantities import Quantity
 from ecg_r1.scoring.verify import settle, verify
 
 SHORT = {"heart_rate_bpm": "rate", "atrial_rate_bpm": "atrial_rate"}

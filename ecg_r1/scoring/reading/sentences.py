@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-from ecg_r1.scoring import cues, references
-from ecg_r1.scoring.lexicon import ANGLE, ENTITIES, RATE, SENTENCE_END, TIME, WEAK
-from ecg_r1.scoring.tokens import VOID, Token, tokens
+from ecg_r1.scoring.reading import cues, references
+from ecg_r1.scoring.reading.lexicon import ANGLE, ENTITIES, RATE, SENTENCE_END, TIME, WEAK
+from ecg_r1.scoring.reading.tokens import VOID, Token, tokens
 
 BACK = 24  # tokens before a number among which its name is looked for; keeps a text of nothing but names linear
 REMEMBERED, SHORT = 16384, 400  # sentences, which a model writes over and over, and how long one may be

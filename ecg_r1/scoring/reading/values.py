@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ecg_r1.scoring import cues
-from ecg_r1.scoring.lexicon import ANGLE, BOX, DIMENSIONS, RATE, TIME, VOLT
-from ecg_r1.scoring.numerals import LARGEST
-from ecg_r1.scoring.tokens import Token
+from ecg_r1.scoring.reading import cues
+from ecg_r1.scoring.reading.lexicon import ANGLE, BOX, DIMENSIONS, RATE, TIME, VOLT
+from ecg_r1.scoring.reading.numerals import LARGEST
+from ecg_r1.scoring.reading.tokens import Token
 
 PLAUSIBLE = {TIME: (20.0, 3000.0), RATE: (10.0, 400.0), ANGLE: (-180.0, 360.0)}  # of a number without a unit
 SECONDS = (0.02, 3.0)  # a time without a unit in this range is in seconds

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ecg_r1.scoring import cues
-from ecg_r1.scoring.asides import ASIDES, HAN_ASIDES
-from ecg_r1.scoring.lexicon import (
+from ecg_r1.scoring.reading import cues
+from ecg_r1.scoring.reading.asides import ASIDES, HAN_ASIDES
+from ecg_r1.scoring.reading.lexicon import (
     ABSENT,
     AXIS_ROW,
     HAN_ABSENT,
@@ -24,8 +24,8 @@ from ecg_r1.scoring.lexicon import (
     TOGETHER,
     UNITS,
 )
-from ecg_r1.scoring.numerals import DIGITS, FURTHER, HAN, NUMBER_WORDS, from_digits, from_han, from_words
-from ecg_r1.scoring.wordings import Alternatives, Wordings
+from ecg_r1.scoring.reading.numerals import DIGITS, FURTHER, HAN, NUMBER_WORDS, from_digits, from_han, from_words
+from ecg_r1.scoring.reading.wordings import Alternatives, Wordings
 
 MOST = 2000
 LONGEST = 3.0  # seconds that an interval may last; "14 complexes in 10 s" says how long was counted

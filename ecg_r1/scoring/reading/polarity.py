@@ -7,11 +7,11 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ecg_r1.scoring.elsewhere import elsewhere
-from ecg_r1.scoring.polarity_cues import BEFORE, HEADINGS
-from ecg_r1.scoring.polarity_han import HAN_BEFORE, HAN_BUT
-from ecg_r1.scoring.predicates import REACH, Polarity, predicate
-from ecg_r1.scoring.wordings import Wordings
+from ecg_r1.scoring.reading.elsewhere import elsewhere
+from ecg_r1.scoring.reading.polarity_cues import BEFORE, HEADINGS
+from ecg_r1.scoring.reading.polarity_han import HAN_BEFORE, HAN_BUT
+from ecg_r1.scoring.reading.predicates import REACH, Polarity, predicate
+from ecg_r1.scoring.reading.wordings import Wordings
 
 HAN_REACH = 40  # of Chinese, which says as much in half the characters
 NEAR = 24  # characters over which "not" reaches a verb: "does not in itself suggest"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
-from ecg_r1.scoring.polarity_han import HAN_AFTER
+from ecg_r1.scoring.reading.polarity_han import HAN_AFTER
 
 Polarity = Literal["asserted", "negated", "uncertain"]
 REACH = 80  # characters on either side of a mention that may change its polarity

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from ecg_r1.ecg.diagnosis import vocabulary
-from ecg_r1.scoring.findings import TRIGGERS, findings
+from ecg_r1.scoring.reading.findings import TRIGGERS, findings
 
 _WORD = re.compile(r"[a-z0-9]+")
 _HAN = re.compile(r"[\u4e00-\u9fff]")

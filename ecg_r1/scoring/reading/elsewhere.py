@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from ecg_r1.scoring.polarity_cues import KIN, OTHER, RECORD
-from ecg_r1.scoring.polarity_han import HAN_TOLD
-from ecg_r1.scoring.predicates import REACH
+from ecg_r1.scoring.reading.polarity_cues import KIN, OTHER, RECORD
+from ecg_r1.scoring.reading.polarity_han import HAN_TOLD
+from ecg_r1.scoring.reading.predicates import REACH
 
 _TOLD = re.compile(
     r"\)?,? ?\(?(?:(?:was |were )?(?:present |seen |found |noted |recorded |documented )?(?:only )?"

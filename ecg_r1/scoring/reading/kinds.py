@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from ecg_r1.scoring import cues, references
-from ecg_r1.scoring.sentences import Sentence
+from ecg_r1.scoring.reading import cues, references
+from ecg_r1.scoring.reading.sentences import Sentence
 
 REACH = 90  # characters before a number that may say what sort of number it is
 Said = tuple[str, str, int, float]  # quantity, kind, end and value (or first end) of a number read before

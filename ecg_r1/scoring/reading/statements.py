@@ -8,11 +8,11 @@ from functools import cache, lru_cache
 from itertools import islice
 from typing import Literal, NamedTuple
 
-from ecg_r1.scoring.marks import crossed, signed, struck
-from ecg_r1.scoring.mentions import mentions
-from ecg_r1.scoring.polarity import polarity
-from ecg_r1.scoring.predicates import REACH, Polarity
-from ecg_r1.scoring.sentences import REMEMBERED, SHORT, sentences
+from ecg_r1.scoring.reading.marks import crossed, signed, struck
+from ecg_r1.scoring.reading.mentions import mentions
+from ecg_r1.scoring.reading.polarity import polarity
+from ecg_r1.scoring.reading.predicates import REACH, Polarity
+from ecg_r1.scoring.reading.sentences import REMEMBERED, SHORT, sentences
 
 Place = Literal["think", "answer", "outside"]
 MOST = 500  # mentions that are read of one completion; a long chain of thought has a few dozen

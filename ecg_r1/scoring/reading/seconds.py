@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from ecg_r1.scoring.lexicon import OTHER, TIME
-from ecg_r1.scoring.quantity import Quantity
-from ecg_r1.scoring.tokens import Token
+from ecg_r1.scoring.reading.lexicon import OTHER, TIME
+from ecg_r1.scoring.reading.quantity import Quantity
+from ecg_r1.scoring.reading.tokens import Token
+from ecg_r1.scoring.reading.values import PER_BOX
 from ecg_r1.scoring.tolerances import TOLERANCES
-from ecg_r1.scoring.values import PER_BOX
 
 ORDER, SECONDS = 3.0, 3.0  # another value is of the same order, "590 ms (2)" is a note; a smaller time is in seconds
 REACH = 64  # characters between a value and another one of the same quantity that is not named again

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ecg_r1.scoring.lexicon import each
+from ecg_r1.scoring.reading.lexicon import each
 
 # Words after which numbers say nothing of this ECG: another recording, a supposition, a definition, what is normal.
 _RECORDED = (

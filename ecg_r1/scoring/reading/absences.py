@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ecg_r1.scoring import cues
-from ecg_r1.scoring.sentences import BACK, Sentence
-from ecg_r1.scoring.tokens import VOID
+from ecg_r1.scoring.reading import cues
+from ecg_r1.scoring.reading.sentences import BACK, Sentence
+from ecg_r1.scoring.reading.tokens import VOID
 
 
 def absent_names(sentence: Sentence, i: int) -> list[int]:

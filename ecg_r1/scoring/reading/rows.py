@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ecg_r1.scoring import cues
-from ecg_r1.scoring.sentences import Sentence
+from ecg_r1.scoring.reading import cues
+from ecg_r1.scoring.reading.sentences import Sentence
 
 
 def row(sentence: Sentence, i: int) -> list[tuple[int, int]]:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from ecg_r1.scoring import cues, kinds, references, seconds
-from ecg_r1.scoring.absences import absent_names
-from ecg_r1.scoring.kinds import REACH, Said
-from ecg_r1.scoring.lexicon import BOX, DIMENSIONS, ENTITIES, OTHER, SYMBOLS, TIME
-from ecg_r1.scoring.quantity import Kind
-from ecg_r1.scoring.quantity import Quantity as Quantity
-from ecg_r1.scoring.rows import row
-from ecg_r1.scoring.sentences import REMEMBERED, SHORT, Sentence, sentences
-from ecg_r1.scoring.tokens import MOST, VOID
-from ecg_r1.scoring.values import value_of
+from ecg_r1.scoring.reading import cues, kinds, references, seconds
+from ecg_r1.scoring.reading.absences import absent_names
+from ecg_r1.scoring.reading.kinds import REACH, Said
+from ecg_r1.scoring.reading.lexicon import BOX, DIMENSIONS, ENTITIES, OTHER, SYMBOLS, TIME
+from ecg_r1.scoring.reading.quantity import Kind
+from ecg_r1.scoring.reading.quantity import Quantity as Quantity
+from ecg_r1.scoring.reading.rows import row
+from ecg_r1.scoring.reading.sentences import REMEMBERED, SHORT, Sentence, sentences
+from ecg_r1.scoring.reading.tokens import MOST, VOID
+from ecg_r1.scoring.reading.values import value_of
 
 REMARK = 60  # characters of a sentence that names nothing, and leaves open what "it" is
 
