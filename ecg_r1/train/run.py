@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
@@ -66,7 +67,14 @@ class RunDirectory:
         """Whether a run was begun here, and nothing came of it."""
         there = {path.name.removesuffix(".part") for path in self.folder.iterdir()}
         begun = _read(self.folder / "recipe.yaml") is not None and "environment.json" in there
-        return begun and there <= STARTED and not any(path.is_file() for path in self.checkpoints.rglob("*"))
+        came_to_nothing = begun and there <= STARTED and not any(p.is_file() for p in self.checkpoints.rglob("*"))
+        return came_to_nothing and not self._running()
+
+    def _running(self) -> bool:
+        """Whether another process may be about to take this run's first step; of another machine's nobody can say."""
+        facts = parsed(self.folder / "environment.json") or {}
+        pid = facts.get("pid")
+        return facts.get("host") != platform.node() or (pid != os.getpid() and psutil.pid_exists(pid))
 
     @property
     def model(self) -> Path:
@@ -102,6 +110,8 @@ class RunDirectory:
             "commit": _commit(),
             "command": sys.argv,
             "seed": seed,
+            "host": platform.node(),
+            "pid": os.getpid(),
             "started": time.time(),
         }
         write_whole(self.folder / "environment.json", json.dumps(facts, indent=1))

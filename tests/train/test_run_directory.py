@@ -120,6 +120,15 @@ def test_a_run_that_left_anything_keeps_its_folder(tmp_path, leaves):
         RunDirectory(recipe(seed=1), begun(tmp_path / "a", leaves))
 
 
+@pytest.mark.parametrize("change", [{"pid": os.getppid()}, {"host": "another-machine"}])
+def test_a_run_that_may_still_be_starting_keeps_its_folder(tmp_path, change):
+    folder = begun(tmp_path / "a")
+    facts = json.loads((folder / "environment.json").read_text())
+    (folder / "environment.json").write_text(json.dumps(facts | change))
+    with pytest.raises(RecipeError, match="holds a run of another recipe"):
+        RunDirectory(recipe(seed=1), folder)
+
+
 def test_a_recipe_that_no_run_was_started_from_is_left_alone(tmp_path):
     (tmp_path / "recipe.yaml").write_text(to_yaml(recipe()))
     with pytest.raises(RecipeError, match="holds a run of another recipe"):
