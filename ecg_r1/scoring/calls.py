@@ -40,9 +40,19 @@ def as_score(returned: Any) -> Score:
     if value is not None and not math.isfinite(value):
         return Score(None, error=f"returned {value}, not a finite number")
     extracted = score.extracted
-    if rows or extracted is not None:
+    if not (_is_plain(extracted) and all(map(_is_plain, rows))):
         extracted, rows = _READER.decode(_WRITER.encode([extracted, list(rows)]))
     return Score(value, extracted, "" if score.explanation is None else str(score.explanation), tuple(rows))
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether JSON would give back this very object, as it does most of what our own rewards return."""
+    kind = type(value)
+    if kind is dict:
+        return all(type(key) is str for key in value) and all(map(_is_plain, value.values()))
+    if kind is list:
+        return all(map(_is_plain, value))
+    return kind is str or kind is int or value is None or kind is bool or (kind is float and math.isfinite(value))
 
 
 def _plain(value: Any) -> Any:

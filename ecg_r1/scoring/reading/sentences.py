@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
+from functools import lru_cache
 
 from ecg_r1.scoring.reading import cues, references
 from ecg_r1.scoring.reading.lexicon import ANGLE, ENTITIES, RATE, SENTENCE_END, TIME, WEAK
@@ -224,7 +226,8 @@ class Sentence:
         return self.text[self.tokens[first].start : self.tokens[last].end]
 
 
-def sentences(text: str) -> list[tuple[int, int]]:
+@lru_cache(maxsize=16)  # quantities and statements are read one after the other
+def sentences(text: str) -> Sequence[tuple[int, int]]:
     """[start, end) of each sentence of a readable text."""
     starts, ends = [0], []
     for m in SENTENCE_END.finditer(text):

@@ -82,11 +82,13 @@ def tokens(text: str) -> tuple[list[Token], list[Token]]:
     found: list[Token] = []
     asides: list[Token] = []
     at, last_name, end, axes = 0, -1, len(text), -1  # axes: up to where names are those of a row of axes
+    entries_of = _WORDS.get
     for m in _LEXEME.finditer(text):
-        group = m.lastgroup
-        wordings = _WORDS.get(m.group()) if group == "word" else _HAN
+        word = m[1]
+        wordings = entries_of(word) if word else _HAN
         if wordings is None:  # as most words: no entry begins with it
             continue
+        group = m.lastgroup
         a = m.start()
         if a < at:  # inside the last token
             continue
