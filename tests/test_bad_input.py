@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -256,7 +257,9 @@ def test_a_finished_run_that_is_repeated(split, tmp_path):
 
 def test_real_records_are_asked_for_before_anything_is_set_up(tmp_path):
     command = ["make", "demo-real", f"VENV={tmp_path}/venv", "PYTHON=false", f"RECORDS={tmp_path}/gone"]
-    done = subprocess.run(command, cwd=RECIPES.parents[1], capture_output=True, text=True, check=False)
+    outer = {"MAKELEVEL", "MAKEFLAGS", "MFLAGS"}  # of the `make test` that this may run in
+    own = {name: value for name, value in os.environ.items() if name not in outer}
+    done = subprocess.run(command, cwd=RECIPES.parents[1], env=own, capture_output=True, text=True, check=False)
     assert done.stdout == "make demo-real RECORDS=FOLDER: a folder of WFDB records with ptbxl_database.csv\n"
     assert done.returncode == 2
     assert not (tmp_path / "venv").exists()

@@ -33,7 +33,7 @@ def grpo(media, model, folder):
         output_dir=str(folder), per_device_train_batch_size=4, num_generations=2, max_completion_length=6,
         use_vllm=False, **COMMON,
     )  # fmt: skip
-    rewards = RewardSet([load_reward("length", {"limit": 6, "cache": 6})], RewardWorkers(workers=0), media)
+    rewards = RewardSet([load_reward("length", {"limit": 24, "cache": 24})], RewardWorkers(workers=0), media)
     return grpo_trainer(model, media, config, None, [], reward_set=rewards, credit="sequence", rollout={})
 
 

@@ -42,7 +42,7 @@ def trainer_on(split, folder, batch, dropout, lora):
         beta=0.1 if lora else 0.0, **BATCH[batch],
     )  # fmt: skip
     media = Media(store, processor, dropout, seed=1)
-    rewards = RewardSet([load_reward("length", {"limit": 6, "cache": 6})], RewardWorkers(workers=0), media)
+    rewards = RewardSet([load_reward("length", {"limit": 24, "cache": 24})], RewardWorkers(workers=0), media)
     peft = LoraConfig(r=2, target_modules=["q_proj", "v_proj"]) if lora else None
     return grpo_trainer(
         model, media, config, peft, [], reward_set=rewards, credit="sequence", rollout={}, shared_prefix=True
