@@ -9,10 +9,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ecg_r1.ecg.diagnosis import UnknownDiagnosis, vocabulary
 from ecg_r1.ecg.measure import QUANTITIES, Measurements
 from ecg_r1.evaluation.bootstrap import Tally, macro_f1
-from ecg_r1.rewards.diagnosis import answered
+from ecg_r1.rewards.diagnosis import answered, canonical
 from ecg_r1.rewards.format import format as as_asked
 from ecg_r1.scoring import Case, Completion
 from ecg_r1.scoring.verify import verify
@@ -59,21 +58,14 @@ def _judge(text: str, case: Case) -> Judged:
         completion=completion,
         measurements=case.measurements,
         evidence=tuple(verify(completion, case)),
-        truth=frozenset(_canonical(name) for name in case.diagnoses),
+        truth=frozenset(canonical(name) for name in case.diagnoses),
         answered=_answered(completion),
         formatted=as_asked(completion, case).value == 1.0,
     )
 
 
-def _canonical(diagnosis: str) -> str:
-    try:
-        return vocabulary().get(diagnosis).name
-    except UnknownDiagnosis:
-        return diagnosis
-
-
 def _answered(completion: Completion) -> frozenset[str]:
-    """What the answer asserts: diagnoses of the vocabulary, and each part of it that names none, as it stands."""
+    """What the answer asserts: diagnoses of the vocabulary, and each part of it that names none, in lower case."""
     return frozenset(name for name, weight in answered(completion).items() if weight == 1.0)
 
 

@@ -99,6 +99,12 @@ def test_a_diagnosis_that_is_only_thought_of_is_not_answered():
     assert values({"r0": says("Is it a normal ECG?", "sinus bradycardia")})["diagnosis_accuracy"] == 0
 
 
+def test_a_diagnosis_that_the_vocabulary_does_not_name_is_right_as_it_is_written():
+    cases = Known([TRUTHS[0] | {"diagnoses": ["Moonstruck Heart"]}])
+    assert values({"r0": says("x", "Moonstruck Heart")}, cases)["diagnosis_accuracy"] == 1
+    assert values({"r0": says("x", "Sunstruck Heart")}, cases)["diagnosis_accuracy"] == 0
+
+
 def test_chance_is_what_the_same_answers_dealt_at_random_would_score():
     assert chance_accuracy(judge(RIGHT, Known())) == pytest.approx(1 / 3)
     assert chance_accuracy(judge(STOCK, Known())) == pytest.approx(1 / 3)
