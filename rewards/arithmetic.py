@@ -7,6 +7,7 @@ from functools import lru_cache
 from itertools import pairwise, product
 from typing import Any
 
+from ecg_r1.ecg.qtc import FORMULAE
 from ecg_r1.scoring import Case, Completion, Score, reward
 from ecg_r1.scoring.contraries import stances_of, worded
 from ecg_r1.scoring.formulas import Equation, read_equations
@@ -52,9 +53,10 @@ def arithmetic(completion: Completion, case: Case) -> Score | None:
     nothing. Of more than `formulas.MOST` different chains the rest count as wrong. Whether the numbers are those of the
     ECG is not asked here: that is `intervals`.
     """
+    quoted = _quoted(completion)
     rows = {
         (row["check"], row["text"]): row
-        for row in (*_equations(completion), *_relations(completion), *_axis(completion))
+        for row in (*_equations(completion, quoted), *_relations(quoted), *_axis(completion))
     }
     if not rows:
         return None
@@ -77,11 +79,9 @@ def _close(a: float, b: float) -> bool:
     return abs(a - b) <= RELATIVE * max(abs(a), abs(b), 1e-9)
 
 
-def _equations(completion: Completion) -> Iterator[dict[str, Any]]:
+def _equations(completion: Completion, quoted: dict[str, Quantity]) -> Iterator[dict[str, Any]]:
     text = completion.readable
-    equations = read_equations(text)
-    quoted = _quoted(completion) if any(side.free_symbols for e in equations for side in e.sides) else {}
-    for equation in equations:
+    for equation in read_equations(text):
         written = text[slice(*equation.span)].strip()
         right, reason = _comes_out(equation, quoted)
         if right is not None:
@@ -166,10 +166,9 @@ def _quoted(completion: Completion) -> dict[str, Quantity]:
     return {name: qs[0] for name, qs in quoted.items() if len({q.value for q in qs}) == 1 and (qs[0].value or 0) > 0}
 
 
-def _relations(completion: Completion) -> Iterator[dict[str, Any]]:
+def _relations(quoted: dict[str, Quantity]) -> Iterator[dict[str, Any]]:
     """Relations between values quoted once each; a quantity quoted in two ways takes part in none."""
-    once = _quoted(completion)
-    rate, rr, qt, qtc = (once.get(n) for n in ("heart_rate_bpm", "rr_ms", "qt_ms", "qtc_ms"))
+    rate, rr, qt, qtc = (quoted.get(n) for n in ("heart_rate_bpm", "rr_ms", "qt_ms", "qtc_ms"))
     if rate and rr and rate.value and rr.value:
         given = 60000.0 / rr.value
         yield _row(
@@ -181,11 +180,9 @@ def _relations(completion: Completion) -> Iterator[dict[str, Any]]:
         )
     interval = rr.value if rr else 60000.0 / rate.value if rate and rate.value else None
     if qt and qtc and qt.value and qtc.value and interval:
-        rr_s = interval / 1000.0
-        bazett, fridericia = qt.value / math.sqrt(rr_s), qt.value / math.cbrt(rr_s)
-        framingham, hodges = qt.value + 154.0 * (1.0 - rr_s), qt.value + 1.75 * (60.0 / rr_s - 60.0)
-        right = any(_close(qtc.value, given) for given in (bazett, fridericia, framingham, hodges))
-        reason = f"QT/√RR is {bazett:.0f} ms, QT/∛RR {fridericia:.0f} ms"
+        corrected = {name: formula(qt.value, interval / 1000.0) for name, formula in FORMULAE.items()}
+        right = any(_close(qtc.value, given) for given in corrected.values())
+        reason = f"QT/√RR is {corrected['bazett']:.0f} ms, QT/∛RR {corrected['fridericia']:.0f} ms"
         yield _row("qtc", f"QTc {qtc.value:g} ms, QT {qt.value:g} ms", qtc.span, right, reason)
 
 
