@@ -17,7 +17,7 @@ from ecg_r1.evaluation import cases, curves, tables
 from ecg_r1.evaluation.metrics import Judged
 from ecg_r1.evaluation.runs import Run
 from ecg_r1.evaluation.shown import HEADLINE, PER_QUANTITY, QUANTITY_TITLES, UNITS, Shown
-from ecg_r1.scoring.verify import TOLERANCES
+from ecg_r1.scoring.tolerances import TOLERANCES
 
 REPORTS = {
     "boilerplate": "boilerplate that ignores the signal",

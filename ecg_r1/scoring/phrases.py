@@ -12,7 +12,8 @@ from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.contraries import Stance, contrary, measured, named, remainder, worded
 from ecg_r1.scoring.reading.quantities import Quantity
 from ecg_r1.scoring.reading.statements import Polarity
-from ecg_r1.scoring.verify import TOLERANCES, distance
+from ecg_r1.scoring.tolerances import TOLERANCES
+from ecg_r1.scoring.verify import distance
 
 SHARE = 0.75  # of a phrase's content words that one clause must hold
 RELATIVE = 0.1  # tolerance of a quantity that has none of its own

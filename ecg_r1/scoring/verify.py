@@ -9,7 +9,7 @@ from typing import Any
 from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.contract import Case
 from ecg_r1.scoring.reading.quantities import Quantity
-from ecg_r1.scoring.tolerances import TOLERANCES as TOLERANCES
+from ecg_r1.scoring.tolerances import TOLERANCES
 
 WIDEST = 2.0  # times the above, where the leads disagree
 LOOSE = 0.5  # what a range or a bound is worth beside a value as near
