@@ -54,8 +54,8 @@ class RewardPool:
         if ids is not None and len(ids) != len(completions):
             raise ValueError(f"token ids of {len(ids)} for {len(completions)} completions")
         parsed = [Completion.parse(text, own) for text, own in zip(completions, ids or repeat(None), strict=False)]
-        with paused():
-            results, counts = (self._workers.score if self._workers else self._here)(parsed, cases)
+        score = self._workers.score if self._workers else self._here
+        results, counts = score(parsed, cases)
         for reward, scores, count in zip(self.rewards, results, counts, strict=True):
             self._record(reward.name, scores, count)
         return results
@@ -67,8 +67,9 @@ class RewardPool:
         for reward in self.rewards:
             began = time.perf_counter()
             scores = []
-            for unit in units(reward, cases):
-                scores += call(reward, [completions[i] for i in unit], [cases[i] for i in unit])
+            with paused():
+                for unit in units(reward, cases):
+                    scores += call(reward, [completions[i] for i in unit], [cases[i] for i in unit])
             results.append(scores)
             counts.append({"seconds": time.perf_counter() - began, "timeouts": 0})
         return results, counts

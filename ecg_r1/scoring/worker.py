@@ -43,12 +43,12 @@ def serve(connection: Connection) -> None:
     while True:
         texts, cases, plan = connection.recv()
         completions = [Completion.parse(text, ids) for text, ids in texts]
-        for reward, samples in plan:
-            began = time.perf_counter()
-            with paused():
+        with paused():
+            for reward, samples in plan:
+                began = time.perf_counter()
                 scores = call(rewards[reward], [completions[i] for i in samples], [cases[i] for i in samples])
-            answer = [time.perf_counter() - began, [vars(score) for score in scores]]
-            connection.send_bytes(json.dumps(answer).encode())
+                answer = [time.perf_counter() - began, [vars(score) for score in scores]]
+                connection.send_bytes(json.dumps(answer).encode())
 
 
 if __name__ == "__main__":
