@@ -13,6 +13,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
 
 def extensions_folder() -> Path:
     """In the environment, so that nothing outside it is changed; by machine, as DeepSpeed compiles for its very CPU."""
@@ -32,8 +34,6 @@ def release_dead_locks(folder: Path) -> None:
 
 
 def _is_open(file: Path) -> bool:
-    import psutil
-
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             if any(Path(opened.path) == file for opened in process.open_files()):
