@@ -24,8 +24,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from ecg_r1.ecg.library import failing_leads
-from ecg_r1.ecg.measure import Measurements, measure
+from ecg_r1.ecg import library
+from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.measure import measure
+from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.record import ECGRecord, read_record
 from ecg_r1.ecg.render import LAYOUTS, render
 from ecg_r1.ecg.simulate import DIAGNOSES, simulate
@@ -75,7 +77,9 @@ def raising(records: Iterable[tuple[ECGRecord, Truth]]) -> dict[str, int]:
             count["consensus"] += 1
         signal = record.signal[:, : record.samples].astype(float)
         for method in METHODS[1:]:
-            count[method] += bool(failing_leads(signal, record.lead_mask, method))
+            delineation, leads = library.METHODS[method]
+            rows = [signal[i] for i, lead in enumerate(LEADS) if lead in leads and record.lead_mask[i]]
+            count[method] += not all(library.measure_lead(row, delineation) for row in rows)
     return count
 
 

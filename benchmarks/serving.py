@@ -33,8 +33,10 @@ from rich.console import Console
 from rich.table import Table
 from transformers.utils.logging import disable_progress_bar
 
+from ecg_r1.engine import Prompt
+from ecg_r1.engine.hf import HFEngine
+from ecg_r1.engine.vllm_colocated import VLLMEngine
 from ecg_r1.model.checkpoint import load_model, save
-from ecg_r1.model.engine import HFEngine, Prompt, VLLMEngine
 from ecg_r1.model.processing import GEMProcessor
 
 ROUNDS = 3

@@ -35,9 +35,9 @@ def measure(model: str, corpus: str, run: Path) -> dict[str, dict[str, float]]:
     set_environment()
     import torch
 
-    from ecg_r1.train.check import check
     from ecg_r1.train.fit import fit
     from ecg_r1.train.grpo import ECGGRPOTrainer
+    from ecg_r1.train.preflight import check
 
     seconds: dict[str, dict[str, list[float]]] = {"plain": defaultdict(list), "shared prefix": defaultdict(list)}
 

@@ -7,7 +7,6 @@ against those libraries where these are opened.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Annotated, Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from ecg_r1.errors import UserError
+from ecg_r1.errors import UserError, did_you_mean
 
 
 class RecipeError(UserError):
@@ -312,12 +311,6 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 def unknown_key(key: str, known: Iterable[str]) -> str:
     """The message for an unknown key, with the nearest known one."""
     return f'unknown key "{key}"' + did_you_mean(key.rsplit(".", 1)[-1], known)
-
-
-def did_you_mean(given: Any, known: Iterable[str]) -> str:
-    """The end of a message: the nearest of the known names, where one is near."""
-    near = difflib.get_close_matches(str(given), list(known), 1)
-    return f' — did you mean "{near[0]}"?' if near else ""
 
 
 def to_yaml(recipe: Recipe) -> str:

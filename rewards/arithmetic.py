@@ -8,11 +8,11 @@ from itertools import pairwise, product
 from typing import Any
 
 from ecg_r1.ecg.qtc import FORMULAE
+from ecg_r1.reading.formulas import Equation, read_equations
+from ecg_r1.reading.values import Quote
 from ecg_r1.scoring import Case, Completion, Score, reward
 from ecg_r1.scoring.contraries import stances_of, worded
-from ecg_r1.scoring.formulas import Equation, read_equations
 from ecg_r1.scoring.phrases import clauses, undenied
-from ecg_r1.scoring.reading.quantity import Quantity
 from ecg_r1.scoring.unclaimed import claimed
 
 RELATIVE = 0.02  # two numbers agree that differ by no more: a clinician rounds to 5 ms in 400
@@ -79,7 +79,7 @@ def _close(a: float, b: float) -> bool:
     return abs(a - b) <= RELATIVE * max(abs(a), abs(b), 1e-9)
 
 
-def _equations(completion: Completion, quoted: dict[str, Quantity]) -> Iterator[dict[str, Any]]:
+def _equations(completion: Completion, quoted: dict[str, Quote]) -> Iterator[dict[str, Any]]:
     text = completion.readable
     for equation in read_equations(text):
         written = text[slice(*equation.span)].strip()
@@ -88,7 +88,7 @@ def _equations(completion: Completion, quoted: dict[str, Quantity]) -> Iterator[
             yield _row("equation", written, completion.span(equation.span), right, reason)
 
 
-def _comes_out(equation: Equation, quoted: dict[str, Quantity]) -> tuple[bool | None, str]:
+def _comes_out(equation: Equation, quoted: dict[str, Quote]) -> tuple[bool | None, str]:
     """(whether all sides agree, or None where nothing of an ECG was calculated, reason)."""
     if not equation.sides:
         return False, "one calculation too many"
@@ -118,7 +118,7 @@ def _in_ms(value: float) -> float:
     return value * 1000.0 if abs(value) < SECONDS else value
 
 
-def _evaluated(formula: Any, quoted: dict[str, Quantity]) -> list[float]:
+def _evaluated(formula: Any, quoted: dict[str, Quote]) -> list[float]:
     """What a formula may give with the quoted values for its names, each in ms or s; none where one is not quoted."""
     names = {"QT": "qt_ms", "RR": "rr_ms", "HR": "heart_rate_bpm", "QTc": "qtc_ms"}
     symbols = sorted(formula.free_symbols, key=str)
@@ -157,16 +157,16 @@ def _known(name: Any, formula: Any) -> bool:
     return known is None or any((exact - right).equals(0) for right in known)
 
 
-def _quoted(completion: Completion) -> dict[str, Quantity]:
+def _quoted(completion: Completion) -> dict[str, Quote]:
     """The quantities quoted with one value each; one that is quoted in two ways is none of them."""
-    quoted: dict[str, list[Quantity]] = {}
+    quoted: dict[str, list[Quote]] = {}
     for q in completion.quantities:
         if q.value is not None and q.kind == "value":
             quoted.setdefault(q.name, []).append(q)
     return {name: qs[0] for name, qs in quoted.items() if len({q.value for q in qs}) == 1 and (qs[0].value or 0) > 0}
 
 
-def _relations(quoted: dict[str, Quantity]) -> Iterator[dict[str, Any]]:
+def _relations(quoted: dict[str, Quote]) -> Iterator[dict[str, Any]]:
     """Relations between values quoted once each; a quantity quoted in two ways takes part in none."""
     rate, rr, qt, qtc = (quoted.get(n) for n in ("heart_rate_bpm", "rr_ms", "qt_ms", "qtc_ms"))
     if rate and rr and rate.value and rr.value:

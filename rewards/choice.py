@@ -2,8 +2,8 @@
 
 import re
 
+from ecg_r1.reading.characters import readable
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
-from ecg_r1.scoring.reading.characters import readable
 
 _LETTER = re.compile(r"(?<![A-Za-z0-9'])([A-J])(?![A-Za-z0-9'])")
 _STRUCK = re.compile(r"~~[^~]*~~")

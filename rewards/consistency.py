@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from ecg_r1.ecg.criteria import Criterion, criteria
 from ecg_r1.ecg.diagnosis import vocabulary
+from ecg_r1.reading.values import Quote
 from ecg_r1.rewards.intervals import READING, flooded
 from ecg_r1.scoring import Case, Completion, Score, reward
-from ecg_r1.scoring.reading.quantities import Quantity
 
 NEEDS_P = ("pr_ms", "p_ms")  # what cannot be measured on an ECG without P waves
 # Statements that their criterion defines: a value that meets it makes a denial, or a normal ECG, a contradiction. Other
@@ -55,7 +55,7 @@ def consistency(completion: Completion, case: Case) -> Score | None:
         if m.where == "answer" and m.polarity != "uncertain"
     )
     rows = [*_denials(completion, answered), *_exclusions(completion, answered)]
-    quoted: dict[str, list[Quantity]] = {}
+    quoted: dict[str, list[Quote]] = {}
     for q in completion.quantities:
         quoted.setdefault(q.name, []).append(q)
     earned, missing = False, set[str]()
@@ -138,7 +138,7 @@ def _implied(name: str, asserted: bool) -> tuple[Implied, ...]:
     return tuple(found)
 
 
-def _agrees(q: Quantity, implied: Implied, asserted: bool) -> bool | None:
+def _agrees(q: Quote, implied: Implied, asserted: bool) -> bool | None:
     """Whether a quote agrees with what a statement, asserted or denied, implies of it; None where it says nothing."""
     if q.kind == "reference":
         return None
@@ -156,7 +156,7 @@ def _agrees(q: Quantity, implied: Implied, asserted: bool) -> bool | None:
     return implied.criterion.holds(inside) == implied.meets
 
 
-def _row(name: str, implied: Implied, q: Quantity, agrees: bool, text: str) -> dict[str, Any]:
+def _row(name: str, implied: Implied, q: Quote, agrees: bool, text: str) -> dict[str, Any]:
     return {
         "statement": name, "quantity": q.name, "quoted": q.value, "unit": q.unit, "span": list(q.span),
         "verdict": "supported" if agrees else "contradicted", "reason": f"{implied.wording}, quoted {text}",

@@ -4,8 +4,8 @@ import re
 from bisect import bisect_left
 
 from ecg_r1.ecg.diagnosis import vocabulary
+from ecg_r1.reading.statements import MOST
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
-from ecg_r1.scoring.reading.statements import MOST
 
 MATCHES = ("exact", "jaccard", "f1", "ontology")
 DOUBTED = 0.5  # what "possible atrial fibrillation" is worth beside "atrial fibrillation"

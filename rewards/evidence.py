@@ -29,7 +29,7 @@ _KEY = re.compile(r"(?:step_?)?(\d{1,3})(?:_.*)?", re.IGNORECASE)
 def evidence(completion: Completion, case: Case, *, mode: str = "tolerant") -> Score | None:
     """Mean over the steps that have evidence of the share of their phrases given in that step. None without evidence.
 
-    `case.evidence` maps "step_3_chamber_hypertrophy_voltage" (or "3") to its phrases, a list or one string with ";".
+    `case.expected` maps "step_3_chamber_hypertrophy_voltage" (or "3") to its phrases, a list or one string with ";".
     mode "exact": what PKU's ECG-R1 computes (arXiv 2602.04279; KeyDiagnosticEvidenceORM of ecg_r1/plugin.py in
     PKUDigitalHealth/ECG-R1), in linear time. Only its six keys (`STEPS`) count. A step is what follows "**Step k" and
     the first "**", ":" or line end after that, up to the next "**Step" of any kind; the last of a number that is not
@@ -41,7 +41,7 @@ def evidence(completion: Completion, case: Case, *, mode: str = "tolerant") -> S
     """
     if mode not in ("exact", "tolerant"):
         raise RewardError(f'evidence: mode is "exact" or "tolerant", not {mode!r}')
-    wanted = phrases_by_step(case.evidence)
+    wanted = phrases_by_step(case.expected)
     if not wanted:
         return None
     return _exact(completion, case) if mode == "exact" else _tolerant(completion, wanted)
@@ -73,7 +73,7 @@ def _mean(shares: Sequence[float], rows: Sequence[dict[str, Any]]) -> Score:
 
 
 def phrases_by_step(given: Mapping[str, Any]) -> dict[int, list[str]]:
-    """{step number: phrases} of a case's evidence; keys that name no step are not steps."""
+    """{step number: phrases} that a case expects; keys that name no step are not steps."""
     found = {}
     for key, value in given.items():
         m = _KEY.fullmatch(str(key))
@@ -89,7 +89,7 @@ def _phrases(given: Any) -> list[str]:
 
 
 def _exact(completion: Completion, case: Case) -> Score:
-    wanted = {str(key).lower(): _phrases(value) for key, value in case.evidence.items()}
+    wanted = {str(key).lower(): _phrases(value) for key, value in case.expected.items()}
     said = exact_steps(completion.text)
     shares, rows = [], list[dict[str, Any]]()
     for number, key in enumerate(STEPS, start=1):

@@ -3,8 +3,8 @@
 import re
 import unicodedata
 
+from ecg_r1.reading.characters import INVISIBLE
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
-from ecg_r1.scoring.reading.characters import INVISIBLE
 
 ORDERS = {
     "before": ["think", "/think", "answer", "/answer"],

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import groupby
 
+from ecg_r1.ecg.quantities import QUANTITIES
+from ecg_r1.reading.tokens import MOST, tokens
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
-from ecg_r1.scoring.reading.tokens import MOST, tokens
-from ecg_r1.scoring.tolerances import TOLERANCES
 from ecg_r1.scoring.verify import NOT_MEASURED, settle, verify
 
-READING = ("heart_rate_bpm", "pr_ms", "qrs_ms", "qt_ms")  # what every reading of an ECG quotes
+READING = tuple(q.name for q in QUANTITIES.values() if q.expected)
 
 
 @reward
@@ -20,9 +20,9 @@ def intervals(completion: Completion, case: Case, *, quantities: Sequence[str] =
     "Not measurable" is worth 1 where it is true (no P waves, so no PR) and a number is then worth 0.
     A quantity nobody measured, or one the signal is too poor for, is left out of the mean. None where nothing is left.
     A text with more names and numbers than are read is worth 0: what contradicts might stand behind them.
-    Tolerances: `ecg_r1.scoring.tolerances`, wider where the leads disagree.
+    Tolerances: `ecg_r1.ecg.quantities`, wider where the leads disagree.
     """
-    known = tuple(TOLERANCES)
+    known = tuple(QUANTITIES)
     if not isinstance(quantities, list | tuple) or not quantities or any(name not in known for name in quantities):
         raise RewardError(f"intervals: quantities is a list of {', '.join(known)}, one at least, not {quantities!r}")
     if flooded(completion):

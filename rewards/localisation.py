@@ -44,7 +44,7 @@ _QUANTITY = re.compile(
 def localisation(completion: Completion, case: Case, *, where: str = "answer") -> Score | None:
     """Mean of the Jaccard index of the claimed leads and the IoU of the claimed time windows, where the case has truth.
 
-    `case.evidence["leads"]` is the leads the finding is in, `case.evidence["windows"]` its [[start, end], …] in
+    `case.expected["leads"]` is the leads the finding is in, `case.expected["windows"]` its [[start, end], …] in
     seconds, from the delineation. Claimed are the leads named (V1-V4 is four, "inferior leads" three) and windows
     written with a unit ("1.20-1.32 s", "from 1200 to 1320 ms") but for ranges of an interval ("PR 120-200 ms"), in the
     answer or, where="all", anywhere, but for what is denied, asked, supposed or of another ECG. Naming more costs in
@@ -52,7 +52,7 @@ def localisation(completion: Completion, case: Case, *, where: str = "answer") -
     """
     if where not in ("answer", "all"):
         raise RewardError(f'localisation: where is "answer" or "all", not {where!r}')
-    true_leads, true_windows = case.evidence.get("leads"), case.evidence.get("windows")
+    true_leads, true_windows = case.expected.get("leads"), case.expected.get("windows")
     if not true_leads and not true_windows:
         return None
     said = claimed((completion.answer or "") if where == "answer" else completion.text).readable

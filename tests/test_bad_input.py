@@ -12,8 +12,10 @@ import psutil
 import pytest
 
 from ecg_r1.corpus.store import RecordStore
-from ecg_r1.ecg.measure import QUANTITIES, measure
-from ecg_r1.ecg.record import LEADS, read_record, write_record
+from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.measure import measure
+from ecg_r1.ecg.quantities import QUANTITIES
+from ecg_r1.ecg.record import read_record, write_record
 from ecg_r1.ecg.render import render
 from ecg_r1.ecg.simulate import simulate
 from ecg_r1.recipe import RewardWorkers, read_recipe, to_yaml
@@ -160,7 +162,9 @@ def test_a_reward_worker_that_is_killed_while_it_is_idle_is_replaced(my_rewards,
             (scores,) = pool.score([TEXT] * len(cases), cases)
             assert [(score.value, score.error) for score in scores] == [(1.0, None)] * len(cases)
             children = psutil.Process().children(recursive=True)
-            oldest = min((c for c in children if "ecg_r1.scoring.worker" in c.cmdline()), key=lambda c: c.create_time())
+            oldest = min(
+                (c for c in children if "ecg_r1.scoring.child_main" in c.cmdline()), key=lambda c: c.create_time()
+            )
             oldest.kill()  # never the spare one, which is the youngest
             oldest.wait(10)
 
@@ -215,7 +219,8 @@ class NotInstalled:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, NotInstalled())
-from ecg_r1.model.engine import EngineUnavailable, VLLMEngine
+from ecg_r1.engine import EngineUnavailable
+from ecg_r1.engine.vllm_colocated import VLLMEngine
 try:
     VLLMEngine("nowhere")
 except EngineUnavailable as error:

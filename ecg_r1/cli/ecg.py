@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import UserError
+from ecg_r1.errors import UserError
 
 app = typer.Typer()
 Workers = Annotated[int, typer.Option(min=0, help="Processes; 0: one for each core")]
@@ -44,7 +44,7 @@ def measure(
     plot: Annotated[Path | None, typer.Option(help="A folder for a page of each record with its delineation")] = None,
 ) -> None:
     """Measure intervals, rate and axis. Exit code 1 where a record cannot be read; the others are still measured."""
-    from ..ecg.batch import listed, measure_paths
+    from ecg_r1.ecg.batch import listed, measure_paths
 
     records = listed(paths)
     measured = measure_paths(records, workers=workers, plots=plot)
@@ -73,9 +73,9 @@ def render(
     """Draw a record as a 12-lead page."""
     from PIL import Image
 
-    from ..ecg.artefacts import distort
-    from ..ecg.record import read_record, require_signal
-    from ..ecg.render import render as draw
+    from ecg_r1.ecg.artefacts import distort
+    from ecg_r1.ecg.record import read_record, require_signal
+    from ecg_r1.ecg.render import render as draw
 
     if out.suffix.lower() not in Image.registered_extensions():
         raise typer.BadParameter(f"{out}: name it .png, .jpg or another kind of image")
@@ -99,7 +99,7 @@ def simulate(
     workers: Workers = 1,
 ) -> None:
     """Write simulated records whose intervals and diagnosis are known exactly."""
-    from ..ecg.batch import simulate_to
+    from ecg_r1.ecg.batch import simulate_to
 
     for _ in _progress(simulate_to(out, n, seed=seed, diagnoses=diagnosis, workers=workers), n):
         pass

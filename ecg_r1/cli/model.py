@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ..model.convert.plan import Plan
+    from ecg_r1.model.convert.plan import Plan
 
 app = typer.Typer()
 
@@ -33,8 +33,8 @@ def convert(
     from rich.console import Console
     from rich.progress import track
 
-    from ..model.convert.plan import plan
-    from ..model.convert.write import check_destination, write
+    from ecg_r1.model.convert.plan import plan
+    from ecg_r1.model.convert.write import check_destination, write
 
     check_destination(destination)
     planned = plan(source, ecg_tower=ecg_tower, vision_tower=vision_tower, gem_compat=gem_compat, seed=seed)

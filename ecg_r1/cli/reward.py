@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ..recipe import Reward
+    from ecg_r1.recipe import Reward
 
 app = typer.Typer(help="List rewards, score completions with them, try one of your own.", no_args_is_help=True)
 
@@ -18,7 +18,7 @@ app = typer.Typer(help="List rewards, score completions with them, try one of yo
 @app.command("list")
 def list_() -> None:
     """The rewards there are: name, options, what it rewards, source."""
-    from ..scoring.report import listing
+    from ecg_r1.scoring.listing import listing
 
     for row in listing():
         typer.echo(f"{row['name']}  {row['options']}".rstrip())
@@ -35,12 +35,12 @@ def score(
     """Score completions, with the evidence for each claim. The shipped recipes' rewards unless told otherwise."""
     from rich.console import Console
 
-    from ..ecg.measure import measure
-    from ..ecg.record import read_record
-    from ..scoring import RewardPool, load_reward
-    from ..scoring.cases import read_samples
-    from ..scoring.registry import library
-    from ..scoring.report import score_samples, view
+    from ecg_r1.ecg.measure import measure
+    from ecg_r1.ecg.record import read_record
+    from ecg_r1.scoring import RewardPool, load_reward
+    from ecg_r1.scoring.cases import read_samples
+    from ecg_r1.scoring.listing import score_samples, view
+    from ecg_r1.scoring.registry import library
 
     wanted = _wanted(reward or [], recipe)
     loaded = [load_reward(each.name, each.options) for each in wanted]
@@ -63,7 +63,7 @@ def score(
 
 
 def _warn_of_unknown(diagnoses: Iterable[str]) -> None:
-    from ..ecg.diagnosis import UnknownDiagnosis, vocabulary
+    from ecg_r1.ecg.diagnosis import UnknownDiagnosis, vocabulary
 
     for name in dict.fromkeys(diagnoses):
         try:
@@ -75,8 +75,8 @@ def _warn_of_unknown(diagnoses: Iterable[str]) -> None:
 @app.command()
 def check(spec: Annotated[str, typer.Argument(help="Name, path.py:function or dotted path")]) -> None:
     """Try a reward on right, wrong, empty, huge and hostile completions. Exit code 1 where it fails on one."""
-    from ..scoring.check import check_reward
-    from ..scoring.report import escaped
+    from ecg_r1.scoring.check import check_reward
+    from ecg_r1.scoring.listing import escaped
 
     result = check_reward(spec)
     width = max(len(str(sample.id)) for sample in result.samples)
@@ -92,8 +92,8 @@ def check(spec: Annotated[str, typer.Argument(help="Name, path.py:function or do
 
 
 def _wanted(names: list[str], recipe: Path | None) -> list[Reward]:
-    from ..recipe import GRPORecipe, RecipeError, Reward, read_recipe
-    from ..scoring.adapters import WEIGHTS
+    from ecg_r1.recipe import GRPORecipe, RecipeError, Reward, read_recipe
+    from ecg_r1.scoring.adapters import WEIGHTS
 
     if recipe is None:
         return [Reward(name=name) for name in names] or [Reward(name=n, weight=w) for n, w in WEIGHTS.items()]

@@ -22,7 +22,7 @@ def serve(
     model: Annotated[str, typer.Argument(help="A checkpoint, or a run's folder")],
 ) -> None:
     """Serve a model over HTTP. Options are vLLM's own: --port 8000, --host, --max-model-len, --api-key …"""
-    from ..serving.server import serve as run
+    from ecg_r1.serving.server import serve as run
 
     run(model, context.args)
 
@@ -33,12 +33,12 @@ def doctor(
     overrides: Overrides = None,
 ) -> None:
     """What on this machine stands in the way of a run, and what to do. Exit code 1 where something blocks."""
-    from ..doctor import examine, show
-    from ..recipe import RunRecipe
+    from ecg_r1.doctor import examine, show
+    from ecg_r1.recipe import RunRecipe
 
     def check(run: RunRecipe, path: str) -> None:
-        from ..train.options import check_options
-        from ..train.processes import quieten
+        from ecg_r1.train.options import check_options
+        from ecg_r1.train.processes import quieten
 
         quieten()
         check_options(run, path)
@@ -59,6 +59,6 @@ def ask(
     *records, question = asked
     if not records:
         raise typer.BadParameter('a record and a question are needed: ecg-r1 ask MODEL RECORD "Read this ECG."')
-    from ..serving.ask import ask as run
+    from ecg_r1.serving.ask import ask as run
 
     run(model, records, question, engine=engine.value if engine else None, max_tokens=max_tokens)

@@ -20,8 +20,8 @@ class Engine(StrEnum):
 @app.command()
 def corpus(recipe: str, overrides: Overrides = None) -> None:
     """Build a corpus: records, measurements, pages, target texts."""
-    from ..corpus.build import build
-    from ..recipe import CorpusRecipe, RecipeError, read_recipe
+    from ecg_r1.corpus.build import build
+    from ecg_r1.recipe import CorpusRecipe, RecipeError, read_recipe
 
     read = read_recipe(recipe, overrides or [])
     if not isinstance(read, CorpusRecipe):
@@ -37,8 +37,8 @@ def train(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, print the resolved recipe")] = False,
 ) -> None:
     """Run a training recipe; repeat the command to resume it."""
-    from ..recipe import read_recipe, to_yaml
-    from ..train.launch import train as launch
+    from ecg_r1.recipe import read_recipe, to_yaml
+    from ecg_r1.train.launch import train as launch
 
     folder = launch(recipe, overrides or [], dry_run=dry_run)
     typer.echo(to_yaml(read_recipe(recipe, overrides or [])) if dry_run else folder)
@@ -51,7 +51,7 @@ def predict(
     max_tokens: Annotated[int, typer.Option(help="Tokens a completion may have")] = 128,
 ) -> None:
     """Greedy completions of each run's model on its held-out split."""
-    from ..evaluation.predict import predict as run
+    from ecg_r1.evaluation.predict import predict as run
 
     for path in run(runs, engine=engine.value, max_tokens=max_tokens):
         typer.echo(path)
@@ -66,10 +66,10 @@ def compare(
     max_tokens: Annotated[int, typer.Option(help="Tokens a completion may have")] = 128,
 ) -> None:
     """Compare runs on the same held-out records: table, compare.json, report.html."""
-    from ..evaluation.compare import compare as run
-    from ..evaluation.compare import read_seeds
-    from ..evaluation.predict import predict
-    from ..evaluation.runs import check_splits
+    from ecg_r1.evaluation.comparable import check_splits
+    from ecg_r1.evaluation.compare import compare as run
+    from ecg_r1.evaluation.compare import read_seeds
+    from ecg_r1.evaluation.predict import predict
 
     read_seeds(seeds or ())
     check_splits(runs)
@@ -85,6 +85,6 @@ def inspect(
     count: Annotated[int, typer.Option("--count", "-n", help="How many completions")] = 4,
 ) -> None:
     """Completions of a GRPO run, with their scores and what was verified in them."""
-    from ..evaluation.inspect import inspect as show
+    from ecg_r1.evaluation.inspect import inspect as show
 
     show(run, step=step, by=by, count=count)

@@ -15,16 +15,20 @@ from typing import Any
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from .. import __version__
-from ..ecg.diagnosis import UnknownDiagnosis, vocabulary
-from ..ecg.measure import Measurements, measure
-from ..ecg.record import LEADS, ECGRecord, RecordError, read_record
-from ..ecg.render import render
-from ..ecg.simulate import simulate
-from ..recipe import CorpusRecipe, RecipeError, Source
-from .cards import Card, record_cards
-from .store import MICROVOLT, PAGES, SIGNALS, RecordStore, split_facts
-from .write import Corruption, write_question, write_report
+from ecg_r1 import __version__
+from ecg_r1.corpus.reports import Corruption, write_question, write_report
+from ecg_r1.corpus.store import MICROVOLT, PAGES, SIGNALS, RecordStore, split_facts
+from ecg_r1.datasets.card import Card
+from ecg_r1.datasets.wfdb import record_cards
+from ecg_r1.ecg.diagnosis import UnknownDiagnosis, vocabulary
+from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.measure import measure
+from ecg_r1.ecg.measurements import Measurements
+from ecg_r1.ecg.record import ECGRecord, RecordError, read_record
+from ecg_r1.ecg.render import render
+from ecg_r1.ecg.simulate import simulate
+from ecg_r1.files import write_atomically
+from ecg_r1.recipe import CorpusRecipe, RecipeError, Source
 
 CHUNK = 32
 
@@ -106,9 +110,7 @@ def _claim(folder: Path, facts: dict[str, Any]) -> None:
     path = folder / "split.json"
     if path.is_file() and split_facts(folder) != facts:
         raise RecipeError(f"{folder}: holds a split of another recipe; choose another `out:` or move the folder away")
-    partial_file = path.with_suffix(".part")
-    partial_file.write_text(json.dumps(facts, indent=1), encoding="utf-8")
-    partial_file.replace(path)
+    write_atomically(path, json.dumps(facts, indent=1))
 
 
 def _map(make: Any, chunks: list[list[Job]], workers: int) -> Iterator[list[dict[str, Any]]]:
@@ -146,7 +148,8 @@ def _make(job: Job, page_size: int, corruption: Corruption) -> dict[str, Any]:
         "report": job.card.report if job.card else None,
     }
     example = {
-        "record": record.record_id,
+        "id": record.record_id,
+        "records": [record.record_id],
         "question": write_question(rng),
         "response": write_report(measurements, tuple(diagnoses), corruption, rng),
     }
@@ -204,9 +207,7 @@ class _Writer:
             self._line("examples.jsonl", item["example"])
         for file in self._files.values():
             file.flush()
-        partial_file = self.progress.with_suffix(".part")
-        partial_file.write_text(json.dumps([self.written, self.quarantined]), encoding="utf-8")
-        partial_file.replace(self.progress)
+        write_atomically(self.progress, json.dumps([self.written, self.quarantined]))
 
     def _line(self, name: str, value: dict[str, Any]) -> None:
         self._files[name].write(json.dumps(value).encode() + b"\n")

@@ -6,18 +6,20 @@ Only ids travel through datasets, prompts and logs; arrays are looked up here wh
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ecg_r1.corpus.example import Example
+from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.measurements import Measurements
+from ecg_r1.ecg.record import SAMPLES, ECGRecord
 from ecg_r1.errors import UserError
-
-from ..ecg.measure import Measurements
-from ..ecg.record import LEADS, SAMPLES, ECGRecord
-from ..scoring.contract import Case
+from ecg_r1.files import read_json_lines
+from ecg_r1.scoring.contract import Case
 
 MICROVOLT = 1e-3  # mV
 SIGNALS, PAGES = "signals.i16", "pages.u8"  # raw and headless: a build that was cut short goes on by appending
@@ -45,7 +47,8 @@ class RecordStore:
                 f"{self.folder}: no corpus split here (split.json is missing); run `ecg-r1 corpus RECIPE`"
             )
         self.facts = split_facts(self.folder)
-        self._rows = {row["record"]: (i, row) for i, row in enumerate(_read_jsonl(self.folder / "records.jsonl"))}
+        rows = read_json_lines(self.folder / "records.jsonl", CorpusError)
+        self._rows = {row["record"]: (i, row) for i, (_, row) in enumerate(rows)}
         size = self.facts["page_size"]
         self._signals = self._map(SIGNALS, np.int16, (len(LEADS), SAMPLES))
         self._pages = self._map(PAGES, np.uint8, (size, size, 3))
@@ -87,18 +90,49 @@ class RecordStore:
         )
 
     @cached_property
-    def examples(self) -> list[dict[str, str]]:
-        """`{"record", "question", "response"}`, in the split's order."""
-        return list(_read_jsonl(self.folder / "examples.jsonl"))
+    def examples(self) -> list[Example]:
+        """The examples, in the split's order."""
+        return [
+            Example(**row | {"records": tuple(row["records"])})
+            for _, row in read_json_lines(self.folder / "examples.jsonl", CorpusError)
+        ]
 
-    def case(self, record_id: str) -> Case:
-        """What a reward may know of the record."""
+    def example(self, example_id: str) -> Example:
+        """The example of this id.
+
+        Raises:
+            CorpusError: there is none.
+        """
+        try:
+            return self._by_id[example_id]
+        except KeyError:
+            raise CorpusError(f"{self.folder}: no example {example_id!r}") from None
+
+    @cached_property
+    def _by_id(self) -> dict[str, Example]:
+        return {example.id: example for example in self.examples}
+
+    def case(self, example_id: str) -> Case:
+        """What a reward may know of an example.
+
+        Raises:
+            CorpusError: there is no such example.
+        """
+        example = self.example(example_id)
+        first, *others = (self._case_of(example, record) for record in example.records)
+        return replace(first, others=tuple(others))
+
+    def _case_of(self, example: Example, record_id: str) -> Case:
         row = self.row(record_id)
         return Case(
             record_id=record_id,
             diagnoses=self.diagnoses(record_id),
             measurements=self.measurements(record_id),
             leads=tuple(row["leads"]),
+            expected=example.expected,
+            question=example.question,
+            extra=example.extra,
+            example_id=example.id,
         )
 
     def _map(self, name: str, dtype: type, shape: tuple[int, ...]) -> np.ndarray:
@@ -128,12 +162,3 @@ def split_facts(folder: Path) -> dict[str, Any]:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (json.JSONDecodeError, UnicodeDecodeError, TypeError, ValueError):
         raise CorpusError(f"{path}: cut short or damaged; remove {folder} and build the split again") from None
-
-
-def _read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                yield json.loads(line)
-            except json.JSONDecodeError as error:
-                raise CorpusError(f"{path}:{number}: not JSON ({error.msg}); build the split again") from None

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..recipe import CorpusRecipe, RecipeError, RunRecipe, read_recipe
+from ecg_r1.recipe import CorpusRecipe, RecipeError, RunRecipe, read_recipe
 
 STYLES = {"ok": "green", "note": "yellow", "blocks": "bold red"}
 
@@ -39,7 +39,7 @@ def examine(recipe: str | None = None, overrides: Sequence[str] = (), check: Che
     Raises:
         RecipeError: the recipe cannot be read.
     """
-    from . import machine, packages
+    from ecg_r1.doctor import machine, packages
 
     read = None if recipe is None else read_recipe(recipe, overrides)
     run = None if isinstance(read, CorpusRecipe) else read
@@ -48,7 +48,7 @@ def examine(recipe: str | None = None, overrides: Sequence[str] = (), check: Che
     if run is not None:
         findings.append(machine.compiler(needed=run.deepspeed is not None))
         if not any(f.status == "blocks" for f in findings):  # the model is opened with the packages above
-            from . import memory
+            from ecg_r1.doctor import memory
 
             findings += [*_options(check, run, str(recipe)), *memory.of_run(run)]
     return findings

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from . import Finding
+from ecg_r1.doctor import Finding
 
 GB = 1e9
 LITTLE_DISK = 5 * GB

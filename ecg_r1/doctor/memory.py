@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from ..model.checkpoint import CheckpointError
-from ..recipe import GRPORecipe, RunRecipe
-from . import Finding
-from .machine import GB, free_disk, free_memory
-from .need import Need, need
+from ecg_r1.doctor import Finding
+from ecg_r1.doctor.machine import GB, free_disk, free_memory
+from ecg_r1.doctor.need import Need, need
+from ecg_r1.model.checkpoint import CheckpointError
+from ecg_r1.recipe import GRPORecipe, RunRecipe
 
 SHARE = 0.3  # of a GPU, vLLM's, unless the recipe says otherwise
 FEWER = "a smaller model, or fewer processes on one machine"

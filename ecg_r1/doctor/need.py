@@ -14,8 +14,8 @@ from pathlib import Path
 
 from torch import nn
 
-from ..model.checkpoint import PARTS, freeze, shape_of
-from ..recipe import GRPORecipe, LoRA, PretrainRecipe, RunRecipe
+from ecg_r1.model.checkpoint import PARTS, freeze, shape_of
+from ecg_r1.recipe import GRPORecipe, LoRA, PretrainRecipe, RunRecipe
 
 FLOAT32, HALF = 4, 2  # bytes
 ADAM = 2 * FLOAT32  # two moments

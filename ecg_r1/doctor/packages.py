@@ -9,8 +9,8 @@ from importlib.metadata import PackageNotFoundError, entry_points, packages_dist
 
 from packaging.requirements import Requirement
 
-from ..recipe import GRPORecipe, RunRecipe
-from . import Finding
+from ecg_r1.doctor import Finding
+from ecg_r1.recipe import GRPORecipe, RunRecipe
 
 OURS = "ecg-r1-gem"
 PLUGIN = "ecg_r1_gem"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from .beats import Unmeasurable
-from .delineate import Delineation, delineate
-from .leads import LEADS
-from .record import SAMPLING_RATE, ECGRecord
-from .render import LAYOUTS, cells, render
+from ecg_r1.ecg.beats import Unmeasurable
+from ecg_r1.ecg.delineate import Delineation, delineate
+from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.record import SAMPLING_RATE, ECGRecord
+from ecg_r1.ecg.render import LAYOUTS, cells, render
 
 COLOURS = {"P": (90, 160, 220), "QRS": (240, 190, 60), "T": (120, 190, 120)}
 STRENGTH = 0.45

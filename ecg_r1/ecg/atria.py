@@ -7,8 +7,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from .beats import MS, MedianBeat
-from .waves import Bounds
+from ecg_r1.ecg.beats import MS, MedianBeat
+from ecg_r1.ecg.waves import Bounds
 
 # A P wave resembles the median one by this at least (99 of 100 real records with P waves: 0.67); fibrillation, AV
 # dissociation and noise do by less. Where the rhythm is as irregular as fibrillation, chance alone may bring more, so

@@ -13,13 +13,12 @@ from os.path import basename, isdir, isfile, join, splitext
 from pathlib import Path
 from typing import Any
 
+from ecg_r1.ecg.heart import population
+from ecg_r1.ecg.measure import measure
+from ecg_r1.ecg.quantities import QUANTITIES
+from ecg_r1.ecg.record import READERS, WFDB_ENDINGS, RecordError, find_records, read_record, write_record
+from ecg_r1.ecg.simulate import simulate
 from ecg_r1.errors import UserError
-
-from .heart import population
-from .measure import measure
-from .measurements import QUANTITIES
-from .record import READERS, WFDB_ENDINGS, RecordError, find_records, read_record, write_record
-from .simulate import simulate
 
 CHUNK = 16  # records a process takes at a time
 
@@ -95,7 +94,7 @@ def _measure_one(job: tuple[str, Path | None], *, method: str) -> dict[str, Any]
     if page is not None:
         from PIL import Image
 
-        from .annotate import annotate
+        from ecg_r1.ecg.annotate import annotate
 
         Image.fromarray(annotate(record)).save(page)
     found = measure(record, method=method).to_json()

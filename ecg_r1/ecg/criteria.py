@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-from .diagnosis import vocabulary
-from .measurements import QUANTITIES, Measurements
+from ecg_r1.ecg.diagnosis import vocabulary
+from ecg_r1.ecg.quantities import QUANTITIES
 
 if TYPE_CHECKING:
     from sympy.logic.boolalg import Boolean
@@ -70,10 +70,3 @@ def parse(criterion: str) -> Criterion:
 def criteria() -> dict[str, Criterion]:
     """Canonical name -> its criterion, for the statements that have one."""
     return {s.name: parse(s.criterion) for s in vocabulary().statements if s.criterion}
-
-
-def holds(criterion: str, measurements: Measurements) -> bool | None:
-    """Whether the measurements meet a criterion; None where its quantity could not be measured."""
-    parsed = parse(criterion)
-    value = measurements.value(parsed.quantity)
-    return None if value is None else parsed.holds(value)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .atria import p_wave_reason, p_window, t_wave_repeats, two_to_one_flutter
-from .beats import MedianBeat, Unmeasurable, clean, median_beat, noisy, r_peaks
-from .pacing import paced_onset, spikes, without
-from .waves import NOWHERE, Bounds, P, T, bound, peaks, qrs_bounds, t_window
+from ecg_r1.ecg.atria import p_wave_reason, p_window, t_wave_repeats, two_to_one_flutter
+from ecg_r1.ecg.beats import MedianBeat, Unmeasurable, clean, median_beat, noisy, r_peaks
+from ecg_r1.ecg.pacing import paced_onset, spikes, without
+from ecg_r1.ecg.waves import NOWHERE, Bounds, P, T, bound, peaks, qrs_bounds, t_window
 
 FLAT = 0.03  # mV peak to peak: no beat is seen in such a lead
 

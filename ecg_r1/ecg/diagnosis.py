@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from importlib.resources import files
 
 import yaml
 
-from ecg_r1.errors import UserError
+from ecg_r1.errors import UserError, nearest
 
 
 class UnknownDiagnosis(UserError, KeyError):
@@ -53,7 +52,7 @@ class Statement:
 
 
 class Vocabulary:
-    """Statements by code, name, synonym, and wherever a text mentions them.
+    """Statements by code, name and synonym.
 
     Raises:
         ValueError: a code or wording belongs to two statements.
@@ -83,20 +82,10 @@ class Vocabulary:
         """
         statement = self.find(code_or_name)
         if statement is None:
-            nearest = difflib.get_close_matches(_key(code_or_name), list(self._by_key), n=1, cutoff=0.5)
-            hint = f"; did you mean {self._by_key[nearest[0]].name!r}?" if nearest else ""
+            near = nearest(_key(code_or_name), self._by_key, cutoff=0.5)
+            hint = f"; did you mean {self._by_key[near].name!r}?" if near else ""
             raise UnknownDiagnosis(f"unknown diagnosis {code_or_name!r}{hint}")
         return statement
-
-    def search(self, text: str) -> list[tuple[Statement, int, int]]:
-        """Every mention in a free text as (statement, start, end), left to right, the longest wording at each place."""
-        return [(self._by_key[_key(match[0])], *match.span()) for match in self._mention.finditer(text)]
-
-    @cached_property
-    def _mention(self) -> re.Pattern[str]:
-        wordings = sorted({_key(w) for s in self.statements for w in s.wordings}, key=len, reverse=True)
-        flexible = (r"[\s‐-–-]+".join(re.escape(word) for word in wording.split()) for wording in wordings)
-        return re.compile(rf"(?<![\w-])(?:{'|'.join(flexible)})(?![\w-])", re.IGNORECASE)
 
 
 def _key(text: str) -> str:

@@ -6,9 +6,10 @@ import warnings
 
 import numpy as np
 
-from .beats import LIBRARY_ERRORS, MS, RATE, Unmeasurable
-from .leads import LEADS
-from .measurements import QUANTITIES, Measured
+from ecg_r1.ecg.beats import LIBRARY_ERRORS, MS, RATE, Unmeasurable
+from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.measurements import Measured
+from ecg_r1.ecg.quantities import QUANTITIES
 
 # method of `measure` -> neurokit2's delineation method, and the leads it is run on
 METHODS = {
@@ -27,7 +28,7 @@ def measure_by_library(signal: np.ndarray, mask: np.ndarray, method: str) -> dic
         Unmeasurable: no lead could be delineated.
     """
     delineation, leads = METHODS[method]
-    found = [_one_lead(signal[LEADS.index(lead)], delineation) for lead in leads if mask[LEADS.index(lead)]]
+    found = [measure_lead(signal[LEADS.index(lead)], delineation) for lead in leads if mask[LEADS.index(lead)]]
     rows = [row for row in found if row]
     if not rows:
         raise Unmeasurable("neurokit2 raised an error in every lead")
@@ -42,14 +43,13 @@ def measure_by_library(signal: np.ndarray, mask: np.ndarray, method: str) -> dic
     return values
 
 
-def failing_leads(signal: np.ndarray, mask: np.ndarray, method: str) -> list[str]:
-    """The leads in which neurokit2 raises an error; arguments as for `measure_by_library`."""
-    delineation, leads = METHODS[method]
-    there = [lead for lead in leads if mask[LEADS.index(lead)]]
-    return [lead for lead in there if not _one_lead(signal[LEADS.index(lead)], delineation)]
+def measure_lead(row: np.ndarray, delineation: str) -> dict[str, float]:
+    """What neurokit2 alone finds in one lead, NaN where it finds nothing; empty where it raises an error.
 
-
-def _one_lead(row: np.ndarray, delineation: str) -> dict[str, float]:
+    Args:
+        row: (samples,) in mV at 500 Hz.
+        delineation: `method` of neurokit2's `ecg_delineate`.
+    """
     import neurokit2
 
     try:

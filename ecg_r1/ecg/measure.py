@@ -11,17 +11,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from .beats import MS, Unmeasurable, rr_intervals
-from .delineate import Delineation, delineate
-from .library import METHODS, measure_by_library
-from .measurements import QUANTITIES, Measured, Measurements
-from .qtc import qtc
-from .record import ECGRecord
-from .waves import qrs_bounds, weighted_quantiles
+from ecg_r1.ecg.beats import MS, Unmeasurable, rr_intervals
+from ecg_r1.ecg.delineate import Delineation, delineate
+from ecg_r1.ecg.library import METHODS, measure_by_library
+from ecg_r1.ecg.measurements import Measured, Measurements
+from ecg_r1.ecg.qtc import qtc
+from ecg_r1.ecg.quantities import QUANTITIES
+from ecg_r1.ecg.record import ECGRecord
+from ecg_r1.ecg.waves import qrs_bounds, weighted_quantiles
 
 WIDEST_QRS = 300.0  # ms; what lasts longer is noise
-
-__all__ = ["QUANTITIES", "Measured", "Measurements", "measure"]
 
 
 def measure(record: ECGRecord, *, method: str = "consensus") -> Measurements:

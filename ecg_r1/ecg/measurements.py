@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-QUANTITIES = ("heart_rate_bpm", "rr_ms", "p_ms", "pr_ms", "qrs_ms", "qt_ms", "qtc_ms", "axis_deg")
+from ecg_r1.ecg.quantities import QUANTITIES
+
 DECIMALS = 1
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .beats import MS
-from .delineate import delineate
-from .leads import LEADS
-from .record import ECGRecord
+from ecg_r1.ecg.beats import MS
+from ecg_r1.ecg.delineate import delineate
+from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.record import ECGRecord
 
 AFTER_J = int(60 / MS)  # samples after the QRS end at which the ST level is read
 BASELINE = (int(20 / MS), int(4 / MS))  # the isoelectric line: samples before the QRS onset

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .leads import LEADS
-from .raw import RawRecord, RecordError, size_of
+from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.raw import RawRecord, RecordError, size_of
 
 if TYPE_CHECKING:
     import h5py

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .leads import LEADS
+from ecg_r1.ecg.leads import LEADS
 
 FLAT = 0.01  # mV peak to peak
 IDENTICAL = 1e-4  # mV, mean absolute difference

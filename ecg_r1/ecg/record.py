@@ -12,15 +12,14 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import resample_poly
 
-from .diagnosis import vocabulary
-from .leads import LEADS, canonical_lead, derive_limb_leads
-from .other_files import exams, read_cpsc, read_hdf5, read_numpy
-from .quality import alive, notes
-from .raw import RawRecord, RecordError
-from .wfdb_files import read_wfdb, write_wfdb
+from ecg_r1.ecg.diagnosis import vocabulary
+from ecg_r1.ecg.leads import LEADS, canonical_lead, derive_limb_leads
+from ecg_r1.ecg.other_files import exams, read_cpsc, read_hdf5, read_numpy
+from ecg_r1.ecg.quality import alive, notes
+from ecg_r1.ecg.raw import RawRecord, RecordError
+from ecg_r1.ecg.wfdb_files import read_wfdb, write_wfdb
 
 __all__ = [
-    "LEADS",
     "SAMPLES",
     "SAMPLING_RATE",
     "ECGRecord",

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from .glyphs import glyph_rows
-from .leads import LEADS
-from .pen import Pen
-from .record import SAMPLING_RATE, ECGRecord
+from ecg_r1.ecg.glyphs import glyph_rows
+from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.pen import Pen
+from ecg_r1.ecg.record import SAMPLING_RATE, ECGRecord
 
 SPEED = 25.0  # mm a second
 GAIN = 10.0  # mm a mV

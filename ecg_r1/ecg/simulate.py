@@ -10,13 +10,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ecg_r1.ecg.beats import rr_intervals
+from ecg_r1.ecg.heart import DOWER, POPULATIONS, Beat, Population, Wave, p_wave, population, ventricular_ectopic
+from ecg_r1.ecg.leads import LEADS, derive_limb_leads
+from ecg_r1.ecg.noise import electrode_movement, electrode_noise, fibrillation
+from ecg_r1.ecg.record import SAMPLES, SAMPLING_RATE, ECGRecord
 from ecg_r1.errors import UserError
-
-from .beats import rr_intervals
-from .heart import DOWER, POPULATIONS, Beat, Population, Wave, p_wave, population, ventricular_ectopic
-from .leads import LEADS, derive_limb_leads
-from .noise import electrode_movement, electrode_noise, fibrillation
-from .record import SAMPLES, SAMPLING_RATE, ECGRecord
 
 DIAGNOSES = tuple(name for name in POPULATIONS if name != "ventricular premature complex")
 BEFORE, AFTER = 400.0, 760.0  # ms of one beat drawn around its QRS onset

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from .beats import LIBRARY_ERRORS, MS, RATE, MedianBeat, Unmeasurable, spatial_velocity
+from ecg_r1.ecg.beats import LIBRARY_ERRORS, MS, RATE, MedianBeat, Unmeasurable, spatial_velocity
 
 QRS_LEVEL = 0.05  # share of the greatest spatial velocity below which the heart's vector stands still
 RAISED = (QRS_LEVEL, 1.5 * QRS_LEVEL, 2 * QRS_LEVEL)  # where an ST segment is too steep for the first to end a QRS in

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .raw import RawRecord, RecordError, size_of
-from .wfdb_header import Header, SignalLine, read_header
+from ecg_r1.ecg.raw import RawRecord, RecordError, size_of
+from ecg_r1.ecg.wfdb_header import Header, SignalLine, read_header
 
 WINDOW = 12.0  # seconds decoded of a longer recording
 # What wfdb raises on damaged files; its HeaderSyntaxError is a ValueError.

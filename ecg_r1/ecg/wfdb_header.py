@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from .raw import RecordError, size_of
+from ecg_r1.ecg.raw import RecordError, size_of
 
 HEADER_BYTES = 1 << 20
 MAX_SIGNALS = 64

@@ -12,10 +12,11 @@ from typing import Any
 
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.evaluation.bootstrap import Tally, draw, mcnemar, paired_interval
+from ecg_r1.evaluation.comparable import CompareError, check_comparable
 from ecg_r1.evaluation.metrics import Judged, chance_accuracy, judge, per_diagnosis, tallies
-from ecg_r1.evaluation.report import Comparison, write_report
-from ecg_r1.evaluation.runs import CompareError, Run, check_comparable, read_run
-from ecg_r1.evaluation.terminal import print_comparison
+from ecg_r1.evaluation.report.html import Comparison, write_report
+from ecg_r1.evaluation.report.terminal import print_comparison
+from ecg_r1.runs.read import Run, read_run
 
 
 def compare(

@@ -13,7 +13,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from ecg_r1.errors import UserError
-from ecg_r1.evaluation.runs import existing
+from ecg_r1.runs.read import existing
 
 STYLES = {"supported": "green", "contradicted": "red", "unverifiable": "bright_black"}
 NOT_REWARDS = ("step", "prompt", "completion", "evidence", "advantage", "record")

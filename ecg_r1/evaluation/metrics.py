@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ecg_r1.ecg.measure import QUANTITIES, Measurements
+from ecg_r1.ecg.measurements import Measurements
+from ecg_r1.ecg.quantities import QUANTITIES
 from ecg_r1.evaluation.bootstrap import Tally, macro_f1
 from ecg_r1.rewards.diagnosis import answered, canonical
 from ecg_r1.rewards.format import format as as_asked
@@ -124,9 +125,7 @@ def _quotes(judged: Judged, quantity: str) -> tuple[float, float, float, float, 
     quotes = [row for row in judged.evidence if row["quantity"] == quantity and row["quoted"] is not None]
     if measured is None or not quotes:
         return (float(measured is not None), 0.0, 0.0, 0.0, 0.0)
-    errors = np.array([row["quoted"] for row in quotes]) - measured
-    if quantity == "axis_deg":
-        errors = (errors + 180) % 360 - 180
+    errors = np.array([QUANTITIES[quantity].difference(row["quoted"], measured) for row in quotes])
     within = np.mean([row["verdict"] == "supported" for row in quotes])
     return (1.0, 1.0, float(np.abs(errors).mean()), float(errors.mean()), float(within))
 

@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 from rich.progress import track
 
-from ..corpus.store import RecordStore
-from ..model.checkpoint import check_checkpoint, load_model, load_processor, stored_weights
-from ..model.configuration import GEMConfig
-from ..model.engine import Engine, HFEngine, Prompt, VLLMEngine
-from ..model.processing import GEMProcessor
-from .runs import held_out
+from ecg_r1.corpus.store import RecordStore
+from ecg_r1.engine import Engine, Prompt
+from ecg_r1.engine.hf import HFEngine
+from ecg_r1.engine.vllm_colocated import VLLMEngine
+from ecg_r1.model.checkpoint import check_checkpoint, load_model, load_processor, stored_weights
+from ecg_r1.model.configuration import GEMConfig
+from ecg_r1.model.processing import GEMProcessor
+from ecg_r1.runs.read import held_out
 
 SPLIT = "held-out"
 BATCH = 64
@@ -35,7 +37,7 @@ def predict(runs: Sequence[Path], *, engine: str = "vllm", max_tokens: int = 128
         seed: of the permutation of the ECGs.
 
     Raises:
-        CompareError: a run is not there or not finished, or names no held-out split.
+        RunError: a run is not there or not finished, or names no held-out split.
     """
     paths, current = [], _Current(engine)
     for run, store in [(run, held_out(run)) for run in runs]:  # all are found before anything starts
@@ -91,15 +93,15 @@ def _predict(
     examples = list(zip(store.examples, seen, strict=True))
     for start in track(range(0, len(examples), BATCH), title):
         batch = examples[start : start + BATCH]
-        texts = [processor.expand(processor.prompt(example["question"])) for example, _ in batch]
+        texts = [processor.expand(processor.prompt(example.question)) for example, _ in batch]
         ids = processor.tokenizer(texts, add_special_tokens=False)["input_ids"]
         prompts = [Prompt(i, [store.signal(r)], [store.page(r)]) for i, (_, r) in zip(ids, batch, strict=True)]
         completions = engine.generate(prompts, temperature=0.0, max_tokens=max_tokens)
         for (example, _), rollouts in zip(batch, completions, strict=True):
             completion = processor.tokenizer.decode(rollouts[0].token_ids, skip_special_tokens=True)
             yield {
-                "record": example["record"],
-                "prompt": example["question"],
+                "example": example.id,
+                "prompt": example.question,
                 "completion": completion,
                 "tokens": len(rollouts[0].token_ids),
             }

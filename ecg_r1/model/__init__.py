@@ -9,7 +9,7 @@ TOKENIZER_MODE = "ecg_r1_gem"
 
 def register() -> None:
     """Make GEM known to transformers' Auto classes. Idempotent."""
-    from . import registration
+    from ecg_r1.model import registration
 
     registration.register_auto_classes()
 

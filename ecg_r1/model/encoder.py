@@ -7,7 +7,7 @@ from torch import nn
 from transformers import CLIPVisionModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from .configuration import ECGTowerConfig, GEMConfig, stem_padding
+from ecg_r1.model.configuration import ECGTowerConfig, GEMConfig, stem_padding
 
 
 class ECGBlock(GradientCheckpointingLayer):

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from reprlib import repr as shown  # however long
 from typing import Any
 
 from ecg_r1.ecg.diagnosis import vocabulary
-from ecg_r1.ecg.measurements import QUANTITIES, Measurements
+from ecg_r1.ecg.measurements import Measurements
+from ecg_r1.ecg.quantities import QUANTITIES
 from ecg_r1.errors import UserError
+from ecg_r1.files import read_json_lines
 from ecg_r1.scoring.contract import Case
 
 # What is no quantity where the diagnosis says that a wave is absent: a measurer may find one all the same.
 NEEDS = {"P": ("pr_ms", "p_ms")}
 _MEASURED = (*QUANTITIES, "unmeasurable", "spread", "method")
-_KEYS = ("id", "diagnoses", "measurements", "record", "completion", "evidence", "question", "extra")
+_KEYS = ("id", "diagnoses", "measurements", "record", "completion", "expected", "question", "extra")
 
 
 class CaseError(UserError):
@@ -60,7 +61,7 @@ def sample_from(row: Mapping[str, Any], where: str, measure: Callable[[Path], Me
     if not isinstance(given, str | int):
         raise CaseError(f'{where}: "id" is a text or a whole number, not {shown(given)}')
     measurements = _measurements(row, where, measure)
-    fields = {key: row.get(key) or {} for key in ("evidence", "extra")}
+    fields = {key: row.get(key) or {} for key in ("expected", "extra")}
     for key, value in fields.items():
         if not isinstance(value, Mapping):
             raise CaseError(f'{where}: "{key}" is an object, not {shown(value)}')
@@ -119,7 +120,7 @@ def measurements_from(given: Any, where: str) -> Measurements:
         raise CaseError(f'{where}: "measurements": {error}') from error
 
 
-def _known(given: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+def _known(given: Mapping[str, Any], known: Collection[str], where: str) -> None:
     for name in given:
         if name not in known:
             raise CaseError(f'{where}: unknown measurement "{name}" (known: {", ".join(known)})')
@@ -127,22 +128,8 @@ def _known(given: Mapping[str, Any], known: tuple[str, ...], where: str) -> None
 
 def read_samples(path: Path, measure: Callable[[Path], Measurements] | None = None) -> Iterator[Sample]:
     """The samples of a JSON lines file, in its order. Raises CaseError."""
-    if not path.is_file():
-        raise CaseError(f"{path}: no such file")
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            where = f"{path}:{number}"
-            try:
-                row = json.loads(line.decode("utf-8-sig"), parse_constant=_no_number)
-            except RecursionError as error:
-                raise CaseError(f"{where}: nested too deeply to be read") from error
-            except ValueError as error:
-                raise CaseError(f"{where}: no JSON: {error}") from error
-            if not isinstance(row, dict):
-                raise CaseError(f"{where}: one object a line, not {type(row).__name__}")
-            yield sample_from(row, where, measure)
+    for where, row in read_json_lines(path, CaseError, constant=_no_number):
+        yield sample_from(row, where, measure)
 
 
 def _no_number(name: str) -> float:

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ecg_r1.scoring.reading.characters import readable
-from ecg_r1.scoring.reading.quantities import Quantity, read_quantities
-from ecg_r1.scoring.reading.statements import Mention, Place, read_statements, without_struck
+from ecg_r1.reading.characters import readable
+from ecg_r1.reading.quotes import read_quotes
+from ecg_r1.reading.statements import Mention, Place, read_statements, without_struck
+from ecg_r1.reading.values import Quote
 
 _TAG = re.compile(r"<(/?)((?i:think|answer))>")
 _STEP = re.compile(
@@ -125,9 +126,9 @@ class Completion:
         return places[span[0]], places[span[1] - 1] + 1
 
     @cached_property
-    def quantities(self) -> tuple[Quantity, ...]:
+    def quantities(self) -> tuple[Quote, ...]:
         """Every quoted quantity, in order of the text."""
-        found = read_quantities(self.readable)
+        found = read_quotes(self.readable)
         if isinstance(self._readable[1], range):  # every character stands where it stood
             return tuple(found)
         return tuple(q._replace(span=self.span(q.span)) for q in found)

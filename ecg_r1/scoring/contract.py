@@ -46,15 +46,29 @@ class Score:
 
 @dataclass(frozen=True)
 class Case:
-    """What a reward may know of one example. No arrays: measurements are made once per record, before training."""
+    """What a reward may know of one example. No arrays: measurements are made once per record, before training.
+
+    Attributes:
+        record_id: the record that the question is about; of several, the first.
+        diagnoses: of that record, in the vocabulary's names.
+        measurements: of that record.
+        leads: those that are shown to the model.
+        expected: what a right response says, by the rewards that ask for it: phrases by step, leads, windows.
+        question: as the model is asked.
+        extra: other fields of the example, such as the right letter of a choice.
+        example_id: one record can have many examples; the record's own id where it has one.
+        others: the cases of the other records, where an example compares several.
+    """
 
     record_id: str
     diagnoses: tuple[str, ...]
     measurements: Measurements
     leads: tuple[str, ...] = LEADS
-    evidence: Mapping[str, Any] = field(default_factory=dict)
+    expected: Mapping[str, Any] = field(default_factory=dict)
     question: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    example_id: str = ""
+    others: tuple[Case, ...] = ()
 
 
 @overload

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
+from ecg_r1.ecg.quantities import QUANTITIES
+from ecg_r1.reading.statements import Polarity
+from ecg_r1.reading.values import Quote
 from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.contraries import Stance, contrary, measured, named, remainder, worded
-from ecg_r1.scoring.reading.quantities import Quantity
-from ecg_r1.scoring.reading.statements import Polarity
-from ecg_r1.scoring.tolerances import TOLERANCES
-from ecg_r1.scoring.verify import distance
 
 SHARE = 0.75  # of a phrase's content words that one clause must hold
 RELATIVE = 0.1  # tolerance of a quantity that has none of its own
@@ -160,11 +159,13 @@ def says(text: Completion, phrase: str) -> bool:
     return near == {wanted.polarity}
 
 
-def _quoted(text: Completion, claim: Quantity) -> bool:
+def _quoted(text: Completion, claim: Quote) -> bool:
     quotes = [q for q in text.quantities if q.name == claim.name and q.kind != "reference"]
     if claim.value is None or any(q.value is None for q in quotes):
         return bool(quotes) and all((q.kind, q.low, q.high) == (claim.kind, claim.low, claim.high) for q in quotes)
-    tolerance = TOLERANCES.get(claim.name, RELATIVE * abs(claim.value))
-    return bool(quotes) and all(
-        distance(claim.name, q.value, claim.value) <= tolerance for q in quotes if q.value is not None
-    )
+    known, wanted = QUANTITIES.get(claim.name), claim.value
+    if known is None:  # an amplitude
+        agree = (abs(q.value - wanted) <= RELATIVE * abs(wanted) for q in quotes if q.value is not None)
+    else:
+        agree = (known.distance(q.value, wanted) <= known.tolerance for q in quotes if q.value is not None)
+    return bool(quotes) and all(agree)

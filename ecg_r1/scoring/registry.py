@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.util
 import inspect
@@ -18,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ecg_r1.errors import did_you_mean
 from ecg_r1.scoring.contract import RewardError
 from ecg_r1.scoring.trial import try_options
 
@@ -61,8 +61,7 @@ class Reward:
 
 
 def _nearest(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f' — did you mean "{close[0]}"?' if close else f" (known: {', '.join(sorted(known))})"
+    return did_you_mean(name, known) or f" (known: {', '.join(sorted(known))})"
 
 
 def library() -> list[str]:

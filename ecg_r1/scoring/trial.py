@@ -19,9 +19,9 @@ KINDS: dict[type, tuple[Any, str]] = {  # of an option's default: what may be gi
 
 
 def sample() -> tuple[Completion, Case]:
-    """A short completion with token ids, and a case with evidence."""
+    """A short completion with token ids, and a case that expects phrases and leads."""
     measured = Measurements.from_json({"heart_rate_bpm": 75, "pr_ms": 160, "qrs_ms": 92})
-    case = Case("", ("normal ECG",), measured, evidence={"3": ["PR 160 ms"], "leads": ["II"]})
+    case = Case("", ("normal ECG",), measured, expected={"3": ["PR 160 ms"], "leads": ["II"]})
     return Completion.parse(TEXT, range(40)), case
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ecg_r1.reading.characters import readable
 from ecg_r1.scoring.completion import Completion
-from ecg_r1.scoring.reading.characters import readable
 
 _STRUCK = re.compile(r"~~.{0,999}?~~|<(del|s|strike)>.{0,999}?</\1>|<!--.{0,999}?-->", re.IGNORECASE)
 _SENTENCE = re.compile(r"[^;!?\n.。；！]+(?:\.(?=\d)[^;!?\n.。；！]*)*[?]?")

@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from ecg_r1.ecg.quantities import QUANTITIES
+from ecg_r1.reading.values import Quote
 from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.contract import Case
-from ecg_r1.scoring.reading.quantities import Quantity
-from ecg_r1.scoring.tolerances import TOLERANCES
 
-WIDEST = 2.0  # times the above, where the leads disagree
+WIDEST = 2.0  # times the tolerance, where the leads disagree
 LOOSE = 0.5  # what a range or a bound is worth beside a value as near
 TOO_WIDE = 4.0  # tolerances; a true range or bound that reaches further says too little to be called supported
 VARY = ("heart_rate_bpm", "rr_ms")  # from beat to beat: a mean beside their range is a value like any other
@@ -23,20 +23,13 @@ def graded(error: float, tolerance: float) -> float:
     return math.exp(-abs(error) / tolerance)
 
 
-def distance(name: str, quoted: float, measured: float) -> float:
-    """Absolute difference in the quantity's unit; round the circle for the axis."""
-    if name == "axis_deg":
-        return abs((quoted - measured + 180.0) % 360.0 - 180.0)
-    return abs(quoted - measured)
-
-
 def tolerance_of(case: Case, name: str) -> float:
     """The tolerance of a quantity, widened to the spread of its measurement, at most to twice itself.
 
     The spread is over leads, of the rate over beats: what half of them contradict cannot be held against a quote.
     """
-    spread = case.measurements[name].spread or 0.0
-    return min(max(TOLERANCES[name], spread), WIDEST * TOLERANCES[name])
+    tolerance, spread = QUANTITIES[name].tolerance, case.measurements[name].spread or 0.0
+    return min(max(tolerance, spread), WIDEST * tolerance)
 
 
 def physiological(case: Case, name: str) -> bool:
@@ -45,7 +38,7 @@ def physiological(case: Case, name: str) -> bool:
     return reason is not None and "no p wave" in reason.lower()
 
 
-def judge(quantity: Quantity, case: Case) -> dict[str, Any]:
+def judge(quantity: Quote, case: Case) -> dict[str, Any]:
     """The evidence row of one quote; see `verify`."""
     measured, reason = case.measurements.value(quantity.name), case.measurements.reason(quantity.name)
     tolerance = tolerance_of(case, quantity.name)
@@ -62,7 +55,7 @@ def judge(quantity: Quantity, case: Case) -> dict[str, Any]:
         if physiological(case, quantity.name):
             verdict, score = "contradicted", 0.0
     elif quantity.kind == "value" and quantity.value is not None:
-        error = distance(quantity.name, quantity.value, measured)
+        error = QUANTITIES[quantity.name].distance(quantity.value, measured)
         score = graded(error, tolerance)
         verdict = "supported" if error <= tolerance else "contradicted"
         why = f"{error:.0f} {quantity.unit} from the measured {measured:.0f}"
@@ -75,10 +68,10 @@ def judge(quantity: Quantity, case: Case) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _loose(quantity: Quantity, measured: float, tolerance: float) -> tuple[str, float, str]:
+def _loose(quantity: Quote, measured: float, tolerance: float) -> tuple[str, float, str]:
     """A range or a bound: worth half a value as far off as its furthest end."""
     ends = [end for end in (quantity.low, quantity.high) if end is not None]
-    furthest = max(distance(quantity.name, end, measured) for end in ends)
+    furthest = max(QUANTITIES[quantity.name].distance(end, measured) for end in ends)
     score = LOOSE * graded(furthest, tolerance)
     low = -math.inf if quantity.low is None else quantity.low
     high = math.inf if quantity.high is None else quantity.high
@@ -100,7 +93,7 @@ def verify(completion: Completion, case: Case) -> tuple[dict[str, Any], ...]:
     return tuple(
         judge(q, case) | {"text": completion.text[q.span[0] : q.span[1]]}
         for q in completion.quantities
-        if q.kind != "reference" and q.name in TOLERANCES
+        if q.kind != "reference" and q.name in QUANTITIES
     )
 
 

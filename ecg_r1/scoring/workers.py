@@ -10,9 +10,9 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from ecg_r1.scoring.calls import groups, units
+from ecg_r1.scoring.child import Process
 from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.contract import Case, Score
-from ecg_r1.scoring.process import Process
 from ecg_r1.scoring.registry import Reward
 
 START = 120.0  # seconds a process may take to start and load its rewards

@@ -16,18 +16,21 @@ from tokenizers.decoders import DecodeStream
 from transformers import AutoProcessor
 from transformers.utils.logging import disable_progress_bar
 
-from ..ecg.measure import measure
-from ..ecg.record import LEADS, ECGRecord, read_record, require_signal
-from ..ecg.render import render
-from ..errors import UserError
-from ..model import register
-from ..model.checkpoint import check_checkpoint, load_model
-from ..model.configuration import GEMConfig
-from ..model.engine import Engine, HFEngine, Prompt, VLLMEngine, checkpoint_dtype, has_vllm, require_vllm
-from ..model.processing import GEMProcessor
-from ..scoring.completion import Completion
-from ..scoring.contract import Case
-from ..scoring.verify import verify
+from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.measure import measure
+from ecg_r1.ecg.record import ECGRecord, read_record, require_signal
+from ecg_r1.ecg.render import render
+from ecg_r1.engine import Engine, Prompt, checkpoint_dtype, has_vllm, require_vllm
+from ecg_r1.engine.hf import HFEngine
+from ecg_r1.engine.vllm_colocated import VLLMEngine
+from ecg_r1.errors import UserError
+from ecg_r1.model import register
+from ecg_r1.model.checkpoint import check_checkpoint, load_model
+from ecg_r1.model.configuration import GEMConfig
+from ecg_r1.model.processing import GEMProcessor
+from ecg_r1.scoring.completion import Completion
+from ecg_r1.scoring.contract import Case
+from ecg_r1.scoring.verify import verify
 
 STYLES = {"supported": "green", "contradicted": "red", "unverifiable": "bright_black"}
 MARKS = {"supported": "✓", "contradicted": "✗", "unverifiable": "?"}

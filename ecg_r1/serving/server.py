@@ -10,11 +10,11 @@ import os
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from ecg_r1.engine import checkpoint_dtype, require_vllm
 from ecg_r1.errors import UserError
 
 from ..model import TOKENIZER_MODE, register_vllm
 from ..model.checkpoint import check_checkpoint
-from ..model.engine import checkpoint_dtype, require_vllm
 from .limits import BodyLimit
 
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..ecg.record import LEADS
-from ..model.processing import GEMProcessor
-from ..recipe import Dropout
+from ecg_r1.ecg.leads import LEADS
+from ecg_r1.model.processing import GEMProcessor
+from ecg_r1.recipe import Dropout
 
 NOTHING = Dropout()
 

@@ -9,14 +9,15 @@ from typing import Any
 from transformers import PrinterCallback, set_seed
 from transformers.utils.logging import disable_progress_bar
 
-from ..model.checkpoint import check_checkpoint, freeze, load_model, save
-from ..model.presets import PRESETS
-from ..recipe import GRPORecipe, PretrainRecipe, RunRecipe, SFTRecipe
-from .check import Checked
-from .media import Media
-from .processes import whole
-from .progress import LiveProgress
-from .run import MetricsLog, RunDirectory
+from ecg_r1.model.checkpoint import check_checkpoint, freeze, load_model, save
+from ecg_r1.model.presets import PRESETS
+from ecg_r1.recipe import GRPORecipe, PretrainRecipe, RunRecipe, SFTRecipe
+from ecg_r1.runs.directory import RunDirectory
+from ecg_r1.train.media import Media
+from ecg_r1.train.metrics_log import MetricsLog
+from ecg_r1.train.preflight import Checked
+from ecg_r1.train.processes import whole
+from ecg_r1.train.progress import LiveProgress
 
 
 def fit(recipe: RunRecipe, checked: Checked) -> None:
@@ -28,7 +29,7 @@ def fit(recipe: RunRecipe, checked: Checked) -> None:
         run.write_environment(recipe.seed)
     disable_progress_bar()  # of loading and saving; LiveProgress shows the run's own
     set_seed(recipe.seed)
-    texts = (text for example in store.examples for text in (example["question"], example["response"]))
+    texts = (text for example in store.examples for text in (example.question, example.response or ""))
     model, processor = load_model(recipe.model, texts=texts)
     freeze(model, recipe.freeze)
     with ExitStack() as workers:
@@ -51,15 +52,15 @@ def _trainer(recipe: RunRecipe, checked: Checked, model: Any, processor: Any, wo
     media = Media(checked.store, processor, recipe.dropout, recipe.seed)
     callbacks = [MetricsLog(run.folder / "metrics.jsonl"), LiveProgress(recipe.run)]
     if isinstance(recipe, PretrainRecipe):
-        from .pretrain import pretrain_trainer
+        from ecg_r1.train.pretrain import pretrain_trainer
 
         return pretrain_trainer(model, media, arguments, callbacks)
     if isinstance(recipe, SFTRecipe):
-        from .sft import sft_trainer
+        from ecg_r1.train.sft import sft_trainer
 
         return sft_trainer(model, media, arguments, checked.adapters, callbacks)
-    from .grpo import grpo_trainer
-    from .rewards import RewardSet
+    from ecg_r1.train.grpo import grpo_trainer
+    from ecg_r1.train.rewards import RewardSet
 
     rollout = {
         "checkpoint": _policy_folder(recipe, run, model, processor, arguments),

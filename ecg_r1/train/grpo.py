@@ -18,12 +18,12 @@ from torch.utils.data import Sampler
 from trl import GRPOConfig, GRPOTrainer
 from trl.trainer.utils import RepeatSampler
 
-from .credit import claim_advantages, token_spans
-from .dropout import View, arrange
-from .media import WHOLE, DrawEachEpoch, Media
-from .rewards import RewardSet
-from .rollout import rollouts_through
-from .shared_prefix import SharedPrefix, groups_kept_together, use_branching_attention
+from ecg_r1.train.advantages import claim_advantages, token_spans
+from ecg_r1.train.dropout import View, arrange
+from ecg_r1.train.media import WHOLE, DrawEachEpoch, Media
+from ecg_r1.train.rewards import RewardSet
+from ecg_r1.train.rollout import rollouts_through
+from ecg_r1.train.shared_prefix import SharedPrefix, groups_kept_together, use_branching_attention
 
 
 class _WithMedia:
@@ -162,9 +162,9 @@ def grpo_dataset(media: Media) -> Dataset:
     examples = media.store.examples
     return Dataset.from_dict(
         {
-            "prompt": [media.processor.prompt(example["question"]) for example in examples],
-            "question": [example["question"] for example in examples],
-            "record": [example["record"] for example in examples],
+            "prompt": [media.processor.prompt(example.question) for example in examples],
+            "question": [example.question for example in examples],
+            "record": [example.records[0] for example in examples],
         }
     )
 

@@ -6,9 +6,9 @@ import os
 import sys
 from pathlib import Path
 
-from ..recipe import CorpusRecipe, RecipeError, read_recipe
-from .extensions import release_dead_locks
-from .processes import launched, meet_on_cpu, set_environment, spawn
+from ecg_r1.recipe import CorpusRecipe, RecipeError, read_recipe
+from ecg_r1.train.extensions import release_dead_locks
+from ecg_r1.train.processes import launched, meet_on_cpu, set_environment, spawn
 
 
 def train(path: str, overrides: list[str], *, dry_run: bool = False) -> Path:
@@ -34,9 +34,9 @@ def train(path: str, overrides: list[str], *, dry_run: bool = False) -> Path:
     set_environment()
     if recipe.deepspeed:
         release_dead_locks(Path(os.environ["TORCH_EXTENSIONS_DIR"]))
-    from .check import check
-    from .disk import disk_may_fill
-    from .fit import fit
+    from ecg_r1.runs.disk import disk_may_fill
+    from ecg_r1.train.fit import fit
+    from ecg_r1.train.preflight import check
 
     if not dry_run:
         meet_on_cpu(recipe)

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from ..corpus.store import RecordStore
-from ..ecg.record import LEADS
-from ..ecg.render import render
-from ..model.processing import GEMProcessor
-from ..recipe import Dropout
-from ..scoring.contract import Case
-from .dropout import NOTHING, View, draw
+from ecg_r1.corpus.store import RecordStore
+from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.render import render
+from ecg_r1.model.processing import GEMProcessor
+from ecg_r1.recipe import Dropout
+from ecg_r1.scoring.contract import Case
+from ecg_r1.train.dropout import NOTHING, View, draw
 
 WHOLE = -1  # the moment at which nothing is left out: evaluation
 

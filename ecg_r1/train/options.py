@@ -13,7 +13,8 @@ from pydantic import TypeAdapter, ValidationError
 from transformers import TrainingArguments
 from trl import GRPOConfig, SFTConfig
 
-from ..recipe import GRPORecipe, PretrainRecipe, RecipeError, RunRecipe, SFTRecipe, did_you_mean, unknown_key
+from ecg_r1.errors import did_you_mean
+from ecg_r1.recipe import GRPORecipe, PretrainRecipe, RecipeError, RunRecipe, SFTRecipe, unknown_key
 
 ARGUMENTS: dict[type, type] = {PretrainRecipe: TrainingArguments, SFTRecipe: SFTConfig, GRPORecipe: GRPOConfig}
 ENGINE_OURS = {"model", "seed"}

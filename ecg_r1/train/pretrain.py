@@ -15,9 +15,9 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits, smooth_l1_loss
 from transformers import Trainer, TrainingArguments
 
-from ..corpus.store import RecordStore
-from ..model.modeling import GEMForConditionalGeneration
-from .media import DrawEachEpoch, Media
+from ecg_r1.corpus.store import RecordStore
+from ecg_r1.model.modeling import GEMForConditionalGeneration
+from ecg_r1.train.media import DrawEachEpoch, Media
 
 REGRESSED = ("heart_rate_bpm", "pr_ms", "qrs_ms", "qt_ms")
 

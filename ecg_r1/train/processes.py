@@ -9,8 +9,8 @@ import warnings
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from ..recipe import RunRecipe
-from .extensions import extensions_folder
+from ecg_r1.recipe import RunRecipe
+from ecg_r1.train.extensions import extensions_folder
 
 
 def set_environment() -> None:

@@ -6,12 +6,12 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..recipe import RewardWorkers
-from ..scoring.contract import Score
-from ..scoring.pool import RewardPool
-from ..scoring.registry import Reward
-from .dropout import NOTHING, View
-from .media import Media
+from ecg_r1.recipe import RewardWorkers
+from ecg_r1.scoring.contract import Score
+from ecg_r1.scoring.pool import RewardPool
+from ecg_r1.scoring.registry import Reward
+from ecg_r1.train.dropout import NOTHING, View
+from ecg_r1.train.media import Media
 
 
 class RewardSet:

@@ -11,9 +11,10 @@ from typing import Any
 import trl.trainer.grpo_trainer as trl_grpo
 from trl.generation.vllm_generation import VLLMGeneration
 
-from ..model.engine import Prompt, VLLMEngine
-from .dropout import View
-from .media import Media
+from ecg_r1.engine import Prompt
+from ecg_r1.engine.vllm_colocated import VLLMEngine
+from ecg_r1.train.dropout import View
+from ecg_r1.train.media import Media
 
 
 class ECGRollout(VLLMGeneration):

@@ -9,8 +9,8 @@ import torch
 from datasets import Dataset
 from trl import SFTConfig, SFTTrainer
 
-from .dropout import arrange
-from .media import DrawEachEpoch, Media
+from ecg_r1.train.dropout import arrange
+from ecg_r1.train.media import DrawEachEpoch, Media
 
 
 @dataclass
@@ -40,13 +40,13 @@ class SFTCollator:
 def sft_dataset(media: Media) -> Dataset:
     """One row an example: token ids and the record's index, no arrays."""
     processor, tokenizer, examples = media.processor, media.processor.tokenizer, media.store.examples
-    prompts = [processor.expand(processor.prompt(example["question"])) for example in examples]
-    responses = [example["response"] + tokenizer.eos_token for example in examples]
+    prompts = [processor.expand(processor.prompt(example.question)) for example in examples]
+    responses = [(example.response or "") + tokenizer.eos_token for example in examples]
     return Dataset.from_dict(
         {
             "prompt_ids": tokenizer(prompts, add_special_tokens=False)["input_ids"],
             "response_ids": tokenizer(responses, add_special_tokens=False)["input_ids"],
-            "index": [media.index(example["record"]) for example in examples],
+            "index": [media.index(example.records[0]) for example in examples],
         }
     )
 

@@ -11,7 +11,8 @@ import pytest
 import ecg_r1.corpus.build as building
 from ecg_r1.corpus.build import build
 from ecg_r1.corpus.store import PAGES, SIGNALS, RecordStore
-from ecg_r1.ecg.record import LEADS, ECGRecord, RecordError, write_record
+from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.record import ECGRecord, RecordError, write_record
 from ecg_r1.ecg.simulate import simulate
 from ecg_r1.recipe import CorpusRecipe, RecipeError
 
@@ -51,8 +52,8 @@ def test_a_split_holds_what_its_records_hold(whole):
     assert json.loads((whole / "complete.json").read_text()) == {"records": N, "quarantined": 0}
     assert [store.diagnoses(record)[0] for record in store.ids[:2]] == ["normal ECG", "sinus bradycardia"]
     for record, example in zip(store.ids, store.examples, strict=True):
-        assert example["record"] == record
-        assert example["response"].endswith(f"<answer>{store.diagnoses(record)[0]}</answer>")
+        assert example.records == (record,)
+        assert example.response.endswith(f"<answer>{store.diagnoses(record)[0]}</answer>")
         assert np.ptp(store.signal(record)) > 0.2  # mV
         assert np.ptp(store.page(record)) > 0
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ecg_r1.corpus.cards import record_cards
+from ecg_r1.datasets.wfdb import record_cards
 from ecg_r1.ecg.record import RecordError, read_record, write_record
 from ecg_r1.ecg.simulate import simulate
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ecg_r1.corpus.store import PAGES, SIGNALS, CorpusError, RecordStore
-from ecg_r1.ecg.record import LEADS
+from ecg_r1.ecg.leads import LEADS
 
 SIZE = 8
 ROWS = [
@@ -30,7 +30,9 @@ ROWS = [
 def folder(tmp_path):
     (tmp_path / "split.json").write_text(json.dumps({"page_size": SIZE}))
     (tmp_path / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
-    examples = [{"record": row["record"], "question": "What?", "response": "This."} for row in ROWS]
+    examples = [
+        {"id": row["record"], "records": [row["record"]], "question": "What?", "response": "This."} for row in ROWS
+    ]
     (tmp_path / "examples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in examples))
     signals = np.arange(2 * 12 * 5000).reshape(2, 12, 5000) % 2000 - 1000
     signals.astype(np.int16).tofile(tmp_path / SIGNALS)
@@ -67,7 +69,7 @@ def test_a_case_carries_what_a_reward_may_know(folder):
 
 
 def test_examples_are_in_the_order_of_the_split(folder):
-    assert [example["record"] for example in RecordStore(folder).examples] == ["a", "b"]
+    assert [example.id for example in RecordStore(folder).examples] == ["a", "b"]
 
 
 def test_a_folder_that_is_no_split(tmp_path):

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from ecg_r1.ecg.batch import listed, measure_paths, simulate_to
-from ecg_r1.ecg.measure import QUANTITIES
-from ecg_r1.ecg.record import LEADS, read_record, write_record
+from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.quantities import QUANTITIES
+from ecg_r1.ecg.record import read_record, write_record
 from ecg_r1.ecg.simulate import simulate
 from ecg_r1.errors import UserError
 

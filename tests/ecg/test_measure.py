@@ -12,9 +12,11 @@ from scipy.signal import resample
 from ecg_r1.ecg.beats import clean, r_peaks
 from ecg_r1.ecg.delineate import delineate
 from ecg_r1.ecg.leads import LEADS
-from ecg_r1.ecg.measure import QUANTITIES, Measured, Measurements, measure
+from ecg_r1.ecg.measure import measure
+from ecg_r1.ecg.measurements import Measured, Measurements
 from ecg_r1.ecg.morphology import morphology
 from ecg_r1.ecg.qtc import FORMULAE, qtc
+from ecg_r1.ecg.quantities import QUANTITIES
 from ecg_r1.ecg.record import ECGRecord, read_record
 from ecg_r1.ecg.simulate import DIAGNOSES, simulate
 

@@ -5,7 +5,8 @@ from ecg_r1.ecg.criteria import holds
 from ecg_r1.ecg.diagnosis import UnknownDiagnosis, vocabulary
 from ecg_r1.ecg.heart import POPULATIONS
 from ecg_r1.ecg.leads import LEADS
-from ecg_r1.ecg.measure import QUANTITIES, Measurements
+from ecg_r1.ecg.measurements import Measurements
+from ecg_r1.ecg.quantities import QUANTITIES
 from ecg_r1.ecg.simulate import DIAGNOSES, simulate
 
 

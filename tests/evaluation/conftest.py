@@ -59,7 +59,8 @@ def split_folder(tmp_path: Path) -> Path:
 def write_split(folder: Path, truths: list[dict]) -> Path:
     lines(folder / "records.jsonl", [{"source": "test", "report": None, "leads": LEADS, **truth} for truth in truths])
     question = "Interpret this ECG."
-    lines(folder / "examples.jsonl", [{"record": t["record"], "question": question, "response": ""} for t in truths])
+    examples = [{"id": t["record"], "records": [t["record"]], "question": question, "response": ""} for t in truths]
+    lines(folder / "examples.jsonl", examples)
     beat = np.exp(-(((np.arange(5000) % 400) - 200.0) ** 2) / 50) * 1000
     np.tile(beat, (len(truths), 12, 1)).astype(np.int16).tofile(folder / "signals.i16")
     np.full((len(truths), 56, 56, 3), 255, np.uint8).tofile(folder / "pages.u8")
@@ -77,7 +78,7 @@ def write_run(tmp_path: Path, split_folder: Path) -> Callable[..., Path]:
         name: str, predictions: Mapping[str, str], *, log: Sequence[dict] = (), decoding: dict | None = None
     ) -> Path:
         folder = tmp_path / "runs" / name
-        rows = [{"record": record, "completion": text, "tokens": 9} for record, text in predictions.items()]
+        rows = [{"example": example, "completion": text, "tokens": 9} for example, text in predictions.items()]
         lines(folder / "predictions" / "held-out.jsonl", rows)
         if decoding is not None:
             (folder / "predictions" / "held-out.json").write_text(json.dumps(decoding))

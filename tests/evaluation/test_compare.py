@@ -4,7 +4,7 @@ import shutil
 import pytest
 
 from ecg_r1.evaluation.compare import compare
-from ecg_r1.evaluation.runs import CompareError
+from ecg_r1.runs.read import RunError
 
 from .conftest import RIGHT, STOCK, TRUTHS, lines, write_split
 
@@ -49,7 +49,7 @@ def test_the_order_of_predictions_does_not_matter(write_run, tmp_path):
 def test_shuffled_ecgs_are_scored_against_the_record_they_were_dealt_to(write_run, tmp_path):
     run = write_run("grpo", RIGHT)
     dealt = dict(zip(RIGHT, [RIGHT["r1"], RIGHT["r2"], RIGHT["r0"]], strict=True))
-    rows = [{"record": record, "completion": text} for record, text in dealt.items()]
+    rows = [{"example": example, "completion": text} for example, text in dealt.items()]
     lines(run / "predictions" / "held-out-shuffled.jsonl", rows)
     model = compare([run], out=tmp_path / "out")["models"]["grpo"]
     assert (model["diagnosis_accuracy"], model["shuffled"], model["chance_accuracy"]) == (1, 0, pytest.approx(1 / 3))
@@ -65,7 +65,7 @@ def test_other_seeds_are_carried_along(three, tmp_path):
 
 def test_refuses_different_records(write_run, tmp_path):
     fewer = {record: RIGHT[record] for record in ("r0", "r1")}
-    with pytest.raises(CompareError, match=r"different records.*r2"):
+    with pytest.raises(RunError, match=r"different records.*r2"):
         compare([write_run("a", RIGHT), write_run("b", fewer)], out=tmp_path / "out")
 
 
@@ -74,59 +74,59 @@ def test_refuses_another_truth_behind_the_same_id(write_run, tmp_path):
     a, b = write_run("a", RIGHT), write_run("b", RIGHT)
     recipe = (b / "recipe.yaml").read_text().replace(str(tmp_path / "corpus" / "held-out"), str(other))
     (b / "recipe.yaml").write_text(recipe)
-    with pytest.raises(CompareError, match=r"different prompts or records.*r0"):
+    with pytest.raises(RunError, match=r"different prompts or records.*r0"):
         compare([a, b], out=tmp_path / "out")
 
 
 def test_refuses_different_decoding(write_run, tmp_path):
     a = write_run("a", RIGHT, decoding={"temperature": 0.0})
     b = write_run("b", RIGHT, decoding={"temperature": 1.0})
-    with pytest.raises(CompareError, match="different decoding"):
+    with pytest.raises(RunError, match="different decoding"):
         compare([a, b], out=tmp_path / "out")
 
 
 def test_refuses_two_runs_of_one_name(write_run, tmp_path):
     a = write_run("a", RIGHT)
     shutil.copytree(a, tmp_path / "elsewhere" / "a")
-    with pytest.raises(CompareError, match="named 'a'"):
+    with pytest.raises(RunError, match="named 'a'"):
         compare([a, tmp_path / "elsewhere" / "a"], out=tmp_path / "out")
 
 
 def test_says_what_is_missing_and_how_to_make_it(write_run, tmp_path):
-    with pytest.raises(CompareError, match="no such run"):
+    with pytest.raises(RunError, match="no such run"):
         compare([tmp_path / "nowhere"], out=tmp_path / "out")
     run = write_run("a", RIGHT)
     (run / "predictions" / "held-out.jsonl").unlink()
-    with pytest.raises(CompareError, match=r"held-out\.jsonl: missing.*ecg-r1 predict"):
+    with pytest.raises(RunError, match=r"held-out\.jsonl: missing.*ecg-r1 predict"):
         compare([run], out=tmp_path / "out")
     (run / "recipe.yaml").unlink()
-    with pytest.raises(CompareError, match=r"recipe\.yaml: missing"):
+    with pytest.raises(RunError, match=r"recipe\.yaml: missing"):
         compare([run], out=tmp_path / "out")
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"record": "r0"}', ":4: a prediction needs"),
+        ('{"example": "r0"}', ":4: a prediction needs"),
         ("{", ":4: not JSON"),
-        ('{"record": "r0", "completion": ""}', "twice"),
+        ('{"example": "r0", "completion": ""}', "twice"),
     ],
 )
 def test_names_the_line_of_a_bad_prediction(write_run, tmp_path, line, message):
     run = write_run("a", RIGHT)
     with (run / "predictions" / "held-out.jsonl").open("a") as file:
         file.write(line + "\n")
-    with pytest.raises(CompareError, match=message):
+    with pytest.raises(RunError, match=message):
         compare([run], out=tmp_path / "out")
 
 
 def test_refuses_a_prediction_of_a_record_that_the_split_does_not_hold(write_run, tmp_path):
-    with pytest.raises(CompareError, match=r"does not hold.*r9"):
+    with pytest.raises(RunError, match=r"does not hold.*r9"):
         compare([write_run("a", {**RIGHT, "r9": RIGHT["r0"]})], out=tmp_path / "out")
 
 
 def test_needs_a_run(tmp_path):
-    with pytest.raises(CompareError, match="at least one"):
+    with pytest.raises(RunError, match="at least one"):
         compare([], out=tmp_path)
 
 
@@ -160,4 +160,4 @@ def test_different_splits_are_refused_before_anything_is_predicted(ecg_r1, finis
 
 def test_a_run_that_is_not_there_names_the_nearest_one(ecg_r1, finished, tmp_path):
     said = ecg_r1("compare", finished[0], finished[1].with_name("bb"), "--out", tmp_path / "out")
-    assert (said.code, said.err) == (2, f"{tmp_path}/runs/bb: no such run — did you mean {tmp_path}/runs/b?\n")
+    assert (said.code, said.err) == (2, f'{tmp_path}/runs/bb: no such run — did you mean "{tmp_path}/runs/b"?\n')

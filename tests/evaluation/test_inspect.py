@@ -7,7 +7,7 @@ from pyarrow import parquet
 from rich.console import Console
 
 from ecg_r1.evaluation.inspect import InspectError, inspect
-from ecg_r1.evaluation.runs import CompareError
+from ecg_r1.runs.read import RunError
 
 TEXT = "<think>PR interval 160 ms. [bold]QRS[/bold]</think><answer>normal ECG</answer>"
 CLAIM = {"verdict": "supported", "span": [7, 25], "text": "PR interval 160 ms", "measured": 164.0, "unit": "ms"}
@@ -65,5 +65,5 @@ def test_names_what_there_is(run, tmp_path):
 
 def test_a_run_that_is_not_there_names_the_nearest_one(tmp_path):
     (tmp_path / "grpo").mkdir()
-    with pytest.raises(CompareError, match=r"grp: no such run — did you mean .*/grpo\?"):
+    with pytest.raises(RunError, match=r'grp: no such run — did you mean ".*/grpo"'):
         inspect(tmp_path / "grp")

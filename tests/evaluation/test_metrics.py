@@ -1,6 +1,6 @@
 import pytest
 
-from ecg_r1.ecg.measure import Measurements
+from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.evaluation.metrics import chance_accuracy, judge, per_diagnosis, tallies
 from ecg_r1.scoring import Case
 

@@ -4,11 +4,11 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from ecg_r1.ecg.measure import Measurements
-from ecg_r1.evaluation import cases, curves
+from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.evaluation.compare import compare
 from ecg_r1.evaluation.metrics import judge
-from ecg_r1.evaluation.report import findings
+from ecg_r1.evaluation.report import completions, curves
+from ecg_r1.evaluation.report.html import findings
 from ecg_r1.scoring import Case
 
 from .conftest import RIGHT, STOCK, TRUTHS, says, write_split
@@ -79,7 +79,7 @@ def test_corruption_and_curves_are_shown(page):
 
 def test_highlighting_escapes_inside_and_outside_of_spans_and_marks_the_first_of_overlapping_ones():
     row = {"quantity": "pr_ms", "measured": 164.0, "verdict": "supported", "reason": 'a "quote"'}
-    shown = cases.highlighted("a<b PR<160 c>d", [row | {"span": [4, 10]}, row | {"span": [6, 12]}])
+    shown = completions.highlighted("a<b PR<160 c>d", [row | {"span": [4, 10]}, row | {"span": [6, 12]}])
     assert shown == (
         'a&lt;b <mark class="supported" title="a &quot;quote&quot;">PR&lt;160<b>✓ 164 ms</b></mark> c&gt;d'
     )
@@ -104,15 +104,15 @@ def test_cases_are_spread_over_diagnoses_and_hold_losses():
         record: says("Rate 175 bpm.", "normal ECG") if int(record[1:]) > 20 else text for record, text in good.items()
     }
     models = {"sft": judged(good, truths), "grpo": judged(bad, truths)}
-    chosen = cases.choose(models, seed=0)
+    chosen = completions.choose(models, seed=0)
     spread = [record for record, why in chosen if why == "spread"]
     assert sorted(names.index(names[int(record[1:]) % 4]) for record in spread) == [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3
     worse = [record for record, why in chosen if why == "worse"]
     assert len(worse) == 3
     assert all(int(record[1:]) > 20 for record in worse)
     assert not set(worse) & set(spread)
-    assert cases.choose(models, seed=0) == chosen
-    assert cases.choose(models, seed=1) != chosen
+    assert completions.choose(models, seed=0) == chosen
+    assert completions.choose(models, seed=1) != chosen
 
 
 def test_which_cases_are_spread_does_not_depend_on_what_models_answered():
@@ -120,7 +120,7 @@ def test_which_cases_are_spread_does_not_depend_on_what_models_answered():
     good = {row["record"]: RIGHT["r0"] for row in truths}
     bad = {row["record"]: STOCK["r0"] for row in truths}
     spreads = [
-        [record for record, why in cases.choose({"a": judged(p, truths)}, seed=4) if why == "spread"]
+        [record for record, why in completions.choose({"a": judged(p, truths)}, seed=4) if why == "spread"]
         for p in (good, bad)
     ]
     assert spreads[0] == spreads[1]
@@ -173,7 +173,7 @@ def test_more_diagnoses_than_cases(write_run, tmp_path):
     write_split(tmp_path / "corpus" / "held-out", truths)
     run = write_run("a", {row["record"]: RIGHT["r0"] for row in truths})
     compare([run], out=tmp_path / "out", resamples=10)
-    assert (tmp_path / "out" / "report.html").read_text().count("<article") == cases.SPREAD
+    assert (tmp_path / "out" / "report.html").read_text().count("<article") == completions.SPREAD
 
 
 def test_a_difference_too_small_to_be_shown_is_not_told():

@@ -5,7 +5,7 @@ from io import StringIO
 from rich.console import Console
 
 from ecg_r1.evaluation.compare import compare
-from ecg_r1.evaluation.terminal import print_comparison
+from ecg_r1.evaluation.report.terminal import print_comparison
 
 from .conftest import RIGHT
 

@@ -9,8 +9,10 @@ import torch
 from peft import LoraConfig, get_peft_model
 from vllm.exceptions import VLLMValidationError
 
+from ecg_r1.engine import Prompt
+from ecg_r1.engine.hf import HFEngine
+from ecg_r1.engine.vllm_colocated import VLLMEngine
 from ecg_r1.model.checkpoint import load_model, save
-from ecg_r1.model.engine import HFEngine, Prompt, VLLMEngine
 
 TOKENS = 24
 GREEDY = {"temperature": 0.0, "max_tokens": TOKENS}

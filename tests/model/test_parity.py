@@ -14,8 +14,8 @@ pytest.importorskip("vllm", reason="vLLM is not installed: pip install '.[cpu]' 
 from safetensors.torch import load_file, save_file
 from transformers import Qwen3Config
 
+from ecg_r1.engine import Prompt
 from ecg_r1.model.checkpoint import load_model, save
-from ecg_r1.model.engine import Prompt
 from ecg_r1.model.modeling import GEMForConditionalGeneration
 
 SCRIPT = Path(__file__).with_name("greedy_parity.py")
@@ -93,7 +93,7 @@ def test_a_checkpoint_that_lacks_a_tensor_does_not_start(tmp_path):
     tensors = load_file(file)
     del tensors["model.ecg_tower.blocks.0.ln_1.weight"]
     save_file(tensors, file, metadata={"format": "pt"})
-    start = f"from ecg_r1.model.engine import VLLMEngine; VLLMEngine({str(tmp_path)!r}, dtype='float32')"
+    start = f"from ecg_r1.engine.vllm_colocated import VLLMEngine; VLLMEngine({str(tmp_path)!r}, dtype='float32')"
     run = subprocess.run([sys.executable, "-c", start], capture_output=True, text=True, timeout=300, check=False)
     assert run.returncode != 0
     assert "not initialized from checkpoint: {'ecg_tower.blocks.0.ln_1.weight'}" in run.stderr

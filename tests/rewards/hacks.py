@@ -13,7 +13,7 @@ CASE = Case(
     Measurements.from_json({"heart_rate_bpm": 64, "rr_ms": 938, "p_ms": 110, "pr_ms": 224, "qrs_ms": 92, "qt_ms": 412,
                             "qtc_ms": 426, "axis_deg": 40}),
     question="Read this ECG. What are its rate, PR, QRS and QT, and the diagnosis?",
-    evidence={"1": ["rate 64 bpm", "regular rhythm"], "2": ["PR interval 224 ms", "no bundle branch block"]},
+    expected={"1": ["rate 64 bpm", "regular rhythm"], "2": ["PR interval 224 ms", "no bundle branch block"]},
 )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ PHRASES = ["sinus rhythm", "regular", "normal axis", "a.b", "k", "İ", "i", "no"
 
 
 def paid(text: str, evidence: dict, mode: str = "exact") -> float | None:
-    case = Case("r", (), Measurements.from_json({}), evidence=evidence)
+    case = Case("r", (), Measurements.from_json({}), expected=evidence)
     result = load_reward("evidence", {"mode": mode})(Completion.parse(text), case)
     return None if result is None else result.value
 
@@ -85,7 +85,7 @@ def test_it_is_that_of_the_reference(seed: int) -> None:
         said = rng.choice(PIECES[:4]) + "".join(rng.choices(PIECES, k=rng.randrange(40)))
         text = f"<think>{said}</think>" if rng.random() < 0.8 else said
         evidence = {key: rng.sample(PHRASES, rng.randrange(4)) for key in rng.sample(KEYS[:4], rng.randrange(1, 4))}
-        result = exact(Completion.parse(text), Case("r", (), Measurements.from_json({}), evidence=evidence))
+        result = exact(Completion.parse(text), Case("r", (), Measurements.from_json({}), expected=evidence))
         expected = reference(text, evidence)
         assert (result.value if result else 0.0) == expected, (text, evidence)
         paying += expected > 0

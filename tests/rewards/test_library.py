@@ -350,11 +350,11 @@ EVIDENCE = {
 
 def test_evidence_exact_is_that_of_the_paper() -> None:
     text = "<think>**Step 1: rate** sinus rhythm. **Step 2: axis** Normal axis. **Step 4** nothing. </think>"
-    assert score("evidence", text, evidence=EVIDENCE, options={"mode": "exact"}) == pytest.approx((0.5 + 1 + 0) / 3)
+    assert score("evidence", text, expected=EVIDENCE, options={"mode": "exact"}) == pytest.approx((0.5 + 1 + 0) / 3)
     assert score(
-        "evidence", text.replace("Step 2", "Step 3"), evidence=EVIDENCE, options={"mode": "exact"}
+        "evidence", text.replace("Step 2", "Step 3"), expected=EVIDENCE, options={"mode": "exact"}
     ) == pytest.approx(0.5 / 3)
-    assert score("evidence", text.replace("think>", "thought>"), evidence=EVIDENCE, options={"mode": "exact"}) == 0
+    assert score("evidence", text.replace("think>", "thought>"), expected=EVIDENCE, options={"mode": "exact"}) == 0
     assert score("evidence", text, options={"mode": "exact"}) is None
 
 
@@ -364,9 +364,9 @@ def test_evidence_tolerant_reads_paraphrase_numbers_and_polarity() -> None:
         "<think>Step 1: heart rate about 65 beats per minute.\n"
         "Step 2: The PR measures 0.22 s. LVH is absent, there is no LVH.</think>"
     )
-    assert score("evidence", good, evidence=evidence) == 1
-    assert score("evidence", good.replace("there is no LVH", "there is LVH"), evidence=evidence) == pytest.approx(0.75)
-    assert score("evidence", good.replace("0.22", "0.16"), evidence=evidence) == pytest.approx(0.75)
+    assert score("evidence", good, expected=evidence) == 1
+    assert score("evidence", good.replace("there is no LVH", "there is LVH"), expected=evidence) == pytest.approx(0.75)
+    assert score("evidence", good.replace("0.22", "0.16"), expected=evidence) == pytest.approx(0.75)
 
 
 def test_steps() -> None:
@@ -419,7 +419,7 @@ def test_steps() -> None:
 )
 def test_localisation(answer: str, expected: float) -> None:
     evidence = {"leads": ["II", "III", "aVF"], "windows": [[1.2, 1.3]]}
-    assert score("localisation", f"<answer>{answer}</answer>", evidence=evidence) == pytest.approx(expected)
+    assert score("localisation", f"<answer>{answer}</answer>", expected=evidence) == pytest.approx(expected)
     assert score("localisation", f"<answer>{answer}</answer>") is None
 
 

@@ -70,7 +70,7 @@ def paid(text: str) -> float:
     """The mean of the evidence reward over the four cases."""
     evidence, nothing = load_reward("evidence"), Measurements.from_json({})
     scores = [
-        evidence(Completion.parse(text), Case("r", (name,), nothing, evidence=wanted)).value
+        evidence(Completion.parse(text), Case("r", (name,), nothing, expected=wanted)).value
         for name, wanted in EVIDENCE.items()
     ]
     return sum(scores) / len(scores)
@@ -78,7 +78,7 @@ def paid(text: str) -> float:
 
 @pytest.mark.parametrize("name", EVIDENCE)
 def test_the_evidence_of_a_case_pays_in_full_in_that_case(name: str) -> None:
-    case = Case("r", (name,), Measurements.from_json({}), evidence=EVIDENCE[name])
+    case = Case("r", (name,), Measurements.from_json({}), expected=EVIDENCE[name])
     text = written({int(step): phrases for step, phrases in EVIDENCE[name].items()})
     assert load_reward("evidence")(Completion.parse(text), case).value == 1.0
 
@@ -102,7 +102,7 @@ def test_what_is_not_claimed_of_this_ecg_pays_nothing(wrapped: str) -> None:
 
 
 def test_steps_of_one_number_are_one() -> None:
-    case = Case("r", (), Measurements.from_json({}), evidence={"1": ["normal axis"]})
+    case = Case("r", (), Measurements.from_json({}), expected={"1": ["normal axis"]})
     for first, second in (("normal axis", "left axis deviation"), ("left axis deviation", "normal axis")):
         text = f"<think>Step 1: {first}.\nStep 1: {second}.</think>"
         assert load_reward("evidence")(Completion.parse(text), case).value == 0.0
@@ -115,7 +115,7 @@ def test_an_honest_step_may_be_wordy() -> None:
         "the transition in the chest leads takes place between V3 and V4, where one finds it in most adults, and "
         "the voltage is unremarkable in all of them."
     )
-    case = Case("r", (), Measurements.from_json({}), evidence={"1": ["normal axis"]})
+    case = Case("r", (), Measurements.from_json({}), expected={"1": ["normal axis"]})
     assert 60 <= len(step.split()) <= 75
     assert load_reward("evidence")(Completion.parse(f"<think>Step 1: {step}</think>"), case).value == 1.0
 

@@ -85,7 +85,7 @@ def test_two_prompts_of_one_truth_are_two_groups(key: str) -> None:
         (TRUTH | {"diagnoses": "normal ECG"}, "\"diagnoses\" is a list of names or codes, not 'normal ECG'"),
         (TRUTH | {"measurements": {"pr": 160}}, 'unknown measurement "pr"'),
         (TRUTH | {"measurements": '{"pr_ms": 160}'}, '"measurements" is an object'),
-        (TRUTH | {"evidence": [1]}, '"evidence" is an object'),
+        (TRUTH | {"expected": [1]}, '"expected" is an object'),
     ],
 )
 def test_a_wrong_row_is_refused_as_a_wrong_line_is(truth: object, message: str) -> None:

@@ -16,7 +16,7 @@ from ecg_r1.ecg.record import read_record
 from ecg_r1.scoring import Case, RewardPool, load_reward
 from ecg_r1.scoring.cases import CaseError, Sample, read_samples
 from ecg_r1.scoring.check import check_reward, shipped_samples
-from ecg_r1.scoring.report import listing, score_samples, view
+from ecg_r1.scoring.listing import listing, score_samples, view
 
 FILE = Path(__file__).with_name("misbehaving.py")
 WEIGHTS = {"format": 0.1, "diagnosis": 0.45, "intervals": 0.45}
@@ -50,7 +50,7 @@ def test_the_readable_view_shows_text_scores_and_reasons() -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{", r"bad\.jsonl:1: no JSON"),
+        ("{", r"bad\.jsonl:1: not JSON"),
         ("[]", "one object a line"),
         ('{"completion": 3}', '"completion" is a text'),
         ('{"completion": "x"}', 'needs "measurements"'),
@@ -68,11 +68,11 @@ def test_the_readable_view_shows_text_scores_and_reasons() -> None:
         ('{"completion": "x", "measurements": {"unmeasurable": {"pr_ms": 3}}}', '"pr_ms" is a text that says why'),
         ('{"completion": "x", "measurements": {"spread": {"pr_ms": "wide"}}}', 'spread: "pr_ms" is a number'),
         ('{"completion": "x", "measurements": {"pr_ms": 1' + "0" * 400 + "}}", '"pr_ms" is 1000'),
-        ('{"completion": "x", "measurements": {}, "evidence": [1]}', '"evidence" is an object'),
+        ('{"completion": "x", "measurements": {}, "expected": [1]}', '"expected" is an object'),
         ('{"completion": "x", "measurements": {}, "extra": "q"}', '"extra" is an object'),
         ('{"completion": "x", "measurements": {}, "question": 3}', '"question" is a text'),
         ("[" * 100_000, r"bad\.jsonl:1: nested too deeply"),
-        ("\udcff\udcfe", r"bad\.jsonl:1: no JSON: 'utf-8' codec"),
+        ("\udcff\udcfe", r"bad\.jsonl:1: not JSON: 'utf-8' codec"),
         ('{"completion": "x", "record": 7}', '"record" is a path'),
         ('{"completion": "x", "record": "nowhere"}', r"bad\.jsonl:1: .*nowhere"),
         ('{"completion": "x", "id": [1], "measurements": {}}', '"id" is a text'),

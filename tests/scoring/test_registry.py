@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from ecg_r1.scoring import RewardError, RewardPool, load_reward, reward
+from ecg_r1.scoring.listing import listing
 from ecg_r1.scoring.registry import library
-from ecg_r1.scoring.report import listing
 
 FILE = Path(__file__).with_name("misbehaving.py")
 
@@ -98,7 +98,7 @@ def test_good_option_values_are_taken() -> None:
 
 def test_the_rewards_load_no_deep_learning_library() -> None:
     code = (
-        "import sys, ecg_r1.scoring, ecg_r1.rewards, ecg_r1.scoring.adapters, ecg_r1.scoring.worker\n"
+        "import sys, ecg_r1.scoring, ecg_r1.rewards, ecg_r1.scoring.adapters, ecg_r1.scoring.child_main\n"
         "from ecg_r1.scoring.registry import library, load_reward\n"
         "[load_reward(name) for name in library()]\n"
         "print([m for m in ('torch', 'transformers', 'trl', 'vllm') if m in sys.modules])"

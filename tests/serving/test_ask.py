@@ -15,8 +15,8 @@ from rich.console import Console
 from ecg_r1.ecg.measure import measure
 from ecg_r1.ecg.record import read_record, write_record
 from ecg_r1.ecg.simulate import simulate
+from ecg_r1.engine.hf import HFEngine
 from ecg_r1.model.checkpoint import load_model, save
-from ecg_r1.model.engine import HFEngine
 from ecg_r1.scoring.completion import Completion
 from ecg_r1.serving.ask import checked, prompt_of
 

@@ -24,8 +24,8 @@ from PIL import Image
 from ecg_r1.ecg.record import read_record, write_record
 from ecg_r1.ecg.render import render
 from ecg_r1.ecg.simulate import simulate
+from ecg_r1.engine.hf import HFEngine
 from ecg_r1.model.checkpoint import load_model, save
-from ecg_r1.model.engine import HFEngine
 from ecg_r1.model.message import user_message
 from ecg_r1.serving.ask import prompt_of
 from ecg_r1.serving.limits import LARGEST

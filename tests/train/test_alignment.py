@@ -15,9 +15,9 @@ from peft import LoraConfig
 from trl import GRPOConfig
 
 from ecg_r1.corpus.store import PAGES, SIGNALS, RecordStore
-from ecg_r1.ecg.record import LEADS
+from ecg_r1.ecg.leads import LEADS
+from ecg_r1.engine import Rollout
 from ecg_r1.model.checkpoint import load_model
-from ecg_r1.model.engine import Rollout
 from ecg_r1.recipe import Dropout, RewardWorkers
 from ecg_r1.scoring import load_reward
 from ecg_r1.train.dropout import NOTHING, View

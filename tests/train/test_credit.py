@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from ecg_r1.model.tokenizer import train_tokenizer
-from ecg_r1.train.credit import claim_advantages, token_spans
+from ecg_r1.train.advantages import claim_advantages, token_spans
 
 NAN = float("nan")
 

@@ -11,7 +11,7 @@ pytest.importorskip("trl")
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from ecg_r1.corpus.store import RecordStore
-from ecg_r1.ecg.record import LEADS
+from ecg_r1.ecg.leads import LEADS
 from ecg_r1.model.checkpoint import load_model
 from ecg_r1.recipe import Dropout
 from ecg_r1.train.dropout import NOTHING, View, arrange, draw

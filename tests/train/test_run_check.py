@@ -13,7 +13,7 @@ pytest.importorskip("trl")
 from ecg_r1.errors import UserError
 from ecg_r1.model.checkpoint import PARTS, freeze, load_model, save
 from ecg_r1.recipe import read_recipe
-from ecg_r1.train.check import check, check_whole_groups
+from ecg_r1.train.preflight import check, check_whole_groups
 
 RECIPES = Path(__file__).parents[2] / "recipes" / "tiny"
 REWARDS = """

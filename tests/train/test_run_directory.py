@@ -12,8 +12,9 @@ import torch
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from ecg_r1.recipe import RecipeError, SFTRecipe, read_recipe, to_yaml
-from ecg_r1.train.disk import DiskFull, disk_may_fill
-from ecg_r1.train.run import MetricsLog, RunDirectory
+from ecg_r1.runs.directory import RunDirectory
+from ecg_r1.runs.disk import DiskFull, disk_may_fill
+from ecg_r1.train.metrics_log import MetricsLog
 
 
 def recipe(**changes) -> SFTRecipe:

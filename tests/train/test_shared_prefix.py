@@ -1,5 +1,7 @@
 """Shared-prefix passes give the log-probs, loss and gradients of the plain ones, on TRL's own batches."""
 
+from dataclasses import replace
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -34,8 +36,9 @@ def trainer_on(split, folder, batch, dropout, lora):
     torch.manual_seed(0)
     model, processor = load_model("tiny", texts=[*QUESTIONS, "normal ECG"])
     store = RecordStore(split)
-    for example, question in zip(store.examples, QUESTIONS, strict=True):
-        example["question"] = question  # prompts of several lengths are padded on the left
+    store.examples[:] = [  # prompts of several lengths are padded on the left
+        replace(example, question=question) for example, question in zip(store.examples, QUESTIONS, strict=True)
+    ]
     config = GRPOConfig(
         output_dir=str(folder), max_steps=2, num_generations=GROUP, max_completion_length=12, use_vllm=False,
         report_to=[], bf16=False, learning_rate=1e-3, disable_tqdm=True, dataloader_pin_memory=False,

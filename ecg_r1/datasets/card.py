@@ -1,0 +1,25 @@
+"""One record of a data set before it is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Card:
+    """Where a record lies and what its data set says of it.
+
+    Attributes:
+        path: of the record, without the extension.
+        diagnoses: of the vocabulary; None: take those of the record's own header.
+        report: the data set's own text.
+        fold: PTB-XL's `strat_fold`.
+        fault: why the table makes the record unusable.
+    """
+
+    path: Path
+    diagnoses: tuple[str, ...] | None = None
+    report: str | None = None
+    fold: int | None = None
+    fault: str | None = None

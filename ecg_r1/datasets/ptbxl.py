@@ -1,0 +1,60 @@
+"""PTB-XL's table -> the labels, reports and folds of its records."""
+
+from __future__ import annotations
+
+import ast
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+
+from ecg_r1.datasets.card import Card
+from ecg_r1.ecg.diagnosis import UnknownDiagnosis, vocabulary
+from ecg_r1.ecg.record import RecordError
+
+PTBXL_TABLE = "ptbxl_database.csv"
+
+
+def ptbxl_cards(folder: Path, paths: Iterable[Path], table: Path, folds: list[int] | None) -> list[Card]:
+    """The cards of the records at `paths`, which lie in `folder`; see `ecg_r1.datasets.wfdb.record_cards`.
+
+    Raises:
+        RecordError: the table lacks a column, or no record is in `folds`.
+    """
+    rows = _ptbxl_rows(table)
+    by_id: dict[str, Path] = {}
+    for path in sorted(paths, key=lambda path: path.name):  # 00001_hr before 00001_lr, the same ECG at 100 Hz
+        by_id.setdefault(path.name.split("_")[0], path)
+    cards = [_ptbxl_card(path, rows.get(ecg_id), table) for ecg_id, path in by_id.items()]
+    chosen = [card for card in cards if card.fault or folds is None or card.fold in folds]
+    if all(card.fault for card in chosen):
+        raise RecordError(f"{folder}: no record of {table.name}" + (f" in folds {folds}" if folds else ""))
+    return chosen
+
+
+def _ptbxl_rows(table: Path) -> dict[str, dict[str, str]]:
+    with table.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        for column in ("ecg_id", "scp_codes", "strat_fold"):
+            if column not in (reader.fieldnames or ()):
+                raise RecordError(f"{table}: no column {column!r}; is it PTB-XL's table?")
+        return {row["ecg_id"].split(".")[0].zfill(5): row for row in reader}
+
+
+def _ptbxl_card(path: Path, row: dict[str, str] | None, table: Path) -> Card:
+    if row is None:
+        return Card(path, fault=f"{path}: no row in {table.name}")
+    try:
+        codes = dict(ast.literal_eval(row["scp_codes"]))  # a Python dict, code -> likelihood; this runs no code
+        return Card(path, _statements(map(str, codes)), row.get("report"), int(float(row["strat_fold"])))
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return Card(path, fault=f"{path}: scp_codes or strat_fold of its row in {table.name} cannot be read")
+
+
+def _statements(codes: Iterable[str]) -> tuple[str, ...]:
+    names = []
+    for code in codes:
+        try:
+            names.append(vocabulary().get(code).name)
+        except UnknownDiagnosis:
+            continue  # codes outside the vocabulary are no label; the report keeps them
+    return tuple(dict.fromkeys(names))

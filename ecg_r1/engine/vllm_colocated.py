@@ -1,0 +1,117 @@
+"""vLLM in this process, beside the trainer or alone. The only file that knows vLLM's engine API."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ecg_r1.engine.base import Prompt, Rollout, require_vllm
+from ecg_r1.model import TOKENIZER_MODE, register_vllm
+
+
+class VLLMEngine:
+    """vLLM in this process (colocated with the trainer, or alone for evaluation).
+
+    Args:
+        model: folder of a GEM checkpoint with its processor.
+        dtype: "float32" for parity with a float32 trainer; vLLM's "auto" would not keep it on CPU.
+        options: further arguments of `vllm.LLM`, by its own names.
+
+    Raises:
+        EngineUnavailable: vLLM is not installed.
+    """
+
+    def __init__(self, model: str | Path, *, dtype: str = "auto", seed: int = 0, **options: Any):
+        # In-process engine core: the trainer pushes weights into it. Weights are read by the runner in this process.
+        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+        os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
+        os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+        os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # stdout is the caller's
+        require_vllm()
+        from vllm import LLM
+
+        register_vllm()
+        on_cpu = not torch.cuda.is_available()
+        if on_cpu:  # compiling a few sampling kernels costs more than they ever save there
+            torch._dynamo.config.disable = True
+        defaults: dict[str, Any] = {
+            "tokenizer_mode": TOKENIZER_MODE,
+            "enforce_eager": on_cpu,
+            "gpu_memory_utilization": 0.3,  # on CPU too, of the machine's memory: the trainer needs the rest
+            "logprobs_mode": "processed_logprobs",  # temperature included, as the trainer computes them
+            "max_num_batched_tokens": 8192,
+            "disable_log_stats": True,
+            "use_tqdm_on_load": False,
+        }
+        self.llm = LLM(model=str(model), dtype=dtype, seed=seed, **(defaults | options))
+
+    def generate(
+        self, prompts: Sequence[Prompt], n: int = 1, *, adapter: Path | None = None, **sampling: Any
+    ) -> list[list[Rollout]]:
+        """As `Engine.generate`. `adapter`: PEFT's folder, on an engine that was started with `enable_lora=True`."""
+        from vllm import SamplingParams
+        from vllm.lora.request import LoRARequest
+
+        params = SamplingParams(n=n, logprobs=0, detokenize=False, **sampling)
+        lora = None if adapter is None else LoRARequest(str(adapter), zlib.crc32(str(adapter).encode()), str(adapter))
+        outputs = self.llm.generate(
+            [_vllm_prompt(p) for p in prompts], sampling_params=params, use_tqdm=False, lora_request=lora
+        )
+        return [[_rollout(completion) for completion in output.outputs] for output in outputs]
+
+    def stream(self, prompt: Prompt, on_tokens: Callable[[list[int]], None], **sampling: Any) -> None:
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        engine = self.llm.llm_engine
+        (request,) = engine.renderer.render_cmpl([_vllm_prompt(prompt)])
+        params = SamplingParams(output_kind=RequestOutputKind.DELTA, detokenize=False, **sampling)
+        engine.add_request("stream", request, params)
+        while engine.has_unfinished_requests():
+            for output in engine.step():
+                on_tokens(list(output.outputs[0].token_ids))
+
+    def close(self) -> None:
+        """Free the engine and vLLM's process groups, of which a process has one set; before another engine starts."""
+        from vllm.distributed import cleanup_dist_env_and_memory
+
+        self.llm.llm_engine.engine_core.shutdown()
+        del self.llm
+        cleanup_dist_env_and_memory()
+
+    def load_weights(self, named_parameters: Iterable[tuple[str, torch.Tensor]]) -> None:
+        """Replace the weights in the running engine, then forget everything computed with the old ones.
+
+        `reload_weights` re-packs the linear layers that vLLM repacked at start, which `model.load_weights` cannot on
+        CPU. All three caches hold states of the old weights; without the encoder cache's reset the scheduler
+        goes on believing in features that are stale (or gone).
+        """
+        engine = self.llm.llm_engine
+        runner = engine.model_executor.driver_worker.model_runner
+        runner.reload_weights(weights_iterator=iter(named_parameters))
+        engine.engine_core.reset_encoder_cache()
+        self.llm.reset_mm_cache()
+        self.llm.reset_prefix_cache()
+
+
+def _vllm_prompt(prompt: Prompt) -> dict[str, Any]:
+    media = {key: values for key, values in (("ecg", prompt.ecgs), ("image", _as_images(prompt.pages))) if values}
+    row: dict[str, Any] = {"prompt_token_ids": prompt.token_ids}
+    return row | {"multi_modal_data": media} if media else row
+
+
+def _as_images(pages: Iterable[Any]) -> list[Any]:
+    from PIL import Image
+
+    return [Image.fromarray(page) if isinstance(page, np.ndarray) else page for page in pages]
+
+
+def _rollout(completion: Any) -> Rollout:
+    ids = list(completion.token_ids)
+    return Rollout(ids, [entry[i].logprob for i, entry in zip(ids, completion.logprobs, strict=True)])

@@ -1,0 +1,1 @@
+"""A comparison as people read it: report.html and the table in the terminal."""

@@ -1,0 +1,129 @@
+"""The cases in the report: which ones, and how a completion is shown with each quoted value beside the measured one."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ecg_r1.ecg.measurements import Measurements
+from ecg_r1.evaluation.metrics import Judged
+from ecg_r1.evaluation.report.wording import QUANTITY_TITLES, in_unit
+from ecg_r1.scoring.verify import NOT_MEASURED
+
+SPREAD, WORSE = 12, 3
+RULE = (
+    f"{SPREAD} records drawn by seed {{seed}} before any answer was looked at, in turn over the diagnoses (the most "
+    f"frequent first); then up to {WORSE} more, drawn by the same seed among the records where {{later}} had fewer of "
+    "its quoted values supported than {earlier} or lost a right diagnosis, so that its losses are seen too."
+)
+TAGS = [escape(f"<{slash}{name}>") for name in ("think", "answer") for slash in ("", "/")]
+MARKS = {"supported": "✓", "contradicted": "✗", "unverifiable": "?"}
+
+
+def choose(judged: Mapping[str, Sequence[Judged]], seed: int) -> list[tuple[str, str]]:
+    """Records to show and why, as `RULE` says: (record id, "spread" or "worse")."""
+    generator = np.random.default_rng(seed)
+    later, *others = [judged[name] for name in reversed(list(judged))]
+    by_diagnosis: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for i in generator.permutation(len(later)):
+        by_diagnosis[tuple(sorted(later[i].truth))].append(later[i].record_id)
+    piles = sorted(by_diagnosis.items(), key=lambda item: (-len(item[1]), item[0]))
+    rounds = max(len(pile) for _, pile in piles)
+    spread = [pile[turn] for turn in range(rounds) for _, pile in piles if turn < len(pile)][:SPREAD]
+    chosen = [(record, "spread") for record in spread]
+    if others:
+        worse = [
+            a.record_id for a, b in zip(later, others[0], strict=True) if _worse(a, b) and a.record_id not in spread
+        ]
+        chosen += [(worse[i], "worse") for i in generator.permutation(len(worse))[:WORSE]]
+    return chosen
+
+
+def _worse(later: Judged, earlier: Judged) -> bool:
+    supported = (later.count("supported"), earlier.count("supported"))
+    return supported[0] < supported[1] or (earlier.correct and not later.correct)
+
+
+def case(
+    number: int, why: str, record_id: str, page: np.ndarray, measurements: Measurements, judged: Mapping[str, Judged]
+) -> str:
+    """One record: its 12-lead page, what is true of it, and every model's completion side by side."""
+    truth = "; ".join(sorted(next(iter(judged.values())).truth)) or "no diagnosis recorded"
+    note = '<span class="tag">drawn from the losses</span>' if why == "worse" else ""
+    columns = "".join(column(name, i, rows) for i, (name, rows) in enumerate(judged.items()))
+    return (
+        f'<article class="case" id="case-{number}">'
+        f"<h3>{number}. {escape(truth)} {note}<small>{escape(record_id)}</small></h3>"
+        f'{measured(measurements)}<img src="{data_uri(page)}" alt="12-lead ECG of {escape(record_id)}" loading="lazy">'
+        f'<div class="columns">{columns}</div></article>'
+    )
+
+
+def measured(measurements: Measurements) -> str:
+    """What was measured on the signal, or why a quantity could not be."""
+    items = []
+    for quantity, title in QUANTITY_TITLES.items():
+        value, reason = measurements.value(quantity), measurements.reason(quantity)
+        if reason == NOT_MEASURED:
+            continue
+        shown = (
+            f"<dd>{in_unit(quantity, value)}</dd>"
+            if value is not None
+            else f'<dd class="none">{escape(reason or "")}</dd>'
+        )
+        items.append(f"<div><dt>{title}</dt>{shown}</div>")
+    return f'<dl class="measured" title="measured on the signal">{"".join(items)}</dl>'
+
+
+def column(name: str, colour: int, judged: Judged) -> str:
+    """One model's completion, and whether its diagnosis is right."""
+    kind = "right" if judged.correct else "wrong"
+    answer = "; ".join(sorted(judged.answered)) or "no diagnosis asserted"
+    counts = ", ".join(f"{judged.count(v)} {v}" for v in MARKS if judged.count(v)) or "no value quoted"
+    malformed = "" if judged.formatted else '<span class="tag">malformed</span>'
+    return (
+        f'<section class="completion"><h4><span class="key c{colour % 6}">{escape(name)}</span> {malformed}'
+        f'<small>{counts}</small></h4><p class="text">{highlighted(judged.completion.text, judged.evidence)}</p>'
+        f'<p class="answer {kind}">{"✓" if judged.correct else "✗"} {escape(answer)}</p></section>'
+    )
+
+
+def highlighted(text: str, evidence: Sequence[Mapping[str, Any]]) -> str:
+    """The model's text, escaped, with every judged span marked. Of spans that overlap, the first is marked."""
+    parts, at = [], 0
+    for row in sorted(evidence, key=lambda row: tuple(row["span"])):
+        start, end = row["span"]
+        if start < at:
+            continue
+        parts += [escape(text[at:start]), _marked(text[start:end], row)]
+        at = end
+    page = "".join([*parts, escape(text[at:])])
+    for tag in TAGS:
+        page = page.replace(tag, f"<i>{tag}</i>")
+    return page
+
+
+def _marked(quote: str, row: Mapping[str, Any]) -> str:
+    verdict = row["verdict"]
+    if row["measured"] is not None:
+        measured = in_unit(row["quantity"], row["measured"])
+    else:
+        measured = NOT_MEASURED if row["reason"] == NOT_MEASURED else "not measurable"
+    return (
+        f'<mark class="{escape(verdict)}" title="{escape(row["reason"])}">{escape(quote)}'
+        f"<b>{MARKS[verdict]} {escape(measured)}</b></mark>"
+    )
+
+
+def data_uri(page: np.ndarray) -> str:
+    """A page uint8 (H, W, 3) as a PNG of 64 colours: an ECG page has few, and its thin lines would blur as JPEG."""
+    buffer = io.BytesIO()
+    Image.fromarray(page).quantize(64, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

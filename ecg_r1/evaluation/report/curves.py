@@ -1,0 +1,145 @@
+"""Learning curves as inline SVG: no plotting library, and they follow the page's light or dark colours."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from ecg_r1.runs.read import Run
+
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 440, 220, 46, 10, 10, 28
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line: `steps` and `values` (n,), and which of the page's colours (`--c0`, `--c1`, …) it has."""
+
+    name: str
+    steps: np.ndarray
+    values: np.ndarray
+    colour: int
+
+
+def panels(runs: Sequence[Run]) -> str:
+    """Every chart that the runs' logs can fill."""
+    supervised = [run for run in runs if not _has(run, "reward")]
+    practised = [run for run in runs if _has(run, "reward")]
+    colour = {run.name: i for i, run in enumerate(runs)}
+
+    def per_run(key: str, of: Sequence[Run]) -> list[Series]:
+        return [series(run.log, key, run.name, colour[run.name]) for run in of if _has(run, key)]
+
+    charts = [
+        chart("Training loss, SFT", per_run("loss", supervised)),
+        chart("Total reward, GRPO", per_run("reward", practised)),
+    ]
+    for run in practised:
+        keys = sorted(key for key in _keys(run) if key.startswith("rewards/") and key.endswith("/mean"))
+        lines = [series(run.log, key, key.split("/")[1], i) for i, key in enumerate(keys)]
+        charts.append(chart(f"Mean of each reward, {run.name}", lines))
+    charts += [
+        chart(
+            "Rollout–policy mismatch, mean |Δ log p|",
+            per_run("sampling/sampling_logp_difference/mean", practised),
+            logarithmic=True,
+        ),
+        chart("Completion length, tokens", per_run("completions/mean_length", practised)),
+        chart("Entropy, nats per token", per_run("entropy", practised)),
+        chart("Share of groups without a learning signal", per_run("frac_reward_zero_std", practised), share=True),
+    ]
+    return "\n".join(filter(None, charts))
+
+
+def series(log: Sequence[Mapping[str, Any]], key: str, name: str, colour: int) -> Series:
+    """The logged values of `key`; a step that a resumed run logged again counts with its last value."""
+    values = {row["step"]: float(row[key]) for row in log if key in row and "step" in row}
+    steps = sorted(step for step, value in values.items() if math.isfinite(value))
+    return Series(name, np.array(steps, dtype=float), np.array([values[step] for step in steps]), colour)
+
+
+def chart(title: str, lines: Sequence[Series], *, logarithmic: bool = False, share: bool = False) -> str:
+    """A figure of the lines, each faint as logged and strong as a moving average over a tenth of its length.
+
+    share: the values lie between 0 and 1, and so does the axis.
+    """
+    if logarithmic:  # an exact 0 has no logarithm; it is drawn at the smallest value that has one
+        lines = [_positive(line) for line in lines]
+    lines = [line for line in lines if line.steps.size > 1]
+    if not lines:
+        return ""
+    every = np.concatenate([line.values for line in lines])
+    ticks = _decades(every) if logarithmic else _ticks(every.min(), every.max())
+    if share:
+        ticks = [tick for tick in ticks if 0 <= tick <= 1]
+    low, high = min(ticks[0], every.min()), max(ticks[-1], every.max())
+    last = max(line.steps[-1] for line in lines)
+    first = min(line.steps[0] for line in lines)
+
+    def x(step: float) -> float:
+        return LEFT + (step - first) / max(last - first, 1) * (WIDTH - LEFT - RIGHT)
+
+    def y(value: float) -> float:
+        a, b, c = (math.log10(v) for v in (low, high, value)) if logarithmic else (low, high, value)
+        return HEIGHT - BOTTOM - (c - a) / ((b - a) or 1) * (HEIGHT - TOP - BOTTOM)
+
+    parts = []
+    for tick in ticks:
+        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(tick):.1f}" y2="{y(tick):.1f}"/>')
+        parts.append(f'<text x="{LEFT - 6}" y="{y(tick) + 4:.1f}" text-anchor="end">{_label(tick)}</text>')
+    for step, anchor in ((first, "start"), (last, "end")):
+        parts.append(f'<text x="{x(step):.1f}" y="{HEIGHT - 8}" text-anchor="{anchor}">step {step:.0f}</text>')
+    for line in lines:
+        for values, kind in ((line.values, "raw"), (_smooth(line.values), "mean")):
+            points = " ".join(f"{x(s):.1f},{y(v):.1f}" for s, v in zip(line.steps, values, strict=True))
+            parts.append(f'<polyline class="{kind}" style="stroke:var(--c{line.colour % 6})" points="{points}"/>')
+    legend = "".join(f'<span class="key c{line.colour % 6}">{escape(line.name)}</span>' for line in lines)
+    return (
+        f"<figure><figcaption>{escape(title)} <small>{legend}</small></figcaption>"
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">{"".join(parts)}</svg></figure>'
+    )
+
+
+def _keys(run: Run) -> set[str]:
+    return set().union(*(row.keys() for row in run.log))
+
+
+def _has(run: Run, key: str) -> bool:
+    return any(key in row for row in run.log)
+
+
+def _smooth(values: np.ndarray) -> np.ndarray:
+    half = len(values) // 20
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    low = np.maximum(np.arange(len(values)) - half, 0)
+    high = np.minimum(np.arange(len(values)) + half + 1, len(values))
+    return (sums[high] - sums[low]) / (high - low)
+
+
+def _positive(line: Series) -> Series:
+    positive = line.values[line.values > 0]
+    floor = positive.min() if positive.size else 1.0
+    return Series(line.name, line.steps, np.maximum(line.values, floor), line.colour)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """About four round numbers that hold `low` to `high`."""
+    if high - low < 1e-9 * max(abs(high), 1):
+        low, high = low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2
+    span = high - low
+    magnitude = 10 ** math.floor(math.log10(span / 4))
+    step = next(m * magnitude for m in (1, 2, 2.5, 5, 10) if span / (m * magnitude) <= 5)
+    return [round(i * step, 12) for i in range(math.floor(low / step), math.ceil(high / step) + 1)]
+
+
+def _decades(values: np.ndarray) -> list[float]:
+    low, high = math.floor(math.log10(values.min())), math.ceil(math.log10(values.max()))
+    return [10.0**i for i in range(low, max(high, low + 1) + 1)]
+
+
+def _label(tick: float) -> str:
+    return f"{tick:.3g}".replace("e-0", "e−").replace("e-", "e−").replace("-", "−")

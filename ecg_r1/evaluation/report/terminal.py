@@ -1,0 +1,59 @@
+"""The comparison as a table in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ecg_r1.evaluation.report.wording import HEADLINE, NOTHING, PER_QUANTITY, Shown
+
+STYLES = {"better": "green", "worse": "red", "changed": "yellow", "unclear": ""}
+
+
+def print_comparison(result: Mapping[str, Any], console: Console | None = None) -> None:
+    """The models' metrics, then each pair's differences with their 95% intervals (paired bootstrap over records)."""
+    console = console or Console()
+    models, pairs = result["models"], result["paired"]
+    shown = [m for m in (*HEADLINE, *PER_QUANTITY) if any(m.of(model) is not None for model in models.values())]
+    title = f"{result['records']} records of {result['split']}"
+    _print(console, title, list(models), {m.short: [Text(m.number(m.of(v))) for v in models.values()] for m in shown})
+    if pairs:
+        rows = {m.short: [_interval(m, m.of(pair)) for pair in pairs.values()] for m in shown}
+        _print(console, "differences, 95% interval", list(pairs), rows)
+
+
+def _print(console: Console, title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Text]]) -> None:
+    """As many columns beside each other as the terminal is wide, the others below."""
+    unlimited = console.options.update(max_width=10_000)
+    while columns:
+        fits = len(columns)
+        while (
+            fits > 1 and console.measure(_table(title, columns[:fits], rows), options=unlimited).maximum > console.width
+        ):
+            fits -= 1
+        console.print(_table(title, columns[:fits], rows))
+        columns, rows = columns[fits:], {name: cells[fits:] for name, cells in rows.items()}
+
+
+def _table(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Text]]) -> Table:
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column(no_wrap=True)
+    for name in columns:
+        table.add_column(Text(name), justify="right", no_wrap=True)
+    for name, cells in rows.items():
+        table.add_row(name, *cells[: len(columns)])
+    return table
+
+
+def _interval(metric: Shown, interval: Mapping[str, float | None] | None) -> Text:
+    if not interval or interval["difference"] is None:
+        return Text(NOTHING)
+    difference, low, high = (
+        metric.signed(interval[key]).removesuffix(" points") for key in ("difference", "low", "high")
+    )
+    return Text(f"{difference} ({low}, {high})", style=STYLES[metric.verdict(interval)])

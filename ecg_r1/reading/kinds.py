@@ -1,0 +1,112 @@
+"""What sort of claim a number makes: of this ECG, or none, as a limit of normal or another ECG's value."""
+
+from __future__ import annotations
+
+import re
+
+from ecg_r1.reading import cues, references
+from ecg_r1.reading.sentences import Sentence
+
+REACH = 90  # characters before a number that may say what sort of number it is
+Said = tuple[str, str, int, float]  # quantity, kind, end and value (or first end) of a number read before
+
+
+def elsewhere(sentence: Sentence, i: int, after: str) -> bool:
+    """Whether number i is of another ECG, asked or supposed, or what one would expect."""
+    aside = sentence.aside(sentence.tokens[i])
+    if aside == "elsewhere" and references.NOW_AFTER.match(after):
+        return False
+    if aside == "typical" and references.HERE_AFTER.search(after):
+        return False
+    if aside in ("elsewhere", "supposed", "typical") or references.OTHER_AFTER.match(after):
+        return True
+    return sentence.asked or (sentence.doubted and not after.strip())
+
+
+def general(
+    sentence: Sentence,
+    said: list[Said],
+    i: int,
+    name: str,
+    named: int,
+    ends: tuple[float, float],
+    after: str,
+    then: str,
+) -> bool:
+    """Whether a range or bound is of ECGs in general: a criterion, a limit of normal, a finding that is denied.
+
+    named: where its name stands, or else the number itself. after, then: the text after the number, and after its name.
+    """
+    text, start = sentence.text, sentence.tokens[i].start
+    aside = sentence.aside(sentence.tokens[i])
+    if aside == "general" or continues(text, said, name, start):
+        return True
+    if (references.GENERAL_AFTER.match(after) or references.GENERAL_AFTER.match(then)) and not (
+        (references.OF_THIS.search(text, max(0, named - 40), named) and "(" not in text[named:start])
+        or references.HERE_AFTER.search(after)
+    ):
+        return True
+    before_name = text[max(0, named - 40) : named]
+    if cues.DENIED_NAME.search(before_name) or references.EQUALS.search(before_name):
+        return True
+    if references.RULED_OUT.search(text, max(0, start - REACH), start):
+        return True
+    if set(ends) <= references.TEXTBOOK.get(name, set()):
+        so_far = text[max(0, start - REACH) : start]
+        beside = bool(said) and said[-1][:2] == (name, "value")  # as what the value lies within
+        normal = references.NORMAL.search(so_far)
+        return (
+            aside == "normal" or bool(normal and so_far.endswith("(")) or (ends[0] < ends[1] and bool(beside or normal))
+        )
+    return False
+
+
+def denied(text: str, named: int, start: int) -> bool:
+    """Whether the quantity named at this place is denied with its value at `start`: "no PR of 164 ms"."""
+    return "(" not in text[named:start] and cues.DENIED_HERE.search(text, max(0, named - 16), named) is not None
+
+
+def continues(text: str, said: list[Said], name: str, start: int) -> bool:
+    """Whether a range or bound goes on with a reference, or is the cell after the value in a row of a table."""
+    if not said:
+        return False
+    last_name, last_kind, end, _ = said[-1]
+    between, low = text[end:start], max(0, end - REACH)
+    if last_kind == "reference":
+        in_brackets = text.rfind("(", low, end) > text.rfind(")", low, end)
+        return (name == last_name or in_brackets) and not any(c in between for c in ")]|")
+    return name == last_name and "|" in between
+
+
+def beside(text: str, said: list[Said], start: int) -> re.Match[str] | None:
+    """How a number at `start` is set beside the value before it, as its limit: "PR 172 ms [120-200]", "(N < 450)"."""
+    if not said or said[-1][1] != "value" or start - said[-1][2] > REACH:
+        return None
+    m = references.BESIDE.fullmatch(text, said[-1][2], start)
+    return m if m and (m["bracket"] or m["marked"]) else None
+
+
+def unsaid(name: str) -> bool:
+    """Voltage criteria ("R in aVL over 11 mm") are of waves that have no limits of normal: not even a reference."""
+    return name in ("r_mv", "s_mv")
+
+
+def downward(text: str, name: tuple[int, int], number: tuple[int, int]) -> bool:
+    """Whether the ST level or T wave that is named and quoted at these places goes down."""
+    start, end = number
+    if m := cues.DIRECTION_NEXT.match(text, end):
+        return m["down"] is not None
+    low = max(0, start - REACH, min(name[0], start) - 24)
+    said = [*cues.DIRECTION.finditer(text, low, start)]
+    said = said or [*cues.DIRECTION.finditer(text, end, end + 40)]
+    return bool(said) and said[-1]["down"] is not None
+
+
+def compares(text: str, said: list[Said], name: str, start: int, bound: str | None, limit: float) -> bool:
+    """Whether a bound is a limit that the value before it is held against: "512 ms (<450 ms)", "134 ms > 120 ms"."""
+    if bound is None or not said or said[-1][:2] != (name, "value"):
+        return False
+    between, value = text[said[-1][2] : start].strip(), said[-1][3]
+    if between.startswith(("(", "[")):
+        return value > limit if bound == "high" else value < limit
+    return between.strip("<>≤≥=") == ""

@@ -1,0 +1,199 @@
+"""Where a text names a diagnosis of the vocabulary, in English or Chinese."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from ecg_r1.ecg.diagnosis import vocabulary
+from ecg_r1.reading.findings import TRIGGERS, findings
+
+_WORD = re.compile(r"[a-z0-9]+")
+_HAN = re.compile(r"[\u4e00-\u9fff]")
+# "AV block, first degree"; "voltage criteria (QRS) for …"
+_BETWEEN = r"(?:[ \n°º/-]{1,3}|(?:, | \()(?=first|second|third|1st|2nd|3rd)| \((?=qrs\))|(?<=qrs)\) )"
+_END = r"(?![a-z0-9])(?!-[a-z])"  # a compound ("LBBB-like") is no mention
+# Abbreviations that mean something else beside these words: the artery.
+_UNLESS = {"lad": "(?! (?:artery|occlusion|lesion|stenosis|territory|culprit|disease|stent|infarct))"}
+MOST_COMBINED = 2  # pairs of interchangeable words in one wording
+
+
+def _data(name: str) -> dict[str, list[str]]:
+    rows: dict[str, Any] = yaml.safe_load(files("ecg_r1").joinpath("data", name).read_text(encoding="utf-8"))
+    return rows
+
+
+def _key(wording: str) -> str:
+    return " ".join(_WORD.findall(wording.lower()))
+
+
+@cache
+def _names() -> dict[str, str]:
+    """English wording -> canonical name: those of the vocabulary, and with the words that stand for theirs."""
+    equal = {
+        f" {_key(word)} ": [_key(other) for other in others] for word, others in _data("vocabulary.words.yaml").items()
+    }
+    given = [(_key(w), s.name) for s in vocabulary().statements for w in s.wordings]
+    names, new = dict(given), given
+    for _ in range(MOST_COMBINED):
+        combined = []
+        for wording, name in new:
+            for word, others in equal.items():
+                if word in f" {wording} ":
+                    combined += [(f" {wording} ".replace(word, f" {other} ").strip(), name) for other in others]
+        new = [(wording, name) for wording, name in combined if names.setdefault(wording, name) == name]
+    for wording, name in list(names.items()):
+        if not re.search(r"(?:s|\bi+|\d)$", wording):  # "AV block is" is no plural of "AV block I"
+            names.setdefault(wording + "s", name)
+    return names
+
+
+def _tree(wordings: Iterable[list[str]]) -> str:
+    """A pattern of wordings that share their beginnings, the longest first: one pass whatever their number."""
+    following: dict[str, list[list[str]]] = {}
+    ends = False
+    for words in wordings:
+        if words:
+            following.setdefault(words[0], []).append(words[1:])
+        else:
+            ends = True
+    branches = "|".join(first + _tree(rest) for first, rest in following.items())
+    longer = [f"{_BETWEEN}(?:{branches})"] if branches else []
+    return f"(?:{'|'.join([*longer, *([_END] if ends else [])])})"
+
+
+@cache
+def _english() -> tuple[frozenset[str], dict[str, tuple[frozenset[str], list[list[str]]]]]:
+    """The first words of all wordings; for each, (what its wordings go on with, "" for nothing; their other words)."""
+    grouped: dict[str, list[list[str]]] = {}
+    for wording in _names():
+        first, *rest = wording.split()
+        grouped.setdefault(first, []).append(rest)
+    table = {first: (frozenset((rest or [""])[0] for rest in rests), rests) for first, rests in grouped.items()}
+    return frozenset(table), table
+
+
+@cache
+def _beginning(first: str) -> re.Pattern[str]:
+    """All wordings that begin with this word; looked for where a text holds it and what it goes on with."""
+    whole = rf"{first}(?<![a-z0-9]{first})(?<![a-z0-9]-{first})(?<![a-z]\){first})"
+    if first.isdigit():  # "2:1 AV block"
+        whole += rf"(?<!\d[:.]{first})"
+    return re.compile(f"{whole}{_tree(_english()[1][first][1])}{_UNLESS.get(first, '')}")
+
+
+@cache
+def _chinese() -> tuple[re.Pattern[str], dict[str, str]]:
+    """(pattern of all wordings, wording -> canonical name); Chinese has no words to look up."""
+    rows = _data("vocabulary.zh.yaml").items()
+    names = {wording.lower(): vocabulary().get(name).name for name, wordings in rows for wording in wordings}
+    return re.compile("|".join(re.escape(w) for w in sorted(names, key=len, reverse=True))), names
+
+
+# What a mention may leave out: "left or right bundle branch block", "inferior, lateral or anterior infarction".
+_HEAD = (
+    "left|right|anterior|inferior|lateral|posterior|septal|anteroseptal|anterolateral|inferolateral|atrial|ventricular"
+    "|supraventricular|junctional|first|second|third|1st|2nd|3rd|incomplete|complete|acute|old|long|short"
+    "|左束支|右束支|左前分支|左后分支|左心室|右心室|左室|右室|左心房|右心房|左房|右房|下壁|前壁|侧壁|后壁|前间壁"
+    "|广泛前壁|房性|室性|交界性"
+    "|一度|二度|三度|左|右"
+)
+_STARTS = re.compile(_HEAD)
+_SHORT = re.compile(
+    rf"(?<![a-z0-9])({_HEAD})(?:[- ]degree|-)?(?: ?(?:,|/|&|、|及|和|或|与|,? (?:and/or|and|or|nor|not|but not"
+    rf"|but no)) ?)$"
+)
+_SIDES = ("左", "右")  # of 左右束支, where the side alone is left standing
+# … or share: "sinus bradycardia or tachycardia".
+_FURTHER = re.compile(
+    r"(?:-? ?(?:,|/|,? (?:and/or|and|or|nor)) ?)(tachycardia|bradycardia|arrhythmia|fibrillation|flutter|arrest"
+    r"|escape)(?![a-z])"
+)
+_KIND = "atrial|ventricular|supraventricular|junctional"
+# "premature atrial or ventricular complexes"
+_PREMATURE = re.compile(
+    rf"premature ({_KIND})(?: |-)?(?:,? ?(?:and/or|and|or)|/|,|&) ?({_KIND}) (complex|beat|contraction"
+    "|depolari[sz]ation|extrasystole)(?:e?s)?"
+)
+MOST_LEFT_OUT = 3  # short forms before one mention
+
+
+def mentions(text: str) -> Iterator[tuple[str, int, int]]:
+    """(canonical name, start, end) of each mention in a text that `characters.readable` has made plain, in order.
+
+    At each place the longest wording counts: "incomplete RBBB" is no RBBB. Where several share their end ("left or
+    right bundle branch block") the short one's span is its own word.
+    """
+    words = set(_WORD.findall(text))
+    found = _in_english(text, words)
+    if not text.isascii() and _HAN.search(text):
+        pattern, names = _chinese()
+        found += [(m.start(), m.end(), names[m.group()]) for m in pattern.finditer(text)]
+    if not text.isascii() or not TRIGGERS.isdisjoint(words):
+        found += findings(text, words)
+    if "premature" in words:
+        for m in _PREMATURE.finditer(text):
+            first, second = (_name_of(f"premature {kind} {m[3]}") for kind in (m[1], m[2]))
+            if first and second:
+                found += [(m.start(), m.end(1), first), (m.start(2), m.end(), second)]
+    if not found:
+        return
+    found.sort(key=lambda mention: (mention[0], -mention[1]))
+    last = 0
+    for start, end, name in found:
+        if start >= last:
+            if head := _STARTS.match(text, start, end):
+                yield from reversed(list(_left_out(text, last, start, end, head)))
+            last = end
+            yield name, start, end
+            for further in _shortened(text, start, end):
+                last = further[2]
+                yield further
+
+
+def _in_english(text: str, words: set[str]) -> list[tuple[int, int, str]]:
+    firsts, table = _english()
+    found, names = [], _names()
+    for first in words & firsts:
+        following = table[first][0]
+        if "" in following or not following.isdisjoint(words):
+            for m in _beginning(first).finditer(text):
+                found.append((m.start(), m.end(), names.get(m.group()) or names[_key(m.group())]))
+    return found
+
+
+def _left_out(text: str, last: int, start: int, end: int, head: re.Match[str]) -> Iterator[tuple[str, int, int]]:
+    """The mentions that share the end of the one at [start, end), the nearest first."""
+    start_of = start
+    for _ in range(MOST_LEFT_OUT):
+        short = _SHORT.search(text, max(last, start - 32), start)
+        if short is None:
+            return
+        shared = text[start_of + len(short[1]) if short[1] in _SIDES else head.end() : end]
+        name = _name_of(short[1] + shared)
+        if name is None:
+            return
+        yield name, short.start(1), short.end(1)
+        start = short.start(1)
+
+
+def _shortened(text: str, start: int, end: int) -> Iterator[tuple[str, int, int]]:
+    """The mentions after the one at [start, end) that share its first word."""
+    while further := _FURTHER.match(text, end):
+        first = text[start:end].split(maxsplit=1)[0]
+        name = _name_of(f"{first} {further[1]}")
+        if name is None:
+            return
+        end = further.end()
+        yield name, further.start(1), end
+
+
+@lru_cache(maxsize=1024)
+def _name_of(wording: str) -> str | None:
+    """The canonical name of a wording, English or Chinese."""
+    return _names().get(_key(wording)) or _chinese()[1].get(wording)

@@ -1,0 +1,240 @@
+"""What is said of a mention behind it: "LBBB is not seen", "AF cannot be excluded", "LVH: no"."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, NamedTuple
+
+from ecg_r1.reading.polarity_han import HAN_AFTER
+
+Polarity = Literal["asserted", "negated", "uncertain"]
+REACH = 80  # characters on either side of a mention that may change its polarity
+
+
+class Said(NamedTuple):
+    """What a predicate makes of a mention, and what of one that a "neither" stands before."""
+
+    polarity: Polarity
+    denied: Polarity
+    singular: bool = False
+
+
+# What may be said of a diagnosis after it: what that makes of it, and what its denial does.
+STATUS: dict[tuple[Polarity, Polarity], str] = {
+    ("asserted", "negated"): (
+        "present|seen|evident|identified|met|supported|suggested|detected|found|observed|demonstrated|noted|visible"
+        "|fulfilled|diagnosed|satisfied|reached|shown|there|apparent|indicated|applicable|recorded|documented"
+        "|discernible|justified|warranted|correct|true|right|hold|stand|fit|reported|favou?red"
+        "|(?:the|my|our) (?:final )?(?:case|diagnosis|rhythm|answer|reading|conclusion)|real|positive|yes|made"
+        "|borne out"
+    ),
+    ("asserted", "uncertain"): (
+        "confirmed|proven|certain|definite|definitive|clear|clear-cut|established|conclusive|verified|determined"
+        "|distinguished|differentiated|told apart|assessed|judged|evaluated|interpreted|commented on|convincing"
+        "|assured|obvious"
+    ),
+    ("negated", "uncertain"): (
+        "excluded|ruled out|discarded|dismissed|rejected|eliminated|discounted|refuted|disproved|disproven|unlikely"
+        "|improbable|implausible|out(?! of proportion)|low|remote|slim|negligible|off the table|less likely"
+        "|precluded|impossible|inconceivable|inconsistent"
+    ),
+    ("negated", "asserted"): (
+        "absent|nonexistent|non-existent|lacking|missing|wrong|incorrect|false|erroneous|inaccurate|mistaken|denied"
+        "|negative|neg|nil|none|gone|disappeared|vanished|subsided|reverted|resolved|unsupported|unjustified"
+        "|unwarranted|unfounded|spurious"
+        "|(?:an? |my )?(?:error|mistake|misread|misreading|misinterpretation|overcall|artefact|artifact|misdiagnosis"
+        "|false positive)|removed|deleted|retracted|withdrawn|revoked|struck(?: out)?|sought in vain|disputed"
+        "|overlooked|missed|ignored|forgotten|neglected|doubted|replaced by|contradicted|unmet|untenable"
+        "|out of the question|argued against|overcalled|questioned|misplaced|not (?:met|present|seen)"
+    ),
+    ("uncertain", "negated"): (
+        r"possible|likely(?! (?:the|an?|due|caused|related|secondary|old|chronic|new|recent)\b)|probable|suspected"
+        r"|considered|conceivable|plausible|(?:an?|one|the) (?:\w{1,12} )?(?:possibility|consideration|concern)"
+        "|entertained|believable|possibly|probably|perhaps|maybe|more likely"
+    ),
+    ("uncertain", "uncertain"): (
+        "neither confirmed nor (?:excluded|refuted|ruled out)|questionable|uncertain|less certain|borderline"
+        "|equivocal|in (?:doubt|question|the differential)|on the differential|a close call|unreliable|debatable"
+        "|doubtful|indeterminate|inconclusive|unclear|unconfirmed|pending"
+        "|hard to (?:call|judge|tell|say|assess|exclude|diagnose|confirm|rule out)"
+        "|difficult to (?:call|judge|tell|say|assess|exclude|confirm|rule out|diagnose)|unproven"
+        "|to be (?:confirmed|considered|excluded|ruled out|verified|determined)|tbc|presumed|presumably|presumptive"
+        "|arguable|open to (?:question|doubt)|an? (?:question|open question|differential|possible|potential)"
+        "|under consideration|suspicious|tentative"
+    ),
+    ("asserted", "asserted"): (  # tells of it what does not touch whether it is there
+        "new|old|recent|acute|marked|severe|only|just|merely|specific|symptomatic|surprising|unexpected|uncommon"
+        "|unusual|rare|well|fast|rapid|slow|controlled|typical|classic|complete|significant|the only|necessarily"
+        r"|explain\w*|account\w*|affect\w*|change\w*|preclude|exclude|rule|mean|alter|require|need|due|secondary"
+        "|caused|age"
+    ),
+}  # fmt: skip
+
+_NT = "(?:is|ai|are|was|were|does|did|do|ca|could|has|have|had|wo|would)n't"
+_NOT = f"not|never|no longer|cannot|nowhere|hardly|scarcely|by no means|in no way|{_NT}"
+_VERB = (
+    f"{_NT}|is|are|was|were|has|have|had|can|cannot|could|may|might|must|should|would|will|does|do|did|needs?|ought"
+    "|remains?|seems?|appears?|looks?|becomes?"
+)
+_WORD = (
+    rf"(?:may or may not|{_VERB}|{_NOT}|be|been|being|to|also|still|both|all|either|thus|then|now|quite|very|rather|too"
+    r"|yet|itself|perhaps(?= )|there(?:fore|by)|again|even|at best|otherwise"
+    r"|(?:deemed|judged|felt|thought|believed|considered)(?= (?:to be |as )?(?:highly |very )?(?:un|ab|pre|ex|poss|like"
+    r"|prob))|(?!possib|probab|presuma|like|unlike|improbab)\w{2,12}ly)"
+)
+_THEREOF = (
+    "pattern|patterns|criteria|criterion|morphology|features?|diagnosis|rhythm|activity|findings?|voltages?|changes?"
+    "|abnormality|episodes?|screen|score|index|picture|configuration|itself|per se|alone|here|anywhere"
+)
+_ASIDES = (
+    "however|therefore|thus|in fact|indeed|by contrast|in contrast|on the other hand|of course|in my (?:view|opinion)"
+)
+_STATUS = "|".join(f"(?P<s{i}>{words})" for i, words in enumerate(STATUS.values()))
+_PAIRS = tuple(STATUS)
+_PRESENT, _EXCLUDED = _PAIRS[0], _PAIRS[2]
+_HAN_SAID = re.compile(HAN_AFTER)
+_END = re.compile(r" ?(?:$|[^\w ]|[\u4e00-\u9fff])")
+_PHRASE_END = re.compile(
+    r" ?(?:$|[^\w ]|(?:and|by|on|in|with|here|because|as|from|due|given|but|since|at|for|after|per|this|than)\b"
+    r"|[\u4e00-\u9fff])"
+)
+_LEAD = (
+    r"[)\"']{0,2}(?:[ ,(-]{0,3}(?:age (?:undetermined|indeterminate|unknown)|of (?:un|in)\w{6,12} age)\)?)?"
+    rf"(?:(?: |-)(?:{_THEREOF})(?![a-z]))*"
+)
+_MARK = r"[ \"']{0,2}(?::{1,2}=?|={1,3}|[(|[\u2192]|->?)[ \"']{0,4}"  # "LVH: ", "LVH (", "LVH -> "
+_PREDICATE = re.compile(
+    rf"{_LEAD}(?:(?P<mark>{_MARK}(?:(?:voltage )?criteria )?)|,? (?:{_ASIDES}),? "
+    r"|(?P<pronoun>,? ?(?:(?:but|and|although|though) )?(?:this|that|which|it) )|(?P<comma>, )| )?"
+    rf"(?P<said>(?:{_WORD}(?![a-z]) ?)*+)(?:(?P<status>{_STATUS})(?![a-z'])|(?P<none>))"
+)
+_BRACKET = re.compile(rf"{_LEAD} ?\([^()\n]{{0,60}}\)")
+# "LVH: no", "LVH (?)", "LVH requires …"
+_NO = (
+    "(?:no|none|nil|negative|false|absent|neg)(?= ?(?:$|[^a-z ]|evidence|signs?|criteria|voltage|features?|indication))"
+    r"|n(?![a-z/])|n/a|not applicable|null|f(?![a-z])|0(?:\.0{1,3})? ?%?(?![.\w%])|-?ve(?![a-z])|\(?-\)"
+    r"|[x✗✘❌×](?![a-z])"
+    r"|unticked|unchecked|-{1,3}(?= ?(?:$|[|,;)\n]))"
+)
+_GENERAL = (
+    r"requires?|means(?! (?:that )?(?:this|the|it|there|we|she|he)\b)|like|would (?:need|require)"
+    r"|(?:is|are) defined|needs|(?:deserves|warrants|merits) (?:\w{1,12} )?(?:consideration|exclusion)"
+    r"|comes? to mind|enters|as (?:an? |one )?(?:\w{1,12} )?(?:possibility|consideration|differential)"
+)
+# "LBBB 0%", "AF (probability 3 %)", "p(AF) = 0.02"
+_IMPROBABLE = (
+    r"[ ,:=(|-]{0,3}(?:(?:probability|likelihood|prob|chance|confidence)[ :=]{0,3}(?:of |is )?"
+    r"(?:0?\.[0-4]\d{0,3}(?![\d%])|0(?![.\d])"
+    r"|\d(?:\.\d{1,3})? ?%)|0(?:\.\d{1,3})? ?%"
+    r"|\d(?:\.\d{1,3})? ?% ?(?:probab|likel|chance|confiden))"
+    r"|\) ?= ?0(?:\.[0-4]\d{0,3})?(?![.\d])"
+)
+_HALF = (
+    r"[ ,:=(|-]{0,3}(?:(?:probability|likelihood|prob|chance|confidence)[ :=]{0,3}(?:of |is )?[1-6]\d ?%"
+    r"|[1-6]\d ?% ?(?:probab|likel|chance|confiden))"
+)
+_TASK = r"(?:rule out|r/o|consider|query|suspect|(?:cannot|can't|could not) (?:exclude|rule out))(?= ?(?:$|[^\w ]))"
+_MARKED = re.compile(
+    rf"{_LEAD}(?:(?P<denied>{_MARK}(?:{_NO})|{_IMPROBABLE}|-(?=[,;] |$)|,? (?:mimic|mimicker|lookalike)(?![a-z])"
+    rf"|[ ,(.-]{{1,4}}(?:just kidding|scratch that|strike that))|[ ,(-]*\?|{_HALF}| (?:{_GENERAL})\b"
+    rf"|(?:{_MARK}|, ){_TASK}"
+    r"|,? (?:if|unless|provided|assuming)(?! anything)\b)"
+)
+_TASKS = ("excluded", "ruled out")  # what should be is not yet; a diagnosis that must be rejected is
+_ELSEWHERE = re.compile(r" (?:before|previously|(?:on|in) (?:the |a |any )?(?:previous|prior|old|last|earlier))\b")
+_BUT_THEN = re.compile(r",? (?:but|and|then|and then|yet) ")  # "was considered but rejected"
+_INSERTED = re.compile(  # "…, possibly old, cannot be excluded"
+    r", (?:suggested|proposed|offered|reported|raised|read|printed|possibly|probably|perhaps|likely|old|recent|if"
+    r"|as|although|though|especially|particularly|in|on|of|by|with"
+    r"|at|even|for)\b[^,.;:()\n]{0,40},(?= )"
+)
+# "AF is ruled out, but LVH cannot be"
+_BE_EXCLUDED = re.compile(r"(?:cannot|can not|can't|could not|couldn't)(?: be)? ?")
+_RULED_OUT = re.compile(r"\b(?:ruled out|rule out|exclude|dismiss)")
+_OF_NEXT = re.compile(r" (?:the|an?|any) ")  # "AF, was not found the LVH"
+_CLOSED = frozenset(("", ".", ";", "!", "\n"))  # after these nothing is said any more
+# "ST depression in V5 is questionable": what a predicate may stand behind, if no other clause begins there.
+_MODIFIER = re.compile(
+    r"\)?(?: ?\([^()\n]{0,60}\))? (?:in|on|at|by|with|of|from|throughout|during|per|according|as (?=an? |the )"
+    r"|anywhere|elsewhere)\b"
+)
+_FINITE = re.compile(rf" (?=(?:{_VERB})(?![a-z]))|[.;:!?\n<>()]|,(?! ?(?:and |or )?(?:v\d|av[rlf]|i{{1,3}}(?![a-z])))")
+_CLAUSE_IN = re.compile(
+    r"\b(?:means?|suggests?|indicates?|implies|makes?|confirms?|that|which|where|who|but|so|because|when"
+    r"|while|if|no|not|without|waves?|complex(?:es)?|intervals?|segments?"
+    r"|and (?!v\d|av|i))"
+)
+_NEGATED = re.compile(rf"\b(?:{_NOT})")
+_CERTAINLY = re.compile(r"\b(?:definit|certain|conclusiv|unequivocal)")  # "is not definitely present"
+_HAS_VERB = re.compile(rf"\b(?:{_VERB}|to be)(?![a-z])")
+_MIGHT = re.compile(r"\b(?:may|might|could|would)(?![a-z])")
+_OUGHT = re.compile(r"\b(?:must|should|needs?|ought|(?:has|have|remains?|is|are|still|yet) to)(?![a-z])|^to\b")
+
+
+_DENIED, _DOUBTED = Said("negated", "negated"), Said("uncertain", "uncertain")
+
+
+def _unfinished(text: str, m: re.Match[str], verb: bool, negated: bool) -> Said | None:
+    """What a predicate says that ends in no word of STATUS: "AF is not", "AF may be", "LBBB (not RBBB)"."""
+    said = m["said"]
+    if m["pronoun"] or not verb:
+        said_of_it = m["mark"] or m["pronoun"] == " it "  # "AF it is not"
+        return _DENIED if negated and said_of_it and _END.match(text, m.end()) else None
+    if negated:
+        left_open = _BE_EXCLUDED.fullmatch(said) and _RULED_OUT.search(text, max(0, m.start() - REACH), m.start())
+        return _DOUBTED if left_open else _DENIED
+    might = not m["comma"] and _MIGHT.search(said) and ("be" in said.split() or "would" in said)
+    return _DOUBTED if might else None
+
+
+def _predicate(text: str, at: int, whole: bool) -> Said | None:
+    """What the predicate at `at` says. whole: it must have a verb, as behind a modifier."""
+    m = _PREDICATE.match(text, at, at + REACH)
+    if m is None or (whole and not m["said"]):
+        return None
+    said = m["said"]
+    verb, negated = bool(_HAS_VERB.search(said)), bool(_NEGATED.search(said))
+    if not m["status"]:
+        return _unfinished(text, m, verb, negated)
+    if "previously" in said or _ELSEWHERE.match(text, m.end()):  # "LBBB, not seen on the previous ECG"
+        return None
+    if (then := _BUT_THEN.match(text, m.end())) and (later := _predicate(text, then.end(), whole=False)):
+        return later
+    pair = _PAIRS[next(i for i in range(len(_PAIRS)) if m[f"s{i}"])]
+    if not verb and not (_END if m["comma"] else _PHRASE_END).match(text, m.end()):
+        return None
+    if m["comma"] and _OF_NEXT.match(text, m.end()):
+        return None
+    if not verb and not m["mark"] and not negated and pair[0] == "asserted":
+        return None
+    result: Polarity = "uncertain" if negated and _CERTAINLY.search(said) else pair[negated]
+    ought = pair != _PRESENT and _OUGHT.search(said) and not (pair == _EXCLUDED and m["status"] not in _TASKS)
+    might = pair != _EXCLUDED and _MIGHT.search(said) and not (pair[0] == "negated" and "would" in said)
+    if not negated and set(pair) != {"asserted"} and (ought or might):
+        result = "uncertain"
+    return Said(result, pair[not negated], said.startswith(("is ", "was ")))
+
+
+def predicate(text: str, last: int) -> Said | None:
+    """What is said behind a mention, or the list it stands in, that ends at `last`."""
+    if not text.isascii():
+        m = _HAN_SAID.match(text, last, last + REACH)
+        if m:
+            return _DOUBTED if m["open"] else _DENIED
+    bracket = _BRACKET.match(text, last, last + REACH)
+    for at in (last, bracket.end()) if bracket else (last,):
+        if text[at : at + 1] in _CLOSED:
+            return None
+        if m := _MARKED.match(text, at, at + REACH):
+            return _DENIED if m["denied"] else _DOUBTED
+        if found := _predicate(text, at, whole=False):
+            return found
+    if (inserted := _INSERTED.match(text, last, last + REACH)) and (
+        found := _predicate(text, inserted.end(), whole=True)
+    ):
+        return found
+    if modifier := _MODIFIER.match(text, last, last + REACH):
+        verb = _FINITE.search(text, modifier.end(), last + REACH)
+        if verb and verb.group() == " " and not _CLAUSE_IN.search(text, modifier.end(), verb.start()):
+            return _predicate(text, verb.start(), whole=True)
+    return None

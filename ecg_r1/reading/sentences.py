@@ -1,0 +1,236 @@
+"""One sentence as its tokens: which of them name what a number is a value of, and which stand in an aside."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from functools import lru_cache
+
+from ecg_r1.reading import cues, references
+from ecg_r1.reading.lexicon import ANGLE, ENTITIES, RATE, SENTENCE_END, TIME, WEAK
+from ecg_r1.reading.tokens import VOID, Token, tokens
+
+BACK = 24  # tokens before a number among which its name is looked for; keeps a text of nothing but names linear
+REMEMBERED, SHORT = 16384, 400  # sentences, which a model writes over and over, and how long one may be
+ASIDE_REACH, NEAREST = 160, 3  # characters that an aside reaches over, and how many of them may reach a number
+FEWEST = 30  # of a number without a name and a unit, to be a value
+LATE, LONGEST = 48, 160  # characters before a number that may say that it is of what the sentence before named
+FURTHEST = 64  # characters between the atria's waves and the rate at which they come
+
+
+def _start(token: Token) -> int:
+    return token.start
+
+
+class Sentence:
+    """A sentence and its tokens.
+
+    doubted: whether it ends with a question mark. named: the entity that "it" takes up from the sentence before.
+    """
+
+    def __init__(self, text: str, doubted: bool, named: str | None) -> None:
+        self.text, self.doubted, self.named = text, doubted, named
+        self.tokens, self.asides = tokens(text)
+        self.asked = doubted and references.ASKS.match(text) is not None
+
+    def gap(self, i: int, j: int) -> str:
+        """The text between two tokens."""
+        return self.text[self.tokens[i].end : self.tokens[j].start]
+
+    def after(self, i: int) -> str:
+        """The 48 characters after token i."""
+        end = self.tokens[i].end
+        return self.text[end : end + 48]
+
+    def is_name(self, i: int) -> bool:
+        return 0 <= i < len(self.tokens) and self.tokens[i].kind == "name"
+
+    def is_quantity(self, i: int) -> bool:
+        """Whether token i names a quantity itself, and not a rhythm that has a rate or complexes that have a width."""
+        return self.is_name(i) and self.tokens[i].key not in WEAK
+
+    def is_void(self, i: int) -> bool:
+        """Whether token i stands in the place of a value that there is none of."""
+        return i < len(self.tokens) and self.tokens[i].key == VOID
+
+    def beside(self, i: int, j: int, first: bool) -> bool:
+        """Whether tokens i and j name two quantities of one list; the first two are joined by more than a comma."""
+        i, j = sorted((i, j))
+        if not (self.is_quantity(i) and self.is_quantity(j)):
+            return False
+        gap = self.gap(i, j)
+        return bool(cues.NAME_LIST.fullmatch(gap)) and not (first and not cues.JOINED.search(gap))
+
+    def is_number(self, i: int) -> bool:
+        return i < len(self.tokens) and self.tokens[i].kind == "number"
+
+    def nearest_name(self, i: int) -> int | None:
+        """The last token before i that names a quantity."""
+        return next((j for j in range(i - 1, max(-1, i - BACK), -1) if self.is_quantity(j)), None)
+
+    def open_name(self) -> str | None:
+        """The last thing named, for "it" to take up in the next sentence."""
+        last = min(BACK, len(self.tokens)) - 1
+        return next(
+            (self.tokens[i].key for i in range(last, -1, -1) if self.is_quantity(i) and not self.landmark(i)), None
+        )
+
+    def landmark(self, i: int) -> bool:
+        """A name that only says where something begins or ends, or that is an operand of a formula."""
+        token, text = self.tokens[i], self.text
+        low, start = max(0, token.start - 36), token.start
+        if text.endswith(cues.BEFORE_LANDMARKS, low, start) and cues.LANDMARK_BEFORE.search(text, low, start):
+            return True
+        after = self.after(i)
+        if cues.LANDMARK_AFTER.match(after):
+            return True
+        if text[max(low, start - 2) : start].strip(cues.LETTERS) == "":
+            return False
+        return bool(
+            cues.OPERAND.search(text, low, start)
+            or (text[low:start].rstrip().endswith("=") and cues.OPERATOR_NEXT.match(after))
+        )
+
+    def fits(self, name: int, number: int, dimension: str | None) -> str | None:
+        """The quantity a name means in this dimension; without a unit, only for the name right before the number."""
+        token = self.tokens[name]
+        quantities = ENTITIES[token.key]
+        if dimension == RATE and token.key in cues.ATRIAL and not self.fires(name, number):
+            return None
+        if dimension is not None:
+            return None if token.key == "rhythm" else quantities.get(dimension)
+        near = number - name == 1 and (token.key not in WEAK or self.rhythm_at(name, number))
+        return next(iter(quantities.values())) if near else None
+
+    def rhythm_at(self, name: int, number: int) -> bool:
+        """Whether a number without a unit is the rate of the rhythm named right before it."""
+        return self.tokens[name].key == "rhythm" and bool(cues.RHYTHM_AT.fullmatch(self.gap(name, number)))
+
+    def fires(self, name: int, number: int) -> bool:
+        """Whether a rate is one at which the atria's waves come, and not that of the beats which they belong to."""
+        gap = self.gap(name, number)
+        if self.tokens[name].key == "atrial_rate":
+            return not cues.VENTRICLES.search(gap)
+        return (
+            len(gap) < FURTHEST and not cues.FIRES_NOT.search(gap) and (not gap.strip() or bool(cues.FIRES.search(gap)))
+        )
+
+    def subject(self, i: int, last: int, dimension: str | None) -> tuple[int | None, str | None]:
+        """(token of the name, quantity) that numbers i to last are values of; the token is None for a name unsaid."""
+        left = None
+        for j in range(i - 1, max(-1, i - BACK), -1):
+            token = self.tokens[j]
+            if j == i - 1 and (token.key == "nothing" or (token.key == "rr" and self.breaths(i, dimension))):
+                return None, None
+            if token.kind != "name" or (quantity := self.fits(j, i, dimension)) is None:
+                continue
+            if "+" in self.text[max(0, token.start - 2) : token.start]:  # the sum of SV1 + RV5
+                return None, None
+            if not self.landmark(j):
+                left = j, quantity
+                break
+        if left and left[0] == i - 1 and not self.tokens[i - 1].taken and not self.next_one(i, last):
+            return left
+        right = last + 1
+        if dimension and self.is_name(right) and (quantity := self.fits(right, i, dimension)):
+            gap, leads_on = self.gap(last, right), self.is_number(right + 1)
+            both = left and leads_on and "," not in self.gap(right, right + 1)  # "160 ms QRS 92 ms"
+            if not both and cues.BELONGS_RIGHT.fullmatch(gap) and not self.landmark(right):
+                return right, quantity
+            if (
+                self.text.startswith(")", self.tokens[right].end)
+                and gap == " ("
+                and (not left or self.tokens[left[0]].taken)
+            ):
+                return right, quantity  # "158 ms (PR), 88 ms (QRS)"
+            at = self.text.endswith(("at ", "with "), 0, self.tokens[i].start)
+            if not left and (at or not leads_on) and cues.LEADS_RIGHT.fullmatch(gap):
+                return right, quantity
+        if left:
+            return left
+        if dimension == RATE:
+            return None, "heart_rate_bpm"
+        if self.takes_up(i):
+            quantities = ENTITIES[self.named or ""]
+            return None, quantities.get(dimension) if dimension else next(iter(quantities.values()))
+        return None, None
+
+    def next_one(self, i: int, last: int) -> bool:
+        """Whether what stands between a name and the numbers after it parts them: "QRS after a 160 ms PR interval"."""
+        gap = self.gap(i - 1, i)
+        if "," in gap:
+            return True
+        return self.is_name(last + 1) and self.gap(last, last + 1) == " " and bool(cues.NEXT_ONE.search(gap))
+
+    def breaths(self, i: int, dimension: str | None) -> bool:
+        """Whether number i, right after RR, is a respiratory rate: "RR 16/min"."""
+        return dimension == RATE and self.gap(i - 1, i).strip(" :=") == ""
+
+    def takes_up(self, i: int) -> bool:
+        """Whether number i is of what the sentence before named: "It measures 160 ms."; without a unit, no count."""
+        token = self.tokens[i]
+        counts = (
+            bool(i) or 1.0 <= token.number < FEWEST
+        )  # what a number without a unit, or after others, does more often
+        if not self.named or (token.dimension is None and counts):
+            return False
+        start = token.start
+        if token.dimension and cues.TAKES_UP_LATE.search(self.text, max(0, start - LATE), start):
+            return True
+        unnamed = token.dimension in (TIME, ANGLE) and not any(t.kind == "name" for t in self.tokens[: min(i, BACK)])
+        if unnamed and start < FURTHEST and not cues.NOT_OF_IT.search(self.text, 0, start):
+            return True
+        return start < LONGEST and cues.TAKES_UP.fullmatch(self.text, 0, start) is not None
+
+    def counted(self, i: int) -> tuple[int | None, str | None]:
+        """The name right before a number of boxes, and its quantity along the paper, or across it for the ST level."""
+        j = self.nearest_name(i)
+        if j is None or self.landmark(j):
+            return None, None
+        dimension, quantity = next(iter(ENTITIES[self.tokens[j].key].items()))
+        return (j, quantity) if dimension == TIME or quantity == "st_mv" else (None, None)
+
+    def aside(self, token: Token) -> str | None:
+        """The kind of the aside that a token stands in; one on another ECG or a supposition counts first."""
+        if not self.asides:
+            return None
+        kinds = set()
+        for aside in self.asides[max(0, bisect_left(self.asides, token.start, key=_start) - NEAREST) :]:
+            if aside.start >= token.start:
+                break
+            turn = references.TURN[aside.kind]
+            if token.start - aside.end <= ASIDE_REACH and not turn.search(self.text, aside.end, token.start):
+                kinds.add(aside.kind)
+        return next((kind for kind in ("elsewhere", "supposed", "typical", "general", "normal") if kind in kinds), None)
+
+    def lead(self, i: int, last: int, where: int | None) -> str | None:
+        """The lead, or leads as written ("v2-v4"), named between the name and the number, or directly after both."""
+        if where is not None:
+            for j in range(where + 1, i):
+                if self.tokens[j].kind == "lead":
+                    return self.leads(j)
+        after = max(last, where or 0) + 1
+        if after < len(self.tokens) and self.tokens[after].kind == "lead":
+            return self.leads(after) if cues.IN_LEAD.fullmatch(self.gap(after - 1, after)) else None
+        return None
+
+    def leads(self, first: int) -> str:
+        """The leads listed from token `first` on, as written."""
+        last = first
+        while (
+            last + 1 < len(self.tokens)
+            and self.tokens[last + 1].kind == "lead"
+            and cues.LEAD_LIST.fullmatch(self.gap(last, last + 1))
+        ):
+            last += 1
+        return self.text[self.tokens[first].start : self.tokens[last].end]
+
+
+@lru_cache(maxsize=16)  # quantities and statements are read one after the other
+def sentences(text: str) -> Sequence[tuple[int, int]]:
+    """[start, end) of each sentence of a readable text."""
+    starts, ends = [0], []
+    for m in SENTENCE_END.finditer(text):
+        ends.append(m.start())
+        starts.append(m.end())
+    return list(zip(starts, [*ends, len(text)], strict=True))

@@ -1,0 +1,215 @@
+"""The diagnoses a text mentions, each with its polarity."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache, lru_cache
+from itertools import islice
+from typing import Literal, NamedTuple
+
+from ecg_r1.reading.marks import crossed, signed, struck
+from ecg_r1.reading.mentions import mentions
+from ecg_r1.reading.polarity import polarity
+from ecg_r1.reading.predicates import REACH, Polarity
+from ecg_r1.reading.sentences import REMEMBERED, SHORT, sentences
+
+Place = Literal["think", "answer", "outside"]
+MOST = 500  # mentions that are read of one completion; a long chain of thought has a few dozen
+
+
+class Mention(NamedTuple):
+    """One diagnosis in the text. name: its canonical name; span: [start, end) characters of the completion."""
+
+    name: str
+    polarity: Polarity
+    span: tuple[int, int]
+    where: Place
+
+
+_ADJECTIVES = (
+    "(?:(?:an?|the|any|old|acute|recent|prior|previous|occasional|frequent|isolated|significant|definite|clear|even) )*"
+)
+_JOINED = re.compile(
+    rf"(?:(?:-degree|-)?,? ?-?(?:and|or|nor|and/or|vs|versus)\.?-?(?![a-z])|,? ?[&/]|及|和|与|或者?|、) ?{_ADJECTIVES}"
+)
+_LISTED = re.compile(rf"(?:-degree|-)?[,、/] ?{_ADJECTIVES}")
+_ALTERNATIVE = re.compile(r"\b(?:or|vs|versus)\b|或")
+_SINGULAR = re.compile(r" (?:is|was|has been|can be)(?![a-z])")
+_RHYTHM = re.compile("rhythm|(?:tachy|brady)cardia|fibrillation|flutter|pac|premature|arrhythmia|escape|arrest|geminy")
+_NONE_OF = re.compile(
+    r"(?:^|[\n.;:>])[ #*-]*(?:there (?:is|are) )?(?:no|without|negative for|neg for|denies)(?: [a-z]{2,12}){0,2} $"
+)
+_DENIED_ALL = re.compile(
+    r" ?[:=(-] ?(?:no|none|neg|negative|absent|not|excluded|ruled out|false|nil|all (?:no|absent|negative))(?![a-z])"
+)
+_HEAD = re.compile(r": ?(?:[a-z]{2,12} ){0,3}")
+_ASKING = re.compile(
+    r"[ \n>#*-]*(?:is|are|was|could|can|does|do|did|has|have|might|may|would|should|what|which|why|how|whether|any"
+    r"|maybe|possibly|query|\?)(?![a-z])"
+)
+_VERB = "is|are|was|were|has|have|can|cannot|could|may|does|do|shows?|demonstrates?|indicates?|confirms?|suggests?"
+_FINITE = re.compile(rf" (?:{_VERB})(?![a-z])")
+_BEGUN = re.compile(rf"\b(?:{_VERB})(?![a-z])(?:(?!\b(?:that|which|because|so|since|as|if|whether)\b)[^.;:,\n])*$")
+# "The computer read AF; that is incorrect.", "LVH? No."
+_RETRACTED = re.compile(
+    r"[;.。；,!] ?(?:just kidding|(?:scratch|strike|i retract|i withdraw) (?:this|that)"
+    r"|(?:but |however,? )?(?:this|that|which|it) (?:reading |diagnosis |interpretation |label )?"
+    r"(?:is|was|seems|proved) (?:\w{1,12}ly )?"
+    r"(?:incorrect|wrong|false|erroneous|inaccurate|mistaken|untrue|an? (?:error|mistake|misread\w*|misinterpretation)"
+    r"|not (?:correct|true|right|so|the case|supported|confirmed by)))"
+)
+_ANSWERED_NO = re.compile(r"\? ?(?:no|none|nope|negative|absent|unlikely|not (?:here|present|seen|met))(?![a-z])")
+_ANSWERED_YES = re.compile(r"\? ?(?:yes|present|definitely|positive|indeed)(?![a-z])")
+
+
+def groups(text: str, mentioned: Sequence[tuple[str, int, int]]) -> list[tuple[int, int, bool]]:
+    """For each mention (name, start, end): where its list, "no LBBB, RBBB and LVH", begins and ends, and if by "or"."""
+    names, spans = [name for name, _, _ in mentioned], [(start, end) for _, start, end in mentioned]
+    found: list[tuple[int, int, bool]] = [(start, end, False) for start, end in spans]
+    # Whether a list of nothing but commas has words that speak of all: "no LBBB, RBBB", "LBBB, RBBB: no".
+    shared, denying = False, list[bool]()
+    for i in range(len(spans) - 2, -1, -1):
+        gap = text[spans[i][1] : min(spans[i + 1][0], spans[i][1] + REACH)]
+        _, end, alternatives = found[i + 1]
+        if gap.startswith((" and", ", and")) and _anew(text, spans[i], end):
+            continue
+        if gap.startswith(", and") and _SINGULAR.match(text, end) and not (i and text[spans[i - 1][1]] == ","):
+            continue
+        if _LISTED.fullmatch(gap) and _alike(names[i], names[i + 1]):
+            shared = (shared and end > spans[i + 1][1]) or _DENIED_ALL.match(text, end) is not None
+            denying = denying or _denying(text, spans)
+            if shared or denying[i]:
+                found[i] = spans[i][0], end, alternatives
+                continue
+        if _JOINED.fullmatch(gap) or ((end > spans[i + 1][1] or text[end : end + 1] == ")") and _LISTED.fullmatch(gap)):
+            found[i] = spans[i][0], end, alternatives or _ALTERNATIVE.search(gap) is not None
+    for i in range(1, len(found)):
+        if found[i - 1][1] == found[i][1]:
+            found[i] = found[i - 1]
+    return found
+
+
+@cache
+def _is_rhythm(name: str) -> bool:
+    return _RHYTHM.search(name) is not None
+
+
+def _alike(name: str, other: str) -> bool:
+    """Whether both are rhythms, or neither is: a list of findings has one word for those of one sort."""
+    return _is_rhythm(name) == _is_rhythm(other)
+
+
+def _denying(text: str, spans: list[tuple[int, int]]) -> list[bool]:
+    """For each mention, whether it stands in a list of nothing but commas that is all its sentence denies."""
+    found: list[bool] = []
+    end = -1
+    for start, stop in spans:
+        if start == end + 2 and text.startswith(", ", end):
+            found.append(found[-1])
+        else:
+            found.append(_NONE_OF.search(text, max(0, start - 40), start) is not None)
+        end = stop
+    return found
+
+
+def _headed(text: str, found: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
+    """The mentions without those that only head what is then said of them: "Infarction: old inferior infarct"."""
+    if ":" not in text or not any(text.startswith(":", end) for _, _, end in found):
+        return found
+    return [
+        mention
+        for mention, following in zip(found, [*found[1:], ("", 0, 0)], strict=True)
+        if not (
+            text[mention[2] : mention[2] + 1] == ":"
+            and set(mention[0].split()) < set(following[0].split())
+            and _HEAD.fullmatch(text, mention[2], following[1])
+        )
+    ]
+
+
+def _asked_alone(text: str, found: list[tuple[str, int, int]], i: int) -> bool:
+    """Whether the question mark behind a list is of its last only: "sinus tachycardia, RVH?" """
+    if i + 1 == len(found):
+        return False
+    (name, _, end), (other, start, _) = found[i : i + 2]
+    return bool(_LISTED.fullmatch(text, end, start)) and not _alike(name, other)
+
+
+def _anew(text: str, span: tuple[int, int], end: int) -> bool:
+    """Whether the "and" behind a mention begins a new sentence: "this is AF, and sinus rhythm can be excluded"."""
+    return _FINITE.match(text, end) is not None and _BEGUN.search(text, max(0, span[0] - REACH), span[0]) is not None
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _read(sentence: str) -> list[tuple[str, Polarity, int, int]]:
+    found = _headed(sentence, list(islice(mentions(sentence), MOST)))
+    if len(found) == 1:
+        ((name, start, end),) = found
+        return [(name, polarity(sentence, (start, end), start, end, False), start, end)]
+    read, asked = [], sentence.endswith("?") and not _ASKING.match(sentence)
+    for i, ((name, start, end), (first, last, alternatives)) in enumerate(
+        zip(found, groups(sentence, found), strict=True)
+    ):
+        said = sentence[: found[i + 1][1]] if asked and _asked_alone(sentence, found, i) else sentence
+        read.append((name, polarity(said, (first, last), start, end, alternatives), start, end))
+    return read
+
+
+def _taken_back(text: str, sense: Polarity, alone: bool, last: int, end: int) -> Polarity:
+    """What is said next of the last mention of the sentence that ends at `end`.
+
+    alone: the mention is the sentence; last: where the mention ends.
+    """
+    if sense != "negated" and (m := _RETRACTED.search(text, last, end + REACH)) and m.start() <= end:
+        return "negated"
+    if sense == "uncertain" and text.startswith("?", end):
+        if alone and _ANSWERED_NO.match(text, end):
+            return "negated"
+        return "asserted" if end == last and _ANSWERED_YES.match(text, end) else sense
+    return sense
+
+
+def read_statements(text: str) -> Iterator[tuple[str, Polarity, int, int]]:
+    """(name, polarity, start, end) of each mention in a text that `characters.readable` has made plain, in order.
+
+    After MOST mentions no more are read: what stands behind them must not be taken for unsaid.
+    """
+    return islice(_unsigned(text) if signed(text) else _read_all(text), MOST)
+
+
+def _unsigned(text: str) -> Iterator[tuple[str, Polarity, int, int]]:
+    """The mentions, denied where a sign beside them denies them."""
+    for name, sense, start, end in _read_all(text):
+        yield name, "negated" if crossed(text, start, end) else sense, start, end
+
+
+def _read_all(text: str) -> Iterator[tuple[str, Polarity, int, int]]:
+    begun = 0
+    for start, end in sentences(text):
+        if start and text[start - 1] == "?" and not text[begun : start - 1].strip():
+            start -= 1  # "? AF"
+        begun = start
+        sentence = text[start : end + 1]  # with the question mark
+        found = _read(sentence) if end - start <= SHORT else _read.__wrapped__(sentence)
+        if not found:
+            continue
+        *others, (name, sense, a, b) = found
+        for other, its, x, y in others:
+            yield other, its, start + x, start + y
+        alone = sentence[:a].strip(" \n>#*-") + sentence[b:] == "?"
+        yield name, _taken_back(text, sense, alone, start + b, end), start + a, start + b
+
+
+def without_struck(text: str, found: tuple[Mention, ...]) -> tuple[Mention, ...]:
+    """The mentions of a text as it was written, denied where it strikes them out or hides them."""
+    hidden = struck(text)
+    if not hidden:
+        return found
+    read = []
+    for mention in found:
+        while hidden and hidden[-1][1] <= mention.span[0]:
+            hidden.pop()
+        gone = hidden and hidden[-1][0] <= mention.span[0]
+        read.append(mention._replace(polarity="negated") if gone else mention)
+    return tuple(read)

