@@ -31,6 +31,8 @@ python_maximum_signature_line_length = 88
 
 html_theme = "furo"
 html_title = "ecg_r1"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
 
@@ -51,6 +53,8 @@ def add_index(app: Any, error: Exception | None) -> None:
 
 def escape_docstring(app: Any, kind: str, name: str, subject: Any, options: Any, lines: list[str]) -> None:
     """Our docstrings are plain text with `code`: a star or a bar outside of it is itself, and no markup."""
+    if kind in ("property", "attribute", "data"):
+        lines.insert(0, "")  # napoleon takes the first line of these for "type: description"
     lines[:] = [re.sub(r"(`[^`]*`)|([*|])", lambda m: m[1] or f"\\{m[2]}", line) for line in lines]
 
 

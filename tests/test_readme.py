@@ -1,4 +1,4 @@
-"""What the README tells a newcomer to write works, and the shares that the demo's page states are those of the recipe."""
+"""What the README tells a newcomer to write works; the shares on the demo's page are those of the recipe."""
 
 import re
 from pathlib import Path
