@@ -8,7 +8,7 @@ RUNS := runs/demo
 export OMP_WAIT_POLICY := PASSIVE
 export GOMP_SPINCOUNT := 0
 
-.PHONY: setup demo demo-seeds demo-real records test test-all lint bench clean
+.PHONY: setup demo demo-seeds demo-real records test test-all lint bench docs clean
 
 setup: $(VENV)/ready
 
@@ -48,5 +48,12 @@ lint: setup
 bench: setup
 	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
 
+docs: $(VENV)/ready-docs  ## these pages and the reference of the Python API -> site/index.html; a broken link is an error
+	$(BIN)/python -m sphinx -b html -W --keep-going -E -q -c docs . site
+
+$(VENV)/ready-docs: $(VENV)/ready
+	$(BIN)/python -m pip --disable-pip-version-check install -q -e ".[docs]"
+	touch $@
+
 clean:
-	rm -rf runs build *.egg-info
+	rm -rf runs build site *.egg-info

@@ -18,9 +18,8 @@ from vllm.exceptions import VLLMValidationError
 from vllm.renderers.hf import HfRenderer
 
 from ecg_r1.ecg.record import RecordError
-
-from .message import read_ecg
-from .processing import GEMProcessor, MediaError, check_untagged
+from ecg_r1.model.message import read_ecg
+from ecg_r1.model.processing import GEMProcessor, MediaError, check_untagged
 
 TAGS = {"ecg": GEMProcessor.ecg_token, "image": GEMProcessor.image_token}
 

@@ -12,10 +12,9 @@ from typing import Any, NoReturn
 
 from ecg_r1.engine import checkpoint_dtype, require_vllm
 from ecg_r1.errors import UserError
-
-from ..model import TOKENIZER_MODE, register_vllm
-from ..model.checkpoint import check_checkpoint
-from .limits import BodyLimit
+from ecg_r1.model import TOKENIZER_MODE, register_vllm
+from ecg_r1.model.checkpoint import check_checkpoint
+from ecg_r1.serving.limits import BodyLimit
 
 
 class ServeError(UserError):
