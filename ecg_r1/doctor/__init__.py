@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ecg_r1.doctor.finding import Finding
 from ecg_r1.recipe import CorpusRecipe, RecipeError, RunRecipe, read_recipe
 
 STYLES = {"ok": "green", "note": "yellow", "blocks": "bold red"}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at. `advice`: what to do, where it is not as it should be."""
-
-    what: str
-    found: str
-    status: Literal["ok", "note", "blocks"] = "ok"
-    advice: str = ""
-
 
 Check = Callable[[RunRecipe, str], None]
 
