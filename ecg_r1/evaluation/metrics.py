@@ -12,9 +12,9 @@ import numpy as np
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.quantities import QUANTITIES
 from ecg_r1.evaluation.bootstrap import Tally, macro_f1
-from ecg_r1.rewards.diagnosis import answered, canonical
-from ecg_r1.rewards.format import format as as_asked
 from ecg_r1.scoring import Case, Completion
+from ecg_r1.scoring.answers import canonical_set, read_answer
+from ecg_r1.scoring.blocks import malformed
 from ecg_r1.scoring.verify import verify
 
 VERDICTS = ("supported", "contradicted", "unverifiable")
@@ -54,20 +54,16 @@ def judge(predictions: Mapping[str, str], cases: Cases) -> list[Judged]:
 
 def _judge(text: str, case: Case) -> Judged:
     completion = Completion.parse(text)
+    answer = read_answer(completion)
     return Judged(
         record_id=case.record_id,
         completion=completion,
         measurements=case.measurements,
         evidence=tuple(verify(completion, case)),
-        truth=frozenset(canonical(name) for name in case.diagnoses),
-        answered=_answered(completion),
-        formatted=as_asked(completion, case).value == 1.0,
+        truth=canonical_set(case.diagnoses),
+        answered=frozenset(answer.asserted + answer.contradicted),
+        formatted=malformed(completion) is None,
     )
-
-
-def _answered(completion: Completion) -> frozenset[str]:
-    """What the answer asserts: diagnoses of the vocabulary, and each part of it that names none, in lower case."""
-    return frozenset(name for name, weight in answered(completion).items() if weight == 1.0)
 
 
 def tallies(judged: Sequence[Judged]) -> dict[str, Tally]:

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from ecg_r1.ecg.measurements import Measurements
@@ -121,3 +124,18 @@ def test_per_diagnosis():
     }
     assert table["atrial fibrillation"]["precision"] is None
     assert table["atrial fibrillation"]["supported"] == 0
+
+
+def test_no_metric_moves_with_the_weights_of_a_reward(monkeypatch):
+    said = {"r0": says("x", "possible normal ECG"), "r1": says("x", "sinus bradycardia; possible LBBB"), "r2": ""}
+    before = values(said)
+    for weight in ("DOUBTED", "MORE_OR_LESS_SPECIFIC", "SAME_SUPERCLASS"):
+        monkeypatch.setattr(f"ecg_r1.rewards.diagnosis.{weight}", 1.0)
+    assert values(said) == pytest.approx(before, nan_ok=True)
+    assert before["diagnosis_accuracy"] == pytest.approx(1 / 3)  # a doubted diagnosis is not asserted
+
+
+def test_metrics_know_no_reward():
+    code = "import sys, ecg_r1.evaluation.metrics; print([m for m in sys.modules if m.startswith('ecg_r1.rewards')])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
