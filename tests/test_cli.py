@@ -13,7 +13,7 @@ from ecg_r1.ecg.record import write_record
 from ecg_r1.ecg.render import LAYOUTS
 from ecg_r1.ecg.simulate import simulate
 
-COMMANDS = ("corpus", "train", "predict", "compare", "inspect", "measure", "render", "simulate", "reward")
+COMMANDS = ("corpus", "train", "evaluate", "predict", "compare", "inspect", "measure", "render", "simulate", "reward")
 ROOT = Path(__file__).parents[1]
 QUANTITIES = {"heart_rate_bpm", "rr_ms", "p_ms", "pr_ms", "qrs_ms", "qt_ms", "qtc_ms", "axis_deg"}
 
