@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ecg_r1.cli.options import Engine, Overrides
+
 app = typer.Typer()
-Overrides = Annotated[list[str] | None, typer.Argument(help="key=value, over the recipe's own", show_default=False)]
-
-
-class Engine(StrEnum):
-    VLLM = "vllm"
-    HF = "hf"
 
 
 @app.command()
