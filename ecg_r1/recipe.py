@@ -163,15 +163,17 @@ class SFTRecipe(_Run):
 
 
 class GRPORecipe(_Run):
-    """shared_prefix: the policy reads a prompt once for its G completions, with the same result; see
-    `ecg_r1.train.shared_prefix`.
+    """GRPO: rollouts, rewards, policy updates.
+
+    credit: a name of `ecg_r1.train.advantages.ADVANTAGES`; it is checked there. shared_prefix: the policy reads a
+    prompt once for its G completions, with the same result; see `ecg_r1.train.shared_prefix`.
     """
 
     stage: Literal["grpo"]
     shared_prefix: bool = False
     rewards: list[Reward] = Field(min_length=1)
     reward_workers: RewardWorkers = RewardWorkers()
-    credit: Literal["sequence", "claim"] = "sequence"
+    credit: str = "sequence"
     rollout: Rollout = Rollout()
 
 

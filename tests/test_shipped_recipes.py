@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("trl")
 
 from ecg_r1.recipe import CorpusRecipe, EvaluateRecipe, read_recipe
-from ecg_r1.train.options import training_arguments
+from ecg_r1.train.arguments import training_arguments
 
 ROOT = Path(__file__).parents[1]
 RECIPES = sorted((ROOT / "recipes").glob("*/*.yaml"))

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ecg_r1.cli.options import Engine, Overrides
+
 if TYPE_CHECKING:
     from ecg_r1.recipe import EvaluateRecipe
 
 app = typer.Typer()
-Overrides = Annotated[list[str] | None, typer.Argument(help="key=value, over the recipe's own", show_default=False)]
-
-
-class Engine(StrEnum):
-    VLLM = "vllm"
-    HF = "hf"
 
 
 EngineOption = Annotated[Engine, typer.Option(help="Who generates")]

@@ -6,7 +6,7 @@ import time
 from contextlib import ExitStack
 from typing import Any
 
-from transformers import PrinterCallback, set_seed
+from transformers import PrinterCallback, ProgressCallback, set_seed
 from transformers.utils.logging import disable_progress_bar
 
 from ecg_r1.model.checkpoint import check_checkpoint, freeze, load_model, save
@@ -35,7 +35,8 @@ def fit(recipe: RunRecipe, checked: Checked) -> None:
     freeze(model, recipe.freeze)
     with ExitStack() as workers:
         trainer = _trainer(recipe, checked, model, processor, workers)
-        trainer.remove_callback(PrinterCallback)
+        for callback in (PrinterCallback, ProgressCallback):  # LiveProgress stands in their place
+            trainer.remove_callback(callback)
         started, cpu = time.time(), time.process_time()
         trainer.train(resume_from_checkpoint=run.last_checkpoint())
         spent = {"seconds": time.time() - started, "cpu_seconds": time.process_time() - cpu}

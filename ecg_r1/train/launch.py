@@ -36,16 +36,17 @@ def train(path: str, overrides: list[str], *, dry_run: bool = False) -> Path:
     set_environment()
     if recipe.deepspeed:
         release_dead_locks(Path(os.environ["TORCH_EXTENSIONS_DIR"]))
-    from ecg_r1.runs.disk import disk_may_fill
-    from ecg_r1.train.fit import fit
     from ecg_r1.train.preflight import check
 
     if not dry_run:
         meet_on_cpu(recipe)
-    checked = check(recipe, path)
+    checked = check(recipe, path, dry_run=dry_run, try_rewards=not launched())
     if dry_run:
         return folder
     if not checked.run.finished:
+        from ecg_r1.runs.disk import disk_may_fill
+        from ecg_r1.train.fit import fit
+
         with disk_may_fill(folder):
             fit(recipe, checked)
     elif os.environ["RANK"] == "0":
