@@ -125,7 +125,7 @@ def test_the_recipe_lines_of_an_algorithm_are_options_of_the_pinned_trl(stage, l
     pytest.importorskip("trl")
     from ecg_r1.train.lora import lora_config
 
-    from ecg_r1.train.options import training_arguments
+    from ecg_r1.train.arguments import training_arguments
 
     recipe = recipe_with(lines, stage, tmp_path, deepspeed=None)
     arguments = training_arguments(recipe, "docs/algorithms.md")
@@ -175,7 +175,7 @@ def test_an_algorithm_runs_two_steps(stage, lines, tmp_path, split):
     from ecg_r1.recipe import RewardWorkers
     from ecg_r1.train.grpo import grpo_trainer
     from ecg_r1.train.media import Media
-    from ecg_r1.train.options import training_arguments
+    from ecg_r1.train.arguments import training_arguments
     from ecg_r1.train.rewards import RewardSet
     from ecg_r1.train.sft import sft_trainer
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ecg_r1.cli.options import Engine, Overrides
+from ecg_r1.cli.parameters import Engine, Overrides
 
 app = typer.Typer()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ecg_r1.cli.options import Engine, Overrides
+from ecg_r1.cli.parameters import Engine, Overrides
 
 if TYPE_CHECKING:
     from ecg_r1.recipe import EvaluateRecipe
