@@ -14,7 +14,7 @@ from ecg_r1.ecg.record import write_record
 from ecg_r1.ecg.render import LAYOUTS
 from ecg_r1.ecg.simulate import simulate
 
-COMMANDS = ("corpus", "train", "predict", "compare", "inspect", "measure", "render", "simulate", "reward")
+COMMANDS = ("corpus", "train", "evaluate", "predict", "compare", "inspect", "measure", "render", "simulate", "reward")
 ROOT = Path(__file__).parents[1]
 SLOW = {
     "torch", "transformers", "trl", "vllm", "peft", "accelerate", "deepspeed", "datasets",

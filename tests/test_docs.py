@@ -124,7 +124,8 @@ def recipe_with(lines: dict, stage: str, folder: Path, **more: object):
 def test_the_recipe_lines_of_an_algorithm_are_options_of_the_pinned_trl(stage, lines, tmp_path):
     pytest.importorskip("trl")
     from ecg_r1.train.lora import lora_config
-    from ecg_r1.train.options import training_arguments
+
+    from ecg_r1.train.arguments import training_arguments
 
     recipe = recipe_with(lines, stage, tmp_path, deepspeed=None)
     arguments = training_arguments(recipe, "docs/algorithms.md")
@@ -168,12 +169,13 @@ def test_an_algorithm_runs_two_steps(stage, lines, tmp_path, split):
     """Without vLLM, whose own options are therefore not in use."""
     torch = pytest.importorskip("torch")
     pytest.importorskip("trl")
+    from ecg_r1.train.lora import lora_config
+
     from ecg_r1.model.checkpoint import load_model
     from ecg_r1.recipe import RewardWorkers
     from ecg_r1.train.grpo import grpo_trainer
-    from ecg_r1.train.lora import lora_config
     from ecg_r1.train.media import Media
-    from ecg_r1.train.options import training_arguments
+    from ecg_r1.train.arguments import training_arguments
     from ecg_r1.train.rewards import RewardSet
     from ecg_r1.train.sft import sft_trainer
 

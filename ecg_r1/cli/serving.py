@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from ecg_r1.cli.parameters import Engine, Overrides
+
 app = typer.Typer()
-Overrides = Annotated[list[str] | None, typer.Argument(help="key=value, over the recipe's own", show_default=False)]
-
-
-class Engine(StrEnum):
-    VLLM = "vllm"
-    HF = "hf"
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -43,8 +38,11 @@ def doctor(
         from ecg_r1.train.options import check_options
         from ecg_r1.train.processes import quieten
 
-        quieten()
         check_options(run, path)
+        quieten()
+        from ecg_r1.train.arguments import check_names
+
+        check_names(run, path)
 
     findings = examine(recipe, overrides or [], check)
     show(findings)

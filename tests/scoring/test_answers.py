@@ -18,7 +18,7 @@ def answer(text):
         ("Possible AF.", Answer(doubted=("atrial fibrillation",))),
         ("normal ECG; possible AF", Answer(("normal ECG",), ("atrial fibrillation",))),
         ("no atrial fibrillation", Answer()),
-        ("LBBB; atrial fibrillation; no AF", Answer(("left bundle branch block",), (), ("atrial fibrillation (contradicted)",))),
+        ("normal ECG; AF; no AF", Answer(("normal ECG",), contradicted=("atrial fibrillation (contradicted)",))),
         ("atrial fibrillation; possible AF", Answer(doubted=("atrial fibrillation",))),
         ("Moonstruck Heart; normal ECG", Answer(("normal ECG", "moonstruck heart"))),
         ("", Answer()),
