@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ecg_r1.cli.options import Engine, Overrides
+from ecg_r1.cli.parameters import Engine, Overrides
 
 app = typer.Typer()
 
@@ -15,11 +15,14 @@ app = typer.Typer()
 def serve(
     context: typer.Context,
     model: Annotated[str, typer.Argument(help="A checkpoint, or a run's folder")],
+    allow_text_only: Annotated[
+        bool, typer.Option("--allow-text-only", help="Answer requests without an ECG too; by default they are refused")
+    ] = False,
 ) -> None:
-    """Serve a model over HTTP. Options are vLLM's own: --port 8000, --host, --max-model-len, --api-key …"""
+    """Serve a model over HTTP. All other options are vLLM's own: --port 8000, --host, --max-model-len, --api-key …"""
     from ecg_r1.serving.server import serve as run
 
-    run(model, context.args)
+    run(model, context.args, allow_text_only=allow_text_only)
 
 
 @app.command()

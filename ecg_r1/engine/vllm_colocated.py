@@ -39,13 +39,21 @@ class VLLMEngine:
         self.llm = LLM(model=str(model), dtype=dtype, seed=seed, **(_defaults() | options))
 
     def generate(
-        self, prompts: Sequence[Prompt], n: int = 1, *, adapter: Path | None = None, **sampling: Any
+        self,
+        prompts: Sequence[Prompt],
+        n: int = 1,
+        *,
+        seed: int | None = None,
+        adapter: Path | None = None,
+        **sampling: Any,
     ) -> list[list[Rollout]]:
         """As `Engine.generate`. `adapter`: PEFT's folder, on an engine that was started with `enable_lora=True`."""
         from vllm import SamplingParams
         from vllm.lora.request import LoRARequest
 
-        params = SamplingParams(n=n, logprobs=0, detokenize=False, **sampling)
+        # vLLM seeds each request by itself: with one seed for all, every prompt would be answered with the same draws
+        seeds = [None if seed is None else seed + i * n for i in range(len(prompts))]
+        params = [SamplingParams(n=n, logprobs=0, detokenize=False, seed=own, **sampling) for own in seeds]
         lora = None if adapter is None else LoRARequest(str(adapter), zlib.crc32(str(adapter).encode()), str(adapter))
         outputs = self.llm.generate(
             [_vllm_prompt(p) for p in prompts], sampling_params=params, use_tqdm=False, lora_request=lora

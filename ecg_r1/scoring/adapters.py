@@ -43,7 +43,7 @@ def case_of_row(row: Mapping[str, Any]) -> Case:
         raise CaseError(f'{ROW}: "expected" is an object, not {shown(expected)}')
     return case_from(
         str(row.get("record_id") or row.get("prompt_id") or ""),
-        diagnoses_from(diagnoses.tolist() if hasattr(diagnoses, "tolist") else diagnoses, ROW),  # of a parquet file
+        diagnoses_from(diagnoses, ROW),
         measurements,
         question=text_of(row["prompts"]) if "prompts" in row else None,
         # datasets turns objects of different keys into one schema and fills up with null

@@ -7,7 +7,7 @@ import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from ecg_r1.recipe import CorpusRecipe, RecipeError, RunRecipe, read_recipe
+from ecg_r1.recipe import CorpusRecipe, EvaluateRecipe, RecipeError, RunRecipe, read_recipe
 from ecg_r1.train.extensions import release_dead_locks
 from ecg_r1.train.processes import launched, meet_on_cpu, set_environment, spawn
 
@@ -30,6 +30,8 @@ def train(path: str, overrides: list[str], *, dry_run: bool = False) -> Path:
     recipe = read_recipe(path, overrides)
     if isinstance(recipe, CorpusRecipe):
         raise RecipeError(f"{path}: a corpus is built with `ecg-r1 corpus`, not trained")
+    if isinstance(recipe, EvaluateRecipe):
+        raise RecipeError(f"{path}: models are compared with `ecg-r1 evaluate`, not trained")
     folder = Path(recipe.run)
     if recipe.processes > 1 and not launched() and not dry_run:
         spawn(recipe, path, overrides)
