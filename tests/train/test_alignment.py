@@ -119,7 +119,7 @@ class _FakeEngine:
     """Answers each prompt with n copies of its record's number, read off the signal."""
 
     def generate(self, prompts, n=1, **sampling):
-        self.n, self.asked = n, prompts
+        self.n, self.asked, self.sampling = n, prompts, sampling
         return [[Rollout([int(p.ecgs[0][0, 0].round()) - 1], [-0.5])] * n for p in prompts]
 
 
@@ -138,6 +138,17 @@ def test_rollouts_send_each_distinct_prompt_once(store):
     assert len(rollout.engine.asked) == 2
     assert completions == [[3], [3], [5], [5]]
     assert logprobs[0] == [[-0.5]]
+
+
+def test_rollouts_are_sampled_as_the_recipe_says(store):
+    rollout = _rollout(store)
+    rollout.temperature, rollout.top_p, rollout.top_k, rollout.min_p = 0.7, 0.8, 9, 0.1
+    rollout.repetition_penalty, rollout.max_completion_length, rollout.generation_kwargs = 1.2, 5, {"min_tokens": 2}
+    rollout.generate([[1]], [View("r3")], 1)
+    assert rollout.engine.sampling == {
+        "temperature": 0.7, "top_p": 0.8, "top_k": 9, "min_p": 0.1, "repetition_penalty": 1.2, "max_tokens": 5,
+        "min_tokens": 2,
+    }  # fmt: skip
 
 
 def test_two_groups_of_one_record_are_not_merged_into_a_wrong_shape(store):
