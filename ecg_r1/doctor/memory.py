@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ecg_r1.doctor import Finding
+from ecg_r1.doctor.finding import Finding
 from ecg_r1.doctor.machine import GB, free_disk, free_memory
 from ecg_r1.doctor.need import Need, need
 from ecg_r1.model.checkpoint import CheckpointError
