@@ -29,12 +29,17 @@ NO_QUESTION = "the message has no text: put the question into a part of type 'te
 
 class GEMRenderer(HfRenderer):
     def render_messages(self, messages: Any, params: Any) -> Any:
-        messages, ecgs = without_ecgs(messages)
+        messages, ecgs = without_ecgs(with_system(messages, self._system))
         return _with_ecgs(super().render_messages(messages, _as_text(params)), ecgs)
 
     async def render_messages_async(self, messages: Any, params: Any) -> Any:
-        messages, ecgs = await asyncio.to_thread(without_ecgs, messages)  # reading takes tens of milliseconds
+        told = with_system(messages, self._system)
+        messages, ecgs = await asyncio.to_thread(without_ecgs, told)  # reading takes tens of milliseconds
         return _with_ecgs(await super().render_messages_async(messages, _as_text(params)), ecgs)
+
+    @property
+    def _system(self) -> str | None:
+        return self.get_mm_processor().info.get_hf_processor().system
 
     def process_for_engine(self, prompt: Any, *args: Any, **kwargs: Any) -> Any:
         self._check_placeholders(prompt)
@@ -58,6 +63,13 @@ class GEMRenderer(HfRenderer):
                     f"the prompt has placeholders for {found if found < size else found / size:g} {modality}s, "
                     f"and {given} {'is' if given == 1 else 'are'} given"
                 )
+
+
+def with_system(messages: Sequence[Mapping[str, Any]], system: str | None) -> Sequence[Mapping[str, Any]]:
+    """The messages behind the system prompt that the model was trained with, where the client gives none."""
+    if system is None or any(message.get("role") == "system" for message in messages):
+        return messages
+    return [{"role": "system", "content": system}, *messages]
 
 
 def without_ecgs(messages: Sequence[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], list[np.ndarray]]:
