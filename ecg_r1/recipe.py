@@ -27,22 +27,31 @@ class _Strict(BaseModel):
 
 
 class Source(_Strict):
-    """Where the records of a split come from: the simulator, or a folder of WFDB records."""
+    """Where the records of a split come from: the simulator, or a folder of WFDB records.
+
+    folds: PTB-XL's `strat_fold`; needs ptbxl_database.csv in the folder or above it. examples: a file of own questions
+    about these records, in place of a report on each; see `ecg_r1.corpus.example_file`. limit: so many records, or
+    examples of the file, drawn with the seed.
+    """
 
     simulate: int | None = Field(None, gt=0)
     records: str | None = None
-    folds: list[int] | None = None  # PTB-XL's strat_fold; needs ptbxl_database.csv in the folder or above it
+    folds: list[int] | None = None
+    examples: str | None = None
     limit: int | None = Field(None, gt=0)
 
     @model_validator(mode="after")
     def _one_source(self) -> Source:
         if (self.simulate is None) == (self.records is None):
             raise ValueError("give a source either `simulate: N` or `records: FOLDER`")
+        for key in ("folds", "examples", "limit"):
+            if self.simulate is not None and getattr(self, key) is not None:
+                raise ValueError(f"`{key}` is for `records: FOLDER`, not for `simulate`")
         return self
 
 
 class Reports(_Strict):
-    """Shares of corrupted values in the target texts; see `ecg_r1.corpus.write.Corruption`."""
+    """Shares of corrupted values in the target texts; see `ecg_r1.corpus.reports.Corruption`."""
 
     boilerplate: float = Field(0.0, ge=0, le=1)
     rounded: float = Field(0.0, ge=0, le=1)
@@ -55,16 +64,36 @@ class Reports(_Strict):
         return self
 
 
+Wording = Annotated[str, Field(pattern=r"\S")]
+
+
+class Prompts(_Strict):
+    """What the model is asked.
+
+    question: wordings for the reports, of which each example draws one with the seed; the shipped one unless given.
+    system: said before every question. Training on the split keeps it with the model: `predict`, `ask` and `serve`
+    say it too.
+    """
+
+    question: list[Wording] = []
+    system: Wording | None = None
+
+
 class CorpusRecipe(_Strict):
-    """Splits to build: records, measurements, pages, target texts."""
+    """Splits to build: records, measurements, pages, target texts.
+
+    pages: "stored", or "drawn" when they are used, which costs milliseconds each and no room on disk.
+    """
 
     stage: Literal["corpus"]
     out: str
     seed: int = 0
     page_size: int = Field(112, ge=32, le=1024)
+    pages: Literal["stored", "drawn"] = "stored"
     workers: int = Field(2, ge=1)
     splits: dict[str, list[Source]]
     reports: Reports = Reports()
+    prompts: Prompts = Prompts()
 
 
 class Corpus(_Strict):

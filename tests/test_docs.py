@@ -178,7 +178,7 @@ def test_an_algorithm_runs_two_steps(stage, lines, tmp_path, split):
     from ecg_r1.train.sft import sft_trainer
 
     store = RecordStore(split)
-    model, processor = load_model("tiny", texts=["normal ECG"])
+    model, processor = load_model("tiny", texts=[example.response for example in store.examples])
     media = Media(store, processor)
     group = {"num_generations": 2, "max_completion_length": 8, "log_completions": False} if stage == "grpo" else {}
     small = {"per_device_train_batch_size": 2, "max_steps": 2, "warmup_steps": 0, "logging_steps": 1, "save_steps": 9}
