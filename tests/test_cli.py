@@ -14,7 +14,7 @@ from ecg_r1.ecg.record import write_record
 from ecg_r1.ecg.render import LAYOUTS
 from ecg_r1.ecg.simulate import simulate
 
-COMMANDS = ("corpus", "train", "predict", "compare", "inspect", "measure", "render", "simulate", "reward")
+COMMANDS = ("corpus", "train", "evaluate", "predict", "compare", "inspect", "measure", "render", "simulate", "reward")
 ROOT = Path(__file__).parents[1]
 SLOW = {
     "torch", "transformers", "trl", "vllm", "peft", "accelerate", "deepspeed", "datasets",
@@ -195,7 +195,7 @@ def test_inspect_shows_a_completion_with_its_scores(ecg_r1, tmp_path):
     claim = {"verdict": "supported", "span": [7, 25], "text": "PR interval 160 ms", "measured": 158.0, "unit": "ms"}
     row = {
         "step": 3, "prompt": "?", "completion": text, "evidence": json.dumps([claim]), "advantage": 0.5,
-        "record": "r7", "intervals": 0.8, "intervals/explanation": "1 of 1 quotes supported",
+        "example": "r7", "intervals": 0.8, "intervals/explanation": "1 of 1 quotes supported",
     }  # fmt: skip
     (tmp_path / "completions").mkdir()
     parquet.write_table(pyarrow.Table.from_pylist([row]), tmp_path / "completions" / "completions_00003.parquet")

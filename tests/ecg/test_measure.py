@@ -193,10 +193,22 @@ def test_what_is_left_out_is_not_measured():
     assert m.value("pr_ms") == 180
     assert m.reason("qrs_ms") == "not measured"
     assert m.without(["pr_ms"], "no P waves").reason("pr_ms") == "no P waves"
+    assert not m.without(["pr_ms"], "too noisy")["pr_ms"].absent
     with pytest.raises(ValueError, match="pr_ms"):
         Measurements.from_json({"pr_ms": "180"})
     with pytest.raises(ValueError, match="either"):
         Measured(value=1.0, reason="both")
+
+
+def test_what_the_ecg_does_not_have_is_told_from_what_could_not_be_measured():
+    m = Measurements.from_json({"pr_ms": 180, "p_ms": 90}).without(["pr_ms", "p_ms"], "no P waves", absent=True)
+    back = Measurements.from_json(json.loads(json.dumps(m.to_json())))
+    assert [name for name in QUANTITIES if back[name].absent] == ["p_ms", "pr_ms"]
+    assert back.reason("pr_ms") == "no P waves"
+    with pytest.raises(ValueError, match=r"pr_ms is 180, and is named under `absent` too"):
+        Measurements.from_json({"pr_ms": 180, "absent": ["pr_ms"]})
+    with pytest.raises(ValueError, match="absent has no value"):
+        Measured(value=1.0, absent=True)
 
 
 @pytest.mark.parametrize(
