@@ -66,7 +66,7 @@ def server(model, adapter, tmp_path_factory):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log = tmp_path_factory.mktemp("log") / "server.log"
-    command = ["-m", "ecg_r1.cli", "serve", model[0], "--port", port, "--served-model-name", "gem"]
+    command = ["-m", "ecg_r1", "serve", model[0], "--port", port, "--served-model-name", "gem"]
     command += ["--enable-lora", "--max-lora-rank", 8, "--lora-modules", f"adapter={adapter[0]}"]
     with log.open("w") as out:
         process = subprocess.Popen([sys.executable, *map(str, command)], stdout=out, stderr=out, env=os.environ)
