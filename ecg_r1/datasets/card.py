@@ -12,14 +12,17 @@ class Card:
 
     Attributes:
         path: of the record, without the extension.
-        diagnoses: of the vocabulary; None: take those of the record's own header.
+        diagnoses: canonical names where the vocabulary knows them, the table's own codes where not; None: take those of
+            the record's own header.
         report: the data set's own text.
         fold: PTB-XL's `strat_fold`.
-        fault: why the table makes the record unusable.
+        patient: as the data set names the person; None: take the record's own header's.
+    fault: why the table makes the record unusable.
     """
 
     path: Path
     diagnoses: tuple[str, ...] | None = None
     report: str | None = None
     fold: int | None = None
+    patient: str | None = None
     fault: str | None = None

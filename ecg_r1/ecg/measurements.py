@@ -19,6 +19,7 @@ class Measured:
     spread: interquartile range over the leads, each looked at alone (over beats for rate and axis), in the same unit;
     None where it was not looked for.
     leads, beats: how many stand behind the value.
+    absent: the ECG has no such wave (no P, so no PR), as opposed to one that could not be measured.
     """
 
     value: float | None = None
@@ -26,10 +27,13 @@ class Measured:
     leads: int = 0
     beats: int = 0
     reason: str | None = None
+    absent: bool = False
 
     def __post_init__(self) -> None:
         if (self.value is None) == (self.reason is None):
             raise ValueError("a measured quantity has either a value or a reason for having none")
+        if self.absent and self.value is not None:
+            raise ValueError("a quantity that is absent has no value")
 
 
 @dataclass(frozen=True)
@@ -48,16 +52,26 @@ class Measurements:
     def reason(self, name: str) -> str | None:
         return self.values[name].reason
 
-    def without(self, names: Iterable[str], reason: str) -> Measurements:
-        """A copy in which `names` are unmeasurable, e.g. PR and P where the diagnosis says there are no P waves."""
-        return Measurements({**self.values, **{name: Measured(reason=reason) for name in names}}, self.method)
+    def without(self, names: Iterable[str], reason: str, *, absent: bool = False) -> Measurements:
+        """A copy in which some quantities have no value.
+
+        Args:
+            names: of the quantities, e.g. PR and P where the diagnosis says there are no P waves.
+            reason: why.
+            absent: whether the ECG has no such wave, as opposed to one that could not be measured.
+        """
+        nothing = Measured(reason=reason, absent=absent)
+        return Measurements({**self.values, **dict.fromkeys(names, nothing)}, self.method)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain numbers and nulls by quantity; the reasons under `unmeasurable`, the spreads under `spread`."""
+        """Plain numbers and nulls by quantity; the reasons under `unmeasurable`, the spreads under `spread`, the names
+        of what the ECG does not have under `absent`.
+        """
         return {
             **{name: _rounded(self.value(name)) for name in QUANTITIES},
             "unmeasurable": {name: m.reason for name, m in self.values.items() if m.reason is not None},
             "spread": {name: _rounded(m.spread) for name, m in self.values.items() if m.spread is not None},
+            "absent": [name for name, m in self.values.items() if m.absent],
             "method": self.method,
         }
 
@@ -66,14 +80,17 @@ class Measurements:
         """Reads `to_json`'s object or a part of it; a quantity left out counts as not measured.
 
         Raises:
-            ValueError: a quantity is not a number or null.
+            ValueError: a quantity is not a number or null, or is absent and has a value.
         """
-        reasons, spreads = data.get("unmeasurable", {}), data.get("spread", {})
+        reasons, spreads, absent = data.get("unmeasurable", {}), data.get("spread", {}), data.get("absent", ())
         values = {}
         for name in QUANTITIES:
             value = data.get(name)
             if value is None:
-                values[name] = Measured(reason=reasons.get(name, "not measured"))
+                reason = reasons.get(name, "absent" if name in absent else "not measured")
+                values[name] = Measured(reason=reason, absent=name in absent)
+            elif name in absent:
+                raise ValueError(f"{name} is {value!r}, and is named under `absent` too")
             elif isinstance(value, (int, float)) and not isinstance(value, bool):
                 values[name] = Measured(value=float(value), spread=spreads.get(name))
             else:

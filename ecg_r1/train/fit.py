@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
-from transformers import PrinterCallback, set_seed
+from transformers import PrinterCallback, ProgressCallback, set_seed
 from transformers.utils.logging import disable_progress_bar
 
+from ecg_r1.corpus.store import RecordStore
 from ecg_r1.model.checkpoint import check_checkpoint, freeze, load_model, save
 from ecg_r1.model.presets import PRESETS
 from ecg_r1.recipe import GRPORecipe, PretrainRecipe, RunRecipe, SFTRecipe
+from ecg_r1.runs import layout
 from ecg_r1.runs.directory import RunDirectory
 from ecg_r1.train.media import Media
 from ecg_r1.train.metrics_log import MetricsLog
@@ -29,12 +32,13 @@ def fit(recipe: RunRecipe, checked: Checked) -> None:
         run.write_environment(recipe.seed)
     disable_progress_bar()  # of loading and saving; LiveProgress shows the run's own
     set_seed(recipe.seed)
-    texts = (text for example in store.examples for text in (example.question, example.response or ""))
-    model, processor = load_model(recipe.model, texts=texts)
+    model, processor = load_model(recipe.model, texts=_texts(store))
+    processor.system = store.system or processor.system
     freeze(model, recipe.freeze)
     with ExitStack() as workers:
         trainer = _trainer(recipe, checked, model, processor, workers)
-        trainer.remove_callback(PrinterCallback)
+        for callback in (PrinterCallback, ProgressCallback):  # LiveProgress stands in their place
+            trainer.remove_callback(callback)
         started, cpu = time.time(), time.process_time()
         trainer.train(resume_from_checkpoint=run.last_checkpoint())
         spent = {"seconds": time.time() - started, "cpu_seconds": time.process_time() - cpu}
@@ -46,11 +50,18 @@ def fit(recipe: RunRecipe, checked: Checked) -> None:
     trainer.accelerator.wait_for_everyone()
 
 
+def _texts(store: RecordStore) -> Iterator[str]:
+    """What the tokenizer of a preset is made from."""
+    yield store.system or ""
+    for example in store.examples:
+        yield from (example.question, example.response or "")
+
+
 def _trainer(recipe: RunRecipe, checked: Checked, model: Any, processor: Any, workers: ExitStack) -> Any:
     """Reward workers start here, once everything else is there, and end with `workers`."""
     run, arguments = checked.run, checked.arguments
     media = Media(checked.store, processor, recipe.dropout, recipe.seed)
-    callbacks = [MetricsLog(run.folder / "metrics.jsonl"), LiveProgress(recipe.run)]
+    callbacks = [MetricsLog(run.folder / layout.METRICS), LiveProgress(recipe.run)]
     if isinstance(recipe, PretrainRecipe):
         from ecg_r1.train.pretrain import pretrain_trainer
 
@@ -80,7 +91,7 @@ def _policy_folder(recipe: GRPORecipe, run: RunDirectory, model: Any, processor:
     """An engine reads the policy's first weights from a folder; a preset's are written to one."""
     if recipe.model not in PRESETS:
         return str(check_checkpoint(recipe.model))
-    folder = run.folder / "initial"
+    folder = run.folder / layout.INITIAL
     with arguments.main_process_first(local=False):
         if arguments.process_index == 0:  # anew on resume: the run may have been killed while it wrote them
             save(model, processor, folder)

@@ -16,6 +16,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, smooth_l1_loss
 from transformers import Trainer, TrainingArguments
 
 from ecg_r1.corpus.store import RecordStore
+from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.model.modeling import GEMForConditionalGeneration
 from ecg_r1.train.media import DrawEachEpoch, Media
 
@@ -60,21 +61,31 @@ class _PretrainCollator:
     epoch: int = 0
 
     def __call__(self, indices: list[int]) -> dict[str, torch.Tensor]:
-        media = self.media.tensors([self.media.view(index, self.epoch) for index in indices])
+        ids = self.media.store.ids
+        media = self.media.tensors([[self.media.view(ids[index], self.epoch)] for index in indices])
+        ecg, page = media["media_index"][:, 0].T
         return {
-            "ecg_values": media["ecg_values"][media["media_index"]],
-            "pixel_values": media["pixel_values"][media["media_index"]],
-            "diagnoses": self.diagnoses[indices],
+            "ecg_values": media["ecg_values"][ecg],
+            "pixel_values": media["pixel_values"][page],
+            "diagnoses": self.diagnoses[indices].float(),
             "quantities": self.quantities[indices],
         }
 
 
 def targets(store: RecordStore) -> tuple[torch.Tensor, torch.Tensor]:
-    """Multi-hot diagnoses (N, D) and standardised quantities (N, 4), NaN where unmeasurable."""
-    names = sorted({name for record in store.ids for name in store.diagnoses(record)})
-    diagnoses = torch.tensor([[float(name in store.diagnoses(r)) for name in names] for r in store.ids])
-    values = [[store.measurements(r).value(name) for name in REGRESSED] for r in store.ids]
-    quantities = torch.tensor([[float("nan") if v is None else v for v in row] for row in values])
+    """Multi-hot diagnoses, bool (N, D), and standardised quantities, float32 (N, 4), NaN where unmeasurable."""
+    places: dict[str, list[int]] = {}
+    quantities = torch.full((len(store), len(REGRESSED)), float("nan"))
+    for position, row in enumerate(store.rows("diagnoses", "measurements")):
+        for name in row["diagnoses"]:
+            places.setdefault(name, []).append(position)
+        measurements = Measurements.from_json(row["measurements"])
+        for column, name in enumerate(REGRESSED):
+            if (value := measurements.value(name)) is not None:
+                quantities[position, column] = value
+    diagnoses = torch.zeros((len(store), len(places)), dtype=torch.bool)
+    for column, name in enumerate(sorted(places)):
+        diagnoses[places[name], column] = True
     mean = quantities.nanmean(dim=0)
     deviation = (quantities - mean).square().nanmean(dim=0).sqrt().clamp(min=1e-6)
     return diagnoses, (quantities - mean) / deviation
@@ -89,7 +100,7 @@ def pretrain_trainer(
     return Trainer(
         model=TowerProbe(model, diagnoses.shape[1]),
         args=config,
-        train_dataset=list(range(len(media.store))),  # type: ignore[arg-type]
+        train_dataset=range(len(media.store)),  # type: ignore[arg-type]
         data_collator=collator,
         callbacks=[*callbacks, DrawEachEpoch(collator)],
     )

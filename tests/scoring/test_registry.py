@@ -100,7 +100,9 @@ def checked(words):
         raise RewardError(f"words is at least 1, not {words}")
 
 @reward
-def sample(completion, case, *, words: int = 150, share: float = 1, names: Sequence[str] = ("a",), on: bool = True, x=3):
+def sample(
+    completion, case, *, words: int = 150, share: float = 1, names: Sequence[str] = ("a",), on: bool = True, x=3
+):
     checked(words)
     while completion.text:
         time.sleep(1)
