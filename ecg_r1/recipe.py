@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from ecg_r1.errors import UserError, did_you_mean
+from ecg_r1.errors import UserError, did_you_mean, nearest
+
+
+CLEARLY = 0.2  # so much more like a key must be one of another level than one of its own
 
 
 class RecipeError(UserError):
@@ -355,7 +359,8 @@ def _explain(error: Any, model: type[BaseModel] | None) -> str:
     place = error["loc"][1:]  # the first part is the stage
     key = ".".join(str(part) for part in place)
     if error["type"] == "extra_forbidden":
-        return unknown_key(key, _known_keys(model, place[:-1]))
+        here = _known_keys(model, place[:-1])
+        return f'unknown key "{key}"' + (_elsewhere(place[-1], here, model) or did_you_mean(place[-1], here))
     if error["type"] == "missing":
         return f'key "{key}" is missing'
     if error["type"] == "literal_error":
@@ -370,6 +375,28 @@ def _known_keys(model: type[BaseModel] | None, place: Sequence[Any]) -> list[str
         if model is not None and part in model.model_fields:  # else an index, or a key of a mapping
             model = next(_models(model.model_fields[part].annotation), None)
     return list(model.model_fields) if model is not None else []
+
+
+def _elsewhere(key: str, here: Sequence[str], model: type[BaseModel] | None) -> str:
+    """The end of the message for a key that another level of the recipe has; "" where none there is clearly nearer."""
+    places = {place.rpartition(".")[2]: place for place in _places(model)} if model else {}
+    near, near_here = nearest(key, places), nearest(key, here)
+    if near is None or (near_here and _likeness(near, key) < _likeness(near_here, key) + CLEARLY):
+        return ""
+    return f' — did you mean "{places[near]}"?'
+
+
+def _likeness(a: str, b: str) -> float:
+    return SequenceMatcher(None, a, b).ratio()
+
+
+def _places(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """The keys of all levels of a stage, as a recipe's overrides write them: "corpus.train", "splits.<name>.limit"."""
+    for name, field in model.model_fields.items():
+        inner = f"{prefix}{name}." + ("<name>." if get_origin(field.annotation) is dict else "")
+        for sub in _models(field.annotation):
+            yield from _places(sub, inner)
+        yield f"{prefix}{name}"
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:
