@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from ecg_r1.ecg.quantities import QUANTITIES
 from ecg_r1.rewards.diagnosis import diagnosis
 from ecg_r1.rewards.format import shows
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
@@ -10,11 +11,6 @@ from ecg_r1.scoring.phrases import says
 from ecg_r1.scoring.unclaimed import claimed
 
 PARTS = ("accuracy", "validity")
-# What a reading reports, for the extractor: quantity and how its key step is written.
-_WRITTEN = {
-    "heart_rate_bpm": "heart rate {:.0f} bpm", "pr_ms": "PR interval {:.0f} ms", "qrs_ms": "QRS duration {:.0f} ms",
-    "qt_ms": "QT interval {:.0f} ms", "qtc_ms": "QTc {:.0f} ms", "axis_deg": "axis {:.0f} degrees",
-}  # fmt: skip
 
 
 @reward
@@ -67,10 +63,10 @@ def in_order(completion: Completion) -> bool:
 def key_steps(case: Case) -> list[list[str]]:
     """The key steps of a case from its measurements and diagnoses; R1-VL asks GPT-4o for them, this needs no model."""
     found = []
-    for name, written in _WRITTEN.items():
-        value = case.measurements.value(name)
-        if value is not None:
-            found.append([written.format(value)])
-        elif name == "pr_ms" and "no p wave" in (case.measurements.reason(name) or "").lower():
-            found.append(["PR interval not measurable"])
+    for name, quantity in QUANTITIES.items():
+        measured = case.measurements[name]
+        if quantity.key_step and measured.value is not None:
+            found.append([quantity.key_step.format(f"{measured.value:.0f}")])
+        elif quantity.key_step and measured.absent:
+            found.append([f"{quantity.title} not measurable"])
     return found + [[name] for name in case.diagnoses]

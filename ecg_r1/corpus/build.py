@@ -169,7 +169,7 @@ def _without_absent_waves(measurements: Measurements, diagnoses: tuple[str, ...]
     """Where the label says that there are no P waves, no PR is measurable: neurokit2 finds one nearly always."""
     for name in diagnoses:
         if "P" in vocabulary().get(name).absent_waves:
-            return measurements.without(("p_ms", "pr_ms"), f"no P waves ({name})")
+            return measurements.without(("p_ms", "pr_ms"), f"no P waves ({name})", absent=True)
     return measurements
 
 

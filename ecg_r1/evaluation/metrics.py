@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -15,9 +15,8 @@ from ecg_r1.evaluation.bootstrap import Tally, macro_f1
 from ecg_r1.rewards.diagnosis import answered, canonical
 from ecg_r1.rewards.format import format as as_asked
 from ecg_r1.scoring import Case, Completion
+from ecg_r1.scoring.judgement import VERDICTS, Judgement
 from ecg_r1.scoring.verify import verify
-
-VERDICTS = ("supported", "contradicted", "unverifiable")
 
 
 class Cases(Protocol):
@@ -28,12 +27,12 @@ class Cases(Protocol):
 
 @dataclass(frozen=True)
 class Judged:
-    """One record's completion beside its truth. `evidence` holds `scoring.verify`'s row for each quoted value."""
+    """One record's completion beside its truth. `evidence` holds `scoring.verify`'s judgement of each quoted value."""
 
     record_id: str
     completion: Completion
     measurements: Measurements
-    evidence: tuple[Mapping[str, Any], ...]
+    evidence: tuple[Judgement, ...]
     truth: frozenset[str]
     answered: frozenset[str]
     formatted: bool
@@ -44,7 +43,7 @@ class Judged:
         return self.answered == self.truth
 
     def count(self, verdict: str) -> int:
-        return sum(row["verdict"] == verdict for row in self.evidence)
+        return sum(row.verdict == verdict for row in self.evidence)
 
 
 def judge(predictions: Mapping[str, str], cases: Cases) -> list[Judged]:
@@ -58,7 +57,7 @@ def _judge(text: str, case: Case) -> Judged:
         record_id=case.record_id,
         completion=completion,
         measurements=case.measurements,
-        evidence=tuple(verify(completion, case)),
+        evidence=verify(completion, case),
         truth=frozenset(canonical(name) for name in case.diagnoses),
         answered=_answered(completion),
         formatted=as_asked(completion, case).value == 1.0,
@@ -122,11 +121,11 @@ def _quantity(judged: Sequence[Judged], quantity: str) -> dict[str, Tally]:
 def _quotes(judged: Judged, quantity: str) -> tuple[float, float, float, float, float]:
     """Is it measurable, is it quoted, and its quotes' mean absolute error, mean error and share within tolerance."""
     measured = judged.measurements.value(quantity)
-    quotes = [row for row in judged.evidence if row["quantity"] == quantity and row["quoted"] is not None]
+    quotes = [row for row in judged.evidence if row.quantity == quantity and row.quoted is not None]
     if measured is None or not quotes:
         return (float(measured is not None), 0.0, 0.0, 0.0, 0.0)
-    errors = np.array([QUANTITIES[quantity].difference(row["quoted"], measured) for row in quotes])
-    within = np.mean([row["verdict"] == "supported" for row in quotes])
+    errors = np.array([QUANTITIES[quantity].difference(row.quoted or 0.0, measured) for row in quotes])
+    within = np.mean([row.verdict == "supported" for row in quotes])
     return (1.0, 1.0, float(np.abs(errors).mean()), float(errors.mean()), float(within))
 
 

@@ -18,7 +18,7 @@ from ecg_r1.scoring.contract import Case
 
 # What is no quantity where the diagnosis says that a wave is absent: a measurer may find one all the same.
 NEEDS = {"P": ("pr_ms", "p_ms")}
-_MEASURED = (*QUANTITIES, "unmeasurable", "spread", "absent", "method")
+_MEASURED = (*QUANTITIES, "unmeasurable", "spread", "absent", "by_lead", "method")
 _KEYS = ("id", "diagnoses", "measurements", "record", "completion", "expected", "question", "extra")
 
 
@@ -41,7 +41,7 @@ def case_from(record_id: str, diagnoses: Iterable[str], measurements: Measuremen
     for name in names:
         statement = vocabulary().find(name)
         for wave in statement.absent_waves if statement else ():
-            measurements = measurements.without(NEEDS.get(wave, ()), f"no {wave} waves")
+            measurements = measurements.without(NEEDS.get(wave, ()), f"no {wave} waves", absent=True)
     return Case(record_id, names, measurements, **fields)
 
 
@@ -106,11 +106,11 @@ def measurements_from(given: Any, where: str) -> Measurements:
         given[name] = {key: value for key, value in (given.get(name) or {}).items() if value is not None}
         _known(given[name], QUANTITIES, f"{where}: {name}")
     _known(given, _MEASURED, where)
-    absent = given.get("absent")
-    given["absent"] = absent = [] if absent is None else _listed(absent)
-    if not isinstance(absent, list | tuple) or not all(isinstance(name, str) for name in absent):
-        raise CaseError(f'{where}: "absent" is a list of quantities, not {shown(absent)}')
-    _known(absent, QUANTITIES, f"{where}: absent")
+    if given.get("absent") is not None:
+        given["absent"] = absent = _listed(given["absent"])
+        if not isinstance(absent, list | tuple) or not all(isinstance(name, str) for name in absent):
+            raise CaseError(f'{where}: "absent" is a list of quantities, not {shown(absent)}')
+        _known(absent, QUANTITIES, f"{where}: absent")
     for name, reason in given["unmeasurable"].items():
         if not isinstance(reason, str):
             raise CaseError(f'{where}: unmeasurable: "{name}" is a text that says why, not {shown(reason)}')

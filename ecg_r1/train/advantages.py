@@ -7,17 +7,19 @@ quoted value carry that value's advantage among the G completions of its prompt,
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from transformers import PreTrainedTokenizerBase
 
-Evidence = Sequence[Mapping]
+from ecg_r1.scoring.judgement import Judgement
+
+Claims = Sequence[Judgement]
 
 
 def claim_advantages(
     advantages: torch.Tensor,
-    evidence: Sequence[Evidence],
+    claims: Sequence[Claims],
     token_spans: Sequence[Sequence[tuple[int, int]]],
     length: int,
     group: int,
@@ -27,33 +29,32 @@ def claim_advantages(
 
     Args:
         advantages: (B,) of the total reward; rows of a group stand together.
-        evidence: for each completion the rows of the `intervals` reward: `quantity`, `score` in [0, 1] or None, `span`
-            (start, end) in characters.
+        claims: for each completion the judgements of its quoted values; those of one `claim` share one advantage.
         token_spans: for each completion the characters of each token.
         length: T, tokens of the padded completions.
         group: G, completions of a prompt.
-        scale: TRL's `scale_rewards`: "group", "batch" or "none", applied to each quantity's rewards as to the total's.
+        scale: TRL's `scale_rewards`: "group", "batch" or "none", applied to each claim's scores as to the total's.
 
     Returns:
         (B, T) advantages.
     """
     spread = advantages.unsqueeze(1).repeat(1, length)
-    for quantity in sorted({row["quantity"] for rows in evidence for row in rows}):
-        scores = torch.tensor([_score(rows, quantity) for rows in evidence], device=advantages.device)
+    for claim in sorted({judged.claim for rows in claims for judged in rows}):
+        scores = torch.tensor([_score(rows, claim) for rows in claims], device=advantages.device)
         own = _normalise(scores, group, scale)
-        for i, rows in enumerate(evidence):
-            for row in rows:
-                if row["quantity"] == quantity and row.get("span") and not torch.isnan(own[i]):
-                    start, end = row["span"]
+        for i, rows in enumerate(claims):
+            for judged in rows:
+                if judged.claim == claim and judged.span and not torch.isnan(own[i]):
+                    start, end = judged.span
                     for t, (left, right) in enumerate(token_spans[i][:length]):
                         if left < end and right > start:
                             spread[i, t] = own[i]
     return spread
 
 
-def _score(rows: Evidence, quantity: str) -> float:
-    """The quantity's graded score in one completion; NaN where it is not quoted or cannot be verified."""
-    scores = [row["score"] for row in rows if row["quantity"] == quantity and row["score"] is not None]
+def _score(claims: Claims, claim: str) -> float:
+    """The claim's graded score in one completion; NaN where it is not made or cannot be verified."""
+    scores = [judged.score for judged in claims if judged.claim == claim and judged.score is not None]
     return min(scores) if scores else float("nan")
 
 

@@ -16,10 +16,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits, smooth_l1_loss
 from transformers import Trainer, TrainingArguments
 
 from ecg_r1.corpus.store import RecordStore
+from ecg_r1.ecg.quantities import EXPECTED
 from ecg_r1.model.modeling import GEMForConditionalGeneration
 from ecg_r1.train.media import DrawEachEpoch, Media
-
-REGRESSED = ("heart_rate_bpm", "pr_ms", "qrs_ms", "qt_ms")
 
 
 class TowerProbe(nn.Module):
@@ -31,7 +30,7 @@ class TowerProbe(nn.Module):
     def __init__(self, gem: GEMForConditionalGeneration, diagnoses: int):
         super().__init__()
         self.gem = gem
-        outputs = diagnoses + len(REGRESSED)
+        outputs = diagnoses + len(EXPECTED)
         self.ecg_head = nn.Linear(gem.config.ecg_config.hidden_size, outputs)
         self.page_head = nn.Linear(gem.config.vision_config.hidden_size, outputs)
 
@@ -70,10 +69,10 @@ class _PretrainCollator:
 
 
 def targets(store: RecordStore) -> tuple[torch.Tensor, torch.Tensor]:
-    """Multi-hot diagnoses (N, D) and standardised quantities (N, 4), NaN where unmeasurable."""
+    """Multi-hot diagnoses (N, D) and standardised quantities (N, expected ones), NaN where unmeasurable."""
     names = sorted({name for record in store.ids for name in store.diagnoses(record)})
     diagnoses = torch.tensor([[float(name in store.diagnoses(r)) for name in names] for r in store.ids])
-    values = [[store.measurements(r).value(name) for name in REGRESSED] for r in store.ids]
+    values = [[store.measurements(r).value(name) for name in EXPECTED] for r in store.ids]
     quantities = torch.tensor([[float("nan") if v is None else v for v in row] for row in values])
     mean = quantities.nanmean(dim=0)
     deviation = (quantities - mean).square().nanmean(dim=0).sqrt().clamp(min=1e-6)

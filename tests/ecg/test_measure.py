@@ -14,7 +14,6 @@ from ecg_r1.ecg.delineate import delineate
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measure import measure
 from ecg_r1.ecg.measurements import Measured, Measurements
-from ecg_r1.ecg.morphology import morphology
 from ecg_r1.ecg.qtc import FORMULAE, qtc
 from ecg_r1.ecg.quantities import QUANTITIES
 from ecg_r1.ecg.record import ECGRecord, read_record
@@ -253,11 +252,15 @@ def test_a_slow_heart_has_the_shorter_qtc():
 
 def test_st_elevation_stands_where_the_infarction_is():
     inferior, anterior = (
-        morphology(next(iter(simulate(1, seed=3, diagnoses=[f"{wall} myocardial infarction"]))).record)
+        measure(next(iter(simulate(1, seed=3, diagnoses=[f"{wall} myocardial infarction"]))).record)
         for wall in ("inferior", "anterior")
     )
-    assert min(inferior[lead].st_mv for lead in ("II", "III", "aVF")) > 0.1 > inferior["V2"].st_mv
-    assert min(anterior[lead].st_mv for lead in ("V2", "V3")) > 0.1 > anterior["III"].st_mv
+
+    def st(found, lead):
+        return found.in_lead("st_mv", lead).value
+
+    assert min(st(inferior, lead) for lead in ("II", "III", "aVF")) > 0.1 > st(inferior, "V2")
+    assert min(st(anterior, lead) for lead in ("V2", "V3")) > 0.1 > st(anterior, "III")
 
 
 def spoiled(seed: int, faults: list[tuple[str, float]]) -> ECGRecord:

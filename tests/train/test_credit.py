@@ -5,13 +5,14 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from ecg_r1.model.tokenizer import train_tokenizer
+from ecg_r1.scoring.judgement import Judgement
 from ecg_r1.train.advantages import claim_advantages, token_spans
 
 NAN = float("nan")
 
 
 def row(quantity, score, span):
-    return {"quantity": quantity, "score": score, "span": span}
+    return Judgement(quantity, "supported", score, tuple(span), quantity=quantity)
 
 
 def test_each_claim_gets_its_own_group_advantage_and_the_rest_the_total():
