@@ -7,6 +7,7 @@ from ecg_r1.ecg.quantities import QUANTITIES
 from ecg_r1.rewards.diagnosis import diagnosis
 from ecg_r1.rewards.format import shows
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
+from ecg_r1.scoring.judgement import Judgement
 from ecg_r1.scoring.phrases import says
 from ecg_r1.scoring.unclaimed import claimed
 
@@ -28,20 +29,23 @@ def steps(completion: Completion, case: Case, *, alpha: float = 0.1, parts: Sequ
         raise RewardError(f"steps: alpha is a number, at least 0, not {alpha!r}")
     if not isinstance(parts, list | tuple) or not parts or any(part not in PARTS for part in parts):
         raise RewardError(f"steps: parts is a list of {', '.join(PARTS)}, one at least, not {parts!r}")
-    value, said = 0.0, []
+    value, said, judged = 0.0, [], list[Judgement]()
     if "accuracy" in parts:
         wanted = case.extra.get("key_steps") or key_steps(case)
         reasoning = claimed(completion.think)
         for key in wanted:
-            if any(says(reasoning, phrase) for phrase in ([key] if isinstance(key, str) else key)):
-                said.append(key)
+            phrases = [key] if isinstance(key, str) else key
+            reached = any(says(reasoning, phrase) for phrase in phrases)
+            said += [key] if reached else []
+            judged.append(Judgement(" or ".join(phrases), "supported" if reached else "missing"))
         answer = diagnosis(completion, case, match="exact")
         value += (answer.value or 0.0) if answer else 0.0
         value += alpha * len(said) / len(wanted) if wanted else 0.0
     valid = in_order(completion)
     if "validity" in parts:
         value += float(valid)
-    return Score(value, extracted=said, explanation=f"{len(said)} key steps; {'in order' if valid else 'not in order'}")
+    explanation = f"{len(said)} key steps; {'in order' if valid else 'not in order'}"
+    return Score(value, extracted=said, explanation=explanation, evidence=tuple(judged))
 
 
 def in_order(completion: Completion) -> bool:
