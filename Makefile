@@ -8,7 +8,7 @@ RUNS := runs/demo
 export OMP_WAIT_POLICY := PASSIVE
 export GOMP_SPINCOUNT := 0
 
-.PHONY: setup demo demo-seeds demo-real records test test-all lint bench clean
+.PHONY: setup demo demo-seeds demo-real records test test-all lint bench docs clean
 
 setup: $(VENV)/ready
 
@@ -22,7 +22,7 @@ demo: setup  ## simulate, measure, pre-train, SFT, {GRPO, SFT continued}, compar
 	$(BIN)/ecg-r1 train recipes/tiny/sft.yaml
 	$(BIN)/ecg-r1 train recipes/tiny/grpo.yaml
 	$(BIN)/ecg-r1 train recipes/tiny/sft-more.yaml
-	$(BIN)/ecg-r1 compare $(RUNS)/sft $(RUNS)/sft-more $(RUNS)/grpo --out $(RUNS)
+	$(BIN)/ecg-r1 evaluate recipes/tiny/evaluate.yaml
 
 demo-seeds: setup  ## the whole chain again from seeds 1, 2 and 3 -> runs/seeds/<seed>, then one comparison over all
 	for seed in 1 2 3; do BIN=$(BIN) bash tools/chain.sh runs/seeds/$$seed $$seed || exit 1; done
@@ -48,5 +48,12 @@ lint: setup
 bench: setup
 	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
 
+docs: $(VENV)/ready-docs  ## these pages and the reference of the Python API -> site/index.html; a broken link is an error
+	$(BIN)/python -m sphinx -b html -W --keep-going -E -q -c docs . site
+
+$(VENV)/ready-docs: $(VENV)/ready
+	$(BIN)/python -m pip --disable-pip-version-check install -q -e ".[docs]"
+	touch $@
+
 clean:
-	rm -rf runs build *.egg-info
+	rm -rf runs build site *.egg-info

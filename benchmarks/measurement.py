@@ -1,6 +1,7 @@
 """How well and how fast ECGs are measured: LUDB's cardiologists and simulated truth, against plain neurokit2.
 
-    python benchmarks/measurement.py [--json measurement.json] [--records 330] [--ludb FOLDER] [--ptbxl FOLDER] [--quick]
+    python benchmarks/measurement.py [--json measurement.json] [--records 330] [--ludb FOLDER] [--ptbxl FOLDER]
+                                     [--quick]
 
 LUDB v1.0.1 (Kalyakulina et al., IEEE Access 2020) with the experts' intervals in `reference_intervals_median12.csv`, in
 halves by record number. How the P wave, QRS and T wave are bounded, and how leads are weighed, was chosen on

@@ -163,23 +163,66 @@ class SFTRecipe(_Run):
 
 
 class GRPORecipe(_Run):
-    """shared_prefix: the policy reads a prompt once for its G completions, with the same result; see
-    `ecg_r1.train.shared_prefix`.
+    """GRPO: rollouts, rewards, policy updates.
+
+    credit: a name of `ecg_r1.train.advantages.ADVANTAGES`; it is checked there. shared_prefix: the policy reads a
+    prompt once for its G completions, with the same result; see `ecg_r1.train.shared_prefix`.
     """
 
     stage: Literal["grpo"]
     shared_prefix: bool = False
     rewards: list[Reward] = Field(min_length=1)
     reward_workers: RewardWorkers = RewardWorkers()
-    credit: Literal["sequence", "claim"] = "sequence"
+    credit: str = "sequence"
     rollout: Rollout = Rollout()
 
 
+class Decoding(_Strict):
+    """How answers are generated; the sampling options have vLLM's names.
+
+    max_tokens: longest answer; if left out, the longest that one of the models needs: its `max_completion_length`, or
+    half as much again as the longest target of the split. n: answers for each example.
+    """
+
+    engine: Literal["vllm", "hf"] = "vllm"
+    temperature: float = Field(0.0, ge=0)
+    top_p: float = Field(1.0, gt=0, le=1)
+    max_tokens: int | None = Field(None, ge=1)
+    n: int = Field(1, ge=1)
+
+    @model_validator(mode="after")
+    def _samples_where_it_says_so(self) -> Decoding:
+        for key, given in (("top_p", self.top_p < 1), ("n", self.n > 1)):
+            if given and self.temperature == 0:
+                raise ValueError(f"{key} changes nothing at temperature 0; set a temperature, or leave {key} out")
+        return self
+
+
+class EvaluateRecipe(_Strict):
+    """Models compared on the same examples.
+
+    models: runs or checkpoint folders, earlier first: each pair is compared as later minus earlier. corpus: the split;
+    if left out, the one that the runs' recipes name as `corpus.evaluate`. seeds: `compare.json` of the same comparison
+    trained from other seeds, or their folders. out: folder of `compare.json` and `report.html`. resamples: of the
+    bootstrap. seed: of the bootstrap, of sampling, and of what the report shows.
+    """
+
+    stage: Literal["evaluate"]
+    models: list[str] = Field(min_length=1)
+    corpus: str | None = None
+    decoding: Decoding = Decoding()
+    seeds: list[str] = []
+    out: str = "runs"
+    resamples: int = Field(2000, ge=1)
+    seed: int = Field(0, ge=0)
+
+
 RunRecipe = PretrainRecipe | SFTRecipe | GRPORecipe
-Recipe = CorpusRecipe | PretrainRecipe | SFTRecipe | GRPORecipe
+Recipe = CorpusRecipe | PretrainRecipe | SFTRecipe | GRPORecipe | EvaluateRecipe
 _ADAPTER: TypeAdapter[Recipe] = TypeAdapter(Annotated[Recipe, Field(discriminator="stage")])
 _STAGES: dict[str, type[BaseModel]] = {
     "corpus": CorpusRecipe, "pretrain": PretrainRecipe, "sft": SFTRecipe, "grpo": GRPORecipe,
+    "evaluate": EvaluateRecipe,
 }  # fmt: skip
 
 

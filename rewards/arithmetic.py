@@ -57,8 +57,7 @@ def arithmetic(completion: Completion, case: Case) -> Score | None:
     """
     quoted = _quoted(completion)
     rows = {
-        (row.claim, row.text): row
-        for row in (*_equations(completion, quoted), *_relations(quoted), *_axis(completion))
+        (row.claim, row.text): row for row in (*_equations(completion, quoted), *_relations(quoted), *_axis(completion))
     }
     if not rows:
         return None

@@ -10,7 +10,6 @@ from ecg_r1.ecg.criteria import Criterion, criteria
 from ecg_r1.ecg.diagnosis import vocabulary
 from ecg_r1.ecg.quantities import EXPECTED
 from ecg_r1.reading.values import Quote
-from ecg_r1.rewards.intervals import flooded
 from ecg_r1.scoring import Case, Completion, Score, reward
 from ecg_r1.scoring.judgement import Judgement, Verdict
 
@@ -49,7 +48,7 @@ def consistency(completion: Completion, case: Case) -> Score | None:
     quoted: else leaving out the one quote that contradicts would pay. Nothing is measured here: a consistent
     completion may be wrong. A text too long to be read to its end is worth 0.
     """
-    if flooded(completion):
+    if completion.flooded:
         return Score(0.0, explanation="more names and numbers than are read")
     answered = dict.fromkeys(
         (m.name, m.polarity == "asserted")

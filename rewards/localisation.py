@@ -80,7 +80,9 @@ def localisation(completion: Completion, case: Case, *, where: str = "answer") -
 def _judgement(claim: str, said: bool, there: bool) -> Judgement:
     if not said:
         return Judgement(claim, "missing", reason="the finding is there, and is not claimed there")
-    return Judgement(claim, "supported" if there else "contradicted", reason="" if there else "the finding is elsewhere")
+    if not there:
+        return Judgement(claim, "contradicted", reason="the finding is elsewhere")
+    return Judgement(claim, "supported")
 
 
 def _seconds(window: tuple[float, float]) -> str:

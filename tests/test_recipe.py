@@ -162,7 +162,7 @@ def test_an_unknown_stage_lists_the_stages(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "override", "expected"),
-    [(GRPO, "stage=grop", 'did you mean "grpo"?'), (GRPO, "credit=claims", 'did you mean "claim"?')],
+    [(GRPO, "stage=grop", 'did you mean "grpo"?'), (GRPO, "rollout.engine=vlm", 'did you mean "vllm"?')],
 )
 def test_a_wrong_choice_names_the_nearest_one(tmp_path, text, override, expected):
     assert complaint(write(tmp_path / "r.yaml", text), override).endswith(expected)

@@ -21,9 +21,16 @@ def convert(
     source: Annotated[Path, typer.Argument(help="A GEM, PULSE or LLaVA folder, a language model's, or ECG-CoCa's .pt")],
     destination: Annotated[Path, typer.Argument(help="A new folder")],
     ecg_tower: Annotated[
-        Path | None, typer.Option(help="ECG-CoCa's .pt, or a checkpoint of ours; else a random tower")
+        str | None,
+        typer.Option(
+            help="ECG-CoCa's .pt, a checkpoint of ours, or the size of a random tower: tiny, small or gem-7b. "
+            "By default random, in the size that fits the language model"
+        ),
     ] = None,
-    vision_tower: Annotated[Path | None, typer.Option(help="A CLIP's folder, where the source holds none")] = None,
+    vision_tower: Annotated[
+        Path | None,
+        typer.Option(help="A CLIP's folder, if the source has none. A language model without it reads signals only"),
+    ] = None,
     gem_compat: Annotated[
         bool, typer.Option("--gem-compat", help="GEM's own preprocessing: the page's centre, signals as they come")
     ] = False,
@@ -34,7 +41,7 @@ def convert(
     from rich.progress import track
 
     from ecg_r1.model.convert.plan import plan
-    from ecg_r1.model.convert.write import check_destination, write
+    from ecg_r1.model.convert.shards import check_destination, write
 
     check_destination(destination)
     planned = plan(source, ecg_tower=ecg_tower, vision_tower=vision_tower, gem_compat=gem_compat, seed=seed)
@@ -55,7 +62,7 @@ def _print_report(planned: Plan) -> None:
         ("part", "left"),
         ("tensors", "right"),
         ("parameters", "right"),
-        ("from, or why not", "left"),
+        ("from, or reason", "left"),
     ):
         table.add_column(title, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for part in planned.parts:

@@ -145,6 +145,7 @@ def _make(job: Job, page_size: int, corruption: Corruption) -> dict[str, Any]:
         "diagnoses": list(diagnoses),
         "leads": [lead for lead, shown in zip(LEADS, record.lead_mask, strict=True) if shown],
         "measurements": measurements.to_json(),
+        "patient": (job.card.patient if job.card else None) or record.patient,
         "report": job.card.report if job.card else None,
     }
     example = {

@@ -87,6 +87,7 @@ class RecordStore:
             diagnoses=self.diagnoses(record_id),
             report=row.get("report"),
             source=row.get("source"),
+            patient=row.get("patient"),
         )
 
     @cached_property
@@ -121,6 +122,18 @@ class RecordStore:
         example = self.example(example_id)
         first, *others = (self._case_of(example, record) for record in example.records)
         return replace(first, others=tuple(others))
+
+    def cluster(self, example_id: str) -> str:
+        """What an example is sampled with: its patient where known, else its record; of several records, the first.
+
+        Examples of one cluster are not independent: a bootstrap draws them together.
+
+        Raises:
+            CorpusError: there is no such example.
+        """
+        record = self.example(example_id).records[0]
+        patient = self.row(record).get("patient")
+        return f"record {record}" if patient is None else f"patient {patient}"
 
     def _case_of(self, example: Example, record_id: str) -> Case:
         row = self.row(record_id)

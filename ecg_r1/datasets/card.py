@@ -15,11 +15,13 @@ class Card:
         diagnoses: of the vocabulary; None: take those of the record's own header.
         report: the data set's own text.
         fold: PTB-XL's `strat_fold`.
-        fault: why the table makes the record unusable.
+        patient: as the data set names the person; None: take the record's own header's.
+    fault: why the table makes the record unusable.
     """
 
     path: Path
     diagnoses: tuple[str, ...] | None = None
     report: str | None = None
     fold: int | None = None
+    patient: str | None = None
     fault: str | None = None

@@ -45,9 +45,20 @@ def _ptbxl_card(path: Path, row: dict[str, str] | None, table: Path) -> Card:
         return Card(path, fault=f"{path}: no row in {table.name}")
     try:
         codes = dict(ast.literal_eval(row["scp_codes"]))  # a Python dict, code -> likelihood; this runs no code
-        return Card(path, _statements(map(str, codes)), row.get("report"), int(float(row["strat_fold"])))
+        return Card(
+            path,
+            diagnoses=_statements(map(str, codes)),
+            report=row.get("report"),
+            fold=int(float(row["strat_fold"])),
+            patient=_patient(row.get("patient_id")),
+        )
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return Card(path, fault=f"{path}: scp_codes or strat_fold of its row in {table.name} cannot be read")
+
+
+def _patient(given: str | None) -> str | None:
+    """`patient_id`, which the table writes as 15709.0; other data sets count their patients too, so it says whose."""
+    return f"ptb-xl {given.removesuffix('.0')}" if given else None
 
 
 def _statements(codes: Iterable[str]) -> tuple[str, ...]:

@@ -46,6 +46,7 @@ class ECGRecord:
     signal: float32 (12, 5000) mV, rows in the order of `LEADS`, finite; zero where there is none.
     lead_mask: bool (12,); False where a lead is missing.
     samples: length before padding; `signal[:, samples:]` is zero.
+    patient: as the file names the person; records of one person are not independent of each other.
     diagnoses: canonical names where the vocabulary knows them, the file's own codes where not.
     quality: what was noticed or repaired while reading, in words.
     """
@@ -60,6 +61,7 @@ class ECGRecord:
     age: float | None = None
     sex: str | None = None
     source: str | None = None
+    patient: str | None = None
     quality: tuple[str, ...] = ()
 
 
@@ -126,6 +128,8 @@ def write_record(record: ECGRecord, folder: str | Path) -> Path:
         comments.append(f"Age: {record.age:g}")
     if record.sex is not None:
         comments.append(f"Sex: {record.sex}")
+    if record.patient is not None:
+        comments.append(f"Patient: {record.patient}")
     if record.diagnoses:
         comments.append("Dx: " + ",".join(_code(name) for name in record.diagnoses))
     if record.report:
@@ -217,20 +221,24 @@ def _resample(signal: np.ndarray, rate: float) -> np.ndarray:
     return resample_poly(signal, ratio.numerator, ratio.denominator, axis=1, padtype="line")
 
 
-_COMMENT = re.compile(r"<?(?P<key>age|sex|dx|report)>?\s*:\s*(?P<value>.*)", re.IGNORECASE)
+_COMMENT = re.compile(
+    r"<?(?P<key>age|sex|dx|report|(?P<patient>patient|subject)(?:[ _]id)?)>?\s*:\s*(?P<value>.*)", re.IGNORECASE
+)
 
 
 def _header_notes(comments: Iterable[str]) -> dict:
-    """Age, sex, diagnoses and report from `#` comments as the PhysioNet archives write them."""
+    """Age, sex, patient, diagnoses and report from `#` comments as the PhysioNet archives write them."""
     found: dict[str, str] = {}
     for comment in comments:
         match = _COMMENT.fullmatch(comment.strip())
         if match:
-            found.setdefault(match["key"].lower(), match["value"].strip())
+            key = "patient" if match["patient"] else match["key"].lower()
+            found.setdefault(key, match["value"].strip())
     age = re.match(r"\d{1,3}(?:\.\d+)?", found.get("age", ""))
     return {
         "age": float(age[0]) if age else None,
         "sex": {"m": "male", "f": "female"}.get(found.get("sex", "")[:1].lower()),
+        "patient": found.get("patient") or None,
         "diagnoses": tuple(_name(code) for code in re.split(r"\s*,\s*", found.get("dx", "")) if code),
         "report": found.get("report"),
     }

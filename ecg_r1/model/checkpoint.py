@@ -1,4 +1,4 @@
-"""Checkpoints: a preset or a folder -> model and processor; freezing and LoRA by name of part."""
+"""Checkpoints: a preset or a folder -> model and processor; the parts of a model by name, and freezing them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 from transformers import AutoConfig, AutoProcessor
 from transformers.modeling_utils import set_zero3_state
 
-from . import register
-from .configuration import GEMConfig
-from .modeling import GEMForConditionalGeneration
-from .presets import PRESETS, build_model
-from .processing import GEMProcessor
-from .tokenizer import train_tokenizer
-from .weights import CheckpointError, few, inventory, read
+from ecg_r1.model import register
+from ecg_r1.model.configuration import GEMConfig
+from ecg_r1.model.modeling import GEMForConditionalGeneration
+from ecg_r1.model.presets import PRESETS, build_model
+from ecg_r1.model.processing import GEMProcessor
+from ecg_r1.model.tokenizer import train_tokenizer
+from ecg_r1.model.weights import CheckpointError, few, inventory, read
 
 PARTS = {
     "ecg_tower": "model.ecg_tower.",
@@ -36,10 +35,15 @@ VOCABULARY = 512  # at most, of the tokenizers that are made for the small prese
 def load_model(
     spec: str, *, texts: Iterable[str] = (), dtype: str = "float32"
 ) -> tuple[GEMForConditionalGeneration, GEMProcessor]:
-    """A preset (random weights, a tokenizer made from `texts`) or a folder (safetensors only).
+    """Load a model and its processor.
+
+    Args:
+        spec: a preset, for random weights; a checkpoint's folder (safetensors only); or a run's folder.
+        texts: what a preset's tokenizer is made from: the questions and reports of the training corpus.
+        dtype: of a checkpoint's weights in memory.
 
     Raises:
-        CheckpointError: no such preset or folder, or the folder holds another model, or a damaged one.
+        CheckpointError: there is no such preset or folder, or the folder holds another model or is damaged.
     """
     register()
     if spec in PRESETS:
@@ -54,23 +58,41 @@ def load_model(
 
 
 def load_processor(folder: Path) -> GEMProcessor:
+    """Load the processor of a checkpoint.
+
+    Args:
+        folder: of the checkpoint.
+    """
     register()
     return AutoProcessor.from_pretrained(folder, local_files_only=True)
 
 
 def stored_weights(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
-    """The tensors of a checkpoint by name, one at a time: memory stays at one tensor's, whatever the model's size."""
+    """Read the tensors of a checkpoint one at a time, so that memory holds one of them, whatever the model's size.
+
+    Args:
+        folder: of the checkpoint.
+
+    Yields:
+        Name and tensor.
+    """
     for stored, tensor in read(inventory(folder, pickled=False).values()):
         yield stored.name, tensor
 
 
 def check_checkpoint(spec: str | Path) -> Path:
-    """The folder of a GEM checkpoint, every tensor of it in place; a run's folder stands for its `model/`.
+    """Find a GEM checkpoint and check that every tensor is in place; only the headers of its shards are read.
 
-    Only the headers of its shards are read. transformers would draw a missing tensor at random, with a warning.
+    transformers would only warn of a missing tensor, and draw it at random.
+
+    Args:
+        spec: the checkpoint's folder, or the folder of a run that trained one.
+
+    Returns:
+        The checkpoint's folder; of a run, its `model/`.
 
     Raises:
-        CheckpointError: as `load_model`.
+        CheckpointError: there is no such folder, or it holds another model or is damaged.
     """
     folder = Path(spec)
     if (folder / "model" / "config.json").is_file():
@@ -83,7 +105,7 @@ def check_checkpoint(spec: str | Path) -> Path:
     try:
         values = json.loads(config.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
-        raise CheckpointError(f"{config}: no JSON ({error})") from None
+        raise CheckpointError(f"{config}: invalid JSON ({error})") from None
     kind = values.get("model_type")
     if kind != "ecg_r1_gem":
         raise CheckpointError(f"{config}: model_type is {kind!r}, not 'ecg_r1_gem'; convert it with `ecg-r1 convert`")
@@ -98,13 +120,20 @@ def check_checkpoint(spec: str | Path) -> Path:
 
 
 def skeleton(config: GEMConfig) -> GEMForConditionalGeneration:
-    """A GEM without weights: its modules and the shapes of their tensors."""
-    with set_zero3_state(), torch.device("meta"):  # where ZeRO-3 is on, it would shard what is not there
+    """A GEM without weights: its modules, and the shapes of their tensors on the meta device.
+
+    Args:
+        config: of the model.
+    """
+    with set_zero3_state(), torch.device("meta"):  # where ZeRO-3 is on, it would shard tensors that hold nothing
         return GEMForConditionalGeneration(config)
 
 
 def shape_of(spec: str) -> GEMForConditionalGeneration:
-    """The model of a preset or a checkpoint folder without its weights; `VOCABULARY` words where its corpus decides.
+    """A preset or a checkpoint without its weights, as `skeleton` gives it.
+
+    Args:
+        spec: as in `load_model`. The vocabulary of a small preset depends on its corpus: `VOCABULARY` is assumed.
 
     Raises:
         CheckpointError: as `load_model`.
@@ -119,32 +148,64 @@ def shape_of(spec: str) -> GEMForConditionalGeneration:
 
 
 def tensor_shapes(config: GEMConfig) -> dict[str, tuple[int, ...]]:
-    """Every tensor of a GEM's checkpoint by name; a head that is tied to the embeddings is none."""
+    """The shape of every tensor that a checkpoint holds, by name.
+
+    A head that shares the matrix of the embeddings is left out, as transformers leaves it out of the file.
+
+    Args:
+        config: of the model.
+    """
     model = skeleton(config)
     tied = {"lm_head.weight"} if config.tie_word_embeddings else set()
     return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items() if name not in tied}
 
 
-def check_parts(parts: Sequence[str]) -> None:
+def parts_of(config: GEMConfig) -> list[str]:
+    """The parts that a model has, by their names in `PARTS`.
+
+    Args:
+        config: of the model.
     """
+    absent = set()
+    if not config.separate_projectors:
+        absent.add("ecg_mm_projector")
+    if config.vision_config is None:
+        absent |= {"vision_tower", "ecg_projector"}
+    return [part for part in PARTS if part not in absent]
+
+
+def check_parts(parts: Sequence[str], config: GEMConfig | None = None) -> None:
+    """Refuse the name of a part that cannot be frozen.
+
+    Args:
+        parts: names, as a recipe's `freeze` lists them.
+        config: of the model, whose own parts they must then be; by default any part that a GEM can have.
+
     Raises:
-        CheckpointError: a part GEM does not have.
+        CheckpointError: there is no such part, or this model does not have it.
     """
+    there = list(PARTS) if config is None else parts_of(config)
     for part in parts:
         if part not in PARTS:
-            near = difflib.get_close_matches(part, PARTS, 1)
+            near = difflib.get_close_matches(part, there, 1)
             raise CheckpointError(
-                f"freeze: no part {part!r}; {f'did you mean {near[0]!r}?' if near else f'parts are {list(PARTS)}'}"
+                f"freeze: no part {part!r}; {f'did you mean {near[0]!r}?' if near else f'parts are {there}'}"
             )
+        if part not in there:
+            raise CheckpointError(f"freeze: this model has no {part}; its parts are {', '.join(there)}")
 
 
-def freeze(model: nn.Module, parts: Sequence[str]) -> None:
-    """Take the named parts out of training. What no loss reaches is frozen in any case: see `_beyond_loss`.
+def freeze(model: Any, parts: Sequence[str]) -> None:
+    """Exclude parts from training, and in any case the tensors that the loss does not depend on: see `_beyond_loss`.
+
+    Args:
+        model: a GEM; `requires_grad` of its parameters is changed.
+        parts: names in `PARTS`.
 
     Raises:
-        CheckpointError: as `check_parts`.
+        CheckpointError: as `check_parts`, of this model.
     """
-    check_parts(parts)
+    check_parts(parts, model.config)
     prefixes = tuple(PARTS[part] for part in parts)
     for name, parameter in model.named_parameters():
         if name.startswith(prefixes or ("\0",)) or _beyond_loss(model, name):
@@ -152,19 +213,27 @@ def freeze(model: nn.Module, parts: Sequence[str]) -> None:
 
 
 def _beyond_loss(model: Any, name: str) -> bool:
-    """What is computed or kept, and never used: CLIP's layers after the feature layer and its final norm, and the
-    norm and projection of ECG-CoCa's contrastive loss."""
-    config = model.config
-    depth = config.vision_config.num_hidden_layers + 1 + config.vision_feature_layer
-    _, _, layer = name.partition(".encoder.layers.")
-    vision = "post_layernorm" in name or (layer != "" and int(layer.split(".")[0]) >= depth)
-    return (name.startswith(PARTS["vision_tower"]) and vision) or name.startswith(
-        (PARTS["ecg_tower"] + "ln_post.", PARTS["ecg_tower"] + "proj")
-    )
+    """Whether a parameter cannot change the loss.
+
+    These are CLIP's layers after the one that is read and its final norm, and the norm and projection of ECG-CoCa's
+    contrastive loss.
+    """
+    vision = model.config.vision_config
+    if vision is not None and name.startswith(PARTS["vision_tower"]):
+        read = vision.num_hidden_layers + 1 + model.config.vision_feature_layer
+        _, _, layer = name.partition(".encoder.layers.")
+        return "post_layernorm" in name or (layer != "" and int(layer.split(".")[0]) >= read)
+    return name.startswith((PARTS["ecg_tower"] + "ln_post.", PARTS["ecg_tower"] + "proj"))
 
 
 def save(model: Any, processor: GEMProcessor, folder: Path) -> None:
-    """Weights (adapters merged) and processor, loadable by transformers and vLLM."""
+    """Save a checkpoint that transformers and vLLM open; adapters are merged into the weights.
+
+    Args:
+        model: a GEM, or PEFT's model around one.
+        processor: of the model.
+        folder: to write into.
+    """
     if hasattr(model, "merge_and_unload"):
         model = model.merge_and_unload()
     # In the names of this process: `save_pretrained` would else put back names that a checkpoint came with.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import Any, Literal
 
 from transformers import AutoConfig
@@ -10,14 +11,22 @@ from transformers.models.auto import CONFIG_MAPPING
 
 
 class ECGTowerConfig(PreTrainedConfig):
-    """A one-dimensional vision transformer over the 12-lead signal (ECG-CoCa's encoder by default).
+    """The shape of a one-dimensional vision transformer over the 12-lead signal (by default ECG-CoCa's encoder).
 
-    `stem` lists the convolutions as (channels, kernel, stride), GELU between them; the last one's channels are
-    `hidden_size`. ECG-CoCa has a single convolution of 50 samples: one token for each 0.1 s of all leads.
+    Args:
+        leads: number of leads of the signal.
+        samples: length of the signal, in samples.
+        sampling_rate: Hz, of the signals that the tower was trained on.
+        stem: the convolutions before the transformer, each (channels, kernel, stride), with GELU between them; the
+            last one has `hidden_size` channels. By default one convolution of 50 samples, as in ECG-CoCa: a token
+            for each 0.1 s of all leads.
+        projection_dim: width of ECG-CoCa's contrastive projection, or None for a tower without it. GEM does not use
+            the projection and the norm before it: they are kept so that a converted tower is complete, and never
+            trained.
+        lead_order: "mimic" (aVF before aVL) if the weights were trained on MIMIC-IV-ECG files in their own order.
 
-    `projection_dim`: width of ECG-CoCa's contrastive projection. Its norm and matrix stand after the hidden states
-    that GEM uses; they are kept, and never trained, so that a converted tower is whole. None: a tower without them.
-    `lead_order`: `mimic` (aVF before aVL) where the weights were trained on MIMIC-IV-ECG files as they come.
+    Raises:
+        ValueError: the last convolution does not have `hidden_size` channels.
     """
 
     model_type = "ecg_r1_ecg_tower"
@@ -46,7 +55,7 @@ class ECGTowerConfig(PreTrainedConfig):
 
     @property
     def num_tokens(self) -> int:
-        """Tokens one ECG becomes: the stem's patches and the class token."""
+        """Tokens that one ECG takes in the prompt: one for each patch of the stem, and the class token."""
         length = self.samples
         for _, kernel, stride in self.stem or []:
             length = (length - kernel + 2 * stem_padding(kernel, stride)) // stride + 1
@@ -54,42 +63,73 @@ class ECGTowerConfig(PreTrainedConfig):
 
 
 def stem_padding(kernel: int, stride: int) -> int:
-    """Samples of zero padding on each side, so that overlapping kernels keep length / stride tokens."""
+    """Zero padding of a convolution of the stem.
+
+    Args:
+        kernel: width of the convolution, in samples.
+        stride: its step, in samples.
+
+    Returns:
+        Samples to add on each side, so that overlapping kernels give length / stride tokens.
+    """
     return (kernel - stride + 1) // 2
 
 
 class GEMConfig(PreTrainedConfig):
-    """ECG tower, vision tower, projectors, language model, and the ids of the two placeholders.
+    """The shape of a whole GEM: ECG tower, vision tower, projectors, language model, and the placeholders' ids.
 
-    The ECG features pass `ecg_projector` into the vision tower's feature space and then the *same* `mm_projector`
-    as the picture, as in GEM; `separate_projectors=True` gives the ECG a projector of its own.
+    As in GEM, `ecg_projector` maps the ECG's features into the feature space of the vision tower, and the page's
+    features then pass through the *same* `mm_projector` as the ECG's. A model without a vision tower reads the signal
+    alone: it has no `ecg_projector`, and `mm_projector` takes the features of the ECG tower.
+
+    Args:
+        ecg_config: an `ECGTowerConfig`, or its values as a dict; by default ECG-CoCa's.
+        vision_config: CLIP's configuration, or its values as a dict; by default CLIP ViT-L/14 at 336 pixels. None: no
+            vision tower.
+        text_config: the language model's configuration, or its values as a dict; by default vicuna-7b's.
+        ecg_token_id: id of the placeholder `<ecg>`.
+        image_token_id: id of the placeholder `<image>`; None without a vision tower.
+        vision_feature_layer: the hidden state of CLIP that is read, as LLaVA counts them.
+        separate_projectors: the ECG gets an `ecg_mm_projector` of its own instead of sharing `mm_projector`.
+        tie_word_embeddings: the language model's head uses the matrix of its embeddings.
+
+    Raises:
+        ValueError: `separate_projectors` without a vision tower, where nothing shares the projector.
     """
 
     model_type = "ecg_r1_gem"
     sub_configs = {"ecg_config": ECGTowerConfig, "vision_config": AutoConfig, "text_config": AutoConfig}  # noqa: RUF012
 
-    ecg_config: Any = None  # each a configuration, or its values as a dict
-    vision_config: Any = None
+    ecg_config: Any = None
+    vision_config: Any = field(default_factory=lambda: dict(CLIP_LARGE_336))
     text_config: Any = None
     ecg_token_id: int = 32000
-    image_token_id: int = 32001
+    image_token_id: int | None = 32001
     vision_feature_layer: int = -2
     separate_projectors: bool = False
     tie_word_embeddings: bool = False
 
     def __post_init__(self, **kwargs: Any) -> None:
         self.ecg_config = _sub_config(self.ecg_config, "ecg_r1_ecg_tower", ECG_COCA)
-        self.vision_config = _sub_config(self.vision_config, "clip_vision_model", CLIP_LARGE_336)
+        if self.vision_config is None:
+            self.image_token_id = None
+            if self.separate_projectors:
+                raise ValueError("separate_projectors needs a vision tower: without one, only the ECG is projected")
+        else:
+            self.vision_config = _sub_config(self.vision_config, "clip_vision_model", CLIP_LARGE_336)
         self.text_config = _sub_config(self.text_config, "llama", VICUNA_7B)
         super().__post_init__(**kwargs)
 
     @property
     def num_ecg_tokens(self) -> int:
+        """Tokens that one ECG takes in the prompt."""
         return self.ecg_config.num_tokens
 
     @property
     def num_image_tokens(self) -> int:
-        """Patches of the page; CLIP's class token is dropped, as in LLaVA."""
+        """Tokens that one page takes in the prompt; 0 without a vision tower. CLIP's class token is left out."""
+        if self.vision_config is None:
+            return 0
         return (self.vision_config.image_size // self.vision_config.patch_size) ** 2
 
 

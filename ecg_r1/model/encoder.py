@@ -11,7 +11,10 @@ from ecg_r1.model.configuration import ECGTowerConfig, GEMConfig, stem_padding
 
 
 class ECGBlock(GradientCheckpointingLayer):
-    """One pre-LN transformer block, bidirectional."""
+    """One bidirectional transformer block, with its norms before attention and MLP.
+
+    Takes and returns hidden states (B, tokens, hidden_size).
+    """
 
     def __init__(self, config: ECGTowerConfig):
         super().__init__()
@@ -33,9 +36,9 @@ class ECGBlock(GradientCheckpointingLayer):
 
 
 class ECGTower(nn.Module):
-    """Signal (B, leads, samples) in mV -> hidden states (B, tokens, hidden_size), class token first, no final norm.
+    """Signal (B, leads, samples) in mV -> hidden states (B, tokens, hidden_size): class token first, no final norm.
 
-    A lead of zeros adds nothing to the stem, whose first convolution has no bias: that is how a lead is left out.
+    To leave a lead out, set it to zero: the first convolution has no bias, so zeros add nothing.
     """
 
     def __init__(self, config: ECGTowerConfig):
@@ -69,28 +72,60 @@ class ECGTower(nn.Module):
 
 
 class Encoders:
-    """Both towers and the projectors; a mixin, so that a checkpoint's names do not depend on who runs it.
+    """The towers and the projectors: a mixin, so that both engines name the tensors of a checkpoint alike.
 
-    Attributes: `ecg_tower`, `ecg_projector`, `vision_tower`, `mm_projector`, and `ecg_mm_projector` where the
-    projectors are separate.
+    Attributes:
+        ecg_tower: signal -> features.
+        ecg_projector: the ECG's features -> the vision tower's feature space; None without a vision tower.
+        vision_tower: CLIP, page -> features; None in a model that reads the signal alone.
+        mm_projector: features -> the language model's width.
+        ecg_mm_projector: the ECG's own `mm_projector`; None unless the configuration asks for separate projectors.
     """
 
     def build_encoders(self, config: GEMConfig) -> None:
-        vision, text = config.vision_config.hidden_size, config.text_config.hidden_size
+        """Make the modules.
+
+        Args:
+            config: of the whole GEM.
+        """
+        ecg, vision, text = config.ecg_config, config.vision_config, config.text_config
+        width = ecg.hidden_size if vision is None else vision.hidden_size
         self.vision_feature_layer = config.vision_feature_layer
-        self.ecg_tower = ECGTower(config.ecg_config)
-        self.ecg_projector = nn.Linear(config.ecg_config.hidden_size, vision)
-        self.vision_tower = CLIPVisionModel(config.vision_config)
-        self.mm_projector = _mlp(vision, text)
-        self.ecg_mm_projector = _mlp(vision, text) if config.separate_projectors else None
+        self.ecg_tower = ECGTower(ecg)
+        self.ecg_projector = None if vision is None else nn.Linear(ecg.hidden_size, width)
+        self.vision_tower = None if vision is None else CLIPVisionModel(vision)
+        self.mm_projector = _mlp(width, text.hidden_size)
+        self.ecg_mm_projector = _mlp(width, text.hidden_size) if config.separate_projectors else None
 
     def encode_ecg(self, ecg_values: torch.Tensor) -> torch.Tensor:
-        """(N, leads, samples) mV -> (N, ECG tokens, text width)."""
+        """Embed ECGs as tokens of the language model.
+
+        Args:
+            ecg_values: (N, leads, samples) in mV, leads in the tower's order.
+
+        Returns:
+            (N, ECG tokens, text width).
+        """
+        features = self.ecg_tower(ecg_values)
+        if self.ecg_projector is not None:
+            features = self.ecg_projector(features)
         projector = self.mm_projector if self.ecg_mm_projector is None else self.ecg_mm_projector
-        return projector(self.ecg_projector(self.ecg_tower(ecg_values)))
+        return projector(features)
 
     def encode_image(self, pixel_values: torch.Tensor) -> torch.Tensor:
-        """(N, 3, H, W) normalised pixels -> (N, image tokens, text width); CLIP's class token is dropped."""
+        """Embed pages as tokens of the language model; CLIP's class token is dropped.
+
+        Args:
+            pixel_values: (N, 3, H, W), normalised.
+
+        Returns:
+            (N, image tokens, text width).
+
+        Raises:
+            ValueError: the model has no vision tower.
+        """
+        if self.vision_tower is None:
+            raise ValueError("this GEM has no vision tower and reads no pages; give ECGs alone")
         dtype = next(self.mm_projector.parameters()).dtype  # PEFT may have wrapped it
         hidden = self.vision_tower(pixel_values.to(dtype), output_hidden_states=True).hidden_states
         return self.mm_projector(hidden[self.vision_feature_layer][:, 1:])

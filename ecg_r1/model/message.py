@@ -15,8 +15,9 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.raw import RawRecord
-from ecg_r1.ecg.record import LEADS, ECGRecord, RecordError, canonical, require_signal
+from ecg_r1.ecg.record import ECGRecord, RecordError, canonical, require_signal
 
 LONGEST = 60_000  # samples a lead: 60 s at 1000 Hz; of a longer recording the client sends the 10 s it asks about
 HIGHEST = 100.0  # mV from peak to peak: beyond what recorders store (16 bits at 1 µV), so the unit must be another

@@ -12,11 +12,13 @@ from transformers.generation import GenerationMixin
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
 from transformers.modeling_utils import PreTrainedModel
 
-from .configuration import GEMConfig
-from .encoder import ECGTower, Encoders
+from ecg_r1.model.configuration import GEMConfig
+from ecg_r1.model.encoder import ECGTower, Encoders
 
 
 class GEMPreTrainedModel(PreTrainedModel):
+    """What transformers asks of every model class: kernels, checkpointing, initial weights."""
+
     config_class = GEMConfig
     base_model_prefix = "model"
     input_modalities = ("image", "text")
@@ -28,7 +30,7 @@ class GEMPreTrainedModel(PreTrainedModel):
 
     @classmethod
     def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
-        """As transformers', from safetensors only: a pickle is not opened."""
+        """Load a checkpoint as transformers does, from safetensors only: a pickle is not opened."""
         return super().from_pretrained(*args, **(kwargs | {"use_safetensors": True}))
 
     @torch.no_grad()
@@ -45,7 +47,7 @@ class GEMPreTrainedModel(PreTrainedModel):
 
 
 class GEMModel(Encoders, GEMPreTrainedModel):
-    """Towers, projectors and the language model's backbone."""
+    """The towers, the projectors and the language model without its head."""
 
     base_model_prefix = ""
 
@@ -53,7 +55,8 @@ class GEMModel(Encoders, GEMPreTrainedModel):
         super().__init__(config)
         self.build_encoders(config)
         ecg, vision = config.ecg_config, config.vision_config
-        self._no_ecg, self._no_page = (ecg.leads, ecg.samples), (3, vision.image_size, vision.image_size)
+        self._no_ecg = ecg.leads, ecg.samples
+        self._no_page = None if vision is None else (3, vision.image_size, vision.image_size)
         self.language_model = AutoModel.from_config(config.text_config)
         self.post_init()
 
@@ -75,21 +78,31 @@ class GEMModel(Encoders, GEMPreTrainedModel):
         media_index: torch.Tensor | None = None,
         **kwargs: Any,
     ) -> BaseModelOutputWithPast:
-        """Merge the media into the prompt's placeholders and run the language model.
+        """Put the media in place of the prompt's placeholders and run the language model.
+
+        In training, a modality that no row has is still encoded (zeros) and placed nowhere: its parameters get zero
+        gradients rather than none, so that DDP and ZeRO see the same parts of the model on every rank.
 
         Args:
             input_ids: (B, T) with one placeholder id for each ECG or image token.
+            attention_mask: (B, T), 0 at padding; or a mask of the language model's attention.
+            position_ids: (B, T), of the language model.
+            past_key_values: the language model's cache.
+            inputs_embeds: (B, T, text width), instead of the embeddings of `input_ids`; placeholders are still found
+                by their ids.
             ecg_values: (N, leads, samples) in mV, in the order of the ECGs of the batch.
             pixel_values: (M, 3, H, W), in the order of the pages of the batch.
             media_index: (B,) which ECG and page belongs to each row, where several rows share one record (the G
                 completions of a prompt): each record is then encoded once. A row without placeholders takes none.
                 Without it, the media are taken row by row, as many as a row has placeholders for.
+            kwargs: the language model's.
 
-        In training, a modality that no row has is still encoded (zeros) and placed nowhere: its parameters get zero
-        gradients rather than none, so that DDP and ZeRO see the same parts of the model on every rank.
+        Returns:
+            The language model's last hidden state (B, T, text width) and cache.
 
         Raises:
-            ValueError: the placeholders of the batch do not match the ECGs or pages given.
+            ValueError: the placeholders of the batch do not match the ECGs or pages given, or a page is given to a
+                model without a vision tower.
         """
         if inputs_embeds is None:
             inputs_embeds = self.get_input_embeddings()(input_ids)
@@ -100,7 +113,7 @@ class GEMModel(Encoders, GEMPreTrainedModel):
         ):
             if values is not None:
                 inputs_embeds = _place(what, encode(values), inputs_embeds, input_ids == token_id, media_index)
-            elif self.training and not cached:
+            elif self.training and not cached and empty is not None:
                 features = encode(inputs_embeds.new_zeros(1, *empty))
                 nowhere = torch.zeros_like(inputs_embeds[..., :1], dtype=torch.bool)
                 inputs_embeds = inputs_embeds.masked_scatter(nowhere, features.to(inputs_embeds.dtype))
@@ -116,7 +129,7 @@ class GEMModel(Encoders, GEMPreTrainedModel):
 def _place(
     what: str, features: torch.Tensor, embeds: torch.Tensor, mask: torch.Tensor, media_index: torch.Tensor | None
 ) -> torch.Tensor:
-    """`features` (N, tokens, width) in the places of `embeds` (B, T, width) that `mask` (B, T) marks."""
+    """Put `features` (N, tokens, width) in the places of `embeds` (B, T, width) that `mask` (B, T) marks."""
     tokens = features.shape[1]
     marked = mask.sum(dim=1)
     items = marked // tokens
@@ -136,7 +149,7 @@ def _place(
 
 
 class GEMForConditionalGeneration(GEMPreTrainedModel, GenerationMixin):
-    """GEM with its language-model head."""
+    """GEM with the head of its language model."""
 
     _tied_weights_keys = {"lm_head.weight": "model.language_model.embed_tokens.weight"}  # noqa: RUF012
 
@@ -169,7 +182,19 @@ class GEMForConditionalGeneration(GEMPreTrainedModel, GenerationMixin):
         logits_to_keep: int | torch.Tensor = 0,
         **kwargs: Any,
     ) -> CausalLMOutputWithPast:
-        """As `GEMModel.forward`, and logits (B, T, vocabulary); with `labels` (B, T), the causal LM loss."""
+        """Predict the next token at each position.
+
+        Args:
+            labels: (B, T), -100 where no loss is computed.
+            logits_to_keep: compute only the logits of the last so many positions, or of these positions; 0: of all.
+            kwargs: these and the other arguments as in `GEMModel.forward`.
+
+        Returns:
+            Logits (B, positions, vocabulary), the cache, and the mean cross-entropy where `labels` are given.
+
+        Raises:
+            ValueError: as `GEMModel.forward`.
+        """
         outputs = self.model(
             input_ids=input_ids,
             attention_mask=attention_mask,
@@ -198,7 +223,8 @@ class GEMForConditionalGeneration(GEMPreTrainedModel, GenerationMixin):
         is_first_iteration: bool | None = False,
         **kwargs: Any,  # `generate` looks for this very name
     ) -> dict[str, Any]:
+        """Give the media to the first forward pass of `generate` only: afterwards they are in the cache."""
         inputs = super().prepare_inputs_for_generation(input_ids, is_first_iteration=is_first_iteration, **kwargs)
-        if is_first_iteration or not kwargs.get("use_cache", True):  # the media live in the cache afterwards
+        if is_first_iteration or not kwargs.get("use_cache", True):
             inputs |= {"ecg_values": ecg_values, "pixel_values": pixel_values, "media_index": media_index}
         return inputs

@@ -7,9 +7,9 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-from .configuration import GEMConfig
-from .modeling import GEMForConditionalGeneration
-from .processing import ECGFeatureExtractor, GEMProcessor
+from ecg_r1.model.configuration import ECGTowerConfig, GEMConfig
+from ecg_r1.model.modeling import GEMForConditionalGeneration
+from ecg_r1.model.processing import ECGFeatureExtractor, GEMProcessor, SignalProcessor
 
 PRESETS: dict[str, dict[str, Any]] = {
     # Three short convolutions instead of one of 50: a tower of this size does not find wave boundaries inside
@@ -46,8 +46,22 @@ PRESETS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+def tower_config(preset: str) -> ECGTowerConfig:
+    """The shape of a preset's ECG tower, for weights of its own (`gem-7b`: as large as ECG-CoCa's).
+
+    Args:
+        preset: a key of `PRESETS`.
+    """
+    return ECGTowerConfig(**PRESETS[preset].get("ecg_config", {}))
+
+
 def build_config(preset: str, tokenizer: PreTrainedTokenizerBase) -> GEMConfig:
-    """The preset's configuration for a tokenizer that knows `<ecg>` and `<image>`."""
+    """The configuration of a preset.
+
+    Args:
+        preset: a key of `PRESETS`.
+        tokenizer: with `<ecg>` and `<image>`; the small presets take their vocabulary's size from it.
+    """
     values = {key: dict(value) for key, value in PRESETS[preset].items()}
     if preset != "gem-7b":
         values["text_config"] |= {
@@ -65,21 +79,26 @@ def build_config(preset: str, tokenizer: PreTrainedTokenizerBase) -> GEMConfig:
 
 
 def build_processor(config: GEMConfig, tokenizer: PreTrainedTokenizerBase, *, gem_compat: bool = False) -> GEMProcessor:
-    """The processor that fits `config`.
+    """The processor of a model.
 
     Args:
-        gem_compat: GEM's own preprocessing: the page's centre is cropped (a landscape page loses both edges), signals
-            are taken at whatever rate they come, NaN as 0. Else the whole page and checked signals.
+        config: of the model; without a vision tower, the processor takes no pages.
+        tokenizer: with `<ecg>`, and `<image>` if the model reads pages.
+        gem_compat: preprocess as GEM does: crop the page's centre (a landscape page loses both edges), take signals
+            at any sampling rate, and NaN as 0. By default the page is kept whole and signals are checked.
     """
-    square = {"height": config.vision_config.image_size, "width": config.vision_config.image_size}
     ecg = config.ecg_config
+    extractor = ECGFeatureExtractor(ecg.samples, ecg.lead_order, ecg.sampling_rate, gem_compat)
+    if config.vision_config is None:
+        return SignalProcessor(extractor, tokenizer, num_ecg_tokens=config.num_ecg_tokens)
+    square = {"height": config.vision_config.image_size, "width": config.vision_config.image_size}
     return GEMProcessor(
         image_processor=CLIPImageProcessorPil(
             size={"shortest_edge": square["height"]} if gem_compat else square,
             crop_size=square,
             do_center_crop=gem_compat,
         ),
-        feature_extractor=ECGFeatureExtractor(ecg.samples, ecg.lead_order, ecg.sampling_rate, gem_compat),
+        feature_extractor=extractor,
         tokenizer=tokenizer,
         num_ecg_tokens=config.num_ecg_tokens,
         num_image_tokens=config.num_image_tokens,
@@ -87,7 +106,12 @@ def build_processor(config: GEMConfig, tokenizer: PreTrainedTokenizerBase, *, ge
 
 
 def build_model(preset: str, tokenizer: PreTrainedTokenizerBase) -> tuple[GEMForConditionalGeneration, GEMProcessor]:
-    """A randomly initialised model of the preset's size and its processor. Seed torch before."""
+    """A model of a preset's size and its processor. Its weights are random: seed torch before.
+
+    Args:
+        preset: a key of `PRESETS`.
+        tokenizer: with `<ecg>` and `<image>`.
+    """
     config = build_config(preset, tokenizer)
     model = GEMForConditionalGeneration(config)
     model.generation_config.pad_token_id = tokenizer.pad_token_id

@@ -10,24 +10,26 @@ import torch
 from transformers import BatchFeature, FeatureExtractionMixin
 from transformers.processing_utils import ProcessorMixin
 
-from ..ecg.record import LEADS, SAMPLING_RATE, ECGRecord
-from ..errors import UserError
+from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.record import SAMPLING_RATE, ECGRecord
+from ecg_r1.errors import UserError
 
 MIMIC_ORDER = ("I", "II", "III", "aVR", "aVF", "aVL", "V1", "V2", "V3", "V4", "V5", "V6")
 
 
 class MediaError(UserError):
-    """A prompt, ECG or page that the processor cannot take."""
+    """The processor cannot use a prompt, an ECG or a page; the message says why."""
 
 
 class ECGFeatureExtractor(FeatureExtractionMixin):
     """Signals in mV, canonical lead order -> float32 tensor (N, 12, samples).
 
     Args:
-        samples: length the tower expects; longer signals are cut, shorter ones zero-padded at the end.
-        lead_order: `mimic` (aVF before aVL) for towers trained on MIMIC-IV-ECG files as they come: ECG-CoCa, GEM.
+        samples: length the tower expects; longer signals are cut, shorter ones are padded with zeros at the end.
+        lead_order: "mimic" (aVF before aVL) for towers that were trained on MIMIC-IV-ECG files in their own order, as
+            ECG-CoCa and GEM were.
         sampling_rate: Hz, of the signals that the tower was trained on.
-        gem_compat: take signals as GEM does: NaN and infinite samples become 0, whatever the sampling rate.
+        gem_compat: take signals as GEM does: any sampling rate is accepted, NaN and infinite samples become 0.
     """
 
     model_input_names = ["ecg_values"]  # noqa: RUF012
@@ -49,10 +51,14 @@ class ECGFeatureExtractor(FeatureExtractionMixin):
     def __call__(
         self, ecgs: Sequence[np.ndarray | ECGRecord], *, sampling_rate: float | None = None, **_: Any
     ) -> BatchFeature:
-        """
+        """Check signals and bring them to the tower's length and lead order.
+
         Args:
             ecgs: records, or arrays (12, T) in mV. A lead that a record lacks becomes zeros.
-            sampling_rate: Hz, of the arrays; left out, it is taken to be the tower's.
+            sampling_rate: Hz, of the arrays; if left out, the tower's is assumed.
+
+        Returns:
+            `ecg_values`: float32 (N, 12, samples).
 
         Raises:
             MediaError: an ECG is not (12, T), is sampled at another rate, or holds NaN or infinity.
@@ -85,11 +91,20 @@ class ECGFeatureExtractor(FeatureExtractionMixin):
 
 
 class GEMProcessor(ProcessorMixin):
-    """Expands each `<ecg>` and `<image>` of a prompt to its tower's number of placeholder tokens.
+    """Text, signals and pages -> model inputs; each `<ecg>` and `<image>` becomes as many tokens as its tower gives.
 
-    Prompts are written with one tag for each medium; the tokens an ECG or a page becomes do not depend on the data,
-    so prompts can be tokenised where no array is at hand. A page is padded with white to a square, so that no lead is
-    cut off, unless the image processor crops the centre, as GEM's own does.
+    Write a prompt with one tag for each ECG or page. The number of tokens does not depend on the data, so that a
+    prompt can be tokenised without its arrays. A page is padded with white to a square, so that no lead is cut off,
+    unless the image processor crops the centre, as GEM's own does.
+
+    Args:
+        image_processor: of the vision tower.
+        feature_extractor: of the ECG tower.
+        tokenizer: with the two tags as special tokens.
+        num_ecg_tokens: tokens of one ECG.
+        num_image_tokens: tokens of one page.
+        chat_template: the processor's own; by default the tokenizer's is used.
+        kwargs: of transformers.
     """
 
     ecg_token = "<ecg>"
@@ -109,6 +124,21 @@ class GEMProcessor(ProcessorMixin):
         self.num_image_tokens = num_image_tokens
         super().__init__(image_processor, feature_extractor, tokenizer, chat_template=chat_template, **kwargs)
 
+    @property
+    def page_size(self) -> int | None:
+        """Pixels of the side of a page as the vision tower reads it; None if the model reads no pages."""
+        return self.image_processor.crop_size["height"]
+
+    @property
+    def ecg_token_id(self) -> int:
+        """Id of `<ecg>`."""
+        return self.tokenizer.convert_tokens_to_ids(self.ecg_token)
+
+    @property
+    def image_token_id(self) -> int | None:
+        """Id of `<image>`; None if the model reads no pages."""
+        return self.tokenizer.convert_tokens_to_ids(self.image_token)
+
     def __call__(
         self,
         images: Any = None,
@@ -118,7 +148,7 @@ class GEMProcessor(ProcessorMixin):
         sampling_rate: float | None = None,
         **kwargs: Any,
     ) -> BatchFeature:
-        """Any of text, pages and ECGs; all that is given is returned in one `BatchFeature`.
+        """Process text, pages and ECGs, or some of them, into one `BatchFeature`.
 
         Args:
             images: PIL images or uint8 arrays (H, W, 3), one for each `<image>` of the batch.
@@ -127,11 +157,17 @@ class GEMProcessor(ProcessorMixin):
             sampling_rate: Hz, of ECGs that are arrays.
             kwargs: the tokenizer's (`padding`, `padding_side`, `return_tensors` ...).
 
+        Returns:
+            The tokenizer's fields for `text`, `ecg_values` (N, 12, samples) for `ecgs`, `pixel_values` (M, 3, H, W)
+            for `images`.
+
         Raises:
-            MediaError: an empty prompt, tags without their media or media without their tags, or an ECG as
-                `ECGFeatureExtractor` refuses it.
+            MediaError: an empty prompt; tags without their media, or media without their tags; an ECG that
+                `ECGFeatureExtractor` refuses; a page for a model that reads none.
         """
         ecgs, images = list([] if ecgs is None else ecgs), list([] if images is None else images)
+        if images:
+            self._check_reads_pages()
         features: dict[str, Any] = {}
         if text is not None:
             texts = [text] if isinstance(text, str) else list(text)
@@ -146,9 +182,15 @@ class GEMProcessor(ProcessorMixin):
             features |= self.image_processor(images, return_tensors="pt")
         return BatchFeature(features)
 
+    def _check_reads_pages(self) -> None:
+        if self.page_size is None:
+            raise MediaError("this model has no vision tower and reads no pages; give it the ECG's signal alone")
+
     def _check(self, texts: Sequence[str], ecgs: int, images: int) -> None:
         if not all(text.strip() for text in texts):
             raise MediaError("a prompt is empty; write a question, with one <ecg> or <image> for each medium")
+        if any(self.image_token in text for text in texts):
+            self._check_reads_pages()
         for tag, given, what in ((self.ecg_token, ecgs, "ECG"), (self.image_token, images, "page")):
             asked = sum(text.count(tag) for text in texts)
             if (ecgs or images) and asked != given:
@@ -157,20 +199,39 @@ class GEMProcessor(ProcessorMixin):
                 )
 
     def expand(self, text: str) -> str:
-        """One tag for each medium -> one tag for each of its tokens."""
+        """Repeat each tag of a prompt, so that the tokenizer gives one placeholder for each token of its medium.
+
+        Args:
+            text: with one tag for each medium.
+
+        Returns:
+            The text with `num_ecg_tokens` tags for each `<ecg>`, and `num_image_tokens` for each `<image>`.
+        """
         return text.replace(self.ecg_token, self.ecg_token * self.num_ecg_tokens).replace(
             self.image_token, self.image_token * self.num_image_tokens
         )
 
-    def prompt(self, question: str, *, ecgs: int = 1, images: int = 1) -> str:
-        """The prompt of a question on one record or several, in the checkpoint's own chat template.
+    def prompt(self, question: str, *, ecgs: int = 1, images: int | None = None) -> str:
+        """Write the prompt of a question on one record or several, in the checkpoint's own chat template.
 
         Each record's ECG stands before its page, and all of them before the question, as in GEM.
 
+        Args:
+            question: without tags.
+            ecgs: number of records.
+            images: number of pages; by default one for each ECG, and none if the model reads no pages.
+
+        Returns:
+            The prompt, with one tag for each ECG and page.
+
         Raises:
-            MediaError: the question holds a tag.
+            MediaError: the question holds a tag, or a page is asked for and the model reads none.
         """
         check_untagged(question)
+        if images is None:
+            images = 0 if self.page_size is None else ecgs
+        elif images:
+            self._check_reads_pages()
         media = "".join(self.ecg_token * (i < ecgs) + self.image_token * (i < images) for i in range(max(ecgs, images)))
         return self.tokenizer.apply_chat_template(
             [{"role": "user", "content": f"{media}\n{question}" if media else question}],
@@ -180,13 +241,51 @@ class GEMProcessor(ProcessorMixin):
 
     @property
     def model_input_names(self) -> list[str]:
-        return ["input_ids", "attention_mask", "ecg_values", "pixel_values"]
+        """Names of the tensors that `__call__` can return."""
+        names = ["input_ids", "attention_mask", "ecg_values"]
+        return names if self.page_size is None else [*names, "pixel_values"]
+
+
+class SignalProcessor(GEMProcessor):
+    """The processor of a GEM without a vision tower: text and signals, no pages.
+
+    A class of its own, because transformers reads from the arguments of `__init__` what a processor is made of.
+
+    Args:
+        feature_extractor: of the ECG tower.
+        tokenizer: with `<ecg>` as a special token.
+        num_ecg_tokens: tokens of one ECG.
+        chat_template: the processor's own; by default the tokenizer's is used.
+        kwargs: of transformers.
+    """
+
+    page_size = None
+    image_token_id = None
+
+    def __init__(
+        self,
+        feature_extractor: Any = None,
+        tokenizer: Any = None,
+        num_ecg_tokens: int = 101,
+        chat_template: str | None = None,
+        **kwargs: Any,
+    ):
+        self.num_ecg_tokens, self.num_image_tokens = num_ecg_tokens, 0
+        ProcessorMixin.__init__(self, feature_extractor, tokenizer, chat_template=chat_template, **kwargs)
+
+    def expand(self, text: str) -> str:
+        """Repeat each `<ecg>` of a prompt, so that the tokenizer gives one placeholder for each token of an ECG."""
+        return text.replace(self.ecg_token, self.ecg_token * self.num_ecg_tokens)
 
 
 def check_untagged(text: str) -> None:
-    """
+    """Refuse a tag in what someone wrote: no ECG or page belongs to it.
+
+    Args:
+        text: a question or a message.
+
     Raises:
-        MediaError: what someone wrote holds a tag, for which there is no ECG or page.
+        MediaError: the text holds `<ecg>` or `<image>`.
     """
     for tag in (GEMProcessor.ecg_token, GEMProcessor.image_token):
         if tag in text:

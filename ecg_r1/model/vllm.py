@@ -1,7 +1,7 @@
-"""GEM in vLLM, out of tree: modality `ecg` beside `image`. The only file that knows vLLM's model API.
+"""GEM in vLLM, as a plug-in: modality `ecg`, and `image` if the model reads pages.
 
-The language model may be split over tensor-parallel ranks; the towers stand whole on each. Not over pipeline stages:
-vLLM 0.32 cannot run these on CPUs, so nothing could be tested.
+The only file that knows vLLM's model API. The language model may be split over tensor-parallel ranks; each rank holds
+both towers complete. Pipeline stages are not supported: vLLM 0.32 cannot run them on CPUs, so they could not be tested.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from vllm.multimodal.processing import (
     PromptUpdate,
 )
 
-from .configuration import GEMConfig
-from .encoder import Encoders
-from .processing import GEMProcessor
+from ecg_r1.model.configuration import GEMConfig
+from ecg_r1.model.encoder import Encoders
+from ecg_r1.model.processing import GEMProcessor, SignalProcessor
 
 
 class ECGItems(ProcessorBatchItems[Any]):
-    """The ECGs of one prompt, each (12, samples) in mV; None for one that vLLM has cached."""
+    """The ECGs of one prompt, each (12, samples) in mV; None in place of one that vLLM has cached."""
 
     def __init__(self, data: Sequence[np.ndarray | None]):
         super().__init__(data, "ecg")
@@ -60,28 +60,38 @@ class GEMDataParser(MultiModalDataParser):
 
 
 class GEMProcessingInfo(BaseProcessingInfo):
+    """What vLLM asks about a checkpoint: its configuration, processor, modalities and tokens."""
+
     def get_hf_config(self) -> GEMConfig:
         return self.ctx.get_hf_config(GEMConfig)
 
     def get_hf_processor(self, **kwargs: object) -> GEMProcessor:
-        return self.ctx.get_hf_processor(GEMProcessor, **kwargs)
+        kind = GEMProcessor if self.reads_pages else SignalProcessor
+        return self.ctx.get_hf_processor(kind, **kwargs)
+
+    @property
+    def reads_pages(self) -> bool:
+        """Whether the model has a vision tower."""
+        return self.get_hf_config().vision_config is not None
 
     def get_data_parser(self) -> MultiModalDataParser:
         return GEMDataParser(expected_hidden_size=self._get_expected_hidden_size())
 
     def get_supported_mm_limits(self) -> Mapping[str, int | None]:
-        return {"ecg": None, "image": None}
+        return dict.fromkeys(self.tokens_per_item())
 
     def tokens_per_item(self) -> dict[str, tuple[int, int]]:
-        """Modality -> (placeholder id, tokens one item becomes)."""
+        """Each modality that the model reads -> (id of its placeholder, number of tokens of one item)."""
         config = self.get_hf_config()
-        return {
-            "ecg": (config.ecg_token_id, config.num_ecg_tokens),
-            "image": (config.image_token_id, config.num_image_tokens),
-        }
+        tokens = {"ecg": (config.ecg_token_id, config.num_ecg_tokens)}
+        if config.image_token_id is not None:
+            tokens["image"] = config.image_token_id, config.num_image_tokens
+        return tokens
 
 
 class GEMDummyInputs(BaseDummyInputsBuilder[GEMProcessingInfo]):
+    """The largest prompt that vLLM may get, for its memory profile."""
+
     def get_dummy_text(self, mm_counts: Mapping[str, int]) -> str:
         processor = self.info.get_hf_processor()
         return processor.ecg_token * mm_counts.get("ecg", 0) + processor.image_token * mm_counts.get("image", 0)
@@ -89,14 +99,16 @@ class GEMDummyInputs(BaseDummyInputsBuilder[GEMProcessingInfo]):
     def get_dummy_mm_data(self, seq_len: int, mm_counts: Mapping[str, int], mm_options: Mapping[str, Any]) -> dict:
         config = self.info.get_hf_config()
         shape = (config.ecg_config.leads, config.ecg_config.samples)
-        size = config.vision_config.image_size
-        return {
-            "ecg": [np.zeros(shape, dtype=np.float32)] * mm_counts.get("ecg", 0),
-            "image": self._get_dummy_images(width=size, height=size, num_images=mm_counts.get("image", 0)),
-        }
+        data: dict[str, Any] = {"ecg": [np.zeros(shape, dtype=np.float32)] * mm_counts.get("ecg", 0)}
+        if self.info.reads_pages:
+            size = config.vision_config.image_size
+            data["image"] = self._get_dummy_images(width=size, height=size, num_images=mm_counts.get("image", 0))
+        return data
 
 
 class GEMMultiModalProcessor(BaseMultiModalProcessor[GEMProcessingInfo]):
+    """Which tensors and placeholders belong to each modality."""
+
     def _get_mm_fields_config(
         self, hf_inputs: BatchFeature, hf_processor_mm_kwargs: Mapping[str, object]
     ) -> Mapping[str, MultiModalFieldConfig]:
@@ -111,8 +123,8 @@ class GEMMultiModalProcessor(BaseMultiModalProcessor[GEMProcessingInfo]):
         hf_processor_mm_kwargs: Mapping[str, object],
         out_mm_kwargs: MultiModalKwargsItems,
     ) -> Sequence[PromptUpdate]:
-        # The expanded form is looked for first: a trainer sends prompts whose placeholders are already expanded, and
-        # a lone [id] target would expand them once more, without an error.
+        # The expanded form comes first: a trainer sends prompts whose placeholders are already expanded, and a single
+        # [id] as the only target would expand each of them once more, without an error.
         return [
             PromptReplacement(modality=modality, target=target, replacement=[token] * count)
             for modality, (token, count) in self.info.tokens_per_item().items()
@@ -122,7 +134,7 @@ class GEMMultiModalProcessor(BaseMultiModalProcessor[GEMProcessingInfo]):
 
 @MULTIMODAL_REGISTRY.register_processor(GEMMultiModalProcessor, info=GEMProcessingInfo, dummy_inputs=GEMDummyInputs)
 class GEMForConditionalGeneration(nn.Module, Encoders, SupportsMultiModal, SupportsLoRA):
-    """The towers and projectors of the Hugging Face model in front of vLLM's own language model."""
+    """The towers and projectors of the transformers model, before vLLM's own language model."""
 
     packed_modules_mapping = {  # noqa: RUF012
         "qkv_proj": ["q_proj", "k_proj", "v_proj"],
@@ -144,10 +156,12 @@ class GEMForConditionalGeneration(nn.Module, Encoders, SupportsMultiModal, Suppo
         super().__init__()
         config: GEMConfig = vllm_config.model_config.hf_config
         self.config = config
+        modalities = {"ecg": config.ecg_token_id, "image": config.image_token_id}
+        modalities = {name: token for name, token in modalities.items() if token is not None}
         self.configure_mm_token_handling(
-            vocab_size=config.text_config.vocab_size, mm_token_ids=[config.ecg_token_id, config.image_token_id]
+            vocab_size=config.text_config.vocab_size, mm_token_ids=list(modalities.values())
         )
-        with self._mark_tower_model(vllm_config, {"ecg", "image"}):
+        with self._mark_tower_model(vllm_config, set(modalities)):
             self.build_encoders(config)
         with self._mark_language_model(vllm_config):
             self.language_model = init_vllm_registered_model(
@@ -155,7 +169,11 @@ class GEMForConditionalGeneration(nn.Module, Encoders, SupportsMultiModal, Suppo
             )
 
     def embed_multimodal(self, **kwargs: object) -> MultiModalEmbeddings:
-        """vLLM hands over the items of one modality at a time."""
+        """Encode the items of one modality, as vLLM hands them over.
+
+        Returns:
+            For each item, its tokens (tokens, text width).
+        """
         embeddings: list[torch.Tensor] = []
         for name, encode in (("ecg_values", self.encode_ecg), ("pixel_values", self.encode_image)):
             values = kwargs.get(name)
@@ -181,6 +199,7 @@ class GEMForConditionalGeneration(nn.Module, Encoders, SupportsMultiModal, Suppo
         return AutoWeightsLoader(self).load_weights(weights, mapper=self.hf_to_vllm_mapper)
 
     def get_mm_mapping(self) -> MultiModelKeys:
+        """Which modules vLLM's LoRA treats as towers and projectors; a name that this model lacks matches nothing."""
         return MultiModelKeys.from_string_field(
             language_model="language_model",
             connector=["ecg_projector", "mm_projector", "ecg_mm_projector"],

@@ -73,7 +73,7 @@ def _findings(
     failed: dict[str, list[str | int]] = {}
     for sample, score in zip(samples, first, strict=True):
         if score.error is not None:
-            failed.setdefault(_in_one_line(score.error), []).append(sample.id)
+            failed.setdefault(in_one_line(score.error), []).append(sample.id)
     found = [
         Finding("error", f"{message} ({len(ids)} of {len(samples)} samples)", ids[0]) for message, ids in failed.items()
     ]
@@ -112,7 +112,7 @@ def _findings(
     return found
 
 
-def _in_one_line(error: str) -> str:
+def in_one_line(error: str) -> str:
     """The last line of a traceback, and where in the reward it was raised."""
     lines = error.strip().splitlines()
     places = [line.strip() for line in lines if line.strip().startswith("File ")]

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from ecg_r1.recipe import CorpusRecipe, RecipeError, read_recipe
+from ecg_r1.recipe import CorpusRecipe, EvaluateRecipe, RecipeError, read_recipe
 from ecg_r1.train.extensions import release_dead_locks
 from ecg_r1.train.processes import launched, meet_on_cpu, set_environment, spawn
 
@@ -27,6 +27,8 @@ def train(path: str, overrides: list[str], *, dry_run: bool = False) -> Path:
     recipe = read_recipe(path, overrides)
     if isinstance(recipe, CorpusRecipe):
         raise RecipeError(f"{path}: a corpus is built with `ecg-r1 corpus`, not trained")
+    if isinstance(recipe, EvaluateRecipe):
+        raise RecipeError(f"{path}: models are compared with `ecg-r1 evaluate`, not trained")
     folder = Path(recipe.run)
     if recipe.processes > 1 and not launched() and not dry_run:
         spawn(recipe, path, overrides)
@@ -34,16 +36,17 @@ def train(path: str, overrides: list[str], *, dry_run: bool = False) -> Path:
     set_environment()
     if recipe.deepspeed:
         release_dead_locks(Path(os.environ["TORCH_EXTENSIONS_DIR"]))
-    from ecg_r1.runs.disk import disk_may_fill
-    from ecg_r1.train.fit import fit
     from ecg_r1.train.preflight import check
 
     if not dry_run:
         meet_on_cpu(recipe)
-    checked = check(recipe, path)
+    checked = check(recipe, path, dry_run=dry_run, try_rewards=not launched())
     if dry_run:
         return folder
     if not checked.run.finished:
+        from ecg_r1.runs.disk import disk_may_fill
+        from ecg_r1.train.fit import fit
+
         with disk_may_fill(folder):
             fit(recipe, checked)
     elif os.environ["RANK"] == "0":

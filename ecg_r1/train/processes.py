@@ -63,9 +63,11 @@ def spawn(recipe: RunRecipe, path: str, overrides: list[str]) -> None:
 
 def meet_on_cpu(recipe: RunRecipe) -> None:
     """Without a GPU accelerate would leave DeepSpeed with a world of one: the processes meet before."""
+    if recipe.processes == 1 or not recipe.deepspeed:
+        return
     import torch
 
-    if recipe.processes > 1 and recipe.deepspeed and not torch.cuda.is_available():
+    if not torch.cuda.is_available():
         from deepspeed import comm
 
         comm.init_distributed(dist_backend="gloo", auto_mpi_discovery=False)

@@ -11,9 +11,9 @@ from ecg_r1.ecg.record import RecordError, read_record, write_record
 from ecg_r1.ecg.simulate import simulate
 
 REAL = Path(os.environ.get("ECG_R1_RECORDS", Path(__file__).parents[2] / "../shared/ecg"))
-TABLE = """ecg_id,report,scp_codes,strat_fold
-1,"sinusrhythmus, sonst normal","{'NORM': 100.0, 'SR': 0.0}",3
-2,vorhofflimmern,"{'AFIB': 0.0, 'NOSUCHCODE': 100.0}",10
+TABLE = """ecg_id,patient_id,report,scp_codes,strat_fold
+1,15709.0,"sinusrhythmus, sonst normal","{'NORM': 100.0, 'SR': 0.0}",3
+2,,vorhofflimmern,"{'AFIB': 0.0, 'NOSUCHCODE': 100.0}",10
 """
 
 
@@ -31,6 +31,7 @@ def test_rows_of_the_table_become_cards(folder):
     assert (first.path.name, first.fold, first.report) == ("00001_hr", 3, "sinusrhythmus, sonst normal")
     assert first.diagnoses == ("normal ECG", "sinus rhythm")
     assert second.diagnoses == ("atrial fibrillation",)
+    assert (first.patient, second.patient) == ("ptb-xl 15709", None)
     assert third.fault == f"{third.path}: no row in ptbxl_database.csv"
 
 

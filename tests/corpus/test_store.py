@@ -16,6 +16,7 @@ ROWS = [
         "leads": list(LEADS),
         "measurements": {"pr_ms": 160.0},
         "report": "ok",
+        "patient": "ptb-xl 7",
     },
     {
         "record": "b",
@@ -66,6 +67,16 @@ def test_a_case_carries_what_a_reward_may_know(folder):
     assert "V3" not in case.leads
     assert case.diagnoses == ("atrial fibrillation",)
     assert RecordStore(folder).case("a").measurements.value("pr_ms") == 160.0
+
+
+def test_examples_of_one_patient_are_one_cluster(folder):
+    lines = [
+        {"id": name, "records": records, "question": "What?"}
+        for name, records in (("first", ["a"]), ("second", ["a"]), ("both", ["a", "b"]), ("other", ["b"]))
+    ]
+    (folder / "examples.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    store = RecordStore(folder)
+    assert [store.cluster(line["id"]) for line in lines] == ["patient ptb-xl 7"] * 3 + ["record b"]
 
 
 def test_examples_are_in_the_order_of_the_split(folder):

@@ -21,8 +21,16 @@ def test_written_records_are_read_back(record, tmp_path):
     back = read_record(write_record(record, tmp_path))
     np.testing.assert_allclose(back.signal, record.signal, atol=5.1e-4)
     assert (back.diagnoses, back.age, back.sex) == (record.diagnoses, record.age, record.sex)
+    assert back.patient is None
+    assert read_record(write_record(replace(record, patient="p 7"), tmp_path)).patient == "p 7"
     assert back.report == "irregular rhythm"
     assert back.quality == ()
+
+
+@pytest.mark.parametrize("comment", ["<subject_id>: 10000032", "Patient ID: 10000032", "patient: 10000032"])
+def test_a_header_may_name_the_patient(record, tmp_path, comment):
+    path = write_wfdb(tmp_path / "r", record.signal, list(LEADS), 500, [comment])
+    assert read_record(path).patient == "10000032"
 
 
 def test_wfdb_reads_what_is_written_here(record, tmp_path):
@@ -208,6 +216,7 @@ def test_archive_labels_are_read(real_records):
     assert read.diagnoses == ("atrial fibrillation", "right bundle branch block", "T-wave abnormality")
     assert (read.age, read.sex) == (85.0, "male")
     assert read_record(real_records / "ludb/data/2").age == 64
+    assert read_record(real_records / "sph/SPH00007").patient == "S00007"
     assert read_record(real_records / "cpsc2018_raw/A1980.mat").age == 52
 
 

@@ -176,6 +176,14 @@ def write_tokenizer(folder, vocab=400):
     (folder / "tokenizer_config.json").write_text(json.dumps(config | special))
 
 
+def write_language_model(folder, language=None):
+    """A Llama's folder."""
+    language = language or llama_config()
+    write_config(folder, language)
+    write_shards(folder, llama(language))
+    write_tokenizer(folder, language["vocab_size"])
+
+
 def write_gem(folder, *, tower=True, pickled=False, shards=2, language=None, clip_kwargs=None, **tower_kwargs):
     """A GEM's (or PULSE's) folder; its state is returned. The CLIP that its config names lies beside it."""
     language = language or llama_config()

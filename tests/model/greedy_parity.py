@@ -20,19 +20,22 @@ OPTIONS = {"dtype": "float32", "max_model_len": 256}
 
 
 def prompts(processor, count):
-    """Prompts over {both, ECG only, image only, three leads, two ECGs}, none like another."""
+    """Prompts over {both, ECG only, image only, three leads, two ECGs}, all different; pages only if they are read."""
     rng = np.random.default_rng(0)
     made = []
     for i in range(count):
         ecg = rng.standard_normal((12, 5000)).astype(np.float32)
         page = rng.integers(0, 255, (112, 112, 3)).astype(np.uint8)
         kind = ("both", "ecg", "image", "leads", "two")[i % 5]
+        if processor.page_size is None:
+            kind = {"both": "ecg", "image": "ecg"}.get(kind, kind)
         if kind == "leads":
             ecg[3:] = 0.0
-        tags = {"ecg": "<ecg>", "image": "<image>", "two": "<ecg><ecg><image>"}.get(kind, "<ecg><image>")
-        ids = processor.tokenizer(processor.expand(f"{tags}\nRead ECG {i}.\n"))["input_ids"]
         ecgs = {"image": [], "two": [ecg, 0.5 * ecg]}.get(kind, [ecg])
-        made.append(Prompt(ids, ecgs, [] if kind == "ecg" else [page]))
+        pages = [] if kind == "ecg" or processor.page_size is None else [page]
+        tags = "<ecg>" * len(ecgs) + "<image>" * len(pages)
+        ids = processor.tokenizer(processor.expand(f"{tags}\nRead ECG {i}.\n"))["input_ids"]
+        made.append(Prompt(ids, ecgs, pages))
     return made
 
 
@@ -107,7 +110,10 @@ def count_encoded(engine, prompt):
 def refused(engine, prompt):
     """What the engine says of prompts whose placeholders are not those of their media."""
     said = []
-    for ecgs, pages in (([], prompt.pages), (prompt.ecgs * 2, prompt.pages), (prompt.ecgs, [])):
+    wrong = [([], prompt.pages), (prompt.ecgs * 2, prompt.pages)]
+    if prompt.pages:
+        wrong.append((prompt.ecgs, []))
+    for ecgs, pages in wrong:
         try:
             engine.generate([Prompt(prompt.token_ids, ecgs, pages)], **GREEDY)
         except VLLMValidationError as error:

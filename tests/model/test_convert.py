@@ -25,8 +25,9 @@ from transformers import (
 )
 
 from ecg_r1.model.checkpoint import CheckpointError, check_checkpoint, load_model
-from ecg_r1.model.convert.plan import plan
-from ecg_r1.model.convert.write import write
+from ecg_r1.model.convert.plan import fitting_preset, plan
+from ecg_r1.model.convert.shards import write
+from ecg_r1.model.presets import tower_config
 from ecg_r1.model.registration import register_auto_classes
 from ecg_r1.model.tokenizer import train_tokenizer
 
@@ -112,7 +113,7 @@ def test_the_converted_folder_says_the_same_in_vllm(tmp_path):
 
 def test_pulse_begins_with_a_random_ecg_tower(tmp_path):
     state = release.write_gem(tmp_path / "PULSE-7B", tower=False)
-    planned = convert(tmp_path / "PULSE-7B", tmp_path / "ours", seed=1)
+    planned = convert(tmp_path / "PULSE-7B", tmp_path / "ours", seed=1, ecg_tower="gem-7b")
     assert {name.split(".")[1] for name in planned.random} == {"ecg_tower", "ecg_projector"}
     assert planned.config.ecg_config.lead_order == "standard"
     ours = stored(tmp_path / "ours")
@@ -121,8 +122,10 @@ def test_pulse_begins_with_a_random_ecg_tower(tmp_path):
     assert torch.equal(ours["model.ecg_tower.ln_pre.weight"], torch.ones(768))
     assert ours["model.ecg_tower.class_embedding"].std() == pytest.approx(768**-0.5, rel=0.1)
     assert {(part.name, part.origin) for part in planned.parts} >= {
-        ("ecg_tower", "random"), ("ecg_projector", "random"), ("mm_projector", "PULSE-7B"),
-    }  # fmt: skip
+        ("ecg_tower", "random, as large as the ECG tower of gem-7b"),
+        ("ecg_projector", "random"),
+        ("mm_projector", "PULSE-7B"),
+    }
     load_model(str(tmp_path / "ours"))
 
 
@@ -158,10 +161,7 @@ def test_the_file_of_ecg_coca_alone_gives_a_tower_to_use_again(tmp_path):
 
 
 def test_clip_beside_a_language_model(tmp_path):
-    language = release.llama_config()
-    release.write_config(tmp_path / "LLM", language)
-    release.write_shards(tmp_path / "LLM", release.llama(language))
-    release.write_tokenizer(tmp_path / "LLM")
+    release.write_language_model(tmp_path / "LLM")
     clip = release.clip() | {"text_model.final_layer_norm.weight": torch.ones(4), "logit_scale": torch.tensor(2.6)}
     release.write_config(tmp_path / "CLIP", {"model_type": "clip", "vision_config": release.clip_config()})
     (tmp_path / "CLIP").mkdir(exist_ok=True)
@@ -170,9 +170,9 @@ def test_clip_beside_a_language_model(tmp_path):
     assert {name.split(".")[1] for name in planned.random} == {"ecg_tower", "ecg_projector", "mm_projector"}
     ours = stored(tmp_path / "ours")
     assert torch.equal(ours["model.vision_tower.pre_layrnorm.weight"], clip["vision_model.pre_layrnorm.weight"])
-    load_model(str(tmp_path / "ours"))
-    with pytest.raises(CheckpointError, match="--vision-tower"):
-        plan(tmp_path / "LLM")
+    model, processor = load_model(str(tmp_path / "ours"))
+    assert processor.page_size == 28
+    assert model.config.num_image_tokens == 4
 
 
 def test_clip_beside_qwen3_as_transformers_saves_them(tmp_path):
@@ -194,6 +194,47 @@ def test_clip_beside_qwen3_as_transformers_saves_them(tmp_path):
     assert torch.equal(stored(tmp_path / "ours")["model.language_model.embed_tokens.weight"], before)
     model, _ = load_model(str(tmp_path / "ours"))
     assert model.lm_head.weight is model.get_input_embeddings().weight
+
+
+@pytest.mark.parametrize(("width", "preset"), [(64, "tiny"), (128, "tiny"), (576, "small"), (4096, "gem-7b")])
+def test_a_random_tower_fits_the_language_model(tmp_path, width, preset):
+    assert fitting_preset(width) == preset
+    release.write_language_model(tmp_path / "LLM", release.llama_config(width=width, layers=1, mlp=32))
+    planned = plan(tmp_path / "LLM")
+    assert planned.config.ecg_config.to_diff_dict() == tower_config(preset).to_diff_dict()
+    said = {part.name: part.origin for part in planned.parts}
+    assert said["ecg_tower"] == f"random, as large as the ECG tower of {preset}"
+    assert "reads signals only" in said["vision_tower"]
+
+
+def test_the_size_of_a_random_tower_is_chosen_by_name(tmp_path, monkeypatch):
+    release.write_language_model(tmp_path / "LLM")
+    planned = convert(tmp_path / "LLM", tmp_path / "ours", ecg_tower="small")
+    assert planned.config.ecg_config.hidden_size == 384
+    assert stored(tmp_path / "ours")["model.ecg_tower.stem.0.weight"].shape == (128, 12, 10)
+    model, processor = load_model(str(tmp_path / "ours"))
+    assert processor.num_ecg_tokens == model.config.num_ecg_tokens == planned.config.ecg_config.num_tokens
+    with pytest.raises(CheckpointError, match=r"smal: not an ECG tower; .* or a size: .* — did you mean 'small'\?"):
+        plan(tmp_path / "LLM", ecg_tower="smal")
+    # a folder of the same name is meant by its path
+    release.coca_checkpoint(tmp_path / "coca.pt")
+    convert(tmp_path / "coca.pt", tmp_path / "tiny")
+    monkeypatch.chdir(tmp_path)
+    assert plan(tmp_path / "LLM", ecg_tower="./tiny").config.ecg_config.lead_order == "mimic"
+    assert plan(tmp_path / "LLM", ecg_tower="tiny").config.ecg_config.lead_order == "standard"
+
+
+def test_a_size_for_a_source_that_has_a_tower_is_refused(tmp_path):
+    release.write_gem(tmp_path / "GEM")
+    with pytest.raises(CheckpointError, match="has an ECG tower of its own"):
+        plan(tmp_path / "GEM", ecg_tower="small")
+
+
+@pytest.mark.parametrize("option", [{"ecg_tower": "tiny"}, {"vision_tower": Path("CLIP")}, {"gem_compat": True}])
+def test_options_of_a_whole_model_are_refused_where_a_tower_is_converted_alone(tmp_path, option):
+    release.coca_checkpoint(tmp_path / "coca.pt")
+    with pytest.raises(CheckpointError, match="an ECG tower alone is converted; leave"):
+        plan(tmp_path / "coca.pt", **option)
 
 
 def test_dtypes_stay_as_they_are(tmp_path):
@@ -410,12 +451,20 @@ def test_the_command_line(tmp_path, ecg_r1):
     assert (missing.code, missing.err.count("\n")) == (2, 1)
 
 
+def test_the_command_line_says_how_large_a_random_tower_is_and_that_there_are_no_pages(tmp_path, ecg_r1):
+    release.write_language_model(tmp_path / "LLM")
+    said = ecg_r1("convert", tmp_path / "LLM", tmp_path / "ours", "--ecg-tower", "tiny")
+    assert said.code == 0, said.err
+    assert "random, as large as the ECG tower of tiny" in said.out
+    assert "--vision-tower adds pages" in said.out
+
+
 MEMORY = """
 import sys
 from pathlib import Path
 from ecg_r1.model import weights
 from ecg_r1.model.convert.plan import plan
-from ecg_r1.model.convert.write import write
+from ecg_r1.model.convert.shards import write
 
 def peak():  # kB; ru_maxrss would be the parent's
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))

@@ -11,11 +11,14 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("vllm", reason="vLLM is not installed: pip install '.[cpu]' or '.[gpu]'")
 
+import gem_release as release
 from safetensors.torch import load_file, save_file
 from transformers import Qwen3Config
 
 from ecg_r1.engine import Prompt
 from ecg_r1.model.checkpoint import load_model, save
+from ecg_r1.model.convert.plan import plan
+from ecg_r1.model.convert.shards import write
 from ecg_r1.model.modeling import GEMForConditionalGeneration
 
 SCRIPT = Path(__file__).with_name("greedy_parity.py")
@@ -64,6 +67,23 @@ def test_a_prompt_whose_placeholders_are_not_those_of_its_media_is_refused(parit
         "the prompt has placeholders for 1 ecgs, and 0 are given",
         "the prompt has placeholders for 1 ecgs, and 2 are given",
         "the prompt has placeholders for 1 images, and 0 are given",
+    ]
+
+
+def test_a_gem_without_a_vision_tower_agrees_too(tmp_path):
+    torch.manual_seed(0)
+    release.write_language_model(tmp_path / "LLM")
+    for _ in write(plan(tmp_path / "LLM"), tmp_path / "ours"):
+        pass
+    found = generations(tmp_path / "ours", prompts=10)
+    for state in ("first", "updated", "merged", "adapter", "adapter_off"):
+        assert found[state]["same"] == found[state]["of"] == 10
+        assert found[state]["logprob_gap"] < 1e-4
+    assert found["stale"]["same"] < 5
+    assert found["encoded"] == [1, 2, 2]
+    assert found["refused"] == [
+        "the prompt has placeholders for 1 ecgs, and 0 are given",
+        "the prompt has placeholders for 1 ecgs, and 2 are given",
     ]
 
 

@@ -229,7 +229,7 @@ def test_a_damaged_checkpoint_is_one_clear_error(tiny, tmp_path):
     file.write_bytes(whole)
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text("{")
-    with pytest.raises(CheckpointError, match=r"config\.json: no JSON"):
+    with pytest.raises(CheckpointError, match=r"config\.json: invalid JSON"):
         load_model(str(tmp_path))
     config["text_config"]["num_hidden_layers"] += 1
     (tmp_path / "config.json").write_text(json.dumps(config))

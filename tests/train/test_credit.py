@@ -6,9 +6,15 @@ torch = pytest.importorskip("torch")
 
 from ecg_r1.model.tokenizer import train_tokenizer
 from ecg_r1.scoring.judgement import Judgement
-from ecg_r1.train.advantages import claim_advantages, token_spans
+from ecg_r1.train.advantages import Batch, claim, token_spans
 
 NAN = float("nan")
+
+
+def claim_advantages(totals, evidence, spans, length, group, scale):
+    batch = Batch(totals, [], evidence, length, group, scale, None)
+    batch.__dict__["token_spans"] = spans  # else read from a tokenizer
+    return claim(batch)
 
 
 def row(quantity, score, span):

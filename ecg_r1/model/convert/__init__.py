@@ -1,4 +1,4 @@
-"""Released weights -> a checkpoint of ours. `plan` reads names, shapes and configs; `write` streams the tensors.
+"""Released weights -> a checkpoint of ours. `plan` reads names, shapes and configs; `shards` streams the tensors.
 
-Sources: LLaVA-style GEM, PULSE and LLaVA folders, a causal language model beside a CLIP, ECG-CoCa's file.
+Sources: GEM, PULSE and LLaVA in LLaVA's own layout, a causal language model with or without a CLIP, ECG-CoCa's file.
 """

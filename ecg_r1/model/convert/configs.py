@@ -1,4 +1,4 @@
-"""What a source says of itself -> the shape of our GEM. Sizes that no config gives are read off the tensors."""
+"""A source's configuration -> the shape of our GEM. Sizes that are missing there are read from the tensors."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from transformers import PreTrainedConfig
 from transformers.models.auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-from ..configuration import CLIP_LARGE_336, ECGTowerConfig, GEMConfig
-from ..weights import CheckpointError, Stored, few
+from ecg_r1.model.configuration import CLIP_LARGE_336, ECGTowerConfig, GEMConfig
+from ecg_r1.model.weights import CheckpointError, Stored, few
 
 HEAD_WIDTH = 64  # of ECG-CoCa's attention: open_clip's default, which its configuration leaves as it is
 
@@ -25,9 +25,13 @@ LLAVA_LANGUAGE_MODELS = {
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """
+    """Read the config.json of a checkpoint.
+
+    Args:
+        folder: of the checkpoint.
+
     Raises:
-        CheckpointError: there is no such folder, or it has no config.json, or one that cannot be read.
+        CheckpointError: there is no such folder, or it has no config.json, or one that is not JSON.
     """
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: no such folder")
@@ -37,14 +41,21 @@ def read_config(folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise CheckpointError(f"{folder}: no config.json; name the folder of a checkpoint") from None
     except json.JSONDecodeError as error:
-        raise CheckpointError(f"{path}: no JSON ({error})") from None
+        raise CheckpointError(f"{path}: invalid JSON ({error})") from None
 
 
 def is_llava(values: Mapping[str, Any], folder: Path) -> bool:
-    """True for LLaVA's own layout (GEM, PULSE, LLaVA), False for a causal language model.
+    """Tell LLaVA's own layout (GEM, PULSE, LLaVA) from a causal language model.
+
+    Args:
+        values: of the source's config.json.
+        folder: of the source, for messages.
+
+    Returns:
+        True for LLaVA's layout, False for a language model.
 
     Raises:
-        CheckpointError: another architecture.
+        CheckpointError: the source is of another architecture.
     """
     kind = values.get("model_type")
     if "mm_vision_tower" in values:
@@ -59,15 +70,19 @@ def is_llava(values: Mapping[str, Any], folder: Path) -> bool:
         raise CheckpointError(f"{folder}: is a checkpoint of ecg_r1 already; name it as it is")
     raise CheckpointError(
         f"{folder}: cannot convert a model of type {kind!r}; give a GEM, PULSE or LLaVA in LLaVA's own layout "
-        "(its config.json names mm_vision_tower), or a causal language model with --vision-tower"
+        "(its config.json names mm_vision_tower), or a causal language model"
     )
 
 
 def language_config(values: Mapping[str, Any], folder: Path) -> PreTrainedConfig:
-    """The language model's part of LLaVA's config, or the config of a language model.
+    """The configuration of the language model.
+
+    Args:
+        values: of the source's config.json; LLaVA mixes the language model's values with its own.
+        folder: of the source, for messages.
 
     Raises:
-        CheckpointError: a LLaVA around a language model that is not known here.
+        CheckpointError: a LLaVA around a language model that is not supported.
     """
     kind = LLAVA_LANGUAGE_MODELS.get(values["model_type"], values["model_type"])
     if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
@@ -76,13 +91,21 @@ def language_config(values: Mapping[str, Any], folder: Path) -> PreTrainedConfig
     return CONFIG_MAPPING[kind](**{key: value for key, value in values.items() if key in known})
 
 
-def vision_config(values: Mapping[str, Any], folder: Path, vision_tower: Path | None) -> PreTrainedConfig:
-    """CLIP's config: of `vision_tower`, or of the tower that LLaVA's config names.
+def vision_config(values: Mapping[str, Any], folder: Path, vision_tower: Path | None) -> PreTrainedConfig | None:
+    """The configuration of the CLIP: of `vision_tower`, or of the tower that LLaVA's config.json names.
+
+    Args:
+        values: of the source's config.json.
+        folder: of the source, for messages.
+        vision_tower: a CLIP's folder.
+
+    Returns:
+        None for a language model alone: it will read the signal, and no pages.
 
     Raises:
-        CheckpointError: the tower is no CLIP, or it is named but its shape is not known here.
+        CheckpointError: the tower is not a CLIP, or only its name is given and its shape is unknown.
     """
-    name = values.get("mm_vision_tower", "")
+    name = values.get("mm_vision_tower") or ""
     if vision_tower is None and name and (Path(name) / "config.json").is_file():
         vision_tower = Path(name)
     if vision_tower is not None:
@@ -92,18 +115,22 @@ def vision_config(values: Mapping[str, Any], folder: Path, vision_tower: Path | 
         shape = {k: v for k, v in (clip.get("vision_config") or clip).items() if k not in ("model_type", "dtype")}
     elif name.endswith("clip-vit-large-patch14-336"):
         shape = CLIP_LARGE_336
-    elif name:
+    elif "mm_vision_tower" in values:
         raise CheckpointError(f"{folder}: its vision tower is {name!r}; name that CLIP's folder with --vision-tower")
     else:
-        raise CheckpointError(f"{folder}: a language model alone; name a CLIP's folder with --vision-tower")
+        return None
     return CONFIG_MAPPING["clip_vision_model"](**shape)
 
 
 def feature_layer(values: Mapping[str, Any], folder: Path) -> int:
-    """CLIP's hidden state that LLaVA reads; -2 in GEM.
+    """The hidden state of CLIP that LLaVA reads, counted as LLaVA counts them: -2 in GEM.
+
+    Args:
+        values: of the source's config.json.
+        folder: of the source, for messages.
 
     Raises:
-        CheckpointError: it reads CLIP's class token too, or wraps the image in tokens: no GEM does.
+        CheckpointError: the source also reads CLIP's class token, or puts tokens around the image: GEM cannot.
     """
     for key, ours in (("mm_vision_select_feature", "patch"), ("mm_use_im_start_end", False)):
         if values.get(key, ours) != ours:
@@ -112,10 +139,14 @@ def feature_layer(values: Mapping[str, Any], folder: Path) -> int:
 
 
 def coca_config(tensors: Mapping[str, Stored], folder: Path) -> ECGTowerConfig:
-    """The shape of an ECG-CoCa tower, whose tensors come under our names. Its leads are in MIMIC-IV-ECG's order.
+    """The shape of an ECG-CoCa tower, read from its tensors. Its leads are in MIMIC-IV-ECG's order.
+
+    Args:
+        tensors: by our names.
+        folder: of the source, for messages.
 
     Raises:
-        CheckpointError: it lacks a tensor that says how large it is.
+        CheckpointError: a tensor that shows the size is missing.
     """
     prefix = "model.ecg_tower."
     try:

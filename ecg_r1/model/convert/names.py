@@ -1,4 +1,4 @@
-"""Names of tensors in released checkpoints -> ours. A rule gives a tensor its new name, or the reason to drop it."""
+"""Names of tensors in released checkpoints -> our names. A rule renames a tensor, or drops it for a reason."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..checkpoint import PARTS
-from ..weights import CheckpointError, Stored, few, inventory
+from ecg_r1.model.checkpoint import PARTS
+from ecg_r1.model.weights import CheckpointError, Stored, few, inventory
 
 
 @dataclass(frozen=True)
 class Rule:
-    """`target` is a replacement as `re.sub` takes it; None drops the tensor for `reason`."""
+    """What becomes of the tensors whose whole name matches a pattern.
+
+    Attributes:
+        pattern: a regular expression.
+        target: the new name, a replacement as `re.sub` takes it; None to drop the tensor.
+        reason: why it is dropped.
+    """
 
     pattern: str
     target: str | None
@@ -22,16 +28,25 @@ class Rule:
 
 @dataclass
 class Assignment:
-    """`used`: our name -> source tensor. `dropped`: the other source tensors, each with the reason."""
+    """What became of the source tensors so far.
+
+    Attributes:
+        used: our name -> source tensor.
+        dropped: the other source tensors, each with the reason.
+    """
 
     used: dict[str, Stored] = field(default_factory=dict)
     dropped: list[tuple[Stored, str]] = field(default_factory=list)
 
     def take(self, path: Path, rules: Sequence[Rule]) -> None:
-        """Give every tensor of a file or folder its name, or drop it: the first rule that matches the whole name.
+        """Rename or drop every tensor of a checkpoint, each by the first rule that matches it.
+
+        Args:
+            path: a file, or a folder of shards.
+            rules: in order of precedence.
 
         Raises:
-            CheckpointError: a tensor that no rule knows, and as `inventory`.
+            CheckpointError: no rule matches a tensor; and as `inventory`.
         """
         unknown = []
         for name, tensor in inventory(path).items():
@@ -46,6 +61,7 @@ class Assignment:
             raise CheckpointError(f"{path}: tensors of another architecture: {few(unknown)}")
 
     def has(self, part: str) -> bool:
+        """Whether a tensor of a part (a key of `PARTS`) has been found."""
         return any(name.startswith(PARTS[part]) for name in self.used)
 
 

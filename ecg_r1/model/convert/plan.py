@@ -1,30 +1,46 @@
-"""Which source tensor becomes which of ours: checked by name and shape before a value is read."""
+"""Which source tensor becomes which of ours, checked by name and shape before a value is read."""
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
-from ..checkpoint import PARTS, tensor_shapes
-from ..configuration import ECGTowerConfig, GEMConfig
-from ..presets import build_processor
-from ..processing import GEMProcessor
-from ..weights import PICKLED, CheckpointError, Stored, few
-from . import names
-from .configs import coca_config, feature_layer, is_llava, language_config, read_config, vision_config
-from .names import Assignment
-from .tokens import tokenizer_of
+from ecg_r1.model.checkpoint import PARTS, tensor_shapes
+from ecg_r1.model.configuration import ECGTowerConfig, GEMConfig
+from ecg_r1.model.convert import names
+from ecg_r1.model.convert.configs import (
+    coca_config,
+    feature_layer,
+    is_llava,
+    language_config,
+    read_config,
+    vision_config,
+)
+from ecg_r1.model.convert.names import Assignment
+from ecg_r1.model.convert.tokenizers import tokenizer_of
+from ecg_r1.model.presets import PRESETS, build_processor, tower_config
+from ecg_r1.model.processing import GEMProcessor
+from ecg_r1.model.weights import PICKLED, CheckpointError, Stored, few
 
-NEW_PARTS = ("ecg_tower", "ecg_projector", "mm_projector")  # begin at random where no source has them
+NEW_PARTS = ("ecg_tower", "ecg_projector", "mm_projector")  # drawn at random if no source has them
 WITH_ROWS = ("model.language_model.embed_tokens.weight", "lm_head.weight")  # one row for each token of the vocabulary
 
 
 @dataclass(frozen=True)
 class Part:
-    """A row of the report. `origin`: the file or folder whose weights these are, or "random"."""
+    """A row of the report.
+
+    Attributes:
+        name: of the part, a key of `PARTS`.
+        tensors: how many it has.
+        parameters: how many it has.
+        origin: the file or folder that its weights come from; or "random", with the size of a random ECG tower; or
+            why the model does not have this part.
+    """
 
     name: str
     tensors: int
@@ -34,10 +50,16 @@ class Part:
 
 @dataclass(frozen=True)
 class Plan:
-    """A conversion, checked and not carried out yet.
+    """A conversion that is checked, and not carried out yet.
 
-    `used`: our name -> source tensor. `random`: our name -> shape, of what no source has. `dropped`: the other source
-    tensors, each with the reason. `processor` is None where only an ECG tower is converted.
+    Attributes:
+        config: of the whole GEM, or of the ECG tower if it is converted alone.
+        processor: of the model; None if an ECG tower is converted alone.
+        used: our name -> source tensor.
+        dropped: the other source tensors, each with the reason.
+        random: our name -> shape, of the tensors that no source has.
+        seed: of the random tensors.
+        tower_preset: the preset that gives a random ECG tower its size.
     """
 
     config: GEMConfig | ECGTowerConfig
@@ -46,43 +68,55 @@ class Plan:
     dropped: list[tuple[Stored, str]]
     random: dict[str, tuple[int, ...]] = field(default_factory=dict)
     seed: int = 0
+    tower_preset: str | None = None
 
     @property
     def parts(self) -> list[Part]:
-        """What each part of the model is made of."""
+        """What each part of the model is made of, and that a model without a CLIP reads no pages."""
         sizes: dict[tuple[str, str], list[int]] = {}
         for name, tensor in self.used.items():
             origin = tensor.file.name if tensor.file.suffix in PICKLED else tensor.file.parent.name
             sizes.setdefault((_part(name), origin), []).append(torch.Size(tensor.shape).numel())
         for name, shape in self.random.items():
-            sizes.setdefault((_part(name), "random"), []).append(torch.Size(shape).numel())
+            part = _part(name)
+            of_size = f", as large as the ECG tower of {self.tower_preset}" if part == "ecg_tower" else ""
+            sizes.setdefault((part, f"random{of_size}"), []).append(torch.Size(shape).numel())
         rows = [Part(part, len(counts), sum(counts), origin) for (part, origin), counts in sizes.items()]
+        if isinstance(self.config, GEMConfig) and self.config.vision_config is None:
+            rows.append(Part("vision_tower", 0, 0, "none: the model reads signals only; --vision-tower adds pages"))
         return sorted(rows, key=lambda row: list(PARTS).index(row.name))
 
 
 def plan(
     source: Path,
     *,
-    ecg_tower: Path | None = None,
+    ecg_tower: str | Path | None = None,
     vision_tower: Path | None = None,
     gem_compat: bool = False,
     seed: int = 0,
 ) -> Plan:
-    """Read names, shapes and configs of a source, and say what becomes of each tensor.
+    """Read the names, shapes and configuration of a source, and decide what becomes of each tensor.
 
     Args:
         source: folder of a GEM, PULSE or LLaVA in LLaVA's own layout, or of a causal language model; or ECG-CoCa's
             file, which gives an ECG tower alone.
-        ecg_tower: ECG-CoCa's file, or a folder with an ECG tower of ours, for a source that has none.
-        vision_tower: a CLIP's folder, for a source that has none.
+        ecg_tower: for a source without an ECG tower: ECG-CoCa's file, a folder with an ECG tower of ours, or the name
+            of a preset, for a random tower of that size. By default a random tower that fits the language model: see
+            `fitting_preset`.
+        vision_tower: a CLIP's folder, for a source without one. A language model alone then reads pages too.
         gem_compat: the processor does GEM's own preprocessing; see `build_processor`.
         seed: of the parts that no source has.
 
     Raises:
-        CheckpointError: another architecture, a tensor that is missing, mis-shaped or unknown, a truncated shard.
+        CheckpointError: the source is of another architecture; a tensor is missing, unknown or of another shape; a
+            shard is truncated.
     """
     taken = Assignment()
     if source.is_file():
+        if ecg_tower is not None or vision_tower is not None or gem_compat:
+            raise CheckpointError(
+                f"{source}: an ECG tower alone is converted; leave --ecg-tower, --vision-tower and --gem-compat out"
+            )
         tower = _read_tower(source, taken)
         shapes = tensor_shapes(GEMConfig(ecg_config=tower))
         _check(taken, {name: shape for name, shape in shapes.items() if _part(name) == "ecg_tower"}, source)
@@ -91,32 +125,53 @@ def plan(
     llava = is_llava(values, source)
     language, clip = language_config(values, source), vision_config(values, source, vision_tower)
     taken.take(source, names.GEM if llava else names.LANGUAGE_MODEL)
-    if not taken.has("vision_tower"):
+    if clip is not None and not taken.has("vision_tower"):
         if vision_tower is None:
             raise CheckpointError(f"{source}: holds no vision tower; name its CLIP's folder with --vision-tower")
         taken.take(vision_tower, names.CLIP)
-    tower = _tower(taken, source, ecg_tower)
-    tokenizer = tokenizer_of(source, llava_llama=llava and language.model_type == "llama")
+    tower, preset = _tower(taken, source, ecg_tower, language)
+    tokenizer = tokenizer_of(source, pages=clip is not None, llava_llama=llava and language.model_type == "llama")
     config = _config(tower, clip, language, tokenizer, taken)
     config.vision_feature_layer = feature_layer(values, source)
     if config.tie_word_embeddings and "lm_head.weight" in taken.used:
         taken.dropped.append((taken.used.pop("lm_head.weight"), "the language model's head is its embedding"))
     random = _check(taken, tensor_shapes(config), source)
     processor = build_processor(config, tokenizer, gem_compat=gem_compat)
-    return Plan(config, processor, taken.used, taken.dropped, random, seed)
+    return Plan(config, processor, taken.used, taken.dropped, random, seed, preset)
 
 
-def _tower(taken: Assignment, source: Path, ecg_tower: Path | None) -> ECGTowerConfig:
-    """The ECG tower's shape; its tensors are the source's, those of `ecg_tower`, or to be drawn at random."""
+def fitting_preset(width: int) -> str:
+    """The size of a random ECG tower that fits a language model.
+
+    It is the largest preset whose ECG tower is no wider than the language model, so that the projector does not have
+    to squeeze the tower's features; `tiny` if none is. This is a rule of thumb, not a measured optimum.
+
+    Args:
+        width: the language model's hidden size.
+
+    Returns:
+        A key of `PRESETS`.
+    """
+    widths = {preset: tower_config(preset).hidden_size for preset in PRESETS}
+    fitting = [preset for preset in PRESETS if widths[preset] <= width]
+    return max(fitting, key=widths.__getitem__, default=min(PRESETS, key=widths.__getitem__))
+
+
+def _tower(
+    taken: Assignment, source: Path, ecg_tower: str | Path | None, language: PreTrainedConfig
+) -> tuple[ECGTowerConfig, str | None]:
+    """The shape of the ECG tower, and the preset that it comes from if the tower is to be drawn at random."""
     if taken.has("ecg_tower"):
         if ecg_tower is not None:
             raise CheckpointError(f"{source}: has an ECG tower of its own; leave --ecg-tower out")
-        return coca_config(taken.used, source)
-    if ecg_tower is not None:
-        return _read_tower(ecg_tower, taken)
-    if taken.has("ecg_projector"):
-        raise CheckpointError(f"{source}: a GEM without its ECG tower; name ECG-CoCa's file with --ecg-tower")
-    return ECGTowerConfig()
+        return coca_config(taken.used, source), None
+    if ecg_tower is None:
+        if taken.has("ecg_projector"):
+            raise CheckpointError(f"{source}: a GEM without its ECG tower; name ECG-CoCa's file with --ecg-tower")
+        ecg_tower = fitting_preset(language.hidden_size)
+    if isinstance(ecg_tower, str) and ecg_tower in PRESETS:
+        return tower_config(ecg_tower), ecg_tower
+    return _read_tower(Path(ecg_tower), taken), None
 
 
 def _read_tower(path: Path, taken: Assignment) -> ECGTowerConfig:
@@ -127,14 +182,19 @@ def _read_tower(path: Path, taken: Assignment) -> ECGTowerConfig:
         taken.take(path, names.OUR_TOWER)
         return ECGTowerConfig(**values.get("ecg_config", values))
     if path.suffix not in PICKLED or not path.is_file():
-        raise CheckpointError(f"{path}: name a checkpoint's folder, or ECG-CoCa's file ({', '.join(PICKLED)})")
+        near = difflib.get_close_matches(str(path), PRESETS, 1)
+        hint = f" — did you mean {near[0]!r}?" if near else ""
+        raise CheckpointError(
+            f"{path}: not an ECG tower; name a checkpoint's folder, ECG-CoCa's file ({', '.join(PICKLED)}), or a size: "
+            f"{', '.join(PRESETS)}{hint}"
+        )
     taken.take(path, names.ECG_COCA)
     return coca_config(taken.used, path)
 
 
 def _config(
     tower: ECGTowerConfig,
-    clip: PreTrainedConfig,
+    clip: PreTrainedConfig | None,
     language: PreTrainedConfig,
     tokenizer: PreTrainedTokenizerBase,
     taken: Assignment,
@@ -146,7 +206,7 @@ def _config(
         vision_config=clip,
         text_config=language,
         ecg_token_id=tokenizer.convert_tokens_to_ids(GEMProcessor.ecg_token),
-        image_token_id=tokenizer.convert_tokens_to_ids(GEMProcessor.image_token),
+        image_token_id=None if clip is None else tokenizer.convert_tokens_to_ids(GEMProcessor.image_token),
         tie_word_embeddings=bool(language.tie_word_embeddings),
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
@@ -157,7 +217,7 @@ def _config(
 
 
 def _check(taken: Assignment, shapes: dict[str, tuple[int, ...]], source: Path) -> dict[str, tuple[int, ...]]:
-    """What is to be drawn at random: the parts that no source has."""
+    """Check names and shapes; what is returned is to be drawn at random, because no source has it."""
     unknown = [name for name in taken.used if name not in shapes]
     if unknown:
         raise CheckpointError(f"{source}: tensors that its config has no place for: {few(unknown)}")

@@ -1,4 +1,4 @@
-"""A plan carried out: tensors streamed shard by shard into a checkpoint that transformers and vLLM open."""
+"""Carry a plan out: stream the tensors, shard by shard, into a checkpoint that transformers and vLLM open."""
 
 from __future__ import annotations
 
@@ -10,17 +10,24 @@ from tempfile import TemporaryDirectory
 import torch
 from transformers import GenerationConfig
 
-from ..checkpoint import PARTS
-from ..configuration import GEMConfig
-from ..modeling import GEMForConditionalGeneration
-from ..weights import CheckpointError, ShardWriter, read
-from .plan import WITH_ROWS, Plan
+from ecg_r1.model.checkpoint import PARTS
+from ecg_r1.model.configuration import GEMConfig
+from ecg_r1.model.convert.plan import WITH_ROWS, Plan
+from ecg_r1.model.modeling import GEMForConditionalGeneration
+from ecg_r1.model.weights import CheckpointError, ShardWriter, read
 
 
 def write(plan: Plan, folder: Path) -> Iterator[str]:
-    """Write the checkpoint, its tokenizer and processor, and `conversion.json`, which says where each tensor is from.
+    """Write the checkpoint, its tokenizer and processor, and `conversion.json`: where each tensor comes from.
 
-    Yields each tensor's name once it is read. A write that is cut short leaves no folder.
+    The folder appears when it is complete; a write that is interrupted leaves nothing.
+
+    Args:
+        plan: what to write.
+        folder: a new or empty folder.
+
+    Yields:
+        The name of each tensor, once it is read.
 
     Raises:
         CheckpointError: the folder exists and is not empty.
@@ -40,7 +47,11 @@ def write(plan: Plan, folder: Path) -> Iterator[str]:
 
 
 def check_destination(folder: Path) -> None:
-    """
+    """Refuse a folder that holds something already.
+
+    Args:
+        folder: where the checkpoint is to be written.
+
     Raises:
         CheckpointError: the folder exists and is not empty.
     """
@@ -58,13 +69,13 @@ def _tensors(plan: Plan) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 def _with_rows(rows: torch.Tensor, wanted: int) -> torch.Tensor:
-    """A row for each new token: the mean of the others, so that no new token is ever likelier than all the old ones."""
+    """Add a row for each new token: the mean of the others, so that a new token is never the likeliest."""
     mean = rows.float().mean(dim=0, keepdim=True).to(rows.dtype)
     return torch.cat([rows, mean.expand(wanted - rows.shape[0], -1)])
 
 
 def _drawn(plan: Plan) -> Iterator[tuple[str, torch.Tensor]]:
-    """The parts that no source has, initialised as a new model's are."""
+    """The tensors that no source has, initialised as those of a new model."""
     assert isinstance(plan.config, GEMConfig)
     with torch.device("meta"):
         model = GEMForConditionalGeneration(plan.config)

@@ -1,4 +1,4 @@
-"""The source's tokenizer with ids for the placeholders, which LLaVA splices in without any."""
+"""The source's tokenizer with an id for each placeholder; LLaVA's own placeholder has none."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from pathlib import Path
 from tokenizers import processors
 from transformers import AddedToken, AutoTokenizer, LlamaTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from ..processing import GEMProcessor
-from ..tokenizer import LLAVA_V1_TEMPLATE
-from ..weights import CheckpointError
+from ecg_r1.model.processing import GEMProcessor
+from ecg_r1.model.tokenizer import LLAVA_V1_TEMPLATE
+from ecg_r1.model.weights import CheckpointError
 
 FILES = ("tokenizer.model", "tokenizer.json", "vocab.json")
 
 
-def tokenizer_of(folder: Path, *, llava_llama: bool) -> PreTrainedTokenizerBase:
-    """The tokenizer of a checkpoint's folder with `<ecg>` and `<image>`, and a chat template.
+def tokenizer_of(folder: Path, *, pages: bool, llava_llama: bool) -> PreTrainedTokenizerBase:
+    """The tokenizer of a checkpoint's folder, with tokens for the media and a chat template.
 
     Args:
-        llava_llama: LLaVA around a Llama, as GEM is: its wording is `llava_v1`. Others keep theirs, if they have any.
+        folder: of the source.
+        pages: the model reads pages: `<image>` is added beside `<ecg>`.
+        llava_llama: the source is a LLaVA around a Llama, as GEM is: its wording is `llava_v1`. Other sources keep
+            their chat template, if they have one.
 
     Raises:
         CheckpointError: the folder has no tokenizer.
@@ -26,7 +29,7 @@ def tokenizer_of(folder: Path, *, llava_llama: bool) -> PreTrainedTokenizerBase:
     if not any((folder / name).is_file() for name in FILES):
         raise CheckpointError(f"{folder}: no tokenizer ({', '.join(FILES)}); fetch it beside the weights")
     tokenizer = _as_llava(folder) if llava_llama else AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    tags = (GEMProcessor.ecg_token, GEMProcessor.image_token)
+    tags = [GEMProcessor.ecg_token, *([GEMProcessor.image_token] if pages else [])]
     tokenizer.add_tokens([AddedToken(tag, special=True, normalized=False) for tag in tags], special_tokens=True)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.unk_token or tokenizer.eos_token  # GEM pads with <unk>
@@ -37,10 +40,10 @@ def tokenizer_of(folder: Path, *, llava_llama: bool) -> PreTrainedTokenizerBase:
 
 
 def _as_llava(folder: Path) -> PreTrainedTokenizerFast:
-    """Llama's tokenizer as LLaVA calls it: the text before and the text after `<image>` each begin with "▁".
+    """Llama's tokenizer as LLaVA calls it: the text before `<image>` and the text after it each begin with "▁".
 
-    transformers writes that "▁" after a special token only in `legacy` mode, and forgets the mode when it saves a
-    LlamaTokenizer; a plain fast tokenizer is saved as it is. The template writes <s>, so nothing is added here.
+    transformers writes the second "▁" in `legacy` mode only, and does not save that mode with a LlamaTokenizer, so a
+    plain fast tokenizer is returned. It adds no <s>, because the chat template writes it.
     """
     llama = LlamaTokenizer.from_pretrained(folder, local_files_only=True, legacy=True)
     backend = llama.backend_tokenizer
