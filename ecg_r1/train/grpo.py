@@ -139,7 +139,7 @@ class ECGGRPOTrainer(GRPOTrainer):
         return Batch(
             totals=output["advantages"],
             token_ids=[row[kept].tolist() for row, kept in zip(ids, mask, strict=True)],
-            evidence=self.reward_set.claims(),
+            claims=self.reward_set.claims(),
             length=ids.shape[1],
             group=self._group,
             scale=self.scale_rewards,
