@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,7 +69,8 @@ def _mlflow(table: pd.DataFrame, pages: Sequence[np.ndarray | None], step: int) 
     import mlflow
 
     if pages:
-        table = table.assign(page=[None if page is None else mlflow.Image(page) for page in pages])
+        shown: list[Any] = [None if page is None else mlflow.Image(page) for page in pages]
+        table = table.assign(page=shown)
     mlflow.log_table(table, f"completions/{step:05d}.json")
 
 
