@@ -60,6 +60,18 @@ def test_a_reward_without_weight_is_a_metric_and_gives_no_credit(file, split):
             assert "shown" not in logged
 
 
+def test_claims_are_those_of_each_completion_in_order(split):
+    media = Media(RecordStore(split), None)
+    texts = [TEXT, "<think></think><answer>normal ECG</answer>", TEXT.replace("PR", "QT")]
+    with RewardSet([load_reward("intervals")], RewardWorkers(workers=0), media, [0.5]) as rewards:
+        (function,) = rewards.functions()
+        function(
+            completions=texts, completion_ids=[[1]] * 3, view=[View(media.store.ids[0])] * 3, question=["Report."] * 3,
+            log_extra=lambda name, values: None, log_metric=lambda name, value: None,
+        )  # fmt: skip
+        assert [[row["quantity"] for row in rows] for rows in rewards.claims()] == [["pr_ms"], [], ["qt_ms"]]
+
+
 def test_a_case_has_the_question_and_the_leads_that_are_shown(file, split):
     media = Media(RecordStore(split), None)
     views = [View(media.store.ids[0], leads=("II", "V1")), View(media.store.ids[1], leads=("I",))]
