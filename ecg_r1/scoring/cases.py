@@ -140,7 +140,7 @@ def _listed(given: Any) -> Any:
     return given.tolist() if hasattr(given, "tolist") else given
 
 
-def _known(given: Mapping[str, Any], known: Collection[str], where: str) -> None:
+def _known(given: Iterable[str], known: Collection[str], where: str) -> None:
     for name in given:
         if name not in known:
             raise CaseError(f'{where}: unknown measurement "{name}" (known: {", ".join(known)})')
