@@ -22,7 +22,7 @@ demo: setup  ## simulate, measure, pre-train, SFT, {GRPO, SFT continued}, compar
 	$(BIN)/ecg-r1 train recipes/tiny/sft.yaml
 	$(BIN)/ecg-r1 train recipes/tiny/grpo.yaml
 	$(BIN)/ecg-r1 train recipes/tiny/sft-more.yaml
-	$(BIN)/ecg-r1 compare $(RUNS)/sft $(RUNS)/sft-more $(RUNS)/grpo --out $(RUNS)
+	$(BIN)/ecg-r1 evaluate recipes/tiny/evaluate.yaml
 
 demo-seeds: setup  ## the whole chain again from seeds 1, 2 and 3 -> runs/seeds/<seed>, then one comparison over all
 	for seed in 1 2 3; do BIN=$(BIN) bash tools/chain.sh runs/seeds/$$seed $$seed || exit 1; done

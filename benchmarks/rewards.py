@@ -1,4 +1,4 @@
-"""Completions scored a second on one core, and what a misbehaving reward costs the others.
+"""Completions scored a second on one core, how long hostile texts take, and what a misbehaving reward costs the others.
 
     python benchmarks/rewards.py
 
@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ecg_r1.ecg.measurements import Measurements
-from ecg_r1.scoring import Case, RewardPool, load_reward
+from ecg_r1.scoring import Case, Completion, RewardPool, load_reward
 
 DEFAULT = ("format", "diagnosis", "intervals", "consistency")
 LENGTH = 1500
@@ -29,6 +29,16 @@ REASONING = (
     "progression in V1-V6 is preserved, and the voltage in the precordial leads does not meet the criteria for left "
     "ventricular hypertrophy. The QT interval measures {qt} ms, giving a QTc of {qtc} ms. ST segments are isoelectric "
     "in leads II, III and aVF.\n"
+)
+HOSTILE = (
+    "a",
+    "?",
+    "normal (",
+    "一二三",
+    "PR (normal 1-2 ms) <3 ms ",
+    "~~af~~",
+    "PR 20 ms. That value is wrong. ",
+    "<answer>",
 )
 MISBEHAVING = """
 import os, time
@@ -81,6 +91,17 @@ def throughput(names: tuple[str, ...], n: int = 1000) -> tuple[float, float]:
     return best[0], best[1]
 
 
+def slowest_text(length: int = 20_000) -> tuple[float, str]:
+    """The most milliseconds of processor time that 10,000 characters of a hostile text take to read, and which text."""
+    taken = []
+    for piece in HOSTILE:
+        completion = Completion.parse((piece * length)[:length])
+        began = time.process_time()
+        _ = completion.quantities, completion.statements, completion.steps, completion.think
+        taken.append(((time.process_time() - began) * 1000 * 10_000 / length, piece))
+    return max(taken)
+
+
 def cost_of(function: str, file: Path) -> float:
     """Seconds that a batch of 64 takes longer in one worker when this reward is among the default ones."""
     case = Case("r", ("normal ECG",), Measurements.from_json({"heart_rate_bpm": 75}))
@@ -107,6 +128,9 @@ def main() -> None:
         table.add_row(
             key, f"{first:.0f} completions of {LENGTH} characters a second on one core, {again:.0f} seen before"
         )
+    milliseconds, piece = slowest_text()
+    results["hostile text"] = round(milliseconds, 1)
+    table.add_row("10,000 characters of hostile text", f"at most {milliseconds:.1f} ms to read, of {piece!r}")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "misbehaving.py"
         file.write_text(MISBEHAVING)

@@ -25,9 +25,12 @@ myst_heading_anchors = 3  # as on GitHub: "## On real records" is #on-real-recor
 default_role = "code"  # docstrings write `name`, as Markdown does
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
+napoleon_use_ivar = True  # attributes as a list, not each with a heading
 autodoc_default_options = {"members": True}
 add_module_names = False
 python_maximum_signature_line_length = 88
+
+highlight_language = "text"  # of blocks that name no language
 
 html_theme = "furo"
 html_title = "ecg_r1"

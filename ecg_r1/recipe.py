@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from ecg_r1.errors import UserError, did_you_mean
+from ecg_r1.errors import UserError, did_you_mean, nearest
+
+
+CLEARLY = 0.2  # so much more like a key must be one of another level than one of its own
 
 
 class RecipeError(UserError):
@@ -192,23 +196,66 @@ class SFTRecipe(_Run):
 
 
 class GRPORecipe(_Run):
-    """shared_prefix: the policy reads a prompt once for its G completions, with the same result; see
-    `ecg_r1.train.shared_prefix`.
+    """GRPO: rollouts, rewards, policy updates.
+
+    credit: a name of `ecg_r1.train.advantages.ADVANTAGES`; it is checked there. shared_prefix: the policy reads a
+    prompt once for its G completions, with the same result; see `ecg_r1.train.shared_prefix`.
     """
 
     stage: Literal["grpo"]
     shared_prefix: bool = False
     rewards: list[Reward] = Field(min_length=1)
     reward_workers: RewardWorkers = RewardWorkers()
-    credit: Literal["sequence", "claim"] = "sequence"
+    credit: str = "sequence"
     rollout: Rollout = Rollout()
 
 
+class Decoding(_Strict):
+    """How answers are generated; the sampling options have vLLM's names.
+
+    max_tokens: longest answer; if left out, the longest that one of the models needs: its `max_completion_length`, or
+    half as much again as the longest target of the split. n: answers for each example.
+    """
+
+    engine: Literal["vllm", "hf"] = "vllm"
+    temperature: float = Field(0.0, ge=0)
+    top_p: float = Field(1.0, gt=0, le=1)
+    max_tokens: int | None = Field(None, ge=1)
+    n: int = Field(1, ge=1)
+
+    @model_validator(mode="after")
+    def _samples_where_it_says_so(self) -> Decoding:
+        for key, given in (("top_p", self.top_p < 1), ("n", self.n > 1)):
+            if given and self.temperature == 0:
+                raise ValueError(f"{key} changes nothing at temperature 0; set a temperature, or leave {key} out")
+        return self
+
+
+class EvaluateRecipe(_Strict):
+    """Models compared on the same examples.
+
+    models: runs or checkpoint folders, earlier first: each pair is compared as later minus earlier. corpus: the split;
+    if left out, the one that the runs' recipes name as `corpus.evaluate`. seeds: `compare.json` of the same comparison
+    trained from other seeds, or their folders. out: folder of `compare.json` and `report.html`. resamples: of the
+    bootstrap. seed: of the bootstrap, of sampling, and of what the report shows.
+    """
+
+    stage: Literal["evaluate"]
+    models: list[str] = Field(min_length=1)
+    corpus: str | None = None
+    decoding: Decoding = Decoding()
+    seeds: list[str] = []
+    out: str = "runs"
+    resamples: int = Field(2000, ge=1)
+    seed: int = Field(0, ge=0)
+
+
 RunRecipe = PretrainRecipe | SFTRecipe | GRPORecipe
-Recipe = CorpusRecipe | PretrainRecipe | SFTRecipe | GRPORecipe
+Recipe = CorpusRecipe | PretrainRecipe | SFTRecipe | GRPORecipe | EvaluateRecipe
 _ADAPTER: TypeAdapter[Recipe] = TypeAdapter(Annotated[Recipe, Field(discriminator="stage")])
 _STAGES: dict[str, type[BaseModel]] = {
     "corpus": CorpusRecipe, "pretrain": PretrainRecipe, "sft": SFTRecipe, "grpo": GRPORecipe,
+    "evaluate": EvaluateRecipe,
 }  # fmt: skip
 
 
@@ -312,7 +359,8 @@ def _explain(error: Any, model: type[BaseModel] | None) -> str:
     place = error["loc"][1:]  # the first part is the stage
     key = ".".join(str(part) for part in place)
     if error["type"] == "extra_forbidden":
-        return unknown_key(key, _known_keys(model, place[:-1]))
+        here = _known_keys(model, place[:-1])
+        return f'unknown key "{key}"' + (_elsewhere(place[-1], here, model) or did_you_mean(place[-1], here))
     if error["type"] == "missing":
         return f'key "{key}" is missing'
     if error["type"] == "literal_error":
@@ -327,6 +375,28 @@ def _known_keys(model: type[BaseModel] | None, place: Sequence[Any]) -> list[str
         if model is not None and part in model.model_fields:  # else an index, or a key of a mapping
             model = next(_models(model.model_fields[part].annotation), None)
     return list(model.model_fields) if model is not None else []
+
+
+def _elsewhere(key: str, here: Sequence[str], model: type[BaseModel] | None) -> str:
+    """The end of the message for a key that another level of the recipe has; "" where none there is clearly nearer."""
+    places = {place.rpartition(".")[2]: place for place in _places(model)} if model else {}
+    near, near_here = nearest(key, places), nearest(key, here)
+    if near is None or (near_here and _likeness(near, key) < _likeness(near_here, key) + CLEARLY):
+        return ""
+    return f' — did you mean "{places[near]}"?'
+
+
+def _likeness(a: str, b: str) -> float:
+    return SequenceMatcher(None, a, b).ratio()
+
+
+def _places(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """The keys of all levels of a stage, as a recipe's overrides write them: "corpus.train", "splits.<name>.limit"."""
+    for name, field in model.model_fields.items():
+        inner = f"{prefix}{name}." + ("<name>." if get_origin(field.annotation) is dict else "")
+        for sub in _models(field.annotation):
+            yield from _places(sub, inner)
+        yield f"{prefix}{name}"
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from ecg_r1.ecg.criteria import Criterion, criteria
 from ecg_r1.ecg.diagnosis import vocabulary
+from ecg_r1.ecg.quantities import EXPECTED
 from ecg_r1.reading.values import Quote
-from ecg_r1.rewards.intervals import READING, flooded
 from ecg_r1.scoring import Case, Completion, Score, reward
 
 NEEDS_P = ("pr_ms", "p_ms")  # what cannot be measured on an ECG without P waves
@@ -43,11 +43,11 @@ def consistency(completion: Completion, case: Case) -> Score | None:
     bundle branch block).
 
     Repeating or denying a diagnosis is no agreement, and agreements make up for no contradiction. None where nothing
-    can be held against anything, and where a quantity of `READING` that the answer implies something about is not
+    can be held against anything, and where a quantity of `EXPECTED` that the answer implies something about is not
     quoted: else leaving out the one quote that contradicts would pay. Nothing is measured here: a consistent
     completion may be wrong. A text too long to be read to its end is worth 0.
     """
-    if flooded(completion):
+    if completion.flooded:
         return Score(0.0, explanation="more names and numbers than are read")
     answered = dict.fromkeys(
         (m.name, m.polarity == "asserted")
@@ -68,7 +68,7 @@ def consistency(completion: Completion, case: Case) -> Score | None:
             ]
             rows += judged
             earned |= asserted and bool(judged)
-            if not judged and implied.quantity in READING:
+            if not judged and implied.quantity in EXPECTED:
                 missing.add(implied.quantity)
     bad = [row for row in rows if row["verdict"] == "contradicted"]
     if not bad and (missing or not earned):

@@ -1,53 +1,25 @@
 """The diagnoses of the answer against those of the case."""
 
-import re
-from bisect import bisect_left
+from collections.abc import Collection
 
 from ecg_r1.ecg.diagnosis import vocabulary
-from ecg_r1.reading.statements import MOST
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
+from ecg_r1.scoring.answers import Answer, canonical_set, read_answer
 
 MATCHES = ("exact", "jaccard", "f1", "ontology")
 DOUBTED = 0.5  # what "possible atrial fibrillation" is worth beside "atrial fibrillation"
 DIFFERENTIAL = 2  # doubted diagnoses; a longer list commits to nothing and earns nothing
 MORE_OR_LESS_SPECIFIC, SAME_SUPERCLASS = 0.5, 0.25  # partial credit of match="ontology"
-_WORD = re.compile(r"[^\W\d_]{2,}")
-_PART = re.compile(r"[^;\n；]+")
 
 
-def canonical(diagnosis: str) -> str:
-    """The vocabulary's name of a diagnosis, or the diagnosis itself in lower case where it has none."""
-    statement = vocabulary().find(diagnosis)
-    return statement.name if statement else diagnosis.strip().lower()
+def weighted(answer: Answer) -> dict[str, float]:
+    """{diagnosis: 1 if asserted, DOUBTED if doubted, 0 if one of more than DIFFERENTIAL that are doubted} of an answer.
 
-
-def answered(completion: Completion) -> dict[str, float]:
-    """{diagnosis: 1 if asserted, 0.5 if doubted, 0 if one of more than DIFFERENTIAL that are doubted} of the answer.
-
-    One that is denied is not answered; one both asserted and denied is answered as "… (contradicted)", nobody's
-    diagnosis. A part of the answer (parts end with ";" or a line) that names none is answered as it is written. Of a
-    completion with more mentions than are read, nothing counts: a denial may stand behind them.
+    What is both asserted and denied is worth 0.
     """
-    if len(completion.statements) >= MOST:
-        return {"more diagnoses than are read": 1.0}
-    mentions = [m for m in completion.statements if m.where == "answer"]
-    denied = {m.name for m in mentions if m.polarity == "negated"}
-    given: dict[str, float] = {}
-    for m in mentions:
-        if m.polarity != "negated":
-            name = f"{m.name} (contradicted)" if m.name in denied else m.name
-            given[name] = min(given.get(name, 1.0), 1.0 if m.polarity == "asserted" else DOUBTED)
-    doubted = [name for name, weight in given.items() if weight == DOUBTED]
-    if len(doubted) > DIFFERENTIAL:
-        given |= dict.fromkeys(doubted, 0.0)
-    starts = [m.span[0] for m in mentions]
-    for start, end, place in completion.sections:
-        if place == "answer":
-            for part in _PART.finditer(completion.text, start, end):
-                named = bisect_left(starts, part.end()) > bisect_left(starts, part.start())
-                if not named and _WORD.search(part.group()):
-                    given[part.group().strip().lower()[:80]] = 1.0
-    return given
+    doubted = DOUBTED if len(answer.doubted) <= DIFFERENTIAL else 0.0
+    asserted = dict.fromkeys(answer.asserted, 1.0)
+    return asserted | dict.fromkeys(answer.doubted, doubted) | dict.fromkeys(answer.contradicted, 0.0)
 
 
 def similarity(a: str, b: str) -> float:
@@ -63,7 +35,7 @@ def similarity(a: str, b: str) -> float:
     return SAME_SUPERCLASS if known_a.superclass == known_b.superclass not in (None, "NORM") else 0.0
 
 
-def alike(given: dict[str, float], truth: set[str]) -> tuple[float, int]:
+def alike(given: dict[str, float], truth: Collection[str]) -> tuple[float, int]:
     """(sum of similarities, number) of the best one-to-one pairs of answered and true diagnoses, taken greedily."""
     pairs = sorted(((similarity(g, t) * weight, g, t) for g, weight in given.items() for t in truth), reverse=True)
     total, used = 0.0, set[str]()
@@ -75,7 +47,12 @@ def alike(given: dict[str, float], truth: set[str]) -> tuple[float, int]:
     return total, paired
 
 
-@reward
+def is_labelled(case: Case) -> bool:
+    """Records with a diagnosis."""
+    return bool(case.diagnoses)
+
+
+@reward(applies=is_labelled)
 def diagnosis(completion: Completion, case: Case, *, match: str = "jaccard") -> Score | None:
     """How well the set A of answered diagnoses meets the case's set B; every needless one costs.
 
@@ -87,14 +64,15 @@ def diagnosis(completion: Completion, case: Case, *, match: str = "jaccard") -> 
     """
     if match not in MATCHES:
         raise RewardError(f"diagnosis: match is one of {', '.join(MATCHES)}, not {match!r}")
-    truth = {canonical(name) for name in case.diagnoses}
+    truth = canonical_set(case.diagnoses)
     if not truth:
         return None
-    given = answered(completion)
+    answer = read_answer(completion)
+    given = weighted(answer)
     hit = sum(weight for name, weight in given.items() if name in truth)
     union = len(truth | set(given))
     if match == "exact":
-        value = float(hit == len(truth) == union)
+        value = float(answer.is_exactly(truth))
     elif match == "jaccard":
         value = hit / union
     elif match == "f1":

@@ -1,19 +1,15 @@
 """Every quoted interval, rate and axis against what neurokit2 measured on the signal."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from itertools import groupby
 
-from ecg_r1.ecg.quantities import QUANTITIES
-from ecg_r1.reading.tokens import MOST, tokens
+from ecg_r1.ecg.quantities import EXPECTED, QUANTITIES
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
 from ecg_r1.scoring.verify import NOT_MEASURED, settle, verify
 
-READING = tuple(q.name for q in QUANTITIES.values() if q.expected)
-
 
 @reward
-def intervals(completion: Completion, case: Case, *, quantities: Sequence[str] = READING) -> Score | None:
+def intervals(completion: Completion, case: Case, *, quantities: Sequence[str] = EXPECTED) -> Score | None:
     """Mean over the needed quantities of exp(-error / tolerance); one left out, or quoted in two ways, is worth 0.
 
     quantities: what a reading must quote. Others that are quoted pay nothing, and count as a 0 where contradicted.
@@ -25,7 +21,7 @@ def intervals(completion: Completion, case: Case, *, quantities: Sequence[str] =
     known = tuple(QUANTITIES)
     if not isinstance(quantities, list | tuple) or not quantities or any(name not in known for name in quantities):
         raise RewardError(f"intervals: quantities is a list of {', '.join(known)}, one at least, not {quantities!r}")
-    if flooded(completion):
+    if completion.flooded:
         return Score(0.0, explanation="more names and numbers than are read")
     rows = verify(completion, case)
     by_name = sorted(rows, key=lambda row: row["quantity"])
@@ -48,13 +44,3 @@ def intervals(completion: Completion, case: Case, *, quantities: Sequence[str] =
         f"; left out: {', '.join(missing)}" if missing else ""
     )
     return Score(sum(scores) / len(scores), extracted=quoted, explanation=explanation, evidence=rows)
-
-
-def flooded(completion: Completion) -> bool:
-    """Whether a text has more names of quantities and numbers than are read."""
-    return len(completion.text) > 2 * MOST and _flooded(completion.readable)
-
-
-@lru_cache(maxsize=16)  # asked for by two rewards
-def _flooded(text: str) -> bool:
-    return len(tokens(text)[0]) >= MOST

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Sequence
 
-from ecg_r1.rewards.diagnosis import diagnosis
-from ecg_r1.rewards.format import shows
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
+from ecg_r1.scoring.answers import canonical_set, read_answer
+from ecg_r1.scoring.blocks import shows
 from ecg_r1.scoring.phrases import says
 from ecg_r1.scoring.unclaimed import claimed
 
@@ -39,8 +39,8 @@ def steps(completion: Completion, case: Case, *, alpha: float = 0.1, parts: Sequ
         for key in wanted:
             if any(says(reasoning, phrase) for phrase in ([key] if isinstance(key, str) else key)):
                 said.append(key)
-        answer = diagnosis(completion, case, match="exact")
-        value += (answer.value or 0.0) if answer else 0.0
+        truth = canonical_set(case.diagnoses)
+        value += float(bool(truth) and read_answer(completion).is_exactly(truth))
         value += alpha * len(said) / len(wanted) if wanted else 0.0
     valid = in_order(completion)
     if "validity" in parts:

@@ -6,10 +6,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from ecg_r1.cli import main
 from ecg_r1.corpus.build import build
 from ecg_r1.recipe import CorpusRecipe
+
+# No example has a time limit, and no strategy is called too slow: a busy machine is no fault of theirs.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 class Said(NamedTuple):

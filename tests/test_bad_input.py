@@ -30,7 +30,7 @@ TEXT = "<think>PR interval 160 ms.</think><answer>normal ECG</answer>"
 
 def in_a_process_of_its_own(*words: object) -> subprocess.CompletedProcess:
     """Training sets variables of its process, which tests must not share."""
-    command = [sys.executable, "-m", "ecg_r1.cli", *map(str, words)]
+    command = [sys.executable, "-m", "ecg_r1", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
 
 

@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,33 @@ def test_arrows_point_downwards(path):
         if other in (None, own):
             continue
         assert FLOORS[other] < FLOORS[own], f"{own} imports {name}"
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """The modules of one circle of imports, [] where there is none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
+def test_modules_import_each_other_in_no_circle():
+    """Neither at the top, nor inside a function, nor for types alone."""
+    modules = {".".join(module_of(path)): path for path in sources()}
+
+    def module(name: str) -> str | None:
+        """The module that `import name` opens: name itself, or what it is an attribute of."""
+        return next((known for known in (name, name.rpartition(".")[0]) if known in modules), None)
+
+    graph = {name: {found for each in imports(path) if (found := module(each))} for name, path in modules.items()}
+    assert sum(map(len, graph.values())) > len(graph)  # imports were found at all
+    assert circle(graph) == []
+
+
+def test_a_circle_of_imports_is_found():
+    graph = {"registry": {"trial", "contract"}, "trial": {"registry"}, "contract": set()}
+    assert set(circle(graph)) == {"registry", "trial"}
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(ROOT)))

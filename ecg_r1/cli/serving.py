@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from ecg_r1.cli.parameters import Engine, Overrides
+
 app = typer.Typer()
-Overrides = Annotated[list[str] | None, typer.Argument(help="key=value, over the recipe's own", show_default=False)]
-
-
-class Engine(StrEnum):
-    VLLM = "vllm"
-    HF = "hf"
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def serve(
     context: typer.Context,
     model: Annotated[str, typer.Argument(help="A checkpoint, or a run's folder")],
+    allow_text_only: Annotated[
+        bool, typer.Option("--allow-text-only", help="Answer requests without an ECG too; by default they are refused")
+    ] = False,
 ) -> None:
-    """Serve a model over HTTP. Options are vLLM's own: --port 8000, --host, --max-model-len, --api-key …"""
+    """Serve a model over HTTP. All other options are vLLM's own: --port 8000, --host, --max-model-len, --api-key …"""
     from ecg_r1.serving.server import serve as run
 
-    run(model, context.args)
+    run(model, context.args, allow_text_only=allow_text_only)
 
 
 @app.command()
@@ -38,10 +36,13 @@ def doctor(
 
     def check(run: RunRecipe, path: str) -> None:
         from ecg_r1.train.options import check_options
-        from ecg_r1.train.processes import quieten
+        from ecg_r1.train.quiet import quieten
 
-        quieten()
         check_options(run, path)
+        quieten(errors_alone=True)
+        from ecg_r1.train.arguments import check_names
+
+        check_names(run, path)
 
     findings = examine(recipe, overrides or [], check)
     show(findings)

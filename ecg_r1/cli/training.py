@@ -1,20 +1,24 @@
-"""Commands from a corpus to a comparison: corpus, train, predict, compare, inspect."""
+"""Commands from a corpus to a comparison: corpus, train, evaluate, predict, compare, inspect."""
 
 from __future__ import annotations
 
-from enum import StrEnum
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ecg_r1.cli.parameters import Engine, Overrides
+
+if TYPE_CHECKING:
+    from ecg_r1.recipe import EvaluateRecipe
+
 app = typer.Typer()
-Overrides = Annotated[list[str] | None, typer.Argument(help="key=value, over the recipe's own", show_default=False)]
 
 
-class Engine(StrEnum):
-    VLLM = "vllm"
-    HF = "hf"
+EngineOption = Annotated[Engine, typer.Option(help="Who generates")]
+CorpusOption = Annotated[Path | None, typer.Option(help="The split; by default the one that the runs name")]
+MaxTokens = Annotated[int | None, typer.Option(min=1, help="Longest answer; by default what the runs need")]
 
 
 @app.command()
@@ -47,36 +51,75 @@ def train(
 
 
 @app.command()
+def evaluate(
+    recipe: str,
+    overrides: Overrides = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, print the resolved recipe")] = False,
+) -> None:
+    """Compare the models that a recipe names: table, compare.json, report.html."""
+    from ecg_r1.evaluation.evaluate import evaluate as run
+    from ecg_r1.recipe import EvaluateRecipe, RecipeError, read_recipe, to_yaml
+
+    read = read_recipe(recipe, overrides or [])
+    if not isinstance(read, EvaluateRecipe):
+        raise RecipeError(f"{recipe}: stage is {read.stage!r}; `ecg-r1 evaluate` runs a recipe of stage evaluate")
+    plan = run(read, dry_run=dry_run)
+    if dry_run:
+        typer.echo(to_yaml(plan.recipe))
+
+
+@app.command()
 def predict(
     runs: list[Path],
-    engine: Annotated[Engine, typer.Option(help="Who generates")] = Engine.VLLM,
-    max_tokens: Annotated[int, typer.Option(help="Tokens a completion may have")] = 128,
+    corpus: CorpusOption = None,
+    engine: EngineOption = Engine.VLLM,
+    max_tokens: MaxTokens = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of a bare checkpoint's answers")] = Path("runs"),
 ) -> None:
-    """Greedy completions of each run's model on its held-out split."""
+    """Answers of each run's model to its held-out examples; `compare` makes them where they are missing."""
+    from ecg_r1.evaluation.plan import make_plan
+    from ecg_r1.evaluation.predict import missing
     from ecg_r1.evaluation.predict import predict as run
 
-    for path in run(runs, engine=engine.value, max_tokens=max_tokens):
-        typer.echo(path)
+    plan = make_plan(_recipe(runs, corpus, engine, max_tokens, out))
+    run(plan, missing(plan))
+    for model in plan.runs:
+        typer.echo(plan.path(model))
 
 
 @app.command()
 def compare(
-    runs: list[Path],
+    runs: Annotated[list[Path], typer.Argument(help="Runs or checkpoints, earlier first")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of compare.json and report.html")] = Path("runs"),
-    seeds: Annotated[list[Path] | None, typer.Option(help="compare.json of other seeds")] = None,
-    engine: Annotated[Engine, typer.Option(help="Who generates, where predictions are missing")] = Engine.VLLM,
-    max_tokens: Annotated[int, typer.Option(help="Tokens a completion may have")] = 128,
+    seeds: Annotated[list[Path] | None, typer.Option(help="compare.json of the same from other seeds")] = None,
+    corpus: CorpusOption = None,
+    engine: EngineOption = Engine.VLLM,
+    max_tokens: MaxTokens = None,
 ) -> None:
-    """Compare runs on the same held-out records: table, compare.json, report.html."""
-    from ecg_r1.evaluation.comparable import check_splits
-    from ecg_r1.evaluation.compare import compare as run
-    from ecg_r1.evaluation.compare import read_seeds
-    from ecg_r1.evaluation.predict import predict
+    """Compare models on the same examples: the short way to write a recipe for `evaluate`, kept in --out."""
+    from ecg_r1.evaluation.evaluate import evaluate as run
 
-    read_seeds(seeds or ())
-    check_splits(runs)
-    predict(runs, engine=engine.value, max_tokens=max_tokens)
-    run(runs, out=out, seeds=seeds or ())
+    run(_recipe(runs, corpus, engine, max_tokens, out, seeds or ()))
+
+
+def _recipe(
+    runs: Sequence[Path],
+    corpus: Path | None,
+    engine: Engine,
+    max_tokens: int | None,
+    out: Path,
+    seeds: Sequence[Path] = (),
+) -> EvaluateRecipe:
+    from ecg_r1.recipe import Decoding, EvaluateRecipe
+
+    return EvaluateRecipe(
+        stage="evaluate",
+        models=[str(run) for run in runs],
+        corpus=None if corpus is None else str(corpus),
+        decoding=Decoding(engine=engine.value, max_tokens=max_tokens),
+        seeds=[str(path) for path in seeds],
+        out=str(out),
+    )
 
 
 @app.command()

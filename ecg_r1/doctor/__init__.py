@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ecg_r1.recipe import CorpusRecipe, RecipeError, RunRecipe, read_recipe
+from ecg_r1.doctor import machine, packages
+from ecg_r1.doctor.finding import Finding
+from ecg_r1.recipe import CorpusRecipe, EvaluateRecipe, RecipeError, RunRecipe, read_recipe
 
 STYLES = {"ok": "green", "note": "yellow", "blocks": "bold red"}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at. `advice`: what to do, where it is not as it should be."""
-
-    what: str
-    found: str
-    status: Literal["ok", "note", "blocks"] = "ok"
-    advice: str = ""
-
-
 Check = Callable[[RunRecipe, str], None]
 
 
@@ -39,11 +27,9 @@ def examine(recipe: str | None = None, overrides: Sequence[str] = (), check: Che
     Raises:
         RecipeError: the recipe cannot be read.
     """
-    from ecg_r1.doctor import machine, packages
-
     read = None if recipe is None else read_recipe(recipe, overrides)
-    run = None if isinstance(read, CorpusRecipe) else read
-    folder = Path(read.out if isinstance(read, CorpusRecipe) else read.run if read else ".")
+    run = None if isinstance(read, CorpusRecipe | EvaluateRecipe) else read
+    folder = Path(read.out if isinstance(read, CorpusRecipe | EvaluateRecipe) else read.run if read else ".")
     findings = [*packages.versions(run), *packages.clashes(), *machine.devices(), machine.disk(folder)]
     if run is not None:
         findings.append(machine.compiler(needed=run.deepspeed is not None))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from ecg_r1.doctor import Finding
+from ecg_r1.doctor.finding import Finding
 
 GB = 1e9
 LITTLE_DISK = 5 * GB

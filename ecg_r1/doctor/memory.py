@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from ecg_r1.doctor import Finding
+from ecg_r1.doctor.finding import Finding
 from ecg_r1.doctor.machine import GB, free_disk, free_memory
 from ecg_r1.doctor.need import Need, need
 from ecg_r1.model.checkpoint import CheckpointError
-from ecg_r1.recipe import GRPORecipe, RunRecipe
+from ecg_r1.recipe import GRPORecipe, RecipeError, RunRecipe
 
 SHARE = 0.3  # of a GPU, vLLM's, unless the recipe says otherwise
 FEWER = "a smaller model, or fewer processes on one machine"
@@ -27,6 +27,8 @@ def of_run(recipe: RunRecipe) -> list[Finding]:
         return [
             Finding("model", str(error), "blocks", "train or convert it first, or ask about a preset: model=gem-7b")
         ]
+    except RecipeError as error:
+        return [Finding("recipe", str(error), "blocks", "correct it")]
     millions = f"{needed.total / 1e6:,.1f} M parameters, {needed.trained / 1e6:,.1f} M trained"
     loading = recipe.processes * needed.loading
     room = free_disk(Path(recipe.run))

@@ -15,7 +15,8 @@ from pathlib import Path
 from torch import nn
 
 from ecg_r1.model.checkpoint import PARTS, freeze, shape_of
-from ecg_r1.recipe import GRPORecipe, LoRA, PretrainRecipe, RunRecipe
+from ecg_r1.model.lora import adapted
+from ecg_r1.recipe import GRPORecipe, PretrainRecipe, RunRecipe
 
 FLOAT32, HALF = 4, 2  # bytes
 ADAM = 2 * FLOAT32  # two moments
@@ -43,9 +44,11 @@ class Need:
 
 
 def need(recipe: RunRecipe) -> Need:
-    """
+    """What a run of the recipe needs.
+
     Raises:
-        CheckpointError: the recipe's model is not there.
+        CheckpointError: the recipe's model is missing.
+        RecipeError: its `lora:` names a part or a layer that does not exist.
     """
     model = shape_of(recipe.model)
     total = sum(parameter.numel() for parameter in model.parameters())
@@ -76,26 +79,14 @@ def need(recipe: RunRecipe) -> Need:
 
 def _trained(recipe: RunRecipe, model: nn.Module) -> int:
     if recipe.lora is not None:
-        return _adapters(recipe.lora, model)
+        adapters = adapted(recipe.lora, model, recipe.run)
+        return sum(parameter.numel() for parameter in adapters.parameters() if parameter.requires_grad)
     freeze(model, recipe.freeze)
     towers = (PARTS["ecg_tower"], PARTS["vision_tower"])
     return sum(
         parameter.numel()
         for name, parameter in model.named_parameters()
         if parameter.requires_grad and (not isinstance(recipe, PretrainRecipe) or name.startswith(towers))
-    )
-
-
-def _adapters(lora: LoRA, model: nn.Module) -> int:
-    """r (in + out) for each linear layer of the parts; PEFT's `target_modules` chooses among them by last name."""
-    rank, chosen = int(lora.options.get("r", 8)), lora.options.get("target_modules")
-    prefixes = tuple(PARTS[part] for part in lora.parts if part in PARTS)
-    return sum(
-        rank * (module.in_features + module.out_features)
-        for name, module in model.named_modules()
-        if isinstance(module, nn.Linear)
-        and name.startswith(prefixes)
-        and (not isinstance(chosen, list) or name.rpartition(".")[2] in chosen)
     )
 
 

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, entry_points, packages_dist
 
 from packaging.requirements import Requirement
 
-from ecg_r1.doctor import Finding
+from ecg_r1.doctor.finding import Finding
 from ecg_r1.recipe import GRPORecipe, RunRecipe
 
 OURS = "ecg-r1-gem"

@@ -60,3 +60,4 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("axis_deg", "Axis", "axis", "°", 15.0, (-360.0, 360.0), circular=True),
     )
 }
+EXPECTED = tuple(name for name, quantity in QUANTITIES.items() if quantity.expected)

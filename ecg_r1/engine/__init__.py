@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,28 @@ __all__ = [
     "require_vllm",
 ]
 
+ALONE = 0.9  # share of a GPU's memory for an engine that has the GPU to itself
 
-def open_engine(kind: str, folder: str | Path, *, dtype: str | None = None, **options: Any) -> Engine:
-    """Open the engine on a checkpoint.
+
+def open_engine(
+    kind: str,
+    folder: str | Path,
+    *,
+    dtype: str | None = None,
+    max_model_len: int | None = None,
+    max_num_seqs: int | None = None,
+) -> Engine:
+    """Open an engine that has the machine to itself, on a checkpoint.
+
+    It may use all memory that is free on a GPU. (Rollouts share the GPU with the trainer: `ecg_r1.train.rollout`.)
 
     Args:
         kind: "vllm" or "hf".
         folder: a GEM checkpoint with its processor.
         dtype: by torch's name; the checkpoint's own unless given.
-        options: vLLM's engine arguments, by its own names; transformers has none of them.
+        max_model_len: tokens of the longest prompt with its completion, for which vLLM makes room; the model's
+            context unless given. transformers takes what it needs.
+        max_num_seqs: completions that are generated together; the engine's own choice unless given.
 
     Raises:
         EngineUnavailable: vLLM is not installed.
@@ -37,12 +51,29 @@ def open_engine(kind: str, folder: str | Path, *, dtype: str | None = None, **op
     if kind == "vllm":
         from ecg_r1.engine.vllm_colocated import VLLMEngine
 
-        return VLLMEngine(folder, dtype=dtype, **options)
-    from ecg_r1.engine.hf import HFEngine
+        sizes = {"max_model_len": max_model_len, "max_num_seqs": max_num_seqs}
+        options: dict[str, Any] = {name: size for name, size in sizes.items() if size is not None}
+        return VLLMEngine(folder, dtype=dtype, **options | _memory_share())
+    import torch
+
+    from ecg_r1.engine.hf import BATCH, HFEngine
     from ecg_r1.model.checkpoint import load_model
 
     model, processor = load_model(str(folder), dtype=dtype)
-    return HFEngine(model.eval(), processor)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return HFEngine(model.to(device).eval(), processor, max_num_seqs or BATCH)
+
+
+def _memory_share() -> dict[str, float]:
+    """The share of a GPU's memory that vLLM may take: all that is free, at most `ALONE`. On a CPU, `VLLMEngine`'s own:
+    vLLM takes its share of all memory at once there.
+    """
+    import torch
+
+    if not torch.cuda.is_available():
+        return {}
+    free, total = torch.cuda.mem_get_info()
+    return {"gpu_memory_utilization": min(ALONE, math.floor(100 * free / total) / 100)}
 
 
 def checkpoint_dtype(folder: str | Path) -> str:

@@ -55,12 +55,24 @@ class Engine(Protocol):
         """Generate `n` completions for each prompt.
 
         Args:
-            sampling: temperature, top_p, top_k, max_tokens, seed and the rest, by vLLM's names.
+            prompts: any number of them.
+            n: completions of each.
+            sampling: temperature, top_p, top_k, max_tokens, seed and the rest, by vLLM's names. With a seed, the
+                completions of a call are repeatable, and each is drawn by itself.
+
+        Returns:
+            For each prompt its `n` completions.
         """
         ...
 
     def stream(self, prompt: Prompt, on_tokens: Callable[[list[int]], None], **sampling: Any) -> None:
-        """Generate one completion; `on_tokens` is called with its token ids as they come."""
+        """Generate one completion.
+
+        Args:
+            prompt: the prompt.
+            on_tokens: called with the next token ids as they come.
+            sampling: as in `generate`.
+        """
         ...
 
     def load_weights(self, named_parameters: Iterable[tuple[str, torch.Tensor]]) -> None:

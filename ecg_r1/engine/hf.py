@@ -11,6 +11,8 @@ from transformers.generation import BaseStreamer
 from ecg_r1.engine.base import Prompt, Rollout
 from ecg_r1.model.processing import GEMProcessor
 
+BATCH = 32  # completions generated together, unless it is said how many
+
 
 class HFEngine:
     """A model in this process.
@@ -21,11 +23,16 @@ class HFEngine:
         batch_size: completions generated together.
     """
 
-    def __init__(self, model: Any, processor: GEMProcessor, batch_size: int = 32):
+    def __init__(self, model: Any, processor: GEMProcessor, batch_size: int = BATCH):
         self.model, self.processor, self.batch_size = model, processor, batch_size
 
     @torch.inference_mode()
-    def generate(self, prompts: Sequence[Prompt], n: int = 1, **sampling: Any) -> list[list[Rollout]]:
+    def generate(
+        self, prompts: Sequence[Prompt], n: int = 1, *, seed: int | None = None, **sampling: Any
+    ) -> list[list[Rollout]]:
+        """As `Engine.generate`."""
+        if seed is not None:
+            torch.manual_seed(seed)
         rows = [prompt for prompt in prompts for _ in range(n)]
         rollouts: list[Rollout] = []
         for start in range(0, len(rows), self.batch_size):
@@ -33,6 +40,7 @@ class HFEngine:
         return [rollouts[i : i + n] for i in range(0, len(rollouts), n)]
 
     def stream(self, prompt: Prompt, on_tokens: Callable[[list[int]], None], **sampling: Any) -> None:
+        """As `Engine.stream`."""
         self.generate([prompt], streamer=_Streamer(on_tokens), **sampling)
 
     def load_weights(self, named_parameters: Iterable[tuple[str, torch.Tensor]]) -> None:
@@ -48,7 +56,7 @@ class HFEngine:
             parameters[name].data.copy_(value)
 
     def close(self) -> None:
-        """Let go of the model."""
+        """Free the model."""
         self.model = None
 
     def _generate_batch(
@@ -57,11 +65,10 @@ class HFEngine:
         *,
         max_tokens: int,
         temperature: float = 1.0,
-        seed: int | None = None,
+        top_p: float = 1.0,
+        top_k: int = 0,
         **rest: Any,
     ) -> list[Rollout]:
-        if seed is not None:
-            torch.manual_seed(seed)
         tokenizer = self.processor.tokenizer
         inputs = tokenizer.pad({"input_ids": [p.token_ids for p in prompts]}, padding_side="left", return_tensors="pt")
         media = self.processor(
@@ -69,7 +76,10 @@ class HFEngine:
         )
         device = next(self.model.parameters()).device
         inputs = {k: v.to(device) for k, v in {**inputs, **media}.items() if k != "token_type_ids"}
-        sampled = {"do_sample": True, "temperature": temperature} if temperature > 0 else {"do_sample": False}
+        # each is given, or the checkpoint's generation_config.json and transformers' top_k of 50 would decide
+        sampled: dict[str, Any] = {"do_sample": temperature > 0}
+        if temperature > 0:
+            sampled |= {"temperature": temperature, "top_p": top_p, "top_k": max(top_k, 0)}
         output = self.model.generate(
             **inputs, **sampled, **rest, max_new_tokens=max_tokens, output_logits=True, return_dict_in_generate=True
         )

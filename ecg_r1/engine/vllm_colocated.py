@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,37 +29,31 @@ class VLLMEngine:
     """
 
     def __init__(self, model: str | Path, *, dtype: str = "auto", seed: int = 0, **options: Any):
-        # In-process engine core: the trainer pushes weights into it. Weights are read by the runner in this process.
-        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
-        os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
-        os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
-        os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # stdout is the caller's
+        _set_environment()
         require_vllm()
         from vllm import LLM
 
         register_vllm()
-        on_cpu = not torch.cuda.is_available()
-        if on_cpu:  # compiling a few sampling kernels costs more than they ever save there
+        if not torch.cuda.is_available():  # compiling a few sampling kernels costs more than they ever save there
             torch._dynamo.config.disable = True
-        defaults: dict[str, Any] = {
-            "tokenizer_mode": TOKENIZER_MODE,
-            "enforce_eager": on_cpu,
-            "gpu_memory_utilization": 0.3,  # on CPU too, of the machine's memory: the trainer needs the rest
-            "logprobs_mode": "processed_logprobs",  # temperature included, as the trainer computes them
-            "max_num_batched_tokens": 8192,
-            "disable_log_stats": True,
-            "use_tqdm_on_load": False,
-        }
-        self.llm = LLM(model=str(model), dtype=dtype, seed=seed, **(defaults | options))
+        self.llm = LLM(model=str(model), dtype=dtype, seed=seed, **(_defaults() | options))
 
     def generate(
-        self, prompts: Sequence[Prompt], n: int = 1, *, adapter: Path | None = None, **sampling: Any
+        self,
+        prompts: Sequence[Prompt],
+        n: int = 1,
+        *,
+        seed: int | None = None,
+        adapter: Path | None = None,
+        **sampling: Any,
     ) -> list[list[Rollout]]:
         """As `Engine.generate`. `adapter`: PEFT's folder, on an engine that was started with `enable_lora=True`."""
         from vllm import SamplingParams
         from vllm.lora.request import LoRARequest
 
-        params = SamplingParams(n=n, logprobs=0, detokenize=False, **sampling)
+        # vLLM seeds each request by itself: with one seed for all, every prompt would be answered with the same draws
+        seeds = [None if seed is None else seed + i * n for i in range(len(prompts))]
+        params = [SamplingParams(n=n, logprobs=0, detokenize=False, seed=own, **sampling) for own in seeds]
         lora = None if adapter is None else LoRARequest(str(adapter), zlib.crc32(str(adapter).encode()), str(adapter))
         outputs = self.llm.generate(
             [_vllm_prompt(p) for p in prompts], sampling_params=params, use_tqdm=False, lora_request=lora
@@ -100,6 +95,26 @@ class VLLMEngine:
         self.llm.reset_prefix_cache()
 
 
+def _set_environment() -> None:
+    # In-process engine core: the trainer pushes weights into it. Weights are read by the runner in this process.
+    os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # stdout is the caller's
+
+
+def _defaults() -> dict[str, Any]:
+    return {
+        "tokenizer_mode": TOKENIZER_MODE,
+        "enforce_eager": not torch.cuda.is_available(),
+        "gpu_memory_utilization": 0.3,  # on CPU too, of the machine's memory: the trainer needs the rest
+        "logprobs_mode": "processed_logprobs",  # temperature included, as the trainer computes them
+        "max_num_batched_tokens": 8192,
+        "disable_log_stats": True,
+        "use_tqdm_on_load": False,
+    }
+
+
 def _vllm_prompt(prompt: Prompt) -> dict[str, Any]:
     media = {key: values for key, values in (("ecg", prompt.ecgs), ("image", _as_images(prompt.pages))) if values}
     row: dict[str, Any] = {"prompt_token_ids": prompt.token_ids}
@@ -115,3 +130,37 @@ def _as_images(pages: Iterable[Any]) -> list[Any]:
 def _rollout(completion: Any) -> Rollout:
     ids = list(completion.token_ids)
     return Rollout(ids, [entry[i].logprob for i, entry in zip(ids, completion.logprobs, strict=True)])
+
+
+def vllm_option_names() -> set[str]:
+    """The names of vLLM's engine arguments."""
+    from vllm.engine.arg_utils import EngineArgs
+
+    return {field.name for field in dataclasses.fields(EngineArgs) if field.init}
+
+
+def check_vllm_options(options: Mapping[str, Any], model: Path | None, *, dtype: str) -> None:
+    """Let vLLM read the options of an engine, without starting one.
+
+    Args:
+        options: as `VLLMEngine` takes them.
+        model: folder of a GEM checkpoint; without it the values cannot be checked, and nothing is.
+
+    Raises:
+        ValueError: vLLM refuses a value; pydantic's error is one.
+    """
+    from vllm.engine.arg_utils import EngineArgs
+
+    if model is not None:
+        _set_environment()
+        register_vllm()
+        EngineArgs(model=str(model), dtype=dtype, **(_defaults() | options)).create_engine_config()
+
+
+def vllm_sampling_names() -> set[str]:
+    """The names of vLLM's sampling options that `VLLMEngine.generate` leaves to its caller."""
+    from vllm import SamplingParams
+
+    return {name for name in SamplingParams.__struct_fields__ if not name.startswith("_")} - {
+        "n", "logprobs", "detokenize", "output_kind", "structured_outputs",
+    }  # fmt: skip

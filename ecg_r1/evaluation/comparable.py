@@ -1,4 +1,4 @@
-"""Whether runs can be compared: the same records, questions and decoding."""
+"""Whether models can be compared: names, records and questions before anything is generated, whole answers after."""
 
 from __future__ import annotations
 
@@ -8,69 +8,62 @@ from pathlib import Path
 from typing import Any
 
 from ecg_r1.corpus.store import RecordStore
-from ecg_r1.runs.read import Run, RunError, held_out
+from ecg_r1.recipe import EvaluateRecipe, RecipeError, read_recipe
+from ecg_r1.runs import layout
+from ecg_r1.runs.predictions import Prediction
+from ecg_r1.runs.read import Run, RunError
+
+CUT = 0.01  # share of answers that may be cut off; what was cut is judged as malformed, and as saying less
 
 
 class CompareError(RunError):
-    """Runs that cannot be compared."""
+    """Models that cannot be compared."""
 
 
-def check_splits(folders: Sequence[Path]) -> None:
-    """Before anything is predicted: that the runs are evaluated on the same records.
-
-    Raises:
-        CompareError: as `held_out`, or naming two runs with different splits.
-    """
-    _check_names([folder.resolve().name for folder in folders])
-    stores = [held_out(folder) for folder in folders]
-    first = truths(stores[0])
-    for folder, store in zip(folders[1:], stores[1:], strict=True):
-        if truths(store) != first:
-            raise CompareError(
-                f"{folders[0]} and {folder}: evaluated on different records, {stores[0].folder} and {store.folder}; "
-                "nothing was predicted"
-            )
-
-
-def check_comparable(runs: Sequence[Run]) -> None:
-    """Same records, prompts and decoding in every run, and a name for each.
+def check_names(names: Sequence[str]) -> None:
+    """Check that tables can tell the models apart.
 
     Raises:
-        CompareError: naming the two runs and what differs.
+        CompareError: two have one name.
     """
-    first = runs[0]
-    prompts = _prompts(first)
-    _check_names([run.name for run in runs])
-    for run in runs[1:]:
-        pair = f"{first.folder} and {run.folder}"
-        if extra := first.predictions.keys() ^ run.predictions.keys():
-            raise CompareError(
-                f"{pair}: predictions are of different records ({len(extra)} in only one, e.g. {min(extra)}); "
-                "predict both on the same split"
-            )
-        differing = [record for record, prompt in _prompts(run).items() if prompts[record] != prompt]
-        if differing:
-            raise CompareError(
-                f"{pair}: different prompts or records behind one id (e.g. {differing[0]}); use one corpus"
-            )
-        if first.decoding != run.decoding:
-            raise CompareError(f"{pair}: different decoding, {first.decoding} and {run.decoding}; predict both alike")
-
-
-def _check_names(names: Sequence[str]) -> None:
     for name in names:
         if names.count(name) > 1:
-            raise CompareError(f"two runs are named {name!r}; the report tells models apart by their directory's name")
+            raise CompareError(f"two models are named {name!r}; tables tell models apart by their folder's name")
 
 
-def _prompts(run: Run) -> dict[str, tuple[str, str]]:
-    """As `truths`, of the records that were predicted."""
-    known = truths(run.store)
-    if missing := run.predictions.keys() - known.keys():
-        raise CompareError(
-            f"{run.folder}: predicts {len(missing)} records that {run.store.folder} does not hold, e.g. {min(missing)}"
-        )
-    return {record: known[record] for record in run.predictions}
+def check_out(out: Path) -> None:
+    """Check that a comparison can be written into a folder.
+
+    Raises:
+        CompareError: it is a file, or a run's own folder, whose recipe would be overwritten.
+    """
+    if out.is_file():
+        raise CompareError(f"{out}: is a file; choose another `out:` (or `--out`)")
+    recipe = out / layout.RECIPE
+    if recipe.is_file() and not _of_evaluation(recipe):
+        raise CompareError(f"{recipe}: belongs to something else; choose another `out:` (or `--out`)")
+
+
+def _of_evaluation(recipe: Path) -> bool:
+    try:
+        return isinstance(read_recipe(recipe), EvaluateRecipe)
+    except RecipeError:
+        return False
+
+
+def check_splits(evaluated_on: Sequence[tuple[Run, RecordStore]]) -> None:
+    """Check that the runs' recipes name the same records and questions.
+
+    Raises:
+        CompareError: naming two runs with different splits.
+    """
+    (first, store), *others = evaluated_on
+    for run, other in others:
+        if other is not store and truths(other) != truths(store):
+            raise CompareError(
+                f"{first.folder} and {run.folder}: evaluated on different records, {store.folder} and {other.folder}; "
+                "name one split with `corpus:` (or `--corpus`); nothing was predicted"
+            )
 
 
 def truths(store: RecordStore) -> dict[str, tuple[str, str]]:
@@ -83,3 +76,55 @@ def truths(store: RecordStore) -> dict[str, tuple[str, str]]:
 
 def _truth(row: Mapping[str, Any]) -> list[Any]:
     return [row["diagnoses"], row["measurements"]]
+
+
+def check_whole(path: Path, answers: Mapping[str, Sequence[Prediction]], store: RecordStore, n: int) -> None:
+    """Check that a predictions file holds `n` answers to each example of the split and to nothing else.
+
+    Raises:
+        CompareError: naming an example.
+    """
+    wanted = {example.id for example in store.examples}
+    for what, examples in (
+        (f"of which {store.folder} has none", answers.keys() - wanted),
+        ("without an answer", wanted - answers.keys()),
+        (f"with another number of answers than {n}", {key for key, rows in answers.items() if len(rows) != n}),
+    ):
+        if examples:
+            raise CompareError(f"{path}: {len(examples)} examples {what}, e.g. {min(examples)}; predict again")
+
+
+def check_cut(path: Path, answers: Sequence[Prediction], max_tokens: int) -> None:
+    """Check that the answers are whole.
+
+    Raises:
+        CompareError: more than `CUT` of them were cut off.
+    """
+    cut = sum(answer.cut for answer in answers)
+    if cut > CUT * len(answers):
+        raise CompareError(
+            f"{path}: {cut} of {len(answers)} answers ({cut / len(answers):.1%}) were cut off at {max_tokens} tokens; "
+            f"raise `decoding.max_tokens` (or `--max-tokens`) so that at most {CUT:.0%} are"
+        )
+
+
+def read_seeds(paths: Sequence[Path]) -> list[dict[str, Any]]:
+    """Read the same comparison as it was trained from other seeds.
+
+    Args:
+        paths: `compare.json` files, or the folders they lie in.
+
+    Raises:
+        CompareError: a file is missing, or is not a comparison.
+    """
+    return [_seed(path / layout.COMPARISON if path.is_dir() else path) for path in paths]
+
+
+def _seed(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise CompareError(f"{path}: missing; a seed is the compare.json of the same comparison, or its folder")
+    try:
+        other = json.loads(path.read_text(encoding="utf-8"))
+        return {"name": path.parent.name, "records": other["records"], "paired": dict(other["paired"])}
+    except (ValueError, KeyError, TypeError):
+        raise CompareError(f"{path}: no compare.json; `ecg-r1 compare … --out DIR` writes one") from None

@@ -1,4 +1,4 @@
-"""Models compared on the same held-out records: `compare.json`, `report.html` and a table in the terminal."""
+"""Models compared on the same examples: `compare.json`, `report.html`, the recipe, and a table in the terminal."""
 
 from __future__ import annotations
 
@@ -10,109 +10,116 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ecg_r1.corpus.store import RecordStore
-from ecg_r1.evaluation.bootstrap import Tally, draw, mcnemar, paired_interval
-from ecg_r1.evaluation.comparable import CompareError, check_comparable
+from ecg_r1.evaluation.bootstrap import Tally, cluster_codes, draw, mcnemar, paired_interval
+from ecg_r1.evaluation.comparable import check_cut, check_whole
 from ecg_r1.evaluation.metrics import Judged, chance_accuracy, judge, per_diagnosis, tallies
+from ecg_r1.evaluation.plan import Plan
 from ecg_r1.evaluation.report.html import Comparison, write_report
 from ecg_r1.evaluation.report.terminal import print_comparison
-from ecg_r1.runs.read import Run, read_run
+from ecg_r1.files import write_atomically
+from ecg_r1.recipe import to_yaml
+from ecg_r1.runs import layout
+from ecg_r1.runs.predictions import Prediction, read_predictions
+from ecg_r1.runs.read import Run, trained_on
 
 
-def compare(
-    runs: Sequence[Path],
-    *,
-    split: str = "held-out",
-    out: Path,
-    resamples: int = 2000,
-    seed: int = 0,
-    seeds: Sequence[Path] = (),
-) -> dict[str, Any]:
-    """Compare the runs' predictions and write `compare.json` and `report.html` into `out`.
+def compare(plan: Plan) -> dict[str, Any]:
+    """Compare the models' answers, print the result and write it into the recipe's `out`.
 
     Args:
-        runs: run directories, earlier first: each pair is compared as later minus earlier.
-        split: which `predictions/<split>.jsonl` is read.
-        resamples: paired bootstrap resamples of the records.
-        seed: of the bootstrap and of the choice of cases in the report.
-        seeds: `compare.json` of the same comparison trained from other seeds (or the folders they lie in).
+        plan: whose answers are all there.
+
+    Returns:
+        What `compare.json` holds.
 
     Raises:
-        CompareError: the runs do not share records, prompts and decoding, a file is missing, or two runs share a name.
+        CompareError: a model's answers are not those to the split, or too many of them were cut off.
     """
-    if not runs:
-        raise CompareError("nothing to compare: name at least one run directory")
-    others = read_seeds(seeds)
-    loaded = tuple(read_run(Path(folder), split) for folder in runs)
-    check_comparable(loaded)
-    records = tuple(loaded[0].predictions)  # every run in the first one's order, so that rows pair up
-    store = loaded[0].store
-    judged = {run.name: judge({record: run.predictions[record] for record in records}, store) for run in loaded}
+    recipe, store = plan.recipe, plan.store
+    judged = {run.name: judge(_answers(plan, run), store) for run in plan.runs}
+    codes = cluster_codes([store.cluster(answer.example_id) for answer in next(iter(judged.values()))])
+    clusters = int(codes.max()) + 1
     tables = {name: tallies(rows) for name, rows in judged.items()}
-    draws = draw(len(records), resamples, seed)
+    draws = draw(clusters, recipe.resamples, recipe.seed)
     result = {
-        "records": len(records),
-        "split": split,
-        "models": {run.name: _model(run, judged[run.name], tables[run.name], store) for run in loaded},
+        "examples": len(store.examples),
+        "records": len({record for example in store.examples for record in example.records}),
+        "clusters": clusters,
+        "split": store.folder.resolve().name,
+        "decoding": recipe.decoding.model_dump(),
+        "models": {run.name: _model(plan, run, judged[run.name], tables[run.name]) for run in plan.runs},
         "paired": {
-            f"{later.name} - {earlier.name}": _pair(judged, tables, later.name, earlier.name, draws)
-            for earlier, later in itertools.combinations(loaded, 2)
+            f"{later.name} - {earlier.name}": _pair(judged, tables, later.name, earlier.name, codes, draws)
+            for earlier, later in itertools.combinations(plan.runs, 2)
         },
-        "bootstrap": {"resamples": resamples, "seed": seed, "level": 0.95},
-        "reports": dict(loaded[0].trained_on.get("reports") or {}),
-        "seeds": others,
+        "bootstrap": {"resamples": recipe.resamples, "seed": recipe.seed, "level": 0.95},
+        "reports": dict(trained_on(plan.runs[0]).get("reports") or {}),
+        "seeds": plan.seeds,
     }
+    out = Path(recipe.out)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "compare.json").write_text(json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-    write_report(Comparison(split, loaded, judged, store, result, seed), out / "report.html")
+    write_atomically(out / layout.RECIPE, to_yaml(recipe))
+    write_atomically(out / layout.COMPARISON, json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_report(Comparison(plan.runs, judged, store, result), out / layout.REPORT)
     print_comparison(result)
     return result
 
 
-def _model(run: Run, judged: Sequence[Judged], table: Mapping[str, Tally], store: RecordStore) -> dict[str, Any]:
+def _answers(plan: Plan, run: Run) -> list[Prediction]:
+    """A model's answers in the split's order, so that the rows of all models pair up."""
+    path = plan.path(run)
+    answers = read_predictions(path)
+    check_whole(path, answers, plan.store, plan.recipe.decoding.n)
+    rows = _in_order(answers, plan.store)
+    check_cut(path, rows, int(plan.recipe.decoding.max_tokens or 0))
+    return rows
+
+
+def _in_order(answers: Mapping[str, Sequence[Prediction]], store: RecordStore) -> list[Prediction]:
+    return [row for example in store.examples for row in answers[example.id]]
+
+
+def _model(plan: Plan, run: Run, judged: Sequence[Judged], table: Mapping[str, Tally]) -> dict[str, Any]:
     values = nested({name: _number(tally.value()) for name, tally in table.items()})
     values["chance_accuracy"] = chance_accuracy(judged)
-    if run.shuffled is not None:
-        values["shuffled"] = _number(tallies(judge(run.shuffled, store))["diagnosis_accuracy"].value())
+    shuffled = plan.path(run, shuffled=True)
+    if shuffled.is_file():
+        answers = read_predictions(shuffled)
+        check_whole(shuffled, answers, plan.store, plan.recipe.decoding.n)
+        accuracy = tallies(judge(_in_order(answers, plan.store), plan.store))["diagnosis_accuracy"]
+        values["shuffled"] = _number(accuracy.value())
     values["diagnoses"] = per_diagnosis(judged)
     return values
 
 
 def _pair(
-    judged: Mapping[str, Sequence[Judged]], tables: Mapping[str, Mapping[str, Tally]], later: str, earlier: str, draws
+    judged: Mapping[str, Sequence[Judged]],
+    tables: Mapping[str, Mapping[str, Tally]],
+    later: str,
+    earlier: str,
+    codes: np.ndarray,
+    draws: np.ndarray,
 ) -> dict[str, Any]:
     intervals = {
         name: {
-            key: _number(value) for key, value in asdict(paired_interval(tally, tables[earlier][name], draws)).items()
+            key: _number(value)
+            for key, value in asdict(
+                paired_interval(tally.per_cluster(codes), tables[earlier][name].per_cluster(codes), draws)
+            ).items()
         }
         for name, tally in tables[later].items()
     }
-    both = list(zip(judged[later], judged[earlier], strict=True))
-    gained = sum(a.correct and not b.correct for a, b in both)
-    lost = sum(b.correct and not a.correct for a, b in both)
-    intervals["diagnosis_accuracy"] |= {"gained": gained, "lost": lost, "mcnemar_p": mcnemar(gained, lost)}
+    right = [np.array([answer.correct for answer in judged[name]], dtype=int) for name in (later, earlier)]
+    gains = right[0] - right[1]
+    intervals["diagnosis_accuracy"] |= {
+        "gained": int((gains > 0).sum()),
+        "lost": int((gains < 0).sum()),
+        "mcnemar_p": mcnemar(np.bincount(codes, weights=gains).astype(int)),
+    }
     return nested(intervals)
-
-
-def read_seeds(paths: Sequence[Path]) -> list[dict[str, Any]]:
-    """
-    Args:
-        paths: as `seeds` of `compare`.
-
-    Raises:
-        CompareError: a file is missing, or no compare.json.
-    """
-    return [_seed(path / "compare.json" if path.is_dir() else path) for path in paths]
-
-
-def _seed(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise CompareError(f"{path}: missing; a seed is the compare.json of the same comparison, or its folder")
-    try:
-        other = json.loads(path.read_text(encoding="utf-8"))
-        return {"name": path.parent.name, "records": other["records"], "paired": dict(other["paired"])}
-    except (ValueError, KeyError, TypeError):
-        raise CompareError(f"{path}: no compare.json; `ecg-r1 compare … --out DIR` writes one") from None
 
 
 def nested(flat: Mapping[str, Any]) -> dict[str, Any]:

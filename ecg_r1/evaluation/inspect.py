@@ -13,6 +13,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from ecg_r1.errors import UserError
+from ecg_r1.runs import layout
 from ecg_r1.runs.read import existing
 
 STYLES = {"supported": "green", "contradicted": "red", "unverifiable": "bright_black"}
@@ -50,9 +51,9 @@ def inspect(
 
 
 def _rows(run: Path, step: int | None) -> list[dict[str, Any]]:
-    files = sorted((existing(run) / "completions").glob("*.parquet"))
+    files = sorted((existing(run) / layout.COMPLETIONS).glob("*.parquet"))
     if not files:
-        raise InspectError(f"{run / 'completions'}: no completions; GRPO saves them where `log_completions` is on")
+        raise InspectError(f"{run / layout.COMPLETIONS}: no completions; GRPO saves them where `log_completions` is on")
     if step is None:
         rows = parquet.read_table(files[-1]).to_pylist()
         step = max(row["step"] for row in rows)
@@ -60,7 +61,7 @@ def _rows(run: Path, step: int | None) -> list[dict[str, Any]]:
         rows = [row for file in files for row in parquet.read_table(file, filters=[("step", "=", step)]).to_pylist()]
     rows = [row for row in rows if row["step"] == step]
     if not rows:
-        raise InspectError(f"{run / 'completions'}: no completions of step {step}; there are {_steps(files)}")
+        raise InspectError(f"{run / layout.COMPLETIONS}: no completions of step {step}; there are {_steps(files)}")
     return rows
 
 

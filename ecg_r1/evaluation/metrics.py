@@ -1,20 +1,20 @@
-"""What completions are worth, record by record: the rewards' parser and judgement, none of the rewards' shaping."""
+"""What answers are worth, one by one: read and judged as for the rewards, with none of the rewards' weights."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.quantities import QUANTITIES
 from ecg_r1.evaluation.bootstrap import Tally, macro_f1
-from ecg_r1.rewards.diagnosis import answered, canonical
-from ecg_r1.rewards.format import format as as_asked
+from ecg_r1.runs.predictions import Prediction
 from ecg_r1.scoring import Case, Completion
+from ecg_r1.scoring.answers import canonical_set, read_answer
+from ecg_r1.scoring.blocks import malformed
 from ecg_r1.scoring.verify import verify
 
 VERDICTS = ("supported", "contradicted", "unverifiable")
@@ -23,73 +23,85 @@ VERDICTS = ("supported", "contradicted", "unverifiable")
 class Cases(Protocol):
     """The part of `corpus.store.RecordStore` that judging needs."""
 
-    def case(self, record_id: str) -> Case: ...
+    def case(self, example_id: str) -> Case: ...
 
 
 @dataclass(frozen=True)
 class Judged:
-    """One record's completion beside its truth. `evidence` holds `scoring.verify`'s row for each quoted value."""
+    """One answer beside the truth of its example.
 
-    record_id: str
+    Attributes:
+        example_id: one example may have several answers.
+        case: what is true of the example.
+        completion: the answer as it was parsed.
+        evidence: `scoring.verify`'s row for each quoted value.
+        truth: the canonical names of the case's diagnoses.
+        answered: what the answer asserts: diagnoses of the vocabulary, and each part of it that names none, in lower
+            case. A doubted diagnosis is not asserted; one that is denied too is "<name> (contradicted)".
+        formatted: whether the answer has the form that was asked for.
+        cut: whether the answer was still going on at the limit of tokens.
+    """
+
+    example_id: str
+    case: Case
     completion: Completion
-    measurements: Measurements
     evidence: tuple[Mapping[str, Any], ...]
     truth: frozenset[str]
     answered: frozenset[str]
     formatted: bool
+    cut: bool
 
     @property
     def correct(self) -> bool:
-        """The answer asserts the record's diagnoses, all of them and nothing else."""
+        """Whether the answer asserts the case's diagnoses, all of them and nothing else."""
         return self.answered == self.truth
 
     def count(self, verdict: str) -> int:
+        """How many of its quoted values have this verdict."""
         return sum(row["verdict"] == verdict for row in self.evidence)
 
 
-def judge(predictions: Mapping[str, str], cases: Cases) -> list[Judged]:
-    """Parse and verify each completion against its own record, in the predictions' order."""
-    return [_judge(text, cases.case(record_id)) for record_id, text in predictions.items()]
+def judge(predictions: Iterable[Prediction], cases: Cases) -> list[Judged]:
+    """Parse and verify each answer against its own example, in the predictions' order."""
+    return [_judge(row, cases.case(row.example)) for row in predictions]
 
 
-def _judge(text: str, case: Case) -> Judged:
-    completion = Completion.parse(text)
+def _judge(row: Prediction, case: Case) -> Judged:
+    completion = Completion.parse(row.completion)
+    answer = read_answer(completion)
     return Judged(
-        record_id=case.record_id,
+        example_id=row.example,
+        case=case,
         completion=completion,
-        measurements=case.measurements,
         evidence=tuple(verify(completion, case)),
-        truth=frozenset(canonical(name) for name in case.diagnoses),
-        answered=_answered(completion),
-        formatted=as_asked(completion, case).value == 1.0,
+        truth=canonical_set(case.diagnoses),
+        answered=frozenset(answer.asserted + answer.contradicted),
+        formatted=malformed(completion) is None,
+        cut=row.cut,
     )
 
 
-def _answered(completion: Completion) -> frozenset[str]:
-    """What the answer asserts: diagnoses of the vocabulary, and each part of it that names none, in lower case."""
-    return frozenset(name for name, weight in answered(completion).items() if weight == 1.0)
-
-
 def tallies(judged: Sequence[Judged]) -> dict[str, Tally]:
-    """Every metric of one model, by name; a quantity's are named `pr_ms.mae` and so on.
+    """Every metric of one model, by name; a quantity's are named `pr_ms.mae` and so on. A tally has one row an answer.
 
-    * `format`: share of records. `diagnosis_accuracy`: share of the records that have a diagnosis.
-    * `diagnosis_macro_f1`: over the diagnoses that occur in the records.
+    * `format`, `cut`: share of the answers. `diagnosis_accuracy`: share of the answers about a case with a diagnosis.
+    * `diagnosis_macro_f1`: over the diagnoses that occur in the cases.
     * `supported`, `contradicted`, `unverifiable`: share of all quoted values (a right "not measurable" is supported).
-    * `quoted_per_record`: how many values were quoted, so that silence is not mistaken for truth.
-    * per quantity, over records where it is measurable: `quoted`, the share that quote a value for it; and over those
-      that do, `mae` and `bias` (quoted minus measured, in the quantity's unit) and `within`, the share inside the
-      tolerance. A record that quotes a quantity more than once counts with the mean over its quotes.
+    * `quoted_per_answer`: how many values were quoted, so that silence is not mistaken for truth.
+    * per quantity, over answers about a case where it is measurable: `quoted`, the share that quote a value for it; and
+      over those that do, `mae` and `bias` (quoted minus measured, in the quantity's unit) and `within`, the share
+      inside the tolerance. An answer that quotes a quantity more than once counts with the mean over its quotes.
     """
     ones = np.ones(len(judged))
     diagnosed = np.array([bool(j.truth) for j in judged], dtype=float)
     quoted = np.array([len(j.evidence) for j in judged], dtype=float)
     table = {
         "format": _rate([j.formatted for j in judged], ones),
+        "cut": _rate([j.cut for j in judged], ones),
         "diagnosis_accuracy": _rate([j.correct and bool(j.truth) for j in judged], diagnosed),
         "diagnosis_macro_f1": _f1(judged),
         **{verdict: _rate([j.count(verdict) for j in judged], quoted) for verdict in VERDICTS},
-        "quoted_per_record": _rate(quoted, ones),
+        "quoted_per_answer": _rate(quoted, ones),
     }
     for quantity in QUANTITIES:
         table |= {f"{quantity}.{name}": tally for name, tally in _quantity(judged, quantity).items()}
@@ -121,7 +133,7 @@ def _quantity(judged: Sequence[Judged], quantity: str) -> dict[str, Tally]:
 
 def _quotes(judged: Judged, quantity: str) -> tuple[float, float, float, float, float]:
     """Is it measurable, is it quoted, and its quotes' mean absolute error, mean error and share within tolerance."""
-    measured = judged.measurements.value(quantity)
+    measured = judged.case.measurements.value(quantity)
     quotes = [row for row in judged.evidence if row["quantity"] == quantity and row["quoted"] is not None]
     if measured is None or not quotes:
         return (float(measured is not None), 0.0, 0.0, 0.0, 0.0)
@@ -131,13 +143,15 @@ def _quotes(judged: Judged, quantity: str) -> tuple[float, float, float, float, 
 
 
 def chance_accuracy(judged: Sequence[Judged]) -> float:
-    """Accuracy that these very answers would have if they were dealt to the records at random."""
+    """Accuracy that these very answers would have if they were dealt to the cases at random."""
     truths, answers = Counter(j.truth for j in judged), Counter(j.answered for j in judged)
     return sum(truths[names] * count for names, count in answers.items()) / len(judged) ** 2
 
 
 def per_diagnosis(judged: Sequence[Judged]) -> dict[str, dict[str, float | None]]:
-    """Per diagnosis: how many records have it, precision, recall, F1, and those records' share of supported values."""
+    """Per diagnosis: the number of answers about cases that have it, precision, recall, F1, and the share of supported
+    values in those answers.
+    """
     table: dict[str, dict[str, float | None]] = {}
     for name in sorted(frozenset().union(*(j.truth for j in judged))):
         having = [j for j in judged if name in j.truth]
@@ -145,7 +159,7 @@ def per_diagnosis(judged: Sequence[Judged]) -> dict[str, dict[str, float | None]
         answered = sum(name in j.answered for j in judged)
         quoted = sum(len(j.evidence) for j in having)
         table[name] = {
-            "records": len(having),
+            "answers": len(having),
             "precision": hits / answered if answered else None,
             "recall": hits / len(having),
             "f1": 2 * hits / (len(having) + answered),

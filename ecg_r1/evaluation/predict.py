@@ -1,122 +1,177 @@
-"""Runs + their held-out records -> greedy predictions, through one engine.
+"""Models and a split -> answers on disk, through one engine.
 
-Runs of one architecture share the engine: it starts on the first run's model and is given the others' weights.
+Models of one architecture share the engine: it starts on the first one's checkpoint and is given the others' weights.
 """
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.progress import track
 
+from ecg_r1.corpus.example import Example
 from ecg_r1.corpus.store import RecordStore
-from ecg_r1.engine import Engine, Prompt
-from ecg_r1.engine.hf import HFEngine
-from ecg_r1.engine.vllm_colocated import VLLMEngine
-from ecg_r1.model.checkpoint import check_checkpoint, load_model, load_processor, stored_weights
+from ecg_r1.engine import Engine, Prompt, checkpoint_dtype, open_engine
+from ecg_r1.evaluation.plan import Plan
+from ecg_r1.model.checkpoint import load_processor, stored_weights
 from ecg_r1.model.configuration import GEMConfig
 from ecg_r1.model.processing import GEMProcessor
-from ecg_r1.runs.read import held_out
+from ecg_r1.recipe import EvaluateRecipe
+from ecg_r1.runs.fingerprint import WEIGHTS, fingerprint
+from ecg_r1.runs.predictions import Prediction, read_label, write_predictions
+from ecg_r1.runs.read import Run, RunError
 
-SPLIT = "held-out"
-BATCH = 64
+BATCH = 64  # examples that are given to the engine at once
+SHUFFLE = 0  # seed of the permutation that deals the ECGs among the records
 
 
-def predict(runs: Sequence[Path], *, engine: str = "vllm", max_tokens: int = 128, seed: int = 0) -> list[Path]:
-    """Write `predictions/held-out.jsonl`, and `held-out-shuffled.jsonl` where each record is read with another's ECG.
+@dataclass(frozen=True)
+class Task:
+    """Answers that are missing, or were made otherwise than the plan says.
 
-    Args:
-        runs: finished run directories whose recipes name `corpus.evaluate`. Complete predictions are kept.
-        engine: "vllm" or "hf".
-        max_tokens: longest completion.
-        seed: of the permutation of the ECGs.
+    Attributes:
+        run: the model.
+        shuffled: whether each record is read with another record's ECG.
+        path: of the answers.
+        label: that they are to have.
+        made: how the answers that are there were made otherwise; "" where there are none.
+    """
+
+    run: Run
+    shuffled: bool
+    path: Path
+    label: Mapping[str, Any]
+    made: str
+
+
+def missing(plan: Plan) -> list[Task]:
+    """What has to be predicted. Answers fit the plan where the model's files, the corpus and the decoding are the same.
 
     Raises:
-        RunError: a run is not there or not finished, or names no held-out split.
+        RunError: a run whose weights are missing has answers that do not fit.
     """
-    paths, current = [], _Current(engine)
-    for run, store in [(run, held_out(run)) for run in runs]:  # all are found before anything starts
-        for name, records in (
-            (SPLIT, store.ids),
-            (f"{SPLIT}-shuffled", list(np.random.default_rng(seed).permutation(store.ids))),
-        ):
-            path = run / "predictions" / f"{name}.jsonl"
-            decoding = {"temperature": 0.0, "max_tokens": max_tokens, "corpus": str(store.folder)}
-            if not _complete(path, len(store)) or _differs(path, decoding):
-                generator, processor = current.of(run)
-                rows = _predict(generator, processor, store, records, max_tokens, f"{run.name} {name}")
-                path.parent.mkdir(exist_ok=True)
-                path.with_suffix(".json").write_text(json.dumps(decoding | {"engine": engine}), encoding="utf-8")
-                path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-            paths.append(path)
-    return paths
+    corpus = fingerprint(plan.store.folder)
+    tasks = []
+    for run in plan.runs:
+        label = {"corpus": corpus, "decoding": _decoding(plan.recipe)}
+        weights = run.checkpoint.is_dir()
+        if weights:
+            label |= {"model": fingerprint(run.checkpoint, WEIGHTS), "dtype": checkpoint_dtype(run.checkpoint)}
+        for shuffled in (False, True):
+            path = plan.path(run, shuffled=shuffled)
+            made = read_label(path)
+            if made is None and not weights and shuffled:
+                continue  # the comparison does without them
+            differing = "" if made is None else _differing(made, label)
+            if differing and not weights:
+                raise RunError(f"{path}: made with {differing}, and cannot be made again: {run.checkpoint} is missing")
+            if made is None or differing:
+                tasks.append(Task(run, shuffled, path, label, differing))
+    return tasks
 
 
-class _Current:
-    """The engine in use; it is started once, and given another run's weights where the architecture is the same."""
+def _decoding(recipe: EvaluateRecipe) -> dict[str, Any]:
+    """How answers are generated; greedy ones do not depend on a seed."""
+    decoding = recipe.decoding.model_dump()
+    return decoding | {"seed": recipe.seed} if recipe.decoding.temperature > 0 else decoding
 
-    def __init__(self, kind: str):
-        self.kind = kind
-        self._engine: VLLMEngine | None = None
+
+def _differing(made: Mapping[str, Any], label: Mapping[str, Any]) -> str:
+    """In words, how answers were made otherwise; "" where they fit."""
+    if "decoding" not in made:
+        return "an older version"
+    said = [f"another {name}" for name in ("model", "corpus") if name in label and made.get(name) != label[name]]
+    old, new = made["decoding"], label["decoding"]
+    said += [f"{key} {old.get(key)}, not {new.get(key)}" for key in (old | new) if old.get(key) != new.get(key)]
+    return " and ".join(said)
+
+
+def predict(plan: Plan, tasks: list[Task]) -> None:
+    """Generate the answers of these tasks and write them with their labels."""
+    with closing(_Engines(plan)) as engines:
+        for task in tasks:
+            if task.made:
+                print(f"{task.path}: made with {task.made}; made again", file=sys.stderr)
+            engine, processor = engines.of(task.run)
+            title = f"{task.run.name} {task.path.stem}"
+            answers = _answers(engine, processor, plan, _dealt(plan.store, task.shuffled), title)
+            write_predictions(task.path, answers, task.label)
+
+
+class _Engines:
+    """The engine in use. It is opened once, and given another model's weights where the architecture is the same."""
+
+    def __init__(self, plan: Plan):
+        self.plan = plan
+        self._engine: Engine | None = None
         self._shape: dict[str, Any] = {}
-        self._run: Path | None = None
-        self._processor: GEMProcessor | None = None
+        self._run: Run | None = None
 
-    def of(self, run: Path) -> tuple[Engine, GEMProcessor]:
-        folder = check_checkpoint(run)
-        if self.kind == "hf":
-            model, processor = load_model(str(folder))
-            return HFEngine(model.eval(), processor), processor
-        config, processor = GEMConfig.from_pretrained(folder, local_files_only=True), load_processor(folder)
+    def of(self, run: Run) -> tuple[Engine, GEMProcessor]:
+        """The engine with this model's weights, and the model's processor."""
+        config = GEMConfig.from_pretrained(run.checkpoint, local_files_only=True)
         shape = {key: value for key, value in config.to_dict().items() if key != "_name_or_path"}
         if self._engine is None or shape != self._shape:
-            if self._engine is not None:
-                self._engine.close()
-            longest = min(4096, config.text_config.max_position_embeddings)
-            self._engine = VLLMEngine(folder, dtype="float32", max_model_len=longest)
+            self.close()
+            kind = self.plan.recipe.decoding.engine
+            self._engine = open_engine(kind, run.checkpoint, max_model_len=self.plan.max_model_len)
             self._shape = shape
-        elif run != self._run:
-            self._engine.load_weights(stored_weights(folder))
+        elif run is not self._run:
+            self._engine.load_weights(stored_weights(run.checkpoint))
         self._run = run
-        return self._engine, processor
+        return self._engine, load_processor(run.checkpoint)
+
+    def close(self) -> None:
+        """Close the engine, if one is open."""
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
 
 
-def _predict(
-    engine: Engine, processor: GEMProcessor, store: RecordStore, seen: Sequence[str], max_tokens: int, title: str
-) -> Iterator[dict[str, Any]]:
-    """`seen`: the record whose ECG and page each example is read with."""
-    examples = list(zip(store.examples, seen, strict=True))
+def _dealt(store: RecordStore, shuffled: bool) -> dict[str, str]:
+    """Record id -> the record whose ECG and page are shown for it."""
+    shown = list(np.random.default_rng(SHUFFLE).permutation(store.ids)) if shuffled else store.ids
+    return dict(zip(store.ids, map(str, shown), strict=True))
+
+
+def _answers(
+    engine: Engine, processor: GEMProcessor, plan: Plan, dealt: Mapping[str, str], title: str
+) -> Iterator[Prediction]:
+    examples = plan.store.examples
     for start in track(range(0, len(examples), BATCH), title):
         batch = examples[start : start + BATCH]
-        texts = [processor.expand(processor.prompt(example.question)) for example, _ in batch]
-        ids = processor.tokenizer(texts, add_special_tokens=False)["input_ids"]
-        prompts = [Prompt(i, [store.signal(r)], [store.page(r)]) for i, (_, r) in zip(ids, batch, strict=True)]
-        completions = engine.generate(prompts, temperature=0.0, max_tokens=max_tokens)
-        for (example, _), rollouts in zip(batch, completions, strict=True):
-            completion = processor.tokenizer.decode(rollouts[0].token_ids, skip_special_tokens=True)
-            yield {
-                "example": example.id,
-                "prompt": example.question,
-                "completion": completion,
-                "tokens": len(rollouts[0].token_ids),
-            }
+        sampling = _sampling(plan.recipe, start)
+        prompts = [_prompt(processor, plan.store, example, dealt) for example in batch]
+        for example, rollouts in zip(batch, engine.generate(prompts, **sampling), strict=True):
+            for rollout in rollouts:
+                ids = rollout.token_ids
+                ended = ids[-1:] == [processor.tokenizer.eos_token_id]
+                yield Prediction(
+                    example=example.id,
+                    prompt=example.question,
+                    completion=processor.tokenizer.decode(ids, skip_special_tokens=True),
+                    tokens=len(ids),
+                    cut=len(ids) >= sampling["max_tokens"] and not ended,
+                )
 
 
-def _complete(path: Path, records: int) -> bool:
-    if not path.is_file() or not path.with_suffix(".json").is_file():
-        return False
-    return path.read_text(encoding="utf-8").count("\n") == records
+def _sampling(recipe: EvaluateRecipe, start: int) -> dict[str, Any]:
+    """The engine's options of generation for the examples from `start` on."""
+    given = recipe.decoding.model_dump(exclude={"engine"})
+    if recipe.decoding.temperature > 0:
+        return given | {"seed": recipe.seed + start * recipe.decoding.n}
+    return {key: given[key] for key in ("temperature", "max_tokens")}
 
 
-def _differs(path: Path, decoding: dict[str, Any]) -> bool:
-    """Whether complete predictions were made otherwise than is asked for; then it is said how."""
-    made = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    changed = [f"{key} {made.get(key)}, not {value}" for key, value in decoding.items() if made.get(key) != value]
-    if changed:
-        print(f"{path}: made with {' and '.join(changed)}; made again", file=sys.stderr)
-    return bool(changed)
+def _prompt(processor: GEMProcessor, store: RecordStore, example: Example, dealt: Mapping[str, str]) -> Prompt:
+    text = processor.expand(processor.prompt(example.question, ecgs=len(example.records)))
+    ids = processor.tokenizer(text, add_special_tokens=False)["input_ids"]
+    shown = [dealt[record] for record in example.records]
+    pages = [] if processor.page_size is None else [store.page(record) for record in shown]
+    return Prompt(ids, [store.signal(record) for record in shown], pages)

@@ -5,6 +5,7 @@ Importing this package is light; `register()` opens transformers.
 
 ARCHITECTURE = "GEMForConditionalGeneration"
 TOKENIZER_MODE = "ecg_r1_gem"
+SERVED_MODE = "ecg_r1_gem_served"
 
 
 def register() -> None:
@@ -17,7 +18,8 @@ def register() -> None:
 def register_vllm() -> None:
     """Entry point `ecg_r1_gem` of `vllm.general_plugins`: vLLM calls it in each of its processes.
 
-    It adds the architecture, and `tokenizer_mode="ecg_r1_gem"`: Hugging Face's tokenizer with `GEMRenderer`.
+    It adds the architecture and two values of `tokenizer_mode`, each Hugging Face's tokenizer with a renderer of ours:
+    "ecg_r1_gem" with `GEMRenderer`, "ecg_r1_gem_served" with `ServedRenderer`, which refuses a prompt without an ECG.
     """
     from vllm import ModelRegistry
     from vllm.renderers.registry import RENDERER_REGISTRY
@@ -26,5 +28,6 @@ def register_vllm() -> None:
     register()
     if ARCHITECTURE not in ModelRegistry.get_supported_archs():
         ModelRegistry.register_model(ARCHITECTURE, f"ecg_r1.model.vllm:{ARCHITECTURE}")
-        TokenizerRegistry.register(TOKENIZER_MODE, "vllm.tokenizers.hf", "CachedHfTokenizer")
-        RENDERER_REGISTRY.register(TOKENIZER_MODE, "ecg_r1.model.chat", "GEMRenderer")
+        for mode, renderer in ((TOKENIZER_MODE, "GEMRenderer"), (SERVED_MODE, "ServedRenderer")):
+            TokenizerRegistry.register(mode, "vllm.tokenizers.hf", "CachedHfTokenizer")
+            RENDERER_REGISTRY.register(mode, "ecg_r1.model.chat", renderer)

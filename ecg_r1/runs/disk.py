@@ -1,4 +1,4 @@
-"""A full disk, said in one line."""
+"""A full disk, reported in one line."""
 
 from __future__ import annotations
 
@@ -21,9 +21,13 @@ class DiskFull(UserError):
 
 @contextmanager
 def disk_may_fill(run: Path) -> Iterator[None]:
-    """
+    """Turn the various errors by which libraries report a full disk into one.
+
+    Args:
+        run: the run's folder, for the message.
+
     Raises:
-        DiskFull: in place of the various errors by which libraries say it.
+        DiskFull: the disk is full.
     """
     try:
         yield

@@ -1,18 +1,19 @@
-"""Run directories as they are read: what was trained, how it went, and what it said about each held-out record."""
+"""Run directories as they are read: what was trained and how it went, from any folder and after they were moved."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from ecg_r1.corpus.store import RecordStore, split_facts
+from ecg_r1.corpus.store import split_facts
 from ecg_r1.errors import UserError, did_you_mean
 from ecg_r1.files import read_json, read_json_lines
+from ecg_r1.runs import layout
 
 
 class RunError(UserError):
@@ -21,106 +22,112 @@ class RunError(UserError):
 
 @dataclass(frozen=True)
 class Run:
-    """A trained model's run directory. `predictions` and `shuffled`: example id -> completion, in the split's order."""
+    """A finished run, or a checkpoint by itself.
+
+    Attributes:
+        name: of its folder; tables and reports tell models apart by it.
+        folder: the run directory, or the checkpoint.
+        checkpoint: folder of the weights; a run may have been stored without them.
+        recipe: as the run resolved it; empty for a checkpoint, like the rest.
+        environment: versions, commit, hardware, and the folder where the command ran.
+        log: what was logged, one mapping a step.
+    """
 
     name: str
     folder: Path
-    recipe: Mapping[str, Any]
-    environment: Mapping[str, Any]
-    log: tuple[Mapping[str, Any], ...]
-    predictions: Mapping[str, str]
-    shuffled: Mapping[str, str] | None
-    decoding: Mapping[str, Any]
-    store: RecordStore
-    trained_on: Mapping[str, Any]
+    checkpoint: Path
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    log: tuple[Mapping[str, Any], ...] = ()
 
 
 def existing(folder: Path) -> Path:
-    """
+    """The folder, if it is there.
+
     Raises:
         RunError: there is no such folder; the message names the nearest one.
     """
+    if folder.is_file():
+        raise RunError(f"{folder}: is a file; name a run's folder, or give a recipe to `ecg-r1 evaluate`")
     if not folder.is_dir():
         beside = [str(path) for path in folder.parent.glob("*/") if path.is_dir()]
         raise RunError(f"{folder}: no such run{did_you_mean(folder, beside)}")
     return folder
 
 
-def held_out(run: Path) -> RecordStore:
-    """The split that a finished run is evaluated on.
+def read_run(folder: Path) -> Run:
+    """Read a finished run, or take a checkpoint folder as it is.
 
     Raises:
-        RunError: there is no such run, it is not finished, or its recipe names no `corpus.evaluate`.
+        RunError: there is no such folder, it is neither, the run is not finished, or a file of it is damaged.
     """
-    recipe = existing(run) / "recipe.yaml"
-    if not (run / "finished.json").is_file() or not recipe.is_file():
-        raise RunError(f"{run}: no finished run; repeat `ecg-r1 train` with its recipe to go on with it")
-    split = yaml.safe_load(recipe.read_text(encoding="utf-8"))["corpus"].get("evaluate")
-    if split is None:
-        raise RunError(f"{recipe}: no `corpus.evaluate`, so there is nothing to predict")
-    return RecordStore(split)
-
-
-def read_run(folder: Path, split: str) -> Run:
-    """Read `recipe.yaml`, `environment.json`, `metrics.jsonl` and `predictions/<split>.jsonl` of a run directory.
-
-    Raises:
-        RunError: a file is missing or malformed, or the recipe does not say on which split it is evaluated.
-    """
-    recipe_path = existing(folder) / "recipe.yaml"
-    if not recipe_path.is_file():
-        raise RunError(f"{recipe_path}: missing; a run directory is written by `ecg-r1 train`")
-    recipe = yaml.safe_load(recipe_path.read_text()) or {}
-    corpus = recipe.get("corpus") or {}
-    if not corpus.get("evaluate"):
-        raise RunError(f"{recipe_path}: no `corpus: {{evaluate: …}}`, so the held-out records are unknown")
-    split_folder = Path(corpus["evaluate"])
-    if not split_folder.is_dir():
-        raise RunError(
-            f"{recipe_path}: corpus.evaluate: no folder {split_folder} (paths are relative to where you run)"
-        )
-    path = folder / "predictions" / f"{split}.jsonl"
-    if not path.is_file():
-        raise RunError(f"{path}: missing; make it with `ecg-r1 predict {folder}`")
-    shuffled = path.with_name(f"{split}-shuffled.jsonl")
-    decoding = path.with_name(f"{split}.json")
-    environment = folder / "environment.json"
-    log = folder / "metrics.jsonl"
+    recipe, name = existing(folder) / layout.RECIPE, folder.resolve().name
+    if not recipe.is_file() and (folder / "config.json").is_file():
+        return Run(name, folder, checkpoint=folder)
+    if not recipe.is_file() or not (folder / layout.FINISHED).is_file():
+        raise RunError(f"{folder}: no finished run; repeat `ecg-r1 train` with its recipe to go on with it")
+    try:
+        values = yaml.safe_load(recipe.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, yaml.YAMLError):
+        values = None
+    if not isinstance(values, dict):
+        raise RunError(f"{recipe}: cut short or damaged")
+    log = folder / layout.METRICS
     return Run(
-        name=folder.resolve().name,
+        name=name,
         folder=folder,
-        recipe=recipe,
-        environment=json.loads(environment.read_text()) if environment.is_file() else {},
+        checkpoint=folder / layout.MODEL,
+        recipe=values,
+        environment=read_json(folder / layout.ENVIRONMENT) or {},
         log=tuple(row for _, row in read_json_lines(log, RunError)) if log.is_file() else (),
-        predictions=_predictions(path),
-        shuffled=_predictions(shuffled) if shuffled.is_file() else None,
-        decoding=_decoding(decoding),
-        store=RecordStore(split_folder),
-        trained_on=_trained_on(corpus.get("train")),
     )
 
 
-def _trained_on(split: str | None) -> dict[str, Any]:
-    """How the training split was made and how many records it holds; empty where it is not on this machine."""
-    if split is None or not (Path(split) / "split.json").is_file():
+def held_out(run: Run) -> Path:
+    """The split that a run is evaluated on.
+
+    Raises:
+        RunError: its recipe names none, or the folder is not found.
+    """
+    recipe = run.folder / layout.RECIPE
+    named = (run.recipe.get("corpus") or {}).get("evaluate")
+    if named is None:
+        raise RunError(f"{recipe}: no `corpus.evaluate`; name the split with `corpus:` (or `--corpus`)")
+    found = find(named, run)
+    if found is None:
+        raise RunError(
+            f"{recipe}: corpus.evaluate: no folder {named}, neither beside the run nor where it was trained; name the "
+            "split with `corpus:` (or `--corpus`)"
+        )
+    return found
+
+
+def trained_on(run: Run) -> dict[str, Any]:
+    """How a run's training split was made and how many records it holds; empty where it is not on this machine."""
+    named = (run.recipe.get("corpus") or {}).get("train")
+    split = None if named is None else find(named, run)
+    if split is None or not (split / "split.json").is_file():
         return {}
-    return split_facts(Path(split)) | (read_json(Path(split) / "complete.json") or {})
+    return split_facts(split) | (read_json(split / "complete.json") or {})
 
 
-def _decoding(path: Path) -> dict[str, Any]:
-    """How the predictions were decoded. Not which folder held the records: they are compared for themselves."""
-    facts = json.loads(path.read_text()) if path.is_file() else {}
-    return {key: value for key, value in facts.items() if key != "corpus"}
+def find(named: str, run: Run) -> Path | None:
+    """A folder that a run's recipe names, whatever folder one is in now.
 
+    A relative path counts from the folder where the command ran. If the run was moved together with what it names,
+    both lie to each other as they did then, so that is tried first.
 
-def _predictions(path: Path) -> dict[str, str]:
-    predictions: dict[str, str] = {}
-    for where, row in read_json_lines(path, RunError):
-        if not {"example", "completion"} <= row.keys():
-            raise RunError(f"{where}: a prediction needs `example` and `completion`, has {sorted(row)}")
-        if row["example"] in predictions:
-            raise RunError(f"{where}: example {row['example']} is predicted twice")
-        predictions[row["example"]] = row["completion"]
-    if not predictions:
-        raise RunError(f"{path}: no predictions in it")
-    return predictions
+    Args:
+        named: as the recipe has it.
+
+    Returns:
+        The folder; None where there is none.
+    """
+    began = run.environment.get("folder", "")  # runs of older versions do not say
+    then = os.path.join(began, str(run.recipe.get("run", "")))
+    wanted = os.path.join(began, named)
+    if os.path.isabs(then) == os.path.isabs(wanted):
+        beside = Path(os.path.normpath(run.folder.resolve() / os.path.relpath(wanted, then)))
+        if beside.is_dir():
+            return beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside
+    return Path(wanted) if Path(wanted).is_dir() else None

@@ -11,6 +11,7 @@ from functools import cached_property
 from ecg_r1.reading.characters import readable
 from ecg_r1.reading.quotes import read_quotes
 from ecg_r1.reading.statements import Mention, Place, read_statements, without_struck
+from ecg_r1.reading.tokens import MOST, tokens
 from ecg_r1.reading.values import Quote
 
 _TAG = re.compile(r"<(/?)((?i:think|answer))>")
@@ -132,6 +133,11 @@ class Completion:
         if isinstance(self._readable[1], range):  # every character stands where it stood
             return tuple(found)
         return tuple(q._replace(span=self.span(q.span)) for q in found)
+
+    @cached_property
+    def flooded(self) -> bool:
+        """Whether the text has more names of quantities and numbers than are read: behind them anything may stand."""
+        return len(self.text) > 2 * MOST and len(tokens(self.readable)[0]) >= MOST
 
     @cached_property
     def statements(self) -> tuple[Mention, ...]:

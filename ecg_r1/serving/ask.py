@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -20,12 +19,10 @@ from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measure import measure
 from ecg_r1.ecg.record import ECGRecord, read_record, require_signal
 from ecg_r1.ecg.render import render
-from ecg_r1.engine import Engine, Prompt, checkpoint_dtype, has_vllm, require_vllm
-from ecg_r1.engine.hf import HFEngine
-from ecg_r1.engine.vllm_colocated import VLLMEngine
+from ecg_r1.engine import Engine, Prompt, has_vllm, open_engine, require_vllm
 from ecg_r1.errors import UserError
 from ecg_r1.model import register
-from ecg_r1.model.checkpoint import check_checkpoint, load_model
+from ecg_r1.model.checkpoint import check_checkpoint
 from ecg_r1.model.configuration import GEMConfig
 from ecg_r1.model.processing import GEMProcessor
 from ecg_r1.scoring.cases import case_from
@@ -89,7 +86,10 @@ def ask(
     for record in read:
         if record.quality:
             console.print(Text(f"{record.record_id}: {'; '.join(record.quality)}", style="bright_black"))
-    answer = _stream(_engine(engine, str(folder)), processor, prompt, min(room, max_tokens), console)
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    disable_progress_bar()
+    opened = open_engine(engine, folder, max_num_seqs=1)
+    answer = _stream(opened, processor, prompt, min(room, max_tokens), console)
     console.print(checked(Completion.parse(answer), read))
     return answer
 
@@ -100,18 +100,6 @@ def prompt_of(processor: GEMProcessor, records: Sequence[ECGRecord], question: s
     ids = processor.tokenizer(processor.expand(text), add_special_tokens=False)["input_ids"]
     size = processor.image_processor.crop_size["height"]
     return Prompt(ids, [record.signal for record in records], [render(record, size=size) for record in records])
-
-
-def _engine(kind: str, folder: str) -> Engine:
-    dtype = checkpoint_dtype(folder)
-    if kind == "vllm":
-        os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
-        # the machine is the answer's alone; on a CPU the share is taken of all memory at once, so it stays small
-        share: dict[str, Any] = {"gpu_memory_utilization": 0.9} if torch.cuda.is_available() else {}
-        return VLLMEngine(folder, dtype=dtype, max_num_seqs=1, **share)
-    disable_progress_bar()
-    model, processor = load_model(folder, dtype=dtype)
-    return HFEngine(model.eval(), processor)
 
 
 def _stream(engine: Engine, processor: GEMProcessor, prompt: Prompt, max_tokens: int, console: Console) -> str:

@@ -1,4 +1,4 @@
-"""How large a request may be. The JSON of a record and its page is about 1 MB."""
+"""The largest request that the server reads. The JSON of a record and its page is about 1 MB."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ LARGEST = 32 * 2**20  # bytes
 
 
 class BodyLimit:
-    """ASGI middleware: a body that is larger, or does not say how large it is, is refused before it is read."""
+    """ASGI middleware that refuses a body before it is read, if it is larger than `LARGEST` or of unknown length.
+
+    Args:
+        app: the server's application.
+    """
 
     def __init__(self, app: Callable[..., Any]):
         self.app = app
@@ -24,7 +28,7 @@ class BodyLimit:
 
 
 def _refusal(headers: dict[bytes, bytes]) -> JSONResponse | None:
-    """Errors have the shape of OpenAI's, which vLLM's have too."""
+    """The response that refuses a request with these headers. Errors have the same form as OpenAI's and vLLM's."""
     if b"transfer-encoding" in headers:
         return _error(411, "send the request with a Content-Length, not in chunks")
     if int(headers.get(b"content-length", b"0")) > LARGEST:

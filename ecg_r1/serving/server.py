@@ -12,27 +12,29 @@ from typing import Any, NoReturn
 
 from ecg_r1.engine import checkpoint_dtype, require_vllm
 from ecg_r1.errors import UserError
-from ecg_r1.model import TOKENIZER_MODE, register_vllm
+from ecg_r1.model import SERVED_MODE, TOKENIZER_MODE, register_vllm
 from ecg_r1.model.checkpoint import check_checkpoint
 from ecg_r1.serving.limits import BodyLimit
 
 
 class ServeError(UserError):
-    """The server cannot start with these options."""
+    """The server cannot start with these options; the message says why."""
 
 
-def serve(model: str, options: Sequence[str] = ()) -> None:
-    """Serve until the process is ended.
+def serve(model: str, options: Sequence[str] = (), *, allow_text_only: bool = False) -> None:
+    """Serve a model over HTTP until the process is ended.
 
     Args:
         model: a GEM checkpoint, or a run's folder.
-        options: of `vllm serve`, by its own names. Ours are only defaults: this machine alone may ask
-            (`--host 127.0.0.1`), pages come with the request and are not fetched from URLs, the checkpoint's own dtype.
+        options: of `vllm serve`, by its own names. Ours are only defaults: only this machine can reach the server
+            (`--host 127.0.0.1`), pages come with the request and are not fetched from URLs, and the dtype is the
+            checkpoint's.
+        allow_text_only: answer a request without an ECG too; by default it is refused with status 400.
 
     Raises:
-        CheckpointError: `model` is no GEM checkpoint.
+        CheckpointError: `model` is not a GEM checkpoint.
         EngineUnavailable: vLLM is not installed.
-        ServeError: an option vLLM does not have, or a port that is taken.
+        ServeError: vLLM does not have an option, or the port is taken.
     """
     folder = check_checkpoint(model)
     require_vllm("use `ecg-r1 ask`, which does without")
@@ -53,7 +55,7 @@ def serve(model: str, options: Sequence[str] = ()) -> None:
     arguments: Any = make_arg_parser(Parser(prog="ecg-r1 serve")).parse_args(
         [
             str(folder),
-            f"--tokenizer-mode={TOKENIZER_MODE}",
+            f"--tokenizer-mode={TOKENIZER_MODE if allow_text_only else SERVED_MODE}",
             f"--served-model-name={model}",
             f"--dtype={checkpoint_dtype(folder)}",
             "--host=127.0.0.1",

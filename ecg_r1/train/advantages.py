@@ -1,54 +1,94 @@
-"""Claim-level credit: the tokens of each verified value get the group advantage of that value's own reward.
+"""Advantages: what each token of a completion is credited with. `credit:` in a recipe names an entry of `ADVANTAGES`.
 
-A completion quotes several values; each is held against the measurement on its own, and its characters are known.
-With one advantage for the whole sequence, a right PR beside a wrong QT is pushed down with it. Here the tokens of a
-quoted value carry that value's advantage among the G completions of its prompt, every other token the total's.
+A new one is a function here, or anywhere that is imported, and an entry in the table. Torch is not imported, so that a
+recipe's `credit:` is checked without it; tensors are made from those of the batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-import torch
-from transformers import PreTrainedTokenizerBase
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerBase
 
 Evidence = Sequence[Mapping]
 
 
-def claim_advantages(
-    advantages: torch.Tensor,
-    evidence: Sequence[Evidence],
-    token_spans: Sequence[Sequence[tuple[int, int]]],
-    length: int,
-    group: int,
-    scale: str,
-) -> torch.Tensor:
-    """Spread sequence advantages over tokens and put each claim's own advantage on the claim's tokens.
+@dataclass(frozen=True)
+class Batch:
+    """The completions of one process, of which the rows of a group stand together.
 
-    Args:
-        advantages: (B,) of the total reward; rows of a group stand together.
-        evidence: for each completion the rows of the `intervals` reward: `quantity`, `score` in [0, 1] or None, `span`
-            (start, end) in characters.
-        token_spans: for each completion the characters of each token.
+    Attributes:
+        totals: (B,) advantages of the total reward, as TRL computed them.
+        token_ids: of each completion, as sampled: without padding, and empty where TRL masks a truncated one.
+        evidence: for each completion the rows of the weighted rewards that judge one quoted value: `quantity`,
+            `score` in [0, 1] or None, `span` (start, end) in characters.
         length: T, tokens of the padded completions.
         group: G, completions of a prompt.
-        scale: TRL's `scale_rewards`: "group", "batch" or "none", applied to each quantity's rewards as to the total's.
+        scale: TRL's `scale_rewards`: "group", "batch" or "none".
+        tokenizer: of the policy.
+    """
+
+    totals: torch.Tensor
+    token_ids: Sequence[Sequence[int]]
+    evidence: Sequence[Evidence]
+    length: int
+    group: int
+    scale: str
+    tokenizer: PreTrainedTokenizerBase
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """The completions without special tokens."""
+        return self.tokenizer.batch_decode(self.token_ids, skip_special_tokens=True)
+
+    @cached_property
+    def token_spans(self) -> list[list[tuple[int, int]]]:
+        """For each completion the characters (start, end) of each token."""
+        return token_spans(self.token_ids, self.texts, self.tokenizer)
+
+
+def sequence(batch: Batch) -> torch.Tensor:
+    """Plain GRPO: every token of a completion carries the advantage of its total reward.
+
+    Returns:
+        (B,) advantages.
+    """
+    return batch.totals
+
+
+def claim(batch: Batch) -> torch.Tensor:
+    """Claim-level credit: the tokens of each verified value carry the group advantage of that value's own score.
+
+    A completion quotes several values; each is held against the measurement on its own, and its characters are known.
+    With one advantage for the whole sequence, a right PR beside a wrong QT is pushed down with it. Here the tokens of
+    a quoted value carry that value's advantage among the G completions of its prompt, every other token the total's.
+    A quantity's scores are normalised as the total rewards are, by `batch.scale`.
 
     Returns:
         (B, T) advantages.
     """
-    spread = advantages.unsqueeze(1).repeat(1, length)
-    for quantity in sorted({row["quantity"] for rows in evidence for row in rows}):
-        scores = torch.tensor([_score(rows, quantity) for rows in evidence], device=advantages.device)
-        own = _normalise(scores, group, scale)
-        for i, rows in enumerate(evidence):
+    spread = batch.totals.unsqueeze(1).repeat(1, batch.length)
+    for quantity in sorted({row["quantity"] for rows in batch.evidence for row in rows}):
+        scores = batch.totals.new_tensor([_score(rows, quantity) for rows in batch.evidence])
+        own = _normalise(scores, batch.group, batch.scale)
+        unknown = own.isnan().tolist()
+        for i, rows in enumerate(batch.evidence):
             for row in rows:
-                if row["quantity"] == quantity and row.get("span") and not torch.isnan(own[i]):
+                if row["quantity"] == quantity and row.get("span") and not unknown[i]:
                     start, end = row["span"]
-                    for t, (left, right) in enumerate(token_spans[i][:length]):
+                    for t, (left, right) in enumerate(batch.token_spans[i][: batch.length]):
                         if left < end and right > start:
                             spread[i, t] = own[i]
     return spread
+
+
+Advantages = Callable[[Batch], "torch.Tensor"]  # (B,), or (B, T) where tokens of a completion differ
+ADVANTAGES: dict[str, Advantages] = {"sequence": sequence, "claim": claim}
 
 
 def _score(rows: Evidence, quantity: str) -> float:
@@ -64,7 +104,8 @@ def _normalise(scores: torch.Tensor, group: int, scale: str) -> torch.Tensor:
         return centred
     if scale == "batch":
         return centred / (_std(scores) + 1e-4)
-    return (centred.view(-1, group) / (torch.stack([_std(row) for row in grouped]).unsqueeze(1) + 1e-4)).view(-1)
+    deviations = scores.new_tensor([float(_std(row)) for row in grouped])
+    return (centred.view(-1, group) / (deviations.unsqueeze(1) + 1e-4)).view(-1)
 
 
 def _std(scores: torch.Tensor) -> torch.Tensor:

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
-from transformers import PrinterCallback, set_seed
+from transformers import PrinterCallback, ProgressCallback, set_seed
 from transformers.utils.logging import disable_progress_bar
 
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.model.checkpoint import check_checkpoint, freeze, load_model, save
 from ecg_r1.model.presets import PRESETS
 from ecg_r1.recipe import GRPORecipe, PretrainRecipe, RunRecipe, SFTRecipe
+from ecg_r1.runs import layout
 from ecg_r1.runs.directory import RunDirectory
 from ecg_r1.train.media import Media
 from ecg_r1.train.metrics_log import MetricsLog
@@ -36,7 +37,8 @@ def fit(recipe: RunRecipe, checked: Checked) -> None:
     freeze(model, recipe.freeze)
     with ExitStack() as workers:
         trainer = _trainer(recipe, checked, model, processor, workers)
-        trainer.remove_callback(PrinterCallback)
+        for callback in (PrinterCallback, ProgressCallback):  # LiveProgress stands in their place
+            trainer.remove_callback(callback)
         started, cpu = time.time(), time.process_time()
         trainer.train(resume_from_checkpoint=run.last_checkpoint())
         spent = {"seconds": time.time() - started, "cpu_seconds": time.process_time() - cpu}
@@ -59,7 +61,7 @@ def _trainer(recipe: RunRecipe, checked: Checked, model: Any, processor: Any, wo
     """Reward workers start here, once everything else is there, and end with `workers`."""
     run, arguments = checked.run, checked.arguments
     media = Media(checked.store, processor, recipe.dropout, recipe.seed)
-    callbacks = [MetricsLog(run.folder / "metrics.jsonl"), LiveProgress(recipe.run)]
+    callbacks = [MetricsLog(run.folder / layout.METRICS), LiveProgress(recipe.run)]
     if isinstance(recipe, PretrainRecipe):
         from ecg_r1.train.pretrain import pretrain_trainer
 
@@ -89,7 +91,7 @@ def _policy_folder(recipe: GRPORecipe, run: RunDirectory, model: Any, processor:
     """An engine reads the policy's first weights from a folder; a preset's are written to one."""
     if recipe.model not in PRESETS:
         return str(check_checkpoint(recipe.model))
-    folder = run.folder / "initial"
+    folder = run.folder / layout.INITIAL
     with arguments.main_process_first(local=False):
         if arguments.process_index == 0:  # anew on resume: the run may have been killed while it wrote them
             save(model, processor, folder)

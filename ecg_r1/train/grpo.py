@@ -12,18 +12,23 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import torch
+from accelerate.utils import gather_object
 from datasets import Dataset
 from torch.utils.data import Sampler
 from trl import GRPOConfig, GRPOTrainer
 from trl.trainer.utils import RepeatSampler
 
-from ecg_r1.train.advantages import claim_advantages, token_spans
+from ecg_r1.train.advantages import ADVANTAGES, Batch
 from ecg_r1.train.dropout import Shown, arrange
 from ecg_r1.train.media import WHOLE, DrawEachEpoch, Media, example_dataset
+from ecg_r1.train.reference import reference_from
 from ecg_r1.train.rewards import RewardSet
 from ecg_r1.train.rollout import rollouts_through
 from ecg_r1.train.shared_prefix import SharedPrefix, groups_kept_together, use_branching_attention
+from ecg_r1.train.trackers import has_table, log_completions
 
 
 class _WithMedia:
@@ -61,7 +66,7 @@ class ECGGRPOTrainer(GRPOTrainer):
     Args:
         media: signals and pages of the training split, as they are shown.
         reward_set: the rewards of the recipe; it keeps the scores of the last batch, with their evidence.
-        credit: "sequence" (plain GRPO) or "claim".
+        credit: a name of `ADVANTAGES`.
         shared_prefix: read each prompt once for its completions; `per_device_train_batch_size` is then a multiple of
             `num_generations`.
         rollout: settings of `rollouts_through`, where `args.use_vllm`.
@@ -80,8 +85,9 @@ class ECGGRPOTrainer(GRPOTrainer):
     ):
         self.media, self.reward_set, self.credit, self.shared_prefix = media, reward_set, credit, shared_prefix
         self._shown: list[Shown] = []  # of the rows of the batch in hand
-        with rollouts_through(media=media, **rollout):
+        with rollouts_through(media=media, **rollout), reference_from(rollout.get("checkpoint")):
             super().__init__(reward_funcs=reward_set.functions(), **kwargs)
+        self.log_pages = self.log_completions and self.log_multimodal and has_table(self.args.report_to)
         if shared_prefix:
             use_branching_attention(kwargs["model"].model.language_model)
             if self.ref_model is not None:
@@ -122,23 +128,35 @@ class ECGGRPOTrainer(GRPOTrainer):
                 for row, example, shown in zip(inputs, examples, self._shown, strict=True)
             ]
         )
-        if self.credit == "claim":
-            output["advantages"] = self._claim_advantages(output)
+        output["advantages"] = ADVANTAGES[self.credit](self._batch(output))
+        if self.log_pages:
+            self._logs["images"].extend(gather_object([self._pages(shown) for shown in self._shown]))
         rows = [(self.media.store.example_index(example.id), moment) for example in examples]
         return output | {"shown": torch.tensor(rows, device=self.accelerator.device)}
 
-    def _claim_advantages(self, output: dict[str, Any]) -> torch.Tensor:
+    def _batch(self, output: dict[str, Any]) -> Batch:
         ids, mask = output["completion_ids"], output["completion_mask"].bool()
-        sampled = [row[kept].tolist() for row, kept in zip(ids, mask, strict=True)]
-        texts = self.processing_class.batch_decode(sampled, skip_special_tokens=True)
-        return claim_advantages(
-            output["advantages"],
-            self.reward_set.claims(),
-            token_spans(sampled, texts, self.processing_class),
+        return Batch(
+            totals=output["advantages"],
+            token_ids=[row[kept].tolist() for row, kept in zip(ids, mask, strict=True)],
+            evidence=self.reward_set.claims(),
             length=ids.shape[1],
             group=self._group,
             scale=self.scale_rewards,
+            tokenizer=self.processing_class,
         )
+
+    def _pages(self, shown: Shown) -> list[np.ndarray]:
+        return [self.media.page(view) for view in shown.views if view.page]
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """As TRL; and the trackers that TRL leaves out get the table of completions too."""
+        super().log(logs, start_time)
+        if self.log_completions and self.accelerator.is_main_process:
+            columns = {"completion": self._logs["completion"], **self._logs["rewards"], **self._logs["extra"]}
+            table = pd.DataFrame({name: list(values) for name, values in columns.items()})
+            pages = [shown[0] if shown else None for shown in self._logs["images"]]
+            log_completions(self.args.report_to, table, pages, self.state.global_step)
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
         examples = self.media.store.examples

@@ -1,112 +1,73 @@
-"""Options by the names of TRL, transformers and DeepSpeed: checked, completed, and made into a trainer's arguments."""
+"""Options by the names of TRL, transformers, vLLM and PEFT: what can be said of them without importing those.
+
+Each is passed on, or refused with the reason and the key to use instead. Names and types are checked against the
+libraries themselves in `ecg_r1.train.arguments`, which takes many seconds to import.
+"""
 
 from __future__ import annotations
 
-import dataclasses
-import os
+import json
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, get_type_hints
-
-import torch
-from pydantic import TypeAdapter, ValidationError
-from transformers import TrainingArguments
-from trl import GRPOConfig, SFTConfig
+from typing import Any
 
 from ecg_r1.errors import did_you_mean
-from ecg_r1.recipe import GRPORecipe, PretrainRecipe, RecipeError, RunRecipe, SFTRecipe, unknown_key
+from ecg_r1.recipe import GRPORecipe, PretrainRecipe, RecipeError, RunRecipe
+from ecg_r1.train.advantages import ADVANTAGES
+from ecg_r1.train.refused import LORA, TRAINER, Refused
+from ecg_r1.train.refused_engine import ENGINE
+from ecg_r1.train.trackers import unusable
+from ecg_r1.train.values import missing_need, wrong_value
 
-ARGUMENTS: dict[type, type] = {PretrainRecipe: TrainingArguments, SFTRecipe: SFTConfig, GRPORecipe: GRPOConfig}
-ENGINE_OURS = {"model", "seed"}
-OURS = {"output_dir", "seed", "deepspeed", "use_vllm", "report_to"}  # the recipe has other keys for these
 DEEPSPEED = {"zero2": "zero2.json", "zero3": "zero3.json"}
+WITHOUT_VLLM = {"max_model_len"}  # of `rollout.options`: the room that a prompt and its completion have
 
 
-def training_arguments(recipe: RunRecipe, path: str) -> TrainingArguments:
-    """The recipe's `trainer` and `deepspeed` as the arguments of its stage's trainer.
+def check_options(recipe: RunRecipe, path: str) -> None:
+    """Refuse what would not be honoured, and values that are wrong by themselves.
 
     Args:
         path: the recipe's file, for messages.
 
     Raises:
-        RecipeError: a key that the trainer does not have or the recipe sets itself, or a value that it refuses.
+        RecipeError: the message names the key, the reason and what to use instead.
     """
-    given = read_trainer(recipe, path)
-    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(Path(recipe.run) / "tensorboard"))
-    options = {
-        "output_dir": str(Path(recipe.run) / "checkpoints"),
-        "seed": recipe.seed,
-        "report_to": ["tensorboard"],
-        "deepspeed": _deepspeed(recipe.deepspeed, path),
-        "bf16": False,
-        "disable_tqdm": True,  # LiveProgress shows it
-        "dataloader_pin_memory": torch.cuda.is_available(),
-        "use_cpu": recipe.processes > 1 and not torch.cuda.is_available(),  # else accelerate sees one process
-    }
+    refuse(recipe.trainer, TRAINER[recipe.stage], f"{path}: ", "trainer")
+    _check_values(recipe, path)
+    _check_trackers(recipe.trainer.get("report_to"), path)
+    deepspeed_file(recipe.deepspeed, path)
+    if recipe.lora is not None:
+        if isinstance(recipe, PretrainRecipe):
+            raise RecipeError(f'{path}: "lora" has no effect: the towers are trained whole; remove it')
+        refuse(recipe.lora.options, LORA, f"{path}: ", "lora")
     if isinstance(recipe, GRPORecipe):
-        options |= {
-            "use_vllm": recipe.rollout.engine == "vllm",
-            "vllm_mode": recipe.rollout.mode,
-            "reward_weights": [reward.weight for reward in recipe.rewards],
-        }
-    try:
-        return ARGUMENTS[type(recipe)](**(options | given))
-    except (TypeError, ValueError) as error:
-        raise RecipeError(f'{path}: "trainer": {error}') from error
+        if recipe.credit not in ADVANTAGES:
+            near = did_you_mean(recipe.credit, ADVANTAGES)
+            raise RecipeError(f'{path}: "credit": {recipe.credit!r} is none of {", ".join(ADVANTAGES)}{near}')
+        _check_rollout(recipe, path)
 
 
-def check_options(recipe: RunRecipe, path: str) -> None:
-    """What can be said of a run's options without its model and corpus: names and types.
+def refuse(given: Mapping[str, Any], table: Mapping[str, Refused], where: str, section: str) -> None:
+    """
+    Args:
+        given: options of the recipe's `section`.
 
     Raises:
-        RecipeError: as `read_trainer` and `check_engine_options`.
+        RecipeError: one of them is in the table, with a value that asks for something else than what happens anyway.
     """
-    read_trainer(recipe, path)
-    if isinstance(recipe, GRPORecipe) and recipe.rollout.engine == "vllm":
-        check_engine_options(recipe.rollout.options, path)
+    for key, value in given.items():
+        refused = table.get(key)
+        if refused is not None and value not in refused.unless:
+            raise RecipeError(f'{where}"{section}.{key}" {refused.reason}; {refused.instead}')
 
 
-def read_trainer(recipe: RunRecipe, path: str) -> dict[str, Any]:
-    """The recipe's `trainer`, each value of the type that the trainer's field has; a quoted number is a number.
+def deepspeed_file(name: str | None, path: str) -> Path | None:
+    """The file that `deepspeed:` names: `zero2`, `zero3`, or a DeepSpeed configuration.
 
     Raises:
-        RecipeError: a key that the trainer does not have or the recipe sets itself, or a value of another type.
+        RecipeError: there is no such file, or it holds no JSON object.
     """
-    kind = ARGUMENTS[type(recipe)]
-    _check_keys(recipe.trainer, kind, OURS, path, "trainer")
-    types, given = get_type_hints(kind), {}
-    for key, value in recipe.trainer.items():
-        try:
-            read = TypeAdapter(types[key]).validate_python(value)
-        except ValidationError as error:
-            said = error.errors()[0]["msg"]
-            raise RecipeError(f'{path}: "trainer.{key}": {said} (found {value!r})') from None
-        given[key] = read if isinstance(value, str) else value
-    return given
-
-
-def check_engine_options(options: dict[str, Any], path: str) -> None:
-    """
-    Raises:
-        RecipeError: vLLM's engine has no such option, or the recipe sets it itself.
-    """
-    from trl.generation.vllm_generation import LLM
-
-    arguments = get_type_hints(LLM.from_engine_args)["engine_args"]
-    _check_keys(options, arguments, ENGINE_OURS, path, "rollout.options")
-
-
-def _check_keys(given: dict[str, Any], kind: type, ours: set[str], path: str, section: str) -> None:
-    fields = {field.name for field in dataclasses.fields(kind) if field.init}
-    for key in given:
-        if key in ours:
-            raise RecipeError(f'{path}: "{section}.{key}" is set by the recipe itself; remove it')
-        if key not in fields:
-            raise RecipeError(f"{path}: {unknown_key(f'{section}.{key}', fields - ours)}")
-
-
-def _deepspeed(name: str | None, path: str) -> str | None:
-    """`zero2`, `zero3`, or a DeepSpeed configuration file."""
     if name is None:
         return None
     shipped = files("ecg_r1").joinpath("recipes", "deepspeed", DEEPSPEED.get(name, ""))
@@ -114,4 +75,50 @@ def _deepspeed(name: str | None, path: str) -> str | None:
     if not file.is_file():
         near = did_you_mean(name, DEEPSPEED)
         raise RecipeError(f'{path}: "deepspeed": {name!r} is none of {", ".join(DEEPSPEED)} nor a file{near}')
-    return str(file)
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RecipeError(f'{path}: "deepspeed": {file} holds no JSON: {error}') from None
+    if not isinstance(values, dict):
+        raise RecipeError(f'{path}: "deepspeed": {file} holds no JSON object')
+    return file
+
+
+def _check_values(recipe: RunRecipe, path: str) -> None:
+    values = dict(recipe.trainer)
+    if isinstance(recipe, GRPORecipe):
+        values |= {"rollout.engine": recipe.rollout.engine, "credit": recipe.credit}
+    for key, value in recipe.trainer.items():
+        if value is None:
+            continue
+        if wrong := wrong_value(key, value, recipe.stage):
+            raise RecipeError(f'{path}: "trainer.{key}": {wrong}')
+        if wrong := missing_need(key, values):
+            raise RecipeError(f'{path}: "trainer.{key}" {wrong}')
+    if values.get("sync_ref_model") and not values.get("beta"):
+        raise RecipeError(f'{path}: "trainer.sync_ref_model" has no effect unless `beta` is more than 0')
+    if values.get("sync_ref_model") and recipe.lora is not None:
+        raise RecipeError(f'{path}: "trainer.sync_ref_model" is not supported with `lora:`; remove it')
+
+
+def _check_trackers(given: Any, path: str) -> None:
+    for name in given if isinstance(given, list) else [] if given is None else [given]:
+        if wrong := unusable(str(name)):
+            raise RecipeError(f'{path}: "trainer.report_to": {wrong}')
+
+
+def _check_rollout(recipe: GRPORecipe, path: str) -> None:
+    rollout = recipe.rollout
+    if rollout.engine == "vllm":
+        refuse(rollout.options, ENGINE, f"{path}: ", "rollout.options")
+        return
+    for key in rollout.options:
+        if key not in WITHOUT_VLLM:
+            raise RecipeError(
+                f'{path}: "rollout.options.{key}" is an option of vLLM, and rollout.engine is hf; remove it'
+            )
+    if rollout.dtype not in ("auto", "float32"):
+        raise RecipeError(
+            f'{path}: "rollout.dtype": {rollout.dtype} is not what the hf engine generates with, which is the trained '
+            "model itself, in float32 or as `trainer.bf16` says; remove it"
+        )

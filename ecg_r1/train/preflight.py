@@ -1,4 +1,8 @@
-"""What can be wrong with a run, found before anything of it starts: no worker, no engine, no file written."""
+"""What can be wrong with a run, found before anything of it starts: no engine, no file written.
+
+What needs no training library comes first, so that a misspelt reward or a missing corpus is said within a second or
+two; torch, TRL, vLLM and DeepSpeed are imported after that.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +10,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
-
-from peft import LoraConfig
-from transformers import AutoConfig, AutoProcessor
-from transformers.integrations import is_deepspeed_zero3_enabled
+from typing import TYPE_CHECKING, Any
 
 from ecg_r1.corpus.store import RecordStore
-from ecg_r1.engine import require_vllm
+from ecg_r1.engine.base import require_vllm
 from ecg_r1.errors import UserError, did_you_mean
-from ecg_r1.model import register
-from ecg_r1.model.checkpoint import check_checkpoint, check_parts
-from ecg_r1.model.presets import PRESETS
 from ecg_r1.recipe import GRPORecipe, RecipeError, RunRecipe
 from ecg_r1.recipe import Reward as Named
 from ecg_r1.runs.directory import RunDirectory
+from ecg_r1.scoring.cases import Sample
+from ecg_r1.scoring.check import try_rewards
 from ecg_r1.scoring.contract import RewardError
+from ecg_r1.scoring.needs import require_fed
 from ecg_r1.scoring.pool import RewardPool
 from ecg_r1.scoring.registry import Reward, load_reward
-from ecg_r1.train.lora import lora_config
-from ecg_r1.train.options import check_engine_options, training_arguments
+from ecg_r1.train.options import check_options
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
+
+CASES = 4  # of the corpus, on which each reward is tried beside the shipped samples
 
 
 @dataclass(frozen=True)
@@ -39,43 +43,51 @@ class Checked:
     rewards: list[Reward]
 
 
-def check(recipe: RunRecipe, path: str) -> Checked:
+def check(recipe: RunRecipe, path: str, *, dry_run: bool = False, calling: bool = True) -> Checked:
     """Look up everything the recipe names.
 
     Args:
         path: the recipe's file, for messages.
+        dry_run: leave out DeepSpeed, which would be set up; the arguments cannot be trained with then.
+        calling: call each reward once. A process of several need not: one has done it for all.
 
     Raises:
         UserError: an option, part, reward, checkpoint, corpus, engine or folder is wrong; the message says which.
     """
+    check_options(recipe, path)
     if recipe.deepspeed and find_spec("deepspeed") is None:
         raise RecipeError(f'{path}: "deepspeed": it is not installed: pip install deepspeed, or set `deepspeed: null`')
-    arguments = training_arguments(recipe, path)
-    with _named(path):
-        check_parts(recipe.freeze)
+    if isinstance(recipe, GRPORecipe) and recipe.rollout.engine == "vllm":
+        require_vllm()
     with _named(f'{path}: "corpus.train"'):
         store = RecordStore(recipe.corpus.train)
-    _check_model(recipe, path)
-    adapters = lora_config(recipe.lora, recipe.model, path) if recipe.lora else None
     rewards: list[Reward] = []
     if isinstance(recipe, GRPORecipe):
         with _named(f'{path}: "rewards"'):
             rewards = load_rewards(recipe.rewards)
-        if recipe.rollout.engine == "vllm":
-            require_vllm()
-            check_engine_options(recipe.rollout.options, path)
-        if recipe.model not in PRESETS:  # a preset's tokenizer is made when the run starts
-            _check_room(recipe, arguments, store, path)
-        local = arguments.per_device_train_batch_size * arguments.steps_per_generation
-        in_groups = ["credit: claim"] * (recipe.credit == "claim")
-        in_groups += [f'reward "{reward.name}"' for reward in rewards if reward.scope == "group"]
-        for option in in_groups:
-            check_whole_groups(option, "each process", local, arguments.num_generations, path)
-        if recipe.shared_prefix:
-            local = arguments.per_device_train_batch_size
-            check_whole_groups("shared_prefix", "each micro-batch", local, arguments.num_generations, path)
+            if calling:
+                check_rewards(recipe, rewards, store)
+
+    from ecg_r1.train.opened import check_opened  # imports the training libraries
+
+    arguments, adapters = check_opened(recipe, path, store, rewards, dry_run=dry_run)
     run = RunDirectory(recipe, recipe.run)  # last: a recipe with a mistake differs from the run's for that alone
     return Checked(run, arguments, adapters, store, rewards)
+
+
+def check_rewards(recipe: GRPORecipe, rewards: list[Reward], store: RecordStore) -> None:
+    """Check that each reward applies to an example of the corpus, and call each once with the recipe's deadline.
+
+    It is called on the shipped samples, and on the first examples of the corpus with their own responses, which have
+    the fields that the run will give it.
+
+    Raises:
+        RewardError: a reward applies to no example, or fails on every sample.
+    """
+    require_fed(rewards, (store.case(example.id) for example in store.examples))
+    first = [Sample(example.id, store.case(example.id), example.response or "") for example in store.examples[:CASES]]
+    workers = min(1, recipe.reward_workers.workers)  # 0 asks for this process
+    try_rewards(rewards, recipe.reward_workers.timeout, also=first, workers=workers)
 
 
 def load_rewards(named: list[Named]) -> list[Reward]:
@@ -106,47 +118,3 @@ def _named(where: str) -> Iterator[None]:
         yield
     except UserError as error:
         raise RecipeError(f"{where}: {error}") from error
-
-
-def _check_model(recipe: RunRecipe, path: str) -> None:
-    if recipe.model not in PRESETS:
-        check_checkpoint(recipe.model)
-    elif is_deepspeed_zero3_enabled():
-        raise RecipeError(
-            f'{path}: ZeRO-3 shards weights while they load; begin from a checkpoint, not from "{recipe.model}"'
-        )
-
-
-def check_whole_groups(option: str, where: str, completions: int, group: int, path: str) -> None:
-    """TRL asks for whole groups of completions over all processes and micro-batches, some options for more.
-
-    Raises:
-        RecipeError: a group would be split.
-    """
-    if completions % group:
-        raise RecipeError(
-            f"{path}: {option} needs whole groups in {where}, but its {completions} completions are no multiple of "
-            f"num_generations={group}; change per_device_train_batch_size"
-        )
-
-
-def _check_room(recipe: GRPORecipe, arguments: Any, store: RecordStore, path: str) -> None:
-    """vLLM would cut completions short without an error, and refuse a longer prompt amid a run."""
-    register()
-    folder = check_checkpoint(recipe.model)
-    processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
-    processor.system = store.system or processor.system
-    prompts = [processor.expand(processor.prompt(asked, ecgs=n)) for asked, n in store.questions()]
-    longest = max(len(ids) for ids in processor.tokenizer(prompts, add_special_tokens=False)["input_ids"])
-    limits = (
-        AutoConfig.from_pretrained(folder).text_config.max_position_embeddings,
-        arguments.vllm_max_model_length,
-        recipe.rollout.options.get("max_model_len"),
-    )
-    room = min(limit for limit in limits if limit)
-    completion = arguments.max_completion_length
-    if longest + completion > room:
-        raise RecipeError(
-            f"{path}: a prompt of {longest} tokens and a completion of {completion} are more than the {room} that are "
-            "read; change rollout.options.max_model_len or trainer.max_completion_length"
-        )

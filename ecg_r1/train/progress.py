@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from datetime import timedelta
 from typing import Any
 
 from rich.console import Console
@@ -12,22 +14,29 @@ WATCHED = ("loss", "mean_token_accuracy", "reward", "completions/mean_length", "
 
 
 class LiveProgress(TrainerCallback):
-    """A bar on a terminal; in a log file, a line at every tenth of the run."""
+    """A bar on a terminal; in a log file, or with `trainer.disable_tqdm`, a line at every tenth of the run.
+
+    Args:
+        title: of the run.
+    """
 
     def __init__(self, title: str):
         self.title = title
         self.console = Console(stderr=True)
         self._progress: Progress | None = None
         self._tenth = 0
+        self._bar = False
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         if state.is_world_process_zero:
+            self._bar = self.console.is_terminal and not args.disable_tqdm
+            self._began, self._first = time.monotonic(), state.global_step
             self._progress = Progress(
                 TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
                 TimeRemainingColumn(), TextColumn("{task.fields[numbers]}"),
-                console=self.console, disable=not self.console.is_terminal,
+                console=self.console, disable=not self._bar,
             )  # fmt: skip
             self._progress.start()
             self._task = self._progress.add_task(
@@ -51,15 +60,24 @@ class LiveProgress(TrainerCallback):
         numbers = "  ".join(f"{_short(key)} {value:.3g}" for key, value in shown.items() if value is not None)
         self._progress.update(self._task, numbers=numbers)
         tenth = 10 * state.global_step // max(1, state.max_steps)
-        if not self.console.is_terminal and tenth > self._tenth:
+        if not self._bar and tenth > self._tenth:
             self._tenth = tenth
-            self.console.print(f"{self.title} {state.global_step}/{state.max_steps}  {numbers}", highlight=False)
+            left = self._left(state)
+            self.console.print(f"{self.title} {state.global_step}/{state.max_steps}  {left}{numbers}", highlight=False)
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         if self._progress:
             self._progress.stop()
+
+    def _left(self, state: TrainerState) -> str:
+        """The time that the rest will take at the pace of the steps so far; empty at the end."""
+        done, rest = state.global_step - self._first, state.max_steps - state.global_step
+        if done <= 0 or rest <= 0:
+            return ""
+        seconds = round((time.monotonic() - self._began) * rest / done)
+        return f"{timedelta(seconds=seconds)} left  "
 
 
 def _short(key: str) -> str:

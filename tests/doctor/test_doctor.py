@@ -14,8 +14,8 @@ from peft import get_peft_model
 from ecg_r1.doctor import machine, memory, packages
 from ecg_r1.doctor.need import need
 from ecg_r1.model.checkpoint import load_model
+from ecg_r1.model.lora import lora_config
 from ecg_r1.recipe import read_recipe
-from ecg_r1.train.lora import lora_config
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 

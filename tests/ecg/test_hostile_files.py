@@ -1,19 +1,19 @@
-"""Whatever a file holds, reading it ends soon, in a record or in a RecordError that names it."""
+"""Whatever a file holds, reading it takes no more work than a sound file, and ends in a record or a RecordError."""
 
 import io
 import os
-import time
 import zlib
 
 import numpy as np
 import pytest
+from counted import calls
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ecg_r1.ecg.record import ECGRecord, RecordError, read_record, write_record
 from ecg_r1.ecg.simulate import simulate
 
-EXAMPLES = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+EXAMPLES = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 MANY = settings(EXAMPLES, max_examples=1500)
 
 
@@ -121,16 +121,34 @@ def test_pickled_arrays_are_refused(tmp_path):
         read_record(tmp_path / "x.npy")
 
 
-def read_or_refuse(path) -> None:
-    start, message = time.process_time(), None
-    try:
-        record = read_record(path)
-        assert isinstance(record, ECGRecord)
-        assert np.isfinite(record.signal).all()
-    except RecordError as error:
-        message = str(error)
-    assert message is None or str(path.parent) in message
-    assert time.process_time() - start < 5  # of this process: other work on the machine is not the file's
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """The most function calls that it takes to read a sound file of some kind."""
+    folder = tmp_path_factory.mktemp("sound")
+    files = [write_record(next(iter(simulate(1, seed=2))).record, folder)]
+    for ending in KINDS:
+        files.append(folder / f"sound{ending}")
+        files[-1].write_bytes(_file_of(ending))
+    for file in files:
+        read_record(file)  # the libraries that read its kind are imported
+    return max(calls(lambda file=file: read_record(file)) for file in files)
+
+
+def read_or_refuse(path, work: int) -> None:
+    found = []
+
+    def read():
+        try:
+            found.append(read_record(path))
+        except RecordError as error:
+            found.append(error)
+
+    assert calls(read) < 2 * work
+    if isinstance(found[0], RecordError):
+        assert str(path.parent) in str(found[0])
+    else:
+        assert isinstance(found[0], ECGRecord)
+        assert np.isfinite(found[0].signal).all()
 
 
 def damaged(content: bytes, cuts: list[tuple[int, bytes]], length: float) -> bytes:
@@ -141,43 +159,44 @@ def damaged(content: bytes, cuts: list[tuple[int, bytes]], length: float) -> byt
     return stream.getvalue()[: int(length * len(content))]
 
 
+KINDS = (".mat", ".npy", ".hdf5")
 DAMAGE = st.tuples(st.lists(st.tuples(st.integers(0, 1 << 20), st.binary(max_size=12)), max_size=6), st.floats(0, 1))
 
 
-def damaged_headers(good, tmp_path, damage):
+def damaged_headers(good, tmp_path, damage, work):
     (tmp_path / "x.dat").write_bytes(good.with_suffix(".dat").read_bytes())
     content = good.with_suffix(".hea").read_bytes().replace(good.name.encode(), b"x")
     (tmp_path / "x.hea").write_bytes(damaged(content, *damage))
-    read_or_refuse(tmp_path / "x")
+    read_or_refuse(tmp_path / "x", work)
 
 
 @given(damage=DAMAGE)
 @EXAMPLES
-def test_damaged_headers(good, tmp_path, damage):
-    damaged_headers(good, tmp_path, damage)
+def test_damaged_headers(good, tmp_path, work, damage):
+    damaged_headers(good, tmp_path, damage, work)
 
 
 @pytest.mark.slow
 @given(damage=DAMAGE)
 @MANY
-def test_many_damaged_headers(good, tmp_path, damage):
-    damaged_headers(good, tmp_path, damage)
+def test_many_damaged_headers(good, tmp_path, work, damage):
+    damaged_headers(good, tmp_path, damage, work)
 
 
 @given(text=st.text(alphabet="x 0123456789./+():-#\nImVuAsd", max_size=300))
 @EXAMPLES
-def test_made_up_headers(tmp_path, text):
+def test_made_up_headers(tmp_path, work, text):
     (tmp_path / "x.hea").write_text("x " + text)
     (tmp_path / "x.dat").write_bytes(bytes(24000))
-    read_or_refuse(tmp_path / "x")
+    read_or_refuse(tmp_path / "x", work)
 
 
-@given(ending=st.sampled_from([".mat", ".npy", ".hdf5"]), damage=DAMAGE)
+@given(ending=st.sampled_from(KINDS), damage=DAMAGE)
 @EXAMPLES
-def test_damaged_files_of_other_kinds(tmp_path_factory, ending, damage):
+def test_damaged_files_of_other_kinds(tmp_path_factory, work, ending, damage):
     folder = tmp_path_factory.mktemp("other")
     (folder / f"x{ending}").write_bytes(damaged(_file_of(ending), *damage))
-    read_or_refuse(folder / f"x{ending}")
+    read_or_refuse(folder / f"x{ending}", work)
 
 
 def _file_of(ending: str) -> bytes:

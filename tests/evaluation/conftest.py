@@ -2,13 +2,20 @@
 
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import splits
 import yaml
+
+from ecg_r1.corpus.example import Example
+from ecg_r1.evaluation.evaluate import evaluate
+from ecg_r1.recipe import Decoding, EvaluateRecipe
+from ecg_r1.runs.fingerprint import fingerprint
+from ecg_r1.runs.predictions import Prediction, write_predictions
 
 TRUTHS = [
     {
@@ -46,6 +53,22 @@ RIGHT = {
 STOCK = {record: says("Rate 75 bpm. PR interval 160 ms. QRS duration 150 ms.", "normal ECG") for record in RIGHT}
 
 
+def answers(texts: Mapping[str, str | Sequence[str]], *, cut: Iterable[str] = ()) -> list[Prediction]:
+    """Predictions of these texts, by example; those to the examples in `cut` were cut off."""
+    return [
+        Prediction(example, "Interpret this ECG.", text, tokens=9, cut=example in set(cut))
+        for example, several in texts.items()
+        for text in ([several] if isinstance(several, str) else several)
+    ]
+
+
+def compared(models: Sequence[Path], out: Path, **keys: Any) -> dict[str, Any]:
+    """What `compare.json` holds after an evaluation of these models."""
+    recipe = {"stage": "evaluate", "models": [str(model) for model in models], "out": str(out), **keys}
+    evaluate(EvaluateRecipe.model_validate(recipe))
+    return json.loads((out / "compare.json").read_text())
+
+
 def lines(path: Path, rows: Sequence[dict]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -57,29 +80,42 @@ def split_folder(tmp_path: Path) -> Path:
     return write_split(tmp_path / "corpus" / "held-out", TRUTHS)
 
 
-def write_split(folder: Path, truths: list[dict]) -> Path:
+def write_split(folder: Path, truths: list[dict], examples: Sequence[dict] | None = None) -> Path:
+    """Examples: {"id", "records", "question"} each; one for each record unless given."""
     shutil.rmtree(folder, ignore_errors=True)
     beat = np.exp(-(((np.arange(5000) % 400) - 200.0) ** 2) / 50)
     facts = {"seed": 7, "sources": [{"simulate": len(truths)}], "reports": {"boilerplate": 0.3, "rounded": 0.2}}
-    return splits.write_split(folder, truths, page_size=56, signal=lambda k: np.tile(beat, (12, 1)), **facts)
+    made = None if examples is None else [Example(**{"response": "", **row}) for row in examples]
+    return splits.write_split(folder, truths, made, page_size=56, signal=lambda k: np.tile(beat, (12, 1)), **facts)
 
 
 @pytest.fixture
 def write_run(tmp_path: Path, split_folder: Path) -> Callable[..., Path]:
-    """Write a run directory that predicted on the split."""
+    """Write a finished run directory that answered the split, stored without its weights."""
 
     def write(
-        name: str, predictions: Mapping[str, str], *, log: Sequence[dict] = (), decoding: dict | None = None
+        name: str,
+        texts: Mapping[str, str | Sequence[str]],
+        *,
+        log: Sequence[dict] = (),
+        cut: Iterable[str] = (),
+        shuffled: Mapping[str, str] | None = None,
+        **decoding: Any,
     ) -> Path:
         folder = tmp_path / "runs" / name
-        rows = [{"example": example, "completion": text, "tokens": 9} for example, text in predictions.items()]
-        lines(folder / "predictions" / "held-out.jsonl", rows)
-        if decoding is not None:
-            (folder / "predictions" / "held-out.json").write_text(json.dumps(decoding))
-        (folder / "recipe.yaml").write_text(
-            yaml.safe_dump({"stage": "sft", "corpus": {"train": str(split_folder), "evaluate": str(split_folder)}})
-        )
-        (folder / "environment.json").write_text(json.dumps({"python": "3.12", "commit": "abc"}))
+        made = Decoding(**{"max_tokens": 128, **decoding}).model_dump()
+        label = {
+            "corpus": fingerprint(split_folder),
+            "decoding": made | ({"seed": 0} if made["temperature"] else {}),
+        }
+        write_predictions(folder / "predictions" / "held-out.jsonl", answers(texts, cut=cut), label)
+        if shuffled is not None:
+            write_predictions(folder / "predictions" / "held-out-shuffled.jsonl", answers(shuffled), label)
+        corpus = {"train": str(split_folder), "evaluate": str(split_folder)}
+        recipe = {"stage": "sft", "run": str(folder), "model": "tiny", "corpus": corpus}
+        (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+        (folder / "environment.json").write_text(json.dumps({"python": "3.12", "commit": "abc", "folder": "/"}))
+        (folder / "finished.json").write_text("{}")
         lines(folder / "metrics.jsonl", log)
         return folder
 

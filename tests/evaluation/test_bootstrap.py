@@ -1,9 +1,10 @@
 import math
+from itertools import product
 
 import numpy as np
 import pytest
 
-from ecg_r1.evaluation.bootstrap import Tally, draw, macro_f1, mcnemar, paired_interval, ratio
+from ecg_r1.evaluation.bootstrap import Interval, Tally, cluster_codes, draw, macro_f1, mcnemar, paired_interval, ratio
 
 
 def rates(values):
@@ -57,9 +58,49 @@ def test_draws_are_seeded_and_hold_as_many_records_as_there_are():
     assert (draw(30, 20, seed=5) != draw(30, 20, seed=6)).any()
 
 
+def test_clusters_are_numbered_in_the_order_of_their_first_rows():
+    assert cluster_codes(["b", "a", "b", "c"]).tolist() == [0, 1, 0, 2]
+
+
+def test_with_one_row_in_each_cluster_the_interval_is_the_one_over_rows_to_the_digit():
+    i = np.arange(440)
+    quoted = 3.0 + i % 3
+    earlier, later = (Tally(np.stack([quoted - wrong, quoted], axis=1)) for wrong in (i * 7 % 5 < 2, i * 11 % 7 < 1))
+    codes = cluster_codes([f"record {j}" for j in i])
+    found = paired_interval(later.per_cluster(codes), earlier.per_cluster(codes), draw(440, 2000, seed=0))
+    assert found == Interval(
+        0.06424104604889136, 0.04991587212563098, 0.07792226260656297
+    )  # as it was before there were clusters
+
+
+def test_questions_about_one_record_do_not_make_the_interval_narrower():
+    earlier, later = rates([1, 0] * 50), rates([1, 0, 1, 1] * 25)
+    single = paired_interval(later, earlier, draw(100, 500, seed=0))
+    asked = [Tally(np.repeat(tally.counts, 4, axis=0)) for tally in (later, earlier)]  # each question four times
+    codes = np.repeat(np.arange(100), 4)
+    clustered = paired_interval(*(tally.per_cluster(codes) for tally in asked), draw(100, 500, seed=0))
+    naive = paired_interval(*asked, draw(400, 500, seed=0))
+    assert (clustered.low, clustered.high) == pytest.approx((single.low, single.high))
+    assert naive.high - naive.low < 0.6 * (single.high - single.low)
+
+
 @pytest.mark.parametrize(("gained", "lost", "p"), [(0, 0, 1.0), (5, 5, 1.0), (10, 0, 2 / 2**10), (1, 9, 22 / 1024)])
 def test_mcnemar_is_the_exact_binomial_test(gained, lost, p):
-    assert mcnemar(gained, lost) == pytest.approx(p)
+    assert mcnemar(np.array([1] * gained + [-1] * lost + [0] * 7)) == pytest.approx(p)
+
+
+@pytest.mark.parametrize(
+    "gains", [[3, -1], [2, 2, 2, -2], [1, -3, 2, 0, 1, 1], [-2, -1, -1, -4, 3], [1, 2, 3, 4, 5, 6]]
+)
+def test_over_clusters_it_counts_every_way_in_which_their_signs_could_have_fallen(gains):
+    sums = [abs(sum(s * g for s, g in zip(signs, gains, strict=True))) for signs in product((1, -1), repeat=len(gains))]
+    expected = sum(total >= abs(sum(gains)) for total in sums) / len(sums)
+    assert mcnemar(np.array(gains)) == pytest.approx(expected)
+
+
+def test_answers_of_one_patient_are_not_counted_as_independent():
+    assert mcnemar(np.array([5, 5])) == pytest.approx(0.5)  # two patients, who might both have fallen the other way
+    assert mcnemar(np.ones(10, dtype=int)) == pytest.approx(2 / 2**10)
 
 
 def test_ratio_keeps_leading_axes():

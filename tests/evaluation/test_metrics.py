@@ -1,10 +1,13 @@
+import subprocess
+import sys
+
 import pytest
 
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.evaluation.metrics import chance_accuracy, judge, per_diagnosis, tallies
 from ecg_r1.scoring import Case
 
-from .conftest import RIGHT, STOCK, TRUTHS, says
+from .conftest import RIGHT, STOCK, TRUTHS, answers, says
 
 
 class Known:
@@ -13,19 +16,19 @@ class Known:
     def __init__(self, truths=TRUTHS):
         self.rows = {row["record"]: row for row in truths}
 
-    def case(self, record_id):
-        row = self.rows[record_id]
-        return Case(record_id, tuple(row["diagnoses"]), Measurements.from_json(row["measurements"]))
+    def case(self, example_id):
+        row = self.rows[example_id]
+        return Case(example_id, tuple(row["diagnoses"]), Measurements.from_json(row["measurements"]))
 
 
 def values(predictions, cases=None):
-    return {name: tally.value() for name, tally in tallies(judge(predictions, cases or Known())).items()}
+    return {name: tally.value() for name, tally in tallies(judge(answers(predictions), cases or Known())).items()}
 
 
 def test_all_right_is_all_ones_and_a_true_absence_counts_as_supported():
     found = values(RIGHT)
     assert (found["format"], found["diagnosis_accuracy"], found["diagnosis_macro_f1"]) == (1, 1, 1)
-    assert (found["supported"], found["contradicted"], found["quoted_per_record"]) == (1, 0, 3)
+    assert (found["supported"], found["contradicted"], found["quoted_per_answer"]) == (1, 0, 3)
     assert found["pr_ms.mae"] == pytest.approx((4 + 0) / 2)
     assert found["pr_ms.bias"] == pytest.approx((-4 + 0) / 2)
     assert found["pr_ms.quoted"] == 1  # of the two records that have a PR interval
@@ -48,7 +51,7 @@ def test_supported_is_a_ratio_of_sums_so_that_a_short_completion_weighs_less():
 
 def test_silence_is_undefined_rather_than_right():
     found = values({"r0": says("A pleasant tracing.", "normal ECG")})
-    assert found["quoted_per_record"] == 0
+    assert found["quoted_per_answer"] == 0
     assert found["supported"] != found["supported"]
     assert found["pr_ms.quoted"] == 0
 
@@ -95,6 +98,17 @@ def test_a_diagnosis_is_right_when_it_is_all_of_the_truth_and_nothing_else(answe
     assert values({"r0": says("x", answer)})["diagnosis_accuracy"] == right
 
 
+def test_several_answers_to_one_example_each_count():
+    found = values({"r0": [RIGHT["r0"], says("Rate 99 bpm.", "sinus bradycardia")]})
+    assert (found["diagnosis_accuracy"], found["quoted_per_answer"]) == (0.5, 2)
+    assert found["supported"] == pytest.approx(3 / 4)
+
+
+def test_answers_that_were_cut_off_are_counted():
+    table = tallies(judge(answers(RIGHT, cut=["r1"]), Known()))
+    assert table["cut"].value() == pytest.approx(1 / 3)
+
+
 def test_a_diagnosis_that_is_only_thought_of_is_not_answered():
     assert values({"r0": says("Is it a normal ECG?", "sinus bradycardia")})["diagnosis_accuracy"] == 0
 
@@ -106,14 +120,14 @@ def test_a_diagnosis_that_the_vocabulary_does_not_name_is_right_as_it_is_written
 
 
 def test_chance_is_what_the_same_answers_dealt_at_random_would_score():
-    assert chance_accuracy(judge(RIGHT, Known())) == pytest.approx(1 / 3)
-    assert chance_accuracy(judge(STOCK, Known())) == pytest.approx(1 / 3)
+    assert chance_accuracy(judge(answers(RIGHT), Known())) == pytest.approx(1 / 3)
+    assert chance_accuracy(judge(answers(STOCK), Known())) == pytest.approx(1 / 3)
 
 
 def test_per_diagnosis():
-    table = per_diagnosis(judge(STOCK, Known()))
+    table = per_diagnosis(judge(answers(STOCK), Known()))
     assert table["normal ECG"] == {
-        "records": 1,
+        "answers": 1,
         "precision": pytest.approx(1 / 3),
         "recall": 1,
         "f1": pytest.approx(0.5),
@@ -121,3 +135,18 @@ def test_per_diagnosis():
     }
     assert table["atrial fibrillation"]["precision"] is None
     assert table["atrial fibrillation"]["supported"] == 0
+
+
+def test_no_metric_moves_with_the_weights_of_a_reward(monkeypatch):
+    said = {"r0": says("x", "possible normal ECG"), "r1": says("x", "sinus bradycardia; possible LBBB"), "r2": ""}
+    before = values(said)
+    for weight in ("DOUBTED", "MORE_OR_LESS_SPECIFIC", "SAME_SUPERCLASS"):
+        monkeypatch.setattr(f"ecg_r1.rewards.diagnosis.{weight}", 1.0)
+    assert values(said) == pytest.approx(before, nan_ok=True)
+    assert before["diagnosis_accuracy"] == pytest.approx(1 / 3)  # a doubted diagnosis is not asserted
+
+
+def test_metrics_know_no_reward():
+    code = "import sys, ecg_r1.evaluation.metrics; print([m for m in sys.modules if m.startswith('ecg_r1.rewards')])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -5,13 +5,12 @@ import numpy as np
 import pytest
 
 from ecg_r1.ecg.measurements import Measurements
-from ecg_r1.evaluation.compare import compare
 from ecg_r1.evaluation.metrics import judge
 from ecg_r1.evaluation.report import completions, curves
 from ecg_r1.evaluation.report.html import findings
 from ecg_r1.scoring import Case
 
-from .conftest import RIGHT, STOCK, TRUTHS, says, write_split
+from .conftest import RIGHT, STOCK, TRUTHS, answers, compared, says, write_split
 
 EVIL = says(
     "PR interval 160 ms.<script>alert(1)</script><img src=http://evil.example/x onerror=alert(2)>", "normal ECG"
@@ -45,7 +44,7 @@ class Reader(HTMLParser):
 def page(write_run, tmp_path):
     log = [{"step": i, "reward": 0.1 * i, "rewards/format/mean": 1.0} for i in range(5)]
     runs = [write_run("sft <b>", STOCK), write_run("grpo", {**RIGHT, "r0": EVIL}, log=log)]
-    compare(runs, out=tmp_path / "out", resamples=20)
+    compared(runs, tmp_path / "out", resamples=20)
     return (tmp_path / "out" / "report.html").read_text()
 
 
@@ -89,11 +88,11 @@ def judged(predictions, truths):
     rows = {row["record"]: row for row in truths}
 
     class Cases:
-        def case(self, record_id):
-            row = rows[record_id]
-            return Case(record_id, tuple(row["diagnoses"]), Measurements.from_json(row["measurements"]))
+        def case(self, example_id):
+            row = rows[example_id]
+            return Case(example_id, tuple(row["diagnoses"]), Measurements.from_json(row["measurements"]))
 
-    return judge(predictions, Cases())
+    return judge(answers(predictions), Cases())
 
 
 def test_cases_are_spread_over_diagnoses_and_hold_losses():
@@ -161,7 +160,7 @@ def test_the_axis_of_a_share_holds_only_what_a_share_can_be(value):
 
 def test_captions_stand_outside_the_tables_that_scroll(page):
     assert "<caption" not in page
-    assert re.search(r'</table></div><p class="caption">\d+ records, the same for every model', page)
+    assert re.search(r'</table></div><p class="caption">\d+ examples, the same for every model', page)
 
 
 def test_a_run_without_a_log_has_no_empty_chart():
@@ -170,18 +169,38 @@ def test_a_run_without_a_log_has_no_empty_chart():
 
 def test_more_diagnoses_than_cases(write_run, tmp_path):
     truths = [TRUTHS[0] | {"record": f"r{i}", "diagnoses": [f"made-up diagnosis {i}"]} for i in range(20)]
-    write_split(tmp_path / "corpus" / "held-out", truths)
+    write_split(tmp_path / "corpus" / "held-out", truths)  # over the fixture's
     run = write_run("a", {row["record"]: RIGHT["r0"] for row in truths})
-    compare([run], out=tmp_path / "out", resamples=10)
+    compared([run], tmp_path / "out", resamples=10)
     assert (tmp_path / "out" / "report.html").read_text().count("<article") == completions.SPREAD
+
+
+def test_a_case_shows_each_record_of_its_example_and_the_question_where_questions_differ(write_run, tmp_path):
+    examples = [
+        {"id": "q0", "records": ["r0"], "question": "Is the rhythm <sinus>?"},
+        {"id": "q1", "records": ["r0", "r1"], "question": "What has changed?"},
+    ]
+    write_split(tmp_path / "corpus" / "held-out", TRUTHS, examples)
+    compared([write_run("a", {"q0": RIGHT["r0"], "q1": RIGHT["r0"]})], tmp_path / "out", resamples=10)
+    page = (tmp_path / "out" / "report.html").read_text()
+    (both,) = re.findall(r'<article class="case"[^>]*>(?:(?!</article>).)*What has changed\?.*?</article>', page)
+    assert both.count("<img src=") == 2
+    assert both.count('<dl class="measured"') == 2
+    assert "q1: r0, r1" in both
+    assert "Is the rhythm &lt;sinus&gt;?" in page
+
+
+def test_the_report_says_what_was_drawn_and_how_answers_were_made(page):
+    assert "20 resamples of 3 clusters" in page
+    assert "<dt>decoding</dt><dd>greedy</dd><dt>limit</dt><dd>128 tokens</dd>" in page
 
 
 def test_a_difference_too_small_to_be_shown_is_not_told():
     def told(difference):
-        model = {"supported": 0.8, "quoted_per_record": 4.1}
+        model = {"supported": 0.8, "quoted_per_answer": 4.1}
         interval = {"difference": difference, "low": difference / 2, "high": 2 * difference}
-        paired = {"grpo - sft": {"supported": interval, "quoted_per_record": interval}}
+        paired = {"grpo - sft": {"supported": interval, "quoted_per_answer": interval}}
         return findings({"models": {"sft": model, "grpo": model}, "paired": paired})
 
     assert "Different" not in told(0.0004)
-    assert "values quoted per record +0.2" in told(0.2)
+    assert "values quoted per answer +0.2" in told(0.2)

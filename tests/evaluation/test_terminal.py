@@ -4,15 +4,14 @@ from io import StringIO
 
 from rich.console import Console
 
-from ecg_r1.evaluation.compare import compare
 from ecg_r1.evaluation.report.terminal import print_comparison
 
-from .conftest import RIGHT
+from .conftest import RIGHT, compared
 
 
 def test_no_column_is_cut_however_many_models(write_run, tmp_path):
     names = ["sft", "sft-more", "grpo", "grpo-claim-credit", "grpo-without-diagnosis"]
-    result = compare([write_run(name, RIGHT) for name in names], out=tmp_path / "out", resamples=20)
+    result = compared([write_run(name, RIGHT) for name in names], tmp_path / "out", resamples=20)
     out = StringIO()
     print_comparison(result, Console(file=out, width=80))
     text = out.getvalue()

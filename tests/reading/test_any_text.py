@@ -1,9 +1,9 @@
 """Whatever a policy writes: no exception, finite scores in range, linear time."""
 
 import math
-import time
 
 import pytest
+from counted import MOST, growth
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -114,20 +114,20 @@ def check(text: str) -> None:
         assert 0 <= part.span[0] < part.span[1] <= len(text)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, suppress_health_check=list(HealthCheck))
 @given(TEXTS)
 def test_any_text_scores_in_range(text: str) -> None:
     check(text)
 
 
 @pytest.mark.slow
-@settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10_000, suppress_health_check=list(HealthCheck))
 @given(TEXTS)
 def test_ten_thousand_texts_score_in_range(text: str) -> None:
     check(text)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     measured=st.floats(40, 600), near=st.floats(0, 500), further=st.floats(0, 500), side=st.sampled_from([-1, 1]),
     other=st.none() | st.floats(40, 600),
@@ -165,13 +165,11 @@ HOSTILE = [
 ]  # fmt: skip
 
 
+def read(text: str) -> None:
+    completion = Completion.parse(text)
+    _ = completion.quantities, completion.statements, completion.steps, completion.sections, completion.think
+
+
 @pytest.mark.parametrize("piece", HOSTILE)
-def test_no_text_takes_more_than_50_ms_for_10_000_characters(piece: str) -> None:
-    text = (piece * 20_000)[:20_000]
-    taken = []
-    for _ in range(2):  # the better of two: another process may hold the core
-        began = time.process_time()
-        completion = Completion.parse(text)
-        _ = completion.quantities, completion.statements, completion.steps, completion.sections, completion.think
-        taken.append(time.process_time() - began)
-    assert min(taken) < 0.1
+def test_the_time_to_read_a_text_grows_with_its_length_and_no_faster(piece: str) -> None:
+    assert growth(read, lambda length: (piece * length)[:length], 20_000) < MOST

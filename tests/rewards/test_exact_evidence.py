@@ -2,9 +2,9 @@
 
 import random
 import re
-import time
 
 import pytest
+from counted import MOST, growth
 
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.scoring import Case, Completion, load_reward
@@ -95,9 +95,9 @@ def test_it_is_that_of_the_reference(seed: int) -> None:
 @pytest.mark.parametrize(
     "hostile", ["**Step 1", "**Step", "<think>", "**Step " + "1" * 5000, "**", "**Step 1:", "**Step \n", "**Step 1" * 2]
 )
-def test_hostile_texts_take_no_more_than_their_length(hostile: str) -> None:
-    text = "<think>" + hostile * (200_000 // len(hostile))
-    for closed in (text, text + "</think>", text + "</think>" * 1000):
-        began = time.perf_counter()
-        paid(closed, RHYTHM)
-        assert time.perf_counter() - began < 1.0
+@pytest.mark.parametrize("closed", ["", "</think>", "</think>" * 1000])
+def test_the_time_for_a_hostile_text_grows_with_its_length_and_no_faster(hostile: str, closed: str) -> None:
+    def text(length: int) -> str:
+        return "<think>" + (hostile * length)[:length] + closed
+
+    assert growth(lambda said: paid(said, RHYTHM), text, 50_000) < MOST

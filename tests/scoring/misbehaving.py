@@ -72,10 +72,18 @@ def rank(completions, cases):
     return [i / len(cases) for i in range(len(cases))]
 
 
+WAITING = []
+
+
 @reward
 async def waits(completion, case):
-    await asyncio.sleep(0.2)
-    return 0.5
+    """How many wait at the same moment."""
+    WAITING.append(completion)
+    await asyncio.sleep(0)
+    together = len(WAITING)
+    await asyncio.sleep(0)
+    WAITING.remove(completion)
+    return together
 
 
 def for_trl(prompts, completions, answer, **kwargs):

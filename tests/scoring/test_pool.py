@@ -1,6 +1,5 @@
 """No reward can kill, stall or silently bias a run."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,9 @@ from misbehaving import NUMBERS, WRONG
 
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.scoring import Case, RewardFailure, RewardPool, load_reward
+from ecg_r1.scoring.workers import DEATHS
 
+DEADLINE = 8.0  # a call that hangs is ended after half of it; no other call here comes near, on however busy a machine
 FILE = Path(__file__).with_name("misbehaving.py")
 MEASURED = Measurements.from_json({"heart_rate_bpm": 75, "pr_ms": 160, "qrs_ms": 92, "qt_ms": 400})
 TEXT = (
@@ -87,14 +88,10 @@ def test_a_run_stops_when_too_many_samples_fail() -> None:
 def test_scopes_async_and_trl(workers: int) -> None:
     texts = [TEXT + "x" * (i % 4) for i in range(8)]
     with pool("relative", "rank", "waits", "for_trl", "prints", workers=workers) as p:
-        p.score(texts, cases(8))  # the workers have started
-        began = time.perf_counter()
         relative, rank, waits, trl, prints, *_ = p.score(texts, cases(8))
-        seconds = time.perf_counter() - began
     assert [s.value for s in relative] == [len(t) / len(texts[3]) for t in texts]
     assert [s.value for s in rank] == [i / 8 for i in range(8)]
-    assert [s.value for s in waits] == [0.5] * 8
-    assert seconds < 8 * 0.2  # they waited together
+    assert [s.value for s in waits] == [8 / max(1, workers)] * 8  # each process lets all of its own wait together
     assert [s.value for s in trl] == [1.0, 0.0, 0.0, 0.0] * 2
     assert [s.value for s in prints] == [1.0] * 8
 
@@ -127,7 +124,8 @@ def test_workers_and_this_process_agree() -> None:
 
 def test_one_hanging_completion_costs_one_score() -> None:
     texts = [TEXT + (" hang" if i == 5 else "") for i in range(8)]
-    with pool("spins_on_hang", workers=1, deadline=2.0) as p:
+    with pool("spins_on_hang", workers=1, deadline=DEADLINE) as p:
+        assert p._workers._spare.connection.poll(60.0)  # the time it takes to load is not the reward's
         scores = p.score(texts, cases(8))[0]
         counters = p.counters()
     assert [s.value for s in scores] == [1.0] * 5 + [None] + [1.0] * 2
@@ -135,23 +133,18 @@ def test_one_hanging_completion_costs_one_score() -> None:
     assert counters["rewards/spins_on_hang/timeouts"] == 1
 
 
-@pytest.mark.parametrize("name", ["sleeps", "dies"])
-def test_a_reward_that_never_answers_costs_the_others_its_deadline(name: str) -> None:
-    def spent() -> tuple[float, float]:
-        """Seconds to start a worker and fail once, and to score a batch in which this reward never answers."""
-        began = time.perf_counter()
-        with pool(name, workers=1, deadline=2.0) as p:
-            p.score([TEXT], cases(1))
-            started = time.perf_counter()
-            failed, formats, values = p.score([TEXT] * 64, cases(64))
-            ended = time.perf_counter()
-        assert all(s.value is None and s.error for s in failed)
-        assert [s.value for s in formats] == [s.value for s in values] == [1.0] * 64
-        return started - began, ended - started
-
-    # Its deadline, after which a spare process takes over; the start is room for a machine that does other things too,
-    # and may do most of them in one of three tries.
-    assert any(batch < 2.0 + start for start, batch in (spent() for _ in range(3)))
+@pytest.mark.parametrize(("name", "most"), [("sleeps", 2), ("dies", DEATHS)])
+def test_a_reward_that_never_answers_costs_the_others_nothing_and_few_processes(name: str, most: int) -> None:
+    started = []
+    with pool(name, workers=1, deadline=DEADLINE) as p:
+        replacement = p._workers._workers[0].replacement
+        p._workers._workers[0].replacement = lambda: started.append(1) or replacement()
+        failed, formats, values = p.score([TEXT] * 64, cases(64))
+        counters = p.counters()
+    assert all(s.value is None and s.error for s in failed)
+    assert [s.value for s in formats] == [s.value for s in values] == [1.0] * 64
+    assert 1 <= len(started) <= most  # then its deadline, of which each death takes a share, is used up
+    assert counters[f"rewards/{name}/errors"] == 64
 
 
 def test_no_worker_outlives_its_pool() -> None:

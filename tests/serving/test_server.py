@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,9 +25,12 @@ from PIL import Image
 from ecg_r1.ecg.record import read_record, write_record
 from ecg_r1.ecg.render import render
 from ecg_r1.ecg.simulate import simulate
+from ecg_r1.engine import Prompt
 from ecg_r1.engine.hf import HFEngine
 from ecg_r1.model.checkpoint import load_model, save
-from ecg_r1.model.message import user_message
+from ecg_r1.model.message import page_part, user_message
+from ecg_r1.model.modeling import GEMForConditionalGeneration
+from ecg_r1.model.presets import build_processor
 from ecg_r1.serving.ask import prompt_of
 from ecg_r1.serving.limits import LARGEST
 
@@ -60,14 +64,13 @@ def adapter(model, tmp_path_factory):
     return folder, adapted
 
 
-@pytest.fixture(scope="module")
-def server(model, adapter, tmp_path_factory):
+@contextmanager
+def serving(folder, log, *options):
+    """`ecg-r1 serve` on a free port; its URL."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    log = tmp_path_factory.mktemp("log") / "server.log"
-    command = ["-m", "ecg_r1.cli", "serve", model[0], "--port", port, "--served-model-name", "gem"]
-    command += ["--enable-lora", "--max-lora-rank", 8, "--lora-modules", f"adapter={adapter[0]}"]
+    command = ["-m", "ecg_r1", "serve", folder, "--port", port, "--served-model-name", "gem", *options]
     with log.open("w") as out:
         process = subprocess.Popen([sys.executable, *map(str, command)], stdout=out, stderr=out, env=os.environ)
     url = f"http://127.0.0.1:{port}"
@@ -83,6 +86,18 @@ def server(model, adapter, tmp_path_factory):
     finally:
         process.terminate()
         process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory):
+    return tmp_path_factory.mktemp("log") / "server.log"
+
+
+@pytest.fixture(scope="module")
+def server(model, adapter, log):
+    lora = ["--enable-lora", "--max-lora-rank", 8, "--lora-modules", f"adapter={adapter[0]}"]
+    with serving(model[0], log, *lora) as url:
+        yield url
 
 
 def ask(url, body, path="/v1/chat/completions", **headers):
@@ -196,6 +211,88 @@ def test_bad_input_is_one_clear_400(server, records, change, said):
 def test_a_placeholder_without_an_ecg_is_refused(server):
     code, answer = ask(server, {"model": "gem", "prompt": "<ecg>Rate?", "max_tokens": 2}, path="/v1/completions")
     assert (code, "placeholders for 1 ecgs, and 0 are given" in answer["error"]["message"]) == (400, True)
+
+
+HELLO = {"role": "user", "content": "Hello, who are you?"}
+WITHOUT_ECG = {
+    "chat": ("/v1/chat/completions", {"messages": [HELLO]}),
+    "parts": ("/v1/chat/completions", {"messages": [{"role": "user", "content": [{"type": "text", "text": "Rate?"}]}]}),
+    "streamed": ("/v1/chat/completions", {"messages": [HELLO], "stream": True}),
+    "later turn": (
+        "/v1/chat/completions",
+        {"messages": [HELLO, {"role": "assistant", "content": "Rate 75 bpm."}, {"role": "user", "content": "PR?"}]},
+    ),
+    "completion": ("/v1/completions", {"prompt": "Hello, who are you?"}),
+    "streamed completion": ("/v1/completions", {"prompt": "Hello, who are you?", "stream": True}),
+    "token ids": ("/v1/completions", {"prompt": [5, 6, 7]}),
+    "response": ("/v1/responses", {"input": "Hello, who are you?"}),
+    "tokenize": ("/tokenize", {"messages": [HELLO]}),
+    "message": ("/v1/messages", {"messages": [HELLO]}),
+}
+
+
+@pytest.mark.parametrize("name", WITHOUT_ECG)
+def test_a_request_without_an_ecg_is_refused_with_what_to_do(server, name):
+    path, request = WITHOUT_ECG[name]
+    code, answer = ask(server, {"model": "gem", "max_tokens": 4} | request, path)
+    assert code == 400, answer
+    said = answer["error"]["message"]
+    assert "the request has no ECG: send it to /v1/chat/completions as a part of type 'ecg' (or its page as" in said
+    assert "--allow-text-only" in said
+    assert len(said) < 300
+
+
+def test_a_page_alone_is_an_ecg_and_so_is_one_of_an_earlier_turn(server, records):
+    page = user_message(QUESTION, [], [])
+    page["content"].insert(0, page_part(render(records[0], size=112)))
+    assert ask(server, body(page))[0] == 200
+    turns = [user_message(QUESTION, records[:1]), {"role": "assistant", "content": "75 bpm."}, HELLO]
+    assert ask(server, body(None, messages=turns))[0] == 200
+
+
+def test_nothing_failed_while_the_server_started(server, log):
+    assert "warmup failed" not in log.read_text()
+
+
+@pytest.fixture(scope="module")
+def signal_only(tmp_path_factory):
+    """A model without a vision tower, on a server that answers text alone too."""
+    folder = tmp_path_factory.mktemp("signal-only")
+    torch.manual_seed(0)
+    tiny, processor = load_model("tiny", texts=[QUESTION])
+    tiny.config.vision_config = tiny.config.image_token_id = None
+    model = GEMForConditionalGeneration(tiny.config)
+    processor = build_processor(model.config, processor.tokenizer)
+    save(model, processor, folder / "model")
+    with serving(folder / "model", folder / "log", "--allow-text-only") as url:
+        yield url, model.eval(), processor
+
+
+@pytest.mark.parametrize("name", WITHOUT_ECG)
+def test_text_alone_is_answered_where_the_operator_allows_it(signal_only, name):
+    path, request = WITHOUT_ECG[name]
+    data = json.dumps({"model": "gem", "max_tokens": 4} | request).encode()
+    sent = urllib.request.Request(signal_only[0] + path, data, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(sent, timeout=300) as answer:
+        assert answer.status == 200
+        assert answer.read()
+
+
+def test_a_model_without_a_vision_tower_is_asked_over_http(signal_only, records):
+    url, hf, processor = signal_only
+    ids = processor.tokenizer(processor.expand(processor.prompt(QUESTION)), add_special_tokens=False)["input_ids"]
+    prompt = Prompt(ids, [records[0].signal])
+    ((here,),) = HFEngine(hf, processor).generate([prompt], temperature=0.0, max_tokens=TOKENS)
+    code, answer = ask(url, body(user_message(QUESTION, records[:1]), return_token_ids=True))
+    assert code == 200, answer
+    assert answer["prompt_token_ids"] == prompt.token_ids
+    assert answer["choices"][0]["token_ids"] == here.token_ids
+
+
+def test_a_page_for_a_model_that_reads_none_is_refused(signal_only, records):
+    message = user_message(QUESTION, records[:1], [render(records[0], size=112)])
+    code, answer = ask(signal_only[0], body(message))
+    assert (code, "no vision tower and reads no pages" in answer["error"]["message"]) == (400, True)
 
 
 def test_a_request_too_large_is_refused_before_it_is_read(server):

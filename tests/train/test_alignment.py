@@ -155,7 +155,7 @@ class _FakeEngine:
     """Answers each prompt with n copies of its records' numbers, read off the signals and the pages."""
 
     def generate(self, prompts, n=1, **sampling):
-        self.n, self.asked = n, prompts
+        self.n, self.asked, self.sampling = n, prompts, sampling
         return [
             [Rollout([int(e[0, 0].round()) - 1 for e in p.ecgs] + [int(i[0, 0, 0]) for i in p.pages], [-0.5])] * n
             for p in prompts
@@ -181,6 +181,17 @@ def test_rollouts_send_each_distinct_prompt_once(store):
     assert len(rollout.engine.asked) == 2
     assert completions == [[3, 3], [3, 3], [4, 4], [4, 4]]
     assert logprobs[0] == [[-0.5]]
+
+
+def test_rollouts_are_sampled_as_the_recipe_says(store):
+    rollout = _rollout(store)
+    rollout.temperature, rollout.top_p, rollout.top_k, rollout.min_p = 0.7, 0.8, 9, 0.1
+    rollout.repetition_penalty, rollout.max_completion_length, rollout.generation_kwargs = 1.2, 5, {"min_tokens": 2}
+    rollout.generate([[1]], _whole("c"), 1)
+    assert rollout.engine.sampling == {
+        "temperature": 0.7, "top_p": 0.8, "top_k": 9, "min_p": 0.1, "repetition_penalty": 1.2, "max_tokens": 5,
+        "min_tokens": 2,
+    }  # fmt: skip
 
 
 def test_rollouts_see_every_record_of_an_example_in_its_order(store):

@@ -25,7 +25,7 @@ DROPOUT = "dropout={leads: 0.5, ecg: 0.25, page: 0.25, interleave: 0.3}"
 
 def train(folder, split):
     command = [
-        sys.executable, "-m", "ecg_r1.cli", "train", RECIPES / "grpo.yaml", f"run={folder}", "model=tiny",
+        sys.executable, "-m", "ecg_r1", "train", RECIPES / "grpo.yaml", f"run={folder}", "model=tiny",
         f"corpus={{train: {split}}}", "deepspeed=null", "freeze=[]", DROPOUT, "trainer.per_device_train_batch_size=32",
         "trainer.num_generations=4", "trainer.learning_rate=1e-3", "trainer.max_completion_length=16",
         "trainer.save_steps=1", "trainer.save_total_limit=9", "trainer.max_steps=3", "shared_prefix=true",

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ecg_r1.corpus.example import Example
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.evaluation.metrics import Judged
 from ecg_r1.evaluation.report.wording import QUANTITY_TITLES, in_unit
@@ -19,8 +20,8 @@ from ecg_r1.scoring.verify import NOT_MEASURED
 
 SPREAD, WORSE = 12, 3
 RULE = (
-    f"{SPREAD} records drawn by seed {{seed}} before any answer was looked at, in turn over the diagnoses (the most "
-    f"frequent first); then up to {WORSE} more, drawn by the same seed among the records where {{later}} had fewer of "
+    f"{SPREAD} examples drawn by seed {{seed}} before any answer was looked at, in turn over the diagnoses (the most "
+    f"frequent first); then up to {WORSE} more, drawn by the same seed among the examples where {{later}} had fewer of "
     "its quoted values supported than {earlier} or lost a right diagnosis, so that its losses are seen too."
 )
 TAGS = [escape(f"<{slash}{name}>") for name in ("think", "answer") for slash in ("", "/")]
@@ -28,20 +29,19 @@ MARKS = {"supported": "✓", "contradicted": "✗", "unverifiable": "?"}
 
 
 def choose(judged: Mapping[str, Sequence[Judged]], seed: int) -> list[tuple[str, str]]:
-    """Records to show and why, as `RULE` says: (record id, "spread" or "worse")."""
+    """Examples to show and why, as `RULE` says: (example id, "spread" or "worse")."""
     generator = np.random.default_rng(seed)
     later, *others = [judged[name] for name in reversed(list(judged))]
-    by_diagnosis: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    by_diagnosis: dict[tuple[str, ...], dict[str, None]] = defaultdict(dict)
     for i in generator.permutation(len(later)):
-        by_diagnosis[tuple(sorted(later[i].truth))].append(later[i].record_id)
-    piles = sorted(by_diagnosis.items(), key=lambda item: (-len(item[1]), item[0]))
-    rounds = max(len(pile) for _, pile in piles)
-    spread = [pile[turn] for turn in range(rounds) for _, pile in piles if turn < len(pile)][:SPREAD]
-    chosen = [(record, "spread") for record in spread]
+        by_diagnosis[tuple(sorted(later[i].truth))][later[i].example_id] = None
+    piles = [list(pile) for _, pile in sorted(by_diagnosis.items(), key=lambda item: (-len(item[1]), item[0]))]
+    rounds = max(len(pile) for pile in piles)
+    spread = [pile[turn] for turn in range(rounds) for pile in piles if turn < len(pile)][:SPREAD]
+    chosen = [(example, "spread") for example in spread]
     if others:
-        worse = [
-            a.record_id for a, b in zip(later, others[0], strict=True) if _worse(a, b) and a.record_id not in spread
-        ]
+        pairs = zip(later, others[0], strict=True)
+        worse = list(dict.fromkeys(a.example_id for a, b in pairs if _worse(a, b) and a.example_id not in spread))
         chosen += [(worse[i], "worse") for i in generator.permutation(len(worse))[:WORSE]]
     return chosen
 
@@ -52,17 +52,37 @@ def _worse(later: Judged, earlier: Judged) -> bool:
 
 
 def case(
-    number: int, why: str, record_id: str, page: np.ndarray, measurements: Measurements, judged: Mapping[str, Judged]
+    number: int,
+    why: str,
+    example: Example,
+    shown: Sequence[tuple[np.ndarray, Measurements]],
+    judged: Mapping[str, Judged],
+    *,
+    asked: bool,
 ) -> str:
-    """One record: its 12-lead page, what is true of it, and every model's completion side by side."""
+    """One example: its 12-lead pages, what is true of them, and every model's completion side by side.
+
+    Args:
+        number: from 1.
+        why: "spread" or "worse".
+        example: as the split has it.
+        shown: of each of its records the page, uint8 (H, W, 3), and what was measured.
+        judged: each model's answer by its name.
+        asked: whether the question is shown, because examples have different ones.
+    """
     truth = "; ".join(sorted(next(iter(judged.values())).truth)) or "no diagnosis recorded"
     note = '<span class="tag">drawn from the losses</span>' if why == "worse" else ""
-    columns = "".join(column(name, i, rows) for i, (name, rows) in enumerate(judged.items()))
+    ids = example.id if (example.id,) == example.records else f"{example.id}: {', '.join(example.records)}"
+    question = f'<p class="text">{escape(example.question)}</p>' if asked else ""
+    records = "".join(
+        f'{measured(measurements)}<img src="{data_uri(page)}" alt="12-lead ECG of {escape(record)}" loading="lazy">'
+        for record, (page, measurements) in zip(example.records, shown, strict=True)
+    )
+    columns = "".join(column(name, i, answer) for i, (name, answer) in enumerate(judged.items()))
     return (
         f'<article class="case" id="case-{number}">'
-        f"<h3>{number}. {escape(truth)} {note}<small>{escape(record_id)}</small></h3>"
-        f'{measured(measurements)}<img src="{data_uri(page)}" alt="12-lead ECG of {escape(record_id)}" loading="lazy">'
-        f'<div class="columns">{columns}</div></article>'
+        f"<h3>{number}. {escape(truth)} {note}<small>{escape(ids)}</small></h3>"
+        f'{question}{records}<div class="columns">{columns}</div></article>'
     )
 
 
@@ -88,6 +108,7 @@ def column(name: str, colour: int, judged: Judged) -> str:
     answer = "; ".join(sorted(judged.answered)) or "no diagnosis asserted"
     counts = ", ".join(f"{judged.count(v)} {v}" for v in MARKS if judged.count(v)) or "no value quoted"
     malformed = "" if judged.formatted else '<span class="tag">malformed</span>'
+    malformed += '<span class="tag">cut off</span>' if judged.cut else ""
     return (
         f'<section class="completion"><h4><span class="key c{colour % 6}">{escape(name)}</span> {malformed}'
         f'<small>{counts}</small></h4><p class="text">{highlighted(judged.completion.text, judged.evidence)}</p>'

@@ -17,7 +17,8 @@ from ecg_r1.ecg.render import render
 from ecg_r1.evaluation.metrics import Judged
 from ecg_r1.evaluation.report import completions, curves, tables
 from ecg_r1.evaluation.report.wording import HEADLINE, PER_QUANTITY, Shown
-from ecg_r1.runs.read import Run
+from ecg_r1.files import write_atomically
+from ecg_r1.runs.read import Run, trained_on
 
 REPORTS = {
     "boilerplate": "boilerplate that ignores the signal",
@@ -29,18 +30,28 @@ STYLE = Path(__file__).parents[2] / "data" / "report" / "report.css"
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the report shows: the runs, their judged completions by run name, and `result`, which is compare.json."""
+    """What the report shows.
 
-    split: str
+    Attributes:
+        runs: the models.
+        judged: each model's answers by its name, all in one order.
+        store: the split.
+        result: what compare.json holds.
+    """
+
     runs: tuple[Run, ...]
     judged: Mapping[str, Sequence[Judged]]
     store: RecordStore
     result: Mapping[str, Any]
-    seed: int
 
 
 def write_report(comparison: Comparison, path: Path) -> None:
-    """Write the comparison as a self-contained page. Model text is untrusted and is escaped wherever it appears."""
+    """Write the comparison as a self-contained page. Model text is untrusted and is escaped wherever it appears.
+
+    Args:
+        comparison: what is shown.
+        path: of the page; it is replaced atomically.
+    """
     result = comparison.result
     models = list(result["models"])
     page = f"""<!doctype html>
@@ -69,7 +80,7 @@ def write_report(comparison: Comparison, path: Path) -> None:
 {JUDGED}
 </main></body></html>
 """
-    path.write_text(page)
+    write_atomically(path, page)
 
 
 _TOLERANCES = ", ".join(f"{q.title} ± {q.tolerance:g} {q.unit}" for q in QUANTITIES.values())
@@ -135,6 +146,7 @@ def _facts(comparison: Comparison) -> str:
     result = comparison.result
     sections = [_section(run, i) for i, run in enumerate(comparison.runs)]
     sections += [_split(title, facts) for title, facts in _corpora(comparison).items() if facts]
+    sections.append(f"<section><h4>Answers</h4>{_list(_decoding(result['decoding']))}</section>")
     if reports := result["reports"]:
         shares = {REPORTS.get(name, name): f"{value:.0%}" for name, value in reports.items()}
         sections.append(f"<section><h4>Values in the SFT reports</h4>{_list(shares)}</section>")
@@ -143,8 +155,19 @@ def _facts(comparison: Comparison) -> str:
         f"<pre>{escape(yaml.safe_dump(dict(run.recipe), sort_keys=False, allow_unicode=True))}</pre>"
         f"<pre>{escape(yaml.safe_dump(dict(run.environment), sort_keys=False, allow_unicode=True))}</pre></details>"
         for run in comparison.runs
+        if run.recipe
     )
     return f'<div class="facts">{"".join(sections)}</div>{details}'
+
+
+def _decoding(decoding: Mapping[str, Any]) -> dict[str, Any]:
+    greedy = decoding["temperature"] == 0
+    sampled = {name: decoding[name] for name in ("temperature", "top_p", "n")}
+    return {
+        "engine": {"vllm": "vLLM", "hf": "transformers"}[decoding["engine"]],
+        **({"decoding": "greedy"} if greedy else sampled),
+        "limit": f"{decoding['max_tokens']} tokens",
+    }
 
 
 def _section(run: Run, colour: int) -> str:
@@ -169,12 +192,11 @@ def _section(run: Run, colour: int) -> str:
 def _corpora(comparison: Comparison) -> dict[str, Mapping[str, Any]]:
     """Title -> facts of the split each model is evaluated on and of those that they were trained on, each once."""
     held_out = comparison.store.facts | {"records": len(comparison.store)}
-    trained: dict[str, list[str]] = {}
+    trained: dict[str, list[Run]] = {}
     for run in comparison.runs:
-        trained.setdefault(str(run.recipe["corpus"].get("train")), []).append(run.name)
-    facts = {run.name: run.trained_on for run in comparison.runs}
+        trained.setdefault(str((run.recipe.get("corpus") or {}).get("train")), []).append(run)
     return {"Held-out records": held_out} | {
-        f"Training records of {', '.join(names)}": facts[names[0]] for names in trained.values()
+        f"Training records of {', '.join(run.name for run in runs)}": trained_on(runs[0]) for runs in trained.values()
     }
 
 
@@ -198,20 +220,24 @@ def _list(facts: Mapping[str, Any]) -> str:
 
 
 def _cases(comparison: Comparison) -> str:
-    chosen = completions.choose(comparison.judged, comparison.seed)
-    names = list(comparison.judged)
-    rule = completions.RULE.format(seed=comparison.seed, later=names[-1], earlier=names[-2] if len(names) > 1 else "")
-    by_record = {name: {j.record_id: j for j in rows} for name, rows in comparison.judged.items()}
+    store, seed, names = comparison.store, comparison.result["bootstrap"]["seed"], list(comparison.judged)
+    chosen = completions.choose(comparison.judged, seed)
+    rule = completions.RULE.format(seed=seed, later=names[-1], earlier=names[-2] if len(names) > 1 else "")
+    answers: dict[str, dict[str, Judged]] = {}  # the first answer, where an example has several
+    for name, rows in comparison.judged.items():
+        for row in rows:
+            answers.setdefault(row.example_id, {}).setdefault(name, row)
+    asked = len({example.question for example in store.examples}) > 1
     articles = [
         completions.case(
             number,
             why,
-            record_id,
-            render(comparison.store.record(record_id), pixels_per_mm=6),
-            comparison.store.measurements(record_id),
-            {name: rows[record_id] for name, rows in by_record.items()},
+            store.example(example),
+            [(render(store.record(r), pixels_per_mm=6), store.measurements(r)) for r in store.example(example).records],
+            answers[example],
+            asked=asked,
         )
-        for number, (record_id, why) in enumerate(chosen, start=1)
+        for number, (example, why) in enumerate(chosen, start=1)
     ]
     legend = "".join(
         f'<mark class="{verdict}">{verdict}<b>{mark} measured value</b></mark>'

@@ -45,6 +45,7 @@ def td(text: str, kind: str = "") -> Cell:
 
 
 def names(models: Iterable[str]) -> list[str]:
+    """The models' names in their colours, as HTML."""
     return [f'<span class="key c{i % 6}">{escape(name)}</span>' for i, name in enumerate(models)]
 
 
@@ -68,8 +69,9 @@ def headline(result: Mapping[str, Any]) -> str:
     ]
     heads = ["", *names(models), *(escape(pair.replace(" - ", " − ")) for pair in reversed(pairs))]
     caption = (
-        f"{result['records']} records, the same for every model. Differences are in points with their 95% paired "
-        f"bootstrap interval ({result['bootstrap']['resamples']} resamples of the records); "
+        f"{result['examples']} examples, the same for every model. Differences are in points with their 95% paired "
+        f"bootstrap interval ({result['bootstrap']['resamples']} resamples of {result['clusters']} clusters: examples "
+        "of one patient, or of one record where the patient is unknown, are drawn together); "
         "green: better, red: worse, grey: the interval holds 0."
     )
     return table(heads, rows, caption)
@@ -122,31 +124,31 @@ def quantities(result: Mapping[str, Any]) -> str:
             cells = [td(s.signed(v) if s.key.endswith(".bias") else s.number(v)) for model in values for s, v in model]
             rows.append([td(f"{title}, {UNITS[quantity]}"), *cells])
     caption = (
-        "Over records where the quantity can be measured. within: quoted value inside the tolerance; error: mean "
-        "absolute difference from the measurement; bias: mean difference; quoted: share of these records in which a "
-        "value is quoted."
+        "Over answers about records where the quantity can be measured. within: quoted value inside the tolerance; "
+        "error: mean absolute difference from the measurement; bias: mean difference; quoted: share of these answers "
+        "in which a value is quoted."
     )
     return grouped([""], models, list(QUANTITY_COLUMNS.values()), rows, caption)
 
 
 def diagnoses(result: Mapping[str, Any]) -> str:
-    """Per diagnosis and model: recall, F1, and the share of quoted values that are supported in its records."""
+    """Per diagnosis and model: recall, F1, and the share of quoted values that are supported where it is present."""
     models = result["models"]
     percent = Shown("", "")
     first = next(iter(models.values()))["diagnoses"]
     rows = [
         [
             td(name),
-            td(str(facts["records"])),
+            td(str(facts["answers"])),
             *(
                 td(percent.number(model["diagnoses"][name][key]))
                 for model in models.values()
                 for key in ("recall", "f1", "supported")
             ),
         ]
-        for name, facts in sorted(first.items(), key=lambda item: (-item[1]["records"], item[0]))
+        for name, facts in sorted(first.items(), key=lambda item: (-item[1]["answers"], item[0]))
     ]
-    return grouped(["", "records"], models, ["recall", "F1", "supported"], rows)
+    return grouped(["", "answers"], models, ["recall", "F1", "supported"], rows)
 
 
 def listens(result: Mapping[str, Any]) -> str:

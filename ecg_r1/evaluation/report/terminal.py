@@ -16,15 +16,15 @@ STYLES = {"better": "green", "worse": "red", "changed": "yellow", "unclear": ""}
 
 
 def print_comparison(result: Mapping[str, Any], console: Console | None = None) -> None:
-    """The models' metrics, then each pair's differences with their 95% intervals (paired bootstrap over records)."""
+    """Print the models' metrics, then each pair's differences with their 95% intervals (paired bootstrap)."""
     console = console or Console()
     models, pairs = result["models"], result["paired"]
     shown = [m for m in (*HEADLINE, *PER_QUANTITY) if any(m.of(model) is not None for model in models.values())]
-    title = f"{result['records']} records of {result['split']}"
+    title = f"{result['examples']} examples of {result['split']}"
     _print(console, title, list(models), {m.short: [Text(m.number(m.of(v))) for v in models.values()] for m in shown})
     if pairs:
         rows = {m.short: [_interval(m, m.of(pair)) for pair in pairs.values()] for m in shown}
-        _print(console, "differences, 95% interval", list(pairs), rows)
+        _print(console, f"differences, 95% interval over {result['clusters']} clusters", list(pairs), rows)
 
 
 def _print(console: Console, title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Text]]) -> None:

@@ -88,10 +88,11 @@ HEADLINE = (
     Shown("supported", "Quoted values the signal supports", "supported"),
     Shown("contradicted", "Quoted values the signal contradicts", "contradicted", higher_is_better=False),
     Shown("unverifiable", "Quoted values that cannot be checked", "unverifiable", higher_is_better=False),
-    Shown("quoted_per_record", "Values quoted per record", "values/record", unit="", higher_is_better=None),
+    Shown("quoted_per_answer", "Values quoted per answer", "values/answer", unit="", higher_is_better=None),
     Shown("diagnosis_accuracy", "Diagnosis accuracy", "dx accuracy"),
     Shown("diagnosis_macro_f1", "Diagnosis macro F1", "dx macro F1"),
     Shown("format", "Well-formed completions", "format"),
+    Shown("cut", "Answers cut off at the limit of tokens", "cut", higher_is_better=False),
 )
 PER_QUANTITY = tuple(
     Shown(f"{quantity}.within", f"{title} within tolerance", f"{SHORT[quantity]} within")

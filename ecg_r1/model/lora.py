@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners.tuners_utils import check_target_module_exists
 from torch import nn
 
@@ -18,11 +18,29 @@ def lora_config(lora: LoRA, model: str, path: str) -> LoraConfig:
     PEFT alone would look for `q_proj` in the vision tower too.
 
     Args:
+        lora: of the recipe.
         model: preset or checkpoint; only its shape is opened.
         path: the recipe's file, for messages.
 
+    Returns:
+        The configuration, which has been tried on the model's shape.
+
     Raises:
         RecipeError: a part, an option of PEFT or a layer that does not exist.
+    """
+    return adapted(lora, shape_of(model), path).peft_config["default"]
+
+
+def adapted(lora: LoRA, model: nn.Module, path: str) -> PeftModel:
+    """The model with its adapters.
+
+    Args:
+        lora: of the recipe.
+        model: a GEM, or its shape without weights; it is changed.
+        path: the recipe's file, for messages.
+
+    Raises:
+        RecipeError: as `lora_config`.
     """
     known = {field.name for field in dataclasses.fields(LoraConfig) if field.init}
     for key in lora.options:
@@ -31,22 +49,20 @@ def lora_config(lora: LoRA, model: str, path: str) -> LoraConfig:
     for part in lora.parts:
         if part not in PARTS or part == "lm_head":  # TRL computes log-probs from the head's own weight
             raise RecipeError(f"{path}: lora.parts: {unknown_key(part, PARTS.keys() - {'lm_head'})}")
-    gem = shape_of(model)
     prefixes = tuple(PARTS[part] for part in lora.parts)
     layers = [
         name
-        for name, module in gem.named_modules()
+        for name, module in model.named_modules()
         if isinstance(module, nn.Linear) and f"{name}.".startswith(prefixes)
     ]
     try:
         config = LoraConfig(**lora.options)
         config.target_modules = _chosen(config, layers, f"{path}: lora.target_modules", lora.parts)
-        get_peft_model(gem, config)
+        return get_peft_model(model, config)
     except RecipeError:
         raise
     except (TypeError, ValueError) as error:
         raise RecipeError(f'{path}: "lora": {error}') from error
-    return config
 
 
 def _chosen(config: LoraConfig, layers: list[str], key: str, parts: list[str]) -> set[str]:

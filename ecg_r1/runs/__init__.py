@@ -1,0 +1,1 @@
+"""Run directories: what lies in one, written by training and evaluation, and read from any folder."""

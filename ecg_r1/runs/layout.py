@@ -1,0 +1,18 @@
+"""What lies in a run directory, `runs/<name>/`, and in a comparison's folder. The one place that names these files."""
+
+RECIPE = "recipe.yaml"  # the resolved recipe, of a run or of a comparison
+
+# a run
+ENVIRONMENT = "environment.json"  # versions, commit, hardware, seed, the command and the folder it ran in
+METRICS = "metrics.jsonl"  # what the trainer logs, one object a step
+CHECKPOINTS = "checkpoints"
+COMPLETIONS = "completions"  # rollouts with their scores and evidence, `*.parquet`
+TENSORBOARD = "tensorboard"
+INITIAL = "initial"  # the weights that a preset began with, for the rollouts
+MODEL = "model"  # the trained checkpoint
+FINISHED = "finished.json"  # steps and time; written last
+PREDICTIONS = "predictions"  # <split>.jsonl and its label <split>.json; the same with -shuffled
+
+# a comparison
+COMPARISON = "compare.json"
+REPORT = "report.html"

@@ -1,0 +1,75 @@
+"""Predictions on disk: one row for each answer, and a label that says which model gave it to what."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ecg_r1.files import read_json, read_json_lines, write_atomically
+from ecg_r1.runs.read import RunError
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One answer.
+
+    Attributes:
+        example: its id.
+        prompt: the question.
+        completion: the answer's text.
+        tokens: of the answer, the end of text included.
+        cut: whether it was still going on at `max_tokens`.
+    """
+
+    example: str
+    prompt: str
+    completion: str
+    tokens: int
+    cut: bool
+
+
+def label_of(path: Path) -> Path:
+    """Where the label of a predictions file lies."""
+    return path.with_suffix(".json")
+
+
+def read_label(path: Path) -> dict[str, Any] | None:
+    """The label of a predictions file; None where the predictions are missing or were not finished."""
+    label = read_json(label_of(path)) if path.is_file() else None
+    return label if isinstance(label, dict) else None
+
+
+def write_predictions(path: Path, predictions: Iterable[Prediction], label: Mapping[str, Any]) -> None:
+    """Write the rows atomically, then the label: what has a label is whole and fits it.
+
+    Args:
+        path: `<split>.jsonl`.
+        label: the hashes of the model and of the corpus, and the decoding.
+    """
+    rows = "".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in predictions)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    label_of(path).unlink(missing_ok=True)  # the old label never stands beside the new rows
+    write_atomically(path, rows)
+    write_atomically(label_of(path), json.dumps(label, indent=1))
+
+
+def read_predictions(path: Path) -> dict[str, list[Prediction]]:
+    """The answers to each example, in the file's order.
+
+    Raises:
+        RunError: the file is missing or empty, or a line is not a prediction; the message names the line.
+    """
+    predictions: dict[str, list[Prediction]] = {}
+    for where, row in read_json_lines(path, RunError):
+        try:
+            prediction = Prediction(**row)
+        except TypeError:
+            keys = ", ".join(Prediction.__annotations__)
+            raise RunError(f"{where}: a prediction has {keys}; this row has {', '.join(sorted(row))}") from None
+        predictions.setdefault(prediction.example, []).append(prediction)
+    if not predictions:
+        raise RunError(f"{path}: holds no predictions; remove it and predict again")
+    return predictions
