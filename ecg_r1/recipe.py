@@ -18,7 +18,6 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from ecg_r1.errors import UserError, did_you_mean, nearest
 
-
 CLEARLY = 0.2  # so much more like a key must be one of another level than one of its own
 
 

@@ -44,8 +44,8 @@ def test_a_reward(copy):
     (copy / "rewards" / "named_leads.py").write_text(block("rewards/named_leads.py"))
     (copy / "test_named_leads.py").write_text(block("tests/rewards/test_named_leads.py"))
     assert "5 passed" in python(copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_named_leads.py")
-    assert "named_leads" in python(copy, "-m", "ecg_r1.cli", "reward", "list")
-    python(copy, "-m", "ecg_r1.cli", "reward", "check", "named_leads")
+    assert "named_leads" in python(copy, "-m", "ecg_r1", "reward", "list")
+    python(copy, "-m", "ecg_r1", "reward", "check", "named_leads")
 
 
 LOOK = """
