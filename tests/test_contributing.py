@@ -45,8 +45,8 @@ def test_a_reward(copy):
     (copy / "rewards" / "named_leads.py").write_text(block("rewards/named_leads.py"))
     (copy / "test_named_leads.py").write_text(block("tests/rewards/test_named_leads.py"))
     assert "5 passed" in python(copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_named_leads.py")
-    assert "named_leads" in python(copy, "-m", "ecg_r1.cli", "reward", "list")
-    python(copy, "-m", "ecg_r1.cli", "reward", "check", "named_leads")
+    assert "named_leads" in python(copy, "-m", "ecg_r1", "reward", "list")
+    python(copy, "-m", "ecg_r1", "reward", "check", "named_leads")
 
 
 LOOK = """
@@ -114,7 +114,7 @@ def test_a_quantity(copy):
     )
     assert '`"jt_ms": _jt`' in TEXT
     entity, name = words.splitlines(keepends=True)
-    insert(copy / "ecg_r1/ecg/quantities.py", "    )\n}  # fmt: skip\n", table, indent=" " * 8)
+    insert(copy / "ecg_r1/ecg/quantities.py", "    )\n}  # fmt: skip\n", table.rstrip() + ",\n", indent=" " * 8)
     insert(copy / "ecg_r1/ecg/measure.py", "# Each of `QUANTITIES`", measurement + "\n\n")
     insert(copy / "ecg_r1/ecg/measure.py", '    "axis_deg": _axis,\n', '"jt_ms": _jt,\n', indent=" " * 4)
     lexicon = copy / "ecg_r1/reading/lexicon.py"
