@@ -78,7 +78,7 @@ class _PretrainCollator:
 
 
 def targets(store: RecordStore) -> tuple[torch.Tensor, torch.Tensor]:
-    """Multi-hot diagnoses, bool (N, D), and the standardised `EXPECTED` quantities, float32 (N, Q), NaN: unmeasurable."""
+    """Multi-hot diagnoses, bool (N, D), and the standardised `EXPECTED` quantities, float32 (N, Q), NaN where absent."""
     places: dict[str, list[int]] = {}
     quantities = torch.full((len(store), len(EXPECTED)), float("nan"))
     for position, row in enumerate(store.rows("diagnoses", "measurements")):
