@@ -18,7 +18,7 @@ from ecg_r1.scoring.contract import Case
 
 # What is no quantity where the diagnosis says that a wave is absent: a measurer may find one all the same.
 NEEDS = {"P": ("pr_ms", "p_ms")}
-_MEASURED = (*QUANTITIES, "unmeasurable", "spread", "absent", "method")
+_MEASURED = (*QUANTITIES, "unmeasurable", "spread", "absent", "by_lead", "method")
 _KEYS = ("id", "diagnoses", "measurements", "record", "completion", "expected", "question", "extra")
 
 
@@ -36,12 +36,21 @@ class Sample:
 
 
 def case_from(record_id: str, diagnoses: Iterable[str], measurements: Measurements, **fields: Any) -> Case:
-    """A Case whose PR and P are unmeasurable where a diagnosis says that there are no P waves (atrial fibrillation)."""
+    """The one constructor of cases: for the store, other frameworks' rows, `ask` and `reward score`.
+
+    PR and P are absent where a diagnosis says that there are no P waves (atrial fibrillation), whatever a measurer
+    finds.
+
+    Args:
+        diagnoses: names or codes; what the vocabulary does not know stays as it is.
+        fields: the other fields of `Case`.
+    """
     names = tuple(diagnoses)
     for name in names:
         statement = vocabulary().find(name)
         for wave in statement.absent_waves if statement else ():
-            measurements = measurements.without(NEEDS.get(wave, ()), f"no {wave} waves")
+            reason = f"no {wave} waves ({name})"
+            measurements = measurements.without(NEEDS.get(wave, ()), reason, absent=True)
     return Case(record_id, names, measurements, **fields)
 
 
@@ -106,11 +115,11 @@ def measurements_from(given: Any, where: str) -> Measurements:
         given[name] = {key: value for key, value in (given.get(name) or {}).items() if value is not None}
         _known(given[name], QUANTITIES, f"{where}: {name}")
     _known(given, _MEASURED, where)
-    absent = given.get("absent")
-    given["absent"] = absent = [] if absent is None else _listed(absent)
-    if not isinstance(absent, list | tuple) or not all(isinstance(name, str) for name in absent):
-        raise CaseError(f'{where}: "absent" is a list of quantities, not {shown(absent)}')
-    _known(absent, QUANTITIES, f"{where}: absent")
+    if given.get("absent") is not None:
+        given["absent"] = absent = _listed(given["absent"])
+        if not isinstance(absent, list | tuple) or not all(isinstance(name, str) for name in absent):
+            raise CaseError(f'{where}: "absent" is a list of quantities, not {shown(absent)}')
+        _known(absent, QUANTITIES, f"{where}: absent")
     for name, reason in given["unmeasurable"].items():
         if not isinstance(reason, str):
             raise CaseError(f'{where}: unmeasurable: "{name}" is a text that says why, not {shown(reason)}')
@@ -131,7 +140,7 @@ def _listed(given: Any) -> Any:
     return given.tolist() if hasattr(given, "tolist") else given
 
 
-def _known(given: Mapping[str, Any], known: Collection[str], where: str) -> None:
+def _known(given: Iterable[str], known: Collection[str], where: str) -> None:
     for name in given:
         if name not in known:
             raise CaseError(f'{where}: unknown measurement "{name}" (known: {", ".join(known)})')

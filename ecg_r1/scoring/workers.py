@@ -13,6 +13,7 @@ from ecg_r1.scoring.calls import groups, units
 from ecg_r1.scoring.child import Process
 from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.contract import Case, Score
+from ecg_r1.scoring.judgement import judgement_of
 from ecg_r1.scoring.registry import Reward
 
 START = 120.0  # seconds a process may take to start and load its rewards
@@ -73,7 +74,7 @@ class Worker:
         seconds, scores = json.loads(message)
         done = self.plan.popleft()
         self.spent[done[0]] = self.spent.get(done[0], 0.0) + seconds
-        return done, seconds, [Score(**s | {"evidence": tuple(s["evidence"])}) for s in scores]
+        return done, seconds, [Score(**s | {"evidence": tuple(map(judgement_of, s["evidence"]))}) for s in scores]
 
     def give_up(self) -> list[Call]:
         """Kill the process, let another go on with what is left, and return the calls that are lost.
@@ -141,7 +142,10 @@ class Workers:
                 elif time.monotonic() >= worker.limit():
                     seconds = time.monotonic() - worker.since
                     lost = worker.give_up()
-                    why = f"stopped: no answer within its deadline ({seconds:.1f} s)"
+                    why = (
+                        f"stopped after {seconds:.1f} s: its deadline is {worker.deadline:g} s for a batch and half of "
+                        "it for one call; raise `reward_workers.timeout` in the recipe, or make the reward faster"
+                    )
                     counts[lost[0][0]]["seconds"] += seconds
                     counts[lost[0][0]]["timeouts"] += sum(len(places) for _, places in lost)
                 for reward, places in lost:

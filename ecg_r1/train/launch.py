@@ -51,7 +51,7 @@ def _train(recipe: RunRecipe, path: str, dry_run: bool) -> None:
     if recipe.deepspeed:
         release_dead_locks(Path(os.environ["TORCH_EXTENSIONS_DIR"]))
     meet_on_cpu(recipe)
-    checked = check(recipe, path, try_rewards=not launched())  # the process that launched this one has tried them
+    checked = check(recipe, path, calling=not launched())  # the process that launched this one has tried them
     if not checked.run.finished:
         from ecg_r1.runs.disk import disk_may_fill
         from ecg_r1.train.fit import fit

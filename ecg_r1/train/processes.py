@@ -50,7 +50,7 @@ def spawn(recipe: RunRecipe, path: str, overrides: list[str]) -> None:
     Raises:
         SystemExit: a process failed; its error has been printed.
     """
-    command = ["-m", "ecg_r1.cli", "train", path, *overrides]
+    command = ["-m", "ecg_r1", "train", path, *overrides]
     torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={recipe.processes}"]
     checked = subprocess.run([sys.executable, *command, "--dry-run"], stdout=subprocess.DEVNULL, check=False)
     if code := checked.returncode or subprocess.run([sys.executable, *torchrun, *command], check=False).returncode:

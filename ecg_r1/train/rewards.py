@@ -8,9 +8,10 @@ from typing import Any
 
 from ecg_r1.recipe import RewardWorkers
 from ecg_r1.scoring.contract import Score
+from ecg_r1.scoring.judgement import Evidence, Judgement, claim_of, to_json
 from ecg_r1.scoring.pool import RewardPool
 from ecg_r1.scoring.registry import Reward
-from ecg_r1.train.dropout import NOTHING, View
+from ecg_r1.train.dropout import NOTHING, Shown
 from ecg_r1.train.media import Media
 
 
@@ -43,11 +44,10 @@ class RewardSet:
         """One callable for each reward; TRL calls them in this order, and logs each under its `__name__`."""
         return [self._function(position, reward.name) for position, reward in enumerate(self.rewards)]
 
-    def claims(self) -> list[list[dict[str, Any]]]:
-        """Of the evidence, the rows that judge one quoted value: `quantity`, `score`, `span`."""
+    def claims(self) -> list[list[Judgement]]:
+        """Of the evidence of each completion, the judgements of one quoted value each."""
         paying = [scores for scores, weight in zip(self._batch, self.weights, strict=True) if weight]
-        claim = {"quantity", "score", "span"}
-        return [[row for row in rows if claim <= row.keys()] for rows in _evidence(paying)]
+        return [[claim for row in rows if (claim := claim_of(row))] for rows in _evidence(paying)]
 
     def __enter__(self) -> RewardSet:
         return self
@@ -59,16 +59,15 @@ class RewardSet:
         def function(
             completions: list[str],
             completion_ids: list[list[int]],
-            view: list[View],
-            question: list[str],
+            shown: list[Shown],
             log_extra: Any,
             log_metric: Any,
             **_: Any,
         ) -> list[float | None]:
             if position == 0:
-                cases = [self.media.case(*row) for row in zip(view, question, strict=True)]
+                cases = [self.media.case(one) for one in shown]
                 self._batch = self.pool.score(completions, cases, completion_ids)
-                self._log(view, log_extra, log_metric)
+                self._log(shown, log_extra, log_metric)
             scores = self._batch[position]
             log_extra(f"{name}/explanation", [score.error or score.explanation for score in scores])
             return [None if score.value is None else float(score.value) for score in scores]
@@ -76,15 +75,15 @@ class RewardSet:
         function.__name__ = name
         return function
 
-    def _log(self, views: list[View], log_extra: Any, log_metric: Any) -> None:
-        log_extra("record", [view.record for view in views])
+    def _log(self, shown: list[Shown], log_extra: Any, log_metric: Any) -> None:
+        log_extra("example", [one.example for one in shown])
         if self.media.dropout != NOTHING:
-            log_extra("shown", [str(view) for view in views])
-        log_extra("evidence", [json.dumps(rows) for rows in _evidence(self._batch)])
+            log_extra("shown", [str(one) for one in shown])
+        log_extra("evidence", [json.dumps([to_json(row) for row in rows]) for rows in _evidence(self._batch)])
         for counter, value in self.pool.counters().items():
             log_metric(counter, value)
 
 
-def _evidence(batch: Sequence[Sequence[Score]]) -> list[list[dict[str, Any]]]:
-    """Evidence rows of each completion, over all rewards."""
-    return [[dict(row) for score in scores for row in score.evidence] for scores in zip(*batch, strict=True)]
+def _evidence(batch: Sequence[Sequence[Score]]) -> list[list[Evidence]]:
+    """The evidence of each completion, over all rewards."""
+    return [[row for score in scores for row in score.evidence] for scores in zip(*batch, strict=True)]

@@ -98,7 +98,7 @@ def test_nothing_is_printed_but_the_recipe(split, tmp_path):
     from ecg_r1.model.checkpoint import load_model, save
 
     save(*load_model("tiny", texts=["Report this ECG."]), tmp_path / "tiny")
-    done = run(["-m", "ecg_r1.cli"], *words(split, tmp_path, f"model={tmp_path}/tiny"))
+    done = run(["-m", "ecg_r1"], *words(split, tmp_path, f"model={tmp_path}/tiny"))
     assert (done.returncode, done.stderr) == (0, "")
     assert yaml.safe_load(done.stdout)["model"] == f"{tmp_path}/tiny"
     assert not (tmp_path / "run").exists()
