@@ -58,7 +58,7 @@ def test_a_leads_tolerance_is_how_exactly_it_is_read_and_how_well_it_repeats(nam
 def test_a_quantity_without_a_function_is_named(monkeypatch):
     record = next(iter(simulate(1, seed=1))).record
     monkeypatch.setitem(QUANTITIES, "jt_ms", Quantity("jt_ms", "JT interval", "JT", 25.0, (50.0, 900.0)))
-    with pytest.raises(NotImplementedError, match="jt_ms stands in ecg.quantities, but MEASURED_BY"):
+    with pytest.raises(NotImplementedError, match=r"jt_ms stands in ecg\.quantities, but MEASURED_BY"):
         measure(record)
     monkeypatch.setitem(MEASURED_BY, "jt_ms", lambda found: Measured(290.0))
     assert measure(record).value("jt_ms") == 290.0
