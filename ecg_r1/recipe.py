@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from ecg_r1.errors import UserError, did_you_mean
+from ecg_r1.errors import UserError, did_you_mean, nearest
+
+CLEARLY = 0.2  # so much more like a key must be one of another level than one of its own
 
 
 class RecipeError(UserError):
@@ -27,22 +30,31 @@ class _Strict(BaseModel):
 
 
 class Source(_Strict):
-    """Where the records of a split come from: the simulator, or a folder of WFDB records."""
+    """Where the records of a split come from: the simulator, or a folder of WFDB records.
+
+    folds: PTB-XL's `strat_fold`; needs ptbxl_database.csv in the folder or above it. examples: a file of own questions
+    about these records, in place of a report on each; see `ecg_r1.corpus.example_file`. limit: so many records, or
+    examples of the file, drawn with the seed.
+    """
 
     simulate: int | None = Field(None, gt=0)
     records: str | None = None
-    folds: list[int] | None = None  # PTB-XL's strat_fold; needs ptbxl_database.csv in the folder or above it
+    folds: list[int] | None = None
+    examples: str | None = None
     limit: int | None = Field(None, gt=0)
 
     @model_validator(mode="after")
     def _one_source(self) -> Source:
         if (self.simulate is None) == (self.records is None):
             raise ValueError("give a source either `simulate: N` or `records: FOLDER`")
+        for key in ("folds", "examples", "limit"):
+            if self.simulate is not None and getattr(self, key) is not None:
+                raise ValueError(f"`{key}` is for `records: FOLDER`, not for `simulate`")
         return self
 
 
 class Reports(_Strict):
-    """Shares of corrupted values in the target texts; see `ecg_r1.corpus.write.Corruption`."""
+    """Shares of corrupted values in the target texts; see `ecg_r1.corpus.reports.Corruption`."""
 
     boilerplate: float = Field(0.0, ge=0, le=1)
     rounded: float = Field(0.0, ge=0, le=1)
@@ -55,16 +67,36 @@ class Reports(_Strict):
         return self
 
 
+Wording = Annotated[str, Field(pattern=r"\S")]
+
+
+class Prompts(_Strict):
+    """What the model is asked.
+
+    question: wordings for the reports, of which each example draws one with the seed; the shipped one unless given.
+    system: said before every question. Training on the split keeps it with the model: `predict`, `ask` and `serve`
+    say it too.
+    """
+
+    question: list[Wording] = []
+    system: Wording | None = None
+
+
 class CorpusRecipe(_Strict):
-    """Splits to build: records, measurements, pages, target texts."""
+    """Splits to build: records, measurements, pages, target texts.
+
+    pages: "stored", or "drawn" when they are used, which costs milliseconds each and no room on disk.
+    """
 
     stage: Literal["corpus"]
     out: str
     seed: int = 0
     page_size: int = Field(112, ge=32, le=1024)
+    pages: Literal["stored", "drawn"] = "stored"
     workers: int = Field(2, ge=1)
     splits: dict[str, list[Source]]
     reports: Reports = Reports()
+    prompts: Prompts = Prompts()
 
 
 class Corpus(_Strict):
@@ -326,7 +358,8 @@ def _explain(error: Any, model: type[BaseModel] | None) -> str:
     place = error["loc"][1:]  # the first part is the stage
     key = ".".join(str(part) for part in place)
     if error["type"] == "extra_forbidden":
-        return unknown_key(key, _known_keys(model, place[:-1]))
+        here = _known_keys(model, place[:-1])
+        return f'unknown key "{key}"' + (_elsewhere(place[-1], here, model) or did_you_mean(place[-1], here))
     if error["type"] == "missing":
         return f'key "{key}" is missing'
     if error["type"] == "literal_error":
@@ -341,6 +374,28 @@ def _known_keys(model: type[BaseModel] | None, place: Sequence[Any]) -> list[str
         if model is not None and part in model.model_fields:  # else an index, or a key of a mapping
             model = next(_models(model.model_fields[part].annotation), None)
     return list(model.model_fields) if model is not None else []
+
+
+def _elsewhere(key: str, here: Sequence[str], model: type[BaseModel] | None) -> str:
+    """The end of the message for a key that another level of the recipe has; "" where none there is clearly nearer."""
+    places = {place.rpartition(".")[2]: place for place in _places(model)} if model else {}
+    near, near_here = nearest(key, places), nearest(key, here)
+    if near is None or (near_here and _likeness(near, key) < _likeness(near_here, key) + CLEARLY):
+        return ""
+    return f' — did you mean "{places[near]}"?'
+
+
+def _likeness(a: str, b: str) -> float:
+    return SequenceMatcher(None, a, b).ratio()
+
+
+def _places(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """The keys of all levels of a stage, as a recipe's overrides write them: "corpus.train", "splits.<name>.limit"."""
+    for name, field in model.model_fields.items():
+        inner = f"{prefix}{name}." + ("<name>." if get_origin(field.annotation) is dict else "")
+        for sub in _models(field.annotation):
+            yield from _places(sub, inner)
+        yield f"{prefix}{name}"
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -32,7 +32,12 @@ _DENIED = re.compile(
 )
 
 
-@reward
+def has_letter(case: Case, *, field: str) -> bool:
+    """The right letter, in the example's extra fields under the name that the option `field` gives."""
+    return case.extra.get(field) is not None
+
+
+@reward(applies=has_letter)
 def choice(completion: Completion, case: Case, *, field: str = "answer") -> Score | None:
     """1 for the right letter alone, 0.5 for the right letter with other text, 0 for a wrong one, several or none.
 

@@ -47,7 +47,12 @@ def alike(given: dict[str, float], truth: Collection[str]) -> tuple[float, int]:
     return total, paired
 
 
-@reward
+def is_labelled(case: Case) -> bool:
+    """Records with a diagnosis."""
+    return bool(case.diagnoses)
+
+
+@reward(applies=is_labelled)
 def diagnosis(completion: Completion, case: Case, *, match: str = "jaccard") -> Score | None:
     """How well the set A of answered diagnoses meets the case's set B; every needless one costs.
 

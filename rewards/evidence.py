@@ -26,7 +26,12 @@ MOST_DIGITS = 4300
 _KEY = re.compile(r"(?:step_?)?(\d{1,3})(?:_.*)?", re.IGNORECASE)
 
 
-@reward
+def has_phrases(case: Case) -> bool:
+    """Phrases by step in the example's `expected`, such as {"3": ["PR interval 164 ms"]}."""
+    return bool(phrases_by_step(case.expected))
+
+
+@reward(applies=has_phrases)
 def evidence(completion: Completion, case: Case, *, mode: str = "tolerant") -> Score | None:
     """Mean over the steps that have evidence of the share of their phrases given in that step. None without evidence.
 

@@ -41,7 +41,12 @@ _QUANTITY = re.compile(
 )
 
 
-@reward
+def has_place(case: Case) -> bool:
+    """`leads` or `windows` in the example's `expected`."""
+    return bool(case.expected.get("leads") or case.expected.get("windows"))
+
+
+@reward(applies=has_place)
 def localisation(completion: Completion, case: Case, *, where: str = "answer") -> Score | None:
     """Mean of the Jaccard index of the claimed leads and the IoU of the claimed time windows, where the case has truth.
 

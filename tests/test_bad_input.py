@@ -20,7 +20,7 @@ from ecg_r1.ecg.render import render
 from ecg_r1.ecg.simulate import simulate
 from ecg_r1.recipe import RewardWorkers, read_recipe, to_yaml
 from ecg_r1.scoring import RewardError, RewardFailure, RewardPool, load_reward
-from ecg_r1.train.dropout import View
+from ecg_r1.train.dropout import Shown, View
 from ecg_r1.train.media import Media
 from ecg_r1.train.rewards import RewardSet
 
@@ -30,7 +30,7 @@ TEXT = "<think>PR interval 160 ms.</think><answer>normal ECG</answer>"
 
 def in_a_process_of_its_own(*words: object) -> subprocess.CompletedProcess:
     """Training sets variables of its process, which tests must not share."""
-    command = [sys.executable, "-m", "ecg_r1.cli", *map(str, words)]
+    command = [sys.executable, "-m", "ecg_r1", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
 
 
@@ -179,8 +179,7 @@ def test_a_reward_that_fails_too_often_ends_the_run(my_rewards, split, name):
         function(
             completions=[TEXT] * 4,
             completion_ids=[[1]] * 4,
-            view=[View(record) for record in store.ids],
-            question=["Report this ECG."] * 4,
+            shown=[Shown(example.id, (View(example.records[0]),)) for example in store.examples],
             log_extra=lambda name, values: None,
             log_metric=lambda name, value: None,
         )

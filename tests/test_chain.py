@@ -26,7 +26,7 @@ STEPS = 3
 
 
 def ecg_r1(*words):
-    return [sys.executable, "-m", "ecg_r1.cli", *map(str, words)]
+    return [sys.executable, "-m", "ecg_r1", *map(str, words)]
 
 
 def run(*words):

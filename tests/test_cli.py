@@ -41,6 +41,11 @@ def test_each_command_explains_itself(ecg_r1, command):
     assert f"Usage: ecg-r1 {command} [OPTIONS]" in said.out
 
 
+def test_python_runs_the_package():
+    done = subprocess.run([sys.executable, "-m", "ecg_r1", "--help"], capture_output=True, text=True, check=False)
+    assert (done.returncode, "Usage: ecg-r1" in done.stdout) == (0, True)
+
+
 def test_an_unknown_command(ecg_r1):
     assert ecg_r1("trian").code == 2
 
@@ -87,6 +92,16 @@ def test_measure_prints_one_object_a_record_in_input_order(ecg_r1, record, tmp_p
     assert first.keys() == QUANTITIES | {"record", "unmeasurable"}
     assert gone.keys() == {"record", "error"}
     assert str(tmp_path / "gone") in gone["error"]
+
+
+def test_a_folder_that_is_missing_is_called_a_folder(ecg_r1, tmp_path):
+    gone = [f"{tmp_path}/gone/", f"{tmp_path}/gone", f"{tmp_path}/gone.hea"]
+    errors = [json.loads(line)["error"] for line in ecg_r1("measure", *gone, "--jsonl").out.splitlines()]
+    assert errors == [
+        f"{tmp_path}/gone/: no such folder",
+        f"{tmp_path}/gone: no such folder, and no record {tmp_path}/gone.hea",
+        f"{tmp_path}/gone.hea: No such file or directory",
+    ]
 
 
 def test_measure_prints_a_table(ecg_r1, record):
@@ -195,7 +210,7 @@ def test_inspect_shows_a_completion_with_its_scores(ecg_r1, tmp_path):
     claim = {"verdict": "supported", "span": [7, 25], "text": "PR interval 160 ms", "measured": 158.0, "unit": "ms"}
     row = {
         "step": 3, "prompt": "?", "completion": text, "evidence": json.dumps([claim]), "advantage": 0.5,
-        "record": "r7", "intervals": 0.8, "intervals/explanation": "1 of 1 quotes supported",
+        "example": "r7", "intervals": 0.8, "intervals/explanation": "1 of 1 quotes supported",
     }  # fmt: skip
     (tmp_path / "completions").mkdir()
     parquet.write_table(pyarrow.Table.from_pylist([row]), tmp_path / "completions" / "completions_00003.parquet")

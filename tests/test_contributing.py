@@ -45,8 +45,8 @@ def test_a_reward(copy):
     (copy / "rewards" / "named_leads.py").write_text(block("rewards/named_leads.py"))
     (copy / "test_named_leads.py").write_text(block("tests/rewards/test_named_leads.py"))
     assert "5 passed" in python(copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_named_leads.py")
-    assert "named_leads" in python(copy, "-m", "ecg_r1.cli", "reward", "list")
-    python(copy, "-m", "ecg_r1.cli", "reward", "check", "named_leads")
+    assert "named_leads" in python(copy, "-m", "ecg_r1", "reward", "list")
+    python(copy, "-m", "ecg_r1", "reward", "check", "named_leads")
 
 
 LOOK = """
@@ -144,6 +144,46 @@ def test_a_recipe(copy):
     assert recipe.trainer["loss_type"] == "dapo"
     assert recipe.rewards == read_recipe(ROOT / "recipes" / "tiny" / "grpo.yaml").rewards
     assert "#   ecg-r1 train recipes/tiny/grpo-dapo.yaml " in path.read_text()  # as tests/test_shipped_recipes.py asks
+
+
+def test_an_advantage(copy):
+    pytest.importorskip("torch")
+    path = copy / "ecg_r1" / "train" / "advantages.py"
+    source = path.read_text(encoding="utf-8")
+    table = source.index("Advantages = Callable")
+    source = source[:table] + block("ecg_r1/train/advantages.py") + "\n\n" + source[table:]
+    path.write_text(source.replace('"claim": claim}', '"claim": claim, "blend": blend}'), encoding="utf-8")
+    (copy / "test_blend.py").write_text(block("tests/train/test_blend.py"))
+    assert "1 passed" in python(copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_blend.py")
+    accept = "from ecg_r1.recipe import read_recipe; from ecg_r1.train.options import check_options\n"
+    accept += "check_options(read_recipe('recipes/tiny/grpo.yaml', ['credit=blend']), 'recipe')"
+    python(copy, "-c", accept)
+
+
+COUNT = """
+from ecg_r1.ecg.measurements import Measurements
+from ecg_r1.evaluation.metrics import judge, tallies
+from ecg_r1.runs.predictions import Prediction
+from ecg_r1.scoring import Case
+
+class Cases:
+    def case(self, example_id):
+        return Case(example_id, ("sinus rhythm",), Measurements.from_json({}))
+
+said = {"a": "sinus rhythm; left bundle branch block", "b": "sinus rhythm", "c": ""}
+rows = [Prediction(name, "?", f"<think></think><answer>{text}</answer>", 1, False) for name, text in said.items()]
+tally = tallies(judge(rows, Cases()))["diagnoses_per_answer"]
+print(tally.counts.sum(axis=0).tolist())
+"""
+
+
+def test_a_metric(copy):
+    path = copy / "ecg_r1" / "evaluation" / "metrics.py"
+    source = path.read_text(encoding="utf-8")
+    (line,) = block("ecg_r1/evaluation/metrics.py").splitlines()[1:]
+    start = source.index("    for quantity in QUANTITIES:\n        table |=")
+    path.write_text(source[:start] + f"    {line}\n" + source[start:], encoding="utf-8")
+    assert python(copy, "-c", COUNT).strip() == "[3.0, 3.0]"
 
 
 def test_every_reward_of_the_library_is_in_the_documentation():

@@ -168,6 +168,31 @@ def test_a_wrong_choice_names_the_nearest_one(tmp_path, text, override, expected
     assert complaint(write(tmp_path / "r.yaml", text), override).endswith(expected)
 
 
+@pytest.mark.parametrize(
+    ("recipe", "override", "expected"),
+    [
+        ("corpus", "limt=5", 'unknown key "limt" — did you mean "splits.<name>.limit"?'),
+        ("corpus", "limit=5", 'unknown key "limit" — did you mean "splits.<name>.limit"?'),
+        ("corpus", "splits={a: [{simulate: 2, limt: 5}]}", 'unknown key "splits.a.0.limt" — did you mean "limit"?'),
+        ("corpus", "split={}", 'unknown key "split" — did you mean "splits"?'),
+        ("corpus", "reports.pagesize=3", 'unknown key "reports.pagesize" — did you mean "page_size"?'),
+        ("grpo", "modle=x", 'unknown key "modle" — did you mean "model"?'),
+        ("grpo", "enigne=hf", 'unknown key "enigne" — did you mean "rollout.engine"?'),
+        (
+            "grpo",
+            "max_error_shares=1",
+            'unknown key "max_error_shares" — did you mean "reward_workers.max_error_share"?',
+        ),
+        ("grpo", "corpus.parts=1", 'unknown key "corpus.parts" — did you mean "lora.parts"?'),
+        ("sft", "evaluat=x", 'unknown key "evaluat" — did you mean "corpus.evaluate"?'),
+        ("sft", "zzz=x", 'unknown key "zzz"'),
+    ],
+)
+def test_a_key_of_another_level_is_met_where_it_stands(recipe, override, expected):
+    path = RECIPES / "tiny" / f"{recipe}.yaml"
+    assert complaint(path, override) == f"{path}, on the command line: {expected}"
+
+
 def test_an_overrides_mistake_is_not_blamed_on_the_file(tmp_path):
     path = write(tmp_path / "r.yaml", SFT + "sed: 1\n")
     said = complaint(path, "corpus={trian: x, train: y}", "seed=often", "stage=sft").splitlines()

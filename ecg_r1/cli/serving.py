@@ -36,10 +36,10 @@ def doctor(
 
     def check(run: RunRecipe, path: str) -> None:
         from ecg_r1.train.options import check_options
-        from ecg_r1.train.processes import quieten
+        from ecg_r1.train.quiet import quieten
 
         check_options(run, path)
-        quieten()
+        quieten(errors_alone=True)
         from ecg_r1.train.arguments import check_names
 
         check_names(run, path)

@@ -25,12 +25,14 @@ MaxTokens = Annotated[int | None, typer.Option(min=1, help="Longest answer; by d
 def corpus(recipe: str, overrides: Overrides = None) -> None:
     """Build a corpus: records, measurements, pages, target texts."""
     from ecg_r1.corpus.build import build
+    from ecg_r1.corpus.summary import summary
     from ecg_r1.recipe import CorpusRecipe, RecipeError, read_recipe
 
     read = read_recipe(recipe, overrides or [])
     if not isinstance(read, CorpusRecipe):
         raise RecipeError(f"{recipe}: stage is {read.stage!r}; `ecg-r1 train` runs it")
     for folder in build(read):
+        typer.echo(summary(folder), err=True)
         typer.echo(folder)
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import zlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -16,30 +15,41 @@ import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ecg_r1 import __version__
-from ecg_r1.corpus.reports import Corruption, write_question, write_report
-from ecg_r1.corpus.store import MICROVOLT, PAGES, SIGNALS, RecordStore, split_facts
-from ecg_r1.datasets.card import Card
-from ecg_r1.datasets.wfdb import record_cards
-from ecg_r1.ecg.diagnosis import UnknownDiagnosis, vocabulary
-from ecg_r1.ecg.leads import LEADS
+from ecg_r1.corpus.example import Example
+from ecg_r1.corpus.jobs import Job, Plan, plan
+from ecg_r1.corpus.reports import Corruption, expected_steps, write_question, write_report
+from ecg_r1.corpus.store import RecordStore
+from ecg_r1.corpus.summary import commonest_reasons
+from ecg_r1.corpus.writer import SplitWriter, as_stored
+from ecg_r1.ecg.diagnosis import vocabulary
 from ecg_r1.ecg.measure import measure
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.record import ECGRecord, RecordError, read_record
 from ecg_r1.ecg.render import render
 from ecg_r1.ecg.simulate import simulate
-from ecg_r1.files import write_atomically
-from ecg_r1.recipe import CorpusRecipe, RecipeError, Source
+from ecg_r1.recipe import CorpusRecipe, RecipeError
+from ecg_r1.scoring.cases import case_from
 
 CHUNK = 32
 
 
 @dataclass(frozen=True)
-class Job:
-    """One record to make: the simulator's i-th of a seed, or a card."""
+class Made:
+    """A record that can be used: its signal as it is stored, and its diagnoses in the vocabulary's names."""
 
-    seed: int
-    index: int
-    card: Card | None = None
+    record: ECGRecord
+    measurements: Measurements
+    page: np.ndarray | None
+    unknown_labels: tuple[str, ...]
+    example: Example | None
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """A record that is quarantined, and why."""
+
+    record: str
+    reason: str
 
 
 def build(recipe: CorpusRecipe) -> list[Path]:
@@ -49,71 +59,58 @@ def build(recipe: CorpusRecipe) -> list[Path]:
         The splits' folders, each readable by `RecordStore`.
 
     Raises:
-        RecipeError: a folder holds a split of another recipe, or every record of a split was quarantined.
-        RecordError: a record folder is missing or empty, or two records of a split have one name.
+        RecipeError: a folder holds a split of another recipe, or nothing of a split can be used.
+        RecordError: a record folder is missing or empty, or two records of a split have one id.
+        CorpusError: a file of examples is malformed, or names an unknown record.
     """
-    jobs = {name: _jobs(recipe, name, sources) for name, sources in recipe.splits.items()}
-    return [_build_split(recipe, name, split) for name, split in jobs.items()]
+    plans = {name: plan(recipe, name, sources) for name, sources in recipe.splits.items()}
+    return [_build_split(recipe, name, split) for name, split in plans.items()]
 
 
-def _jobs(recipe: CorpusRecipe, name: str, sources: list[Source]) -> list[Job]:
-    seed = zlib.crc32(f"{recipe.seed}/{name}".encode())  # splits of one seed share no record
-    jobs: list[Job] = []
-    for source in sources:
-        if source.simulate is not None:
-            jobs += [Job(seed, len(jobs) + i) for i in range(source.simulate)]
-        else:
-            cards = record_cards(str(source.records), source.folds)
-            jobs += [Job(seed, i, card) for i, card in enumerate(cards[: source.limit])]
-    _check_names(job.card.path for job in jobs if job.card is not None)
-    return jobs
-
-
-def _check_names(paths: Iterable[Path]) -> None:
-    known: dict[str, Path] = {}
-    for path in paths:
-        if known.setdefault(path.name, path) is not path:
-            raise RecordError(f"{path}: a record of this name is in the split already, {known[path.name]}; rename one")
-
-
-def _build_split(recipe: CorpusRecipe, name: str, jobs: list[Job]) -> Path:
-    folder = Path(recipe.out) / name
-    folder.mkdir(parents=True, exist_ok=True)
+def _build_split(recipe: CorpusRecipe, name: str, split: Plan) -> Path:
+    folder, jobs = Path(recipe.out) / name, split.jobs
     facts = {
         "split": name,
         "seed": recipe.seed,
         "measured_with": f"ecg_r1 {__version__}, neurokit2 {version('neurokit2')}",
         "page_size": recipe.page_size,
+        "pages": recipe.pages,
         "reports": recipe.reports.model_dump(),
+        "prompts": recipe.prompts.model_dump(),
         "sources": [source.model_dump(exclude_none=True) for source in recipe.splits[name]],
+        "examples": split.digests(),
     }
-    _claim(folder, facts)
-    if (folder / "complete.json").is_file():
-        return folder
-    with _Writer(folder, recipe.page_size) as writer:
-        chunks = [jobs[i : i + CHUNK] for i in range(writer.jobs_done, len(jobs), CHUNK)]
-        make = partial(_make_chunk, page_size=recipe.page_size, corruption=Corruption(**recipe.reports.model_dump()))
+    with SplitWriter(folder, facts) as writer:
+        if writer.complete:
+            return folder
+        done = writer.records + writer.quarantined
+        chunks = [jobs[i : i + CHUNK] for i in range(done, len(jobs), CHUNK)]
         with _progress() as progress:
-            task = progress.add_task(name, total=len(jobs), completed=writer.jobs_done)
-            for made in _map(make, chunks, recipe.workers):
-                writer.write(made)
-                progress.advance(task, len(made))
-        if not writer.written:
-            raise RecipeError(f"{folder}: none of the {len(jobs)} records could be used; see quarantine.jsonl")
-        counts = {"records": writer.written, "quarantined": writer.quarantined}
-    (folder / "complete.json").write_text(json.dumps(counts), encoding="utf-8")
-    RecordStore(folder)
+            task = progress.add_task(name, total=len(jobs), completed=done)
+            for chunk in _map(partial(_make_chunk, recipe=recipe), chunks, recipe.workers):
+                _write(chunk, writer)
+                progress.advance(task, len(chunk))
+        if not writer.records:
+            why = "; ".join(f"{count} x {reason}" for reason, count in commonest_reasons(folder))
+            raise RecipeError(f"{folder}: none of the {len(jobs)} records could be used ({why}); see quarantine.jsonl")
+        writer.finish(split.examples())
+    if not RecordStore(folder).examples:
+        raise RecipeError(f"{folder}: no example is left: each is of a record in quarantine.jsonl")
     return folder
 
 
-def _claim(folder: Path, facts: dict[str, Any]) -> None:
-    path = folder / "split.json"
-    if path.is_file() and split_facts(folder) != facts:
-        raise RecipeError(f"{folder}: holds a split of another recipe; choose another `out:` or move the folder away")
-    write_atomically(path, json.dumps(facts, indent=1))
+def _write(chunk: list[Made | Unusable], writer: SplitWriter) -> None:
+    for made in chunk:
+        if isinstance(made, Unusable):
+            writer.quarantine(made.record, made.reason)
+            continue
+        writer.add(made.record, made.measurements, made.page, made.unknown_labels)
+        if made.example is not None:
+            writer.add_example(made.example)
+    writer.flush()
 
 
-def _map(make: Any, chunks: list[list[Job]], workers: int) -> Iterator[list[dict[str, Any]]]:
+def _map(make: Any, chunks: list[list[Job]], workers: int) -> Iterator[list[Made | Unusable]]:
     if workers == 1:
         yield from map(make, chunks)
         return
@@ -121,41 +118,56 @@ def _map(make: Any, chunks: list[list[Job]], workers: int) -> Iterator[list[dict
         yield from pool.imap(make, chunks)
 
 
-def _make_chunk(jobs: list[Job], page_size: int, corruption: Corruption) -> list[dict[str, Any]]:
-    return [_make(job, page_size, corruption) for job in jobs]
+def _make_chunk(jobs: list[Job], recipe: CorpusRecipe) -> list[Made | Unusable]:
+    return [_make(job, recipe) for job in jobs]
 
 
-def _make(job: Job, page_size: int, corruption: Corruption) -> dict[str, Any]:
-    """One record's row, example and arrays, or the reason why it has none."""
+def _make(job: Job, recipe: CorpusRecipe) -> Made | Unusable:
+    """What is kept of a record, or the reason why it is not."""
     try:
-        record = _read(job)
-        diagnoses = record.diagnoses if job.card is None or job.card.diagnoses is None else job.card.diagnoses
-        if not diagnoses:
-            raise RecordError(f"{record.record_id}: no diagnosis of the vocabulary")
-        measurements = measure(record)
-        if (reason := measurements.reason("heart_rate_bpm")) is not None:
+        record, unknown = _labelled(_read(job), job)
+        measured = measure(record)
+        if (reason := measured.reason("heart_rate_bpm")) is not None:
             raise RecordError(f"{record.record_id}: not even a rate can be measured: {reason}")
-        measurements = _without_absent_waves(measurements, diagnoses)
-    except (RecordError, UnknownDiagnosis) as error:
-        return {"record": str(job.card.path if job.card else job.index), "quarantined": str(error)}
+    except RecordError as error:
+        return Unusable(str(job.card.path if job.card else job.index), str(error))
+    record = as_stored(record)
+    measurements = case_from(record.record_id, record.diagnoses, measured).measurements
+    page = render(record, size=recipe.page_size) if recipe.pages == "stored" else None
+    example = _example(record, measurements, job, recipe) if job.report else None
+    return Made(record, measurements, page, unknown, example)
+
+
+def _labelled(record: ECGRecord, job: Job) -> tuple[ECGRecord, tuple[str, ...]]:
+    """The record with what its data set says of it, and the labels that the vocabulary does not know.
+
+    Raises:
+        RecordError: no label is left.
+    """
+    given = record.diagnoses
+    if job.card is not None:
+        given = given if job.card.diagnoses is None else job.card.diagnoses
+        report = record.report if job.card.report is None else job.card.report
+        record = replace(record, report=report, patient=job.card.patient or record.patient)
+    known = [statement.name for label in given if (statement := vocabulary().find(label))]
+    unknown = tuple(label for label in given if vocabulary().find(label) is None)
+    if not known:
+        among = f" among {', '.join(unknown)}" if unknown else ""
+        raise RecordError(f"{record.record_id}: no diagnosis of the vocabulary{among}")
+    return replace(record, diagnoses=tuple(dict.fromkeys(known))), unknown
+
+
+def _example(record: ECGRecord, measurements: Measurements, job: Job, recipe: CorpusRecipe) -> Example:
+    """A report on the record; its wording is drawn from the corpus seed and the record's id."""
     rng = np.random.default_rng([job.seed, zlib.crc32(record.record_id.encode())])
-    row = {
-        "record": record.record_id,
-        "source": record.source,
-        "diagnoses": list(diagnoses),
-        "leads": [lead for lead, shown in zip(LEADS, record.lead_mask, strict=True) if shown],
-        "measurements": measurements.to_json(),
-        "patient": (job.card.patient if job.card else None) or record.patient,
-        "report": job.card.report if job.card else None,
-    }
-    example = {
-        "id": record.record_id,
-        "records": [record.record_id],
-        "question": write_question(rng),
-        "response": write_report(measurements, tuple(diagnoses), corruption, rng),
-    }
-    microvolts = np.clip(np.round(record.signal / MICROVOLT), -32768, 32767).astype(np.int16)
-    return {"row": row, "example": example, "signal": microvolts, "page": render(record, size=page_size)}
+    corruption = Corruption(**recipe.reports.model_dump())
+    return Example(
+        id=record.record_id,
+        records=(record.record_id,),
+        question=write_question(rng, recipe.prompts.question),
+        response=write_report(measurements, record.diagnoses, corruption, rng),
+        expected=expected_steps(measurements),
+    )
 
 
 def _read(job: Job) -> ECGRecord:
@@ -164,61 +176,6 @@ def _read(job: Job) -> ECGRecord:
             raise RecordError(job.card.fault)
         return read_record(job.card.path)
     return next(iter(simulate(1, seed=job.seed, start=job.index))).record
-
-
-def _without_absent_waves(measurements: Measurements, diagnoses: tuple[str, ...]) -> Measurements:
-    """Where the label says that there are no P waves, no PR is measurable: neurokit2 finds one nearly always."""
-    for name in diagnoses:
-        if "P" in vocabulary().get(name).absent_waves:
-            return measurements.without(("p_ms", "pr_ms"), f"no P waves ({name})", absent=True)
-    return measurements
-
-
-class _Writer:
-    """Appends chunks; `progress.json` says what is whole, and a resumed build cuts the files back to it."""
-
-    def __init__(self, folder: Path, page_size: int):
-        self.progress = folder / "progress.json"
-        self.written = self.quarantined = 0
-        if self.progress.is_file():
-            self.written, self.quarantined = json.loads(self.progress.read_text(encoding="utf-8"))
-        sizes = {SIGNALS: 12 * 5000 * 2, PAGES: page_size * page_size * 3}
-        lines = {"records.jsonl": self.written, "examples.jsonl": self.written, "quarantine.jsonl": self.quarantined}
-        self._files = {name: (folder / name).open("ab+") for name in (*sizes, *lines)}
-        for name, size in sizes.items():
-            self._files[name].truncate(self.written * size)
-        for name, count in lines.items():
-            self._files[name].seek(0)
-            self._files[name].truncate(sum(len(self._files[name].readline()) for _ in range(count)))
-
-    @property
-    def jobs_done(self) -> int:
-        return self.written + self.quarantined
-
-    def write(self, made: list[dict[str, Any]]) -> None:
-        for item in made:
-            if "quarantined" in item:
-                self.quarantined += 1
-                self._line("quarantine.jsonl", item)
-                continue
-            self.written += 1
-            self._files[SIGNALS].write(item["signal"].tobytes())
-            self._files[PAGES].write(item["page"].tobytes())
-            self._line("records.jsonl", item["row"])
-            self._line("examples.jsonl", item["example"])
-        for file in self._files.values():
-            file.flush()
-        write_atomically(self.progress, json.dumps([self.written, self.quarantined]))
-
-    def _line(self, name: str, value: dict[str, Any]) -> None:
-        self._files[name].write(json.dumps(value).encode() + b"\n")
-
-    def __enter__(self) -> _Writer:
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        for file in self._files.values():
-            file.close()
 
 
 def _progress() -> Progress:

@@ -11,6 +11,7 @@ share of the quoted values is what; each share is known from real corpora:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -19,7 +20,7 @@ import numpy as np
 import yaml
 
 from ecg_r1.ecg.measurements import Measurements
-from ecg_r1.ecg.quantities import EXPECTED
+from ecg_r1.ecg.quantities import EXPECTED, QUANTITIES
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,25 @@ def _data(name: str) -> dict:
     return yaml.safe_load(files("ecg_r1").joinpath("data", name).read_text(encoding="utf-8"))
 
 
-def write_question(rng: np.random.Generator) -> str:
-    return _choose(_data("prompts/reports.yaml")["questions"], rng)
+def write_question(rng: np.random.Generator, wordings: Sequence[str] = ()) -> str:
+    """One question that a report answers, of the recipe's wordings or the shipped ones."""
+    return _choose(wordings or _data("prompts/reports.yaml")["questions"], rng)
+
+
+def expected_steps(measurements: Measurements) -> dict[str, list[str]]:
+    """What each step of a reading says of the measurements, as the reward `evidence` asks for it.
+
+    The steps are those of ECG-R1's protocol (PKU, arXiv 2602.04279); one in which nothing is measured is left out.
+    """
+    phrases = {
+        step: [
+            f"{QUANTITIES[name].title} {value:.0f} {QUANTITIES[name].unit}"
+            for name in names
+            if (value := measurements.value(name)) is not None
+        ]
+        for step, names in _data("prompts/reports.yaml")["steps"].items()
+    }
+    return {step: said for step, said in phrases.items() if said}
 
 
 def write_report(
@@ -79,5 +97,5 @@ def _quantity(name: str, measurements: Measurements, corruption: Corruption, rng
     return _choose(wording["quantities"][name], rng).replace("{value}", str(round(value)))
 
 
-def _choose(options: list[str], rng: np.random.Generator) -> str:
+def _choose(options: Sequence[str], rng: np.random.Generator) -> str:
     return options[int(rng.integers(len(options)))]

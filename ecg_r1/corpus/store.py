@@ -1,4 +1,4 @@
-"""RecordStore: record id -> signal, page, measurements, diagnoses. One decode per record, memory-mapped.
+"""RecordStore: record id -> signal, page, measurements, diagnoses; example id -> question, case. Memory-mapped.
 
 Only ids travel through datasets, prompts and logs; arrays are looked up here where they are used.
 """
@@ -6,38 +6,47 @@ Only ids travel through datasets, prompts and logs; arrays are looked up here wh
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from ecg_r1.corpus.example import Example
+from ecg_r1.corpus.rows import EXAMPLES, RECORDS, CorpusError, Ids, Rows
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.record import SAMPLES, ECGRecord
-from ecg_r1.errors import UserError
-from ecg_r1.files import read_json_lines
+from ecg_r1.ecg.render import render
+from ecg_r1.scoring.cases import case_from
 from ecg_r1.scoring.contract import Case
 
+__all__ = ["CorpusError", "RecordStore", "split_facts"]
+
 MICROVOLT = 1e-3  # mV
+RECORD_ROWS, EXAMPLE_ROWS = "records.arrow", "examples.arrow"
+CACHED = 1024  # examples and cases in memory, a few kilobytes each: the G completions of a prompt ask for the same
 SIGNALS, PAGES = "signals.i16", "pages.u8"  # raw and headless: a build that was cut short goes on by appending
 
 
-class CorpusError(UserError):
-    """A corpus folder is missing, incomplete or of another layout."""
-
-
 class RecordStore:
-    """A split written by `ecg_r1.corpus.build`.
+    """A split written by `ecg_r1.corpus.build`. Opening it reads the ids; a row, signal or page is read when asked for.
 
     Args:
-        folder: holds `split.json`, `records.jsonl`, `examples.jsonl`, `signals.i16` (N, 12, 5000) int16 µV and
-            `pages.u8` (N, S, S, 3) uint8.
+        folder: holds `split.json`, `records.arrow`, `examples.arrow`, `signals.i16` (N, 12, 5000) int16 µV and, where
+            pages are stored, `pages.u8` (N, S, S, 3) uint8.
+
+    Attributes:
+        facts: how the split was made.
+        ids: of the records, in the split's order.
+        example_ids: of the examples, in the split's order.
 
     Raises:
-        CorpusError: the folder is not such a split.
+        CorpusError: the folder is not such a split, a file is not as long as its rows say, or an id occurs twice.
     """
 
     def __init__(self, folder: str | Path):
@@ -47,56 +56,70 @@ class RecordStore:
                 f"{self.folder}: no corpus split here (split.json is missing); run `ecg-r1 corpus RECIPE`"
             )
         self.facts = split_facts(self.folder)
-        rows = read_json_lines(self.folder / "records.jsonl", CorpusError)
-        self._rows = {row["record"]: (i, row) for i, (_, row) in enumerate(rows)}
-        size = self.facts["page_size"]
+        for fact in ("page_size", "pages", "prompts"):
+            if fact not in self.facts:
+                raise CorpusError(f'{self.folder / "split.json"}: no "{fact}": another version; build the split again')
+        self._rows = Rows(self.folder / RECORD_ROWS, RECORDS)
+        self._examples = Rows(self.folder / EXAMPLE_ROWS, EXAMPLES)
+        self.ids = Ids(self._rows.table["record"], self.folder / RECORD_ROWS)
+        self.example_ids = Ids(self._examples.table["id"], self.folder / EXAMPLE_ROWS)
         self._signals = self._map(SIGNALS, np.int16, (len(LEADS), SAMPLES))
-        self._pages = self._map(PAGES, np.uint8, (size, size, 3))
-
-    @property
-    def ids(self) -> list[str]:
-        return list(self._rows)
+        size, stored = self.facts["page_size"], self.facts["pages"] == "stored"
+        self._pages = self._map(PAGES, np.uint8, (size, size, 3)) if stored else None
+        self._example, self._case = (lru_cache(CACHED)(read) for read in (self._read_example, self._read_case))
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    @property
+    def system(self) -> str | None:
+        """The system prompt that the split's recipe gives its questions."""
+        return self.facts["prompts"]["system"]
 
     def signal(self, record_id: str) -> np.ndarray:
         """float32 (12, 5000) in mV."""
         return self._signals[self._index(record_id)].astype(np.float32) * np.float32(MICROVOLT)
 
     def page(self, record_id: str) -> np.ndarray:
-        """uint8 (S, S, 3), the whole 12-lead page padded to a square."""
+        """uint8 (S, S, 3), the whole 12-lead page padded to a square; drawn now where the split does not store it."""
+        if self._pages is None:
+            return render(self.record(record_id), size=self.facts["page_size"])
         return np.asarray(self._pages[self._index(record_id)])
 
     def row(self, record_id: str) -> dict[str, Any]:
-        self._index(record_id)
-        return self._rows[record_id][1]
+        """What is kept of a record but its arrays; the keys are the columns of `ecg_r1.corpus.rows.RECORDS`."""
+        return self._rows[self._index(record_id)]
+
+    def rows(self, *columns: str) -> Iterator[dict[str, Any]]:
+        """The rows of all records in the split's order, of each the named columns alone."""
+        return self._rows.each(*columns)
 
     def diagnoses(self, record_id: str) -> tuple[str, ...]:
+        """In the vocabulary's names."""
         return tuple(self.row(record_id)["diagnoses"])
 
     def measurements(self, record_id: str) -> Measurements:
+        """Those that a text about the record is held against."""
         return Measurements.from_json(self.row(record_id)["measurements"])
 
     def record(self, record_id: str) -> ECGRecord:
+        """The record with its signal."""
         row = self.row(record_id)
         return ECGRecord(
             record_id=record_id,
             signal=self.signal(record_id),
             lead_mask=np.array([lead in row["leads"] for lead in LEADS]),
-            diagnoses=self.diagnoses(record_id),
-            report=row.get("report"),
-            source=row.get("source"),
-            patient=row.get("patient"),
+            samples=row["samples"],
+            diagnoses=tuple(row["diagnoses"]),
+            report=row["report"],
+            source=row["source"],
+            patient=row["patient"],
         )
 
-    @cached_property
-    def examples(self) -> list[Example]:
-        """The examples, in the split's order."""
-        return [
-            Example(**row | {"records": tuple(row["records"])})
-            for _, row in read_json_lines(self.folder / "examples.jsonl", CorpusError)
-        ]
+    @property
+    def examples(self) -> Sequence[Example]:
+        """The examples in the split's order, each read when it is asked for."""
+        return _Examples(self._examples)
 
     def example(self, example_id: str) -> Example:
         """The example of this id.
@@ -104,14 +127,28 @@ class RecordStore:
         Raises:
             CorpusError: there is none.
         """
-        try:
-            return self._by_id[example_id]
-        except KeyError:
-            raise CorpusError(f"{self.folder}: no example {example_id!r}") from None
+        return self._example(example_id)
 
-    @cached_property
-    def _by_id(self) -> dict[str, Example]:
-        return {example.id: example for example in self.examples}
+    def _read_example(self, example_id: str) -> Example:
+        return self.examples[self.example_index(example_id)]
+
+    def example_index(self, example_id: str) -> int:
+        """The place of an example in `examples`.
+
+        Raises:
+            CorpusError: there is no such example.
+        """
+        place = self.example_ids.position(example_id)
+        if place is None:
+            raise CorpusError(f"{self.folder}: no example {str(example_id)!r}")
+        return place
+
+    def questions(self) -> list[tuple[str, int]]:
+        """Each question once with the number of records it is asked about."""
+        table = self._examples.table
+        counts = pc.list_value_length(table["records"])
+        distinct = pa.table({"question": table["question"], "records": counts}).group_by(["question", "records"])
+        return [(row["question"], row["records"]) for row in distinct.aggregate([]).to_pylist()]
 
     def case(self, example_id: str) -> Case:
         """What a reward may know of an example.
@@ -119,6 +156,9 @@ class RecordStore:
         Raises:
             CorpusError: there is no such example.
         """
+        return self._case(example_id)
+
+    def _read_case(self, example_id: str) -> Case:
         example = self.example(example_id)
         first, *others = (self._case_of(example, record) for record in example.records)
         return replace(first, others=tuple(others))
@@ -132,15 +172,15 @@ class RecordStore:
             CorpusError: there is no such example.
         """
         record = self.example(example_id).records[0]
-        patient = self.row(record).get("patient")
+        patient = self.row(record)["patient"]
         return f"record {record}" if patient is None else f"patient {patient}"
 
     def _case_of(self, example: Example, record_id: str) -> Case:
         row = self.row(record_id)
-        return Case(
-            record_id=record_id,
-            diagnoses=self.diagnoses(record_id),
-            measurements=self.measurements(record_id),
+        return case_from(
+            record_id,
+            row["diagnoses"],
+            Measurements.from_json(row["measurements"]),
             leads=tuple(row["leads"]),
             expected=example.expected,
             question=example.question,
@@ -149,19 +189,42 @@ class RecordStore:
         )
 
     def _map(self, name: str, dtype: type, shape: tuple[int, ...]) -> np.ndarray:
-        wanted = (len(self._rows), *shape)
-        try:
-            return np.memmap(self.folder / name, dtype=dtype, mode="r", shape=wanted)
-        except (OSError, ValueError) as error:
-            raise CorpusError(
-                f"{self.folder / name}: does not hold {wanted[0]} records ({error}); build the split again"
-            ) from None
+        path, wanted = self.folder / name, (len(self), *shape)
+        size = int(np.prod(wanted)) * np.dtype(dtype).itemsize
+        found = path.stat().st_size if path.is_file() else None
+        if found != size:
+            has = "is missing" if found is None else f"has {found} bytes"
+            raise CorpusError(f"{path}: {has}, and its {len(self)} records are {size} bytes; build the split again")
+        return np.memmap(path, dtype=dtype, mode="r", shape=wanted)
 
     def _index(self, record_id: str) -> int:
-        try:
-            return self._rows[record_id][0]
-        except KeyError:
-            raise CorpusError(f"{self.folder}: no record {record_id!r}") from None
+        place = self.ids.position(record_id)
+        if place is None:
+            raise CorpusError(f"{self.folder}: no record {str(record_id)!r}")
+        return place
+
+
+class _Examples(Sequence[Example]):
+    def __init__(self, rows: Rows):
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, position: int) -> Example: ...
+    @overload
+    def __getitem__(self, position: slice) -> list[Example]: ...
+    def __getitem__(self, position: int | slice) -> Example | list[Example]:
+        found = self._rows[position]
+        return _example(found) if isinstance(found, dict) else list(map(_example, found))
+
+    def __iter__(self) -> Iterator[Example]:
+        return map(_example, self._rows)
+
+
+def _example(row: Mapping[str, Any]) -> Example:
+    return Example(**{**row, "records": tuple(row["records"])})
 
 
 def split_facts(folder: Path) -> dict[str, Any]:

@@ -12,7 +12,8 @@ class Card:
 
     Attributes:
         path: of the record, without the extension.
-        diagnoses: of the vocabulary; None: take those of the record's own header.
+        diagnoses: canonical names where the vocabulary knows them, the table's own codes where not; None: take those of
+            the record's own header.
         report: the data set's own text.
         fold: PTB-XL's `strat_fold`.
         patient: as the data set names the person; None: take the record's own header's.

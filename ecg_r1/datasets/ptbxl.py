@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ecg_r1.datasets.card import Card
-from ecg_r1.ecg.diagnosis import UnknownDiagnosis, vocabulary
+from ecg_r1.ecg.diagnosis import vocabulary
 from ecg_r1.ecg.record import RecordError
 
 PTBXL_TABLE = "ptbxl_database.csv"
@@ -62,10 +62,5 @@ def _patient(given: str | None) -> str | None:
 
 
 def _statements(codes: Iterable[str]) -> tuple[str, ...]:
-    names = []
-    for code in codes:
-        try:
-            names.append(vocabulary().get(code).name)
-        except UnknownDiagnosis:
-            continue  # codes outside the vocabulary are no label; the report keeps them
-    return tuple(dict.fromkeys(names))
+    found = ((code, vocabulary().find(code)) for code in codes)
+    return tuple(dict.fromkeys(statement.name if statement else code for code, statement in found))

@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ecg_r1.doctor import machine, packages
 from ecg_r1.doctor.finding import Finding
 from ecg_r1.recipe import CorpusRecipe, EvaluateRecipe, RecipeError, RunRecipe, read_recipe
 
 STYLES = {"ok": "green", "note": "yellow", "blocks": "bold red"}
-
 Check = Callable[[RunRecipe, str], None]
 
 
@@ -27,8 +27,6 @@ def examine(recipe: str | None = None, overrides: Sequence[str] = (), check: Che
     Raises:
         RecipeError: the recipe cannot be read.
     """
-    from ecg_r1.doctor import machine, packages
-
     read = None if recipe is None else read_recipe(recipe, overrides)
     run = None if isinstance(read, CorpusRecipe | EvaluateRecipe) else read
     folder = Path(read.out if isinstance(read, CorpusRecipe | EvaluateRecipe) else read.run if read else ".")

@@ -1,4 +1,4 @@
-"""What a look at the machine has found."""
+"""What `ecg-r1 doctor` says of one thing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at. `advice`: what to do, where it is not as it should be."""
+    """One thing that was looked at.
+
+    Attributes:
+        what: its name.
+        found: its version, size or state.
+        status: "ok", "note" or "blocks".
+        advice: what to do, where it is not as it should be.
+    """
 
     what: str
     found: str

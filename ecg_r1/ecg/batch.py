@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import islice
-from os.path import basename, isdir, isfile, join, splitext
+from os.path import basename, exists, isdir, isfile, join, sep, splitext
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,7 @@ def _measure_one(job: tuple[str, Path | None], *, method: str) -> dict[str, Any]
         # "x.mat" may be given as "x": a raw CPSC file is found by its ending
         record = read_record(path + ".mat" if not isfile(path + ".hea") and isfile(path + ".mat") else path)
     except RecordError as error:
-        return {"record": name, "error": str(error)}
+        return {"record": name, "error": _missing(path) or str(error)}
     if page is not None:
         from PIL import Image
 
@@ -100,6 +100,13 @@ def _measure_one(job: tuple[str, Path | None], *, method: str) -> dict[str, Any]
     found = measure(record, method=method).to_json()
     noticed = {"quality": list(record.quality)} if record.quality else {}
     return {"record": name, **{quantity: found[quantity] for quantity in (*QUANTITIES, "unmeasurable")}, **noticed}
+
+
+def _missing(path: str) -> str | None:
+    """What is said of a path that may have been meant as a folder, where there is nothing."""
+    if exists(path) or exists(f"{path}.hea") or _without_ending(path) != path:
+        return None
+    return f"{path}: no such folder" + ("" if path.endswith(sep) else f", and no record {path}.hea")
 
 
 def simulate_to(

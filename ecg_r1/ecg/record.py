@@ -26,6 +26,7 @@ __all__ = [
     "RecordError",
     "find_records",
     "read_record",
+    "record_id",
     "require_signal",
     "write_record",
 ]
@@ -188,9 +189,7 @@ def canonical(raw: RawRecord, path: Path) -> ECGRecord:
     if missing:
         quality.append(f"missing leads: {' '.join(missing)}" + (f" (derived: {' '.join(derived)})" if derived else ""))
     mask = recorded | np.isin(LEADS, derived)
-    record = ECGRecord(
-        _record_id(path), padded, mask, samples=samples, source=raw.source, **_header_notes(raw.comments)
-    )
+    record = ECGRecord(record_id(path), padded, mask, samples=samples, source=raw.source, **_header_notes(raw.comments))
     return replace(record, quality=tuple(quality + notes(padded[:, :samples], mask)))
 
 
@@ -199,7 +198,8 @@ def _misnamed(names: list[str]) -> str:
     return ", ".join(f"{name[:16]!r} {why[canonical_lead(name) is not None]}" for name in names[:3])
 
 
-def _record_id(path: Path) -> str:
+def record_id(path: Path) -> str:
+    """The id of the record that `read_record` reads at a path."""
     return path.name.replace("#", "_") if "#" in path.name or path.suffix.lower() not in READERS else path.stem
 
 

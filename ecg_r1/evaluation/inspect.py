@@ -18,7 +18,7 @@ from ecg_r1.runs import layout
 from ecg_r1.runs.read import existing
 from ecg_r1.scoring.judgement import LOOKS, Judgement, judgements
 
-NOT_REWARDS = ("step", "prompt", "completion", "evidence", "advantage", "record")
+NOT_REWARDS = ("step", "prompt", "completion", "evidence", "advantage", "example", "shown")
 EXPLANATION = "/explanation"  # a reward's column of that name says why it scored so
 
 
@@ -89,7 +89,7 @@ def _panel(row: Mapping[str, Any], rewards: list[str]) -> Panel:
         for claim in evidence
     ]
     scores = [Text(f"{name:>12}  {_score(row[name])}  {row.get(name + EXPLANATION) or ''}") for name in rewards]
-    title = Text(f"step {row['step']}  {row.get('record') or ''}".rstrip())
+    title = Text(f"step {row['step']}  {row['example']}")
     subtitle = Text(f"advantage {_score(row['advantage'])}")
     return Panel(Group(text, Text(), *claims, *scores), title=title, subtitle=subtitle)
 

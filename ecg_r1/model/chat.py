@@ -30,13 +30,18 @@ class GEMRenderer(HfRenderer):
     """vLLM's renderer with the content part `ecg`. A prompt of text alone passes; see `ServedRenderer`."""
 
     def render_messages(self, messages: Any, params: Any) -> Any:
-        messages, ecgs = without_ecgs(messages, self._reads_pages)
+        messages, ecgs = without_ecgs(with_system(messages, self._system), self._reads_pages)
         return _with_ecgs(super().render_messages(messages, _as_text(params)), ecgs)
 
     async def render_messages_async(self, messages: Any, params: Any) -> Any:
+        told = with_system(messages, self._system)
         # in a thread: to read an ECG takes tens of milliseconds
-        messages, ecgs = await asyncio.to_thread(without_ecgs, messages, self._reads_pages)
+        messages, ecgs = await asyncio.to_thread(without_ecgs, told, self._reads_pages)
         return _with_ecgs(await super().render_messages_async(messages, _as_text(params)), ecgs)
+
+    @property
+    def _system(self) -> str | None:
+        return self.get_mm_processor().info.get_hf_processor().system
 
     def process_for_engine(self, prompt: Any, *args: Any, **kwargs: Any) -> Any:
         self._check_media(prompt)
@@ -68,6 +73,13 @@ class GEMRenderer(HfRenderer):
                     f"the prompt has placeholders for {found if found < size else found / size:g} {modality}s, "
                     f"and {given} {'is' if given == 1 else 'are'} given"
                 )
+
+
+def with_system(messages: Sequence[Mapping[str, Any]], system: str | None) -> Sequence[Mapping[str, Any]]:
+    """The messages behind the system prompt that the model was trained with, where the client gives none."""
+    if system is None or any(message.get("role") == "system" for message in messages):
+        return messages
+    return [{"role": "system", "content": system}, *messages]
 
 
 class ServedRenderer(GEMRenderer):

@@ -92,9 +92,9 @@ class GEMModel(Encoders, GEMPreTrainedModel):
                 by their ids.
             ecg_values: (N, leads, samples) in mV, in the order of the ECGs of the batch.
             pixel_values: (M, 3, H, W), in the order of the pages of the batch.
-            media_index: (B,) which ECG and page belongs to each row, where several rows share one record (the G
-                completions of a prompt): each record is then encoded once. A row without placeholders takes none.
-                Without it, the media are taken row by row, as many as a row has placeholders for.
+            media_index: (B, R, 2), for each row the places of the ECG and of the page of its R records, in their order;
+                -1 where there is none. So a record that several rows share (the G completions of a prompt) is encoded
+                once. Without it, the media are taken row by row, as many as a row has placeholders for.
             kwargs: the language model's.
 
         Returns:
@@ -107,12 +107,13 @@ class GEMModel(Encoders, GEMPreTrainedModel):
         if inputs_embeds is None:
             inputs_embeds = self.get_input_embeddings()(input_ids)
         cached = past_key_values is not None and past_key_values.get_seq_length() > 0
-        for what, values, token_id, encode, empty in (
-            ("ECG", ecg_values, self.config.ecg_token_id, self.encode_ecg, self._no_ecg),
-            ("image", pixel_values, self.config.image_token_id, self.encode_image, self._no_page),
+        ecg_index, page_index = (None, None) if media_index is None else media_index.unbind(-1)
+        for what, values, token_id, encode, empty, index in (
+            ("ECG", ecg_values, self.config.ecg_token_id, self.encode_ecg, self._no_ecg, ecg_index),
+            ("image", pixel_values, self.config.image_token_id, self.encode_image, self._no_page, page_index),
         ):
             if values is not None:
-                inputs_embeds = _place(what, encode(values), inputs_embeds, input_ids == token_id, media_index)
+                inputs_embeds = _place(what, encode(values), inputs_embeds, input_ids == token_id, index)
             elif self.training and not cached and empty is not None:
                 features = encode(inputs_embeds.new_zeros(1, *empty))
                 nowhere = torch.zeros_like(inputs_embeds[..., :1], dtype=torch.bool)
@@ -127,18 +128,22 @@ class GEMModel(Encoders, GEMPreTrainedModel):
 
 
 def _place(
-    what: str, features: torch.Tensor, embeds: torch.Tensor, mask: torch.Tensor, media_index: torch.Tensor | None
+    what: str, features: torch.Tensor, embeds: torch.Tensor, mask: torch.Tensor, index: torch.Tensor | None
 ) -> torch.Tensor:
-    """Put `features` (N, tokens, width) in the places of `embeds` (B, T, width) that `mask` (B, T) marks."""
+    """Put `features` (N, tokens, width) in the places of `embeds` (B, T, width) that `mask` (B, T) marks.
+
+    index: (B, R) into `features`, -1 where a row has fewer; None: the features are in the order of the rows.
+    """
     tokens = features.shape[1]
     marked = mask.sum(dim=1)
-    items = marked // tokens
-    # Short of a whole run in a policy's row: not a prompt's, but sampled, where the row's prompt has none.
-    whole = media_index is not None or bool(((marked == 0) | (items > 0)).all())
-    if media_index is not None:
-        items = items.clamp(max=1)
-        features = features[media_index[items > 0]]
-    if not whole or int(items.sum()) != features.shape[0]:
+    if index is None:
+        items = marked // tokens
+        whole = bool(((marked == 0) | (items > 0)).all()) and int(items.sum()) == len(features)
+    else:
+        items = (index >= 0).sum(dim=1)
+        whole = bool((marked >= items * tokens).all())
+        features = features[index[index >= 0]]
+    if not whole:
         raise ValueError(
             f"{marked.tolist()} {what} placeholders in the batch's rows for {features.shape[0]} {what}s of {tokens}"
             " tokens each: build the prompt and its media with one GEMProcessor call, without truncation"

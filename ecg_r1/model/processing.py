@@ -103,6 +103,7 @@ class GEMProcessor(ProcessorMixin):
         tokenizer: with the two tags as special tokens.
         num_ecg_tokens: tokens of one ECG.
         num_image_tokens: tokens of one page.
+        system: said before every question, as the model was trained; None: the chat template's own, if it has one.
         chat_template: the processor's own; by default the tokenizer's is used.
         kwargs: of transformers.
     """
@@ -117,11 +118,13 @@ class GEMProcessor(ProcessorMixin):
         tokenizer: Any = None,
         num_ecg_tokens: int = 101,
         num_image_tokens: int = 576,
+        system: str | None = None,
         chat_template: str | None = None,
         **kwargs: Any,
     ):
         self.num_ecg_tokens = num_ecg_tokens
         self.num_image_tokens = num_image_tokens
+        self.system = system
         super().__init__(image_processor, feature_extractor, tokenizer, chat_template=chat_template, **kwargs)
 
     @property
@@ -228,13 +231,14 @@ class GEMProcessor(ProcessorMixin):
             MediaError: the question holds a tag, or a page is asked for and the model reads none.
         """
         check_untagged(question)
+        system = [] if self.system is None else [{"role": "system", "content": self.system}]
         if images is None:
             images = 0 if self.page_size is None else ecgs
         elif images:
             self._check_reads_pages()
         media = "".join(self.ecg_token * (i < ecgs) + self.image_token * (i < images) for i in range(max(ecgs, images)))
         return self.tokenizer.apply_chat_template(
-            [{"role": "user", "content": f"{media}\n{question}" if media else question}],
+            [*system, {"role": "user", "content": f"{media}\n{question}" if media else question}],
             tokenize=False,
             add_generation_prompt=True,
         )
@@ -255,6 +259,7 @@ class SignalProcessor(GEMProcessor):
         feature_extractor: of the ECG tower.
         tokenizer: with `<ecg>` as a special token.
         num_ecg_tokens: tokens of one ECG.
+        system: said before every question, as the model was trained; None: the chat template's own, if it has one.
         chat_template: the processor's own; by default the tokenizer's is used.
         kwargs: of transformers.
     """
@@ -267,10 +272,12 @@ class SignalProcessor(GEMProcessor):
         feature_extractor: Any = None,
         tokenizer: Any = None,
         num_ecg_tokens: int = 101,
+        system: str | None = None,
         chat_template: str | None = None,
         **kwargs: Any,
     ):
         self.num_ecg_tokens, self.num_image_tokens = num_ecg_tokens, 0
+        self.system = system
         ProcessorMixin.__init__(self, feature_extractor, tokenizer, chat_template=chat_template, **kwargs)
 
     def expand(self, text: str) -> str:

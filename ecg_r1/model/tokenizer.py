@@ -12,8 +12,8 @@ TAGS = ("<think>", "</think>", "<answer>", "</answer>")
 # The wording of every small model.
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
-    "{% if message['role'] == 'user' %}{{ message['content'] + '\n' }}"
-    "{% else %}{{ message['content'] + eos_token }}{% endif %}"
+    "{% if message['role'] == 'assistant' %}{{ message['content'] + eos_token }}"
+    "{% else %}{{ message['content'] + '\n' }}{% endif %}"
     "{% endfor %}"
 )
 

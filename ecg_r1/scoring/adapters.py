@@ -29,7 +29,8 @@ REWARD_NAME, REWARD_TYPE = "ecg_r1", "batch"  # read by EasyR1 from the file of 
 def case_of_row(row: Mapping[str, Any]) -> Case:
     """The case of a dataset row: `diagnoses` (a list), `measurements` (an object), maybe `record_id` and `expected`.
 
-    Which completions are of one prompt is known by `record_id`, `prompt_id` (ms-swift) and the prompt's text.
+    Which completions are of one prompt is known by `example`, the example's id; without it by `record_id`, `prompt_id`
+    (ms-swift) and the prompt's text.
     Raises RewardError that names the column that is missing, CaseError where one is not what it should be.
     """
     for column in ("diagnoses", "measurements"):
@@ -49,6 +50,7 @@ def case_of_row(row: Mapping[str, Any]) -> Case:
         # datasets turns objects of different keys into one schema and fills up with null
         expected={key: value for key, value in expected.items() if value is not None},
         extra=dict(row),
+        example_id=str(row.get("example") or ""),
     )
 
 

@@ -79,10 +79,15 @@ _READER = json.JSONDecoder(parse_constant=lambda name: None)
 
 
 def groups(cases: Sequence[Case]) -> list[list[int]]:
-    """Indices of the consecutive completions of one prompt: the same record, question and truth."""
+    """Indices of the consecutive completions of one prompt: of one example.
+
+    Where nobody names the example, as in other frameworks' rows, it is the same record, question and truth.
+    """
 
     def prompt(i: int) -> tuple[Any, ...]:
         case = cases[i]
+        if case.example_id:
+            return (case.example_id,)
         return case.record_id, case.question, case.diagnoses, case.measurements
 
     return [list(group) for _, group in groupby(range(len(cases)), key=prompt)]

@@ -36,12 +36,21 @@ class Sample:
 
 
 def case_from(record_id: str, diagnoses: Iterable[str], measurements: Measurements, **fields: Any) -> Case:
-    """A Case whose PR and P are unmeasurable where a diagnosis says that there are no P waves (atrial fibrillation)."""
+    """The one constructor of cases: for the store, other frameworks' rows, `ask` and `reward score`.
+
+    PR and P are absent where a diagnosis says that there are no P waves (atrial fibrillation), whatever a measurer
+    finds.
+
+    Args:
+        diagnoses: names or codes; what the vocabulary does not know stays as it is.
+        fields: the other fields of `Case`.
+    """
     names = tuple(diagnoses)
     for name in names:
         statement = vocabulary().find(name)
         for wave in statement.absent_waves if statement else ():
-            measurements = measurements.without(NEEDS.get(wave, ()), f"no {wave} waves", absent=True)
+            reason = f"no {wave} waves ({name})"
+            measurements = measurements.without(NEEDS.get(wave, ()), reason, absent=True)
     return Case(record_id, names, measurements, **fields)
 
 
@@ -131,7 +140,7 @@ def _listed(given: Any) -> Any:
     return given.tolist() if hasattr(given, "tolist") else given
 
 
-def _known(given: Mapping[str, Any], known: Collection[str], where: str) -> None:
+def _known(given: Iterable[str], known: Collection[str], where: str) -> None:
     for name in given:
         if name not in known:
             raise CaseError(f'{where}: unknown measurement "{name}" (known: {", ".join(known)})')

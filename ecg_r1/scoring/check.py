@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from typing import Any
 
 from ecg_r1.scoring.cases import Sample, read_samples
-from ecg_r1.scoring.contract import Score
+from ecg_r1.scoring.contract import RewardError, Score
 from ecg_r1.scoring.pool import RewardPool
-from ecg_r1.scoring.registry import load_reward
+from ecg_r1.scoring.registry import Reward, load_reward
 
 DEADLINE = 10.0  # seconds for all samples, in its own process
 SLOW = 0.01  # seconds a completion: 256 of them are then a good part of a training step
 LARGE = 100.0  # a reward past this drowns every other one
 HUGE = 100_000  # characters of the huge sample
+_FRAME = re.compile(r'File "(?P<file>.+)", line (?P<line>\d+)')
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong ("error") or looks wrong ("warning") with a reward. sample: the one that shows it."""
+    """One thing that is wrong, or looks wrong, with a reward.
+
+    Attributes:
+        level: "error" or "warning".
+        message: one line.
+        sample: the id of the sample that shows it.
+    """
 
     level: str
     message: str
@@ -30,7 +38,14 @@ class Finding:
 
 @dataclass(frozen=True)
 class Check:
-    """How a reward did: its score of each sample, what was found, and its seconds a completion."""
+    """How a reward did.
+
+    Attributes:
+        samples: those it was tried on.
+        scores: one for each sample.
+        findings: what is wrong or looks wrong.
+        seconds: that a completion took.
+    """
 
     samples: tuple[Sample, ...]
     scores: tuple[Score, ...]
@@ -51,10 +66,40 @@ def shipped_samples() -> list[Sample]:
     return [*samples, Sample("huge", right.case, text)]
 
 
+def try_rewards(rewards: Sequence[Reward], timeout: float, *, also: Sequence[Sample] = (), workers: int = 1) -> None:
+    """Call each reward once on the shipped samples, before a run depends on it.
+
+    Args:
+        rewards: those of a recipe.
+        timeout: seconds that a reward may take for all samples, as `reward_workers.timeout` is for a batch.
+        also: further samples, such as those of the corpus, which have the fields that the run will give it.
+        workers: 1, or 0 for this process, without a time limit.
+
+    Raises:
+        RewardError: a reward fails on every sample; the message names file, line and error.
+    """
+    samples = [*shipped_samples(), *also]
+    ids = [range(len(sample.completion) // 4) for sample in samples]  # as in training, where the tokens are known
+    with RewardPool(rewards, workers=workers, deadline=timeout, error_limit=1.0) as pool:
+        results = pool.score([s.completion for s in samples], [s.case for s in samples], ids)
+    for reward, scores in zip(rewards, results, strict=True):
+        errors = [score.error for score in scores if score.error is not None]
+        if len(errors) == len(samples):
+            raise RewardError(f'reward "{reward.spec}" fails on every sample: {in_one_line(errors[-1], reward.file)}')
+
+
 def check_reward(spec: str, options: dict[str, Any] | None = None) -> Check:
     """Score every shipped sample twice in a worker process and look at what comes back. Needs no model and no GPU.
 
-    Raises RewardError where the reward cannot be loaded.
+    Args:
+        spec: as `load_reward` takes it.
+        options: likewise.
+
+    Returns:
+        The scores, and what was found.
+
+    Raises:
+        RewardError: the reward cannot be loaded.
     """
     reward = load_reward(spec, options)
     samples = shipped_samples()
@@ -64,56 +109,63 @@ def check_reward(spec: str, options: dict[str, Any] | None = None) -> Check:
         began = time.perf_counter()
         second = pool.score(texts, cases)[0]
         seconds = (time.perf_counter() - began) / len(samples)
-    return Check(tuple(samples), tuple(first), tuple(_findings(reward.scope, samples, first, second, seconds)), seconds)
+    findings = [*_errors(reward, samples, first, second), *_doubts(reward, samples, first)]
+    if seconds > SLOW:
+        findings.append(Finding("warning", f"{seconds * 1000:.0f} ms a completion; run it with workers"))
+    return Check(tuple(samples), tuple(first), tuple(findings), seconds)
 
 
-def _findings(
-    scope: str, samples: Sequence[Sample], first: Sequence[Score], second: Sequence[Score], seconds: float
-) -> list[Finding]:
+def _errors(
+    reward: Reward, samples: Sequence[Sample], first: Sequence[Score], second: Sequence[Score]
+) -> Iterator[Finding]:
     failed: dict[str, list[str | int]] = {}
     for sample, score in zip(samples, first, strict=True):
         if score.error is not None:
-            failed.setdefault(in_one_line(score.error), []).append(sample.id)
-    found = [
-        Finding("error", f"{message} ({len(ids)} of {len(samples)} samples)", ids[0]) for message, ids in failed.items()
-    ]
-    changed = [
-        s.id for s, a, b in zip(samples, first, second, strict=True) if a.value != b.value and not (a.error or b.error)
-    ]
-    if changed:
-        found.append(
-            Finding(
-                "error", "another value the second time: a reward is a function of its completion and case", changed[0]
-            )
-        )
-    values = {sample.id: score.value for sample, score in zip(samples, first, strict=True) if score.value is not None}
-    if not values and not found:
-        found.append(
-            Finding(
-                "warning", "None for every sample: it applies to no case, or only to cases with its own extra fields"
-            )
-        )
-    if scope != "group" and len(values) > 1 and len(set(values.values())) == 1:  # each sample is a group of one here
-        found.append(
-            Finding(
-                "warning", f"{next(iter(values.values())):g} for every sample: no completion is better than another"
-            )
-        )
-    found += [
-        Finding("warning", f"{v:g} is far from the 0 to 1 of the others", k)
-        for k, v in values.items()
-        if abs(v) > LARGE
-    ]
-    right, empty = values.get("right"), values.get("empty")
-    if right is not None and empty is not None and empty > right:
-        found.append(Finding("warning", f"an empty completion gets {empty:g}, a right one {right:g}", "empty"))
-    if seconds > SLOW:
-        found.append(Finding("warning", f"{seconds * 1000:.0f} ms a completion; run it with workers"))
-    return found
+            failed.setdefault(in_one_line(score.error, reward.file), []).append(sample.id)
+    for message, ids in failed.items():
+        yield Finding("error", f"{message} ({len(ids)} of {len(samples)} samples)", ids[0])
+    for sample, a, b in zip(samples, first, second, strict=True):
+        if a.value != b.value and not (a.error or b.error):
+            message = "another value the second time: a reward is a function of its completion and case"
+            yield Finding("error", message, sample.id)
+            break
 
 
-def in_one_line(error: str) -> str:
-    """The last line of a traceback, and where in the reward it was raised."""
+def _doubts(reward: Reward, samples: Sequence[Sample], scores: Sequence[Score]) -> Iterator[Finding]:
+    values = {s.id: score.value for s, score in zip(samples, scores, strict=True) if score.value is not None}
+    constant = len(values) > 1 and len(set(values.values())) == 1
+    if not values and not any(score.error for score in scores):
+        needed = f"it needs {reward.needs}" if reward.needs else "it may need fields that the samples do not have"
+        yield Finding("warning", f"None for every sample: {needed}")
+    if constant and reward.scope != "group":  # each sample is a group of one here
+        message = f"{next(iter(values.values())):g} for every sample: no completion is better than another"
+        yield Finding("warning", message)
+    for name, value in values.items():
+        if abs(value) > LARGE:
+            yield Finding("warning", f"{value:g} is far from the 0 to 1 of the others", name)
+    if not constant:
+        yield from _outranked(values)
+
+
+def _outranked(values: dict[str | int, float]) -> Iterator[Finding]:
+    """Warnings of what is paid more than the right completion of the same case, or for nothing as much."""
+    right = values.get("right")
+    if right is None:
+        return
+    for name, value in values.items():
+        if str(name).startswith("hostile") and value > right:
+            yield Finding("warning", f"a hostile completion gets {value:g}, the right one {right:g}", name)
+    empty = values.get("empty", -float("inf"))
+    if empty > right:
+        yield Finding("warning", f"an empty completion gets {empty:g}, the right one {right:g}", "empty")
+    elif empty == right == max(values.values()):
+        message = f"an empty completion gets {empty:g}, as much as the right one: alone it teaches to say nothing"
+        yield Finding("warning", message, "empty")
+
+
+def in_one_line(error: str, file: str | None = None) -> str:
+    """The last line of a traceback, and where it was raised: the last place in `file`, else the last of all."""
     lines = error.strip().splitlines()
-    places = [line.strip() for line in lines if line.strip().startswith("File ")]
-    return f"{lines[-1]}, at {places[-1].removeprefix('File ')}" if places else lines[-1]
+    places = [m for line in lines if (m := _FRAME.search(line))]
+    own = [m for m in places if m["file"] == file]
+    return lines[-1] + "".join(f", at {m['file']}:{m['line']}" for m in (own or places)[-1:])

@@ -15,8 +15,9 @@ from ecg_r1.scoring.collector import paused
 from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.contract import Score
 from ecg_r1.scoring.judgement import to_json
-from ecg_r1.scoring.registry import Reward, library, load_reward
-from ecg_r1.scoring.trial import sample
+from ecg_r1.scoring.registry import load_reward
+
+TEXT = "<think>Step 1: Rate 75 bpm. PR 160 ms. QRS 92 ms. No LBBB.</think><answer>normal ECG</answer>"
 
 
 def _die_with(parent: int) -> None:
@@ -26,12 +27,10 @@ def _die_with(parent: int) -> None:
     os._exit(1)
 
 
-def warm(rewards: list[Reward]) -> None:
-    """Import and compile what our own rewards need, so that the first completion waits for none of it."""
-    completion, case = sample()
-    for reward in rewards:
-        if reward.spec in library():
-            call(reward, [completion], [case])
+def warm() -> None:
+    """Read one completion, so that the parser's vocabulary is loaded before the first one that counts."""
+    completion = Completion.parse(TEXT)
+    _ = completion.steps, completion.quantities, completion.statements
 
 
 def _fields(score: Score) -> dict[str, Any]:
@@ -43,9 +42,15 @@ def serve(connection: Connection) -> None:
 
     A task is ([(text, token ids)], cases, plan), plan the [(reward, samples of one call)] to work through in order;
     after each goes back JSON, so that nothing a reward returns is ever unpickled: [seconds, [a Score's fields, …]].
+
+    Args:
+        connection: to the parent, which first sends the [(spec, options)] of the rewards.
+
+    Raises:
+        EOFError: the parent has hung up.
     """
     rewards = [load_reward(spec, options) for spec, options in connection.recv()]
-    warm(rewards)
+    warm()
     connection.send_bytes(b"ready")
     while True:
         texts, cases, plan = connection.recv()

@@ -76,15 +76,29 @@ class Case:
 @overload
 def reward(function: F) -> F: ...
 @overload
-def reward(*, scope: Scope) -> Callable[[F], F]: ...
-def reward(function: F | None = None, *, scope: Scope = "sample") -> F | Callable[[F], F]:
-    """Mark a function as a reward. Options are its keyword-only parameters.
+def reward(*, scope: Scope = "sample", applies: Callable[..., bool] | None = None) -> Callable[[F], F]: ...
+def reward(
+    function: F | None = None, *, scope: Scope = "sample", applies: Callable[..., bool] | None = None
+) -> F | Callable[[F], F]:
+    """Mark a function as a reward. Its options are its keyword-only parameters.
 
-    scope "sample": f(completion, case) -> Score | float | None.
-    scope "group":  f(completions, case) -> one of these for each of the G completions of one prompt.
-    scope "batch":  f(completions, cases) -> one for each completion of the batch. Any of them may be `async def`.
+    Args:
+        function: the reward, where the decorator is written without parentheses.
+        scope: how the function is called; it may be `async def`.
+            "sample": f(completion, case) -> Score | float | None.
+            "group": f(completions, case) -> one of these for each of the G completions of one prompt.
+            "batch": f(completions, cases) -> one for each completion of the batch.
+        applies: applies(case, *, options) -> whether the function can score completions of this case at all. It names
+            those options of the reward that it needs. The first line of its docstring says what a case must have, to
+            stand behind "it needs". A recipe is refused whose corpus has no such case. The function still returns
+            None for the cases that it cannot score.
 
-    Raises RewardError, where the function is written, if its parameters are not those of its scope.
+    Returns:
+        The function itself, marked.
+
+    Raises:
+        RewardError: the parameters of the function are not those of its scope, or `applies` asks for an option that the
+            reward does not have.
     """
 
     def mark(f: F) -> F:
@@ -95,8 +109,19 @@ def reward(function: F | None = None, *, scope: Scope = "sample") -> F | Callabl
             wanted = ", ".join(PARAMETERS[scope])
             raise RewardError(f"reward {f.__name__}{inspect.signature(f)}: a {scope} reward is f({wanted}, *, options)")
         f.reward_scope = scope  # type: ignore[attr-defined]
+        if applies is not None:
+            _check_applies(f.__name__, applies, {p.name for p in parameters[2:]})
+            f.reward_applies = applies  # type: ignore[attr-defined]
         return f
 
     if scope not in PARAMETERS:
         raise RewardError(f'unknown scope "{scope}": one of {", ".join(PARAMETERS)}')
     return mark if function is None else mark(function)
+
+
+def _check_applies(name: str, applies: Callable[..., bool], options: set[str]) -> None:
+    signature = inspect.signature(applies)
+    parameters = list(signature.parameters.values())
+    named = all(p.kind is p.KEYWORD_ONLY and p.name in options for p in parameters[1:])
+    if not parameters or parameters[0].kind is inspect.Parameter.KEYWORD_ONLY or not named:
+        raise RewardError(f"reward {name}: applies{signature} is not applies(case, *, options of the reward)")

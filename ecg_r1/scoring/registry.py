@@ -1,4 +1,4 @@
-"""From what a recipe names to a reward that can be called: a name, `path.py:function`, dotted path or entry point."""
+"""Loads the reward that a recipe names: by name, `path.py:function`, dotted path or entry point."""
 
 from __future__ import annotations
 
@@ -11,27 +11,30 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ecg_r1.errors import did_you_mean
-from ecg_r1.scoring.contract import RewardError
-from ecg_r1.scoring.trial import try_options
+from ecg_r1.scoring.contract import Case, RewardError
+from ecg_r1.scoring.options import check_options, nearest_or_all
 
-TRL_PARAMETERS = {"prompts", "completions", "completion_ids"}  # what TRL calls by, beside the columns of the data set
-GROUP = "ecg_r1.rewards"  # entry points by which other packages add rewards
+TRL_PARAMETERS = {"prompts", "completions", "completion_ids"}  # what TRL passes, beside the columns of the data set
+GROUP = "ecg_r1.rewards"  # the entry points by which other packages add rewards
 
 
 @dataclass(frozen=True)
 class Reward:
-    """A reward with its options, ready to call.
+    """A reward with its options, ready to be called. A worker process loads the same one from `spec` and `given`.
 
-    scope: "sample", "group", "batch"; "trl" for a function written for TRL, "trl-chat" for one that expects messages.
-
-    spec and options are plain data: a worker process loads the same reward from them.
+    Attributes:
+        name: in logs and tables.
+        spec: what the recipe names.
+        function: the reward itself.
+        options: its keyword arguments.
+        scope: "sample", "group" or "batch"; "trl" for a function written for TRL, "trl-chat" for one that expects
+            messages.
     """
 
     name: str
@@ -46,26 +49,51 @@ class Reward:
 
     @property
     def given(self) -> dict[str, Any]:
-        """The options it was loaded with."""
+        """The options that it was loaded with."""
         return dict(self.options) | ({"conversational": True} if self.scope == "trl-chat" else {})
 
     @property
     def source(self) -> str:
         """Where the function is written: file:line."""
+        return f"{self.file}:{inspect.getsourcelines(self._code)[1]}"
+
+    @property
+    def file(self) -> str:
+        """The file in which the function is written."""
+        return str(inspect.getsourcefile(self._code))
+
+    @property
+    def _code(self) -> Any:
         code = inspect.unwrap(self.function)
-        code = code if inspect.isroutine(code) else type(code)  # an object that can be called
-        return f"{inspect.getsourcefile(code)}:{inspect.getsourcelines(code)[1]}"
+        return code if inspect.isroutine(code) else type(code)  # an object that can be called
+
+    @property
+    def applies(self) -> Callable[[Case], bool] | None:
+        """Whether the reward can score a completion of a case, where it says so: `@reward(applies=...)`."""
+        declared = self._declared
+        if declared is None:
+            return None
+        parameters = inspect.signature(self.function).parameters
+        wanted = list(inspect.signature(declared).parameters)[1:]
+        options = {name: self.options.get(name, parameters[name].default) for name in wanted}
+        return partial(declared, **options)
+
+    @property
+    def needs(self) -> str:
+        """What a case must have: the first line of the docstring of `applies`, as it stands within a sentence."""
+        said = (inspect.getdoc(self._declared) or "").partition("\n")[0].rstrip(".") if self._declared else ""
+        return said[0].lower() + said[1:] if said[1:2].islower() else said
+
+    @property
+    def _declared(self) -> Callable[..., bool] | None:
+        return getattr(self.function, "reward_applies", None)
 
     def __call__(self, *arguments: Any) -> Any:
         return self.function(*arguments, **self.options)
 
 
-def _nearest(name: str, known: list[str]) -> str:
-    return did_you_mean(name, known) or f" (known: {', '.join(sorted(known))})"
-
-
 def library() -> list[str]:
-    """Names of the rewards that ship with ecg_r1."""
+    """The names of the rewards that ship with ecg_r1."""
     package = importlib.import_module("ecg_r1.rewards")
     return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
 
@@ -77,7 +105,7 @@ def plugins() -> dict[str, EntryPoint]:
 
 @contextmanager
 def _beside(folder: Path) -> Iterator[None]:
-    """Modules of this folder can be imported, after those of all other places: none of them hides an installed one.
+    """Make the modules of this folder importable, after all others, so that none of them hides an installed one.
 
     They are forgotten again afterwards, so that two reward files of two folders may each have their own `helpers`.
     """
@@ -101,7 +129,7 @@ def _file(path: Path) -> ModuleType:
     name = f"_reward_file_{path.stem}_{abs(hash(path))}"
     found = importlib.util.spec_from_file_location(name, path)
     if found is None or found.loader is None:
-        raise RewardError(f"{path}: no Python file")
+        raise RewardError(f"{path}: not a Python file")
     module = importlib.util.module_from_spec(found)
     sys.modules[name] = module
     with _importing(str(path)), _beside(path.parent):
@@ -111,7 +139,11 @@ def _file(path: Path) -> ModuleType:
 
 @contextmanager
 def _importing(where: str) -> Iterator[None]:
-    """Whatever goes wrong while a user's code is imported is a RewardError that names the file and line, or `where`."""
+    """Turn whatever goes wrong while a user's code is imported into a RewardError.
+
+    Raises:
+        RewardError: in place of any other error; it names the file and the line, or `where`.
+    """
     try:
         yield
     except SyntaxError as error:
@@ -127,12 +159,12 @@ def _attribute(module: ModuleType, name: str, spec: str) -> Callable[..., Any]:
     function = getattr(module, name, None)
     if not callable(function):
         own = [n for n, f in vars(module).items() if callable(f) and getattr(f, "__module__", None) == module.__name__]
-        raise RewardError(f'reward "{spec}": no function "{name}" in {module.__file__}{_nearest(name, own)}')
+        raise RewardError(f'reward "{spec}": no function "{name}" in {module.__file__}{nearest_or_all(name, own)}')
     return function
 
 
 def _function(spec: str) -> tuple[str, Callable[..., Any]]:
-    """(name, function) of a spec."""
+    """The name and the function of a spec."""
     if ":" in spec and spec.rpartition(":")[0].endswith(".py"):
         file, _, name = spec.rpartition(":")
         path = Path(file).expanduser().resolve()
@@ -155,7 +187,7 @@ def _function(spec: str) -> tuple[str, Callable[..., Any]]:
     if spec in added:
         with _importing(f'reward "{spec}", an entry point of {GROUP} for {added[spec].value}'):
             return spec, added[spec].load()
-    raise RewardError(f'unknown reward "{spec}"{_nearest(spec, [*library(), *added])}')
+    raise RewardError(f'unknown reward "{spec}"{nearest_or_all(spec, [*library(), *added])}')
 
 
 def _scope(spec: str, function: Callable[..., Any]) -> str:
@@ -172,34 +204,25 @@ def _scope(spec: str, function: Callable[..., Any]) -> str:
     )
 
 
-def _check_options(spec: str, function: Callable[..., Any], options: Mapping[str, Any]) -> None:
-    parameters = inspect.signature(function).parameters.values()
-    if any(p.kind is p.VAR_KEYWORD for p in parameters):
-        return
-    known = {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY}
-    for name in options:
-        if name not in known:
-            raise RewardError(f'reward "{spec}": unknown option "{name}"{_nearest(name, list(known))}')
-    missing = [name for name, p in known.items() if p.default is p.empty and name not in options]
-    if missing:
-        raise RewardError(f'reward "{spec}": needs a value for option "{missing[0]}"')
-
-
 def load_reward(spec: str, options: Mapping[str, Any] | None = None) -> Reward:
-    """The reward that `spec` names: a name, `path.py:function`, a dotted path, or an entry point of `ecg_r1.rewards`.
+    """Load a reward and check its options.
 
-    A function written for TRL, f(prompts, completions, **columns), is taken as it is; `conversational: true` among its
-    options gives it messages instead of texts.
-    Raises RewardError that names what is missing or unknown, with the nearest known name, or an option's wrong value.
+    Args:
+        spec: a name of the library, `path.py:function`, a dotted path, or an entry point of `ecg_r1.rewards`. A
+            function written for TRL, f(prompts, completions, **columns), is taken as it is.
+        options: the keyword arguments of the function; for a function written for TRL also `conversational: true`,
+            which gives it messages in place of texts.
+
+    Returns:
+        The reward, ready to be called.
+
+    Raises:
+        RewardError: the reward cannot be found or imported (with the nearest known name), or an option is unknown,
+            missing or wrong.
     """
     name, function = _function(spec)
     scope, options = _scope(spec, function), dict(options or {})
     if scope == "trl" and options.pop("conversational", False):
         scope = "trl-chat"
-    _check_options(spec, function, options)
-    reward = Reward(name, spec, function, options, scope)
-    if options and getattr(function, "__module__", "").startswith(
-        "ecg_r1.rewards."
-    ):  # ours check their values when they are called
-        try_options(reward)
-    return reward
+    check_options(spec, function, options, ours=not scope.startswith("trl"))
+    return Reward(name, spec, function, options, scope)

@@ -142,7 +142,10 @@ class Workers:
                 elif time.monotonic() >= worker.limit():
                     seconds = time.monotonic() - worker.since
                     lost = worker.give_up()
-                    why = f"stopped: no answer within its deadline ({seconds:.1f} s)"
+                    why = (
+                        f"stopped after {seconds:.1f} s: its deadline is {worker.deadline:g} s for a batch and half of "
+                        "it for one call; raise `reward_workers.timeout` in the recipe, or make the reward faster"
+                    )
                     counts[lost[0][0]]["seconds"] += seconds
                     counts[lost[0][0]]["timeouts"] += sum(len(places) for _, places in lost)
                 for reward, places in lost:

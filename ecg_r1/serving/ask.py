@@ -25,6 +25,7 @@ from ecg_r1.model import register
 from ecg_r1.model.checkpoint import check_checkpoint
 from ecg_r1.model.configuration import GEMConfig
 from ecg_r1.model.processing import GEMProcessor
+from ecg_r1.scoring.cases import case_from
 from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.contract import Case
 from ecg_r1.scoring.judgement import LOOKS, Judgement
@@ -140,4 +141,4 @@ def _measured(row: Judgement) -> Text:
 
 def _case(record: ECGRecord) -> Case:
     leads = tuple(LEADS[i] for i in np.flatnonzero(record.lead_mask))
-    return Case(record.record_id, record.diagnoses, measure(record), leads)
+    return case_from(record.record_id, record.diagnoses, measure(record), leads=leads)

@@ -1,7 +1,8 @@
 """Lead dropout and modality dropout: what of a record the model is shown at one moment of its training.
 
 Drawn from (seed, moment, record), never from a global generator: the G completions of a prompt, their rollouts in vLLM
-and every log-probability of them see one view, and a resumed run draws what the run that was cut short would have.
+and every log-probability of them see one view of each record, and a resumed run draws what the run that was cut short
+would have.
 
 Leads: of the leads a record has, a random number from 1 to all but one is shown; the others are zero in the signal and
 blank on the page (dynamic lead masking of K-MERL, Liu et al. 2025, arXiv 2502.17900, over all numbers of leads).
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -39,6 +41,17 @@ class View:
         return f"{' '.join(reversed(shown) if self.page_first else shown)}: {leads}"
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What is shown of an example: a view of each of its records, in their order."""
+
+    example: str
+    views: tuple[View, ...]
+
+    def __str__(self) -> str:
+        return "; ".join(map(str, self.views))
+
+
 def draw(dropout: Dropout, seed: int, moment: int, record: str, leads: Sequence[str]) -> View:
     """
     Args:
@@ -60,12 +73,14 @@ def draw(dropout: Dropout, seed: int, moment: int, record: str, leads: Sequence[
     )
 
 
-def arrange(prompt: list[int], view: View, processor: GEMProcessor) -> list[int]:
-    """The token ids of a prompt with the placeholders of what is shown, in its order."""
-    ecg, image = processor.tokenizer.convert_tokens_to_ids([processor.ecg_token, processor.image_token])
+def arrange(prompt: list[int], views: Sequence[View], processor: GEMProcessor) -> list[int]:
+    """The token ids of a prompt with the placeholders of what is shown of each record, in their order."""
+    ecg, image = processor.ecg_token_id, processor.image_token_id
     start = next(i for i, token in enumerate(prompt) if token in (ecg, image))
     rest = [token for token in prompt if token not in (ecg, image)]
-    runs = [[ecg] * processor.num_ecg_tokens] * view.ecg + [[image] * processor.num_image_tokens] * view.page
-    if view.page_first:
-        runs.reverse()
-    return [*rest[:start], *(token for run in runs for token in run), *rest[start:]]
+    placeholders: list[Any] = []
+    for view in views:
+        parts = [(ecg, processor.num_ecg_tokens * view.ecg), (image, processor.num_image_tokens * view.page)]
+        for token, count in reversed(parts) if view.page_first else parts:
+            placeholders += [token] * count
+    return [*rest[:start], *placeholders, *rest[start:]]

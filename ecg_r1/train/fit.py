@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
 from transformers import PrinterCallback, ProgressCallback, set_seed
 from transformers.utils.logging import disable_progress_bar
 
+from ecg_r1.corpus.store import RecordStore
 from ecg_r1.model.checkpoint import check_checkpoint, freeze, load_model, save
 from ecg_r1.model.presets import PRESETS
 from ecg_r1.recipe import GRPORecipe, PretrainRecipe, RunRecipe, SFTRecipe
@@ -30,8 +32,8 @@ def fit(recipe: RunRecipe, checked: Checked) -> None:
         run.write_environment(recipe.seed)
     disable_progress_bar()  # of loading and saving; LiveProgress shows the run's own
     set_seed(recipe.seed)
-    texts = (text for example in store.examples for text in (example.question, example.response or ""))
-    model, processor = load_model(recipe.model, texts=texts)
+    model, processor = load_model(recipe.model, texts=_texts(store))
+    processor.system = store.system or processor.system
     freeze(model, recipe.freeze)
     with ExitStack() as workers:
         trainer = _trainer(recipe, checked, model, processor, workers)
@@ -46,6 +48,13 @@ def fit(recipe: RunRecipe, checked: Checked) -> None:
             save(trained.gem if isinstance(recipe, PretrainRecipe) else trained, processor, run.model)
             run.finish(steps=trainer.state.global_step, **spent)
     trainer.accelerator.wait_for_everyone()
+
+
+def _texts(store: RecordStore) -> Iterator[str]:
+    """What the tokenizer of a preset is made from."""
+    yield store.system or ""
+    for example in store.examples:
+        yield from (example.question, example.response or "")
 
 
 def _trainer(recipe: RunRecipe, checked: Checked, model: Any, processor: Any, workers: ExitStack) -> Any:

@@ -1,7 +1,7 @@
 """GRPO: TRL's GRPOTrainer, and the few overrides that carry the ECG to rollouts and to every policy pass.
 
 Stock TRL passes on the model inputs it knows by name and drops the rest without an error: a GEM would train without
-its ECG. The record index of each row, and the step at which its view was drawn, therefore travel as one more
+its ECG. The example index of each row, and the step at which its views were drawn, therefore travel as one more
 row-aligned tensor, and every call of the policy gets the signals and pages of its rows. The only file that knows the
 trainer's private methods; `tests/train/test_trl_seams.py` pins them.
 """
@@ -22,8 +22,8 @@ from trl import GRPOConfig, GRPOTrainer
 from trl.trainer.utils import RepeatSampler
 
 from ecg_r1.train.advantages import ADVANTAGES, Batch
-from ecg_r1.train.dropout import View, arrange
-from ecg_r1.train.media import WHOLE, DrawEachEpoch, Media
+from ecg_r1.train.dropout import Shown, arrange
+from ecg_r1.train.media import WHOLE, DrawEachEpoch, Media, example_dataset
 from ecg_r1.train.reference import reference_from
 from ecg_r1.train.rewards import RewardSet
 from ecg_r1.train.rollout import rollouts_through
@@ -34,11 +34,11 @@ from ecg_r1.train.trackers import has_table, log_completions
 class _WithMedia:
     """Calls the policy with the media of its rows; TRL walks over the rows in chunks, in order."""
 
-    def __init__(self, model: Any, media: Media, views: list[View]):
-        self.model, self.media, self.views, self.row = model, media, views, 0
+    def __init__(self, model: Any, media: Media, shown: list[Shown]):
+        self.model, self.media, self.shown, self.row = model, media, shown, 0
 
     def __call__(self, input_ids: torch.Tensor, **kwargs: Any) -> Any:
-        rows = self.views[self.row : self.row + len(input_ids)]
+        rows = [shown.views for shown in self.shown[self.row : self.row + len(input_ids)]]
         self.row += len(input_ids)
         return self.model(input_ids=input_ids, **kwargs, **self.media.tensors(rows, input_ids.device))
 
@@ -84,9 +84,10 @@ class ECGGRPOTrainer(GRPOTrainer):
         **kwargs: Any,
     ):
         self.media, self.reward_set, self.credit, self.shared_prefix = media, reward_set, credit, shared_prefix
-        self._views: list[View] = []  # of the rows of the batch in hand
+        self._shown: list[Shown] = []  # of the rows of the batch in hand
         with rollouts_through(media=media, **rollout), reference_from(rollout.get("checkpoint")):
             super().__init__(reward_funcs=reward_set.functions(), **kwargs)
+        self._table_step = -1
         self.log_pages = self.log_completions and self.log_multimodal and has_table(self.args.report_to)
         if shared_prefix:
             use_branching_attention(kwargs["model"].model.language_model)
@@ -101,8 +102,9 @@ class ECGGRPOTrainer(GRPOTrainer):
     def _tokenize_prompts(self, prompts: list[str]) -> tuple[list, None, dict[str, torch.Tensor]]:
         processor = self.media.processor
         ids = processor.tokenizer([processor.expand(p) for p in prompts], add_special_tokens=False)["input_ids"]
-        ids = [arrange(row, view, processor) for row, view in zip(ids, self._views, strict=True)]
-        fields = {} if self.use_vllm else self.media.tensors(self._views, self.accelerator.device)
+        rows = [shown.views for shown in self._shown]
+        ids = [arrange(row, views, processor) for row, views in zip(ids, rows, strict=True)]
+        fields = {} if self.use_vllm else self.media.tensors(rows, self.accelerator.device)
         return ids, None, fields
 
     def _generate_single_turn(
@@ -114,20 +116,24 @@ class ECGGRPOTrainer(GRPOTrainer):
         has_tool_images: bool = False,
     ) -> tuple:
         return super()._generate_single_turn(
-            prompt_ids, self._views, multimodal_fields, num_generations, has_tool_images
+            prompt_ids, self._shown, multimodal_fields, num_generations, has_tool_images
         )
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         moment = self.state.global_step if self.model.training else WHOLE
-        shown = [(self.media.index(row["record"]), moment) for row in inputs]
-        self._views = [self.media.view(*row) for row in shown]
+        examples = [self.media.store.example(row["example"]) for row in inputs]
+        self._shown = [self.media.shown(example, moment) for example in examples]
         output = super()._generate_and_score_completions(
-            [row | {"view": view} for row, view in zip(inputs, self._views, strict=True)]
+            [
+                row | {"prompt": self.media.prompt(example), "shown": shown}
+                for row, example, shown in zip(inputs, examples, self._shown, strict=True)
+            ]
         )
         output["advantages"] = ADVANTAGES[self.credit](self._batch(output))
         if self.log_pages:
-            self._logs["images"].extend(gather_object([self._pages(view) for view in self._views]))
-        return output | {"shown": torch.tensor(shown, device=self.accelerator.device)}
+            self._logs["images"].extend(gather_object([self._pages(shown) for shown in self._shown]))
+        rows = [(self.media.store.example_index(example.id), moment) for example in examples]
+        return output | {"shown": torch.tensor(rows, device=self.accelerator.device)}
 
     def _batch(self, output: dict[str, Any]) -> Batch:
         ids, mask = output["completion_ids"], output["completion_mask"].bool()
@@ -141,20 +147,23 @@ class ECGGRPOTrainer(GRPOTrainer):
             tokenizer=self.processing_class,
         )
 
-    def _pages(self, view: View) -> list[np.ndarray]:
-        return [self.media.page(view)] if view.page else []
+    def _pages(self, shown: Shown) -> list[np.ndarray]:
+        return [self.media.page(view) for view in shown.views if view.page]
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """As TRL; and the trackers that TRL leaves out get the table of completions too."""
         super().log(logs, start_time)
-        if self.log_completions and self.accelerator.is_main_process:
+        step = self.state.global_step
+        if self.log_completions and self.accelerator.is_main_process and step != self._table_step:
+            self._table_step = step  # TRL logs once more when the training ends
             columns = {"completion": self._logs["completion"], **self._logs["rewards"], **self._logs["extra"]}
             table = pd.DataFrame({name: list(values) for name, values in columns.items()})
             pages = [shown[0] if shown else None for shown in self._logs["images"]]
-            log_completions(self.args.report_to, table, pages, self.state.global_step)
+            log_completions(self.args.report_to, table, pages, step)
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
-        self._views = [self.media.view(index, moment) for index, moment in inputs["shown"].tolist()]
+        examples = self.media.store.examples
+        self._shown = [self.media.shown(examples[index], moment) for index, moment in inputs["shown"].tolist()]
         return super()._compute_loss(model, inputs)
 
     def _prepare_inputs(self, generation_batch: Any) -> Any:
@@ -164,27 +173,15 @@ class ECGGRPOTrainer(GRPOTrainer):
     def _get_per_token_logps_and_entropies(
         self, model: Any, input_ids: torch.Tensor, attention_mask: torch.Tensor, logits_to_keep: int, **kwargs: Any
     ) -> tuple:
-        policy: Any = _WithMedia(model, self.media, self._views)
+        policy: Any = _WithMedia(model, self.media, self._shown)
         if self.shared_prefix:
-            policy.views = self._views[:: self._group]
+            policy.shown = self._shown[:: self._group]
             policy = SharedPrefix(policy, self._group, logits_to_keep)
         return super()._get_per_token_logps_and_entropies(policy, input_ids, attention_mask, logits_to_keep, **kwargs)
 
     @property
     def _group(self) -> int:
         return self.num_generations if self.model.training else self.num_generations_eval
-
-
-def grpo_dataset(media: Media) -> Dataset:
-    """Prompts, questions and record ids; the arrays stay in the store."""
-    examples = media.store.examples
-    return Dataset.from_dict(
-        {
-            "prompt": [media.processor.prompt(example.question) for example in examples],
-            "question": [example.question for example in examples],
-            "record": [example.records[0] for example in examples],
-        }
-    )
 
 
 def grpo_trainer(
@@ -208,7 +205,7 @@ def grpo_trainer(
         rollout=rollout,
         model=model,
         args=config,
-        train_dataset=grpo_dataset(media),
+        train_dataset=example_dataset(media.store),
         processing_class=media.processor.tokenizer,
         peft_config=peft_config,
         callbacks=callbacks,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
-from ecg_r1.recipe import CorpusRecipe, EvaluateRecipe, RecipeError, read_recipe
+from ecg_r1.recipe import CorpusRecipe, EvaluateRecipe, RecipeError, RunRecipe, read_recipe
 from ecg_r1.train.extensions import release_dead_locks
 from ecg_r1.train.processes import launched, meet_on_cpu, set_environment, spawn
 
@@ -15,6 +16,8 @@ def train(path: str, overrides: list[str], *, dry_run: bool = False) -> Path:
     """Run a recipe, in this process or, where it asks for several, under torchrun.
 
     Args:
+        path: the recipe's file.
+        overrides: `key=value`, over the recipe's own.
         dry_run: check everything that can be checked, and stop before anything is started or written.
 
     Returns:
@@ -33,22 +36,27 @@ def train(path: str, overrides: list[str], *, dry_run: bool = False) -> Path:
     if recipe.processes > 1 and not launched() and not dry_run:
         spawn(recipe, path, overrides)
         return folder
-    set_environment()
-    if recipe.deepspeed:
-        release_dead_locks(Path(os.environ["TORCH_EXTENSIONS_DIR"]))
+    set_environment(errors_alone=dry_run)
+    with redirect_stdout(sys.stderr):  # of the libraries: stdout is the command's
+        _train(recipe, path, dry_run)
+    return folder
+
+
+def _train(recipe: RunRecipe, path: str, dry_run: bool) -> None:
     from ecg_r1.train.preflight import check
 
-    if not dry_run:
-        meet_on_cpu(recipe)
-    checked = check(recipe, path, dry_run=dry_run, try_rewards=not launched())
     if dry_run:
-        return folder
+        check(recipe, path, dry_run=True)
+        return
+    if recipe.deepspeed:
+        release_dead_locks(Path(os.environ["TORCH_EXTENSIONS_DIR"]))
+    meet_on_cpu(recipe)
+    checked = check(recipe, path, calling=not launched())  # the process that launched this one has tried them
     if not checked.run.finished:
         from ecg_r1.runs.disk import disk_may_fill
         from ecg_r1.train.fit import fit
 
-        with disk_may_fill(folder):
+        with disk_may_fill(Path(recipe.run)):
             fit(recipe, checked)
     elif os.environ["RANK"] == "0":
-        print(f"{folder}: is finished; nothing to do", file=sys.stderr)
-    return folder
+        print(f"{recipe.run}: is finished; nothing to do", file=sys.stderr)

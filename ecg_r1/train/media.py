@@ -9,15 +9,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from datasets import Dataset
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from ecg_r1.corpus.example import Example
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.render import render
-from ecg_r1.model.processing import GEMProcessor
-from ecg_r1.recipe import Dropout
+from ecg_r1.model.processing import GEMProcessor, check_untagged
+from ecg_r1.recipe import Dropout, RecipeError
 from ecg_r1.scoring.contract import Case
-from ecg_r1.train.dropout import NOTHING, View, draw
+from ecg_r1.train.dropout import NOTHING, Shown, View, draw
 
 WHOLE = -1  # the moment at which nothing is left out: evaluation
 
@@ -29,6 +31,9 @@ class Media:
         dropout: what is left out in training; nothing unless given.
         seed: of the draws.
         cached_pages: processed pages kept in memory; one is S x S x 3 float32.
+
+    Raises:
+        RecipeError: the signal or the page is to be left out, and the model reads signals alone.
     """
 
     def __init__(
@@ -40,19 +45,29 @@ class Media:
         cached_pages: int = 512,
     ):
         self.store, self.processor, self.dropout, self.seed = store, processor, dropout, seed
+        if (dropout.ecg or dropout.page or dropout.interleave) and not self.has_pages:
+            raise RecipeError("dropout: the model reads no pages; only `leads` can be hidden from it")
         self._pixels = lru_cache(maxsize=cached_pages)(self._read_pixels)
-        self._position = {record: i for i, record in enumerate(store.ids)}
 
-    def index(self, record: str) -> int:
-        """Its position in `store.ids`."""
-        return self._position[record]
+    @property
+    def has_pages(self) -> bool:
+        """Whether the model reads pages beside signals."""
+        return self.processor.page_size is not None
 
-    def view(self, index: int, moment: int) -> View:
+    def prompt(self, example: Example) -> str:
+        """The prompt of an example, with tags for each of its records."""
+        return self.processor.prompt(example.question, ecgs=len(example.records))
+
+    def shown(self, example: Example, moment: int) -> Shown:
+        """What is shown of an example's records at a step or epoch; all of them at `WHOLE`."""
+        return Shown(example.id, tuple(self.view(record, moment) for record in example.records))
+
+    def view(self, record: str, moment: int) -> View:
         """What is shown of a record at a step or epoch; all of it at `WHOLE`."""
-        record = self.store.ids[index]
         if moment == WHOLE or self.dropout == NOTHING:
-            return View(record)
-        return draw(self.dropout, self.seed, moment, record, self.store.row(record)["leads"])
+            return View(record, page=self.has_pages)
+        view = draw(self.dropout, self.seed, moment, record, self.store.row(record)["leads"])
+        return dataclasses.replace(view, page=view.page and self.has_pages)
 
     def signal(self, view: View) -> np.ndarray:
         """float32 (12, 5000) in mV, zeros in the leads that are not shown."""
@@ -67,30 +82,58 @@ class Media:
         shown = dataclasses.replace(record, signal=self.signal(view), lead_mask=_mask(view))
         return render(shown, size=self.store.facts["page_size"])
 
-    def case(self, view: View, question: str | None = None) -> Case:
-        """What a reward may know: of the leads, those that are shown."""
-        case = self.store.case(view.record)
-        return dataclasses.replace(case, leads=view.leads or case.leads, question=question)
+    def case(self, shown: Shown) -> Case:
+        """What a reward may know of an example: of each record's leads, those that are shown."""
+        whole = self.store.case(shown.example)
+        first, *others = (
+            dataclasses.replace(case, leads=view.leads or case.leads)
+            for case, view in zip((whole, *whole.others), shown.views, strict=True)
+        )
+        return dataclasses.replace(first, others=tuple(others))
 
-    def tensors(self, views: Sequence[View], device: torch.device | str = "cpu") -> dict[str, torch.Tensor]:
-        """`ecg_values` and `pixel_values` of the distinct views, and `media_index` (len(views),) into them.
+    def tensors(self, rows: Sequence[Sequence[View]], device: torch.device | str = "cpu") -> dict[str, torch.Tensor]:
+        """The media of a batch: `ecg_values` and `pixel_values` of its distinct views, and which belong to each row.
 
-        A view without the signal or the page has zeros for it; its prompt has no placeholders that take them.
+        Args:
+            rows: of each row the views of its records, in their order.
+
+        Returns:
+            `media_index` (rows, R, 2), R the most records of a row, holds the places of a record's ECG and of its page;
+            -1 where that is not shown, or the row has fewer records. A view without the signal or the page has zeros
+            for it, which no row takes. A model that reads no pages gets no `pixel_values`.
         """
-        distinct = list(dict.fromkeys(views))
-        rows = {view: row for row, view in enumerate(distinct)}
+        distinct = list(dict.fromkeys(view for views in rows for view in views))
+        place = {view: i for i, view in enumerate(distinct)}
+        index = torch.full((len(rows), max(map(len, rows)), 2), -1)
+        for row, views in zip(index, rows, strict=True):
+            for record, view in zip(row, views, strict=False):
+                record[0] = place[view] if view.ecg else -1
+                record[1] = place[view] if view.page else -1
         tensors = {
             "ecg_values": self.processor.feature_extractor([self.signal(view) * view.ecg for view in distinct])[
                 "ecg_values"
             ],
-            "pixel_values": torch.stack([self._pixels(view.record, view.leads) * view.page for view in distinct]),
-            "media_index": torch.tensor([rows[view] for view in views]),
+            "media_index": index,
         }
+        if self.has_pages:
+            pages = [self._pixels(view.record, view.leads) * view.page for view in distinct]
+            tensors["pixel_values"] = torch.stack(pages)
         return {name: tensor.to(device) for name, tensor in tensors.items()}
 
     def _read_pixels(self, record: str, leads: tuple[str, ...] | None) -> torch.Tensor:
         page = self.page(View(record, leads))
         return self.processor.image_processor([page], return_tensors="pt")["pixel_values"][0]
+
+
+def example_dataset(store: RecordStore) -> Dataset:
+    """One row an example: its id alone. What it asks and shows is looked up where it is used.
+
+    Raises:
+        MediaError: a question holds a tag.
+    """
+    for question, _ in store.questions():
+        check_untagged(question)
+    return Dataset.from_dict({"example": store.example_ids.array})
 
 
 class DrawEachEpoch(TrainerCallback):

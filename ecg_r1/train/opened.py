@@ -95,7 +95,8 @@ def _check_room(recipe: GRPORecipe, arguments: Any, store: RecordStore, path: st
     register()
     folder = check_checkpoint(recipe.model)
     processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
-    prompts = [processor.expand(processor.prompt(q)) for q in {example.question for example in store.examples}]
+    processor.system = store.system or processor.system
+    prompts = [processor.expand(processor.prompt(asked, ecgs=n)) for asked, n in store.questions()]
     longest = max(len(ids) for ids in processor.tokenizer(prompts, add_special_tokens=False)["input_ids"])
     limits = (
         AutoConfig.from_pretrained(folder).text_config.max_position_embeddings,

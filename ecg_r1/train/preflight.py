@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ecg_r1.corpus.store import RecordStore
@@ -19,8 +18,10 @@ from ecg_r1.errors import UserError, did_you_mean
 from ecg_r1.recipe import GRPORecipe, RecipeError, RunRecipe
 from ecg_r1.recipe import Reward as Named
 from ecg_r1.runs.directory import RunDirectory
-from ecg_r1.scoring.check import in_one_line, shipped_samples
+from ecg_r1.scoring.cases import Sample
+from ecg_r1.scoring.check import try_rewards
 from ecg_r1.scoring.contract import RewardError
+from ecg_r1.scoring.needs import require_fed
 from ecg_r1.scoring.pool import RewardPool
 from ecg_r1.scoring.registry import Reward, load_reward
 from ecg_r1.train.options import check_options
@@ -42,13 +43,13 @@ class Checked:
     rewards: list[Reward]
 
 
-def check(recipe: RunRecipe, path: str, *, dry_run: bool = False, try_rewards: bool = True) -> Checked:
+def check(recipe: RunRecipe, path: str, *, dry_run: bool = False, calling: bool = True) -> Checked:
     """Look up everything the recipe names.
 
     Args:
         path: the recipe's file, for messages.
         dry_run: leave out DeepSpeed, which would be set up; the arguments cannot be trained with then.
-        try_rewards: call each reward once. A process of several need not: one has done it for all.
+        calling: call each reward once. A process of several need not: one has done it for all.
 
     Raises:
         UserError: an option, part, reward, checkpoint, corpus, engine or folder is wrong; the message says which.
@@ -64,7 +65,7 @@ def check(recipe: RunRecipe, path: str, *, dry_run: bool = False, try_rewards: b
     if isinstance(recipe, GRPORecipe):
         with _named(f'{path}: "rewards"'):
             rewards = load_rewards(recipe.rewards)
-            if try_rewards:
+            if calling:
                 check_rewards(recipe, rewards, store)
 
     from ecg_r1.train.opened import check_opened  # imports the training libraries
@@ -75,24 +76,18 @@ def check(recipe: RunRecipe, path: str, *, dry_run: bool = False, try_rewards: b
 
 
 def check_rewards(recipe: GRPORecipe, rewards: list[Reward], store: RecordStore) -> None:
-    """Call each reward once, in a worker with the recipe's deadline: on the shipped samples, and on the first examples
-    of the corpus with their own responses, which have the fields that a run will give it.
+    """Check that each reward applies to an example of the corpus, and call each once with the recipe's deadline.
+
+    It is called on the shipped samples, and on the first examples of the corpus with their own responses, which have
+    the fields that the run will give it.
 
     Raises:
-        RewardError: a reward fails on all of them.
+        RewardError: a reward applies to no example, or fails on every sample.
     """
-    samples = [(sample.completion, sample.case) for sample in shipped_samples()]
-    samples += [(example.response or "", store.case(example.id)) for example in islice(store.examples, CASES)]
-    texts, cases = zip(*samples, strict=True)
+    require_fed(rewards, (store.case(example.id) for example in store.examples))
+    first = [Sample(example.id, store.case(example.id), example.response or "") for example in store.examples[:CASES]]
     workers = min(1, recipe.reward_workers.workers)  # 0 asks for this process
-    with RewardPool(rewards, workers=workers, deadline=recipe.reward_workers.timeout, error_limit=1.0) as pool:
-        results = pool.score(texts, cases, [[0]] * len(texts))
-    for reward, scores in zip(rewards, results, strict=True):
-        errors = [score.error for score in scores if score.error is not None]
-        if len(errors) == len(scores):
-            raise RewardError(
-                f'reward "{reward.name}" fails on each of {len(scores)} samples: {in_one_line(errors[-1])}'
-            )
+    try_rewards(rewards, recipe.reward_workers.timeout, also=first, workers=workers)
 
 
 def load_rewards(named: list[Named]) -> list[Reward]:

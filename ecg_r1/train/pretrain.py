@@ -16,6 +16,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, smooth_l1_loss
 from transformers import Trainer, TrainingArguments
 
 from ecg_r1.corpus.store import RecordStore
+from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.quantities import EXPECTED
 from ecg_r1.model.modeling import GEMForConditionalGeneration
 from ecg_r1.train.media import DrawEachEpoch, Media
@@ -32,16 +33,24 @@ class TowerProbe(nn.Module):
         self.gem = gem
         outputs = diagnoses + len(EXPECTED)
         self.ecg_head = nn.Linear(gem.config.ecg_config.hidden_size, outputs)
-        self.page_head = nn.Linear(gem.config.vision_config.hidden_size, outputs)
+        vision = gem.config.vision_config
+        self.page_head = None if vision is None else nn.Linear(vision.hidden_size, outputs)
 
     def forward(
-        self, ecg_values: torch.Tensor, pixel_values: torch.Tensor, diagnoses: torch.Tensor, quantities: torch.Tensor
+        self,
+        ecg_values: torch.Tensor,
+        diagnoses: torch.Tensor,
+        quantities: torch.Tensor,
+        pixel_values: torch.Tensor | None = None,
     ) -> dict[str, torch.Tensor]:
-        model = self.gem.model
-        ecg = self.ecg_head(model.ecg_tower(ecg_values).mean(dim=1))
-        hidden = model.vision_tower(pixel_values, output_hidden_states=True).hidden_states
-        page = self.page_head(hidden[model.vision_feature_layer][:, 1:].mean(dim=1))
-        return {"loss": self._loss(ecg, diagnoses, quantities) + self._loss(page, diagnoses, quantities)}
+        """The loss of both towers; of the ECG tower alone where the model reads no pages."""
+        model: Any = self.gem.model
+        loss = self._loss(self.ecg_head(model.ecg_tower(ecg_values).mean(dim=1)), diagnoses, quantities)
+        if self.page_head is not None:
+            hidden = model.vision_tower(pixel_values, output_hidden_states=True).hidden_states
+            page = self.page_head(hidden[model.vision_feature_layer][:, 1:].mean(dim=1))
+            loss = loss + self._loss(page, diagnoses, quantities)
+        return {"loss": loss}
 
     @staticmethod
     def _loss(output: torch.Tensor, diagnoses: torch.Tensor, quantities: torch.Tensor) -> torch.Tensor:
@@ -59,21 +68,31 @@ class _PretrainCollator:
     epoch: int = 0
 
     def __call__(self, indices: list[int]) -> dict[str, torch.Tensor]:
-        media = self.media.tensors([self.media.view(index, self.epoch) for index in indices])
-        return {
-            "ecg_values": media["ecg_values"][media["media_index"]],
-            "pixel_values": media["pixel_values"][media["media_index"]],
-            "diagnoses": self.diagnoses[indices],
+        ids = self.media.store.ids
+        media = self.media.tensors([[self.media.view(ids[index], self.epoch)] for index in indices])
+        ecg, page = media["media_index"][:, 0].T
+        batch = {
+            "ecg_values": media["ecg_values"][ecg],
+            "diagnoses": self.diagnoses[indices].float(),
             "quantities": self.quantities[indices],
         }
+        return batch | {"pixel_values": media["pixel_values"][page]} if self.media.has_pages else batch
 
 
 def targets(store: RecordStore) -> tuple[torch.Tensor, torch.Tensor]:
-    """Multi-hot diagnoses (N, D) and standardised quantities (N, expected ones), NaN where unmeasurable."""
-    names = sorted({name for record in store.ids for name in store.diagnoses(record)})
-    diagnoses = torch.tensor([[float(name in store.diagnoses(r)) for name in names] for r in store.ids])
-    values = [[store.measurements(r).value(name) for name in EXPECTED] for r in store.ids]
-    quantities = torch.tensor([[float("nan") if v is None else v for v in row] for row in values])
+    """Multi-hot diagnoses, bool (N, D), and standardised `EXPECTED` quantities, float32 (N, Q), NaN: unmeasurable."""
+    places: dict[str, list[int]] = {}
+    quantities = torch.full((len(store), len(EXPECTED)), float("nan"))
+    for position, row in enumerate(store.rows("diagnoses", "measurements")):
+        for name in row["diagnoses"]:
+            places.setdefault(name, []).append(position)
+        measurements = Measurements.from_json(row["measurements"])
+        for column, name in enumerate(EXPECTED):
+            if (value := measurements.value(name)) is not None:
+                quantities[position, column] = value
+    diagnoses = torch.zeros((len(store), len(places)), dtype=torch.bool)
+    for column, name in enumerate(sorted(places)):
+        diagnoses[places[name], column] = True
     mean = quantities.nanmean(dim=0)
     deviation = (quantities - mean).square().nanmean(dim=0).sqrt().clamp(min=1e-6)
     return diagnoses, (quantities - mean) / deviation
@@ -88,7 +107,7 @@ def pretrain_trainer(
     return Trainer(
         model=TowerProbe(model, diagnoses.shape[1]),
         args=config,
-        train_dataset=list(range(len(media.store))),  # type: ignore[arg-type]
+        train_dataset=range(len(media.store)),  # type: ignore[arg-type]
         data_collator=collator,
         callbacks=[*callbacks, DrawEachEpoch(collator)],
     )

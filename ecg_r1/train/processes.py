@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import warnings
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from ecg_r1.recipe import RunRecipe
 from ecg_r1.train.extensions import extensions_folder
+from ecg_r1.train.quiet import quieten
 
 
-def set_environment() -> None:
-    """What must stand before torch, vLLM or DeepSpeed is imported."""
+def set_environment(*, errors_alone: bool = False) -> None:
+    """What must stand before torch, vLLM or DeepSpeed is imported.
+
+    Args:
+        errors_alone: as `quieten`.
+    """
     defaults = {
         "OMP_WAIT_POLICY": "PASSIVE",  # spinning OpenMP threads starve each other on a busy machine (7-11x)
         "GOMP_SPINCOUNT": "0",
@@ -32,15 +36,7 @@ def set_environment() -> None:
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
-    quieten()
-
-
-def quieten() -> None:
-    """Leave stdout to the command, and stderr to what it has to say."""
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
-    os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
-    # TRL 1.16 declares vLLM up to 0.31; the pinned 0.32 is what the parity tests run.
-    warnings.filterwarnings("ignore", message="TRL currently supports vLLM")
+    quieten(errors_alone=errors_alone)
 
 
 def launched() -> bool:
@@ -54,7 +50,7 @@ def spawn(recipe: RunRecipe, path: str, overrides: list[str]) -> None:
     Raises:
         SystemExit: a process failed; its error has been printed.
     """
-    command = ["-m", "ecg_r1.cli", "train", path, *overrides]
+    command = ["-m", "ecg_r1", "train", path, *overrides]
     torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={recipe.processes}"]
     checked = subprocess.run([sys.executable, *command, "--dry-run"], stdout=subprocess.DEVNULL, check=False)
     if code := checked.returncode or subprocess.run([sys.executable, *torchrun, *command], check=False).returncode:

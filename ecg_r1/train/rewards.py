@@ -11,7 +11,7 @@ from ecg_r1.scoring.contract import Score
 from ecg_r1.scoring.judgement import Evidence, Judgement, claim_of, to_json
 from ecg_r1.scoring.pool import RewardPool
 from ecg_r1.scoring.registry import Reward
-from ecg_r1.train.dropout import NOTHING, View
+from ecg_r1.train.dropout import NOTHING, Shown
 from ecg_r1.train.media import Media
 
 
@@ -59,16 +59,15 @@ class RewardSet:
         def function(
             completions: list[str],
             completion_ids: list[list[int]],
-            view: list[View],
-            question: list[str],
+            shown: list[Shown],
             log_extra: Any,
             log_metric: Any,
             **_: Any,
         ) -> list[float | None]:
             if position == 0:
-                cases = [self.media.case(*row) for row in zip(view, question, strict=True)]
+                cases = [self.media.case(one) for one in shown]
                 self._batch = self.pool.score(completions, cases, completion_ids)
-                self._log(view, log_extra, log_metric)
+                self._log(shown, log_extra, log_metric)
             scores = self._batch[position]
             log_extra(f"{name}/explanation", [score.error or score.explanation for score in scores])
             return [None if score.value is None else float(score.value) for score in scores]
@@ -76,10 +75,10 @@ class RewardSet:
         function.__name__ = name
         return function
 
-    def _log(self, views: list[View], log_extra: Any, log_metric: Any) -> None:
-        log_extra("record", [view.record for view in views])
+    def _log(self, shown: list[Shown], log_extra: Any, log_metric: Any) -> None:
+        log_extra("example", [one.example for one in shown])
         if self.media.dropout != NOTHING:
-            log_extra("shown", [str(view) for view in views])
+            log_extra("shown", [str(one) for one in shown])
         log_extra("evidence", [json.dumps([to_json(row) for row in rows]) for rows in _evidence(self._batch)])
         for counter, value in self.pool.counters().items():
             log_metric(counter, value)

@@ -13,15 +13,15 @@ from trl.generation.vllm_generation import VLLMGeneration
 
 from ecg_r1.engine import Prompt
 from ecg_r1.engine.vllm_colocated import VLLMEngine
-from ecg_r1.train.dropout import View
+from ecg_r1.train.dropout import Shown
 from ecg_r1.train.media import Media
 
 
 class ECGRollout(VLLMGeneration):
     """Stands where TRL builds its `VLLMGeneration`; keeps its parameter iteration (PEFT merge, ZeRO gathering).
 
-    Differences: the engine keeps the trainer's dtype; each distinct prompt is sent once with n = G; the views that
-    ride in TRL's image slot become `ecg` and `image` inputs; a weight sync resets every cache of the engine.
+    Differences: the engine keeps the trainer's dtype; each distinct prompt is sent once with n = G; what is shown
+    rides in TRL's image slot and becomes `ecg` and `image` inputs; a weight sync resets every cache of the engine.
     """
 
     def __init__(self, *, media: Media, checkpoint: str, seed: int, engine: dict[str, Any], **kwargs: Any):
@@ -46,9 +46,9 @@ class ECGRollout(VLLMGeneration):
         self.engine.load_weights(self._iter_named_params())
 
     def generate(
-        self, prompts: list[list[int]], images: list[View], num_generations: int, profiler: Any = None
+        self, prompts: list[list[int]], images: list[Shown], num_generations: int, profiler: Any = None
     ) -> tuple[list, list, list, None]:
-        """`images` holds the view of each prompt; equal neighbours are one prompt with n completions."""
+        """`images` holds what is shown of each prompt's example; equal neighbours are one prompt with n completions."""
         groups = [(key, len(list(rows))) for key, rows in groupby(zip(prompts, images, strict=True))]
         sampling = {
             "temperature": self.temperature,
@@ -59,7 +59,7 @@ class ECGRollout(VLLMGeneration):
             "max_tokens": self.max_completion_length,
         } | self.generation_kwargs
         sizes = {size for _, size in groups}
-        n = sizes.pop() if len(sizes) == 1 else 1  # neighbours that share a record by chance: ask one by one
+        n = sizes.pop() if len(sizes) == 1 else 1  # neighbours that are one example by chance: ask one by one
         keys = [key for key, size in groups for _ in range(size // n)]
         with profiler or nullcontext():
             completions = self.engine.generate([self._prompt(*key) for key in keys], n=n, **sampling)
@@ -71,9 +71,11 @@ class ECGRollout(VLLMGeneration):
             None,
         )
 
-    def _prompt(self, token_ids: list[int], view: View) -> Prompt:
+    def _prompt(self, token_ids: list[int], shown: Shown) -> Prompt:
         return Prompt(
-            token_ids, [self.media.signal(view)] if view.ecg else [], [self.media.page(view)] if view.page else []
+            token_ids,
+            [self.media.signal(view) for view in shown.views if view.ecg],
+            [self.media.page(view) for view in shown.views if view.page],
         )
 
 

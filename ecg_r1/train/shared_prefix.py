@@ -111,7 +111,7 @@ class SharedPrefix:
         )
         return SimpleNamespace(
             log_probs=output.log_probs[:, prefix:].reshape(-1, length),
-            entropy=output.entropy[:, prefix:].reshape(-1, length),
+            entropy=None if output.entropy is None else output.entropy[:, prefix:].reshape(-1, length),
             aux_loss=output.aux_loss,
         )
 

@@ -11,10 +11,12 @@ import pytest
 import ecg_r1.corpus.build as building
 from ecg_r1.corpus.build import build
 from ecg_r1.corpus.store import PAGES, SIGNALS, RecordStore
+from ecg_r1.corpus.summary import summary
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.record import ECGRecord, RecordError, write_record
 from ecg_r1.ecg.simulate import simulate
 from ecg_r1.recipe import CorpusRecipe, RecipeError
+from ecg_r1.scoring import Completion, load_reward
 
 N = 6
 
@@ -49,7 +51,9 @@ def whole(tmp_path_factory) -> Path:
 def test_a_split_holds_what_its_records_hold(whole):
     store = RecordStore(whole)
     assert len(store) == N
-    assert json.loads((whole / "complete.json").read_text()) == {"records": N, "quarantined": 0}
+    counts = {"records": N, "examples": N, "quarantined": 0, "examples_left_out": 0, "unknown_labels": {}}
+    assert json.loads((whole / "complete.json").read_text()) == counts
+    assert not (whole / "records.jsonl").exists()  # what was appended is not kept beside the rows
     assert [store.diagnoses(record)[0] for record in store.ids[:2]] == ["normal ECG", "sinus bradycardia"]
     for record, example in zip(store.ids, store.examples, strict=True):
         assert example.records == (record,)
@@ -112,7 +116,8 @@ def test_two_simulated_sources_of_a_split_share_no_record(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"seed": 1}, {"page_size": 64}, {"reports": {}}, {"splits": {"train": [{"simulate": 3}]}}]
+    "changes",
+    [{"seed": 1}, {"page_size": 64}, {"pages": "drawn"}, {"reports": {}}, {"splits": {"train": [{"simulate": 3}]}}],
 )
 def test_a_split_of_another_recipe_is_left_alone(whole, changes):
     before = contents(whole)
@@ -154,8 +159,8 @@ def test_bad_records_are_quarantined_with_their_reason(tmp_path):
     cut = write_record(dataclasses.replace(good, record_id="truncated"), records).with_name("truncated.dat")
     cut.write_bytes(cut.read_bytes()[:1000])
     (folder,) = build(corpus(tmp_path / "out", splits={"train": [{"records": str(records)}]}))
-    assert RecordStore(folder).ids == [good.record_id]
-    assert json.loads((folder / "complete.json").read_text()) == {"records": 1, "quarantined": 4}
+    assert list(RecordStore(folder).ids) == [good.record_id]
+    assert json.loads((folder / "complete.json").read_text())["quarantined"] == 4
     rows = [json.loads(line) for line in (folder / "quarantine.jsonl").read_text().splitlines()]
     reasons = {Path(row["record"]).name: row["quarantined"] for row in rows}
     assert reasons.keys() == {"unlabelled", "unknown", "nan", "truncated"}
@@ -171,7 +176,7 @@ def test_a_record_without_a_row_in_the_table_is_quarantined(tmp_path):
         write_record(dataclasses.replace(simulated(), record_id=name), records)
     (records / "ptbxl_database.csv").write_text("ecg_id,scp_codes,strat_fold\n1,{'NORM': 100.0},3\n")
     (folder,) = build(corpus(tmp_path / "out", splits={"train": [{"records": str(records), "folds": [3]}]}))
-    assert RecordStore(folder).ids == ["00001_hr"]
+    assert list(RecordStore(folder).ids) == ["00001_hr"]
     assert "00002_hr: no row in ptbxl_database.csv" in (folder / "quarantine.jsonl").read_text()
 
 
@@ -186,5 +191,98 @@ def test_a_record_without_v3_says_so(tmp_path):
 
 def test_a_split_of_bad_records_alone_is_an_error(tmp_path):
     write_nan(tmp_path / "records")
-    with pytest.raises(RecipeError, match=r"none of the 1 records could be used; see quarantine\.jsonl"):
+    with pytest.raises(
+        RecipeError, match=r"none of the 1 records could be used \(1 x not even .*no signal\); see quarantine\.jsonl"
+    ):
         build(corpus(tmp_path / "out", splits={"train": [{"records": str(tmp_path / "records")}]}))
+
+
+def test_a_page_that_is_drawn_when_used_is_the_one_that_would_be_stored(whole, tmp_path):
+    (folder,) = build(corpus(tmp_path, pages="drawn"))
+    stored, drawn = RecordStore(whole), RecordStore(folder)
+    assert not (folder / PAGES).exists()
+    for record in stored.ids:
+        assert np.array_equal(drawn.page(record), stored.page(record))
+
+
+def test_a_short_record_s_page_ends_where_the_record_does(tmp_path):
+    good = simulated()
+    write_record(dataclasses.replace(good, samples=3000), tmp_path / "records")
+    splits = {"train": [{"records": str(tmp_path / "records")}]}
+    stored, drawn = (
+        RecordStore(build(corpus(tmp_path / pages, splits=splits, pages=pages))[0]) for pages in ("stored", "drawn")
+    )
+    assert stored.record(good.record_id).samples == 3000
+    assert np.array_equal(drawn.page(good.record_id), stored.page(good.record_id))
+
+
+def test_questions_and_the_system_prompt_are_the_recipe_s(whole, tmp_path):
+    prompts = {"question": ["Rate?", "Was sehen Sie?"], "system": "You are a cardiologist."}
+    (folder,) = build(corpus(tmp_path, prompts=prompts))
+    store = RecordStore(folder)
+    assert {example.question for example in store.examples} == set(prompts["question"])
+    assert store.system == prompts["system"]
+    assert RecordStore(whole).system is None
+    with pytest.raises(RecipeError, match="another recipe"):
+        build(corpus(tmp_path, prompts={"system": "You are a nurse."}))
+    with pytest.raises(ValueError, match="question"):
+        corpus(tmp_path, prompts={"question": [" "]})
+
+
+def test_a_report_s_steps_are_expected_with_what_is_measured(whole):
+    store = RecordStore(whole)
+    for example in store.examples:
+        measured = store.measurements(example.records[0])
+        said = " ".join(phrase for phrases in example.expected.values() for phrase in phrases)
+        assert f"QRS duration {measured.value('qrs_ms'):.0f} ms" in said
+        assert ("PR interval" in said) == (measured.value("pr_ms") is not None)
+    case = store.case(store.ids[0])
+    pay = load_reward("evidence")
+    steps = [f"**Step {key[5]}**: {'. '.join(phrases)}." for key, phrases in case.expected.items()]
+    right = Completion.parse(f"<think>{' '.join(steps)}</think><answer>normal ECG</answer>")
+    assert pay(right, case).value == 1.0
+    assert pay(Completion.parse("<think>**Step 1**: Rate 20 bpm.</think>"), case).value == 0.0
+
+
+def test_an_unknown_label_is_dropped_and_counted_and_its_record_stays(tmp_path):
+    records = tmp_path / "records"
+    for name, labels in (("one", ("normal ECG", "164889999")), ("two", ("164889999", "sinus bradycardia", "odd"))):
+        write_record(dataclasses.replace(simulated(), record_id=name, diagnoses=labels), records)
+    (folder,) = build(corpus(tmp_path / "out", splits={"train": [{"records": str(records)}]}))
+    store = RecordStore(folder)
+    assert [store.diagnoses(name) for name in ("one", "two")] == [("normal ECG",), ("sinus bradycardia",)]
+    assert store.row("two")["unknown_labels"] == ["164889999", "odd"]
+    assert summary(folder).splitlines() == [
+        f"{folder}: 2 records and 2 examples",
+        "  3 labels dropped that the vocabulary does not know: 2 x 164889999, 1 x odd",
+    ]
+
+
+def test_the_summary_names_the_commonest_reasons(tmp_path):
+    records = tmp_path / "records"
+    for k in range(4):
+        write_record(dataclasses.replace(simulated(), record_id=f"r{k}", diagnoses=() if k else ("NORM",)), records)
+    write_nan(records)
+    (folder,) = build(corpus(tmp_path / "out", splits={"train": [{"records": str(records)}]}))
+    assert summary(folder).splitlines() == [
+        f"{folder}: 1 records and 1 examples",
+        "  4 records quarantined, see quarantine.jsonl:",
+        "    3 x no diagnosis of the vocabulary",
+        "    1 x not even a rate can be measured: no signal",
+    ]
+
+
+def test_a_limit_draws_records_with_the_seed(tmp_path):
+    for k in range(12):
+        write_record(dataclasses.replace(simulated(), record_id=f"r{k:02d}"), tmp_path / "records")
+
+    def ids(out, **changes):
+        source = {"records": str(tmp_path / "records"), "limit": 5}
+        (folder,) = build(corpus(tmp_path / out, splits={"train": [source]}, **changes))
+        return list(RecordStore(folder).ids)
+
+    one, again, other = ids("one"), ids("again"), ids("other", seed=1)
+    assert one == again == sorted(one)
+    assert len(one) == len(other) == 5
+    assert one != [f"r{k:02d}" for k in range(5)]
+    assert one != other

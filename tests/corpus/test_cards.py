@@ -30,7 +30,7 @@ def test_rows_of_the_table_become_cards(folder):
     first, second, third = record_cards(folder)
     assert (first.path.name, first.fold, first.report) == ("00001_hr", 3, "sinusrhythmus, sonst normal")
     assert first.diagnoses == ("normal ECG", "sinus rhythm")
-    assert second.diagnoses == ("atrial fibrillation",)
+    assert second.diagnoses == ("atrial fibrillation", "NOSUCHCODE")
     assert (first.patient, second.patient) == ("ptb-xl 15709", None)
     assert third.fault == f"{third.path}: no row in ptbxl_database.csv"
 

@@ -1,20 +1,22 @@
 """A corpus split and run directories on disk, small and wholly known, as training and prediction leave them."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import splits
 import yaml
 
+from ecg_r1.corpus.example import Example
 from ecg_r1.evaluation.evaluate import evaluate
 from ecg_r1.recipe import Decoding, EvaluateRecipe
 from ecg_r1.runs.fingerprint import fingerprint
 from ecg_r1.runs.predictions import Prediction, write_predictions
 
-LEADS = ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]
 TRUTHS = [
     {
         "record": "r0",
@@ -74,23 +76,17 @@ def lines(path: Path, rows: Sequence[dict]) -> None:
 
 @pytest.fixture
 def split_folder(tmp_path: Path) -> Path:
-    """`<tmp>/corpus/held-out` in the layout that RecordStore reads."""
+    """`<tmp>/corpus/held-out`, as RecordStore reads it."""
     return write_split(tmp_path / "corpus" / "held-out", TRUTHS)
 
 
 def write_split(folder: Path, truths: list[dict], examples: Sequence[dict] | None = None) -> Path:
     """Examples: {"id", "records", "question"} each; one for each record unless given."""
-    lines(folder / "records.jsonl", [{"source": "test", "report": None, "leads": LEADS, **truth} for truth in truths])
-    if examples is None:
-        examples = [{"id": t["record"], "records": [t["record"]], "question": "Interpret this ECG."} for t in truths]
-    lines(folder / "examples.jsonl", [{"response": "", **example} for example in examples])
-    beat = np.exp(-(((np.arange(5000) % 400) - 200.0) ** 2) / 50) * 1000
-    np.tile(beat, (len(truths), 12, 1)).astype(np.int16).tofile(folder / "signals.i16")
-    np.full((len(truths), 56, 56, 3), 255, np.uint8).tofile(folder / "pages.u8")
-    facts = {"split": folder.name, "page_size": 56, "seed": 7, "sources": [{"simulate": len(truths)}]}
-    (folder / "split.json").write_text(json.dumps(facts | {"reports": {"boilerplate": 0.3, "rounded": 0.2}}))
-    (folder / "complete.json").write_text(json.dumps({"records": len(truths), "quarantined": 0}))
-    return folder
+    shutil.rmtree(folder, ignore_errors=True)
+    beat = np.exp(-(((np.arange(5000) % 400) - 200.0) ** 2) / 50)
+    facts = {"seed": 7, "sources": [{"simulate": len(truths)}], "reports": {"boilerplate": 0.3, "rounded": 0.2}}
+    made = None if examples is None else [Example(**{"response": "", **row}) for row in examples]
+    return splits.write_split(folder, truths, made, page_size=56, signal=lambda k: np.tile(beat, (12, 1)), **facts)
 
 
 @pytest.fixture

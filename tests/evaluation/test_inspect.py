@@ -20,6 +20,8 @@ def run(tmp_path):
             {
                 "step": step,
                 "prompt": "p",
+                "example": "r7 rate",
+                "shown": "ecg: II V1",
                 "completion": TEXT,
                 "format": 1.0,
                 "intervals": value,
@@ -41,7 +43,7 @@ def shown(run, **options):
 
 def test_shows_text_as_it_is_scores_and_claims_of_the_last_step(run):
     text = shown(run)
-    assert text.count("step 2") == 3
+    assert text.count("step 2  r7 rate") == 3
     assert "[bold]QRS[/bold]" in text
     assert "intervals  +0.90  near" in text
     assert "intervals  –" in text

@@ -93,7 +93,7 @@ def test_media_index_encodes_a_shared_record_once_and_changes_nothing(gem):
     shared = {
         "ecg_values": x["ecg_values"],
         "pixel_values": x["pixel_values"],
-        "media_index": torch.zeros(4, dtype=torch.long),
+        "media_index": torch.zeros(4, 1, 2, dtype=torch.long),
     }
     encoded = []
     handle = model.model.ecg_tower.register_forward_pre_hook(lambda _, args: encoded.append(len(args[0])))

@@ -143,13 +143,33 @@ def test_rows_of_a_batch_may_differ_in_their_media(tiny):
 
 
 def test_shared_media_pass_by_a_row_without_placeholders(tiny):
-    """Modality dropout: the rows of one group have no page, though the batch's index has one for each row."""
+    """Modality dropout: one row has no page, and the page that stands in for it is taken by none."""
     model, processor = tiny
     texts = ["<ecg><image>\nRead", "<ecg>\nRead"]
     x = inputs(processor, texts, ecgs=2, pages=1)
-    shared = x | {"pixel_values": x["pixel_values"].repeat(2, 1, 1, 1), "media_index": torch.tensor([0, 1])}
+    shared = x | {
+        "pixel_values": x["pixel_values"].repeat(2, 1, 1, 1),
+        "media_index": torch.tensor([[[0, 0]], [[1, -1]]]),
+    }
     with torch.no_grad():
         assert torch.equal(model.eval()(**shared).logits, model(**x).logits)
+
+
+def test_rows_of_several_records_take_theirs_in_order(tiny):
+    """Two records a row, one shared by both rows, and one whose page is hidden."""
+    model, processor = tiny
+    x = inputs(processor, ["<ecg><image><ecg><image>\nRead", "<ecg><image><ecg>\nRead"], ecgs=4, pages=3)
+    ecgs, pages = torch.randn(3, 12, 5000), torch.randn(3, *x["pixel_values"].shape[1:])
+    index = torch.tensor([[[0, 0], [1, 1]], [[1, 1], [2, -1]]])
+    text = {"input_ids": x["input_ids"], "attention_mask": x["attention_mask"]}
+    with torch.no_grad():
+        shared = model.eval()(**text, ecg_values=ecgs, pixel_values=pages, media_index=index).logits
+        apart = model(**text, ecg_values=ecgs[[0, 1, 1, 2]], pixel_values=pages[[0, 1, 1]]).logits
+        swapped = model(**text, ecg_values=ecgs, pixel_values=pages, media_index=index.flip(1)).logits
+    assert torch.equal(shared, apart)
+    assert not torch.allclose(shared, swapped)
+    with pytest.raises(ValueError, match="placeholders in the batch's rows"):
+        model(**text, ecg_values=ecgs, pixel_values=pages, media_index=index[:, [0, 1, 1]])
 
 
 def test_left_out_leads_add_nothing(tiny):

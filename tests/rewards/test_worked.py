@@ -72,3 +72,24 @@ def test_a_p_wave_of_any_duration_contradicts_atrial_fibrillation() -> None:
 @pytest.mark.parametrize(("quoted", "right"), [(1.2, True), (1.09, True), (1.31, True), (1.07, False), (1.33, False)])
 def test_an_amplitude_is_said_by_one_a_tenth_away_at_most(quoted: float, right: bool) -> None:
     assert says(Completion.parse(f"S wave {quoted} mV in V1."), "S wave 1.2 mV in V1") == right
+
+
+@pytest.mark.parametrize(
+    ("said", "right"),
+    [  # five content words: broad, notched, R, wave, V6
+        ("broad notched R wave in V6", True),
+        ("notched R wave in V6", True),  # four of them
+        ("broad R wave", False),  # three
+    ],
+)
+def test_a_phrase_is_said_by_three_quarters_of_its_words(said: str, right: bool) -> None:
+    assert says(Completion.parse(said), "broad notched R wave in V6") == right
+
+
+def test_a_text_without_spaces_has_a_word_for_every_8_characters() -> None:
+    assert paid("length", "a" * 8 * 350, options={"limit": 400, "cache": 100}) == pytest.approx(-0.5)  # DAPO, eq. 13
+
+
+def test_a_long_reasoning_that_denies_forty_times_is_read_to_its_end() -> None:
+    said = "<think>" + "No left bundle branch block. " * 40 + "</think><answer>atrial fibrillation</answer>"
+    assert paid("diagnosis", said, diagnoses=("atrial fibrillation",)) == 1.0

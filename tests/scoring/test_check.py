@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,9 @@ from ecg_r1.cli import app
 from ecg_r1.ecg.measure import measure
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.record import read_record
-from ecg_r1.scoring import Case, RewardPool, load_reward
+from ecg_r1.scoring import Case, RewardError, RewardPool, load_reward
 from ecg_r1.scoring.cases import CaseError, Sample, read_samples
-from ecg_r1.scoring.check import check_reward, shipped_samples
+from ecg_r1.scoring.check import check_reward, shipped_samples, try_rewards
 from ecg_r1.scoring.listing import listing, score_samples, view
 
 FILE = Path(__file__).with_name("misbehaving.py")
@@ -165,6 +166,84 @@ def test_a_bad_reward_is_told_what_is_wrong(name: str, message: str) -> None:
     check = check_reward(f"{FILE}:{name}")
     assert not check.passed
     assert message in check.findings[0].message
+
+
+DOUBTFUL = """
+from ecg_r1.scoring import reward
+
+@reward
+def diagnoses_named(completion, case):
+    return len(completion.statements) / 10
+
+@reward
+def brevity(completion, case):
+    return -min(len(completion.text), 1000) / 1000
+
+@reward
+def no_digits(completion, case):
+    return float(not any(c.isdigit() for c in completion.text) or completion.text.startswith("<think>Rate"))
+
+@reward
+def long_enough(completion, case):
+    return min(1.0, len(completion.text) / 100)
+
+@reward
+def constant(completion, case):
+    return 1.0
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "samples", "messages"),
+    [
+        ("diagnoses_named", ["hostile: every value"], [r"a hostile completion gets 0\.4, the right one 0\.1"]),
+        (
+            "brevity",
+            ["hostile: tags", "hostile: code", "hostile: numbers", "empty"],
+            ["a hostile completion gets"] * 3 + [r"an empty completion gets -?0, the right one -0\.14"],
+        ),
+        ("no_digits", ["empty"], ["an empty completion gets 1, as much as the right one"]),
+        ("long_enough", [], []),
+        ("constant", [None], ["1 for every sample"]),
+    ],
+)
+def test_what_outranks_the_right_completion_is_warned_of(
+    tmp_path: Path, name: str, samples: list, messages: list[str]
+) -> None:
+    (tmp_path / "doubtful.py").write_text(DOUBTFUL)
+    check = check_reward(f"{tmp_path}/doubtful.py:{name}")
+    assert check.passed
+    warned = [finding for finding in check.findings if " ms a completion" not in finding.message]  # a busy machine
+    assert [finding.sample for finding in warned] == samples
+    for finding, message in zip(warned, messages, strict=True):
+        assert finding.level == "warning"
+        assert re.match(message, finding.message)
+
+
+def test_a_reward_that_always_raises_is_found_before_a_run(tmp_path: Path) -> None:
+    rewards = [load_reward("format"), load_reward("length", {"unit": "tokens"}), load_reward("steps")]
+    try_rewards(rewards, 60.0)
+    line = next(i for i, text in enumerate(FILE.read_text().splitlines(), 1) if 'return {}["missing"]' in text)
+    with pytest.raises(RewardError) as caught:
+        try_rewards([*rewards, load_reward(f"{FILE}:raises")], 60.0)
+    said = f"reward \"{FILE}:raises\" fails on every sample: KeyError: 'missing', at {FILE}:{line}"
+    assert str(caught.value) == said
+
+
+def test_a_reward_that_fails_on_the_shipped_samples_alone_is_no_failure(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from ecg_r1.scoring import reward\n\n\n@reward\ndef mine(completion, case):\n    return case.extra['grade']\n"
+    )
+    (mine,) = [load_reward(f"{tmp_path}/mine.py:mine")]
+    own = Sample("e1", Case("r", (), Measurements.from_json({}), extra={"grade": 1.0}), "text")
+    with pytest.raises(RewardError, match=r"KeyError: 'grade', at .*mine\.py:6"):
+        try_rewards([mine], 60.0)
+    try_rewards([mine], 60.0, also=[own], workers=0)
+
+
+def test_a_reward_that_never_answers_is_told_which_key_gives_it_more_time() -> None:
+    with pytest.raises(RewardError, match=r"stopped after .* raise `reward_workers\.timeout` in the recipe"):
+        try_rewards([load_reward(f"{FILE}:sleeps")], 0.5)
 
 
 def test_the_listing_names_every_reward_with_its_options() -> None:

@@ -90,6 +90,65 @@ def test_a_bad_option_value_is_refused_when_the_reward_is_loaded(name: str, opti
             load_reward(spec, options)
 
 
+MINE = """
+import asyncio, time
+from collections.abc import Sequence
+from ecg_r1.scoring import RewardError, reward
+
+def checked(words):
+    if words < 1:
+        raise RewardError(f"words is at least 1, not {words}")
+
+@reward
+def sample(
+    completion, case, *, words: int = 150, share: float = 1, names: Sequence[str] = ("a",), on: bool = True, x=3
+):
+    checked(words)
+    while completion.text:
+        time.sleep(1)
+
+@reward(scope="group")
+def group(completions, case, *, words: "int"):
+    checked(words)
+    return [case.record_id for _ in completions]
+
+@reward(scope="batch")
+async def batch(completions, cases, *, words: int = 5):
+    if words < 1:
+        raise ValueError("words is at least 1")
+    await asyncio.sleep(len(cases[0].record_id))
+
+def trl(prompts, completions, *, words: int = 5, **columns):
+    raise AssertionError("called")
+"""
+
+
+@pytest.mark.parametrize("name", ["sample", "group", "batch"])
+def test_the_options_of_a_users_reward_are_checked_as_ours_are(tmp_path: Path, name: str) -> None:
+    (tmp_path / "mine.py").write_text(MINE)
+    spec = f"{tmp_path}/mine.py:{name}"
+    for words, message in ((0, "words is at least 1"), (True, "a whole number"), (1.5, "a whole number"), ("3", "3")):
+        with pytest.raises(RewardError, match=message) as caught:
+            load_reward(spec, {"words": words})
+        assert "\n" not in str(caught.value)
+    assert load_reward(spec, {"words": 3}).options == {"words": 3}  # it is not called further than its first look
+
+
+def test_an_option_is_of_its_annotated_kind_and_of_any_kind_without_one(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(MINE)
+    spec = f"{tmp_path}/mine.py:sample"
+    load_reward(spec, {"share": 0.5, "names": ["b"], "on": False, "x": {"b": 1}})
+    for wrong, message in (
+        ({"share": "half"}, "option \"share\" is a number, as 1, not 'half'"),
+        ({"share": True}, 'option "share" is a number'),
+        ({"names": "b"}, 'option "names" is a list'),
+        ({"on": 1}, 'option "on" is true or false'),
+    ):
+        with pytest.raises(RewardError, match=message):
+            load_reward(spec, wrong)
+    load_reward(f"{tmp_path}/mine.py:trl", {"words": "many"})  # TRL calls it with columns that are not known here
+
+
 def test_good_option_values_are_taken() -> None:
     load_reward("length", {"unit": "tokens", "limit": 20, "cache": 10})
     load_reward("steps", {"alpha": 1, "parts": ["validity"]})

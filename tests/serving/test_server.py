@@ -70,7 +70,7 @@ def serving(folder, log, *options):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = ["-m", "ecg_r1.cli", "serve", folder, "--port", port, "--served-model-name", "gem", *options]
+    command = ["-m", "ecg_r1", "serve", folder, "--port", port, "--served-model-name", "gem", *options]
     with log.open("w") as out:
         process = subprocess.Popen([sys.executable, *map(str, command)], stdout=out, stderr=out, env=os.environ)
     url = f"http://127.0.0.1:{port}"

@@ -1,9 +1,7 @@
-"""Every pass of the policy sees the ECG of its own row: the record's number stands in the signal and in the prompt.
+"""Every pass of the policy sees the ECGs of its own row: a record's number stands in its signal and in the prompt.
 
 With dropout it sees what was drawn for the row's prompt group when its completions were generated.
 """
-
-import json
 
 import numpy as np
 import pytest
@@ -12,44 +10,56 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
 
 from peft import LoraConfig
+from splits import write_split
 from trl import GRPOConfig
 
-from ecg_r1.corpus.store import PAGES, SIGNALS, RecordStore
+from ecg_r1.corpus.example import Example
+from ecg_r1.corpus.store import RecordStore
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.engine import Rollout
 from ecg_r1.model.checkpoint import load_model
 from ecg_r1.recipe import Dropout, RewardWorkers
 from ecg_r1.scoring import load_reward
-from ecg_r1.train.dropout import NOTHING, View
+from ecg_r1.train.dropout import NOTHING, Shown, View
 from ecg_r1.train.grpo import grpo_trainer
-from ecg_r1.train.media import Media
+from ecg_r1.train.media import Media, example_dataset
 from ecg_r1.train.rewards import RewardSet
 from ecg_r1.train.rollout import ECGRollout
+from ecg_r1.train.sft import SFTCollator
 
 RECORDS = 6
+# Example -> the records that it asks about.
+ASKED = {"a": (0,), "again": (0,), "pair": (1, 2), "turned": (2, 1), "c": (3,), "d": (4,), "three": (5, 0, 3)}
 
 
 @pytest.fixture
 def store(tmp_path):
-    """Record k holds k + 1 mV in the first sample of each lead, and is asked for by its number."""
-    signals = np.zeros((RECORDS, 12, 5000), dtype=np.int16)
-    signals[:, :, 0] = 1000 * (1 + np.arange(RECORDS)[:, None])
+    """Record k holds k + 1 mV in the first sample of each lead; its examples ask for it by its number.
+
+    Two examples ask about record 0, one about records 1 and 2, one about the same the other way round.
+    """
+    signals = np.zeros((RECORDS, 12, 5000), dtype=np.float32)
+    signals[:, :, 0] = 1 + np.arange(RECORDS)[:, None]
     pages = np.zeros((RECORDS, 112, 112, 3), dtype=np.uint8)
     pages[:, 0, 0, 0] = np.arange(RECORDS)
-    (tmp_path / SIGNALS).write_bytes(signals.tobytes())
-    (tmp_path / PAGES).write_bytes(pages.tobytes())
-    (tmp_path / "split.json").write_text(json.dumps({"page_size": 112}))
-    rows = [
-        {"record": f"r{k}", "diagnoses": ["normal ECG"], "leads": LEADS, "measurements": {"pr_ms": 160.0}}
-        for k in range(RECORDS)
+    rows = [{"record": f"r{k}", "diagnoses": ["normal ECG"], "measurements": {"pr_ms": 160.0}} for k in range(RECORDS)]
+    examples = [
+        Example(name, tuple(f"r{k}" for k in asked), f"Record {' '.join(map(str, asked))}", "normal ECG")
+        for name, asked in ASKED.items()
     ]
-    examples = [{"record": f"r{k}", "question": f"Record {k}", "response": "normal ECG"} for k in range(RECORDS)]
-    (tmp_path / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (tmp_path / "examples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in examples))
-    return RecordStore(tmp_path)
+    folder = write_split(
+        tmp_path / "split", rows, examples, page_size=112, signal=signals.__getitem__, page=pages.__getitem__
+    )
+    return RecordStore(folder)
 
 
 HIDING = Dropout(leads=0.5, ecg=0.25, page=0.25, interleave=0.5)
+
+
+def tags_of(view: View) -> str:
+    """The media of a view in the order of the prompt: "e" is an ECG, "i" a page."""
+    tags = "e" * view.ecg + "i" * view.page
+    return tags[::-1] if view.page_first else tags
 
 
 @pytest.mark.parametrize(("beta", "dropout"), [(0.0, NOTHING), (0.1, NOTHING), (0.1, HIDING)])
@@ -57,8 +67,9 @@ def test_signal_page_and_prompt_stay_together_in_every_pass(store, tmp_path, bet
     torch.manual_seed(0)
     model, processor = load_model("tiny", texts=["Record 0 1 2 3 4 5", "normal ECG"])
     media = Media(store, processor, dropout, seed=1)
+    lengths = {"e": processor.num_ecg_tokens, "i": processor.num_image_tokens}
     ecg, image = (processor.tokenizer.convert_tokens_to_ids(tag) for tag in ("<ecg>", "<image>"))
-    passes, views = [], set()
+    passes, views, groups = [], set(), set()
 
     def look(module, args, kwargs):
         if kwargs.get("ecg_values") is None:
@@ -66,27 +77,30 @@ def test_signal_page_and_prompt_stay_together_in_every_pass(store, tmp_path, bet
         step = trainer.state.global_step
         texts = processor.tokenizer.batch_decode(kwargs["input_ids"], skip_special_tokens=True)
         for row, text in enumerate(texts):
-            asked = int(text.split("Record ")[1][0])
-            view = media.view(asked, step - step % 2)  # num_iterations=2: completions serve for two steps
-            views.add(view)
-            place = kwargs["media_index"][row]
-            ids = kwargs["input_ids"][row].tolist()
-            right = [  # a policy without training samples placeholders too, though not so many
-                (ids.count(ecg) >= processor.num_ecg_tokens) == view.ecg,
-                (ids.count(image) >= processor.num_image_tokens) == view.page,
-                not (view.ecg and view.page) or (ids.index(image) < ids.index(ecg)) == view.page_first,
+            asked = [int(word) for word in text.split("Record ")[1].split("\n")[0].split()]
+            # num_iterations=2: completions serve for two steps
+            shown = [media.view(f"r{k}", step - step % 2) for k in asked]
+            views.update(shown)
+            groups.add(len(asked))
+            placed = [token for view in shown for token in tags_of(view)]
+            ids = [{ecg: "e", image: "i"}.get(token) for token in kwargs["input_ids"][row].tolist()]
+            runs = [tag for tag in ids if tag][: sum(lengths[tag] for tag in placed)]
+            right = [  # a policy without training samples placeholders too, behind the prompt's
+                runs == [tag for tag in placed for _ in range(lengths[tag])],
+                (kwargs["media_index"][row] >= 0).sum(dim=0).tolist() == [placed.count("e"), placed.count("i")],
             ]
-            if view.ecg:
-                leads = [asked + 1 if lead in (view.leads or LEADS) else 0 for lead in LEADS]
-                right.append(kwargs["ecg_values"][place, :, 0].round().int().tolist() == leads)
-            if view.page:
-                page = processor.image_processor([media.page(view)], return_tensors="pt")["pixel_values"][0]
-                right.append(torch.equal(kwargs["pixel_values"][place], page))
+            for k, view, (signal, page) in zip(asked, shown, kwargs["media_index"][row].tolist(), strict=False):
+                if view.ecg:
+                    leads = [k + 1 if lead in (view.leads or LEADS) else 0 for lead in LEADS]
+                    right.append(kwargs["ecg_values"][signal, :, 0].round().int().tolist() == leads)
+                if view.page:
+                    pixels = processor.image_processor([media.page(view)], return_tensors="pt")["pixel_values"][0]
+                    right.append(torch.equal(kwargs["pixel_values"][page], pixels))
             passes.append((torch.is_grad_enabled(), all(right)))
 
     model.model.register_forward_pre_hook(look, with_kwargs=True)
     config = GRPOConfig(
-        output_dir=str(tmp_path / "run"), max_steps=4, per_device_train_batch_size=4, gradient_accumulation_steps=2,
+        output_dir=str(tmp_path / "run"), max_steps=8, per_device_train_batch_size=4, gradient_accumulation_steps=2,
         num_generations=2, num_iterations=2, max_completion_length=6, beta=beta, use_vllm=False, report_to=[],
         bf16=False, learning_rate=1e-3, disable_tqdm=True, dataloader_pin_memory=False,
     )  # fmt: skip
@@ -94,7 +108,8 @@ def test_signal_page_and_prompt_stay_together_in_every_pass(store, tmp_path, bet
     with RewardSet([load_reward("format")], RewardWorkers(workers=0), media) as reward_set:
         trainer = grpo_trainer(model, media, config, peft, [], reward_set=reward_set, credit="claim", rollout={})
         trainer.train()
-    assert len(passes) >= 64
+    assert len(passes) >= 128
+    assert groups == {1, 2, 3}
     assert {grad for grad, _ in passes} == {True, False}
     assert all(right for _, right in passes)
     if dropout == HIDING:
@@ -110,17 +125,41 @@ def test_a_placeholder_that_a_policy_samples_where_its_prompt_has_none_is_a_toke
     with torch.no_grad():
         alone = model.eval()(input_ids=ids, pixel_values=page).logits
         beside = model(
-            input_ids=ids, pixel_values=page, ecg_values=torch.zeros(1, 12, 5000), media_index=torch.tensor([0])
+            input_ids=ids, pixel_values=page, ecg_values=torch.zeros(1, 12, 5000), media_index=torch.tensor([[[-1, 0]]])
         ).logits
     assert torch.equal(alone, beside)
 
 
+@pytest.mark.parametrize("dropout", [NOTHING, HIDING])
+def test_supervised_rows_have_their_own_records(store, dropout):
+    """The same answer, whichever rows a batch has: each row alone, and all of them together."""
+    torch.manual_seed(0)
+    model, processor = load_model("tiny", texts=["Record 0 1 2 3 4 5", "normal ECG"])
+    collator = SFTCollator(Media(store, processor, dropout, seed=1))
+    rows = list(example_dataset(store))
+    batch = collator(rows)
+    with torch.no_grad():
+        together = model.eval()(**{key: value for key, value in batch.items() if key != "labels"}).logits
+        for i, row in enumerate(rows):
+            one = collator([row])
+            length = one["input_ids"].shape[1]
+            alone = model(**{key: value for key, value in one.items() if key != "labels"}).logits[0]
+            assert torch.equal(batch["input_ids"][i, :length], one["input_ids"][0])
+            assert torch.allclose(together[i, :length], alone, atol=1e-4)
+    if dropout == NOTHING:  # "a" and "again" ask the same of one record; the pairs differ in their order alone
+        assert torch.allclose(together[0], together[1], atol=1e-5)
+        assert not torch.allclose(together[2], together[3], atol=1e-3)
+
+
 class _FakeEngine:
-    """Answers each prompt with n copies of its record's number, read off the signal."""
+    """Answers each prompt with n copies of its records' numbers, read off the signals and the pages."""
 
     def generate(self, prompts, n=1, **sampling):
-        self.n, self.asked = n, prompts
-        return [[Rollout([int(p.ecgs[0][0, 0].round()) - 1], [-0.5])] * n for p in prompts]
+        self.n, self.asked, self.sampling = n, prompts, sampling
+        return [
+            [Rollout([int(e[0, 0].round()) - 1 for e in p.ecgs] + [int(i[0, 0, 0]) for i in p.pages], [-0.5])] * n
+            for p in prompts
+        ]
 
 
 def _rollout(store):
@@ -131,16 +170,47 @@ def _rollout(store):
     return rollout
 
 
+def _whole(*names):
+    return [Shown(name, tuple(View(f"r{k}") for k in ASKED[name])) for name in names]
+
+
 def test_rollouts_send_each_distinct_prompt_once(store):
     rollout = _rollout(store)
-    _, completions, logprobs, _ = rollout.generate([[1], [1], [2], [2]], [View(r) for r in ("r3", "r3", "r5", "r5")], 2)
+    _, completions, logprobs, _ = rollout.generate([[1], [1], [2], [2]], _whole("c", "c", "d", "d"), 2)
     assert rollout.engine.n == 2
     assert len(rollout.engine.asked) == 2
-    assert completions == [[3], [3], [5], [5]]
+    assert completions == [[3, 3], [3, 3], [4, 4], [4, 4]]
     assert logprobs[0] == [[-0.5]]
 
 
-def test_two_groups_of_one_record_are_not_merged_into_a_wrong_shape(store):
+def test_rollouts_are_sampled_as_the_recipe_says(store):
     rollout = _rollout(store)
-    _, completions, _, _ = rollout.generate([[1]] * 6, [View("r3")] * 4 + [View("r5")] * 2, 2)
-    assert completions == [[3]] * 4 + [[5]] * 2
+    rollout.temperature, rollout.top_p, rollout.top_k, rollout.min_p = 0.7, 0.8, 9, 0.1
+    rollout.repetition_penalty, rollout.max_completion_length, rollout.generation_kwargs = 1.2, 5, {"min_tokens": 2}
+    rollout.generate([[1]], _whole("c"), 1)
+    assert rollout.engine.sampling == {
+        "temperature": 0.7, "top_p": 0.8, "top_k": 9, "min_p": 0.1, "repetition_penalty": 1.2, "max_tokens": 5,
+        "min_tokens": 2,
+    }  # fmt: skip
+
+
+def test_rollouts_see_every_record_of_an_example_in_its_order(store):
+    rollout = _rollout(store)
+    _, completions, _, _ = rollout.generate([[1]] * 4, _whole("pair", "pair", "turned", "turned"), 2)
+    assert completions == [[1, 2, 1, 2]] * 2 + [[2, 1, 2, 1]] * 2
+    hidden = Shown("pair", (View("r1", page=False), View("r2")))
+    _, completions, _, _ = rollout.generate([[1]] * 2, [hidden, hidden], 2)
+    assert completions == [[1, 2, 2]] * 2
+
+
+def test_two_examples_of_one_record_are_two_prompts(store):
+    rollout = _rollout(store)
+    _, completions, _, _ = rollout.generate([[1]] * 4, _whole("a", "a", "again", "again"), 2)
+    assert (rollout.engine.n, len(rollout.engine.asked)) == (2, 2)
+    assert completions == [[0, 0]] * 4
+
+
+def test_two_groups_of_one_example_are_not_merged_into_a_wrong_shape(store):
+    rollout = _rollout(store)
+    _, completions, _, _ = rollout.generate([[1]] * 6, _whole(*["c"] * 4, *["d"] * 2), 2)
+    assert completions == [[3, 3]] * 4 + [[4, 4]] * 2

@@ -1,12 +1,17 @@
-"""Claim-level credit: each value's tokens carry that value's own advantage."""
+"""Claim-level credit: each value's tokens carry that value's own advantage; and how an advantage is added."""
+
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from ecg_r1.model.tokenizer import train_tokenizer
+from ecg_r1.recipe import read_recipe
 from ecg_r1.scoring.judgement import Judgement
-from ecg_r1.train.advantages import Batch, claim, token_spans
+from ecg_r1.train.advantages import ADVANTAGES, Batch, claim, token_spans
+from ecg_r1.train.options import check_options
 
 NAN = float("nan")
 
@@ -85,3 +90,60 @@ def test_token_spans_of_an_unusual_split_fall_back_to_prefixes(tokenizer):
     assert letters != usual
     (spans,) = token_spans([letters], ["interval"], tokenizer)
     assert spans == [(i, i + 1) for i in range(8)]
+
+
+TEXTS = ["PR 160 ms. QT 400 ms.", "PR 172 ms. QT 380 ms."]
+
+
+@pytest.fixture
+def credited(tokenizer, monkeypatch):
+    """What ECGGRPOTrainer makes of a batch of two completions: a trainer without a model, and TRL's part faked."""
+    pytest.importorskip("trl")
+    from trl import GRPOTrainer
+
+    from ecg_r1.train.grpo import ECGGRPOTrainer
+
+    ids = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in TEXTS]
+    length = max(map(len, ids)) + 1
+    output = {
+        "completion_ids": torch.tensor([row + [tokenizer.pad_token_id] * (length - len(row)) for row in ids]),
+        "completion_mask": torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in ids]),
+        "advantages": torch.tensor([0.25, -0.25]),
+    }
+    monkeypatch.setattr(GRPOTrainer, "_generate_and_score_completions", lambda self, inputs: dict(output))
+    pr, qt = TEXTS[0].index("160"), TEXTS[0].index("400")
+    claims = [
+        [row("pr_ms", 1.0, [pr, pr + 3]), row("qt_ms", 0.0, [qt, qt + 3])],
+        [row("pr_ms", 0.0, [pr, pr + 3]), row("qt_ms", 1.0, [qt, qt + 3])],
+    ]
+
+    def run(credit):
+        trainer = object.__new__(ECGGRPOTrainer)
+        trainer.media = SimpleNamespace(index=int, view=lambda index, moment: index)
+        trainer.model, trainer.state = SimpleNamespace(training=True), SimpleNamespace(global_step=0)
+        trainer.reward_set, trainer.credit = SimpleNamespace(claims=lambda: claims), credit
+        trainer.processing_class, trainer.accelerator = tokenizer, SimpleNamespace(device="cpu")
+        trainer.num_generations, trainer.scale_rewards, trainer.log_pages = 2, "none", False
+        return trainer._generate_and_score_completions([{"record": "0"}, {"record": "0"}])["advantages"]
+
+    return ids, run
+
+
+def test_the_trainer_credits_each_value_of_each_completion_with_its_own_score(credited, tokenizer):
+    ids, run = credited
+    advantages = run("claim")
+    for i, (pr, qt) in enumerate([(0.5, -0.5), (-0.5, 0.5)]):
+        (spans,) = token_spans([ids[i]], [TEXTS[i]], tokenizer)
+        place = {TEXTS[i].index("PR") + 3: pr, TEXTS[i].index("QT") + 3: qt, 0: 0.25 if i == 0 else -0.25}
+        for start, expected in place.items():
+            tokens = [t for t, (left, right) in enumerate(spans) if left <= start < right]
+            assert advantages[i, tokens].tolist() == [expected]
+
+
+def test_an_advantage_is_one_function_and_one_entry(credited, monkeypatch):
+    _, run = credited
+    monkeypatch.setitem(ADVANTAGES, "halved", lambda batch: batch.totals / 2)
+    recipe = Path(__file__).parents[2] / "recipes" / "tiny" / "grpo.yaml"
+    check_options(read_recipe(recipe, ["credit=halved"]), str(recipe))
+    assert run("halved").tolist() == [0.125, -0.125]
+    assert run("sequence").tolist() == [0.25, -0.25]

@@ -14,6 +14,9 @@ pytest.importorskip("vllm", reason="vLLM is not installed: pip install '.[cpu]' 
 import pyarrow.parquet as parquet
 
 from ecg_r1.corpus.build import build
+from ecg_r1.corpus.example import Example
+from ecg_r1.corpus.store import RecordStore
+from ecg_r1.corpus.writer import SplitWriter
 from ecg_r1.recipe import CorpusRecipe
 
 RECIPES = Path(__file__).parents[2] / "recipes" / "tiny"
@@ -22,7 +25,7 @@ DROPOUT = "dropout={leads: 0.5, ecg: 0.25, page: 0.25, interleave: 0.3}"
 
 def train(folder, split):
     command = [
-        sys.executable, "-m", "ecg_r1.cli", "train", RECIPES / "grpo.yaml", f"run={folder}", "model=tiny",
+        sys.executable, "-m", "ecg_r1", "train", RECIPES / "grpo.yaml", f"run={folder}", "model=tiny",
         f"corpus={{train: {split}}}", "deepspeed=null", "freeze=[]", DROPOUT, "trainer.per_device_train_batch_size=32",
         "trainer.num_generations=4", "trainer.learning_rate=1e-3", "trainer.max_completion_length=16",
         "trainer.save_steps=1", "trainer.save_total_limit=9", "trainer.max_steps=3", "shared_prefix=true",
@@ -34,14 +37,23 @@ def train(folder, split):
 
 @pytest.fixture
 def records(tmp_path) -> Path:
+    """Every second record is asked about alone, and then together with the next."""
     recipe = {"stage": "corpus", "out": str(tmp_path), "page_size": 112, "workers": 1}
     (folder,) = build(CorpusRecipe.model_validate(recipe | {"splits": {"train": [{"simulate": 16}]}}))
-    return folder
+    store = RecordStore(folder)
+    with SplitWriter(tmp_path / "asked", store.facts) as writer:
+        for record in store.ids:
+            writer.add(store.record(record), store.measurements(record), store.page(record))
+        for one, other in zip(store.ids[::2], store.ids[1::2], strict=True):
+            writer.add_example(Example(f"{one} rate", (one,), "Rate?"))
+            writer.add_example(Example(f"{one} and the next", (one, other), "Which is faster?"))
+        writer.finish()
+    return tmp_path / "asked"
 
 
 def shown(run, step):
     table = parquet.read_table(run / "completions" / f"completions_{step:05d}.parquet").to_pandas()
-    views = table.groupby("record")["shown"].unique()
+    views = table.groupby("example")["shown"].unique()
     assert all(len(each) == 1 for each in views)  # one view for the G completions of a prompt
     return {record: each[0] for record, each in views.items()}
 
@@ -55,6 +67,7 @@ def test_rollouts_and_policy_agree_though_parts_are_hidden_and_a_resumed_run_hid
     assert max(row["sampling/sampling_logp_difference/mean"] for row in steps) <= 1e-4
     views = [shown(run, step) for step in (1, 2, 3)]
     assert len({view for each in views for view in each.values()}) > 8
+    assert {view.count(";") for each in views for view in each.values()} == {0, 1}  # of one record, and of two
 
     shutil.rmtree(run / "checkpoints" / "checkpoint-3")
     (run / "finished.json").unlink()

@@ -17,7 +17,7 @@ RECIPES = Path(__file__).parents[2] / "recipes" / "tiny"
 
 
 def run(*words):
-    command = [sys.executable, "-m", "ecg_r1.cli", *map(str, words)]
+    command = [sys.executable, "-m", "ecg_r1", *map(str, words)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=540, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
 
@@ -46,7 +46,7 @@ def test_two_ranks_share_the_parameters_and_save_them_whole(tmp_path):
 
 def test_what_is_wrong_is_said_once_for_all_processes(split, tmp_path):
     command = [
-        sys.executable, "-m", "ecg_r1.cli", "train", RECIPES / "grpo.yaml", f"run={tmp_path}/run", "processes=2",
+        sys.executable, "-m", "ecg_r1", "train", RECIPES / "grpo.yaml", f"run={tmp_path}/run", "processes=2",
         "model=tiny", f"corpus={{train: {split}}}", "rewards=[{name: intervalls}]",
     ]  # fmt: skip
     done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=300, check=False)

@@ -1,13 +1,19 @@
 """The recipe's rewards as TRL calls them."""
 
+from dataclasses import replace
+
 import pytest
 
 pytest.importorskip("trl")
 
+from splits import write_split
+
+from ecg_r1.corpus.example import Example
 from ecg_r1.corpus.store import RecordStore
+from ecg_r1.ecg.leads import LEADS
 from ecg_r1.recipe import RewardWorkers
 from ecg_r1.scoring import load_reward
-from ecg_r1.train.dropout import View
+from ecg_r1.train.dropout import Shown, View
 from ecg_r1.train.media import Media
 from ecg_r1.train.rewards import RewardSet
 
@@ -32,12 +38,12 @@ def file(tmp_path):
     return tmp_path / "mine.py"
 
 
-def call(rewards, views, questions):
+def call(rewards, shown, texts=None):
     """What TRL does: each function in turn; the columns that were logged."""
     logged, metrics = {}, {}
     scores = [
         function(
-            completions=[TEXT] * len(views), completion_ids=[[1]] * len(views), view=views, question=questions,
+            completions=texts or [TEXT] * len(shown), completion_ids=[[1]] * len(shown), shown=shown,
             log_extra=logged.__setitem__,
             log_metric=metrics.__setitem__,
         )
@@ -46,34 +52,80 @@ def call(rewards, views, questions):
     return scores, logged, metrics
 
 
+@pytest.fixture
+def asked(tmp_path):
+    """Two records; two questions on the first, each with what is expected of it, and one on both records."""
+    rows = [
+        {"record": "r0", "diagnoses": ["normal ECG"], "measurements": {"heart_rate_bpm": 75, "pr_ms": 160}},
+        {"record": "r1", "diagnoses": ["sinus bradycardia"], "measurements": {"heart_rate_bpm": 48, "pr_ms": 170}},
+    ]
+    examples = [
+        Example("steps", ("r0",), "Read it.", expected={"1": ["rate 75 bpm"]}, extra={"key_steps": ["rate 75 bpm"]}),
+        Example("where", ("r0",), "Where?", expected={"leads": ["V1", "V2"]}, extra={"answer": "B"}),
+        Example("both", ("r0", "r1"), "Which is slower?"),
+    ]
+    return Media(RecordStore(write_split(tmp_path / "split", rows, examples, page_size=32)), None)
+
+
+def shown(media, *names, leads=None):
+    examples = [media.store.example(name) for name in names]
+    return [Shown(e.id, tuple(View(record, leads) for record in e.records)) for e in examples]
+
+
 def test_a_reward_without_weight_is_a_metric_and_gives_no_credit(file, split):
     media = Media(RecordStore(split), None)
-    views = [View(record) for record in media.store.ids[:2]]
+    ids = list(media.store.example_ids[:2])
     both = [load_reward("intervals"), load_reward(f"{file}:another")]
     for weights, claims in (([0.5, 0.5], 2), ([0.5, 0.0], 1), (None, 2)):
         with RewardSet(both, RewardWorkers(workers=0), media, weights) as rewards:
-            scores, logged, metrics = call(rewards, views, ["Report."] * 2)
+            scores, logged, metrics = call(rewards, shown(media, *ids))
             assert scores[1] == [0.5, 0.5]
             assert [len(rows) for rows in rewards.claims()] == [claims] * 2
-            assert logged["record"] == media.store.ids[:2]
+            assert logged["example"] == ids
             assert metrics["rewards/another/errors"] == 0
             assert "shown" not in logged
 
 
-def test_a_case_has_the_question_and_the_leads_that_are_shown(file, split):
-    media = Media(RecordStore(split), None)
-    views = [View(media.store.ids[0], leads=("II", "V1")), View(media.store.ids[1], leads=("I",))]
-    with RewardSet([load_reward(f"{file}:another")], RewardWorkers(workers=0), media) as rewards:
-        _, logged, _ = call(rewards, views, ["Rate?", "Rhythm?"])
-    assert logged["another/explanation"] == ["Rate? II V1", "Rhythm? I"]
+def test_claims_are_those_of_each_completion_in_order(asked):
+    texts = [TEXT, "<think></think><answer>normal ECG</answer>", TEXT.replace("PR", "QT")]
+    with RewardSet([load_reward("intervals")], RewardWorkers(workers=0), asked, [0.5]) as rewards:
+        call(rewards, shown(asked, "steps", "steps", "steps"), texts)
+        assert [[row.quantity for row in rows] for rows in rewards.claims()] == [["pr_ms"], [], ["qt_ms"]]
 
 
-def test_two_questions_on_one_record_are_two_groups(file, split):
-    media = Media(RecordStore(split), None)
-    views = [View(media.store.ids[0])] * 5
-    with RewardSet([load_reward(f"{file}:rank")], RewardWorkers(workers=0), media) as rewards:
-        scores, _, _ = call(rewards, views, ["Rate?"] * 2 + ["Rhythm?"] * 3)
-    assert scores == [[2.0, 2.0, 3.0, 3.0, 3.0]]
+def test_a_case_has_the_question_and_the_leads_that_are_shown(file, asked):
+    views = [*shown(asked, "steps", leads=("II", "V1")), *shown(asked, "where", leads=("I",))]
+    with RewardSet([load_reward(f"{file}:another")], RewardWorkers(workers=0), asked) as rewards:
+        _, logged, _ = call(rewards, views)
+    assert logged["another/explanation"] == ["Read it. II V1", "Where? I"]
+    (both,) = shown(asked, "both")
+    case = asked.case(replace(both, views=(View("r0", ("II",)), View("r1"))))
+    assert (case.leads, case.others[0].leads) == (("II",), LEADS)
+
+
+def test_two_questions_on_one_record_are_two_groups(file, asked):
+    views = shown(asked, *["steps"] * 2, *["where"] * 3, "both")
+    with RewardSet([load_reward(f"{file}:rank")], RewardWorkers(workers=0), asked) as rewards:
+        scores, _, _ = call(rewards, views)
+    assert scores == [[2.0, 2.0, 3.0, 3.0, 3.0, 1.0]]
+
+
+def test_what_an_example_expects_is_paid_for(asked):
+    """`evidence`, `steps`, `localisation` and `choice` pay where the corpus carries what they ask for; else None."""
+    texts = [
+        "<think>**Step 1**: The rate is 75 bpm.</think><answer>normal ECG</answer>",
+        "<think>B.</think><answer>B</answer>",
+        "<think>It is in leads V1 and V2.</think><answer>leads V1, V2</answer>",
+    ]
+    names = ["evidence", "steps", "localisation", "choice"]
+    with RewardSet([load_reward(name) for name in names], RewardWorkers(workers=0), asked) as rewards:
+        scores, logged, _ = call(rewards, shown(asked, "steps", "where", "where"), texts)
+    paid = dict(zip(names, scores, strict=True))
+    assert paid["evidence"] == [1.0, None, None]
+    assert paid["localisation"] == [None, 0.0, 1.0]
+    assert paid["choice"] == [None, 1.0, 0.0]
+    assert paid["steps"][0] == 1.1  # right, and its key step is said
+    assert logged["example"] == ["steps", "where", "where"]
 
 
 def test_workers_end_with_their_set(file, split):

@@ -11,6 +11,7 @@ from peft import LoraConfig
 from trl import GRPOConfig
 
 from ecg_r1.corpus.store import RecordStore
+from ecg_r1.corpus.writer import SplitWriter
 from ecg_r1.model.checkpoint import load_model
 from ecg_r1.recipe import Dropout, RewardWorkers
 from ecg_r1.scoring import load_reward
@@ -32,13 +33,22 @@ BATCH = {
 }  # fmt: skip
 
 
+def asked(split, folder):
+    """The split with other questions, so that prompts of several lengths are padded on the left."""
+    store = RecordStore(split)
+    with SplitWriter(folder, store.facts) as writer:
+        for record in store.ids:
+            writer.add(store.record(record), store.measurements(record), store.page(record))
+        for example, question in zip(store.examples, QUESTIONS, strict=True):
+            writer.add_example(replace(example, question=question))
+        writer.finish()
+    return RecordStore(folder)
+
+
 def trainer_on(split, folder, batch, dropout, lora):
     torch.manual_seed(0)
     model, processor = load_model("tiny", texts=[*QUESTIONS, "normal ECG"])
-    store = RecordStore(split)
-    store.examples[:] = [  # prompts of several lengths are padded on the left
-        replace(example, question=question) for example, question in zip(store.examples, QUESTIONS, strict=True)
-    ]
+    store = asked(split, folder / "split")
     config = GRPOConfig(
         output_dir=str(folder), max_steps=2, num_generations=GROUP, max_completion_length=12, use_vllm=False,
         report_to=[], bf16=False, learning_rate=1e-3, disable_tqdm=True, dataloader_pin_memory=False,
@@ -118,8 +128,8 @@ def test_each_prompt_is_read_once(split, tmp_path):
     )
     trainer.train()
     assert [rows for rows, _ in shapes] == [4, 4]
-    processor = trainer.media.processor
-    texts = [processor.expand(prompt) for prompt in trainer.train_dataset["prompt"]]
+    processor, store = trainer.media.processor, trainer.media.store
+    texts = [processor.expand(trainer.media.prompt(example)) for example in store.examples]
     prompt = max(len(ids) for ids in processor.tokenizer(texts, add_special_tokens=False)["input_ids"])
     assert all((length - (prompt - 1)) % GROUP == 0 for _, length in shapes)
 
