@@ -69,6 +69,16 @@ def test_each_value_stands_beside_the_measured_one(records):
     assert f"✗ {measure(record).value('qt_ms'):.0f} ms" in shown
 
 
+@pytest.mark.parametrize(("diagnosis", "mark"), [("normal ECG", "✓"), ("atrial fibrillation", "✗")])
+def test_a_value_is_held_against_what_the_record_is_labelled_with_too(records, diagnosis, mark):
+    record = replace(read_record(records[0]), diagnoses=(diagnosis,))
+    pr = measure(record).value("pr_ms")  # found whatever the label says
+    console = Console(file=io.StringIO(), width=120)
+    console.print(checked(Completion.parse(f"<think>PR interval {pr:.0f} ms.</think>"), [record]))
+    assert f"{mark} " in console.file.getvalue()
+    assert ("no P waves" in console.file.getvalue()) == (mark == "✗")
+
+
 def test_with_several_records_each_has_a_column(records):
     read = [read_record(path) for path in records]
     console = Console(file=io.StringIO(), width=120)
