@@ -1,11 +1,16 @@
 """How well and how fast ECGs are measured: LUDB's cardiologists and simulated truth, against plain neurokit2.
 
-    python benchmarks/measurement.py [--json measurement.json] [--records 330] [--ludb FOLDER] [--quick]
+    python benchmarks/measurement.py [--json measurement.json] [--records 330] [--ludb FOLDER] [--ptbxl FOLDER]
+                                     [--quick]
 
 LUDB v1.0.1 (Kalyakulina et al., IEEE Access 2020) with the experts' intervals in `reference_intervals_median12.csv`, in
 halves by record number. How the P wave, QRS and T wave are bounded, and how leads are weighed, was chosen on
 `number % 4 == 0` alone; whether there is a P wave, R peaks, the beats counted for the rate and pacemaker spikes were
 looked at on both halves (and on PTB-XL and the challenge's records).
+
+Amplitudes have no experts' values, and LUDB's gains put every lead about 1 mV too high. How far they repeat is measured
+on PTB-XL: the first half of a record's beats against the second, lead by lead. `ecg_r1.ecg.quantities` has its
+tolerances from this table.
 """
 
 from __future__ import annotations
@@ -25,16 +30,22 @@ from rich.console import Console
 from rich.table import Table
 
 from ecg_r1.ecg import library
+from ecg_r1.ecg.beats import Unmeasurable
+from ecg_r1.ecg.delineate import delineate
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measure import measure
 from ecg_r1.ecg.measurements import Measurements
-from ecg_r1.ecg.record import ECGRecord, read_record
+from ecg_r1.ecg.morphology import shapes
+from ecg_r1.ecg.quantities import LEAD_QUANTITIES
+from ecg_r1.ecg.record import ECGRecord, find_records, read_record
 from ecg_r1.ecg.render import LAYOUTS, render
 from ecg_r1.ecg.simulate import DIAGNOSES, simulate
 
 METHODS = ("consensus", "neurokit2", "neurokit2-prominence")
 INTERVALS = ("p_ms", "pr_ms", "qrs_ms", "qt_ms")
-LUDB = Path(os.environ.get("ECG_R1_RECORDS", Path(__file__).parents[1] / "../shared/ecg")) / "ludb"
+SHARED = Path(os.environ.get("ECG_R1_RECORDS", Path(__file__).parents[1] / "../shared/ecg"))
+LUDB, PTBXL = SHARED / "ludb", SHARED / "ptb-xl" / "records500"
+FEWEST_BEATS = 6  # of a record whose halves are compared
 Truth = dict[str, float | None]
 SEED = 2026  # of the simulated records; none was used to choose a parameter
 
@@ -89,6 +100,30 @@ def accuracy(records: Sequence[tuple[ECGRecord, Truth]], methods: Sequence[str])
         pairs = [(measure(record, method=method), truth) for record, truth in records]
         found[method] = {name: errors(pairs, name) for name in (*INTERVALS, "heart_rate_bpm")}
     return found
+
+
+def repeatability(folder: Path) -> dict[str, dict[str, float]]:
+    """How much the two halves of each record differ, in mV over all leads: |difference| at the median, 90% and 95%."""
+    apart: dict[str, list[float]] = {name: [] for name in LEAD_QUANTITIES}
+    for path in find_records(folder):
+        record = read_record(path)
+        try:
+            found = delineate(record.signal[:, : record.samples].astype(float), record.lead_mask)
+        except Unmeasurable:
+            continue
+        peaks = found.beat.peaks
+        if len(peaks) < FEWEST_BEATS:
+            continue
+        halves = [shapes(found, part) for part in (peaks[: len(peaks) // 2], peaks[len(peaks) // 2 :])]
+        for first, second in zip(*halves, strict=True):
+            for name, values in apart.items():
+                one, other = getattr(first, name), getattr(second, name)
+                values += [] if one is None else [abs(one - other)]
+    quantiles = {"median": 0.5, "90%": 0.9, "95%": 0.95}
+    return {
+        name: {"n": len(values)} | {title: round(float(np.quantile(values, q)), 3) for title, q in quantiles.items()}
+        for name, values in apart.items()
+    }
 
 
 def by_diagnosis(records: Sequence[tuple[ECGRecord, Truth]]) -> dict[str, Any]:
@@ -188,6 +223,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="file for the numbers")
     parser.add_argument("--records", type=int, default=330, help="simulated records")
     parser.add_argument("--ludb", type=Path, default=LUDB, help="folder of LUDB")
+    parser.add_argument("--ptbxl", type=Path, default=PTBXL, help="folder of PTB-XL's records at 500 Hz")
     parser.add_argument("--quick", action="store_true", help="ours only, without neurokit2 beside it")
     options = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 130)
@@ -202,6 +238,11 @@ def main() -> None:
                 console.print(f"records on which a method raises: {numbers[half]['raising']}\n")
     else:
         console.print(f"no LUDB at {options.ludb}; --ludb FOLDER names it")
+    if options.ptbxl.is_dir():
+        numbers["amplitudes"] = repeatability(options.ptbxl)
+        console.print("Amplitudes: difference between the halves of a record, mV")
+        for name, row in numbers["amplitudes"].items():
+            console.print(f"{name:8} {'  '.join(f'{title} {value}' for title, value in row.items())}")
     simulated = [(s.record, s.truth) for s in simulate(options.records, seed=SEED)]
     # The library takes 12 leads times 60 ms a record: a third of the records shows how it does.
     numbers["simulated"] = accuracy(simulated if options.quick else simulated[: len(simulated) // 3], methods)

@@ -8,10 +8,12 @@ from itertools import pairwise, product
 from typing import Any
 
 from ecg_r1.ecg.qtc import FORMULAE
+from ecg_r1.ecg.quantities import QUANTITIES
 from ecg_r1.reading.formulas import Equation, read_equations
 from ecg_r1.reading.values import Quote
 from ecg_r1.scoring import Case, Completion, Score, reward
 from ecg_r1.scoring.contraries import stances_of, worded
+from ecg_r1.scoring.judgement import Judgement
 from ecg_r1.scoring.phrases import clauses, undenied
 from ecg_r1.scoring.unclaimed import claimed
 
@@ -55,12 +57,11 @@ def arithmetic(completion: Completion, case: Case) -> Score | None:
     """
     quoted = _quoted(completion)
     rows = {
-        (row["check"], row["text"]): row
-        for row in (*_equations(completion, quoted), *_relations(quoted), *_axis(completion))
+        (row.claim, row.text): row for row in (*_equations(completion, quoted), *_relations(quoted), *_axis(completion))
     }
     if not rows:
         return None
-    wrong = sum(row["verdict"] == "contradicted" for row in rows.values())
+    wrong = sum(row.verdict == "contradicted" for row in rows.values())
     explanation = f"{len(rows) - wrong} of {len(rows)} come out"
     return Score(
         0.5**wrong if wrong < len(rows) else 0.0,
@@ -70,22 +71,21 @@ def arithmetic(completion: Completion, case: Case) -> Score | None:
     )
 
 
-def _row(check: str, text: str, span: tuple[int, int], right: bool, reason: str) -> dict[str, Any]:
-    verdict = "supported" if right else "contradicted"
-    return {"check": check, "text": text, "span": list(span), "verdict": verdict, "reason": reason}
+def _judgement(check: str, text: str, span: tuple[int, int], right: bool, reason: str) -> Judgement:
+    return Judgement(check, "supported" if right else "contradicted", span=span, reason=reason, text=text)
 
 
 def _close(a: float, b: float) -> bool:
     return abs(a - b) <= RELATIVE * max(abs(a), abs(b), 1e-9)
 
 
-def _equations(completion: Completion, quoted: dict[str, Quote]) -> Iterator[dict[str, Any]]:
+def _equations(completion: Completion, quoted: dict[str, Quote]) -> Iterator[Judgement]:
     text = completion.readable
     for equation in read_equations(text):
         written = text[slice(*equation.span)].strip()
         right, reason = _comes_out(equation, quoted)
         if right is not None:
-            yield _row("equation", written, completion.span(equation.span), right, reason)
+            yield _judgement("equation", written, completion.span(equation.span), right, reason)
 
 
 def _comes_out(equation: Equation, quoted: dict[str, Quote]) -> tuple[bool | None, str]:
@@ -166,12 +166,12 @@ def _quoted(completion: Completion) -> dict[str, Quote]:
     return {name: qs[0] for name, qs in quoted.items() if len({q.value for q in qs}) == 1 and (qs[0].value or 0) > 0}
 
 
-def _relations(quoted: dict[str, Quote]) -> Iterator[dict[str, Any]]:
+def _relations(quoted: dict[str, Quote]) -> Iterator[Judgement]:
     """Relations between values quoted once each; a quantity quoted in two ways takes part in none."""
     rate, rr, qt, qtc = (quoted.get(n) for n in ("heart_rate_bpm", "rr_ms", "qt_ms", "qtc_ms"))
     if rate and rr and rate.value and rr.value:
         given = 60000.0 / rr.value
-        yield _row(
+        yield _judgement(
             "rate",
             f"{rate.value:g} bpm, RR {rr.value:g} ms",
             rate.span,
@@ -183,10 +183,10 @@ def _relations(quoted: dict[str, Quote]) -> Iterator[dict[str, Any]]:
         corrected = {name: formula(qt.value, interval / 1000.0) for name, formula in FORMULAE.items()}
         right = any(_close(qtc.value, given) for given in corrected.values())
         reason = f"QT/√RR is {corrected['bazett']:.0f} ms, QT/∛RR {corrected['fridericia']:.0f} ms"
-        yield _row("qtc", f"QTc {qtc.value:g} ms, QT {qt.value:g} ms", qtc.span, right, reason)
+        yield _judgement("qtc", f"QTc {qtc.value:g} ms, QT {qt.value:g} ms", qtc.span, right, reason)
 
 
-def _axis(completion: Completion) -> Iterator[dict[str, Any]]:
+def _axis(completion: Completion) -> Iterator[Judgement]:
     """The axis in degrees, and the one deviation that is named, against the signs of QRS in leads I and aVF."""
     text = completion.readable
     signs, place = _signs(text)
@@ -198,15 +198,15 @@ def _axis(completion: Completion) -> Iterator[dict[str, Any]]:
     axes = {q.value: q for q in completion.quantities if q.name == "axis_deg" and q.kind == "value"}
     if len(axes) == 1:
         q = next(iter(axes.values()))
-        value = ((q.value or 0.0) + 180) % 360 - 180
-        yield _row("axis", f"axis {q.value:g}", q.span, low <= value <= high, reason)
+        value = QUANTITIES["axis_deg"].difference(q.value or 0.0, 0.0)  # in [-180, 180)
+        yield _judgement("axis", f"axis {q.value:g}", q.span, low <= value <= high, reason)
     allowed = _DEVIATIONS[quadrant]
     if quadrant == (1, -1) and signs.get("ii") == 1:  # 0 to -30 degrees
         allowed = {"normal", "left"}
     if len(deviations := _deviations(completion)) == 1:
         (said,) = deviations
-        right = said in allowed
-        yield _row("axis", f"{said} axis", completion.span(place), right, f"{reason}: {' or '.join(sorted(allowed))}")
+        why = f"{reason}: {' or '.join(sorted(allowed))}"
+        yield _judgement("axis", f"{said} axis", completion.span(place), said in allowed, why)
 
 
 def _signs(text: str) -> tuple[dict[str, int], tuple[int, int]]:

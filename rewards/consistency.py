@@ -4,13 +4,14 @@ import math
 from collections.abc import Iterator
 from functools import cache, lru_cache
 from itertools import combinations, pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ecg_r1.ecg.criteria import Criterion, criteria
 from ecg_r1.ecg.diagnosis import vocabulary
 from ecg_r1.ecg.quantities import EXPECTED
 from ecg_r1.reading.values import Quote
 from ecg_r1.scoring import Case, Completion, Score, reward
+from ecg_r1.scoring.judgement import Judgement, Verdict
 
 NEEDS_P = ("pr_ms", "p_ms")  # what cannot be measured on an ECG without P waves
 # Statements that their criterion defines: a value that meets it makes a denial, or a normal ECG, a contradiction. Other
@@ -62,7 +63,7 @@ def consistency(completion: Completion, case: Case) -> Score | None:
     for name, asserted in answered:
         for implied in _implied(name, asserted):
             judged = [
-                _row(name, implied, q, agrees, completion.text[slice(*q.span)])
+                _judgement(name, implied, q, agrees, completion.text[slice(*q.span)])
                 for q in quoted.get(implied.quantity, ())
                 if (agrees := _agrees(q, implied, asserted)) is not None
             ]
@@ -70,30 +71,30 @@ def consistency(completion: Completion, case: Case) -> Score | None:
             earned |= asserted and bool(judged)
             if not judged and implied.quantity in EXPECTED:
                 missing.add(implied.quantity)
-    bad = [row for row in rows if row["verdict"] == "contradicted"]
+    bad = [row for row in rows if row.verdict == "contradicted"]
     if not bad and (missing or not earned):
         return None
-    explanation = "; ".join(row["reason"] for row in bad) or f"{len(rows)} agree"
+    explanation = "; ".join(row.reason for row in bad) or f"{len(rows)} agree"
     return Score(float(not bad), extracted=len(rows), explanation=explanation, evidence=tuple(rows))
 
 
-def _denials(completion: Completion, answered: dict[tuple[str, bool], None]) -> Iterator[dict[str, Any]]:
+def _denials(completion: Completion, answered: dict[tuple[str, bool], None]) -> Iterator[Judgement]:
     """Where the reasoning, or the answer itself, denies what the answer asserts, or the other way round."""
     for said in completion.statements:
         denied = said.polarity == "negated"
         if said.where != "outside" and said.polarity != "uncertain" and (said.name, denied) in answered:
             reason = f"{said.name} is {said.polarity} here, and not so in the answer"
-            yield {"statement": said.name, "verdict": "contradicted", "span": list(said.span), "reason": reason}
+            yield Judgement(said.name, "contradicted", span=said.span, reason=reason)
 
 
-def _exclusions(completion: Completion, answered: dict[tuple[str, bool], None]) -> Iterator[dict[str, Any]]:
+def _exclusions(completion: Completion, answered: dict[tuple[str, bool], None]) -> Iterator[Judgement]:
     """Where the answer asserts two diagnoses that no value of a quantity allows together."""
     asserted = [name for name, said in answered if said]
     spans = {m.name: m.span for m in completion.statements if m.where == "answer"} if len(asserted) > 1 else {}
     for first, second in combinations(asserted, 2):
         if quantity := _excluded(first, second):
             reason = f"{first} and {second} allow no {quantity} together"
-            yield {"statement": second, "verdict": "contradicted", "span": list(spans[second]), "reason": reason}
+            yield Judgement(second, "contradicted", span=spans[second], reason=reason)
 
 
 @lru_cache(maxsize=4096)
@@ -156,8 +157,7 @@ def _agrees(q: Quote, implied: Implied, asserted: bool) -> bool | None:
     return implied.criterion.holds(inside) == implied.meets
 
 
-def _row(name: str, implied: Implied, q: Quote, agrees: bool, text: str) -> dict[str, Any]:
-    return {
-        "statement": name, "quantity": q.name, "quoted": q.value, "unit": q.unit, "span": list(q.span),
-        "verdict": "supported" if agrees else "contradicted", "reason": f"{implied.wording}, quoted {text}",
-    }  # fmt: skip
+def _judgement(name: str, implied: Implied, q: Quote, agrees: bool, text: str) -> Judgement:
+    reason = f"{implied.wording}, quoted {text}"
+    verdict: Verdict = "supported" if agrees else "contradicted"
+    return Judgement(name, verdict, span=q.span, reason=reason, quantity=q.name, quoted=q.value, unit=q.unit)

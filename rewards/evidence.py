@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
+from ecg_r1.scoring.judgement import Judgement
 from ecg_r1.scoring.phrases import content, says
 from ecg_r1.scoring.unclaimed import claimed
 
@@ -53,7 +54,7 @@ def evidence(completion: Completion, case: Case, *, mode: str = "tolerant") -> S
 
 
 def _tolerant(completion: Completion, wanted: dict[int, list[str]]) -> Score:
-    shares, rows = [], list[dict[str, Any]]()
+    shares, rows = [], list[Judgement]()
     for number, phrases in wanted.items():
         step = claimed(_step(completion, number))
         hits = [says(step, phrase) for phrase in phrases]
@@ -64,15 +65,15 @@ def _tolerant(completion: Completion, wanted: dict[int, list[str]]) -> Score:
     return _mean(shares, rows)
 
 
-def _rows(number: int, phrases: Sequence[str], hits: Sequence[bool]) -> list[dict[str, Any]]:
+def _rows(number: int, phrases: Sequence[str], hits: Sequence[bool]) -> list[Judgement]:
     return [
-        {"step": number, "phrase": phrase, "verdict": "supported" if hit else "missing"}
+        Judgement(phrase, "supported" if hit else "missing", step=number)
         for phrase, hit in zip(phrases, hits, strict=True)
     ]
 
 
-def _mean(shares: Sequence[float], rows: Sequence[dict[str, Any]]) -> Score:
-    given = sum(row["verdict"] == "supported" for row in rows)
+def _mean(shares: Sequence[float], rows: Sequence[Judgement]) -> Score:
+    given = sum(row.verdict == "supported" for row in rows)
     value = sum(shares) / len(shares) if shares else 0.0
     return Score(value, extracted=given, explanation=f"{given} of {len(rows)} phrases", evidence=tuple(rows))
 
@@ -96,7 +97,7 @@ def _phrases(given: Any) -> list[str]:
 def _exact(completion: Completion, case: Case) -> Score:
     wanted = {str(key).lower(): _phrases(value) for key, value in case.expected.items()}
     said = exact_steps(completion.text)
-    shares, rows = [], list[dict[str, Any]]()
+    shares, rows = [], list[Judgement]()
     for number, key in enumerate(STEPS, start=1):
         if phrases := wanted.get(key):
             text = said.get(number, "")

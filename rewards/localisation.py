@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
+from ecg_r1.scoring.judgement import Judgement
 from ecg_r1.scoring.phrases import clauses, undenied
 from ecg_r1.scoring.unclaimed import claimed
 
@@ -62,17 +63,35 @@ def localisation(completion: Completion, case: Case, *, where: str = "answer") -
         return None
     said = claimed((completion.answer or "") if where == "answer" else completion.text).readable
     parts: dict[str, float] = {}
+    judged = list[Judgement]()
     text = undenied(said)
     excepted = " ".join(clause.text for clause in clauses(said) if _EXCEPT.match(clause.text))
     leads, windows = claimed_leads(text) - claimed_leads(excepted), claimed_windows(text)
     if true_leads:
         wanted = {str(lead).lower() for lead in true_leads}
         parts["leads"] = len(leads & wanted) / len(leads | wanted)
+        judged += [_judgement(lead, lead in leads, lead in wanted) for lead in sorted(leads | wanted)]
     if true_windows:
-        parts["windows"] = temporal_iou(windows, [(float(a), float(b)) for a, b in true_windows])
+        truth = [(float(a), float(b)) for a, b in true_windows]
+        parts["windows"] = temporal_iou(windows, truth)
+        judged += [_judgement(_seconds(window), True, temporal_iou([window], truth) > 0) for window in windows]
+        judged += [_judgement(_seconds(window), False, True) for window in truth if not temporal_iou([window], windows)]
     extracted: dict[str, Any] = {"leads": sorted(leads), "windows": windows}
     explanation = ", ".join(f"{name} {value:.2f}" for name, value in parts.items())
-    return Score(sum(parts.values()) / len(parts), extracted=extracted, explanation=explanation)
+    value = sum(parts.values()) / len(parts)
+    return Score(value, extracted=extracted, explanation=explanation, evidence=tuple(judged))
+
+
+def _judgement(claim: str, said: bool, there: bool) -> Judgement:
+    if not said:
+        return Judgement(claim, "missing", reason="the finding is there, and is not claimed there")
+    if not there:
+        return Judgement(claim, "contradicted", reason="the finding is elsewhere")
+    return Judgement(claim, "supported")
+
+
+def _seconds(window: tuple[float, float]) -> str:
+    return f"{window[0]:g}-{window[1]:g} s"
 
 
 def claimed_leads(text: str) -> set[str]:

@@ -3,18 +3,15 @@
 import math
 from collections.abc import Sequence
 
+from ecg_r1.ecg.quantities import QUANTITIES
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
 from ecg_r1.scoring.answers import canonical_set, read_answer
 from ecg_r1.scoring.blocks import shows
+from ecg_r1.scoring.judgement import Judgement
 from ecg_r1.scoring.phrases import says
 from ecg_r1.scoring.unclaimed import claimed
 
 PARTS = ("accuracy", "validity")
-# What a reading reports, for the extractor: quantity and how its key step is written.
-_WRITTEN = {
-    "heart_rate_bpm": "heart rate {:.0f} bpm", "pr_ms": "PR interval {:.0f} ms", "qrs_ms": "QRS duration {:.0f} ms",
-    "qt_ms": "QT interval {:.0f} ms", "qtc_ms": "QTc {:.0f} ms", "axis_deg": "axis {:.0f} degrees",
-}  # fmt: skip
 
 
 @reward
@@ -32,20 +29,23 @@ def steps(completion: Completion, case: Case, *, alpha: float = 0.1, parts: Sequ
         raise RewardError(f"steps: alpha is a number, at least 0, not {alpha!r}")
     if not isinstance(parts, list | tuple) or not parts or any(part not in PARTS for part in parts):
         raise RewardError(f"steps: parts is a list of {', '.join(PARTS)}, one at least, not {parts!r}")
-    value, said = 0.0, []
+    value, said, judged = 0.0, [], list[Judgement]()
     if "accuracy" in parts:
         wanted = case.extra.get("key_steps") or key_steps(case)
         reasoning = claimed(completion.think)
         for key in wanted:
-            if any(says(reasoning, phrase) for phrase in ([key] if isinstance(key, str) else key)):
-                said.append(key)
+            phrases = [key] if isinstance(key, str) else key
+            reached = any(says(reasoning, phrase) for phrase in phrases)
+            said += [key] if reached else []
+            judged.append(Judgement(" or ".join(phrases), "supported" if reached else "missing"))
         truth = canonical_set(case.diagnoses)
         value += float(bool(truth) and read_answer(completion).is_exactly(truth))
         value += alpha * len(said) / len(wanted) if wanted else 0.0
     valid = in_order(completion)
     if "validity" in parts:
         value += float(valid)
-    return Score(value, extracted=said, explanation=f"{len(said)} key steps; {'in order' if valid else 'not in order'}")
+    explanation = f"{len(said)} key steps; {'in order' if valid else 'not in order'}"
+    return Score(value, extracted=said, explanation=explanation, evidence=tuple(judged))
 
 
 def in_order(completion: Completion) -> bool:
@@ -67,10 +67,10 @@ def in_order(completion: Completion) -> bool:
 def key_steps(case: Case) -> list[list[str]]:
     """The key steps of a case from its measurements and diagnoses; R1-VL asks GPT-4o for them, this needs no model."""
     found = []
-    for name, written in _WRITTEN.items():
-        value = case.measurements.value(name)
-        if value is not None:
-            found.append([written.format(value)])
-        elif name == "pr_ms" and "no p wave" in (case.measurements.reason(name) or "").lower():
-            found.append(["PR interval not measurable"])
+    for name, quantity in QUANTITIES.items():
+        measured = case.measurements[name]
+        if quantity.key_step and measured.value is not None:
+            found.append([quantity.key_step.format(f"{measured.value:.0f}")])
+        elif quantity.key_step and measured.absent:
+            found.append([f"{quantity.title} not measurable"])
     return found + [[name] for name in case.diagnoses]

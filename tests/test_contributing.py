@@ -1,5 +1,6 @@
 """The walk-throughs of CONTRIBUTING.md, each done as it says."""
 
+import json
 import os
 import re
 import shutil
@@ -74,6 +75,68 @@ def test_a_diagnosis(copy):
     assert report.endswith("<answer>Wellens pattern</answer>")
 
 
+QUOTE = """
+import json, sys
+from ecg_r1.cli import app
+from ecg_r1.ecg.batch import simulate_to
+from ecg_r1.ecg.measure import measure
+from ecg_r1.ecg.record import read_record
+from ecg_r1.evaluation.report.wording import PER_QUANTITY
+from ecg_r1.scoring import Case, Completion
+from ecg_r1.scoring.verify import verify
+
+(path,) = simulate_to("simulated", 1, seed=0)
+m = measure(read_record(path))
+jt = m.value("jt_ms")
+text = f"JT interval {jt:.0f} ms. The JT is {jt + 40:.0f} ms. JT interval not measurable."
+case = Case("r", (), m)
+print(json.dumps({
+    "measured": [jt, m.value("qt_ms") - m.value("qrs_ms")],
+    "judged": [[row.quantity, row.verdict, row.text] for row in verify(Completion.parse(text), case)],
+    "metrics": [shown.title for shown in PER_QUANTITY],
+}))
+sys.argv = ["ecg-r1", "measure", str(path)]
+app()
+"""
+
+
+def insert(path: Path, before: str, text: str, indent: str = "") -> None:
+    """Put a text before the only place in a file where `before` stands."""
+    content = path.read_text(encoding="utf-8")
+    assert content.count(before) == 1, (path, before)
+    path.write_text(content.replace(before, textwrap.indent(text, indent) + before), encoding="utf-8")
+
+
+def test_a_quantity(copy):
+    table, measurement, words = (
+        block(f"ecg_r1/{file}").partition("\n")[2]
+        for file in ("ecg/quantities.py", "ecg/measure.py", "reading/lexicon.py")
+    )
+    assert '`"jt_ms": _jt`' in TEXT
+    entity, name = words.splitlines(keepends=True)
+    insert(copy / "ecg_r1/ecg/quantities.py", "    )\n}  # fmt: skip\n", table, indent=" " * 8)
+    insert(copy / "ecg_r1/ecg/measure.py", "# Each of `QUANTITIES`", measurement + "\n\n")
+    insert(copy / "ecg_r1/ecg/measure.py", '    "axis_deg": _axis,\n', '"jt_ms": _jt,\n', indent=" " * 4)
+    lexicon = copy / "ecg_r1/reading/lexicon.py"
+    insert(lexicon, '    "qtc": {TIME: "qtc_ms"},\n', entity, indent=" " * 4)
+    insert(lexicon, '    "qt": (f"qrs', name, indent=" " * 4)
+    lexicon.write_text(
+        lexicon.read_text(encoding="utf-8").replace('"jt(?: interval)?", "qt dispersion"', '"qt dispersion"')
+    )
+    first, *printed = python(copy, "-c", QUOTE).splitlines()
+    found = json.loads(first)
+    jt, expected = found["measured"]
+    assert jt == pytest.approx(expected, abs=5)
+    assert found["judged"] == [
+        ["jt_ms", "supported", f"JT interval {jt:.0f} ms"],
+        ["jt_ms", "contradicted", f"JT is {jt + 40:.0f} ms"],
+        ["jt_ms", "contradicted", "JT interval not measurable"],
+    ]
+    assert "JT interval within tolerance" in found["metrics"]
+    assert "JT ms" in printed[0]
+    assert f"{jt:.0f}" in printed[1].split()
+
+
 def test_a_recipe(copy):
     path = copy / "recipes" / "tiny" / "grpo-dapo.yaml"
     path.write_text(block("recipes/tiny/grpo-dapo.yaml").partition("\n")[2])
@@ -81,6 +144,46 @@ def test_a_recipe(copy):
     assert recipe.trainer["loss_type"] == "dapo"
     assert recipe.rewards == read_recipe(ROOT / "recipes" / "tiny" / "grpo.yaml").rewards
     assert "#   ecg-r1 train recipes/tiny/grpo-dapo.yaml " in path.read_text()  # as tests/test_shipped_recipes.py asks
+
+
+def test_an_advantage(copy):
+    pytest.importorskip("torch")
+    path = copy / "ecg_r1" / "train" / "advantages.py"
+    source = path.read_text(encoding="utf-8")
+    table = source.index("Advantages = Callable")
+    source = source[:table] + block("ecg_r1/train/advantages.py") + "\n\n" + source[table:]
+    path.write_text(source.replace('"claim": claim}', '"claim": claim, "blend": blend}'), encoding="utf-8")
+    (copy / "test_blend.py").write_text(block("tests/train/test_blend.py"))
+    assert "1 passed" in python(copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_blend.py")
+    accept = "from ecg_r1.recipe import read_recipe; from ecg_r1.train.options import check_options\n"
+    accept += "check_options(read_recipe('recipes/tiny/grpo.yaml', ['credit=blend']), 'recipe')"
+    python(copy, "-c", accept)
+
+
+COUNT = """
+from ecg_r1.ecg.measurements import Measurements
+from ecg_r1.evaluation.metrics import judge, tallies
+from ecg_r1.runs.predictions import Prediction
+from ecg_r1.scoring import Case
+
+class Cases:
+    def case(self, example_id):
+        return Case(example_id, ("sinus rhythm",), Measurements.from_json({}))
+
+said = {"a": "sinus rhythm; left bundle branch block", "b": "sinus rhythm", "c": ""}
+rows = [Prediction(name, "?", f"<think></think><answer>{text}</answer>", 1, False) for name, text in said.items()]
+tally = tallies(judge(rows, Cases()))["diagnoses_per_answer"]
+print(tally.counts.sum(axis=0).tolist())
+"""
+
+
+def test_a_metric(copy):
+    path = copy / "ecg_r1" / "evaluation" / "metrics.py"
+    source = path.read_text(encoding="utf-8")
+    (line,) = block("ecg_r1/evaluation/metrics.py").splitlines()[1:]
+    start = source.index("    for quantity in QUANTITIES:\n        table |=")
+    path.write_text(source[:start] + f"    {line}\n" + source[start:], encoding="utf-8")
+    assert python(copy, "-c", COUNT).strip() == "[3.0, 3.0]"
 
 
 def test_every_reward_of_the_library_is_in_the_documentation():

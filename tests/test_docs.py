@@ -111,7 +111,7 @@ def test_the_table_of_algorithms_is_read_whole():
         "DFT",
     ):
         assert name in names
-    assert len(algorithms()) == 24
+    assert len(algorithms()) == 25
 
 
 def recipe_with(lines: dict, stage: str, folder: Path, **more: object):
@@ -124,12 +124,15 @@ def recipe_with(lines: dict, stage: str, folder: Path, **more: object):
 def test_the_recipe_lines_of_an_algorithm_are_options_of_the_pinned_trl(stage, lines, tmp_path):
     pytest.importorskip("trl")
     from ecg_r1.model.lora import lora_config
-    from ecg_r1.train.arguments import training_arguments
+    from ecg_r1.train.arguments import check_names, training_arguments
+    from ecg_r1.train.options import check_options
 
     recipe = recipe_with(lines, stage, tmp_path, deepspeed=None)
+    check_options(recipe, "docs/algorithms.md")
+    check_names(recipe, "docs/algorithms.md")
     arguments = training_arguments(recipe, "docs/algorithms.md")
     for key, value in lines.get("trainer", {}).items():
-        assert getattr(arguments, key) == value
+        assert value is None or getattr(arguments, key) == value
     assert getattr(recipe, "credit", None) == lines.get("credit", getattr(recipe, "credit", None))
     if recipe.lora:
         adapters = lora_config(recipe.lora, "tiny", "docs/algorithms.md")
@@ -151,7 +154,7 @@ def test_each_named_choice_is_one_that_the_trainer_compares_with(stage, lines):
     """GRPOConfig takes any string; the trainer raises at its first step where it knows none of that name."""
     trl = pytest.importorskip("trl")
     source = inspect.getsource(trl.GRPOTrainer if stage == "grpo" else trl.SFTTrainer)
-    for key in set(CHOICES) & lines.get("trainer", {}).keys():
+    for key in set(CHOICES) & {key for key, value in lines.get("trainer", {}).items() if value is not None}:
         compared = re.findall(rf"{key} (?:==|!=|in|not in) (\[[^\]]*\]|\"\w+\")", source)
         assert lines["trainer"][key] in {name for names in compared for name in re.findall(r'"(\w+)"', names)}
 
@@ -168,7 +171,8 @@ def test_an_algorithm_runs_two_steps(stage, lines, tmp_path, split):
     """Without vLLM, whose own options are therefore not in use."""
     torch = pytest.importorskip("torch")
     pytest.importorskip("trl")
-    from ecg_r1.model.checkpoint import load_model
+
+    from ecg_r1.model.checkpoint import load_model, save
     from ecg_r1.model.lora import lora_config
     from ecg_r1.recipe import RewardWorkers
     from ecg_r1.train.arguments import training_arguments
@@ -178,7 +182,8 @@ def test_an_algorithm_runs_two_steps(stage, lines, tmp_path, split):
     from ecg_r1.train.sft import sft_trainer
 
     store = RecordStore(split)
-    model, processor = load_model("tiny", texts=[example.response for example in store.examples])
+    model, processor = load_model("tiny", texts=["normal ECG"])
+    save(model, processor, tmp_path / "model")
     media = Media(store, processor)
     group = {"num_generations": 2, "max_completion_length": 8, "log_completions": False} if stage == "grpo" else {}
     small = {"per_device_train_batch_size": 2, "max_steps": 2, "warmup_steps": 0, "logging_steps": 1, "save_steps": 9}
@@ -195,7 +200,14 @@ def test_an_algorithm_runs_two_steps(stage, lines, tmp_path, split):
         loaded = [load_reward(reward.name, reward.options) for reward in recipe.rewards]
         with RewardSet(loaded, RewardWorkers(workers=0), media) as reward_set:
             trainer = grpo_trainer(
-                model, media, arguments, adapters, [], reward_set=reward_set, credit=recipe.credit, rollout={}
+                model,
+                media,
+                arguments,
+                adapters,
+                [],
+                reward_set=reward_set,
+                credit=recipe.credit,
+                rollout={"checkpoint": str(tmp_path / "model")},
             )
             trainer.train()
     losses = [row["loss"] for row in trainer.state.log_history if "loss" in row]
@@ -230,10 +242,11 @@ def test_the_diagnosis_is_one_that_the_vocabulary_takes():
     assert parse(criterion).quantity == "pr_ms"
 
 
-@pytest.mark.parametrize("name", ["my-judge.yaml", "my-tracked.yaml"])
+@pytest.mark.parametrize("name", ["my-judge.yaml", "my-tracked.yaml", "my-evaluation.yaml"])
 def test_the_recipes_are_read(name, tmp_path):
     (tmp_path / name).write_text(code(HOWTO, "yaml", name).replace("base: recipes", f"base: {ROOT}/recipes"))
-    assert read_recipe(tmp_path / name).run.startswith("runs/")
+    recipe = read_recipe(tmp_path / name)
+    assert recipe.stage == ("evaluate" if name == "my-evaluation.yaml" else "grpo")
 
 
 @pytest.fixture

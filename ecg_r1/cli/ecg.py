@@ -25,17 +25,6 @@ class Layout(StrEnum):
     TWELVE_BY_ONE = "12x1"
 
 
-COLUMNS = {
-    "heart_rate_bpm": "rate bpm",
-    "p_ms": "P ms",
-    "pr_ms": "PR ms",
-    "qrs_ms": "QRS ms",
-    "qt_ms": "QT ms",
-    "qtc_ms": "QTc ms",
-    "axis_deg": "axis °",
-}
-
-
 @app.command()
 def measure(
     paths: Annotated[list[str], typer.Argument(help="Records, or folders of them")],
@@ -119,13 +108,16 @@ def _print_table(rows: Iterable[Mapping[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from ecg_r1.ecg.quantities import QUANTITIES
+
+    columns = [quantity for quantity in QUANTITIES.values() if quantity.column]
     table = Table(box=None, pad_edge=False)
     table.add_column("record", overflow="fold")
-    for title in COLUMNS.values():
-        table.add_column(title, justify="right")
+    for quantity in columns:
+        table.add_column(quantity.column, justify="right")
     table.add_column("")
     for row in rows:
-        values = ["–" if row.get(name) is None else f"{row[name]:.0f}" for name in COLUMNS]
+        values = ["–" if row.get(q.name) is None else q.number(row[q.name]) for q in columns]
         remarks = dict.fromkeys([*row.get("unmeasurable", {}).values(), *row.get("quality", ())])
         table.add_row(row["record"], *values, row.get("error") or "; ".join(remarks))
     # A file or a pipe has no width of its own.

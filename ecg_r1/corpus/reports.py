@@ -20,9 +20,7 @@ import numpy as np
 import yaml
 
 from ecg_r1.ecg.measurements import Measurements
-from ecg_r1.ecg.quantities import QUANTITIES
-
-QUOTED = ("heart_rate_bpm", "pr_ms", "qrs_ms", "qt_ms")
+from ecg_r1.ecg.quantities import EXPECTED, QUANTITIES
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ def write_report(
     measurements: Measurements, diagnoses: tuple[str, ...], corruption: Corruption, rng: np.random.Generator
 ) -> str:
     """One target text. The draw depends on `rng` alone, so a record's report is fixed by the corpus seed."""
-    sentences = [_quantity(name, measurements, corruption, rng) for name in QUOTED]
+    sentences = [_quantity(name, measurements, corruption, rng) for name in EXPECTED]
     knowledge = _data("knowledge.yaml")
     findings = [_choose(knowledge[diagnosis], rng) for diagnosis in diagnoses if diagnosis in knowledge]
     sentences += dict.fromkeys(findings)  # two statements can rest on one finding

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from ecg_r1.ecg.beats import MS, MedianBeat
+from ecg_r1.ecg.measurements import Measured
 from ecg_r1.ecg.waves import Bounds
 
 # A P wave resembles the median one by this at least (99 of 100 real records with P waves: 0.67); fibrillation, AV
@@ -32,8 +33,8 @@ def p_window(beat: MedianBeat, onset: float, t_end: float | None) -> tuple[int, 
     return (start, stop) if stop - start >= int(60 / MS) else (max(0, stop - int(120 / MS)), stop)
 
 
-def p_wave_reason(signal: np.ndarray, beat: MedianBeat, window: tuple[int, int]) -> str | None:
-    """Why there is no P wave to measure, or None where there is one.
+def p_wave_missing(signal: np.ndarray, beat: MedianBeat, window: tuple[int, int]) -> Measured | None:
+    """What PR and P are where there is no P wave to measure, with the reason; None where there is one.
 
     What lies before each QRS is compared with the median of all, over all leads at once. A wave that the atria repeat
     in step with the ventricles resembles it; fibrillation, flutter in another rhythm and dissociated P waves do not.
@@ -45,13 +46,15 @@ def p_wave_reason(signal: np.ndarray, beat: MedianBeat, window: tuple[int, int])
     every = np.sort(np.concatenate([beat.peaks, beat.ectopic]))
     inside = every[(every - beat.r + start >= 0) & (every - beat.r + stop <= signal.shape[1])]
     if stop - start < int(40 / MS) or len(inside) < 2:
-        return "no room for P waves before the QRS"
+        return Measured(reason="no room for P waves before the QRS")
     pieces = [_levelled(signal[:, p - beat.r + start : p - beat.r + stop]) for p in inside]
     shared = np.median(pieces, axis=0)
     direction = np.linalg.svd(shared, full_matrices=False)[0][:, 0]
     if np.ptp(direction @ shared) < AMPLITUDE:
-        return "no P waves"
-    return None if _repeats(pieces, shared, every) else "no P waves in step with the QRS"
+        return Measured(reason="no P waves", absent=True)
+    if _repeats(pieces, shared, every):
+        return None
+    return Measured(reason="no P waves in step with the QRS", absent=True)
 
 
 def t_wave_repeats(signal: np.ndarray, beat: MedianBeat, window: tuple[int, int]) -> bool:

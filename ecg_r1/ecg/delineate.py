@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ecg_r1.ecg.atria import p_wave_reason, p_window, t_wave_repeats, two_to_one_flutter
+from ecg_r1.ecg.atria import p_wave_missing, p_window, t_wave_repeats, two_to_one_flutter
 from ecg_r1.ecg.beats import MedianBeat, Unmeasurable, clean, median_beat, noisy, r_peaks
+from ecg_r1.ecg.measurements import Measured
 from ecg_r1.ecg.pacing import paced_onset, spikes, without
 from ecg_r1.ecg.waves import NOWHERE, Bounds, P, T, bound, peaks, qrs_bounds, t_window
 
@@ -20,10 +21,12 @@ class Delineation:
     in samples of `beat`.
 
     signal: (leads, T) mV, the record without drift, hum and pacemaker spikes.
-    p, t: onsets and offsets in each lead that shows the wave; p_reason: why there is no P wave, or None.
+    raw: (leads, T) mV, the same leads as recorded, without pacemaker spikes: filters lower the QRS.
+    p, t: onsets and offsets in each lead that shows the wave; no_p: why there is no P wave to measure, or None.
     """
 
     signal: np.ndarray
+    raw: np.ndarray
     beat: MedianBeat
     leads: np.ndarray
     r_peaks: np.ndarray
@@ -31,7 +34,7 @@ class Delineation:
     qrs_offset: float
     p: Bounds
     t: Bounds
-    p_reason: str | None
+    no_p: Measured | None
 
 
 def delineate(signal: np.ndarray, mask: np.ndarray) -> Delineation:
@@ -53,7 +56,8 @@ def delineate(signal: np.ndarray, mask: np.ndarray) -> Delineation:
     found = r_peaks(cleaned)
     paced = spikes(raw, cleaned, found)
     if len(paced):
-        cleaned = clean(without(raw, paced))
+        raw = without(raw, paced)
+        cleaned = clean(raw)
     beat = median_beat(cleaned, found)
     onset, offset = qrs_bounds(beat)
     if len(paced):
@@ -63,11 +67,11 @@ def delineate(signal: np.ndarray, mask: np.ndarray) -> Delineation:
     t = bound(beat, T, wave_peaks["T"], after)
     window = p_window(beat, onset, t.offset if len(t) else None)
     p = bound(beat, P, wave_peaks["P"], window)
-    reason = "paced ventricles" if len(paced) else p_wave_reason(cleaned, beat, window)
-    if reason is None and not len(p):
-        reason = "no P waves"
-    elif reason is None and two_to_one_flutter(beat, p, (onset, offset)):
-        reason = "no P waves, but flutter waves, two to each QRS"
+    no_p = Measured(reason="paced ventricles") if len(paced) else p_wave_missing(cleaned, beat, window)
+    if no_p is None and not len(p):
+        no_p = Measured(reason="no P waves", absent=True)
+    elif no_p is None and two_to_one_flutter(beat, p, (onset, offset)):
+        no_p = Measured(reason="no P waves, but flutter waves, two to each QRS", absent=True)
     if len(t) and not t_wave_repeats(cleaned, beat, (after[0], int(t.offset))):
         t = NOWHERE
-    return Delineation(cleaned, beat, leads, found, onset, offset, NOWHERE if reason else p, t, reason)
+    return Delineation(cleaned, raw, beat, leads, found, onset, offset, NOWHERE if no_p else p, t, no_p)

@@ -1,12 +1,14 @@
-"""measure(record) -> Measurements: intervals, rate and axis, each a number or the reason why not.
+"""measure(record) -> Measurements: intervals, rate, axis and amplitudes, each a number or the reason why not.
 
 PR is from the P onset to the QRS onset, QT from the QRS onset to the T end, each the median of what the leads show,
 weighted by how quiet they are; the QRS begins in the first lead and ends in the last; the rate is that of the median RR
-interval. Intervals are taken on the median beat, so that ectopic beats and noise have no part in them.
+interval. Intervals are taken on the median beat, so that ectopic beats and noise have no part in them. The amplitudes
+of each lead are those of `morphology`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +17,7 @@ from ecg_r1.ecg.beats import MS, Unmeasurable, rr_intervals
 from ecg_r1.ecg.delineate import Delineation, delineate
 from ecg_r1.ecg.library import METHODS, measure_by_library
 from ecg_r1.ecg.measurements import Measured, Measurements
+from ecg_r1.ecg.morphology import amplitudes
 from ecg_r1.ecg.qtc import qtc
 from ecg_r1.ecg.quantities import QUANTITIES
 from ecg_r1.ecg.record import ECGRecord
@@ -38,39 +41,62 @@ def measure(record: ECGRecord, *, method: str = "consensus") -> Measurements:
     try:
         if method in METHODS:
             return Measurements(measure_by_library(signal, record.lead_mask, method), method)
-        return Measurements(_consensus(delineate(signal, record.lead_mask)), method)
+        found = delineate(signal, record.lead_mask)
     except Unmeasurable as reason:
-        return Measurements({name: Measured(reason=str(reason)) for name in QUANTITIES}, method)
+        return Measurements(dict.fromkeys(QUANTITIES, Measured(reason=str(reason))), method)
+    bounded = (found.qrs_offset - found.qrs_onset) * MS <= WIDEST_QRS
+    measured = {name: _function(name)(found) if bounded or name in OF_R_PEAKS else NO_BOUNDS for name in QUANTITIES}
+    return Measurements(measured, method, amplitudes(found) if bounded else {})
 
 
-def _consensus(found: Delineation) -> dict[str, Measured]:
+def _function(name: str) -> Callable[[Delineation], Measured]:
+    if name not in MEASURED_BY:
+        raise NotImplementedError(
+            f"{name} stands in ecg.quantities, but MEASURED_BY of {__name__} has no function for it"
+        )
+    return MEASURED_BY[name]
+
+
+def _rr(found: Delineation) -> Measured:
     intervals = rr_intervals(found.r_peaks)
-    leads, beats, onset = len(found.leads), found.beat.beats, found.qrs_onset
-    rr = float(np.median(intervals))
-    spread = _iqr(intervals)
-    values = {
-        "rr_ms": Measured(rr, spread, leads, len(intervals) + 1),
-        "heart_rate_bpm": Measured(60000 / rr, spread * 60000 / rr**2, leads, len(intervals) + 1),
-    }
-    qrs = (found.qrs_offset - onset) * MS
-    if qrs > WIDEST_QRS:
-        lost = Measured(reason="the QRS has no clear bounds")
-        return dict.fromkeys(QUANTITIES, lost) | values
+    return Measured(float(np.median(intervals)), _iqr(intervals), len(found.leads), len(intervals) + 1)
+
+
+def _rate(found: Delineation) -> Measured:
+    rr = _rr(found)
+    return replace(rr, value=60000 / rr.value, spread=rr.spread * 60000 / rr.value**2)  # type: ignore[operator]
+
+
+def _p(found: Delineation) -> Measured:
+    if found.no_p:
+        return found.no_p
+    apart = (found.p.offsets - found.p.onsets) * MS
+    return Measured((found.p.offset - found.p.onset) * MS, _iqr(apart), len(found.p), found.beat.beats)
+
+
+def _pr(found: Delineation) -> Measured:
+    if found.no_p:
+        return found.no_p
+    return _over_leads((found.qrs_onset - found.p.onsets) * MS, found.p.weights, found.beat.beats)
+
+
+def _qrs(found: Delineation) -> Measured:
     alone = (replace(found.beat, signal=row[None], weights=np.ones(1)) for row in found.beat.signal)
     apart = np.array([end - start for start, end in map(qrs_bounds, alone)]) * MS
-    values |= {"qrs_ms": Measured(qrs, _iqr(apart), leads, beats), "axis_deg": _axis(found)}
-    if len(found.t):
-        qt = values["qt_ms"] = _over_leads((found.t.offsets - onset) * MS, found.t.weights, beats)
-        values["qtc_ms"] = Measured(qtc(qt.value, rr), qtc(qt.spread, rr), qt.leads, beats)  # type: ignore[arg-type]
-    else:
-        values |= {name: Measured(reason="no T wave found") for name in ("qt_ms", "qtc_ms")}
-    if found.p_reason:
-        values |= {name: Measured(reason=found.p_reason) for name in ("pr_ms", "p_ms")}
-    else:
-        values["pr_ms"] = _over_leads((onset - found.p.onsets) * MS, found.p.weights, beats)
-        apart = (found.p.offsets - found.p.onsets) * MS
-        values["p_ms"] = Measured((found.p.offset - found.p.onset) * MS, _iqr(apart), len(found.p), beats)
-    return values
+    return Measured((found.qrs_offset - found.qrs_onset) * MS, _iqr(apart), len(found.leads), found.beat.beats)
+
+
+def _qt(found: Delineation) -> Measured:
+    if not len(found.t):
+        return Measured(reason="no T wave found")
+    return _over_leads((found.t.offsets - found.qrs_onset) * MS, found.t.weights, found.beat.beats)
+
+
+def _qtc(found: Delineation) -> Measured:
+    qt, rr = _qt(found), _rr(found).value
+    if qt.value is None:
+        return qt
+    return replace(qt, value=qtc(qt.value, rr), spread=qtc(qt.spread, rr))  # type: ignore[arg-type]
 
 
 def _over_leads(values: np.ndarray, weights: np.ndarray, beats: int) -> Measured:
@@ -91,7 +117,7 @@ def _axis(found: Delineation) -> Measured:
     frontal, beat = [row[0] for row in rows], found.beat
     axis = _direction(beat.signal[frontal, qrs])
     of_beats = [_direction(found.signal[frontal, p - beat.r + qrs.start : p - beat.r + qrs.stop]) for p in beat.peaks]
-    turned = (np.array(of_beats) - axis + 180) % 360 - 180
+    turned = np.array([QUANTITIES["axis_deg"].difference(of_beat, axis) for of_beat in of_beats])
     return Measured(axis, _iqr(turned), 2, beat.beats)
 
 
@@ -99,3 +125,18 @@ def _direction(qrs: np.ndarray) -> float:
     """Degrees; qrs: (2, samples) of I and aVF, above a straight line through its ends."""
     area_i, area_avf = (qrs - (qrs[:, :1] + qrs[:, -1:]) / 2).sum(axis=1)
     return float(np.rad2deg(np.arctan2(2 / np.sqrt(3) * area_avf, area_i)))
+
+
+# Each of `QUANTITIES` on a delineated record. Without clear bounds of the QRS, only what rests on the R peaks is there.
+MEASURED_BY: dict[str, Callable[[Delineation], Measured]] = {
+    "heart_rate_bpm": _rate,
+    "rr_ms": _rr,
+    "p_ms": _p,
+    "pr_ms": _pr,
+    "qrs_ms": _qrs,
+    "qt_ms": _qt,
+    "qtc_ms": _qtc,
+    "axis_deg": _axis,
+}
+OF_R_PEAKS = ("heart_rate_bpm", "rr_ms")
+NO_BOUNDS = Measured(reason="the QRS has no clear bounds")

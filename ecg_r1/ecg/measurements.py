@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from ecg_r1.ecg.quantities import QUANTITIES
+from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.quantities import LEAD_QUANTITIES, QUANTITIES, TABLE
 
-DECIMALS = 1
+DECIMALS, LEAD_DECIMALS = 1, 3  # of ms, bpm and degrees; of mV
+NOT_MEASURED = "not measured"  # how the reason of an `unknown` quantity begins
+# Measurements that were written before there was `Measured.absent` say it in the reason.
+_ABSENT_BEFORE = "no p wave"
+
+_TOLD: set[str] = set()  # quantities of which an impossible value has been named
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One quantity of one record.
+    """One quantity of one record, or of one lead.
 
     value: in the unit its name ends with; None when `reason` says why it could not be measured.
     spread: interquartile range over the leads, each looked at alone (over beats for rate and axis), in the same unit;
@@ -35,13 +44,30 @@ class Measured:
         if self.absent and self.value is not None:
             raise ValueError("a quantity that is absent has no value")
 
+    @property
+    def unknown(self) -> bool:
+        """Whether nobody tried to measure it, or what was given for it is impossible: no claim about it can be judged.
+
+        Other quantities without a value are absent or could not be measured; saying so is right.
+        """
+        return self.reason is not None and self.reason.startswith(NOT_MEASURED)
+
+
+_NOBODY = Measured(reason=NOT_MEASURED)
+_NOT_IN_LEAD = Measured(reason="not measurable")
+
 
 @dataclass(frozen=True)
 class Measurements:
-    """All of `QUANTITIES` for one record. `method` names how they were measured."""
+    """All of `QUANTITIES` and `LEAD_QUANTITIES` for one record.
+
+    values: by quantity, for the record as a whole. method: names how they were measured.
+    by_lead: quantity -> its value in each of `LEADS`, in mV, None in a lead that does not show it.
+    """
 
     values: Mapping[str, Measured]
     method: str
+    by_lead: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Measured:
         return self.values[name]
@@ -52,6 +78,13 @@ class Measurements:
     def reason(self, name: str) -> str | None:
         return self.values[name].reason
 
+    def in_lead(self, name: str, lead: str) -> Measured:
+        """One of `LEAD_QUANTITIES` in one of `LEADS`."""
+        if name not in self.by_lead:
+            return _NOBODY
+        value = self.by_lead[name][LEADS.index(lead)]
+        return _NOT_IN_LEAD if value is None else Measured(value, leads=1)
+
     def without(self, names: Iterable[str], reason: str, *, absent: bool = False) -> Measurements:
         """A copy in which some quantities have no value.
 
@@ -61,17 +94,19 @@ class Measurements:
             absent: whether the ECG has no such wave, as opposed to one that could not be measured.
         """
         nothing = Measured(reason=reason, absent=absent)
-        return Measurements({**self.values, **dict.fromkeys(names, nothing)}, self.method)
+        return Measurements({**self.values, **dict.fromkeys(names, nothing)}, self.method, self.by_lead)
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers and nulls by quantity; the reasons under `unmeasurable`, the spreads under `spread`, the names
-        of what the ECG does not have under `absent`.
+        of what the ECG does not have under `absent`. Under `by_lead` each quantity of single leads is a list of twelve
+        numbers or nulls, in the order of `LEADS`.
         """
         return {
             **{name: _rounded(self.value(name)) for name in QUANTITIES},
             "unmeasurable": {name: m.reason for name, m in self.values.items() if m.reason is not None},
             "spread": {name: _rounded(m.spread) for name, m in self.values.items() if m.spread is not None},
             "absent": [name for name, m in self.values.items() if m.absent],
+            "by_lead": {name: [_rounded(v, LEAD_DECIMALS) for v in row] for name, row in self.by_lead.items()},
             "method": self.method,
         }
 
@@ -79,24 +114,63 @@ class Measurements:
     def from_json(cls, data: Mapping[str, Any]) -> Measurements:
         """Reads `to_json`'s object or a part of it; a quantity left out counts as not measured.
 
+        So does a value that no heart can have (29999, 0, seconds for milliseconds); the first of each quantity is
+        named in the log. Data without `absent` and `by_lead`, as earlier versions wrote it, is read too.
+
         Raises:
             ValueError: a quantity is not a number or null, or is absent and has a value.
         """
-        reasons, spreads, absent = data.get("unmeasurable", {}), data.get("spread", {}), data.get("absent", ())
+        reasons, spreads = data.get("unmeasurable") or {}, data.get("spread") or {}
+        absent = data.get("absent")
+        if absent is None:
+            absent = [name for name, reason in reasons.items() if _ABSENT_BEFORE in reason.lower()]
         values = {}
         for name in QUANTITIES:
-            value = data.get(name)
+            value = _number(name, data.get(name))
             if value is None:
-                reason = reasons.get(name, "absent" if name in absent else "not measured")
+                reason = reasons.get(name, "absent" if name in absent else NOT_MEASURED)
                 values[name] = Measured(reason=reason, absent=name in absent)
             elif name in absent:
-                raise ValueError(f"{name} is {value!r}, and is named under `absent` too")
-            elif isinstance(value, (int, float)) and not isinstance(value, bool):
-                values[name] = Measured(value=float(value), spread=spreads.get(name))
+                raise ValueError(f"{name} is {data[name]!r}, and is named under `absent` too")
+            elif QUANTITIES[name].possible(value):
+                values[name] = Measured(value=value, spread=spreads.get(name))
             else:
-                raise ValueError(f"{name} is {value!r}; a number or null belongs here")
-        return cls(values, str(data.get("method", "given")))
+                values[name] = Measured(reason=_impossible(name, value))
+        rows = {name: row for name, row in (data.get("by_lead") or {}).items() if row is not None}
+        by_lead = {name: _leads(name, row) for name, row in rows.items()}
+        return cls(values, str(data.get("method", "given")), by_lead)
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, DECIMALS)
+def _rounded(value: float | None, decimals: int = DECIMALS) -> float | None:
+    return None if value is None else round(value, decimals)
+
+
+def _number(name: str, value: Any) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    raise ValueError(f"{name} is {value!r}; a number or null belongs here")
+
+
+def _leads(name: str, row: Any) -> tuple[float | None, ...]:
+    if name not in LEAD_QUANTITIES:
+        raise ValueError(f"by_lead has {name!r}; there are {', '.join(LEAD_QUANTITIES)}")
+    if not isinstance(row, Iterable) or len(listed := list(row)) != len(LEADS):
+        raise ValueError(f"by_lead: {name} is {row!r}; a list of twelve numbers or nulls belongs here, one a lead")
+    values = [_number(f"by_lead: {name}", value) for value in listed]
+    wrong = [value for value in values if value is not None and not TABLE[name].possible(value)]
+    if wrong:
+        _impossible(name, wrong[0])
+    return tuple(None if value in wrong else value for value in values)
+
+
+def _impossible(name: str, value: float) -> str:
+    """The reason of a quantity for which an impossible value was given; the log names the first value of each."""
+    quantity = TABLE[name]
+    low, high = quantity.plausible
+    wrong = f"{value:g} {quantity.unit} was given, outside {low:g} to {high:g}"
+    if name not in _TOLD:
+        _TOLD.add(name)
+        logger.warning("%s: %s; this and other impossible values of it count as not measured", name, wrong)
+    return f"{NOT_MEASURED}: {wrong}"

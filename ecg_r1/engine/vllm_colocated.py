@@ -154,7 +154,7 @@ def check_vllm_options(options: Mapping[str, Any], model: Path | None, *, dtype:
     if model is not None:
         _set_environment()
         register_vllm()
-        EngineArgs(model=str(model), dtype=dtype, **(_defaults() | options)).create_engine_config()
+        EngineArgs(model=str(model), dtype=dtype, **{**_defaults(), **options}).create_engine_config()
 
 
 def vllm_sampling_names() -> set[str]:

@@ -12,11 +12,12 @@ from rich.console import Console, Group
 from rich.panel import Panel
 from rich.text import Text
 
+from ecg_r1.ecg.quantities import TABLE
 from ecg_r1.errors import UserError
 from ecg_r1.runs import layout
 from ecg_r1.runs.read import existing
+from ecg_r1.scoring.judgement import LOOKS, Judgement, judgements
 
-STYLES = {"supported": "green", "contradicted": "red", "unverifiable": "bright_black"}
 NOT_REWARDS = ("step", "prompt", "completion", "evidence", "advantage", "example", "shown")
 EXPLANATION = "/explanation"  # a reward's column of that name says why it scored so
 
@@ -78,12 +79,13 @@ def _steps(files: list[Path]) -> str:
 
 
 def _panel(row: Mapping[str, Any], rewards: list[str]) -> Panel:
-    evidence = [claim for claim in json.loads(row["evidence"]) if claim.get("verdict") in STYLES]
+    evidence = judgements(json.loads(row["evidence"]))
     text = Text(row["completion"])
     for claim in evidence:
-        text.stylize(STYLES[claim["verdict"]], *claim["span"])
+        if claim.span:
+            text.stylize(LOOKS[claim.verdict].style, *claim.span)
     claims = [
-        Text(f"{claim['verdict']:>12}  {claim['text']}  (measured: {_measured(claim)})", style=STYLES[claim["verdict"]])
+        Text(f"{claim.verdict:>12}  {claim.text or claim.claim}  ({_why(claim)})", style=LOOKS[claim.verdict].style)
         for claim in evidence
     ]
     scores = [Text(f"{name:>12}  {_score(row[name])}  {row.get(name + EXPLANATION) or ''}") for name in rewards]
@@ -92,8 +94,11 @@ def _panel(row: Mapping[str, Any], rewards: list[str]) -> Panel:
     return Panel(Group(text, Text(), *claims, *scores), title=title, subtitle=subtitle)
 
 
-def _measured(claim: Mapping[str, Any]) -> str:
-    return "nothing" if claim["measured"] is None else f"{claim['measured']:.0f} {claim['unit']}"
+def _why(claim: Judgement) -> str:
+    if claim.measured is None:
+        return claim.reason or "nothing measured"
+    known = TABLE.get(claim.quantity or "")
+    return f"measured: {known.written(claim.measured) if known else f'{claim.measured:.0f} {claim.unit}'}"
 
 
 def _score(value: float | None) -> str:

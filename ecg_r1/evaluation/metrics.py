@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -15,9 +15,8 @@ from ecg_r1.runs.predictions import Prediction
 from ecg_r1.scoring import Case, Completion
 from ecg_r1.scoring.answers import canonical_set, read_answer
 from ecg_r1.scoring.blocks import malformed
+from ecg_r1.scoring.judgement import VERDICTS, Judgement
 from ecg_r1.scoring.verify import verify
-
-VERDICTS = ("supported", "contradicted", "unverifiable")
 
 
 class Cases(Protocol):
@@ -34,7 +33,7 @@ class Judged:
         example_id: one example may have several answers.
         case: what is true of the example.
         completion: the answer as it was parsed.
-        evidence: `scoring.verify`'s row for each quoted value.
+        evidence: `scoring.verify`'s judgement of each quoted value.
         truth: the canonical names of the case's diagnoses.
         answered: what the answer asserts: diagnoses of the vocabulary, and each part of it that names none, in lower
             case. A doubted diagnosis is not asserted; one that is denied too is "<name> (contradicted)".
@@ -45,7 +44,7 @@ class Judged:
     example_id: str
     case: Case
     completion: Completion
-    evidence: tuple[Mapping[str, Any], ...]
+    evidence: tuple[Judgement, ...]
     truth: frozenset[str]
     answered: frozenset[str]
     formatted: bool
@@ -58,7 +57,7 @@ class Judged:
 
     def count(self, verdict: str) -> int:
         """How many of its quoted values have this verdict."""
-        return sum(row["verdict"] == verdict for row in self.evidence)
+        return sum(row.verdict == verdict for row in self.evidence)
 
 
 def judge(predictions: Iterable[Prediction], cases: Cases) -> list[Judged]:
@@ -73,7 +72,7 @@ def _judge(row: Prediction, case: Case) -> Judged:
         example_id=row.example,
         case=case,
         completion=completion,
-        evidence=tuple(verify(completion, case)),
+        evidence=verify(completion, case),
         truth=canonical_set(case.diagnoses),
         answered=frozenset(answer.asserted + answer.contradicted),
         formatted=malformed(completion) is None,
@@ -134,11 +133,11 @@ def _quantity(judged: Sequence[Judged], quantity: str) -> dict[str, Tally]:
 def _quotes(judged: Judged, quantity: str) -> tuple[float, float, float, float, float]:
     """Is it measurable, is it quoted, and its quotes' mean absolute error, mean error and share within tolerance."""
     measured = judged.case.measurements.value(quantity)
-    quotes = [row for row in judged.evidence if row["quantity"] == quantity and row["quoted"] is not None]
+    quotes = [row for row in judged.evidence if row.quantity == quantity and row.quoted is not None]
     if measured is None or not quotes:
         return (float(measured is not None), 0.0, 0.0, 0.0, 0.0)
-    errors = np.array([QUANTITIES[quantity].difference(row["quoted"], measured) for row in quotes])
-    within = np.mean([row["verdict"] == "supported" for row in quotes])
+    errors = np.array([QUANTITIES[quantity].difference(row.quoted or 0.0, measured) for row in quotes])
+    within = np.mean([row.verdict == "supported" for row in quotes])
     return (1.0, 1.0, float(np.abs(errors).mean()), float(errors.mean()), float(within))
 
 

@@ -75,6 +75,20 @@ def stem_padding(kernel: int, stride: int) -> int:
     return (kernel - stride + 1) // 2
 
 
+ECG_COCA = {"projection_dim": 512, "lead_order": "mimic"}
+
+CLIP_LARGE_336 = {
+    "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16,
+    "image_size": 336, "patch_size": 14, "projection_dim": 768,
+}  # fmt: skip
+
+VICUNA_7B = {
+    "vocab_size": 32002, "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32,
+    "num_attention_heads": 32, "num_key_value_heads": 32, "max_position_embeddings": 4096, "rms_norm_eps": 1e-5,
+    "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0,
+}  # fmt: skip
+
+
 class GEMConfig(PreTrainedConfig):
     """The shape of a whole GEM: ECG tower, vision tower, projectors, language model, and the placeholders' ids.
 
@@ -131,20 +145,6 @@ class GEMConfig(PreTrainedConfig):
         if self.vision_config is None:
             return 0
         return (self.vision_config.image_size // self.vision_config.patch_size) ** 2
-
-
-ECG_COCA = {"projection_dim": 512, "lead_order": "mimic"}
-
-CLIP_LARGE_336 = {
-    "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16,
-    "image_size": 336, "patch_size": 14, "projection_dim": 768,
-}  # fmt: skip
-
-VICUNA_7B = {
-    "vocab_size": 32002, "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32,
-    "num_attention_heads": 32, "num_key_value_heads": 32, "max_position_embeddings": 4096, "rms_norm_eps": 1e-5,
-    "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0,
-}  # fmt: skip
 
 
 def _sub_config(config: dict | PreTrainedConfig | None, model_type: str, default: dict) -> PreTrainedConfig:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 from transformers import CLIPVisionModel
@@ -93,7 +95,7 @@ class Encoders:
         self.vision_feature_layer = config.vision_feature_layer
         self.ecg_tower = ECGTower(ecg)
         self.ecg_projector = None if vision is None else nn.Linear(ecg.hidden_size, width)
-        self.vision_tower = None if vision is None else CLIPVisionModel(vision)
+        self.vision_tower: Any = None if vision is None else CLIPVisionModel(vision)
         self.mm_projector = _mlp(width, text.hidden_size)
         self.ecg_mm_projector = _mlp(width, text.hidden_size) if config.separate_projectors else None
 

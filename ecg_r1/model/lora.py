@@ -28,7 +28,9 @@ def lora_config(lora: LoRA, model: str, path: str) -> LoraConfig:
     Raises:
         RecipeError: a part, an option of PEFT or a layer that does not exist.
     """
-    return adapted(lora, shape_of(model), path).peft_config["default"]
+    config = adapted(lora, shape_of(model), path).peft_config["default"]
+    config.base_model_name_or_path = None  # else PEFT warns that it is another model's
+    return config
 
 
 def adapted(lora: LoRA, model: nn.Module, path: str) -> PeftModel:

@@ -19,14 +19,21 @@ from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.raw import RawRecord
 from ecg_r1.ecg.record import ECGRecord, RecordError, canonical, require_signal
 
-LONGEST = 60_000  # samples a lead: 60 s at 1000 Hz; of a longer recording the client sends the 10 s it asks about
-HIGHEST = 100.0  # mV from peak to peak: beyond what recorders store (16 bits at 1 µV), so the unit must be another
+LONGEST = 60_000  # samples of a lead: 60 s at 1000 Hz; of a longer recording the client sends the 10 s it asks about
+HIGHEST = 100.0  # mV from peak to peak: more than recorders can store (16 bits at 1 µV), so the unit must be wrong
 
 Sample = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class ECGPart(BaseModel):
-    """What `ecg` holds. `signal`: one row of samples for each name in `leads`, in any order of leads."""
+    """The value of `ecg` in a content part.
+
+    Attributes:
+        leads: names of standard leads, in any order and usual spelling.
+        sampling_rate: Hz.
+        unit: of the samples.
+        signal: one row of samples for each name in `leads`.
+    """
 
     model_config = ConfigDict(extra="forbid")
     leads: list[Annotated[str, Field(max_length=16)]] = Field(min_length=1, max_length=len(LEADS))
@@ -36,7 +43,11 @@ class ECGPart(BaseModel):
 
 
 def ecg_part(record: ECGRecord) -> dict[str, Any]:
-    """The content part of a record: its recorded leads without padding."""
+    """Write a record as a content part: the leads that were recorded, without padding.
+
+    Args:
+        record: the ECG.
+    """
     present = np.flatnonzero(record.lead_mask)
     rows = record.signal[present, : record.samples]
     return {
@@ -52,7 +63,11 @@ def ecg_part(record: ECGRecord) -> dict[str, Any]:
 
 
 def page_part(page: np.ndarray) -> dict[str, Any]:
-    """The content part of a page, uint8 (H, W, 3), as PNG: no pixel is changed on the way."""
+    """Write a page as a content part: a PNG, so that no pixel changes.
+
+    Args:
+        page: uint8 (H, W, 3).
+    """
     from PIL import Image
 
     png = io.BytesIO()
@@ -64,7 +79,16 @@ def page_part(page: np.ndarray) -> dict[str, Any]:
 
 
 def user_message(question: str, records: Sequence[ECGRecord], pages: Sequence[np.ndarray] = ()) -> dict[str, Any]:
-    """A chat message: each record with its page, then the question. Without `pages` the signals stand alone."""
+    """Write a chat message: each record with its page, then the question.
+
+    Args:
+        question: without tags.
+        records: one ECG or several.
+        pages: one uint8 (H, W, 3) for each record; none to send the signals alone.
+
+    Raises:
+        ValueError: some records have a page and others have none.
+    """
     media = [[ecg_part(record)] for record in records]
     for parts, page in zip(media, pages, strict=bool(pages)):
         parts.append(page_part(page))
@@ -73,11 +97,17 @@ def user_message(question: str, records: Sequence[ECGRecord], pages: Sequence[np
 
 
 def read_ecg(ecg: Any) -> np.ndarray:
-    """The signal of a part's `ecg`: float32 (12, 5000) in mV, canonical leads at 500 Hz; 0 where a lead is missing.
+    """Read the value of `ecg` in a content part, as a client sent it.
+
+    Args:
+        ecg: untrusted; see `ECGPart`.
+
+    Returns:
+        float32 (12, 5000) in mV, canonical leads at 500 Hz; 0 where a lead is missing.
 
     Raises:
-        RecordError: what was sent is not an ECG: another shape, NaN, flat leads alone, an unknown or doubled lead, a
-            rate or unit that cannot be.
+        RecordError: it is not an ECG: the shape is wrong, a sample is NaN, all leads are flat, a lead is unknown or
+            occurs twice, or the rate or unit is impossible.
     """
     if not isinstance(ecg, Mapping):
         raise RecordError('ecg: give {"leads": […], "sampling_rate": …, "unit": "mV", "signal": [[…], …]}')

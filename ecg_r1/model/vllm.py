@@ -6,7 +6,7 @@ both towers complete. Pipeline stages are not supported: vLLM 0.32 cannot run th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,10 +32,13 @@ from vllm.multimodal.processing import (
     PromptReplacement,
     PromptUpdate,
 )
+from vllm.platforms import current_platform
 
 from ecg_r1.model.configuration import GEMConfig
 from ecg_r1.model.encoder import Encoders
 from ecg_r1.model.processing import GEMProcessor, SignalProcessor
+
+EMBEDDINGS = "model.language_model.embed_tokens.weight"
 
 
 class ECGItems(ProcessorBatchItems[Any]):
@@ -196,7 +199,29 @@ class GEMForConditionalGeneration(nn.Module, Encoders, SupportsMultiModal, Suppo
         return self.language_model.compute_logits(hidden_states)
 
     def load_weights(self, weights: Iterable[tuple[str, torch.Tensor]]) -> set[str]:
+        """Load a checkpoint, or the trainer's weights into the running engine.
+
+        Args:
+            weights: tensors by the names of the checkpoint.
+
+        Returns:
+            vLLM's names of what was loaded.
+        """
+        if self.config.tie_word_embeddings and current_platform.is_cpu():
+            weights = self._also_into_head(weights)
         return AutoWeightsLoader(self).load_weights(weights, mapper=self.hf_to_vllm_mapper)
+
+    def _also_into_head(self, weights: Iterable[tuple[str, torch.Tensor]]) -> Iterator[tuple[str, torch.Tensor]]:
+        """Load the embeddings into a head that shares their matrix.
+
+        On CPUs vLLM keeps a packed copy of the head's matrix, and packs it anew only if the head itself gets weights:
+        after an update the head would go on with the old ones, without an error.
+        """
+        for name, tensor in weights:
+            if name == EMBEDDINGS:
+                head = self.language_model.lm_head.weight
+                head.weight_loader(head, tensor)
+            yield name, tensor
 
     def get_mm_mapping(self) -> MultiModelKeys:
         """Which modules vLLM's LoRA treats as towers and projectors; a name that this model lacks matches nothing."""

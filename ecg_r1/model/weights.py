@@ -1,4 +1,4 @@
-"""Tensors on disk: their names, shapes and dtypes first, the values one shard at a time."""
+"""Tensors on disk: names, shapes and dtypes first, then the values, one shard at a time."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _DAMAGED = (
 
 
 class CheckpointError(UserError):
-    """What should be a checkpoint is none, is damaged, or is of another model; or a part is named that GEM lacks."""
+    """A checkpoint is missing, damaged or of another model, or the model does not have a part of that name."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A tensor of a checkpoint, not read yet."""
+    """A tensor of a checkpoint that is not read yet: where it is, its shape and dtype."""
 
     file: Path
     name: str
@@ -41,14 +41,18 @@ class Stored:
 
 
 def inventory(path: Path, pickled: bool = True) -> dict[str, Stored]:
-    """Every tensor of a file or of a folder's shards; of a nested pickle, under dotted names.
+    """List every tensor of a checkpoint; those of a nested pickle get dotted names.
 
     Args:
-        pickled: take torch's files where there is no safetensors; they are opened without running any code.
+        path: a file, or a folder of shards.
+        pickled: read torch's files if there is no safetensors; they are opened without running any code.
+
+    Returns:
+        Name -> where the tensor is.
 
     Raises:
-        CheckpointError: no weights, a shard that is missing, truncated or no weights file, a tensor of the index that
-            is in no shard, one name in two shards.
+        CheckpointError: there are no weights; a shard is missing, truncated or not a weights file; a tensor of the
+            index is in no shard; two shards hold the same name.
     """
     files, index = ([path], {}) if path.is_file() else _files(path, pickled)
     tensors: dict[str, Stored] = {}
@@ -64,7 +68,14 @@ def inventory(path: Path, pickled: bool = True) -> dict[str, Stored]:
 
 
 def read(tensors: Iterable[Stored]) -> Iterator[tuple[Stored, torch.Tensor]]:
-    """The values, shard by shard; only one shard is open at a time."""
+    """Read tensors shard by shard, with one shard open at a time.
+
+    Args:
+        tensors: as `inventory` lists them.
+
+    Yields:
+        Each tensor's place and its values.
+    """
     by_file: dict[Path, list[Stored]] = {}
     for tensor in tensors:
         by_file.setdefault(tensor.file, []).append(tensor)
@@ -78,14 +89,18 @@ def read(tensors: Iterable[Stored]) -> Iterator[tuple[Stored, torch.Tensor]]:
 
 
 def few(words: Iterable[str], shown: int = 3) -> str:
-    """The first of a long list, for an error of one line."""
+    """Shorten a list for an error of one line: its first `shown` words, and how many more there are."""
     listed = list(words)
     more = f" and {len(listed) - shown} more" if len(listed) > shown else ""
     return ", ".join(listed[:shown]) + more
 
 
 class ShardWriter:
-    """Writes safetensors of at most `SHARD_BYTES` and their index, as transformers names them."""
+    """Writes safetensors of at most `SHARD_BYTES` and their index, with the file names of transformers.
+
+    Args:
+        folder: to write into; it must exist.
+    """
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -94,6 +109,7 @@ class ShardWriter:
         self._bytes = self._total = 0
 
     def add(self, name: str, tensor: torch.Tensor) -> None:
+        """Add a tensor, and write the shard that is full."""
         if self._held and self._bytes + tensor.nbytes > SHARD_BYTES:
             self._write()
         # A copy: a view of a mapped file would keep all of it in memory, and safetensors takes no shared storage.

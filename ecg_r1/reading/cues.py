@@ -127,7 +127,16 @@ DURING = re.compile(r"\b(?:in|over|during|within|every|per|for)(?: (?:an?|the|th
 PER_MINUTE = re.compile(r"每分钟?(?:心跳|搏动)?(?:约|大约|为)? ?$")
 NEGATIVE = re.compile(r"(?:minus|negative|负) ?$")
 LEAD_LIST = re.compile(r" ?(?:-|/|&|,|、|to|through|and|, and|和|及|至|到) ?")
-IN_LEAD = re.compile(r" ?\(?(?:as )?(?:measured )?(?:in|on|from|at|for)?(?: the)? ?(?:leads?)? ?")
+IN_LEAD = re.compile(
+    r" ?\(?(?:deep |tall |high )?(?:as |is |are )?(?:measured |seen |present |noted |visible )?"
+    r"(?P<preposition>in|on|from|at|for)?(?: the)? ?(?:leads?)? ?"
+)
+EXCEPTED = re.compile(r" ?,?\(? ?(?:except|exclud|but |apart from|other than|save |bar )")
+ALL_LEADS = re.compile(
+    r" ?(?:is |are )?(?:seen |present |noted )?in (?P<leads>all (?:of the )?(?:12 |twelve )?leads)"
+    rf"(?!{EXCEPTED.pattern})"
+)
+NAMED_WITH_LEAD = re.compile(r"[rs](v[1-6])")  # "SV1 14 mm"
 CLOSELY = re.compile(
     r" ?(?:(?:of|the|a|any|clear|discern[ia]ble|identifiable|consistent|measurable|definite|visible|distinct"
     r"|organi[sz]ed|recogni[sz]able|meaningful|reliable|true|valid) |的|明显的?|明确的?){0,4}"

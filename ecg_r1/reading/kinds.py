@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ecg_r1.ecg.quantities import QUANTITIES
 from ecg_r1.reading import cues, references
 from ecg_r1.reading.sentences import Sentence
 
@@ -51,7 +52,7 @@ def general(
         return True
     if references.RULED_OUT.search(text, max(0, start - REACH), start):
         return True
-    if set(ends) <= references.TEXTBOOK.get(name, set()):
+    if name in QUANTITIES and QUANTITIES[name].limits.issuperset(ends):
         so_far = text[max(0, start - REACH) : start]
         beside = bool(said) and said[-1][:2] == (name, "value")  # as what the value lies within
         normal = references.NORMAL.search(so_far)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 
 TIME, RATE, ANGLE, VOLT, BOX, OTHER = "time", "rate", "angle", "volt", "box", "other"
-SYMBOLS = {TIME: "ms", RATE: "bpm", ANGLE: "deg", VOLT: "mV"}
 
 # What a named thing is called in each dimension that it may be quoted in; the first is meant where no unit is written.
 ENTITIES: dict[str, dict[str, str]] = {
@@ -136,7 +135,12 @@ HAN_NAMES = {
     "rate": "心室(?:的?频)?率|室率|心率|频率|心跳(?:速率)?",
 }
 
-LEADS = ("avr", "avl", "avf", "v[1-6](?![0-9])", "iii", "ii", "(?<=lead )i", "(?<=leads )i")
+_OTHER_LEAD = r"(?:leads? )?(?:av[rlf]|v[1-6]|i{1,3})(?![a-z0-9])"
+# Lead I is also a word: it counts after "lead" and in a list with other leads.
+LEADS = (
+    "avr", "avl", "avf", "v[1-6](?![0-9])", "iii", "ii", "(?<=lead )i", "(?<=leads )i",
+    rf"i(?=(?:,? and |, ?|/|-) ?{_OTHER_LEAD})", *(rf"(?<=av{x}{join})i" for x in "rlf" for join in (", ", " and ")),
+)  # fmt: skip
 
 _ABLY = ("(?: (?:be|been|reliably|accurately|clearly|possible|able|to|directly|meaningfully|formally|readily"
          "|precisely)){0,3}")  # fmt: skip

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from ecg_r1.ecg.quantities import unit_of
 from ecg_r1.reading import cues, kinds, references, seconds
 from ecg_r1.reading.absences import absent_names
 from ecg_r1.reading.kinds import REACH, Said
-from ecg_r1.reading.lexicon import BOX, DIMENSIONS, ENTITIES, OTHER, SYMBOLS, TIME
+from ecg_r1.reading.lexicon import BOX, DIMENSIONS, ENTITIES, OTHER, TIME
 from ecg_r1.reading.rows import row
 from ecg_r1.reading.sentences import REMEMBERED, SHORT, Sentence, sentences
 from ecg_r1.reading.tokens import MOST, VOID
@@ -185,7 +186,7 @@ class Reader:
         self, name: str, kind: Kind, low: float, high: float, bound: str | None, lead: str | None, span: tuple[int, int]
     ) -> Quote:
         """A quantity, remembered as the last one said."""
-        unit = SYMBOLS[DIMENSIONS[name]]
+        unit = unit_of(name)
         self.said.append((name, kind, span[1], low))
         if kind == "absent":
             return Quote(name, None, None, None, unit, lead, kind, span)

@@ -204,15 +204,3 @@ NOW_AFTER = re.compile(
 ASKS = re.compile(
     r"[ \n>#*(-]*(?:is|was|are|were|could|does|do|did|would|should|can|might|may|what|how|so is|and if)\b|.*[吗呢] ?$"
 )
-
-# Ends that textbooks give as limits of normal: in a sentence on what is normal, a range between two is no measurement.
-TEXTBOOK = {
-    "pr_ms": {110, 120, 200, 210, 220},
-    "qrs_ms": {40, 50, 60, 70, 80, 90, 100, 110, 120},
-    "qt_ms": {300, 320, 340, 350, 360, 380, 390, 400, 420, 430, 440, 450, 460, 470, 480},
-    "qtc_ms": {340, 350, 360, 380, 390, 400, 410, 420, 430, 440, 450, 460, 470, 480},
-    "heart_rate_bpm": {50, 60, 90, 100},
-    "axis_deg": {-30, 0, 90, 100, 105, 110},
-    "p_ms": {60, 70, 80, 100, 110, 120},
-    "rr_ms": {600, 1000, 1200},
-}

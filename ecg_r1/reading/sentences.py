@@ -204,18 +204,42 @@ class Sentence:
         return next((kind for kind in ("elsewhere", "supposed", "typical", "general", "normal") if kind in kinds), None)
 
     def lead(self, i: int, last: int, where: int | None) -> str | None:
-        """The lead, or leads as written ("v2-v4"), named between the name and the number, or directly after both."""
-        if where is not None:
-            for j in range(where + 1, i):
-                if self.tokens[j].kind == "lead":
-                    return self.leads(j)
-        after = max(last, where or 0) + 1
-        if after < len(self.tokens) and self.tokens[after].kind == "lead":
-            return self.leads(after) if cues.IN_LEAD.fullmatch(self.gap(after - 1, after)) else None
-        return None
+        """The lead, or leads as written ("v2-v4", "all leads"), that numbers i to last are quoted for.
 
-    def leads(self, first: int) -> str:
-        """The leads listed from token `first` on, as written."""
+        It stands after the number and its name, with a preposition ("3 mm in V4"), or else between them, nearest to
+        the number ("in V2 (2 mm) and V3 (3 mm)"), in the name ("SV1 14 mm"), or after both without a preposition.
+        """
+        after = max(last, where or 0) + 1
+        follows = None
+        if after < len(self.tokens) and self.tokens[after].kind == "lead":
+            follows = cues.IN_LEAD.fullmatch(self.gap(after - 1, after))
+        if follows and follows["preposition"]:
+            return self.leads(after)
+        if where is not None:
+            for j in range(i - 1, where, -1):
+                if self.tokens[j].kind == "number":
+                    break
+                if self.tokens[j].kind == "lead":
+                    return self.leads(self.first_lead(j))
+            name = self.tokens[where]
+            if joined := cues.NAMED_WITH_LEAD.fullmatch(self.text, name.start, name.end):
+                return joined[1]
+        if follows:
+            return self.leads(after)
+        everywhere = cues.ALL_LEADS.match(self.after(after - 1))
+        return everywhere["leads"] if everywhere else None
+
+    def first_lead(self, last: int) -> int:
+        """The first token of the list of leads that ends with token `last`."""
+        first = last
+        while (
+            self.tokens[first - 1].kind == "lead" and first > 0 and cues.LEAD_LIST.fullmatch(self.gap(first - 1, first))
+        ):
+            first -= 1
+        return first
+
+    def leads(self, first: int) -> str | None:
+        """The leads listed from token `first` on, as written; None where some of them are excepted."""
         last = first
         while (
             last + 1 < len(self.tokens)
@@ -223,7 +247,8 @@ class Sentence:
             and cues.LEAD_LIST.fullmatch(self.gap(last, last + 1))
         ):
             last += 1
-        return self.text[self.tokens[first].start : self.tokens[last].end]
+        end = self.tokens[last].end
+        return None if cues.EXCEPTED.match(self.text, end) else self.text[self.tokens[first].start : end]
 
 
 @lru_cache(maxsize=16)  # quantities and statements are read one after the other

@@ -17,7 +17,7 @@ Kind = Literal["value", "range", "bound", "absent", "reference"]
 
 
 class Quote(NamedTuple):
-    """One quoted quantity, in the unit of its name (ms, bpm, deg, mV).
+    """One quoted quantity, in the unit of its name (ms, bpm, °, mV).
 
     kind: "value" (value), "range" (low, high), "bound" (low or high), "absent" ("not measurable"), or "reference":
     a normal range, a criterion, a denied or supposed value, or one of another ECG, which is no claim about this one.

@@ -2,12 +2,14 @@
 
 from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.contract import Case, RewardError, Score, reward
+from ecg_r1.scoring.judgement import Judgement
 from ecg_r1.scoring.pool import RewardFailure, RewardPool
 from ecg_r1.scoring.registry import Reward, load_reward
 
 __all__ = [
     "Case",
     "Completion",
+    "Judgement",
     "Reward",
     "RewardError",
     "RewardFailure",

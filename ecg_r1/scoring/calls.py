@@ -14,6 +14,7 @@ from typing import Any
 
 from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.contract import Case, Score
+from ecg_r1.scoring.judgement import Evidence, Judgement, is_plain, judgement_of, to_json
 from ecg_r1.scoring.registry import Reward
 
 
@@ -27,7 +28,7 @@ def as_score(returned: Any) -> Score:
     if score.error is not None:
         return Score(None, error=str(score.error))
     rows = score.evidence
-    if not isinstance(rows, Sequence) or not all(isinstance(row, Mapping) for row in rows):
+    if not isinstance(rows, Sequence) or not all(isinstance(row, Judgement | Mapping) for row in rows):
         kinds = type(rows).__name__ if not isinstance(rows, list | tuple) else "rows that are none"
         return Score(None, error=f"evidence is a sequence of objects by key, not {kinds}: {str(rows)[:60]}")
     value = score.value
@@ -40,9 +41,17 @@ def as_score(returned: Any) -> Score:
     if value is not None and not math.isfinite(value):
         return Score(None, error=f"returned {value}, not a finite number")
     extracted = score.extracted
-    if not (_is_plain(extracted) and all(map(_is_plain, rows))):
-        extracted, rows = _READER.decode(_WRITER.encode([extracted, list(rows)]))
-    return Score(value, extracted, "" if score.explanation is None else str(score.explanation), tuple(rows))
+    if not _is_plain(extracted):
+        extracted = _READER.decode(_WRITER.encode(extracted))
+    explanation = "" if score.explanation is None else str(score.explanation)
+    return Score(value, extracted, explanation, tuple(map(_as_evidence, rows)))
+
+
+def _as_evidence(row: Evidence) -> Evidence:
+    if isinstance(row, Judgement) and is_plain(row):
+        return row
+    plain = to_json(row)
+    return judgement_of(plain if _is_plain(plain) else _READER.decode(_WRITER.encode(plain)))
 
 
 def _is_plain(value: Any) -> bool:

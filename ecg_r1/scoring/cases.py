@@ -18,7 +18,7 @@ from ecg_r1.scoring.contract import Case
 
 # What is no quantity where the diagnosis says that a wave is absent: a measurer may find one all the same.
 NEEDS = {"P": ("pr_ms", "p_ms")}
-_MEASURED = (*QUANTITIES, "unmeasurable", "spread", "absent", "method")
+_MEASURED = (*QUANTITIES, "unmeasurable", "spread", "absent", "by_lead", "method")
 _KEYS = ("id", "diagnoses", "measurements", "record", "completion", "expected", "question", "extra")
 
 
@@ -115,11 +115,11 @@ def measurements_from(given: Any, where: str) -> Measurements:
         given[name] = {key: value for key, value in (given.get(name) or {}).items() if value is not None}
         _known(given[name], QUANTITIES, f"{where}: {name}")
     _known(given, _MEASURED, where)
-    absent = given.get("absent")
-    given["absent"] = absent = [] if absent is None else _listed(absent)
-    if not isinstance(absent, list | tuple) or not all(isinstance(name, str) for name in absent):
-        raise CaseError(f'{where}: "absent" is a list of quantities, not {shown(absent)}')
-    _known(absent, QUANTITIES, f"{where}: absent")
+    if given.get("absent") is not None:
+        given["absent"] = absent = _listed(given["absent"])
+        if not isinstance(absent, list | tuple) or not all(isinstance(name, str) for name in absent):
+            raise CaseError(f'{where}: "absent" is a list of quantities, not {shown(absent)}')
+        _known(absent, QUANTITIES, f"{where}: absent")
     for name, reason in given["unmeasurable"].items():
         if not isinstance(reason, str):
             raise CaseError(f'{where}: unmeasurable: "{name}" is a text that says why, not {shown(reason)}')
@@ -140,7 +140,7 @@ def _listed(given: Any) -> Any:
     return given.tolist() if hasattr(given, "tolist") else given
 
 
-def _known(given: Mapping[str, Any], known: Collection[str], where: str) -> None:
+def _known(given: Iterable[str], known: Collection[str], where: str) -> None:
     for name in given:
         if name not in known:
             raise CaseError(f'{where}: unknown measurement "{name}" (known: {", ".join(known)})')

@@ -8,10 +8,13 @@ import sys
 import threading
 import time
 from multiprocessing.connection import Connection
+from typing import Any
 
 from ecg_r1.scoring.calls import call
 from ecg_r1.scoring.collector import paused
 from ecg_r1.scoring.completion import Completion
+from ecg_r1.scoring.contract import Score
+from ecg_r1.scoring.judgement import to_json
 from ecg_r1.scoring.registry import load_reward
 
 TEXT = "<think>Step 1: Rate 75 bpm. PR 160 ms. QRS 92 ms. No LBBB.</think><answer>normal ECG</answer>"
@@ -28,6 +31,10 @@ def warm() -> None:
     """Read one completion, so that the parser's vocabulary is loaded before the first one that counts."""
     completion = Completion.parse(TEXT)
     _ = completion.steps, completion.quantities, completion.statements
+
+
+def _fields(score: Score) -> dict[str, Any]:
+    return vars(score) | {"evidence": [to_json(row) for row in score.evidence]}
 
 
 def serve(connection: Connection) -> None:
@@ -52,7 +59,7 @@ def serve(connection: Connection) -> None:
             for reward, samples in plan:
                 began = time.perf_counter()
                 scores = call(rewards[reward], [completions[i] for i in samples], [cases[i] for i in samples])
-                answer = [time.perf_counter() - began, [vars(score) for score in scores]]
+                answer = [time.perf_counter() - began, [_fields(score) for score in scores]]
                 connection.send_bytes(json.dumps(answer).encode())
 
 

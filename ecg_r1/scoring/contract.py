@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.errors import UserError
+from ecg_r1.scoring.judgement import Evidence
 
 if TYPE_CHECKING:
     from ecg_r1.ecg.measurements import Measurements
@@ -34,13 +35,14 @@ class Score:
 
     value: the reward, or None where it does not apply: no gradient, which is never the same as 0.
     extracted: what was read from the completion. explanation: one line for a human.
-    evidence: one JSON-able row for each claim that was judged. error: the traceback, where the reward failed.
+    evidence: a Judgement for each claim that was judged, or a mapping with its fields (`judgement.judgement_of`); other
+    mappings are kept as data. error: the traceback, where the reward failed.
     """
 
     value: float | None
     extracted: Any = None
     explanation: str = ""
-    evidence: tuple[Mapping[str, Any], ...] = ()
+    evidence: tuple[Evidence, ...] = ()
     error: str | None = None
 
 
@@ -119,7 +121,7 @@ def reward(
 
 def _check_applies(name: str, applies: Callable[..., bool], options: set[str]) -> None:
     signature = inspect.signature(applies)
-    case, *others = list(signature.parameters.values()) or [None]
-    named = all(p is not None and p.kind is p.KEYWORD_ONLY and p.name in options for p in others)
-    if case is None or case.kind is case.KEYWORD_ONLY or not named:
+    parameters = list(signature.parameters.values())
+    named = all(p.kind is p.KEYWORD_ONLY and p.name in options for p in parameters[1:])
+    if not parameters or parameters[0].kind is inspect.Parameter.KEYWORD_ONLY or not named:
         raise RewardError(f"reward {name}: applies{signature} is not applies(case, *, options of the reward)")

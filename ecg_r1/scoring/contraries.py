@@ -125,7 +125,7 @@ NAMED: dict[str, dict[str, tuple[str, ...]]] = {
     },
 }  # fmt: skip
 # Quantity -> group, alternative, and the values that are it whoever draws the limits.
-_MEASURED: dict[str, list[tuple[str, str, float, float]]] = {
+_VALUES: dict[str, list[tuple[str, str, float, float]]] = {
     "axis_deg": [("axis", "left", -90, -35), ("axis", "normal", -25, 85), ("axis", "right", 110, 180)],
     "qrs_ms": [("QRS width", "narrow", 0, 105), ("QRS width", "wide", 125, math.inf)],
     "pr_ms": [("PR", "short", 0, 105), ("PR", "normal", 125, 195), ("PR", "prolonged", 225, math.inf)],
@@ -170,13 +170,13 @@ def remainder(clause: str) -> str:
     return clause
 
 
-def measured(text: Completion) -> set[Stance]:
+def quoted(text: Completion) -> set[Stance]:
     """The alternatives that the quoted values of a text are."""
     return {
         (group, said)
         for q in text.quantities
-        if q.value is not None and q.kind == "value" and q.name in _MEASURED
-        for group, said, low, high in _MEASURED[q.name]
+        if q.value is not None and q.kind == "value" and q.name in _VALUES
+        for group, said, low, high in _VALUES[q.name]
         if low <= q.value <= high
     }
 

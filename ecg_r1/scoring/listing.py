@@ -13,11 +13,11 @@ from rich.text import Text
 
 from ecg_r1.scoring.cases import Sample
 from ecg_r1.scoring.contract import RewardError
+from ecg_r1.scoring.judgement import LOOKS, Judgement, judgements, to_json
 from ecg_r1.scoring.pool import RewardPool
 from ecg_r1.scoring.registry import library, load_reward, plugins
 
 BATCH = 256
-STYLES = {"supported": "green", "contradicted": "bold red", "unverifiable": "yellow"}
 # Control characters, marks that turn the direction of a text, lone surrogates: a terminal obeys or refuses them.
 _CONTROL = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
 
@@ -66,7 +66,9 @@ def score_samples(
                 "id": sample.id,
                 "scores": {name: score.value for name, score in named.items()},
                 "total": sum(weights[name] * s.value for name, s in named.items() if s.value is not None),
-                "evidence": [{"reward": name, **row} for name, score in named.items() for row in score.evidence],
+                "evidence": [
+                    {"reward": name, **to_json(row)} for name, score in named.items() for row in score.evidence
+                ],
                 "explanations": {name: score.explanation for name, score in named.items()},
             }
             if errors := {name: score.error for name, score in named.items() if score.error}:
@@ -77,22 +79,18 @@ def score_samples(
 def view(sample: Sample, line: Mapping[str, Any]) -> RenderableType:
     """A sample with its judged claims coloured; under it each score with its explanation and each claim's reason."""
     text = Text(escaped(sample.completion))
-    rows = [row for row in line["evidence"] if _is_span(row.get("span")) and row.get("verdict") in STYLES]
+    rows = [row for row in judgements(line["evidence"]) if row.span]
     for row in rows:
-        start, end = (len(escaped(sample.completion[: max(0, at)])) for at in row["span"])
-        text.stylize(STYLES[row["verdict"]], start, end)
+        start, end = (len(escaped(sample.completion[: max(0, at)])) for at in row.span or ())
+        text.stylize(LOOKS[row.verdict].style, start, end)
     head = Text(escaped(f"{line['id']}  total {line['total']:.3f}"), style="bold")
     parts: list[RenderableType] = [head, text]
     for name, value in line["scores"].items():
         said = escaped(line.get("errors", {}).get(name) or line["explanations"][name])
         parts.append(Text(f"  {name:<14}{'  n/a' if value is None else f'{value:5.2f}'}  {said}"))
-    parts += [Text(escaped(f"  {_claim(row)}"), style=STYLES[row["verdict"]]) for row in rows]
+    parts += [Text(escaped(f"  {_claim(row)}"), style=LOOKS[row.verdict].style) for row in rows]
     return Group(*parts, Text())
 
 
-def _is_span(span: Any) -> bool:
-    return isinstance(span, list) and len(span) == 2 and all(isinstance(at, int) for at in span)
-
-
-def _claim(row: Mapping[str, Any]) -> str:
-    return f"{row['verdict']}: {row.get('text') or row.get('statement', '')} ({row.get('reason', '')})"
+def _claim(row: Judgement) -> str:
+    return f"{row.verdict}: {row.text or row.claim} ({row.reason})"

@@ -12,7 +12,7 @@ from ecg_r1.ecg.quantities import QUANTITIES
 from ecg_r1.reading.statements import Polarity
 from ecg_r1.reading.values import Quote
 from ecg_r1.scoring.completion import Completion
-from ecg_r1.scoring.contraries import Stance, contrary, measured, named, remainder, worded
+from ecg_r1.scoring.contraries import Stance, contrary, named, quoted, remainder, worded
 
 SHARE = 0.75  # of a phrase's content words that one clause must hold
 RELATIVE = 0.1  # tolerance of a quantity that has none of its own
@@ -120,7 +120,7 @@ def _phrase(phrase: str) -> tuple[Completion, Clause, set[Stance]]:
 
 
 def _said(text: Completion) -> set[Stance]:
-    return named(text) | measured(text) | _worded(text, "asserted")
+    return named(text) | quoted(text) | _worded(text, "asserted")
 
 
 def _worded(text: Completion, polarity: Polarity) -> set[Stance]:

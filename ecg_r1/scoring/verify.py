@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
 
-from ecg_r1.ecg.quantities import QUANTITIES
+from ecg_r1.ecg.measurements import Measured
+from ecg_r1.ecg.quantities import LEAD_QUANTITIES, QUANTITIES, TABLE, Quantity
+from ecg_r1.reading.leads import leads_named
 from ecg_r1.reading.values import Quote
 from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.contract import Case
+from ecg_r1.scoring.judgement import Judgement, Verdict
 
 WIDEST = 2.0  # times the tolerance, where the leads disagree
 LOOSE = 0.5  # what a range or a bound is worth beside a value as near
 TOO_WIDE = 4.0  # tolerances; a true range or bound that reaches further says too little to be called supported
 VARY = ("heart_rate_bpm", "rr_ms")  # from beat to beat: a mean beside their range is a value like any other
-NOT_MEASURED = "not measured"  # the reason of a quantity nobody tried to measure: no claim about it can be judged
+WORST = ("contradicted", "unverifiable", "supported")  # first
+
+Opinion = tuple[Verdict, float | None, str]  # verdict, score, reason
 
 
 def graded(error: float, tolerance: float) -> float:
@@ -23,98 +27,120 @@ def graded(error: float, tolerance: float) -> float:
     return math.exp(-abs(error) / tolerance)
 
 
-def tolerance_of(case: Case, name: str) -> float:
+def tolerance_of(quantity: Quantity, measured: Measured) -> float:
     """The tolerance of a quantity, widened to the spread of its measurement, at most to twice itself.
 
     The spread is over leads, of the rate over beats: what half of them contradict cannot be held against a quote.
     """
-    tolerance, spread = QUANTITIES[name].tolerance, case.measurements[name].spread or 0.0
-    return min(max(tolerance, spread), WIDEST * tolerance)
+    return min(max(quantity.tolerance, measured.spread or 0.0), WIDEST * quantity.tolerance)
 
 
-def physiological(case: Case, name: str) -> bool:
-    """Whether the ECG itself has no such quantity (no P waves, so no PR), as opposed to a noisy signal."""
-    reason = case.measurements.reason(name)
-    return reason is not None and "no p wave" in reason.lower()
+def verify(completion: Completion, case: Case) -> tuple[Judgement, ...]:
+    """One judgement for each claim of a quantity that is measured, in the order of the text.
 
-
-def judge(quantity: Quote, case: Case) -> dict[str, Any]:
-    """The evidence row of one quote; see `verify`."""
-    measured, reason = case.measurements.value(quantity.name), case.measurements.reason(quantity.name)
-    tolerance = tolerance_of(case, quantity.name)
-    verdict, score, why = "unverifiable", None, ""
-    if quantity.kind == "absent":
-        if measured is not None:
-            verdict, score, why = "contradicted", 0.0, f"measured {measured:.0f} {quantity.unit}"
-        elif reason != NOT_MEASURED:
-            verdict, score, why = "supported", 1.0, reason or ""
-        else:
-            why = NOT_MEASURED
-    elif measured is None:
-        why = reason or NOT_MEASURED
-        if physiological(case, quantity.name):
-            verdict, score = "contradicted", 0.0
-    elif quantity.kind == "value" and quantity.value is not None:
-        error = QUANTITIES[quantity.name].distance(quantity.value, measured)
-        score = graded(error, tolerance)
-        verdict = "supported" if error <= tolerance else "contradicted"
-        why = f"{error:.0f} {quantity.unit} from the measured {measured:.0f}"
-    else:
-        verdict, score, why = _loose(quantity, measured, tolerance)
-    return {
-        "quantity": quantity.name, "kind": quantity.kind, "quoted": quantity.value, "low": quantity.low,
-        "high": quantity.high, "unit": quantity.unit, "lead": quantity.lead, "measured": measured,
-        "tolerance": tolerance, "verdict": verdict, "score": score, "span": list(quantity.span), "reason": why,
-    }  # fmt: skip
-
-
-def _loose(quantity: Quote, measured: float, tolerance: float) -> tuple[str, float, str]:
-    """A range or a bound: worth half a value as far off as its furthest end."""
-    ends = [end for end in (quantity.low, quantity.high) if end is not None]
-    furthest = max(QUANTITIES[quantity.name].distance(end, measured) for end in ends)
-    score = LOOSE * graded(furthest, tolerance)
-    low = -math.inf if quantity.low is None else quantity.low
-    high = math.inf if quantity.high is None else quantity.high
-    if not low - tolerance <= measured <= high + tolerance:
-        return "contradicted", score, f"measured {measured:.0f} {quantity.unit}"
-    if furthest > TOO_WIDE * tolerance:
-        return "unverifiable", score, "too wide to say anything"
-    return "supported", score, f"holds the measured {measured:.0f} {quantity.unit}"
-
-
-def verify(completion: Completion, case: Case) -> tuple[dict[str, Any], ...]:
-    """One evidence row for each claim of a quantity that neurokit2 measures, in the order of the text.
-
-    A row is JSON-able: quantity, kind, quoted (None for a range, bound or absence), low, high, unit, lead, measured,
-    tolerance, verdict ("supported", "contradicted", "unverifiable"), score (0..1 or None where it cannot be judged),
-    span ([start, end) characters of the completion), text (those characters), reason.
-    Reference ranges and quantities that are not measured on the signal (amplitudes) make no row.
+    A quantity of single leads is held against each lead that it is quoted for, and judged as the worst of them. It is
+    unverifiable where no lead is named, or one that is not shown or not measurable.
+    Reference ranges, and quantities that nobody measures on the signal, are not judged.
     """
     return tuple(
-        judge(q, case) | {"text": completion.text[q.span[0] : q.span[1]]}
-        for q in completion.quantities
-        if q.kind != "reference" and q.name in QUANTITIES
+        judge(quote, case, completion.text[slice(*quote.span)])
+        for quote in completion.quantities
+        if quote.kind != "reference" and quote.name in TABLE
     )
 
 
-def settle(rows: Iterable[dict[str, Any]]) -> float | None:
-    """What all rows of one quantity are worth together: the worst value; 0 where any of several is contradicted.
+def judge(quote: Quote, case: Case, text: str = "") -> Judgement:
+    """The judgement of one quote; see `verify`. text: the characters of its span."""
+    if quote.name in LEAD_QUANTITIES:
+        claim = f"{quote.name} {quote.lead}" if quote.lead else quote.name
+        measured, (verdict, score, reason) = _in_leads(quote, case)
+    else:
+        claim, measured = quote.name, case.measurements[quote.name]
+        verdict, score, reason = _opinion(quote, QUANTITIES[quote.name], measured)
+    return Judgement(
+        claim, verdict, score, quote.span, reason, text, quote.name, quote.kind, quote.value, quote.low, quote.high,
+        quote.unit, quote.lead, measured.value, tolerance_of(TABLE[quote.name], measured),
+    )  # fmt: skip
+
+
+def _in_leads(quote: Quote, case: Case) -> tuple[Measured, Opinion]:
+    """The measurement in the lead that is furthest from the quote, and what is to be said of all its leads."""
+    quantity = LEAD_QUANTITIES[quote.name]
+    named = leads_named(quote.lead) if quote.lead else ()
+    hidden = [lead for lead in named if lead not in case.leads]
+    if not named or hidden:
+        reason = f"{', '.join(hidden)} not shown" if hidden else "no lead is named"
+        return Measured(reason=reason), ("unverifiable", None, reason)
+    if quantity.unsigned:
+        quote = _unsigned(quote)
+    found = []
+    for lead in named:
+        measured = case.measurements.in_lead(quote.name, lead)
+        verdict, score, reason = _opinion(quote, quantity, measured)
+        found.append((measured, (verdict, score, f"{reason} in {lead}")))
+    unjudged = [one for one in found if one[1][1] is None]
+    return unjudged[0] if unjudged else min(found, key=lambda one: (WORST.index(one[1][0]), one[1][1]))
+
+
+def _unsigned(quote: Quote) -> Quote:
+    """The quote without signs, which only say which way the wave points: "an S wave of -1.4 mV" is 1.4 mV deep."""
+    value, low, high = (None if number is None else abs(number) for number in (quote.value, quote.low, quote.high))
+    if (quote.low or 0.0) < 0 or (quote.high or 0.0) < 0:
+        low, high = high, low
+    return quote._replace(value=value, low=low, high=high)
+
+
+def _opinion(quote: Quote, quantity: Quantity, measured: Measured) -> Opinion:
+    """What one measurement says of a quote."""
+    why = measured.reason or ""
+    if quote.kind == "absent":
+        if measured.value is not None:
+            return "contradicted", 0.0, f"measured {quantity.written(measured.value)}"
+        return ("unverifiable", None, why) if measured.unknown else ("supported", 1.0, why)
+    if measured.value is None:
+        return ("contradicted", 0.0, why) if measured.absent else ("unverifiable", None, why)
+    tolerance = tolerance_of(quantity, measured)
+    if quote.kind == "value" and quote.value is not None:
+        error = quantity.distance(quote.value, measured.value)
+        reason = f"{quantity.written(error)} from the measured {quantity.number(measured.value)}"
+        return "supported" if error <= tolerance else "contradicted", graded(error, tolerance), reason
+    return _loose(quote, quantity, measured.value, tolerance)
+
+
+def _loose(quote: Quote, quantity: Quantity, measured: float, tolerance: float) -> Opinion:
+    """A range or a bound: worth half a value as far off as its furthest end."""
+    ends = [end for end in (quote.low, quote.high) if end is not None]
+    furthest = max(quantity.distance(end, measured) for end in ends)
+    score = LOOSE * graded(furthest, tolerance)
+    low = -math.inf if quote.low is None else quote.low
+    high = math.inf if quote.high is None else quote.high
+    if not low - tolerance <= measured <= high + tolerance:
+        return "contradicted", score, f"measured {quantity.written(measured)}"
+    if furthest > TOO_WIDE * tolerance:
+        return "unverifiable", score, "too wide to say anything"
+    return "supported", score, f"holds the measured {quantity.written(measured)}"
+
+
+def settle(judged: Iterable[Judgement]) -> float | None:
+    """What all judgements of one quantity are worth together: the worst value; 0 where any of several is contradicted.
 
     So a repeated quote pays once, and no quantity is won by naming several values. A bound beside a value ("212 ms,
     > 200 ms") adds nothing. A range beside it ("164 ms, 95 % CI 104-224") says how sure the value is: it is worth no
-    more than the range where that is wider than the tolerance, unless it is the mean of what varies. Each row's score
-    falls with its distance, so this too can only fall when a quote moves away. None where no row can be judged.
+    more than the range where that is wider than the tolerance, unless it is the mean of what varies. Each score falls
+    with its distance, so this too can only fall when a quote moves away. None where nothing can be judged.
     """
-    judged = [row for row in rows if row["score"] is not None]
-    if not judged:
+    scored = [(one, one.score) for one in judged if one.score is not None]
+    if not scored:
         return None
-    if len(judged) > 1 and any(row["verdict"] == "contradicted" for row in judged):
+    if len(scored) > 1 and any(one.verdict == "contradicted" for one, _ in scored):
         return 0.0
-    exact = [row for row in judged if row["kind"] in ("value", "absent")]
-    exact += [row for row in judged if exact and row["kind"] == "range" and _unsure(row)]
-    return float(min(row["score"] for row in exact or judged))
+    exact = [score for one, score in scored if one.kind in ("value", "absent")]
+    exact += [score for one, score in scored if exact and one.kind == "range" and _unsure(one)]
+    return min(exact or [score for _, score in scored])
 
 
-def _unsure(row: dict[str, Any]) -> bool:
+def _unsure(one: Judgement) -> bool:
     """Whether a range says more than how exactly one can measure, and not how far beats differ."""
-    return bool(row["quantity"] not in VARY and row["high"] - row["low"] > 2 * row["tolerance"])
+    if one.quantity in VARY or one.low is None or one.high is None or one.tolerance is None:
+        return False
+    return one.high - one.low > 2 * one.tolerance

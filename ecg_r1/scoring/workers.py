@@ -13,6 +13,7 @@ from ecg_r1.scoring.calls import groups, units
 from ecg_r1.scoring.child import Process
 from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.contract import Case, Score
+from ecg_r1.scoring.judgement import judgement_of
 from ecg_r1.scoring.registry import Reward
 
 START = 120.0  # seconds a process may take to start and load its rewards
@@ -73,7 +74,7 @@ class Worker:
         seconds, scores = json.loads(message)
         done = self.plan.popleft()
         self.spent[done[0]] = self.spent.get(done[0], 0.0) + seconds
-        return done, seconds, [Score(**s | {"evidence": tuple(s["evidence"])}) for s in scores]
+        return done, seconds, [Score(**s | {"evidence": tuple(map(judgement_of, s["evidence"]))}) for s in scores]
 
     def give_up(self) -> list[Call]:
         """Kill the process, let another go on with what is left, and return the calls that are lost.

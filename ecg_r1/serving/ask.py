@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
@@ -17,6 +16,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measure import measure
+from ecg_r1.ecg.quantities import TABLE
 from ecg_r1.ecg.record import ECGRecord, read_record, require_signal
 from ecg_r1.ecg.render import render
 from ecg_r1.engine import Engine, Prompt, has_vllm, open_engine, require_vllm
@@ -28,10 +28,8 @@ from ecg_r1.model.processing import GEMProcessor
 from ecg_r1.scoring.cases import case_from
 from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.contract import Case
+from ecg_r1.scoring.judgement import LOOKS, Judgement
 from ecg_r1.scoring.verify import verify
-
-STYLES = {"supported": "green", "contradicted": "red", "unverifiable": "bright_black"}
-MARKS = {"supported": "✓", "contradicted": "✗", "unverifiable": "?"}
 
 
 class AskError(UserError):
@@ -121,7 +119,7 @@ def checked(completion: Completion, records: Sequence[ECGRecord]) -> Table | Tex
     """One line for each quoted value, one column for each record it may be about. With several records a value is held
     against each: the text does not say which it means."""
     quotes = {  # a value that is repeated is shown once
-        rows[0]["text"]: rows for rows in zip(*(verify(completion, _case(record)) for record in records), strict=True)
+        rows[0].text: rows for rows in zip(*(verify(completion, _case(record)) for record in records), strict=True)
     }
     if not quotes:
         return Text("The answer quotes no value that can be measured.", style="bright_black")
@@ -134,9 +132,11 @@ def checked(completion: Completion, records: Sequence[ECGRecord]) -> Table | Tex
     return table
 
 
-def _measured(row: Mapping[str, Any]) -> Text:
-    found = row["reason"] if row["measured"] is None else f"{row['measured']:.0f} {row['unit']}"
-    return Text(f"{MARKS[row['verdict']]} {found}", style=STYLES[row["verdict"]])
+def _measured(row: Judgement) -> Text:
+    known = row.measured is not None and row.quantity is not None
+    found = TABLE[row.quantity].written(row.measured) if known else row.reason  # type: ignore[index, arg-type]
+    look = LOOKS[row.verdict]
+    return Text(f"{look.mark} {found}", style=look.style)
 
 
 def _case(record: ECGRecord) -> Case:

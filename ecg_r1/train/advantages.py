@@ -6,16 +6,18 @@ recipe's `credit:` is checked without it; tensors are made from those of the bat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from ecg_r1.scoring.judgement import Judgement
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
-Evidence = Sequence[Mapping]
+Claims = Sequence[Judgement]
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,8 @@ class Batch:
     Attributes:
         totals: (B,) advantages of the total reward, as TRL computed them.
         token_ids: of each completion, as sampled: without padding, and empty where TRL masks a truncated one.
-        evidence: for each completion the rows of the weighted rewards that judge one quoted value: `quantity`,
-            `score` in [0, 1] or None, `span` (start, end) in characters.
+        claims: for each completion the weighted rewards' judgements of one quoted value each. Those of one `claim`
+            share one advantage.
         length: T, tokens of the padded completions.
         group: G, completions of a prompt.
         scale: TRL's `scale_rewards`: "group", "batch" or "none".
@@ -35,7 +37,7 @@ class Batch:
 
     totals: torch.Tensor
     token_ids: Sequence[Sequence[int]]
-    evidence: Sequence[Evidence]
+    claims: Sequence[Claims]
     length: int
     group: int
     scale: str
@@ -67,20 +69,20 @@ def claim(batch: Batch) -> torch.Tensor:
     A completion quotes several values; each is held against the measurement on its own, and its characters are known.
     With one advantage for the whole sequence, a right PR beside a wrong QT is pushed down with it. Here the tokens of
     a quoted value carry that value's advantage among the G completions of its prompt, every other token the total's.
-    A quantity's scores are normalised as the total rewards are, by `batch.scale`.
+    A claim's scores are normalised as the total rewards are, by `batch.scale`.
 
     Returns:
         (B, T) advantages.
     """
     spread = batch.totals.unsqueeze(1).repeat(1, batch.length)
-    for quantity in sorted({row["quantity"] for rows in batch.evidence for row in rows}):
-        scores = batch.totals.new_tensor([_score(rows, quantity) for rows in batch.evidence])
+    for name in sorted({judged.claim for rows in batch.claims for judged in rows}):
+        scores = batch.totals.new_tensor([_score(rows, name) for rows in batch.claims])
         own = _normalise(scores, batch.group, batch.scale)
         unknown = own.isnan().tolist()
-        for i, rows in enumerate(batch.evidence):
-            for row in rows:
-                if row["quantity"] == quantity and row.get("span") and not unknown[i]:
-                    start, end = row["span"]
+        for i, rows in enumerate(batch.claims):
+            for judged in rows:
+                if judged.claim == name and judged.span and not unknown[i]:
+                    start, end = judged.span
                     for t, (left, right) in enumerate(batch.token_spans[i][: batch.length]):
                         if left < end and right > start:
                             spread[i, t] = own[i]
@@ -91,9 +93,9 @@ Advantages = Callable[[Batch], "torch.Tensor"]  # (B,), or (B, T) where tokens o
 ADVANTAGES: dict[str, Advantages] = {"sequence": sequence, "claim": claim}
 
 
-def _score(rows: Evidence, quantity: str) -> float:
-    """The quantity's graded score in one completion; NaN where it is not quoted or cannot be verified."""
-    scores = [row["score"] for row in rows if row["quantity"] == quantity and row["score"] is not None]
+def _score(claims: Claims, name: str) -> float:
+    """The claim's graded score in one completion; NaN where it is not made or cannot be verified."""
+    scores = [judged.score for judged in claims if judged.claim == name and judged.score is not None]
     return min(scores) if scores else float("nan")
 
 

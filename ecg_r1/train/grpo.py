@@ -87,6 +87,7 @@ class ECGGRPOTrainer(GRPOTrainer):
         self._shown: list[Shown] = []  # of the rows of the batch in hand
         with rollouts_through(media=media, **rollout), reference_from(rollout.get("checkpoint")):
             super().__init__(reward_funcs=reward_set.functions(), **kwargs)
+        self._table_step = -1
         self.log_pages = self.log_completions and self.log_multimodal and has_table(self.args.report_to)
         if shared_prefix:
             use_branching_attention(kwargs["model"].model.language_model)
@@ -139,7 +140,7 @@ class ECGGRPOTrainer(GRPOTrainer):
         return Batch(
             totals=output["advantages"],
             token_ids=[row[kept].tolist() for row, kept in zip(ids, mask, strict=True)],
-            evidence=self.reward_set.claims(),
+            claims=self.reward_set.claims(),
             length=ids.shape[1],
             group=self._group,
             scale=self.scale_rewards,
@@ -152,11 +153,13 @@ class ECGGRPOTrainer(GRPOTrainer):
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """As TRL; and the trackers that TRL leaves out get the table of completions too."""
         super().log(logs, start_time)
-        if self.log_completions and self.accelerator.is_main_process:
+        step = self.state.global_step
+        if self.log_completions and self.accelerator.is_main_process and step != self._table_step:
+            self._table_step = step  # TRL logs once more when the training ends
             columns = {"completion": self._logs["completion"], **self._logs["rewards"], **self._logs["extra"]}
             table = pd.DataFrame({name: list(values) for name, values in columns.items()})
             pages = [shown[0] if shown else None for shown in self._logs["images"]]
-            log_completions(self.args.report_to, table, pages, self.state.global_step)
+            log_completions(self.args.report_to, table, pages, step)
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
         examples = self.media.store.examples

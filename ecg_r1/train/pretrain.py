@@ -17,10 +17,9 @@ from transformers import Trainer, TrainingArguments
 
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.ecg.measurements import Measurements
+from ecg_r1.ecg.quantities import EXPECTED
 from ecg_r1.model.modeling import GEMForConditionalGeneration
 from ecg_r1.train.media import DrawEachEpoch, Media
-
-REGRESSED = ("heart_rate_bpm", "pr_ms", "qrs_ms", "qt_ms")
 
 
 class TowerProbe(nn.Module):
@@ -32,18 +31,26 @@ class TowerProbe(nn.Module):
     def __init__(self, gem: GEMForConditionalGeneration, diagnoses: int):
         super().__init__()
         self.gem = gem
-        outputs = diagnoses + len(REGRESSED)
+        outputs = diagnoses + len(EXPECTED)
         self.ecg_head = nn.Linear(gem.config.ecg_config.hidden_size, outputs)
-        self.page_head = nn.Linear(gem.config.vision_config.hidden_size, outputs)
+        vision = gem.config.vision_config
+        self.page_head = None if vision is None else nn.Linear(vision.hidden_size, outputs)
 
     def forward(
-        self, ecg_values: torch.Tensor, pixel_values: torch.Tensor, diagnoses: torch.Tensor, quantities: torch.Tensor
+        self,
+        ecg_values: torch.Tensor,
+        diagnoses: torch.Tensor,
+        quantities: torch.Tensor,
+        pixel_values: torch.Tensor | None = None,
     ) -> dict[str, torch.Tensor]:
-        model = self.gem.model
-        ecg = self.ecg_head(model.ecg_tower(ecg_values).mean(dim=1))
-        hidden = model.vision_tower(pixel_values, output_hidden_states=True).hidden_states
-        page = self.page_head(hidden[model.vision_feature_layer][:, 1:].mean(dim=1))
-        return {"loss": self._loss(ecg, diagnoses, quantities) + self._loss(page, diagnoses, quantities)}
+        """The loss of both towers; of the ECG tower alone where the model reads no pages."""
+        model: Any = self.gem.model
+        loss = self._loss(self.ecg_head(model.ecg_tower(ecg_values).mean(dim=1)), diagnoses, quantities)
+        if self.page_head is not None:
+            hidden = model.vision_tower(pixel_values, output_hidden_states=True).hidden_states
+            page = self.page_head(hidden[model.vision_feature_layer][:, 1:].mean(dim=1))
+            loss = loss + self._loss(page, diagnoses, quantities)
+        return {"loss": loss}
 
     @staticmethod
     def _loss(output: torch.Tensor, diagnoses: torch.Tensor, quantities: torch.Tensor) -> torch.Tensor:
@@ -64,23 +71,23 @@ class _PretrainCollator:
         ids = self.media.store.ids
         media = self.media.tensors([[self.media.view(ids[index], self.epoch)] for index in indices])
         ecg, page = media["media_index"][:, 0].T
-        return {
+        batch = {
             "ecg_values": media["ecg_values"][ecg],
-            "pixel_values": media["pixel_values"][page],
             "diagnoses": self.diagnoses[indices].float(),
             "quantities": self.quantities[indices],
         }
+        return batch | {"pixel_values": media["pixel_values"][page]} if self.media.has_pages else batch
 
 
 def targets(store: RecordStore) -> tuple[torch.Tensor, torch.Tensor]:
-    """Multi-hot diagnoses, bool (N, D), and standardised quantities, float32 (N, 4), NaN where unmeasurable."""
+    """Multi-hot diagnoses, bool (N, D), and standardised `EXPECTED` quantities, float32 (N, Q), NaN: unmeasurable."""
     places: dict[str, list[int]] = {}
-    quantities = torch.full((len(store), len(REGRESSED)), float("nan"))
+    quantities = torch.full((len(store), len(EXPECTED)), float("nan"))
     for position, row in enumerate(store.rows("diagnoses", "measurements")):
         for name in row["diagnoses"]:
             places.setdefault(name, []).append(position)
         measurements = Measurements.from_json(row["measurements"])
-        for column, name in enumerate(REGRESSED):
+        for column, name in enumerate(EXPECTED):
             if (value := measurements.value(name)) is not None:
                 quantities[position, column] = value
     diagnoses = torch.zeros((len(store), len(places)), dtype=torch.bool)

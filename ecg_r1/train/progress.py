@@ -63,7 +63,9 @@ class LiveProgress(TrainerCallback):
         if not self._bar and tenth > self._tenth:
             self._tenth = tenth
             left = self._left(state)
-            self.console.print(f"{self.title} {state.global_step}/{state.max_steps}  {left}{numbers}", highlight=False)
+            self.console.print(
+                f"{self.title} {state.global_step}/{state.max_steps}  {left}{numbers}", highlight=False, soft_wrap=True
+            )
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

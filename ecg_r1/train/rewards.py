@@ -8,6 +8,7 @@ from typing import Any
 
 from ecg_r1.recipe import RewardWorkers
 from ecg_r1.scoring.contract import Score
+from ecg_r1.scoring.judgement import Evidence, Judgement, claim_of, to_json
 from ecg_r1.scoring.pool import RewardPool
 from ecg_r1.scoring.registry import Reward
 from ecg_r1.train.dropout import NOTHING, Shown
@@ -43,11 +44,10 @@ class RewardSet:
         """One callable for each reward; TRL calls them in this order, and logs each under its `__name__`."""
         return [self._function(position, reward.name) for position, reward in enumerate(self.rewards)]
 
-    def claims(self) -> list[list[dict[str, Any]]]:
-        """Of the evidence, the rows that judge one quoted value: `quantity`, `score`, `span`."""
+    def claims(self) -> list[list[Judgement]]:
+        """Of the evidence of each completion, the judgements of one quoted value each."""
         paying = [scores for scores, weight in zip(self._batch, self.weights, strict=True) if weight]
-        claim = {"quantity", "score", "span"}
-        return [[row for row in rows if claim <= row.keys()] for rows in _evidence(paying)]
+        return [[claim for row in rows if (claim := claim_of(row))] for rows in _evidence(paying)]
 
     def __enter__(self) -> RewardSet:
         return self
@@ -79,11 +79,11 @@ class RewardSet:
         log_extra("example", [one.example for one in shown])
         if self.media.dropout != NOTHING:
             log_extra("shown", [str(one) for one in shown])
-        log_extra("evidence", [json.dumps(rows) for rows in _evidence(self._batch)])
+        log_extra("evidence", [json.dumps([to_json(row) for row in rows]) for rows in _evidence(self._batch)])
         for counter, value in self.pool.counters().items():
             log_metric(counter, value)
 
 
-def _evidence(batch: Sequence[Sequence[Score]]) -> list[list[dict[str, Any]]]:
-    """Evidence rows of each completion, over all rewards."""
-    return [[dict(row) for score in scores for row in score.evidence] for scores in zip(*batch, strict=True)]
+def _evidence(batch: Sequence[Sequence[Score]]) -> list[list[Evidence]]:
+    """The evidence of each completion, over all rewards."""
+    return [[row for score in scores for row in score.evidence] for scores in zip(*batch, strict=True)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,9 +67,12 @@ def log_completions(
 
 def _mlflow(table: pd.DataFrame, pages: Sequence[np.ndarray | None], step: int) -> None:
     import mlflow
+    import numpy as np
 
     if pages:
-        table = table.assign(page=[None if page is None else mlflow.Image(page) for page in pages])
+        blank = np.full((1, 1, 3), 255, np.uint8)  # a column of images takes nothing else
+        shown: list[Any] = [mlflow.Image(blank if page is None else page) for page in pages]
+        table = table.assign(page=shown)
     mlflow.log_table(table, f"completions/{step:05d}.json")
 
 

@@ -10,9 +10,18 @@ from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.record import ECGRecord
 from ecg_r1.ecg.waves import weighted_quantiles
 
-RATE = 500
+RATE = 500  # Hz
 PRECORDIAL = (0.4, 0.7, 1.0, 1.3, 1.2, 1.0)  # heights of V1 to V6
 T = 40.0  # ms, the width of a T wave (sigma)
+
+
+PEAKS = 500.0 + 800.0 * np.arange(11)  # ms, at 75 bpm
+TIME = np.arange(10 * RATE) * 1000 / RATE
+
+
+def wave(peaks: np.ndarray, place: float, width: float | np.ndarray, height: float) -> np.ndarray:
+    """A Gaussian so many ms after each of these R peaks. width: sigma in ms, or (leads, 1) of them."""
+    return sum(height * np.exp(-(((TIME - peak - place) / width) ** 2) / 2) for peak in peaks)
 
 
 def drawn(intervals: list[float], axis: float = 40.0, t_widths: list[float] | None = None) -> ECGRecord:
@@ -20,12 +29,12 @@ def drawn(intervals: list[float], axis: float = 40.0, t_widths: list[float] | No
 
     t_widths: of each lead, in ms.
     """
-    time = np.arange(10 * RATE) * 1000 / RATE
-    widths = np.array(t_widths or [T] * 12)[:, None]
-    waves = np.zeros((12, len(time)))
-    for peak in 500.0 + np.cumsum([0, *intervals]):
-        for place, width, height in ((-160, 22, 0.12), (0, 12, 1.0), (280, widths, 0.3)):
-            waves += height * np.exp(-(((time - peak - place) / width) ** 2) / 2)
+    peaks, widths = 500.0 + np.cumsum([0, *intervals]), np.array(t_widths or [T] * 12)[:, None]
+    return of_waves(wave(peaks, -160, 22, 0.12) + wave(peaks, 0, 12, 1.0) + wave(peaks, 280, widths, 0.3), axis)
+
+
+def of_waves(waves: np.ndarray, axis: float = 40.0) -> ECGRecord:
+    """The record of a dipole that moves along one axis. waves: (T,) or (12, T) mV along it."""
     along = {lead: np.cos(np.deg2rad(axis - angle)) for lead, angle in (("I", 0), ("II", 60), ("III", 120))}
     i, ii, iii = along["I"], along["II"], along["III"]
     limb = (i, ii, iii, -(i + ii) / 2, (i - iii) / 2, (ii + iii) / 2)  # aVR, aVL and aVF by Goldberger
@@ -106,3 +115,38 @@ def test_intervals_are_in_ms_between_the_right_ends_of_the_waves():
 def test_quantiles_by_weight(values, weights, quartiles):
     found = weighted_quantiles(np.array(values), np.array(weights, float), (0.25, 0.5, 0.75))
     assert found == pytest.approx(quartiles)
+
+
+@pytest.mark.parametrize("frequency", [50, 60])
+def test_hum_of_the_mains_moves_no_value(frequency):
+    sound = drawn([800.0] * 10)
+    hum = 0.5 * np.sin(2 * np.pi * frequency * TIME / 1000 + 0.3)
+    m, plain = measure(replace(sound, signal=(sound.signal + hum).astype(np.float32))), measure(sound)
+    for name in ("pr_ms", "qrs_ms", "qt_ms", "axis_deg", "heart_rate_bpm"):
+        assert m.value(name) == pytest.approx(plain.value(name), abs=2), name
+
+
+def test_a_lead_of_mere_noise_is_left_out():
+    record = drawn([800.0] * 10)
+    signal = record.signal.copy()
+    signal[7] += np.random.default_rng(0).normal(0, 1, signal.shape[1])
+    m = measure(replace(record, signal=signal))
+    assert m["qrs_ms"].leads == 11
+    assert m.value("pr_ms") == pytest.approx(measure(record).value("pr_ms"), abs=2)
+
+
+def test_beats_of_another_shape_are_counted_for_the_rate_alone():
+    ectopic = np.isin(np.arange(11), (3, 6, 9))
+    own, other = PEAKS[~ectopic], PEAKS[ectopic]
+    waves = wave(own, -160, 22, 0.12) + wave(own, 0, 12, 1.0) + wave(own, 280, T, 0.3)
+    m = measure(of_waves(waves + wave(other, 0, 28, 1.2) + wave(other, 300, 50, -0.4)))
+    assert (m["qrs_ms"].beats, m["rr_ms"].beats) == (8, 9)
+    assert m.value("heart_rate_bpm") == pytest.approx(75, abs=0.3)
+    assert m.value("qrs_ms") == pytest.approx(measure(drawn([800.0] * 10)).value("qrs_ms"), abs=2)
+
+
+def test_movement_that_never_stands_still_is_no_qrs():
+    peaks = 500.0 + 1200.0 * np.arange(8)
+    m = measure(of_waves(wave(peaks, 0, 70, 1.0) + wave(peaks, 480, 50, 0.3)))
+    assert {m.reason(name) for name in ("qrs_ms", "pr_ms", "qt_ms", "axis_deg")} == {"the QRS has no clear bounds"}
+    assert m.value("heart_rate_bpm") is not None

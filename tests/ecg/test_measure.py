@@ -14,7 +14,6 @@ from ecg_r1.ecg.delineate import delineate
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measure import measure
 from ecg_r1.ecg.measurements import Measured, Measurements
-from ecg_r1.ecg.morphology import morphology
 from ecg_r1.ecg.qtc import FORMULAE, qtc
 from ecg_r1.ecg.quantities import QUANTITIES
 from ecg_r1.ecg.record import ECGRecord, read_record
@@ -244,15 +243,6 @@ def test_a_slow_heart_has_the_shorter_qtc():
     assert all(qtc(400, 1200, name) < 400 < qtc(400, 800, name) for name in FORMULAE)
     with pytest.raises(ValueError, match="RR interval"):
         qtc(400, 0)
-
-
-def test_st_elevation_stands_where_the_infarction_is():
-    inferior, anterior = (
-        morphology(next(iter(simulate(1, seed=3, diagnoses=[f"{wall} myocardial infarction"]))).record)
-        for wall in ("inferior", "anterior")
-    )
-    assert min(inferior[lead].st_mv for lead in ("II", "III", "aVF")) > 0.1 > inferior["V2"].st_mv
-    assert min(anterior[lead].st_mv for lead in ("V2", "V3")) > 0.1 > anterior["III"].st_mv
 
 
 def spoiled(seed: int, faults: list[tuple[str, float]]) -> ECGRecord:

@@ -8,7 +8,7 @@ from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.evaluation.metrics import judge
 from ecg_r1.evaluation.report import completions, curves
 from ecg_r1.evaluation.report.html import findings
-from ecg_r1.scoring import Case
+from ecg_r1.scoring import Case, Judgement
 
 from .conftest import RIGHT, STOCK, TRUTHS, answers, compared, says, write_split
 
@@ -77,8 +77,11 @@ def test_corruption_and_curves_are_shown(page):
 
 
 def test_highlighting_escapes_inside_and_outside_of_spans_and_marks_the_first_of_overlapping_ones():
-    row = {"quantity": "pr_ms", "measured": 164.0, "verdict": "supported", "reason": 'a "quote"'}
-    shown = completions.highlighted("a<b PR<160 c>d", [row | {"span": [4, 10]}, row | {"span": [6, 12]}])
+    rows = [
+        Judgement("pr_ms", "supported", span=span, reason='a "quote"', quantity="pr_ms", measured=164.0)
+        for span in ((4, 10), (6, 12))
+    ]
+    shown = completions.highlighted("a<b PR<160 c>d", rows)
     assert shown == (
         'a&lt;b <mark class="supported" title="a &quot;quote&quot;">PR&lt;160<b>✓ 164 ms</b></mark> c&gt;d'
     )

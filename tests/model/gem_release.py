@@ -80,7 +80,8 @@ def llama(config):
     """A Llama as vicuna's checkpoint names it, with the rotary buffer that old ones carry."""
     width, mlp, vocab = config["hidden_size"], config["intermediate_size"], config["vocab_size"]
     keys = width // config["num_attention_heads"] * config["num_key_value_heads"]
-    state = {"model.embed_tokens.weight": normal(vocab, width, std=1.0)}
+    # as a head, embeddings near 1 would make one token all but certain
+    state = {"model.embed_tokens.weight": normal(vocab, width, std=None if config["tie_word_embeddings"] else 1.0)}
     for i in range(config["num_hidden_layers"]):
         layer = f"model.layers.{i}"
         for name, rows in (("q", width), ("k", keys), ("v", keys), ("o", width)):

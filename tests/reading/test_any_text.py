@@ -129,7 +129,7 @@ def test_ten_thousand_texts_score_in_range(text: str) -> None:
 
 @settings(max_examples=200)
 @given(
-    measured=st.floats(40, 600), near=st.floats(0, 500), further=st.floats(0, 500), side=st.sampled_from([-1, 1]),
+    measured=st.floats(100, 600), near=st.floats(0, 500), further=st.floats(0, 500), side=st.sampled_from([-1, 1]),
     other=st.none() | st.floats(40, 600),
 )  # fmt: skip
 def test_moving_a_quote_away_never_raises_the_score(

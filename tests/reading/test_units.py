@@ -10,6 +10,9 @@ from ecg_r1.scoring import Completion
     [
         ("PR interval 160 ms", "pr_ms", 160),
         ("PR interval 0.16 s", "pr_ms", 160),
+        ("PR interval 0,160 s", "pr_ms", 160),
+        ("PR interval 0.16", "pr_ms", 160),  # what is written without a unit is in the one that makes sense
+        ("RR interval 1.2", "rr_ms", 1200),
         ("PR interval of 4 small squares", "pr_ms", 160),  # 40 ms each at 25 mm/s
         ("QT interval of 2 large squares", "qt_ms", 400),
         ("R wave 800 µV in V5", "r_mv", 0.8),
@@ -27,6 +30,11 @@ from ecg_r1.scoring import Completion
 def test_a_value_is_in_the_unit_of_its_quantity(text: str, name: str, value: float) -> None:
     (quote,) = Completion.parse(text).quantities
     assert (quote.name, quote.value) == (name, pytest.approx(value))
+
+
+def test_a_number_far_from_its_name_that_no_heart_can_have_is_none_of_it() -> None:
+    assert Completion.parse("The rate, seen on chart 1200").quantities == ()
+    assert [q.value for q in Completion.parse("The rate, seen on chart 120").quantities] == [120.0]
 
 
 def test_two_answers_are_both_the_answer() -> None:

@@ -183,10 +183,10 @@ def test_intervals_gives_one_row_of_evidence_for_each_quote() -> None:
     text = "<think>Rate 64 bpm. PR interval 160 ms.</think>"
     case = Case("r", (), Measurements.from_json(MEASURED))
     rate, pr = load_reward("intervals")(Completion.parse(text), case).evidence
-    assert (rate["verdict"], pr["verdict"]) == ("supported", "contradicted")
-    assert (pr["quantity"], pr["quoted"], pr["unit"], pr["measured"], pr["tolerance"]) == ("pr_ms", 160, "ms", 224, 20)
-    assert text[slice(*pr["span"])] == pr["text"] == "PR interval 160 ms"
-    assert 0 < pr["score"] < rate["score"] == 1
+    assert (rate.verdict, pr.verdict) == ("supported", "contradicted")
+    assert (pr.quantity, pr.quoted, pr.unit, pr.measured, pr.tolerance) == ("pr_ms", 160, "ms", 224, 20)
+    assert text[slice(*pr.span)] == pr.text == "PR interval 160 ms"
+    assert 0 < pr.score < rate.score == 1
 
 
 @pytest.mark.parametrize(

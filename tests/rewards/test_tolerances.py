@@ -36,7 +36,7 @@ def test_a_quote_at_the_tolerance_is_worth_a_third_and_one_beyond_it_is_contradi
             judged(said.format(measured + sign * off), name, {name: measured}) for off in (tolerance, tolerance + 1)
         )
         assert at.value == pytest.approx(0.3679, abs=1e-4)
-        assert (at.evidence[0]["verdict"], beyond.evidence[0]["verdict"]) == ("supported", "contradicted")
+        assert (at.evidence[0].verdict, beyond.evidence[0].verdict) == ("supported", "contradicted")
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_leads_that_disagree_widen_the_tolerance_to_twice_itself_at_most(spread:
 )
 def test_a_range_or_bound_is_worth_half_a_value_at_its_furthest_end(text: str, verdict: str, value: float) -> None:
     score = judged(text, "pr_ms", {"pr_ms": 200})
-    assert score.evidence[0]["verdict"] == verdict
+    assert score.evidence[0].verdict == verdict
     assert score.value == pytest.approx(value, abs=1e-4)
 
 

@@ -84,3 +84,12 @@ def test_an_amplitude_is_said_by_one_a_tenth_away_at_most(quoted: float, right: 
 )
 def test_a_phrase_is_said_by_three_quarters_of_its_words(said: str, right: bool) -> None:
     assert says(Completion.parse(said), "broad notched R wave in V6") == right
+
+
+def test_a_text_without_spaces_has_a_word_for_every_8_characters() -> None:
+    assert paid("length", "a" * 8 * 350, options={"limit": 400, "cache": 100}) == pytest.approx(-0.5)  # DAPO, eq. 13
+
+
+def test_a_long_reasoning_that_denies_forty_times_is_read_to_its_end() -> None:
+    said = "<think>" + "No left bundle branch block. " * 40 + "</think><answer>atrial fibrillation</answer>"
+    assert paid("diagnosis", said, diagnoses=("atrial fibrillation",)) == 1.0

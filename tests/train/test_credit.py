@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 
 from ecg_r1.model.tokenizer import train_tokenizer
 from ecg_r1.recipe import read_recipe
+from ecg_r1.scoring.judgement import Judgement
 from ecg_r1.train.advantages import ADVANTAGES, Batch, claim, token_spans
 from ecg_r1.train.options import check_options
 
@@ -22,7 +23,7 @@ def claim_advantages(totals, evidence, spans, length, group, scale):
 
 
 def row(quantity, score, span):
-    return {"quantity": quantity, "score": score, "span": span}
+    return Judgement(quantity, "supported", score, tuple(span), quantity=quantity)
 
 
 def test_each_claim_gets_its_own_group_advantage_and_the_rest_the_total():

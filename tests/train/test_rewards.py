@@ -86,6 +86,13 @@ def test_a_reward_without_weight_is_a_metric_and_gives_no_credit(file, split):
             assert "shown" not in logged
 
 
+def test_claims_are_those_of_each_completion_in_order(asked):
+    texts = [TEXT, "<think></think><answer>normal ECG</answer>", TEXT.replace("PR", "QT")]
+    with RewardSet([load_reward("intervals")], RewardWorkers(workers=0), asked, [0.5]) as rewards:
+        call(rewards, shown(asked, "steps", "steps", "steps"), texts)
+        assert [[row.quantity for row in rows] for rows in rewards.claims()] == [["pr_ms"], [], ["qt_ms"]]
+
+
 def test_a_case_has_the_question_and_the_leads_that_are_shown(file, asked):
     views = [*shown(asked, "steps", leads=("II", "V1")), *shown(asked, "where", leads=("I",))]
     with RewardSet([load_reward(f"{file}:another")], RewardWorkers(workers=0), asked) as rewards:

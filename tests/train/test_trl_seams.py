@@ -10,6 +10,8 @@ from trl import GRPOTrainer
 from trl.generation.vllm_generation import VLLMGeneration
 from trl.trainer.utils import RepeatSampler, add_fused_lm_head
 
+from ecg_r1.train.trackers import BY_TRL
+
 SEAMS = {
     "_tokenize_prompts": ["self", "prompts"],
     "_generate_single_turn": [
@@ -47,3 +49,10 @@ def test_generation_seam():
     ]  # fmt: skip
     assert inspect.isgeneratorfunction(VLLMGeneration._iter_named_params)
     assert "self.vllm_generation = VLLMGeneration(" in inspect.getsource(GRPOTrainer.__init__)
+
+
+def test_what_the_reference_model_and_the_pages_of_a_tracker_stand_on():
+    assert "self.ref_model = create_model_from_path(" in inspect.getsource(GRPOTrainer.__init__)
+    log = inspect.getsource(GRPOTrainer.log)
+    assert 'images_raw = self._logs["images"]' in log
+    assert all(f'"{name}" in self.args.report_to' in log for name in BY_TRL)

@@ -7,16 +7,15 @@ import io
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from ecg_r1.corpus.example import Example
-from ecg_r1.ecg.measurements import Measurements
+from ecg_r1.ecg.measurements import NOT_MEASURED, Measurements
+from ecg_r1.ecg.quantities import LEAD_QUANTITIES, QUANTITIES, TABLE
 from ecg_r1.evaluation.metrics import Judged
-from ecg_r1.evaluation.report.wording import QUANTITY_TITLES, in_unit
-from ecg_r1.scoring.verify import NOT_MEASURED
+from ecg_r1.scoring.judgement import LOOKS, VERDICTS, Judgement
 
 SPREAD, WORSE = 12, 3
 RULE = (
@@ -25,7 +24,6 @@ RULE = (
     "its quoted values supported than {earlier} or lost a right diagnosis, so that its losses are seen too."
 )
 TAGS = [escape(f"<{slash}{name}>") for name in ("think", "answer") for slash in ("", "/")]
-MARKS = {"supported": "✓", "contradicted": "✗", "unverifiable": "?"}
 
 
 def choose(judged: Mapping[str, Sequence[Judged]], seed: int) -> list[tuple[str, str]]:
@@ -89,16 +87,16 @@ def case(
 def measured(measurements: Measurements) -> str:
     """What was measured on the signal, or why a quantity could not be."""
     items = []
-    for quantity, title in QUANTITY_TITLES.items():
-        value, reason = measurements.value(quantity), measurements.reason(quantity)
-        if reason == NOT_MEASURED:
+    for name, quantity in QUANTITIES.items():
+        measured = measurements[name]
+        if measured.unknown:
             continue
         shown = (
-            f"<dd>{in_unit(quantity, value)}</dd>"
-            if value is not None
-            else f'<dd class="none">{escape(reason or "")}</dd>'
+            f"<dd>{quantity.written(measured.value)}</dd>"
+            if measured.value is not None
+            else f'<dd class="none">{escape(measured.reason or "")}</dd>'
         )
-        items.append(f"<div><dt>{title}</dt>{shown}</div>")
+        items.append(f"<div><dt>{quantity.title}</dt>{shown}</div>")
     return f'<dl class="measured" title="measured on the signal">{"".join(items)}</dl>'
 
 
@@ -106,7 +104,7 @@ def column(name: str, colour: int, judged: Judged) -> str:
     """One model's completion, and whether its diagnosis is right."""
     kind = "right" if judged.correct else "wrong"
     answer = "; ".join(sorted(judged.answered)) or "no diagnosis asserted"
-    counts = ", ".join(f"{judged.count(v)} {v}" for v in MARKS if judged.count(v)) or "no value quoted"
+    counts = ", ".join(f"{judged.count(v)} {v}" for v in VERDICTS if judged.count(v)) or "no value quoted"
     malformed = "" if judged.formatted else '<span class="tag">malformed</span>'
     malformed += '<span class="tag">cut off</span>' if judged.cut else ""
     return (
@@ -116,11 +114,11 @@ def column(name: str, colour: int, judged: Judged) -> str:
     )
 
 
-def highlighted(text: str, evidence: Sequence[Mapping[str, Any]]) -> str:
+def highlighted(text: str, evidence: Sequence[Judgement]) -> str:
     """The model's text, escaped, with every judged span marked. Of spans that overlap, the first is marked."""
     parts, at = [], 0
-    for row in sorted(evidence, key=lambda row: tuple(row["span"])):
-        start, end = row["span"]
+    for row in sorted(evidence, key=lambda row: row.span or (0, 0)):
+        start, end = row.span or (0, 0)
         if start < at:
             continue
         parts += [escape(text[at:start]), _marked(text[start:end], row)]
@@ -131,15 +129,28 @@ def highlighted(text: str, evidence: Sequence[Mapping[str, Any]]) -> str:
     return page
 
 
-def _marked(quote: str, row: Mapping[str, Any]) -> str:
-    verdict = row["verdict"]
-    if row["measured"] is not None:
-        measured = in_unit(row["quantity"], row["measured"])
-    else:
-        measured = NOT_MEASURED if row["reason"] == NOT_MEASURED else "not measurable"
+def _marked(quote: str, row: Judgement) -> str:
     return (
-        f'<mark class="{escape(verdict)}" title="{escape(row["reason"])}">{escape(quote)}'
-        f"<b>{MARKS[verdict]} {escape(measured)}</b></mark>"
+        f'<mark class="{row.verdict}" title="{escape(row.reason)}">{escape(quote)}'
+        f"<b>{LOOKS[row.verdict].mark} {escape(_beside(row))}</b></mark>"
+    )
+
+
+def _beside(row: Judgement) -> str:
+    """What stands beside a quote: the measured value, or why there is none."""
+    if row.measured is not None and row.quantity is not None:
+        return TABLE[row.quantity].written(row.measured)
+    if row.quantity in LEAD_QUANTITIES:
+        return row.reason
+    return NOT_MEASURED if row.reason.startswith(NOT_MEASURED) else "not measurable"
+
+
+def verdict_styles() -> str:
+    """The style sheet's part for the verdicts, in the colours that it names."""
+    return "".join(
+        f"mark.{verdict} {{ background: var(--{look.colour}-back); border-bottom-style: {look.border}; "
+        f"border-color: var(--{look.colour}); }} mark.{verdict} b {{ color: var(--{look.colour}); }}\n"
+        for verdict, look in LOOKS.items()
     )
 
 

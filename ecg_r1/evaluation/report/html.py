@@ -19,6 +19,7 @@ from ecg_r1.evaluation.report import completions, curves, tables
 from ecg_r1.evaluation.report.wording import HEADLINE, PER_QUANTITY, Shown
 from ecg_r1.files import write_atomically
 from ecg_r1.runs.read import Run, trained_on
+from ecg_r1.scoring.judgement import LOOKS, VERDICTS
 
 REPORTS = {
     "boilerplate": "boilerplate that ignores the signal",
@@ -56,7 +57,7 @@ def write_report(comparison: Comparison, path: Path) -> None:
     models = list(result["models"])
     page = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(_title(models))}</title><style>{STYLE.read_text()}</style></head>
+<title>{escape(_title(models))}</title><style>{STYLE.read_text()}{completions.verdict_styles()}</style></head>
 <body><main>
 <h1>{escape(_title(models))}</h1>
 {findings(result)}
@@ -240,7 +241,6 @@ def _cases(comparison: Comparison) -> str:
         for number, (example, why) in enumerate(chosen, start=1)
     ]
     legend = "".join(
-        f'<mark class="{verdict}">{verdict}<b>{mark} measured value</b></mark>'
-        for verdict, mark in completions.MARKS.items()
+        f'<mark class="{verdict}">{verdict}<b>{LOOKS[verdict].mark} measured value</b></mark>' for verdict in VERDICTS
     )
     return f'<p>{escape(rule)}</p><p class="legend">{legend}</p>{"".join(articles)}'

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from ecg_r1.evaluation.report.wording import ERRORS, HEADLINE, NOTHING, PER_QUANTITY, QUANTITY_TITLES, UNITS, Shown
+from ecg_r1.ecg.quantities import QUANTITIES
+from ecg_r1.evaluation.report.wording import ERRORS, HEADLINE, NOTHING, PER_QUANTITY, Shown
 
 QUANTITY_COLUMNS = {"within": "within", "mae": "error", "bias": "bias", "quoted": "quoted"}
 
@@ -114,15 +115,15 @@ def quantities(result: Mapping[str, Any]) -> str:
     """Per quantity and model: within tolerance, mean absolute error, bias, and how often it is quoted at all."""
     models = result["models"]
     rows = []
-    for quantity, title in QUANTITY_TITLES.items():
+    for quantity in QUANTITIES.values():
         columns = [
-            Shown(f"{quantity}.{name}", "", unit="%" if name in ("within", "quoted") else "")
+            Shown(f"{quantity.name}.{name}", "", unit="%" if name in ("within", "quoted") else "")
             for name in QUANTITY_COLUMNS
         ]
         values = [[(shown, shown.of(model)) for shown in columns] for model in models.values()]
         if any(quoted for *_, (_, quoted) in values):
             cells = [td(s.signed(v) if s.key.endswith(".bias") else s.number(v)) for model in values for s, v in model]
-            rows.append([td(f"{title}, {UNITS[quantity]}"), *cells])
+            rows.append([td(f"{quantity.title}, {quantity.unit}"), *cells])
     caption = (
         "Over answers about records where the quantity can be measured. within: quoted value inside the tolerance; "
         "error: mean absolute difference from the measurement; bias: mean difference; quoted: share of these answers "

@@ -6,33 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-QUANTITY_TITLES = {
-    "heart_rate_bpm": "Heart rate",
-    "rr_ms": "RR interval",
-    "p_ms": "P duration",
-    "pr_ms": "PR interval",
-    "qrs_ms": "QRS duration",
-    "qt_ms": "QT interval",
-    "qtc_ms": "QTc (Bazett)",
-    "axis_deg": "Axis",
-}
-SHORT = {
-    "heart_rate_bpm": "HR",
-    "rr_ms": "RR",
-    "p_ms": "P",
-    "pr_ms": "PR",
-    "qrs_ms": "QRS",
-    "qt_ms": "QT",
-    "qtc_ms": "QTc",
-    "axis_deg": "axis",
-}
-UNITS = {name: {"bpm": "bpm", "ms": "ms", "deg": "°"}[name.rsplit("_", 1)[1]] for name in QUANTITY_TITLES}
+from ecg_r1.ecg.quantities import QUANTITIES
+
 NOTHING = "–"
-
-
-def in_unit(quantity: str, value: float) -> str:
-    """`160 ms`, `75 bpm`, `30°`."""
-    return f"{value:.0f}{_suffix(UNITS[quantity])}"
 
 
 def _suffix(unit: str) -> str:
@@ -95,10 +71,10 @@ HEADLINE = (
     Shown("cut", "Answers cut off at the limit of tokens", "cut", higher_is_better=False),
 )
 PER_QUANTITY = tuple(
-    Shown(f"{quantity}.within", f"{title} within tolerance", f"{SHORT[quantity]} within")
-    for quantity, title in QUANTITY_TITLES.items()
+    Shown(f"{name}.within", f"{quantity.title} within tolerance", f"{quantity.short} within")
+    for name, quantity in QUANTITIES.items()
 )
 ERRORS = tuple(
-    Shown(f"{quantity}.mae", f"{title}, mean absolute error", unit=UNITS[quantity], higher_is_better=False)
-    for quantity, title in QUANTITY_TITLES.items()
+    Shown(f"{name}.mae", f"{quantity.title}, mean absolute error", unit=quantity.unit, higher_is_better=False)
+    for name, quantity in QUANTITIES.items()
 )
