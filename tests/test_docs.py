@@ -243,9 +243,11 @@ def test_the_diagnosis_is_one_that_the_vocabulary_takes():
     assert parse(criterion).quantity == "pr_ms"
 
 
-@pytest.mark.parametrize(
-    "name", ["my-judge.yaml", "my-tracked.yaml", "my-evaluation.yaml", "my-corpus.yaml", "my-questions.yaml"]
-)
+RECIPES = {"my-evaluation": "evaluate", "my-corpus": "corpus", "my-questions": "corpus"}
+RECIPES |= dict.fromkeys(("my-judge", "my-tracked"), "grpo")
+
+
+@pytest.mark.parametrize("name", RECIPES)
 def test_the_recipes_are_read(name, tmp_path):
     path = tmp_path / f"{name}.yaml"
     path.write_text(code(HOWTO, "yaml", path.name).replace("base: recipes", f"base: {ROOT}/recipes"))
