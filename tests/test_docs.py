@@ -259,7 +259,8 @@ def test_the_questions_are_examples(tmp_path):
     (tmp_path / "questions.jsonl").write_text(lines, encoding="utf-8")
     one, two = read_examples(tmp_path / "questions.jsonl", ["00001_hr", "00002_hr"], set())
     assert (one.records, two.records) == (("00001_hr",), ("00001_hr", "00002_hr"))
-    assert two.extra == {"answer": "B"}
+    assert (one.response is None, two.response is None) == (False, True)
+    assert (two.id, two.extra) == ("older-newer", {"answer": "A"})
 
 
 @pytest.fixture

@@ -119,12 +119,13 @@ def credited(tokenizer, monkeypatch):
 
     def run(credit):
         trainer = object.__new__(ECGGRPOTrainer)
-        trainer.media = SimpleNamespace(index=int, view=lambda index, moment: index)
+        store = SimpleNamespace(example=lambda name: SimpleNamespace(id=name), example_index=lambda name: 0)
+        trainer.media = SimpleNamespace(store=store, shown=lambda example, moment: None, prompt=lambda example: "")
         trainer.model, trainer.state = SimpleNamespace(training=True), SimpleNamespace(global_step=0)
         trainer.reward_set, trainer.credit = SimpleNamespace(claims=lambda: claims), credit
         trainer.processing_class, trainer.accelerator = tokenizer, SimpleNamespace(device="cpu")
         trainer.num_generations, trainer.scale_rewards, trainer.log_pages = 2, "none", False
-        return trainer._generate_and_score_completions([{"record": "0"}, {"record": "0"}])["advantages"]
+        return trainer._generate_and_score_completions([{"example": "e"}] * 2)["advantages"]
 
     return ids, run
 
