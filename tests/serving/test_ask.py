@@ -139,6 +139,7 @@ def test_contradictions_are_said_beside_a_table_of_ticks(text, lines):
         (BLOCK, None, False),
     ],
 )
+# the limit is 200 ms, the tolerance 20
 def test_a_measurement_within_its_tolerance_of_a_limit_contradicts_nothing(answer, pr, contradicted):
     case = Case("r", (), Measurements.from_json({"pr_ms": pr}))
     assert bool(contradictions(Completion.parse(f"<answer>{answer}</answer>"), [case])) == contradicted
