@@ -24,7 +24,7 @@ def seconds(words: list[str], runs: int = 3) -> tuple[float, float]:
     best = (float("inf"), float("inf"))
     for _ in range(runs):
         began, before = time.perf_counter(), os.times()
-        subprocess.run([sys.executable, "-m", "ecg_r1.cli", *words], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([sys.executable, "-m", "ecg_r1", *words], check=True, stdout=subprocess.DEVNULL)
         after = os.times()
         used = after.children_user + after.children_system - before.children_user - before.children_system
         best = min(best[0], time.perf_counter() - began), min(best[1], used)

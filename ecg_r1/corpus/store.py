@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, overload
 
@@ -28,6 +29,7 @@ __all__ = ["CorpusError", "RecordStore", "split_facts"]
 
 MICROVOLT = 1e-3  # mV
 RECORD_ROWS, EXAMPLE_ROWS = "records.arrow", "examples.arrow"
+CACHED = 1024  # examples and cases in memory, a few kilobytes each: the G completions of a prompt ask for the same
 SIGNALS, PAGES = "signals.i16", "pages.u8"  # raw and headless: a build that was cut short goes on by appending
 
 
@@ -64,6 +66,7 @@ class RecordStore:
         self._signals = self._map(SIGNALS, np.int16, (len(LEADS), SAMPLES))
         size, stored = self.facts["page_size"], self.facts["pages"] == "stored"
         self._pages = self._map(PAGES, np.uint8, (size, size, 3)) if stored else None
+        self._example, self._case = (lru_cache(CACHED)(read) for read in (self._read_example, self._read_case))
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -124,6 +127,9 @@ class RecordStore:
         Raises:
             CorpusError: there is none.
         """
+        return self._example(example_id)
+
+    def _read_example(self, example_id: str) -> Example:
         return self.examples[self.example_index(example_id)]
 
     def example_index(self, example_id: str) -> int:
@@ -150,6 +156,9 @@ class RecordStore:
         Raises:
             CorpusError: there is no such example.
         """
+        return self._case(example_id)
+
+    def _read_case(self, example_id: str) -> Case:
         example = self.example(example_id)
         first, *others = (self._case_of(example, record) for record in example.records)
         return replace(first, others=tuple(others))

@@ -33,8 +33,8 @@ class TowerProbe(nn.Module):
         self.gem = gem
         outputs = diagnoses + len(EXPECTED)
         self.ecg_head = nn.Linear(gem.config.ecg_config.hidden_size, outputs)
-        pages = gem.config.vision_config  # None: the model reads signals alone
-        self.page_head = None if pages is None else nn.Linear(pages.hidden_size, outputs)
+        vision = gem.config.vision_config
+        self.page_head = None if vision is None else nn.Linear(vision.hidden_size, outputs)
 
     def forward(
         self,
@@ -43,14 +43,14 @@ class TowerProbe(nn.Module):
         quantities: torch.Tensor,
         pixel_values: torch.Tensor | None = None,
     ) -> dict[str, torch.Tensor]:
-        model = self.gem.model
-        ecg = self.ecg_head(model.ecg_tower(ecg_values).mean(dim=1))
-        loss = self._loss(ecg, diagnoses, quantities)
-        if self.page_head is None:
-            return {"loss": loss}
-        hidden = model.vision_tower(pixel_values, output_hidden_states=True).hidden_states
-        page = self.page_head(hidden[model.vision_feature_layer][:, 1:].mean(dim=1))
-        return {"loss": loss + self._loss(page, diagnoses, quantities)}
+        """The loss of both towers; of the ECG tower alone where the model reads no pages."""
+        model: Any = self.gem.model
+        loss = self._loss(self.ecg_head(model.ecg_tower(ecg_values).mean(dim=1)), diagnoses, quantities)
+        if self.page_head is not None:
+            hidden = model.vision_tower(pixel_values, output_hidden_states=True).hidden_states
+            page = self.page_head(hidden[model.vision_feature_layer][:, 1:].mean(dim=1))
+            loss = loss + self._loss(page, diagnoses, quantities)
+        return {"loss": loss}
 
     @staticmethod
     def _loss(output: torch.Tensor, diagnoses: torch.Tensor, quantities: torch.Tensor) -> torch.Tensor:
@@ -71,14 +71,16 @@ class _PretrainCollator:
         ids = self.media.store.ids
         media = self.media.tensors([[self.media.view(ids[index], self.epoch)] for index in indices])
         ecg, page = media["media_index"][:, 0].T
-        shown = {"ecg_values": media["ecg_values"][ecg]}
-        if "pixel_values" in media:
-            shown["pixel_values"] = media["pixel_values"][page]
-        return shown | {"diagnoses": self.diagnoses[indices].float(), "quantities": self.quantities[indices]}
+        batch = {
+            "ecg_values": media["ecg_values"][ecg],
+            "diagnoses": self.diagnoses[indices].float(),
+            "quantities": self.quantities[indices],
+        }
+        return batch | {"pixel_values": media["pixel_values"][page]} if self.media.has_pages else batch
 
 
 def targets(store: RecordStore) -> tuple[torch.Tensor, torch.Tensor]:
-    """Multi-hot diagnoses, bool (N, D), and the standardised `EXPECTED` quantities, float32 (N, Q), NaN where absent."""
+    """Multi-hot diagnoses, bool (N, D), and standardised `EXPECTED` quantities, float32 (N, Q), NaN: unmeasurable."""
     places: dict[str, list[int]] = {}
     quantities = torch.full((len(store), len(EXPECTED)), float("nan"))
     for position, row in enumerate(store.rows("diagnoses", "measurements")):

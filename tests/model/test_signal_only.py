@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from peft import LoraConfig, get_peft_model
+from splits import write_split
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from ecg_r1.model.checkpoint import CheckpointError, freeze, load_model, parts_of, save, shape_of
@@ -139,3 +140,26 @@ def test_lora_by_part(gem, tmp_path):
 def test_separate_projectors_are_refused():
     with pytest.raises(ValueError, match="separate_projectors needs a vision tower"):
         GEMConfig(vision_config=None, separate_projectors=True)
+
+
+def test_it_is_trained_on_signals_alone(folder, gem, tmp_path):
+    pytest.importorskip("trl")
+    from ecg_r1.corpus.store import RecordStore
+    from ecg_r1.recipe import Dropout, RecipeError
+    from ecg_r1.train.media import Media, example_dataset
+    from ecg_r1.train.pretrain import TowerProbe, _PretrainCollator, targets
+    from ecg_r1.train.sft import SFTCollator
+
+    rows = [{"record": f"r{k}", "diagnoses": ["NORM"], "measurements": {"pr_ms": 150 + k}} for k in range(2)]
+    store = RecordStore(write_split(tmp_path, rows, page_size=32, signal=ecg))
+    model, processor = gem
+    media = Media(store, processor, Dropout(leads=1.0))
+    batch = SFTCollator(media)(list(example_dataset(store)))
+    assert "pixel_values" not in batch
+    assert batch["media_index"].tolist() == [[[0, -1]], [[1, -1]]]
+    assert torch.isfinite(model(**batch).loss)
+    diagnoses, quantities = targets(store)
+    probe = TowerProbe(model, diagnoses.shape[1])
+    assert torch.isfinite(probe(**_PretrainCollator(media, diagnoses, quantities)([0, 1]))["loss"])
+    with pytest.raises(RecipeError, match="the model reads no pages"):
+        Media(store, processor, Dropout(page=0.5))

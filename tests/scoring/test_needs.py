@@ -37,10 +37,10 @@ def test_a_reward_returns_none_exactly_where_it_says_that_it_does_not_apply(name
 
 
 def test_what_a_corpus_cannot_feed_is_refused_with_what_is_missing(split: Path) -> None:
-    store = RecordStore(split)  # reports of simulated records: diagnoses, and nothing that is expected
+    store = RecordStore(split)  # reports of simulated records: phrases by step, no letter, no place
     cases = [store.case(example.id) for example in store.examples]
     rewards = [load_reward(name) for name in library()]
-    assert names(unfed(rewards, cases)) == ["choice", "evidence", "localisation"]
+    assert names(unfed(rewards, cases)) == ["choice", "localisation"]
     with pytest.raises(RewardError) as caught:
         require_fed([load_reward("format"), load_reward("choice")], cases)
     assert str(caught.value) == (

@@ -69,6 +69,14 @@ def test_each_value_stands_beside_the_measured_one(records):
     assert f"✗ {measure(record).value('qt_ms'):.0f} ms" in shown
 
 
+def test_a_record_without_p_waves_has_no_pr_as_in_training():
+    (simulated,) = simulate(1, seed=3, diagnoses=["atrial fibrillation"])
+    console = Console(file=io.StringIO(), width=120)
+    said = "<think>PR interval 142 ms.</think><answer>atrial fibrillation</answer>"
+    console.print(checked(Completion.parse(said), [simulated.record]))
+    assert "✗ no P waves (atrial fibrillation)" in console.file.getvalue()
+
+
 def test_with_several_records_each_has_a_column(records):
     read = [read_record(path) for path in records]
     console = Console(file=io.StringIO(), width=120)

@@ -37,7 +37,7 @@ def test_trackio_shows_scalars_and_completions_with_scores_and_pages(split, tmp_
     ]  # fmt: skip
     environment = os.environ | {"TRACKIO_DIR": str(tmp_path / "trackio")}
     done = subprocess.run(
-        [sys.executable, "-m", "ecg_r1.cli", *map(str, words)],
+        [sys.executable, "-m", "ecg_r1", *map(str, words)],
         capture_output=True, text=True, env=environment, timeout=540, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
