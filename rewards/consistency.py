@@ -61,7 +61,7 @@ def consistency(completion: Completion, case: Case) -> Score | None:
         quoted.setdefault(q.name, []).append(q)
     earned, missing = False, set[str]()
     for name, asserted in answered:
-        for implied in _implied(name, asserted):
+        for implied in implications(name, asserted):
             judged = [
                 _judgement(name, implied, q, agrees, completion.text[slice(*q.span)])
                 for q in quoted.get(implied.quantity, ())
@@ -100,8 +100,8 @@ def _exclusions(completion: Completion, answered: dict[tuple[str, bool], None]) 
 @lru_cache(maxsize=4096)
 def _excluded(first: str, second: str) -> str | None:
     """The quantity of which no value meets what both diagnoses imply."""
-    for a in _implied(first, True):
-        for b in _implied(second, True):
+    for a in implications(first, True):
+        for b in implications(second, True):
             lacking = a.criterion is None or b.criterion is None
             passing = a.quantity == "heart_rate_bpm" and not {first, second} <= _WHOLE_ECG
             if lacking and not {first, second} & {*DEFINED, "normal ECG"}:  # atrial fibrillation with WPW
@@ -121,7 +121,7 @@ def _compatible(a: Implied, b: Implied) -> bool:
 
 
 @cache
-def _implied(name: str, asserted: bool) -> tuple[Implied, ...]:
+def implications(name: str, asserted: bool) -> tuple[Implied, ...]:
     """All that a statement of the answer says of quantities."""
     known = criteria()
 

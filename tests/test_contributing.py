@@ -114,7 +114,7 @@ def test_a_quantity(copy):
     )
     assert '`"jt_ms": _jt`' in TEXT
     entity, name = words.splitlines(keepends=True)
-    insert(copy / "ecg_r1/ecg/quantities.py", "    )\n}  # fmt: skip\n", table, indent=" " * 8)
+    insert(copy / "ecg_r1/ecg/quantities.py", "    )\n}  # fmt: skip\n", table.rstrip() + ",\n", indent=" " * 8)
     insert(copy / "ecg_r1/ecg/measure.py", "# Each of `QUANTITIES`", measurement + "\n\n")
     insert(copy / "ecg_r1/ecg/measure.py", '    "axis_deg": _axis,\n', '"jt_ms": _jt,\n', indent=" " * 4)
     lexicon = copy / "ecg_r1/reading/lexicon.py"

@@ -1,22 +1,17 @@
-"""Ask a model about records: the answer as it is written, then each quoted value beside the measured one."""
+"""Ask a model about records: the answer as it is written, then what of it is true."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from os.path import isfile  # pathlib's raises where a name is too long
 
-import numpy as np
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 from tokenizers.decoders import DecodeStream
 from transformers import AutoProcessor
 from transformers.utils.logging import disable_progress_bar
 
-from ecg_r1.ecg.leads import LEADS
-from ecg_r1.ecg.measure import measure
-from ecg_r1.ecg.quantities import TABLE
 from ecg_r1.ecg.record import ECGRecord, read_record, require_signal
 from ecg_r1.ecg.render import render
 from ecg_r1.engine import Engine, Prompt, has_vllm, open_engine, require_vllm
@@ -25,11 +20,8 @@ from ecg_r1.model import register
 from ecg_r1.model.checkpoint import check_checkpoint
 from ecg_r1.model.configuration import GEMConfig
 from ecg_r1.model.processing import GEMProcessor
-from ecg_r1.scoring.cases import case_from
 from ecg_r1.scoring.completion import Completion
-from ecg_r1.scoring.contract import Case
-from ecg_r1.scoring.judgement import LOOKS, Judgement
-from ecg_r1.scoring.verify import verify
+from ecg_r1.serving.checked import checked
 
 
 class AskError(UserError):
@@ -59,11 +51,12 @@ def ask(
     Raises:
         CheckpointError, RecordError: the model or a record cannot be read, or holds no signal.
         EngineUnavailable: vLLM is asked for and not installed.
-        AskError: no question, or more records than the model's context holds.
+        AskError: no question, a question in the place of a record, or more records than the model's context holds.
         MediaError: the question holds a tag.
     """
     if not question.strip():
         raise AskError('the question is empty; ask one: ecg-r1 ask MODEL RECORD "Read this ECG."')
+    _check_order(records, question)
     if engine == "vllm":
         require_vllm("ask with `--engine hf`")
     console = console or Console()
@@ -92,12 +85,30 @@ def ask(
     return answer
 
 
+def _check_order(records: Sequence[str], question: str) -> None:
+    """
+    Raises:
+        AskError: the last word is a record: the question is missing, or stands in the place of a record.
+    """
+    if not _is_record(question):
+        return
+    for record in records:
+        if not _is_record(record):
+            raise AskError(f'{question} is a record, "{record}" is no file: did you swap RECORD and QUESTION?')
+    raise AskError(f'{question} is a record; the question is missing: ecg-r1 ask MODEL {question} "Read this ECG."')
+
+
+def _is_record(word: str) -> bool:
+    return isfile(word.partition("#")[0]) or isfile(f"{word}.hea")
+
+
 def prompt_of(processor: GEMProcessor, records: Sequence[ECGRecord], question: str) -> Prompt:
-    """Each record with its page, then the question, in the checkpoint's chat template."""
-    text = processor.prompt(question, ecgs=len(records), images=len(records))
+    """Each record, with its page where the model reads pages, then the question, in the checkpoint's chat template."""
+    text = processor.prompt(question, ecgs=len(records))
     ids = processor.tokenizer(processor.expand(text), add_special_tokens=False)["input_ids"]
-    size = processor.image_processor.crop_size["height"]
-    return Prompt(ids, [record.signal for record in records], [render(record, size=size) for record in records])
+    size = processor.page_size
+    pages = [] if size is None else [render(record, size=size) for record in records]
+    return Prompt(ids, [record.signal for record in records], pages)
 
 
 def _stream(engine: Engine, processor: GEMProcessor, prompt: Prompt, max_tokens: int, console: Console) -> str:
@@ -113,32 +124,3 @@ def _stream(engine: Engine, processor: GEMProcessor, prompt: Prompt, max_tokens:
     engine.stream(prompt, show, temperature=0.0, max_tokens=max_tokens)
     console.out("")
     return processor.tokenizer.decode(ids, skip_special_tokens=True)
-
-
-def checked(completion: Completion, records: Sequence[ECGRecord]) -> Table | Text:
-    """One line for each quoted value, one column for each record it may be about. With several records a value is held
-    against each: the text does not say which it means."""
-    quotes = {  # a value that is repeated is shown once
-        rows[0].text: rows for rows in zip(*(verify(completion, _case(record)) for record in records), strict=True)
-    }
-    if not quotes:
-        return Text("The answer quotes no value that can be measured.", style="bright_black")
-    table = Table(box=SIMPLE_HEAD, padding=(0, 2, 0, 0))
-    table.add_column("quoted")
-    for record in records:
-        table.add_column(Text("measured" if len(records) == 1 else f"measured, {record.record_id}"))
-    for text, rows in quotes.items():
-        table.add_row(Text(text), *map(_measured, rows))
-    return table
-
-
-def _measured(row: Judgement) -> Text:
-    known = row.measured is not None and row.quantity is not None
-    found = TABLE[row.quantity].written(row.measured) if known else row.reason  # type: ignore[index, arg-type]
-    look = LOOKS[row.verdict]
-    return Text(f"{look.mark} {found}", style=look.style)
-
-
-def _case(record: ECGRecord) -> Case:
-    leads = tuple(LEADS[i] for i in np.flatnonzero(record.lead_mask))
-    return case_from(record.record_id, record.diagnoses, measure(record), leads=leads)

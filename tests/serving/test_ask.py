@@ -13,12 +13,15 @@ torch = pytest.importorskip("torch")
 from rich.console import Console
 
 from ecg_r1.ecg.measure import measure
+from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.record import read_record, write_record
 from ecg_r1.ecg.simulate import simulate
 from ecg_r1.engine.hf import HFEngine
 from ecg_r1.model.checkpoint import load_model, save
 from ecg_r1.scoring.completion import Completion
-from ecg_r1.serving.ask import checked, prompt_of
+from ecg_r1.scoring.contract import Case
+from ecg_r1.serving.ask import prompt_of
+from ecg_r1.serving.checked import checked, contradictions
 
 QUESTION = "Read this ECG."
 
@@ -57,6 +60,12 @@ def test_what_was_noticed_about_a_record_is_said(ecg_r1, model, records, tmp_pat
     assert f"{record.record_id}: missing leads: V3" in said.out
 
 
+def shown(text, records):
+    console = Console(file=io.StringIO(), width=160)
+    console.print(checked(Completion.parse(text), records))
+    return console.file.getvalue()
+
+
 def test_each_value_stands_beside_the_measured_one(records):
     record = read_record(records[0])
     rate = measure(record).value("heart_rate_bpm")
@@ -88,7 +97,80 @@ def test_with_several_records_each_has_a_column(records):
 
 
 def test_an_answer_without_values_says_so(records):
-    assert "no value" in str(checked(Completion.parse("normal ECG"), [read_record(records[0])]))
+    assert "The answer quotes no value" in shown("normal ECG", [read_record(records[0])])
+
+
+def labelled(*diagnoses):
+    """A simulated normal ECG with these labels, whatever it shows."""
+    (simulated,) = simulate(1, seed=3, diagnoses=["normal ECG"])
+    return replace(simulated.record, record_id="r", diagnoses=diagnoses)
+
+
+PR_160 = "PR interval 160 ms."
+BLOCK = "first-degree AV block"
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (f"<think>{PR_160}</think><answer>{BLOCK}</answer>", ["pr_ms > 200, quoted PR interval 160 ms"]),
+        (f"{PR_160} {BLOCK}.", ["pr_ms > 200, quoted PR interval 160 ms"]),
+        (f"<think>PR interval 240 ms.</think><answer>{BLOCK}</answer>", ["pr_ms > 200, measured PR interval "]),
+        ("<answer>sinus bradycardia; sinus tachycardia</answer>", ["sinus bradycardia and sinus tachycardia allow no"]),
+        (f"<think>There is no {BLOCK}.</think><answer>{BLOCK}</answer>", [f"{BLOCK} is negated here"]),
+        (f"<think>{PR_160}</think><answer>normal ECG</answer>", []),
+    ],
+)
+def test_contradictions_are_said_beside_a_table_of_ticks(text, lines):
+    said = shown(text, [labelled()]).splitlines()
+    found = [line for line in said if line.startswith("✗")]
+    for wanted in lines:
+        assert any(wanted in line for line in found), found
+    assert bool(found) == bool(lines)
+
+
+@pytest.mark.parametrize(
+    ("answer", "pr", "contradicted"),
+    [
+        (BLOCK, 175, True),
+        (BLOCK, 185, False),
+        ("normal ECG", 215, False),
+        ("normal ECG", 225, True),
+        (BLOCK, None, False),
+    ],
+)
+def test_a_measurement_within_its_tolerance_of_a_limit_contradicts_nothing(answer, pr, contradicted):
+    case = Case("r", (), Measurements.from_json({"pr_ms": pr}))
+    assert bool(contradictions(Completion.parse(f"<answer>{answer}</answer>"), [case])) == contradicted
+
+
+def slow():
+    (simulated,) = simulate(1, seed=3, diagnoses=["sinus bradycardia"])
+    return simulated.record
+
+
+def test_of_several_records_only_what_all_contradict_is_said(records):
+    one, other = labelled(), slow()
+    assert "measured Heart rate" in shown("<answer>sinus bradycardia</answer>", [one])
+    assert "measured Heart rate" not in shown("<answer>sinus bradycardia</answer>", [one, other])
+
+
+def test_the_diagnoses_of_the_answer_stand_beside_the_labels():
+    text = "<answer>first-degree AV block; possible atrial fibrillation; normal axis</answer>"
+    rows = {
+        line.split("  ")[0].strip(): line.split()[-2:]
+        for line in shown(text, [labelled(BLOCK, "left bundle branch block")]).splitlines()
+        if line.strip() and line.split()[-1] in ("yes", "no")
+    }
+    assert rows == {BLOCK: ["✓", "yes"], "atrial fibrillation": ["✗", "no"], "left bundle branch block": ["–", "yes"]}
+    assert "diagnosis" not in shown(text, [labelled()])  # a record without labels says nothing of diagnoses
+
+
+def test_each_labelled_record_has_a_column_of_labels():
+    other = replace(labelled("normal ECG"), record_id="other")
+    said = shown("<answer>normal ECG</answer>", [labelled("normal ECG"), other, replace(other, diagnoses=())])
+    assert "label, r " in said
+    assert "label, other" in said
 
 
 @pytest.mark.parametrize(
@@ -97,6 +179,8 @@ def test_an_answer_without_values_says_so(records):
         (["{record}", " "], "the question is empty"),
         (["only a question"], "a record and a question are needed"),
         (["nowhere", "Rate?"], "nowhere"),
+        (["Read this ECG.", "{record}"], '"Read this ECG." is no file: did you swap RECORD and QUESTION?'),
+        (["{record}", "{record}"], "the question is missing: ecg-r1 ask MODEL"),
         (["{silent}", "Rate?"], "silent: no signal: every lead is flat"),
         (["{record}", "what <ecg> is this"], "the text holds '<ecg>'"),
         (["{record}"] * 13 + ["Rate?"], "tokens; "),
