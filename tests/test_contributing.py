@@ -51,7 +51,7 @@ def test_a_reward(copy):
 
 LOOK = """
 from ecg_r1.corpus.reports import Corruption, write_report
-from ecg_r1.ecg.diagnosis import vocabulary
+from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.scoring import Completion
 import numpy as np

@@ -16,9 +16,9 @@ import yaml
 from ecg_r1.corpus.example_file import read_examples
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.ecg.criteria import parse
-from ecg_r1.ecg.diagnosis import Statement, Vocabulary, vocabulary
 from ecg_r1.ecg.record import read_record, write_record
 from ecg_r1.ecg.simulate import simulate
+from ecg_r1.ecg.vocabulary import Statement, Vocabulary, vocabulary
 from ecg_r1.recipe import read_recipe
 from ecg_r1.scoring import Completion, RewardPool, load_reward
 

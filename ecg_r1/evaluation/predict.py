@@ -18,7 +18,7 @@ from rich.progress import track
 from ecg_r1.corpus.example import Example
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.engine import Engine, Prompt, checkpoint_dtype, open_engine
-from ecg_r1.evaluation.plan import Plan, open_processor
+from ecg_r1.evaluation.preparation import Plan, open_processor
 from ecg_r1.model.checkpoint import stored_weights
 from ecg_r1.model.configuration import GEMConfig
 from ecg_r1.model.processing import GEMProcessor

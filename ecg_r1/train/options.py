@@ -15,10 +15,10 @@ from typing import Any
 from ecg_r1.errors import did_you_mean
 from ecg_r1.recipe import GRPORecipe, PretrainRecipe, RecipeError, RunRecipe
 from ecg_r1.train.advantages import ADVANTAGES
+from ecg_r1.train.legal_values import missing_need, wrong_value
 from ecg_r1.train.refused import LORA, TRAINER, Refused
 from ecg_r1.train.refused_engine import ENGINE
 from ecg_r1.train.trackers import unusable
-from ecg_r1.train.values import missing_need, wrong_value
 
 DEEPSPEED = {"zero2": "zero2.json", "zero3": "zero3.json"}
 WITHOUT_VLLM = {"max_model_len"}  # of `rollout.options`: the room that a prompt and its completion have

@@ -12,7 +12,7 @@ from ecg_r1.corpus.store import RecordStore
 from ecg_r1.engine import Rollout
 from ecg_r1.evaluation import predict
 from ecg_r1.evaluation.evaluate import evaluate
-from ecg_r1.evaluation.plan import make_plan
+from ecg_r1.evaluation.preparation import make_plan
 from ecg_r1.model.checkpoint import load_model, load_processor, save
 from ecg_r1.model.presets import PRESETS
 from ecg_r1.recipe import EvaluateRecipe

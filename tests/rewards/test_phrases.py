@@ -2,7 +2,7 @@
 
 import pytest
 
-from ecg_r1.ecg.diagnosis import vocabulary
+from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.scoring.contraries import NAMED
 from ecg_r1.scoring.phrases import says
 from ecg_r1.scoring.unclaimed import claimed

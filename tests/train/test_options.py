@@ -22,10 +22,10 @@ from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 from ecg_r1.recipe import RecipeError, read_recipe
 from ecg_r1.train import trackers
 from ecg_r1.train.arguments import check_names, training_arguments
+from ecg_r1.train.legal_values import CHOICES, LOSSES, NEEDS, RANGES
 from ecg_r1.train.options import check_options
 from ecg_r1.train.refused import LORA, TRAINER
 from ecg_r1.train.refused_engine import ENGINE
-from ecg_r1.train.values import CHOICES, LOSSES, NEEDS, RANGES
 
 RECIPES = Path(__file__).parents[2] / "recipes" / "tiny"
 TABLES = {
