@@ -3,10 +3,10 @@
 import re
 
 from ecg_r1.reading.characters import readable
+from ecg_r1.reading.marks import without_struck
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
 
 _LETTER = re.compile(r"(?<![A-Za-z0-9'])([A-J])(?![A-Za-z0-9'])")
-_STRUCK = re.compile(r"~~[^~]*~~")
 _WRONG = (
     "wrong|incorrect|false|untrue|impossible|unlikely|least likely|excluded|eliminated|rejected|ruled out"
     "|left out|crossed out|out of the question"
@@ -53,7 +53,7 @@ def choice(completion: Completion, case: Case, *, field: str = "answer") -> Scor
     if not isinstance(truth, str) or not re.fullmatch("[A-J]", truth):
         raise RewardError(f"choice: {field} of record {case.record_id} is one letter from A to J, not {truth!r}")
     answer = (completion.answer or "").strip()
-    said = _STRUCK.sub("", answer)
+    said = without_struck(answer)
     letters = {answer.upper()} if len(answer) == 1 else set(_LETTER.findall(said))
     if letters != {truth} or _DENIED.search(readable(said)[0]):
         return Score(0.0, extracted=sorted(letters), explanation=f"right: {truth}")

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from ecg_r1.reading.characters import readable
 from ecg_r1.reading.quotes import read_quotes
-from ecg_r1.reading.statements import Mention, Place, read_statements, without_struck
+from ecg_r1.reading.statements import Mention, Place, deny_struck, read_statements
 from ecg_r1.reading.tokens import MOST, tokens
 from ecg_r1.reading.values import Quote
 
@@ -146,4 +146,4 @@ class Completion:
             Mention(name, polarity, span := self.span((start, end)), self.place(span[0]))
             for name, polarity, start, end in read_statements(self.readable)
         )
-        return without_struck(self.text, found)
+        return deny_struck(self.text, found)

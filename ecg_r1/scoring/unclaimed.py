@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from ecg_r1.reading.characters import readable
+from ecg_r1.reading.marks import without_struck
 from ecg_r1.scoring.completion import Completion
 
-_STRUCK = re.compile(r"~~.{0,999}?~~|<(del|s|strike)>.{0,999}?</\1>|<!--.{0,999}?-->", re.IGNORECASE)
 _SENTENCE = re.compile(r"[^;!?\n.。；！]+(?:\.(?=\d)[^;!?\n.。；！]*)*[?]?")
 _RECORD = "(?:ecg|ekg|electrocardiogram|tracing|recording|study|patient|patients|person|people)"
 _OTHER = f"(?:previous|prior|earlier|old|last|former|other|another) {_RECORD}"
@@ -45,7 +45,7 @@ _WITHDRAWN = re.compile(
 
 def claimed(text: str) -> Completion:
     """The text without what it does not claim of this ECG; its places are not those of the text."""
-    plain = readable(_STRUCK.sub(" ", text))[0]
+    plain = readable(without_struck(text))[0]
     return Completion.parse(_SENTENCE.sub(lambda m: _claimed(m.group()), plain))
 
 
