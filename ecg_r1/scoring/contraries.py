@@ -7,6 +7,7 @@ import re
 from functools import cache, lru_cache
 
 from ecg_r1.ecg.diagnosis import vocabulary
+from ecg_r1.reading.leads import LEAD
 from ecg_r1.scoring.completion import Completion
 
 # What may stand between "axis" and "left"; no "with", after which another finding begins. Each part takes all that it
@@ -90,7 +91,7 @@ _BY_LEAD = {
         "elevated": _said_of("st|st[ -]segments?", "elevated") + "|(?<![a-z])st[ -](?:segment )?elevations?",
     },
 }
-_LEAD = re.compile(r"(?<![a-z0-9])(?:av[rlf]|v[1-6]|i{1,3})(?![a-z0-9])|\bleads?\b|elsewhere|otherwise|remaining|other")
+_LEAD = re.compile(rf"(?<![a-z0-9]){LEAD}(?![a-z0-9])|\bleads?\b|elsewhere|otherwise|remaining|other")
 _NOT_BY_LEAD = [(group, said, re.compile(p)) for group, found in _WORDED.items() for said, p in found.items()]
 _ONLY_BY_LEAD = [(group, said, re.compile(p)) for group, found in _BY_LEAD.items() for said, p in found.items()]
 # Group -> alternative -> statements of the vocabulary.
