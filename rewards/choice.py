@@ -42,8 +42,18 @@ def choice(completion: Completion, case: Case, *, field: str = "answer") -> Scor
     """1 for the right letter alone, 0.5 for the right letter with other text, 0 for a wrong one, several or none.
 
     The ladder of MedVLM-R1 (arXiv 2502.19634). Its code counts the letters A-J inside words too, so that "B) infarct"
-    gets 0; here a letter counts where it stands alone, and none where one is denied ("not B", "B is wrong"). field: key
-    of `case.extra` that holds the right letter. None where the case has none.
+    gets 0; here a letter counts where it stands alone, and none counts where one is denied ("not B", "B is wrong").
+
+    Args:
+        completion: its answer is read, without what is struck out.
+        case: `case.extra[field]` is the right letter, A to J.
+        field: the key.
+
+    Returns:
+        The score; None where the case has no such field.
+
+    Raises:
+        RewardError: `field` is not a name, or the case's letter is not a letter from A to J.
     """
     if not isinstance(field, str) or not field:
         raise RewardError(f"choice: field is a key of the case's extra fields, such as answer, not {field!r}")

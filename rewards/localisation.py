@@ -51,11 +51,21 @@ def has_place(case: Case) -> bool:
 def localisation(completion: Completion, case: Case, *, where: str = "answer") -> Score | None:
     """Mean of the Jaccard index of the claimed leads and the IoU of the claimed time windows, where the case has truth.
 
-    `case.expected["leads"]` is the leads the finding is in, `case.expected["windows"]` its [[start, end], …] in
-    seconds, from the delineation. Claimed are the leads named (V1-V4 is four, "inferior leads" three) and windows
-    written with a unit ("1.20-1.32 s", "from 1200 to 1320 ms") but for ranges of an interval ("PR 120-200 ms"), in the
-    answer or, where="all", anywhere, but for what is denied, asked, supposed or of another ECG. Naming more costs in
-    both. None without truth.
+    Claimed are the leads that are named (V1-V4 is four, "inferior leads" three) and the windows that are written with a
+    unit ("1.20-1.32 s", "from 1200 to 1320 ms"), but for ranges of an interval ("PR 120-200 ms"), and but for what is
+    denied, asked, supposed or of another ECG. Naming more than is true costs in both.
+
+    Args:
+        completion: what it claims is read.
+        case: `case.expected["leads"]` is the leads that the finding is in, `case.expected["windows"]` its
+            [[start, end], …] in seconds, from the delineation.
+        where: "answer", or "all" for the whole completion.
+
+    Returns:
+        The mean, 0 to 1, of the parts that the case has; None where it has neither.
+
+    Raises:
+        RewardError: `where` is neither.
     """
     if where not in ("answer", "all"):
         raise RewardError(f'localisation: where is "answer" or "all", not {where!r}')

@@ -131,12 +131,16 @@ def _worded(text: Completion, polarity: Polarity) -> set[Stance]:
 
 
 def says(text: Completion, phrase: str) -> bool:
-    """Whether the text says what the phrase says, and nothing that excludes it.
+    """Whether a text says what a phrase says, and nothing that excludes it. Linear in the text for each phrase.
 
     A finding of `contraries` counts where no other of its group is said. A quantity of the phrase must be quoted within
     its tolerance, and nowhere outside it. A diagnosis must be mentioned with the same polarity, nowhere with another,
     and not among more than MOST_DIAGNOSES. Any other phrase needs three quarters of its content words in one clause of
-    its polarity, in none of another, and no clause that denies words of it. Linear in the text for each phrase.
+    its polarity, in none of another, and no clause that denies words of it.
+
+    Args:
+        text: of a step or an answer; what it does not claim of this ECG is left out before (`unclaimed.claimed`).
+        phrase: a finding, a diagnosis, or a quantity with its value.
     """
     parsed, wanted, stances = _phrase(phrase)
     if stances and contrary(stances, _said(text)):
