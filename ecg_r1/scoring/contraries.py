@@ -9,15 +9,16 @@ from functools import cache, lru_cache
 from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.scoring.completion import Completion
 
-# What may stand between "axis" and "left"; no "with", after which another finding begins.
+# What may stand between "axis" and "left"; no "with", after which another finding begins. Each part takes all that it
+# can and gives nothing back (`++`), so that a thousand digits are not tried in every division.
 _IS = (
-    r"(?:(?:is|are|was|were|to|the|in|appears?|remains?|looks?|seems?|within|deviat\w*|shift\w*|points?|duration|interval"
-    r"|width|complex(?:es)?|segments?|waves?|clearly|slightly|markedly|mildly|very|quite|of|at|about|-?[\d.]+|ms|bpm"
+    r"(?:(?:is|are|was|were|to|the|in|appears?|remains?|looks?|seems?|within|deviat\w*+|shift\w*+|points?|duration|interval"
+    r"|width|complex(?:es)?|segments?|waves?|clearly|slightly|markedly|mildly|very|quite|of|at|about|-?[\d.]++|ms|bpm"
     r"|deg(?:rees)?|°)[ :]*){0,7}"
 )
 
 # "axis: normal/left/right" says all three.
-_LIST = r"(?:\w+ ?(?:/|\||or|to|vs\.?|versus) ?){0,3}"
+_LIST = r"(?:\w++(?: ?[/|]| (?:or|to|vs\.?|versus)\b) ?){0,3}"
 
 
 def _said_of(subject: str, *words: str) -> str:
