@@ -45,7 +45,7 @@ Generate = Callable[[list[Prompt]], object]
 
 def prompts(processor: GEMProcessor, seed: int = 0) -> Iterator[Prompt]:
     rng = np.random.default_rng(seed)
-    size = processor.image_processor.size["height"]
+    size = processor.page_size
     text = processor.expand(processor.prompt("Read this ECG."))
     ids = processor.tokenizer(text, add_special_tokens=False)["input_ids"]
     while True:

@@ -1,4 +1,4 @@
-"""`python -m ecg_r1 …`: the command line where no script `ecg-r1` is on the path. A run starts its processes so."""
+"""`python -m ecg_r1 …`: the command line, for where no `ecg-r1` is on the path. A run starts its processes with it."""
 
 from ecg_r1.cli import main
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from ecg_r1.ecg.diagnosis import vocabulary
+from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
 from ecg_r1.scoring.answers import Answer, canonical_set, read_answer
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ecg_r1.ecg.leads import LEADS
-from ecg_r1.reading.leads import LEAD
+from ecg_r1.reading.quoted_leads import LEAD
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
 from ecg_r1.scoring.judgement import Judgement
 from ecg_r1.scoring.phrases import clauses, undenied

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ecg_r1.corpus.example_file import read_examples
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.ecg.criteria import parse
-from ecg_r1.ecg.diagnosis import Statement, Vocabulary, vocabulary
 from ecg_r1.ecg.record import read_record, write_record
 from ecg_r1.ecg.simulate import simulate
+from ecg_r1.ecg.vocabulary import Statement, Vocabulary, vocabulary
 from ecg_r1.recipe import read_recipe
 from ecg_r1.scoring import Completion, RewardPool, load_reward
 
@@ -242,11 +243,24 @@ def test_the_diagnosis_is_one_that_the_vocabulary_takes():
     assert parse(criterion).quantity == "pr_ms"
 
 
-@pytest.mark.parametrize("name", ["my-judge.yaml", "my-tracked.yaml", "my-evaluation.yaml"])
+RECIPES = {"my-evaluation": "evaluate", "my-corpus": "corpus", "my-questions": "corpus"}
+RECIPES |= dict.fromkeys(("my-judge", "my-tracked"), "grpo")
+
+
+@pytest.mark.parametrize("name", RECIPES)
 def test_the_recipes_are_read(name, tmp_path):
-    (tmp_path / name).write_text(code(HOWTO, "yaml", name).replace("base: recipes", f"base: {ROOT}/recipes"))
-    recipe = read_recipe(tmp_path / name)
-    assert recipe.stage == ("evaluate" if name == "my-evaluation.yaml" else "grpo")
+    path = tmp_path / f"{name}.yaml"
+    path.write_text(code(HOWTO, "yaml", path.name).replace("base: recipes", f"base: {ROOT}/recipes"))
+    assert read_recipe(path).stage == RECIPES[name]
+
+
+def test_the_questions_are_examples(tmp_path):
+    (lines,) = re.findall(r"```json\n(.*?)```", HOWTO, re.DOTALL)
+    (tmp_path / "questions.jsonl").write_text(lines, encoding="utf-8")
+    one, two = read_examples(tmp_path / "questions.jsonl", ["00001_hr", "00002_hr"], set())
+    assert (one.records, two.records) == (("00001_hr",), ("00001_hr", "00002_hr"))
+    assert (one.response is None, two.response is None) == (False, True)
+    assert (two.id, two.extra) == ("older-newer", {"answer": "A"})
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ def score(
 
 
 def _warn_of_unknown(diagnoses: Iterable[str]) -> None:
-    from ecg_r1.ecg.diagnosis import UnknownDiagnosis, vocabulary
+    from ecg_r1.ecg.vocabulary import UnknownDiagnosis, vocabulary
 
     for name in dict.fromkeys(diagnoses):
         try:

@@ -77,9 +77,9 @@ def predict(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of a bare checkpoint's answers")] = Path("runs"),
 ) -> None:
     """Answers of each run's model to its held-out examples; `compare` makes them where they are missing."""
-    from ecg_r1.evaluation.plan import make_plan
     from ecg_r1.evaluation.predict import missing
     from ecg_r1.evaluation.predict import predict as run
+    from ecg_r1.evaluation.preparation import make_plan
 
     plan = make_plan(_recipe(runs, corpus, engine, max_tokens, out))
     run(plan, missing(plan))

@@ -21,12 +21,12 @@ from ecg_r1.corpus.reports import Corruption, expected_steps, write_question, wr
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.corpus.summary import commonest_reasons
 from ecg_r1.corpus.writer import SplitWriter, as_stored
-from ecg_r1.ecg.diagnosis import vocabulary
 from ecg_r1.ecg.measure import measure
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.record import ECGRecord, RecordError, read_record
 from ecg_r1.ecg.render import render
 from ecg_r1.ecg.simulate import simulate
+from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.recipe import CorpusRecipe, RecipeError
 from ecg_r1.scoring.cases import case_from
 

@@ -66,7 +66,8 @@ class RecordStore:
         self._signals = self._map(SIGNALS, np.int16, (len(LEADS), SAMPLES))
         size, stored = self.facts["page_size"], self.facts["pages"] == "stored"
         self._pages = self._map(PAGES, np.uint8, (size, size, 3)) if stored else None
-        self._example, self._case = (lru_cache(CACHED)(read) for read in (self._read_example, self._read_case))
+        self._example = lru_cache(CACHED)(self._read_example)
+        self._case = lru_cache(CACHED)(self._read_case)
 
     def __len__(self) -> int:
         return len(self._rows)

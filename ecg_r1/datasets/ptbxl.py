@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ecg_r1.datasets.card import Card
-from ecg_r1.ecg.diagnosis import vocabulary
 from ecg_r1.ecg.record import RecordError
+from ecg_r1.ecg.vocabulary import vocabulary
 
 PTBXL_TABLE = "ptbxl_database.csv"
 

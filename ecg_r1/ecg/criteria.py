@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-from ecg_r1.ecg.diagnosis import vocabulary
 from ecg_r1.ecg.quantities import QUANTITIES
+from ecg_r1.ecg.vocabulary import vocabulary
 
 if TYPE_CHECKING:
     from sympy.logic.boolalg import Boolean

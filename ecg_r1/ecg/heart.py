@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ecg_r1.ecg.diagnosis import UnknownDiagnosis, vocabulary
+from ecg_r1.ecg.vocabulary import UnknownDiagnosis, vocabulary
 from ecg_r1.errors import UserError
 
 # Rows: I, II, V1 … V6; columns: x, y, z. The other four leads follow from I and II.

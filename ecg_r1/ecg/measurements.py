@@ -142,7 +142,7 @@ class Measurements:
 
 
 def _rounded(value: float | None, decimals: int = DECIMALS) -> float | None:
-    return None if value is None else round(value, decimals)
+    return None if value is None else round(value, decimals) + 0.0  # no "-0.0"
 
 
 def _number(name: str, value: Any) -> float | None:

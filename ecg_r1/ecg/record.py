@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import resample_poly
 
-from ecg_r1.ecg.diagnosis import vocabulary
 from ecg_r1.ecg.leads import LEADS, canonical_lead, derive_limb_leads
 from ecg_r1.ecg.other_files import exams, read_cpsc, read_hdf5, read_numpy
 from ecg_r1.ecg.quality import alive, notes
 from ecg_r1.ecg.raw import RawRecord, RecordError
+from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.ecg.wfdb_files import read_wfdb, write_wfdb
 
 __all__ = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ __all__ = [
 ]
 
 ALONE = 0.9  # share of a GPU's memory for an engine that has the GPU to itself
+FREE = 0.95  # of the memory that others leave free on it; vLLM refuses to start where less is free than it may take
 
 
 def open_engine(
@@ -65,15 +65,15 @@ def open_engine(
 
 
 def _memory_share() -> dict[str, float]:
-    """The share of a GPU's memory that vLLM may take: all that is free, at most `ALONE`. On a CPU, `VLLMEngine`'s own:
-    vLLM takes its share of all memory at once there.
+    """The share of a GPU's memory that vLLM may take: what is free, less a margin, at most `ALONE`. On a CPU
+    `VLLMEngine`'s own share holds, because vLLM takes it from the machine's memory at once.
     """
     import torch
 
     if not torch.cuda.is_available():
         return {}
     free, total = torch.cuda.mem_get_info()
-    return {"gpu_memory_utilization": min(ALONE, math.floor(100 * free / total) / 100)}
+    return {"gpu_memory_utilization": min(ALONE, FREE * free / total)}
 
 
 def checkpoint_dtype(folder: str | Path) -> str:

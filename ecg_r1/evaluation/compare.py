@@ -16,7 +16,7 @@ from ecg_r1.corpus.store import RecordStore
 from ecg_r1.evaluation.bootstrap import Tally, cluster_codes, draw, mcnemar, paired_interval
 from ecg_r1.evaluation.comparable import check_cut, check_whole
 from ecg_r1.evaluation.metrics import Judged, chance_accuracy, judge, per_diagnosis, tallies
-from ecg_r1.evaluation.plan import Plan
+from ecg_r1.evaluation.preparation import Plan
 from ecg_r1.evaluation.report.html import Comparison, write_report
 from ecg_r1.evaluation.report.terminal import print_comparison
 from ecg_r1.files import write_atomically

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 from ecg_r1.evaluation.compare import compare
-from ecg_r1.evaluation.plan import Plan, make_plan
 from ecg_r1.evaluation.predict import missing, predict
+from ecg_r1.evaluation.preparation import Plan, make_plan
 from ecg_r1.recipe import EvaluateRecipe
 
 

@@ -18,8 +18,8 @@ from rich.progress import track
 from ecg_r1.corpus.example import Example
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.engine import Engine, Prompt, checkpoint_dtype, open_engine
-from ecg_r1.evaluation.plan import Plan
-from ecg_r1.model.checkpoint import load_processor, stored_weights
+from ecg_r1.evaluation.preparation import Plan, open_processor
+from ecg_r1.model.checkpoint import stored_weights
 from ecg_r1.model.configuration import GEMConfig
 from ecg_r1.model.processing import GEMProcessor
 from ecg_r1.recipe import EvaluateRecipe
@@ -125,7 +125,7 @@ class _Engines:
         elif run is not self._run:
             self._engine.load_weights(stored_weights(run.checkpoint))
         self._run = run
-        return self._engine, load_processor(run.checkpoint)
+        return self._engine, open_processor(run, self.plan.store)
 
     def close(self) -> None:
         """Close the engine, if one is open."""

@@ -8,7 +8,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners.tuners_utils import check_target_module_exists
 from torch import nn
 
-from ecg_r1.model.checkpoint import PARTS, shape_of
+from ecg_r1.model.checkpoint import PARTS, parts_of, shape_of
 from ecg_r1.recipe import LoRA, RecipeError, unknown_key
 
 
@@ -48,9 +48,12 @@ def adapted(lora: LoRA, model: nn.Module, path: str) -> PeftModel:
     for key in lora.options:
         if key not in known:
             raise RecipeError(f"{path}: {unknown_key(f'lora.{key}', known | {'parts'})}")
+    there = parts_of(model.config)
     for part in lora.parts:
         if part not in PARTS or part == "lm_head":  # TRL computes log-probs from the head's own weight
             raise RecipeError(f"{path}: lora.parts: {unknown_key(part, PARTS.keys() - {'lm_head'})}")
+        if part not in there:
+            raise RecipeError(f"{path}: lora.parts: this model has no {part}; its parts are {', '.join(there)}")
     prefixes = tuple(PARTS[part] for part in lora.parts)
     layers = [
         name

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from ecg_r1.ecg.diagnosis import vocabulary
+from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.reading.findings import TRIGGERS, findings
 
 _WORD = re.compile(r"[a-z0-9]+")

@@ -9,8 +9,8 @@ from ecg_r1.reading import cues, kinds, references, seconds
 from ecg_r1.reading.absences import absent_names
 from ecg_r1.reading.kinds import REACH, Said
 from ecg_r1.reading.lexicon import BOX, DIMENSIONS, ENTITIES, OTHER, TIME
-from ecg_r1.reading.rows import row
 from ecg_r1.reading.sentences import REMEMBERED, SHORT, Sentence, sentences
+from ecg_r1.reading.table_rows import row
 from ecg_r1.reading.tokens import MOST, VOID
 from ecg_r1.reading.values import Kind, Quote, value_of
 

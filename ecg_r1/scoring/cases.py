@@ -9,9 +9,9 @@ from pathlib import Path
 from reprlib import repr as shown  # however long
 from typing import Any
 
-from ecg_r1.ecg.diagnosis import vocabulary
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.quantities import QUANTITIES
+from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.errors import UserError
 from ecg_r1.files import read_json_lines
 from ecg_r1.scoring.contract import Case

@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from ecg_r1.scoring.contract import Case, RewardError
-from ecg_r1.scoring.options import check_options, nearest_or_all
+from ecg_r1.scoring.reward_options import check_options, nearest_or_all
 
 TRL_PARAMETERS = {"prompts", "completions", "completion_ids"}  # what TRL passes, beside the columns of the data set
 GROUP = "ecg_r1.rewards"  # the entry points by which other packages add rewards

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from ecg_r1.ecg.measurements import Measured
 from ecg_r1.ecg.quantities import LEAD_QUANTITIES, QUANTITIES, TABLE, Quantity
-from ecg_r1.reading.leads import leads_named
+from ecg_r1.reading.quoted_leads import leads_named
 from ecg_r1.reading.values import Quote
 from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.contract import Case

@@ -103,11 +103,12 @@ def _is_record(word: str) -> bool:
 
 
 def prompt_of(processor: GEMProcessor, records: Sequence[ECGRecord], question: str) -> Prompt:
-    """Each record with its page, then the question, in the checkpoint's chat template."""
-    text = processor.prompt(question, ecgs=len(records), images=len(records))
+    """Each record, with its page where the model reads pages, then the question, in the checkpoint's chat template."""
+    text = processor.prompt(question, ecgs=len(records))
     ids = processor.tokenizer(processor.expand(text), add_special_tokens=False)["input_ids"]
-    size = processor.image_processor.crop_size["height"]
-    return Prompt(ids, [record.signal for record in records], [render(record, size=size) for record in records])
+    size = processor.page_size
+    pages = [] if size is None else [render(record, size=size) for record in records]
+    return Prompt(ids, [record.signal for record in records], pages)
 
 
 def _stream(engine: Engine, processor: GEMProcessor, prompt: Prompt, max_tokens: int, console: Console) -> str:

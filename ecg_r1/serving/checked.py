@@ -10,11 +10,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ecg_r1.ecg.diagnosis import vocabulary
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measure import measure
 from ecg_r1.ecg.quantities import QUANTITIES, TABLE
 from ecg_r1.ecg.record import ECGRecord
+from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.rewards.consistency import consistency, implications
 from ecg_r1.scoring.answers import canonical_set, read_answer
 from ecg_r1.scoring.cases import case_from

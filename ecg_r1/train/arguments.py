@@ -19,6 +19,7 @@ from trl import GRPOConfig, SFTConfig
 
 from ecg_r1.engine.vllm_colocated import check_vllm_options, vllm_option_names, vllm_sampling_names
 from ecg_r1.recipe import GRPORecipe, PretrainRecipe, RecipeError, RunRecipe, SFTRecipe, unknown_key
+from ecg_r1.runs import layout
 from ecg_r1.train.options import deepspeed_file
 from ecg_r1.train.refused import TRAINER
 from ecg_r1.train.refused_engine import ENGINE
@@ -43,7 +44,7 @@ def training_arguments(recipe: RunRecipe, path: str, *, deepspeed: bool = True) 
         RecipeError: a key that the trainer does not have, or a value that it refuses.
     """
     given = read_trainer(recipe, path)
-    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(Path(recipe.run) / "tensorboard"))
+    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(Path(recipe.run, layout.TENSORBOARD)))
     file = deepspeed_file(recipe.deepspeed, path)
     defaults = {
         "report_to": ["tensorboard"],
@@ -54,7 +55,7 @@ def training_arguments(recipe: RunRecipe, path: str, *, deepspeed: bool = True) 
         "use_cpu": recipe.processes > 1 and not torch.cuda.is_available(),  # else accelerate sees one process
     }
     ours = {
-        "output_dir": str(Path(recipe.run) / "checkpoints"),
+        "output_dir": str(Path(recipe.run, layout.CHECKPOINTS)),
         "seed": recipe.seed,
         "deepspeed": str(file) if file and deepspeed else None,
     }

@@ -9,7 +9,7 @@ from transformers import AutoConfig, AutoProcessor
 
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.model import register
-from ecg_r1.model.checkpoint import CheckpointError, check_checkpoint, check_parts
+from ecg_r1.model.checkpoint import CheckpointError, check_checkpoint, check_parts, shape_of
 from ecg_r1.model.lora import lora_config
 from ecg_r1.model.presets import PRESETS
 from ecg_r1.recipe import GRPORecipe, RecipeError, RunRecipe
@@ -38,11 +38,11 @@ def check_opened(
     arguments: Any = training_arguments(recipe, path, deepspeed=not dry_run)
     if recipe.deepspeed and recipe.deepspeed not in DEEPSPEED:
         check_deepspeed(recipe.deepspeed, path)
+    _check_model(recipe, path)
     try:
-        check_parts(recipe.freeze)
+        check_parts(recipe.freeze, shape_of(recipe.model).config)
     except CheckpointError as error:
         raise RecipeError(f"{path}: {error}") from error
-    _check_model(recipe, path)
     adapters = lora_config(recipe.lora, recipe.model, path) if recipe.lora else None
     if isinstance(recipe, GRPORecipe):
         _check_groups(recipe, arguments, rewards, path)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import ecg_r1.corpus.build as building
+import ecg_r1.corpus.writer as writing
 from ecg_r1.corpus.build import build
 from ecg_r1.corpus.store import PAGES, SIGNALS, RecordStore
 from ecg_r1.corpus.summary import summary
@@ -100,6 +101,28 @@ def test_a_build_that_was_cut_short_ends_with_the_same_bytes(whole, tmp_path, mo
         with (folder / name).open("ab") as file:
             file.write(b'{"half')
     build(corpus(tmp_path))
+    assert contents(folder) == contents(whole)
+
+
+@pytest.mark.parametrize("last", ["records.arrow", "examples.arrow", "complete.json"])
+def test_a_build_that_was_killed_while_it_ended_ends_with_the_same_bytes(whole, tmp_path, monkeypatch, last):
+    """The last file that is written before the kill; the lines are there until all of them are."""
+
+    def killed(write):
+        def until(path, *rest):
+            write(path, *rest)
+            if path.name == last:
+                raise KeyboardInterrupt
+
+        return until
+
+    for name in ("write_rows", "write_atomically"):
+        monkeypatch.setattr(writing, name, killed(getattr(writing, name)))
+    with pytest.raises(KeyboardInterrupt):
+        build(corpus(tmp_path))
+    assert (tmp_path / "train" / "records.jsonl").is_file()
+    monkeypatch.undo()
+    (folder,) = build(corpus(tmp_path))
     assert contents(folder) == contents(whole)
 
 

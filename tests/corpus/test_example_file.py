@@ -2,11 +2,14 @@
 
 import dataclasses
 import json
+import re
+from pathlib import Path
 
 import pytest
 
 from ecg_r1.corpus.build import build
 from ecg_r1.corpus.example import Example
+from ecg_r1.corpus.example_file import read_examples
 from ecg_r1.corpus.rows import CorpusError
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.ecg.record import RecordError, write_record
@@ -110,6 +113,14 @@ def test_a_mistake_is_named_with_its_line_before_anything_is_built(records, tmp_
     with pytest.raises(CorpusError, match=rf"own\.jsonl:4: .*{message}"):
         built(records, tmp_path, [*LINES, line])
     assert not (tmp_path / "out").exists()
+
+
+def test_the_lines_of_the_documentation_are_taken(tmp_path):
+    howto = Path(__file__).parents[2] / "docs" / "howto.md"
+    (lines,) = (block for block in re.findall(r"```json\n(.*?)```", howto.read_text(), re.DOTALL) if "record" in block)
+    (tmp_path / "questions.jsonl").write_text(lines)
+    read = list(read_examples(tmp_path / "questions.jsonl", ["00001_hr", "00002_hr"], set()))
+    assert [len(example.records) for example in read] == [1, 2]
 
 
 def test_a_file_that_is_not_there(records, tmp_path):

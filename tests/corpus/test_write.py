@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from ecg_r1.corpus.reports import Corruption, _data, write_question, write_report
-from ecg_r1.ecg.diagnosis import vocabulary
 from ecg_r1.ecg.measurements import Measurements
+from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.scoring import Completion
 
 VALUES = {"heart_rate_bpm": 83.0, "pr_ms": 173.0, "qrs_ms": 97.0, "qt_ms": 377.0}

@@ -5,7 +5,7 @@ from sympy import Symbol
 from sympy.logic.boolalg import Boolean
 
 from ecg_r1.ecg.criteria import parse
-from ecg_r1.ecg.diagnosis import Statement, UnknownDiagnosis, Vocabulary, vocabulary
+from ecg_r1.ecg.vocabulary import Statement, UnknownDiagnosis, Vocabulary, vocabulary
 
 
 def test_every_code_and_wording_leads_back_to_its_statement():

@@ -27,9 +27,9 @@ def bump(at: float, width: float, time: np.ndarray) -> np.ndarray:
 
 
 def beat(q: float, r: float, s: float, st: float, t: float) -> np.ndarray:
-    """800 ms: P at 120, QRS from 250 to 340, ST until T, whose top stands at 520 ms."""
+    """800 ms: P at 120, QRS from 250 to 340, ST reached 40 ms later, until T, whose top stands at 520 ms."""
     time = np.arange(0, 800, 2.0)
-    level = st * np.clip((time - 336) / 8, 0, 1) * np.clip((640 - time) / 120, 0, 1)
+    level = st * np.clip((time - 340) / 40, 0, 1) * np.clip((640 - time) / 120, 0, 1)
     qrs = -q * bump(266, 14, time) + r * bump(292, 15, time) - s * bump(320, 15, time)
     at_top = st * np.clip((640 - 520) / 120, 0, 1)
     return 0.12 * bump(120, 50, time) + qrs + level + (t - at_top) * bump(520, 110, time)

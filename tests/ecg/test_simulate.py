@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from ecg_r1.ecg.criteria import criteria
-from ecg_r1.ecg.diagnosis import UnknownDiagnosis, vocabulary
 from ecg_r1.ecg.heart import POPULATIONS
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.quantities import QUANTITIES
 from ecg_r1.ecg.simulate import DIAGNOSES, simulate
+from ecg_r1.ecg.vocabulary import UnknownDiagnosis, vocabulary
 
 
 def test_a_record_depends_on_its_seed_and_place_only():

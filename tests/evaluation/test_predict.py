@@ -12,7 +12,7 @@ from ecg_r1.corpus.store import RecordStore
 from ecg_r1.engine import Rollout
 from ecg_r1.evaluation import predict
 from ecg_r1.evaluation.evaluate import evaluate
-from ecg_r1.evaluation.plan import make_plan
+from ecg_r1.evaluation.preparation import make_plan
 from ecg_r1.model.checkpoint import load_model, load_processor, save
 from ecg_r1.model.presets import PRESETS
 from ecg_r1.recipe import EvaluateRecipe
@@ -226,3 +226,17 @@ def test_an_untrained_model_goes_on_and_its_answers_are_no_comparison(ecg_r1, tr
     rows = read_predictions(run / "predictions" / "held-out.jsonl")
     assert [(row.tokens, row.cut) for (row,) in rows.values()] == [(6, True)] * 3
     assert not (tmp_path / "out").exists()
+
+
+def test_the_splits_system_prompt_stands_before_every_question(trained, scripted, tmp_path):
+    run = trained("a")
+    said = "You are a cardiologist."
+    answer([run], tmp_path, decoding={"engine": "hf", "max_tokens": 80})
+    facts = tmp_path / "corpus" / "held-out" / "split.json"
+    values = json.loads(facts.read_text())
+    facts.write_text(json.dumps(values | {"prompts": values["prompts"] | {"system": said}}))
+    plan, _ = answer([run], tmp_path, decoding={"engine": "hf", "max_tokens": 80})
+    (without,), (with_it,) = ({tuple(p.token_ids) for p in engine.asked[0][0]} for engine in scripted)
+    texts = [load_processor(run / "model").tokenizer.decode(ids) for ids in (without, with_it)]
+    assert [said in text for text in texts] == [False, True]
+    assert plan.max_model_len == len(with_it) + 80

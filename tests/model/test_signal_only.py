@@ -17,7 +17,9 @@ from ecg_r1.model.checkpoint import CheckpointError, freeze, load_model, parts_o
 from ecg_r1.model.configuration import GEMConfig
 from ecg_r1.model.convert.plan import plan
 from ecg_r1.model.convert.shards import write
+from ecg_r1.model.lora import adapted
 from ecg_r1.model.processing import MediaError, SignalProcessor
+from ecg_r1.recipe import LoRA, RecipeError
 
 PARTS = ["ecg_tower", "mm_projector", "language_model", "lm_head"]
 PAGE = np.zeros((28, 28, 3), dtype=np.uint8)
@@ -135,6 +137,12 @@ def test_lora_by_part(gem, tmp_path):
         expected = adapted.eval()(**x).logits
         save(adapted, processor, tmp_path)
         torch.testing.assert_close(load_model(str(tmp_path))[0].eval()(**x).logits, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_lora_on_a_part_that_is_not_there_is_refused(gem):
+    model, _ = gem
+    with pytest.raises(RecipeError, match=r"lora\.parts: this model has no vision_tower; its parts are ecg_tower"):
+        adapted(LoRA(parts=["language_model", "vision_tower"]), model, "r.yaml")
 
 
 def test_separate_projectors_are_refused():

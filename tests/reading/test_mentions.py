@@ -2,7 +2,7 @@
 
 import pytest
 
-from ecg_r1.ecg.diagnosis import vocabulary
+from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.reading.characters import readable
 from ecg_r1.reading.mentions import mentions
 

@@ -2,7 +2,7 @@
 
 from hacks import CASE, GUESS, HONEST, NORMAL, PARTLY, RLO, ZWSP, write
 
-from ecg_r1.ecg.diagnosis import vocabulary
+from ecg_r1.ecg.vocabulary import vocabulary
 
 EVERYTHING = "; ".join(statement.name for statement in vocabulary().statements)
 ZWJ, LRI, SOFT = "\u200d", "\u2066", "\u00ad"

@@ -3,7 +3,7 @@
 import pytest
 from counted import MOST, growth
 
-from ecg_r1.ecg.diagnosis import vocabulary
+from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.scoring.contraries import NAMED, worded
 from ecg_r1.scoring.phrases import says
 from ecg_r1.scoring.unclaimed import claimed

@@ -71,6 +71,16 @@ def test_group_and_batch_scales_follow_trl():
     assert by_batch[0] == pytest.approx(float(0.5 / (torch.tensor([1.0, 0.0, 0.5, 0.5]).std() + 1e-4)))
 
 
+def test_a_claim_is_compared_within_its_group_and_scaled_by_the_whole_batch():
+    """Groups of means 0.75 and 0.25; of all four scores the deviation is √((0.5² + 0 + 0 + 0.5²) / 3) = 0.408."""
+    claims = [[row("pr_ms", score, [0, 1])] for score in (1.0, 0.5, 0.5, 0.0)]
+    spans, totals = [[(0, 1)]] * 4, torch.zeros(4)
+    plain = claim_advantages(totals, claims, spans, length=1, group=2, scale="none").flatten()
+    assert plain.tolist() == [0.25, -0.25, 0.25, -0.25]
+    scaled = claim_advantages(totals, claims, spans, length=1, group=2, scale="batch").flatten()
+    assert scaled.tolist() == pytest.approx([0.612, -0.612, 0.612, -0.612], abs=1e-3)
+
+
 @pytest.fixture(scope="module")
 def tokenizer():
     return train_tokenizer(["<think>PR interval 160 ms.</think><answer>normal ECG</answer>"] * 4)
@@ -82,6 +92,14 @@ def test_token_spans_cover_the_text_in_order(tokenizer):
     (spans,) = token_spans([ids], [text], tokenizer)
     assert "".join(text[a:b] for a, b in spans) == text
     assert spans[-1] == (0, 0)  # the end token covers no character
+
+
+def test_a_special_token_amid_a_completion_shifts_no_other(tokenizer):
+    text = "<think>PR interval 172 ms.</think>"
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    (plain,) = token_spans([ids], [text], tokenizer)
+    (spans,) = token_spans([[*ids[:3], tokenizer.eos_token_id, *ids[3:]]], [text], tokenizer)
+    assert spans == [*plain[:3], (0, 0), *plain[3:]]
 
 
 def test_token_spans_of_an_unusual_split_fall_back_to_prefixes(tokenizer):
@@ -119,12 +137,13 @@ def credited(tokenizer, monkeypatch):
 
     def run(credit):
         trainer = object.__new__(ECGGRPOTrainer)
-        trainer.media = SimpleNamespace(index=int, view=lambda index, moment: index)
+        store = SimpleNamespace(example=lambda name: SimpleNamespace(id=name), example_index=lambda name: 0)
+        trainer.media = SimpleNamespace(store=store, shown=lambda example, moment: None, prompt=lambda example: "")
         trainer.model, trainer.state = SimpleNamespace(training=True), SimpleNamespace(global_step=0)
         trainer.reward_set, trainer.credit = SimpleNamespace(claims=lambda: claims), credit
         trainer.processing_class, trainer.accelerator = tokenizer, SimpleNamespace(device="cpu")
         trainer.num_generations, trainer.scale_rewards, trainer.log_pages = 2, "none", False
-        return trainer._generate_and_score_completions([{"record": "0"}, {"record": "0"}])["advantages"]
+        return trainer._generate_and_score_completions([{"example": "e"}] * 2)["advantages"]
 
     return ids, run
 

@@ -86,8 +86,8 @@ def test_a_reward_that_always_raises_is_refused_with_its_line(split, tmp_path):
 
     with pytest.raises(UserError) as error:
         checked("always")
-    assert 'grpo.yaml: "rewards": reward "always" fails on each of ' in str(error.value)
-    assert f'{tmp_path}/mine.py", line 6' in str(error.value)
+    assert f'grpo.yaml: "rewards": reward "{tmp_path}/mine.py:always" fails on ' in str(error.value)
+    assert str(error.value).endswith(f"at {tmp_path}/mine.py:6")
     assert checked("often").rewards[0].name == "often"
     assert checked("needs_the_corpus").rewards[0].name == "needs_the_corpus"
 

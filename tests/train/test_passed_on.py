@@ -34,7 +34,7 @@ def tensorboard_folder(monkeypatch):
 
 
 def sft(split, folder, *overrides):
-    """The losses of two steps, and the records that were shown in them."""
+    """The losses of two steps, and the examples that were shown in them."""
     torch.manual_seed(0)
     model, processor = load_model("tiny", texts=TEXTS)
     recipe = read_recipe(
@@ -43,14 +43,16 @@ def sft(split, folder, *overrides):
     )
     trainer = sft_trainer(model, Media(RecordStore(split), processor), training_arguments(recipe, "sft"), None, [])
     seen, collate = [], trainer.data_collator
-    trainer.data_collator = lambda rows: seen.append([row["index"] for row in rows]) or collate(rows)
+    trainer.data_collator = lambda rows: seen.append([row["example"] for row in rows]) or collate(rows)
     trainer.train()
     return [row["loss"] for row in trainer.state.log_history if "loss" in row], seen
 
 
 def test_options_of_sft(split, tmp_path):
     plain, drawn = sft(split, tmp_path)
-    assert sft(split, tmp_path, "trainer.train_sampling_strategy=sequential")[1] == [[0, 1], [2, 3]] != drawn
+    first, second, third, fourth = RecordStore(split).example_ids
+    in_order = [[first, second], [third, fourth]]
+    assert sft(split, tmp_path, "trainer.train_sampling_strategy=sequential")[1] == in_order != drawn
     assert sft(split, tmp_path, "trainer.data_seed=7")[1] != drawn
     for option in ("label_smoothing_factor=0.1", "neftune_noise_alpha=5", "loss_type=dft", "optim=adafactor"):
         losses, seen = sft(split, tmp_path, f"trainer.{option}")

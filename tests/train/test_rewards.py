@@ -87,10 +87,11 @@ def test_a_reward_without_weight_is_a_metric_and_gives_no_credit(file, split):
 
 
 def test_claims_are_those_of_each_completion_in_order(asked):
-    texts = [TEXT, "<think></think><answer>normal ECG</answer>", TEXT.replace("PR", "QT")]
+    texts = [TEXT, "<think></think><answer>normal ECG</answer>", TEXT.replace("PR interval 160 ms", "Rate 75 bpm")]
     with RewardSet([load_reward("intervals")], RewardWorkers(workers=0), asked, [0.5]) as rewards:
-        call(rewards, shown(asked, "steps", "steps", "steps"), texts)
-        assert [[row.quantity for row in rows] for rows in rewards.claims()] == [["pr_ms"], [], ["qt_ms"]]
+        call(rewards, shown(asked, *["steps"] * 3), texts)
+        quoted = [[claim.quantity for claim in claims] for claims in rewards.claims()]
+    assert quoted == [["pr_ms"], [], ["heart_rate_bpm"]]
 
 
 def test_a_case_has_the_question_and_the_leads_that_are_shown(file, asked):

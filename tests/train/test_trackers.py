@@ -37,7 +37,7 @@ def test_trackio_shows_scalars_and_completions_with_scores_and_pages(split, tmp_
     ]  # fmt: skip
     environment = os.environ | {"TRACKIO_DIR": str(tmp_path / "trackio")}
     done = subprocess.run(
-        [sys.executable, "-m", "ecg_r1.cli", *map(str, words)],
+        [sys.executable, "-m", "ecg_r1", *map(str, words)],
         capture_output=True, text=True, env=environment, timeout=540, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
@@ -48,7 +48,7 @@ def test_trackio_shows_scalars_and_completions_with_scores_and_pages(split, tmp_
     table = next(row["completions"]["_value"] for row in rows if "completions" in row)
     assert len(table) == 4
     for row in table:
-        assert {"completion", "record", "format", "diagnosis", "intervals", "evidence", "advantage"} <= row.keys()
+        assert {"completion", "example", "format", "diagnosis", "intervals", "evidence", "advantage"} <= row.keys()
         (page,) = row["image"]
         with Image.open(tmp_path / "trackio" / "media" / page["file_path"]) as shown:
             assert shown.size == (32, 32)

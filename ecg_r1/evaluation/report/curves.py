@@ -17,7 +17,14 @@ WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 440, 220, 46, 10, 10, 28
 
 @dataclass(frozen=True)
 class Series:
-    """One line: `steps` and `values` (n,), and which of the page's colours (`--c0`, `--c1`, …) it has."""
+    """One line of a chart.
+
+    Attributes:
+        name: in the legend.
+        steps: (n,).
+        values: (n,), of these steps.
+        colour: which of the page's colours (`--c0`, `--c1`, …).
+    """
 
     name: str
     steps: np.ndarray
@@ -65,7 +72,14 @@ def series(log: Sequence[Mapping[str, Any]], key: str, name: str, colour: int) -
 def chart(title: str, lines: Sequence[Series], *, logarithmic: bool = False, share: bool = False) -> str:
     """A figure of the lines, each faint as logged and strong as a moving average over a tenth of its length.
 
-    share: the values lie between 0 and 1, and so does the axis.
+    Args:
+        title: above the figure.
+        lines: those with fewer than two values are left out.
+        logarithmic: whether the axis of the values is.
+        share: whether the values lie between 0 and 1; then so does the axis.
+
+    Returns:
+        HTML; "" where no line is left.
     """
     if logarithmic:  # an exact 0 has no logarithm; it is drawn at the smallest value that has one
         lines = [_positive(line) for line in lines]

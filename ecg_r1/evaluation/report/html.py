@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from ecg_r1.corpus.store import RecordStore
-from ecg_r1.ecg.quantities import QUANTITIES
+from ecg_r1.ecg.quantities import TABLE
 from ecg_r1.ecg.render import render
 from ecg_r1.evaluation.metrics import Judged
 from ecg_r1.evaluation.report import completions, curves, tables
@@ -84,7 +84,7 @@ def write_report(comparison: Comparison, path: Path) -> None:
     write_atomically(path, page)
 
 
-_TOLERANCES = ", ".join(f"{q.title} ± {q.tolerance:g} {q.unit}" for q in QUANTITIES.values())
+_TOLERANCES = ", ".join(f"{q.title} ± {q.tolerance:g} {q.unit}" for q in TABLE.values())
 JUDGED = f"""<p>Each completion is parsed by the parser that the rewards use, and each value it quotes is compared with
 neurokit2's measurement of that record's own signal. A value is <em>supported</em> inside the quantity's tolerance
 ({_TOLERANCES}), <em>contradicted</em> outside it, and <em>unverifiable</em> where the signal gives nothing to compare

@@ -62,7 +62,7 @@ def make_plan(recipe: EvaluateRecipe) -> Plan:
     for run in runs:
         if run.checkpoint.is_dir() or read_label(_path(run, recipe, store)) is None:
             check_checkpoint(run.checkpoint)
-    opened = [(run, load_processor(run.checkpoint)) for run in runs if run.checkpoint.is_dir()]
+    opened = [(run, open_processor(run, store)) for run in runs if run.checkpoint.is_dir()]
     max_tokens = recipe.decoding.max_tokens or max(
         *(_longest_answer(run, processor, store) for run, processor in opened),
         *(_answered_up_to(run, recipe, store) for run in runs if not run.checkpoint.is_dir()),
@@ -76,6 +76,13 @@ def make_plan(recipe: EvaluateRecipe) -> Plan:
     )
     longest = max((_room(run, processor, store, max_tokens) for run, processor in opened), default=0)
     return Plan(resolved, runs, store, longest, seeds)
+
+
+def open_processor(run: Run, store: RecordStore) -> GEMProcessor:
+    """A model's processor, with the split's system prompt where it has one, as in training."""
+    processor = load_processor(run.checkpoint)
+    processor.system = store.system or processor.system
+    return processor
 
 
 def _store(recipe: EvaluateRecipe, runs: Sequence[Run]) -> RecordStore:
@@ -121,8 +128,7 @@ def _room(run: Run, processor: GEMProcessor, store: RecordStore, max_tokens: int
     """
     config = GEMConfig.from_pretrained(run.checkpoint, local_files_only=True)
     positions = config.text_config.max_position_embeddings
-    shown = {(example.question, len(example.records)) for example in store.examples}
-    prompts = [processor.expand(processor.prompt(question, ecgs=records)) for question, records in shown]
+    prompts = [processor.expand(processor.prompt(question, ecgs=n)) for question, n in store.questions()]
     longest = max(len(ids) for ids in processor.tokenizer(prompts, add_special_tokens=False)["input_ids"])
     if longest + max_tokens > positions:
         raise CompareError(
