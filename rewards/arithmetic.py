@@ -10,6 +10,7 @@ from typing import Any
 from ecg_r1.ecg.qtc import FORMULAE
 from ecg_r1.ecg.quantities import QUANTITIES
 from ecg_r1.reading.formulas import Equation, read_equations
+from ecg_r1.reading.lexicon import SENTENCE_END
 from ecg_r1.reading.values import Quote
 from ecg_r1.scoring import Case, Completion, Score, reward
 from ecg_r1.scoring.contraries import stances_of, worded
@@ -32,7 +33,6 @@ _IS = r"(?: ?导联|:)? ?(?:(?:is|are|was|were|has|shows?|the|a) ){0,3}"
 _SIGN = re.compile(
     rf"(?<![a-z]){_SIGNED}{_QRS_IN}({_LEADS})(?![a-z0-9])|(?<![a-z0-9])({_LEADS}){_IS}{_HOW}{_SIGNED}(?![a-z])"
 )
-_SENTENCE = re.compile(r"[;!?\n。；]|\.(?!\d)")
 _OTHER_WAVE = re.compile(r"(?<![a-z])(?:[tpu][ -]waves?|[tpu] ?波|st(?: segments?)?|[tpu])(?![a-z])")
 _QRS = re.compile(r"qrs|(?<![a-z])r[ -]waves?")
 _NOT_SAID = re.compile(r"\b(?:if|when|whenever|would|should|suppose|not|no|neither|means?|criteri\w+)\b|n't|如果|若|不")
@@ -214,7 +214,7 @@ def _signs(text: str) -> tuple[dict[str, int], tuple[int, int]]:
     found: dict[str, set[int]] = {}
     place = (0, 1)
     for m in _SIGN.finditer(text):
-        before = _SENTENCE.split(text[max(0, m.start() - 80) : m.start()])[-1]
+        before = SENTENCE_END.split(text[max(0, m.start() - 80) : m.start()])[-1]
         others = [w.start() for w in _OTHER_WAVE.finditer(before)]
         qrs = [w.start() for w in _QRS.finditer(before)]
         if _NOT_SAID.search(before) or (others and others[-1] > (qrs[-1] if qrs else -1)):

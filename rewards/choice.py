@@ -3,10 +3,10 @@
 import re
 
 from ecg_r1.reading.characters import readable
+from ecg_r1.reading.marks import without_struck
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
 
 _LETTER = re.compile(r"(?<![A-Za-z0-9'])([A-J])(?![A-Za-z0-9'])")
-_STRUCK = re.compile(r"~~[^~]*~~")
 _WRONG = (
     "wrong|incorrect|false|untrue|impossible|unlikely|least likely|excluded|eliminated|rejected|ruled out"
     "|left out|crossed out|out of the question"
@@ -42,8 +42,18 @@ def choice(completion: Completion, case: Case, *, field: str = "answer") -> Scor
     """1 for the right letter alone, 0.5 for the right letter with other text, 0 for a wrong one, several or none.
 
     The ladder of MedVLM-R1 (arXiv 2502.19634). Its code counts the letters A-J inside words too, so that "B) infarct"
-    gets 0; here a letter counts where it stands alone, and none where one is denied ("not B", "B is wrong"). field: key
-    of `case.extra` that holds the right letter. None where the case has none.
+    gets 0; here a letter counts where it stands alone, and none counts where one is denied ("not B", "B is wrong").
+
+    Args:
+        completion: its answer is read, without what is struck out.
+        case: `case.extra[field]` is the right letter, A to J.
+        field: the key.
+
+    Returns:
+        The score; None where the case has no such field.
+
+    Raises:
+        RewardError: `field` is not a name, or the case's letter is not a letter from A to J.
     """
     if not isinstance(field, str) or not field:
         raise RewardError(f"choice: field is a key of the case's extra fields, such as answer, not {field!r}")
@@ -53,7 +63,7 @@ def choice(completion: Completion, case: Case, *, field: str = "answer") -> Scor
     if not isinstance(truth, str) or not re.fullmatch("[A-J]", truth):
         raise RewardError(f"choice: {field} of record {case.record_id} is one letter from A to J, not {truth!r}")
     answer = (completion.answer or "").strip()
-    said = _STRUCK.sub("", answer)
+    said = without_struck(answer)
     letters = {answer.upper()} if len(answer) == 1 else set(_LETTER.findall(said))
     if letters != {truth} or _DENIED.search(readable(said)[0]):
         return Score(0.0, extracted=sorted(letters), explanation=f"right: {truth}")

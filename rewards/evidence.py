@@ -35,15 +35,27 @@ def has_phrases(case: Case) -> bool:
 def evidence(completion: Completion, case: Case, *, mode: str = "tolerant") -> Score | None:
     """Mean over the steps that have evidence of the share of their phrases given in that step. None without evidence.
 
-    `case.expected` maps "step_3_chamber_hypertrophy_voltage" (or "3") to its phrases, a list or one string with ";".
-    mode "exact": what PKU's ECG-R1 computes (arXiv 2602.04279; KeyDiagnosticEvidenceORM of ecg_r1/plugin.py in
+    A step of mode "tolerant" is any numbered step; those of one number are one. A phrase may be said in other words or
+    with a number within its tolerance. It counts only where the step claims it of this ECG, and says neither the
+    contrary nor a finding that excludes it (`scoring.contraries`). A step of far more words than its evidence needs
+    has its share cut in proportion: listing every phrase there is pays less than the right ones.
+
+    Mode "exact" is what PKU's ECG-R1 computes (arXiv 2602.04279; KeyDiagnosticEvidenceORM of ecg_r1/plugin.py in
     PKUDigitalHealth/ECG-R1), in linear time. Only its six keys (`STEPS`) count. A step is what follows "**Step k" and
     the first "**", ":" or line end after that, up to the next "**Step" of any kind; the last of a number that is not
-    empty counts, of the first think block, and a phrase must occur in it letter by letter but for case.
-    mode "tolerant": any numbered step, those of one number are one; a phrase may be said in other words or with a
-    number inside its tolerance, and counts only where the step claims it of this ECG and says neither the contrary nor
-    a finding that excludes it (`scoring.contraries`). A step of far more words than its evidence needs has its share
-    cut in proportion: listing every phrase there is pays less than the right ones.
+    empty counts, of the first think block. A phrase must occur in it letter by letter but for case.
+
+    Args:
+        completion: its steps are read.
+        case: `case.expected` maps "step_3_chamber_hypertrophy_voltage" (or "3") to the phrases of that step, a list or
+            one string with ";".
+        mode: "tolerant" or "exact".
+
+    Returns:
+        The mean, 0 to 1; None where the case expects no phrases.
+
+    Raises:
+        RewardError: `mode` is neither.
     """
     if mode not in ("exact", "tolerant"):
         raise RewardError(f'evidence: mode is "exact" or "tolerant", not {mode!r}')

@@ -14,8 +14,17 @@ ORDERS = {
 def format(completion: Completion, case: Case, *, think: str = "before") -> Score:
     """1 for exactly one think block, then exactly one answer block, neither empty, and nothing outside; else 0.
 
-    think: "before" the answer (DeepSeek-R1, arXiv 2501.12948), "after" it, or "none" (both in Med-R1, arXiv
-    2503.13939).
+    Args:
+        completion: its tags are read.
+        case: not looked at.
+        think: where the reasoning stands: "before" the answer (DeepSeek-R1, arXiv 2501.12948), "after" it, or "none"
+            (both in Med-R1, arXiv 2503.13939).
+
+    Returns:
+        The score, for every completion.
+
+    Raises:
+        RewardError: `think` is none of the three.
     """
     if think not in tuple(ORDERS):
         raise RewardError(f'format: think is "before", "after" or "none", not {think!r}')

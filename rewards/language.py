@@ -31,8 +31,18 @@ _SHARED = {
 def language(completion: Completion, case: Case, *, language: str = "en") -> Score | None:
     """The share of letters in the script of the language, after the language consistency reward of DeepSeek-R1.
 
-    language: "en" or "zh". Names of waves, leads and units count for neither (arXiv 2501.12948, section 2.3.2).
-    None where there are no letters.
+    arXiv 2501.12948, section 2.3.2. Names of waves, leads and units count for neither language.
+
+    Args:
+        completion: read as a whole.
+        case: not looked at.
+        language: "en" or "zh".
+
+    Returns:
+        The share, 0 to 1; None where there are no letters.
+
+    Raises:
+        RewardError: `language` is neither.
     """
     if language not in tuple(SCRIPTS):
         raise RewardError(f'language: language is "en" or "zh", not {language!r}')

@@ -15,9 +15,21 @@ _WORD = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+|[^\w\s!-~]|(?<!\S)[!-~](?!\w)")
 def length(completion: Completion, case: Case, *, limit: int = 400, cache: int = 100, unit: str = "words") -> Score:
     """Soft overlong punishment of DAPO (arXiv 2503.14476, eq. 13): 0 up to limit - cache, falling to -1 at `limit`.
 
-    unit: "tokens", as in the paper, where the completion's token ids are known (in training), or "words", which are
-    known everywhere; of this text a word is 1.3 to 2 tokens. A Chinese character is a word, and a text has at
-    least one for every 8 characters.
+    Args:
+        completion: its words or tokens are counted.
+        case: not looked at.
+        limit: the length that gets -1, in units.
+        cache: the length of the slope, in units.
+        unit: "tokens", as in the paper, which are known in training only; or "words", which are known everywhere. A
+            word of a reading is 1.3 to 2 tokens. A Chinese character is a word, and a text has at least one word for
+            every 8 characters.
+
+    Returns:
+        The score, -1 to 0.
+
+    Raises:
+        RewardError: an option is not positive, `cache` is more than `limit`, `unit` is neither, or tokens are asked for
+            where they are not known.
     """
     for name, value in {"limit": limit, "cache": cache}.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:

@@ -4,12 +4,14 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from ecg_r1.ecg.leads import LEADS
+from ecg_r1.reading.quoted_leads import LEAD
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
 from ecg_r1.scoring.judgement import Judgement
 from ecg_r1.scoring.phrases import clauses, undenied
 from ecg_r1.scoring.unclaimed import claimed
 
-LEADS = ("i", "ii", "iii", "avr", "avl", "avf", "v1", "v2", "v3", "v4", "v5", "v6")
+NAMES = tuple(lead.lower() for lead in LEADS)  # as a readable text has them
 TERRITORIES = {
     "inferior": {"ii", "iii", "avf"},
     "lateral": {"i", "avl", "v5", "v6"},
@@ -18,18 +20,17 @@ TERRITORIES = {
     "inferolateral": {"ii", "iii", "avf", "i", "avl", "v5", "v6"},
     "anterolateral": {"v3", "v4", "i", "avl", "v5", "v6"},
     "anteroseptal": {"v1", "v2", "v3", "v4"},
-    "precordial": set(LEADS[6:]),
-    "limb": set(LEADS[:6]),
-    "all": set(LEADS),
-    "remaining": set(LEADS),  # beside others: together they are all
-    "other": set(LEADS),
+    "precordial": set(NAMES[6:]),
+    "limb": set(NAMES[:6]),
+    "all": set(NAMES),
+    "remaining": set(NAMES),  # beside others: together they are all
+    "other": set(NAMES),
 }
-_LEAD = r"(?:avr|avl|avf|v[1-6]|iii|ii|i)"
 _SPAN = re.compile(r"(?<![a-z])v([1-6]) ?(?:-|to|through|至|到) ?v?([1-6])(?![0-9a-z])")
-_NAMED = re.compile(rf"(?<![a-z]){_LEAD}(?![a-z0-9])")
-_LISTED = re.compile(rf"(?:leads?|导联|in|on|except|excluding|than|not|,|and|/|&|、|和|及|^) ?({_LEAD})(?![a-z0-9])")
+_NAMED = re.compile(rf"(?<![a-z]){LEAD}(?![a-z0-9])")
+_LISTED = re.compile(rf"(?:leads?|导联|in|on|except|excluding|than|not|,|and|/|&|、|和|及|^) ?({LEAD})(?![a-z0-9])")
 _TERRITORY = re.compile(rf"\b({'|'.join(TERRITORIES)}) (?:\w+ )?leads\b")
-_EXCEPT = re.compile(rf" ?(?:except|excluding|apart from|other than|not (?:in )?(?:leads? )?(?={_LEAD}(?![a-z])))")
+_EXCEPT = re.compile(rf" ?(?:except|excluding|apart from|other than|not (?:in )?(?:leads? )?(?={LEAD}(?![a-z])))")
 _S = r"(?P<{}>ms|msec|milliseconds?|毫秒|s|secs?|seconds?|秒)"
 _WINDOW = re.compile(
     r"(?P<led>(?:from|between|at|window|time|during|\[|在)[ :(\[]{0,3})?(?<![\d.])(?P<start>\d{1,5}(?:\.\d{1,4})?) ?"
@@ -50,11 +51,21 @@ def has_place(case: Case) -> bool:
 def localisation(completion: Completion, case: Case, *, where: str = "answer") -> Score | None:
     """Mean of the Jaccard index of the claimed leads and the IoU of the claimed time windows, where the case has truth.
 
-    `case.expected["leads"]` is the leads the finding is in, `case.expected["windows"]` its [[start, end], …] in
-    seconds, from the delineation. Claimed are the leads named (V1-V4 is four, "inferior leads" three) and windows
-    written with a unit ("1.20-1.32 s", "from 1200 to 1320 ms") but for ranges of an interval ("PR 120-200 ms"), in the
-    answer or, where="all", anywhere, but for what is denied, asked, supposed or of another ECG. Naming more costs in
-    both. None without truth.
+    Claimed are the leads that are named (V1-V4 is four, "inferior leads" three) and the windows that are written with a
+    unit ("1.20-1.32 s", "from 1200 to 1320 ms"), but for ranges of an interval ("PR 120-200 ms"), and but for what is
+    denied, asked, supposed or of another ECG. Naming more than is true costs in both.
+
+    Args:
+        completion: what it claims is read.
+        case: `case.expected["leads"]` is the leads that the finding is in, `case.expected["windows"]` its
+            [[start, end], …] in seconds, from the delineation.
+        where: "answer", or "all" for the whole completion.
+
+    Returns:
+        The mean, 0 to 1, of the parts that the case has; None where it has neither.
+
+    Raises:
+        RewardError: `where` is neither.
     """
     if where not in ("answer", "all"):
         raise RewardError(f'localisation: where is "answer" or "all", not {where!r}')

@@ -13,7 +13,17 @@ def repetition(completion: Completion, case: Case, *, n: int = 4) -> Score:
     """-(1 - distinct / all) over the n-grams of words: 0 where none is repeated, toward -1 where all are one.
 
     The n-gram repetition penalty of Yeo et al., "Demystifying Long Chain-of-Thought Reasoning" (arXiv 2502.03373).
-    A text of fewer than n words scores 0.
+
+    Args:
+        completion: read as a whole.
+        case: not looked at.
+        n: words of an n-gram.
+
+    Returns:
+        The score, -1 to 0; 0 for a text of fewer than n words.
+
+    Raises:
+        RewardError: `n` is not a whole number above 0.
     """
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
         raise RewardError(f"repetition: n is a whole number, at least 1, not {n!r}")

@@ -109,7 +109,8 @@ def test_what_trains_changes_and_what_is_frozen_does_not(chain, before, after):
 def test_completions_are_kept_with_scores_and_evidence(chain):
     table = parquet.read_table(sorted((chain / "grpo" / "completions").glob("*.parquet"))[-1]).to_pandas()
     assert len(table) == 16
-    assert {"prompt", "completion", "record", "format", "diagnosis", "intervals", "evidence", "advantage"} <= set(table)
+    columns = {"prompt", "completion", "example", "format", "diagnosis", "intervals", "evidence", "advantage"}
+    assert columns <= set(table)
     assert any(json.loads(rows) for rows in table["evidence"])
 
 

@@ -137,6 +137,30 @@ def test_a_quantity(copy):
     assert f"{jt:.0f}" in printed[1].split()
 
 
+def test_a_data_set(copy):
+    (copy / "ecg_r1/datasets/hospital.py").write_text(block("ecg_r1/datasets/hospital.py").partition("\n")[2])
+    wfdb = copy / "ecg_r1/datasets/wfdb.py"
+    entry = "HOSPITAL_TABLE: hospital_cards"
+    assert f"`{entry}`" in TEXT
+    insert(wfdb, "from ecg_r1.datasets.ptbxl", "from ecg_r1.datasets.hospital import HOSPITAL_TABLE, hospital_cards\n")
+    insert(wfdb, "PTBXL_TABLE: ptbxl_cards}", f"{entry}, ")
+    python(copy, "-m", "ecg_r1", "simulate", "-n", "3", "--out", "records")
+    names = sorted(path.stem for path in (copy / "records").glob("*.hea"))
+    table = f"record,patient,diagnoses\n{names[0]},7,sinus rhythm; left bundle branch block\n{names[1]},8,normal ECG\n"
+    (copy / "records" / "hospital.csv").write_text(table)
+    found = python(
+        copy,
+        "-c",
+        "from ecg_r1.datasets.wfdb import record_cards\n"
+        "for card in record_cards('records'): print(card.path.name, card.diagnoses, card.patient, card.fault)",
+    ).splitlines()
+    assert found == [
+        f"{names[0]} ('sinus rhythm', 'left bundle branch block') hospital 7 None",
+        f"{names[1]} ('normal ECG',) hospital 8 None",
+        f"{names[2]} None None records/{names[2]}: no row in hospital.csv",
+    ]
+
+
 def test_a_recipe(copy):
     path = copy / "recipes" / "tiny" / "grpo-dapo.yaml"
     path.write_text(block("recipes/tiny/grpo-dapo.yaml").partition("\n")[2])

@@ -17,7 +17,7 @@ class Card:
         report: the data set's own text.
         fold: PTB-XL's `strat_fold`.
         patient: as the data set names the person; None: take the record's own header's.
-    fault: why the table makes the record unusable.
+        fault: why the table makes the record unusable.
     """
 
     path: Path

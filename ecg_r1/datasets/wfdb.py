@@ -1,12 +1,18 @@
-"""Folders of WFDB records -> paths and labels, with PTB-XL's table where it stands beside the records."""
+"""Folders of WFDB records -> paths and labels, with the data set's own table where one stands beside the records."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ecg_r1.datasets.card import Card
 from ecg_r1.datasets.ptbxl import PTBXL_TABLE, ptbxl_cards
 from ecg_r1.ecg.record import RecordError, find_records
+
+# The tables that are looked for in the folder or above it, by file name, and what reads each: the folder, the paths of
+# its records, the table and the folds that are asked for -> cards.
+Reader = Callable[[Path, Sequence[Path], Path, list[int] | None], list[Card]]
+TABLES: dict[str, Reader] = {PTBXL_TABLE: ptbxl_cards}
 
 
 def record_cards(folder: str | Path, folds: list[int] | None = None) -> list[Card]:
@@ -24,9 +30,10 @@ def record_cards(folder: str | Path, folds: list[int] | None = None) -> list[Car
     """
     folder = Path(folder)
     paths = find_records(folder)
-    table = next((p for p in (folder / PTBXL_TABLE, folder.parent / PTBXL_TABLE) if p.is_file()), None)
-    if table is None:
-        if folds is not None:
-            raise RecordError(f"{folder}: `folds` needs {PTBXL_TABLE} in the folder or above it")
-        return [Card(path) for path in paths]
-    return ptbxl_cards(folder, paths, table, folds)
+    for name, read in TABLES.items():
+        for table in (folder / name, folder.parent / name):
+            if table.is_file():
+                return read(folder, paths, table, folds)
+    if folds is not None:
+        raise RecordError(f"{folder}: `folds` needs {PTBXL_TABLE} in the folder or above it")
+    return [Card(path) for path in paths]

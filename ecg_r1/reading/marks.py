@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 # What opens a stretch that is struck out or not shown, and what closes it.
-_PAIRS = (("~~", "~~"), ("<!--", "-->"), ("<del>", "</del>"), ("<strike>", "</strike>"), ("<s>", "</s>"))
+_MARKS = (("~~", "~~"), ("<!--", "-->"), ("<del>", "</del>"), ("<strike>", "</strike>"), ("<s>", "</s>"))
+_PAIRS = [(re.compile(opening, re.IGNORECASE), re.compile(closing, re.IGNORECASE)) for opening, closing in _MARKS]
+_OPENING = re.compile("|".join(opening for opening, _ in _MARKS), re.IGNORECASE)
 _ASCII = ("[", "!", "~", "(-)", "...", "not(", "no(", "false(", "not.", "not)", "not\n")
 _CHARACTERS = re.compile(r"[¬☐□◻❌✗✘✖🚫⛔👎➖∅ø]")
 _WORDS = r"[ \"']{0,2}(?:[a-z]{2,12} ){0,2}$"  # "[ ] old inferior infarction"
@@ -21,24 +23,42 @@ _AFTER = re.compile(
 
 
 def struck(text: str) -> list[tuple[int, int]]:
-    """[start, end) of each stretch of a text, as it was written, that is struck out, the last first.
+    """Find the stretches of a text that are struck out or hidden; no two overlap.
 
     What is never closed strikes nothing out, but for a comment.
+
+    Args:
+        text: as it was written, in capitals or not.
+
+    Returns:
+        [start, end) of each, marks included, the last first.
     """
     found: list[tuple[int, int]] = []
-    if "~~" not in text and "<!" not in text and "<s" not in text and "<d" not in text:
+    if not _OPENING.search(text):
         return found
     for opening, closing in _PAIRS:
-        at = text.find(opening)
-        while at >= 0:
-            end = text.find(closing, at + len(opening))
-            if end < 0:
-                if opening == "<!--":
-                    found.append((at, len(text)))
+        end = 0
+        while start := opening.search(text, end):
+            closed = closing.search(text, start.end())
+            if not closed and start.group() != "<!--":
                 break
-            found.append((at, end))
-            at = text.find(opening, end + len(closing))
-    return sorted(found, reverse=True)
+            end = closed.end() if closed else len(text)
+            found.append((start.start(), end))
+    apart: list[tuple[int, int]] = []
+    for start_at, end_at in sorted(found):
+        if apart and start_at < apart[-1][1]:
+            start_at, end_at = apart[-1][0], max(end_at, apart.pop()[1])
+        apart.append((start_at, end_at))
+    return apart[::-1]
+
+
+def without_struck(text: str) -> str:
+    """The text with a space in place of each stretch that is struck out or hidden."""
+    kept, at = [], 0
+    for start, end in reversed(struck(text)):
+        kept.append(text[at:start])
+        at = end
+    return " ".join([*kept, text[at:]])
 
 
 def signed(text: str) -> bool:

@@ -8,7 +8,8 @@ from itertools import pairwise
 
 from ecg_r1.ecg.leads import LEADS
 
-_LEAD = re.compile(r"av[rlf]|v[1-6]|i{1,3}")
+LEAD = r"(?:av[rlf]|v[1-6]|i{1,3})"  # the pattern of a lead in a readable text
+_LEAD = re.compile(LEAD)
 _TO = re.compile(r" ?(?:-|to|through|至|到) ?")
 _BY_NAME = {lead.lower(): lead for lead in LEADS}
 _ROWS = (LEADS[:3], LEADS[6:])  # only in these has "from this to that" one meaning

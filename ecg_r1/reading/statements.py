@@ -201,7 +201,7 @@ def _read_all(text: str) -> Iterator[tuple[str, Polarity, int, int]]:
         yield name, _taken_back(text, sense, alone, start + b, end), start + a, start + b
 
 
-def without_struck(text: str, found: tuple[Mention, ...]) -> tuple[Mention, ...]:
+def deny_struck(text: str, found: tuple[Mention, ...]) -> tuple[Mention, ...]:
     """The mentions of a text as it was written, denied where it strikes them out or hides them."""
     hidden = struck(text)
     if not hidden:

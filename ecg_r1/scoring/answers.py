@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from ecg_r1.ecg.vocabulary import vocabulary
-from ecg_r1.reading.statements import MOST
 from ecg_r1.scoring.completion import Completion
 
 LONGEST = 80  # characters kept of a part of the answer that names no diagnosis
@@ -66,7 +65,7 @@ def read_answer(completion: Completion) -> Answer:
     names no diagnosis is asserted as it is written. A completion with more mentions than are read answers `UNREAD`
     alone: a denial may stand behind them.
     """
-    if len(completion.statements) >= MOST:
+    if completion.overfull:
         return Answer((UNREAD,))
     mentions = [m for m in completion.statements if m.where == "answer"]
     denied = {m.name for m in mentions if m.polarity == "negated"}

@@ -19,17 +19,20 @@ from ecg_r1.scoring.registry import Reward
 
 
 def as_score(returned: Any) -> Score:
-    """What a reward returned, as a Score of plain JSON types, the same in a worker and here.
+    """Make a Score of plain JSON types, the same in a worker and here, of what a reward returned.
 
     Whatever is a number (NumPy, torch, Fraction, Decimal, bool) becomes a float, in evidence too; what JSON has no word
-    for becomes a text, and a number that is not finite null. A wrong type or a value that is not finite is an error.
+    for becomes a text, and a number that is not finite null.
+
+    Returns:
+        The Score; with an `error` where the value is of a wrong type or not finite, or the evidence is no rows.
     """
     score = returned if isinstance(returned, Score) else Score(returned)
     if score.error is not None:
         return Score(None, error=str(score.error))
     rows = score.evidence
     if not isinstance(rows, Sequence) or not all(isinstance(row, Judgement | Mapping) for row in rows):
-        kinds = type(rows).__name__ if not isinstance(rows, list | tuple) else "rows that are none"
+        kinds = type(rows).__name__ if not isinstance(rows, list | tuple) else "rows that are not objects"
         return Score(None, error=f"evidence is a sequence of objects by key, not {kinds}: {str(rows)[:60]}")
     value = score.value
     if value is not None and type(value) is not float:

@@ -15,7 +15,14 @@ from ecg_r1.scoring.registry import Reward
 
 
 class Process:
-    """A child that is loading, or has loaded, its rewards. ready: whether it has said so."""
+    """A child that is loading, or has loaded, its rewards.
+
+    Attributes:
+        connection: to the child.
+        child: the process.
+        ready: whether it has said that it has loaded them.
+        since: when it was started, by `time.monotonic`.
+    """
 
     def __init__(self, rewards: Sequence[Reward]) -> None:
         self.connection: Connection
@@ -30,9 +37,13 @@ class Process:
         self.ready, self.since = False, time.monotonic()
 
     def send(self, task: tuple[Any, ...]) -> bool:
-        """Hand over a task, whether or not it is ready yet. False where it has died while it was idle.
+        """Hand over a task, whether or not the child is ready yet.
 
-        Raises RuntimeError where it ended before it had loaded its rewards.
+        Returns:
+            False where the child has died while it was idle.
+
+        Raises:
+            RuntimeError: it ended before it had loaded its rewards.
         """
         try:
             self.connection.send(task)
@@ -43,7 +54,7 @@ class Process:
         return True
 
     def _was_ready(self) -> bool:
-        """Whether a child that is gone had said so before: a spare one's word is not read until it is needed."""
+        """Whether a child that is gone had been ready: what a spare one says is not read until it is needed."""
         try:
             return self.connection.poll() and bool(self.connection.recv_bytes())
         except (EOFError, ConnectionResetError):
@@ -54,6 +65,7 @@ class Process:
         return RuntimeError(f"a reward worker could not start (exit status {self.child.wait()}); its error is above")
 
     def kill(self) -> None:
+        """End the child at once."""
         self.connection.close()
         self.child.kill()
         self.child.wait()

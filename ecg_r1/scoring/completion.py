@@ -10,7 +10,8 @@ from functools import cached_property
 
 from ecg_r1.reading.characters import readable
 from ecg_r1.reading.quotes import read_quotes
-from ecg_r1.reading.statements import Mention, Place, read_statements, without_struck
+from ecg_r1.reading.statements import MOST as MOST_MENTIONS
+from ecg_r1.reading.statements import Mention, Place, deny_struck, read_statements
 from ecg_r1.reading.tokens import MOST, tokens
 from ecg_r1.reading.values import Quote
 
@@ -139,6 +140,11 @@ class Completion:
         """Whether the text has more names of quantities and numbers than are read: behind them anything may stand."""
         return len(self.text) > 2 * MOST and len(tokens(self.readable)[0]) >= MOST
 
+    @property
+    def overfull(self) -> bool:
+        """Whether the text has more mentions of diagnoses than are read: a denial may stand behind them."""
+        return len(self.statements) >= MOST_MENTIONS
+
     @cached_property
     def statements(self) -> tuple[Mention, ...]:
         """Every mention of a diagnosis of the vocabulary, in order of the text."""
@@ -146,4 +152,4 @@ class Completion:
             Mention(name, polarity, span := self.span((start, end)), self.place(span[0]))
             for name, polarity, start, end in read_statements(self.readable)
         )
-        return without_struck(self.text, found)
+        return deny_struck(self.text, found)

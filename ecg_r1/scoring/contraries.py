@@ -7,17 +7,19 @@ import re
 from functools import cache, lru_cache
 
 from ecg_r1.ecg.vocabulary import vocabulary
+from ecg_r1.reading.quoted_leads import LEAD
 from ecg_r1.scoring.completion import Completion
 
-# What may stand between "axis" and "left"; no "with", after which another finding begins.
+# What may stand between "axis" and "left"; no "with", after which another finding begins. Each part takes all that it
+# can and gives nothing back (`++`), so that a thousand digits are not tried in every division.
 _IS = (
-    r"(?:(?:is|are|was|were|to|the|in|appears?|remains?|looks?|seems?|within|deviat\w*|shift\w*|points?|duration|interval"
-    r"|width|complex(?:es)?|segments?|waves?|clearly|slightly|markedly|mildly|very|quite|of|at|about|-?[\d.]+|ms|bpm"
+    r"(?:(?:is|are|was|were|to|the|in|appears?|remains?|looks?|seems?|within|deviat\w*+|shift\w*+|points?|duration|interval"
+    r"|width|complex(?:es)?|segments?|waves?|clearly|slightly|markedly|mildly|very|quite|of|at|about|-?[\d.]++|ms|bpm"
     r"|deg(?:rees)?|°)[ :]*){0,7}"
 )
 
 # "axis: normal/left/right" says all three.
-_LIST = r"(?:\w+ ?(?:/|\||or|to|vs\.?|versus) ?){0,3}"
+_LIST = r"(?:\w++(?: ?[/|]| (?:or|to|vs\.?|versus)\b) ?){0,3}"
 
 
 def _said_of(subject: str, *words: str) -> str:
@@ -89,7 +91,7 @@ _BY_LEAD = {
         "elevated": _said_of("st|st[ -]segments?", "elevated") + "|(?<![a-z])st[ -](?:segment )?elevations?",
     },
 }
-_LEAD = re.compile(r"(?<![a-z0-9])(?:av[rlf]|v[1-6]|i{1,3})(?![a-z0-9])|\bleads?\b|elsewhere|otherwise|remaining|other")
+_LEAD = re.compile(rf"(?<![a-z0-9]){LEAD}(?![a-z0-9])|\bleads?\b|elsewhere|otherwise|remaining|other")
 _NOT_BY_LEAD = [(group, said, re.compile(p)) for group, found in _WORDED.items() for said, p in found.items()]
 _ONLY_BY_LEAD = [(group, said, re.compile(p)) for group, found in _BY_LEAD.items() for said, p in found.items()]
 # Group -> alternative -> statements of the vocabulary.

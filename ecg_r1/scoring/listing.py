@@ -23,14 +23,16 @@ _CONTROL = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-
 
 
 def escaped(text: str) -> str:
-    """A text that a terminal may be shown: control characters as \\x1b, but for line ends and tabs."""
+    """The text as a terminal may be shown it: control characters as \\x1b, but for line ends and tabs."""
     return _CONTROL.sub(lambda m: m[0].encode("unicode_escape").decode(), text)
 
 
 def listing() -> list[dict[str, str]]:
-    """One row for each known reward: name, about (its first line), options with defaults, source (file:line).
+    """List the rewards of the library and of other installed packages.
 
-    A plugin that cannot be loaded, or has the name of one of ours, is listed with what is wrong with it.
+    Returns:
+        For each its name, what it is about (its first line), its options with defaults and its source (file:line). A
+        plugin that cannot be loaded, or has the name of one of ours, is listed with what is wrong with it.
     """
     rows, ours = [], library()
     for name, point in [*((name, None) for name in ours), *plugins().items()]:
@@ -52,10 +54,16 @@ def listing() -> list[dict[str, str]]:
 def score_samples(
     samples: Iterable[Sample], pool: RewardPool, weights: Mapping[str, float]
 ) -> Iterator[dict[str, Any]]:
-    """A line a sample, in order: {"id", "scores": {name: number or null}, "total", "evidence", …}.
+    """Score samples, a batch at a time.
 
-    total: the weighted sum of what applies. Each evidence row says which "reward" it is of. Also "explanations" and
-    "errors", by reward.
+    Args:
+        samples: completions with their cases.
+        pool: the rewards.
+        weights: by the names of the rewards.
+
+    Yields:
+        An object for each sample, in order: "id", "scores" {name: number or null}, "total" (the weighted sum of what
+        applies), "evidence" (each row says of which "reward"), "explanations" and, where there are some, "errors".
     """
     samples = iter(samples)
     while batch := list(islice(samples, BATCH)):
@@ -77,7 +85,12 @@ def score_samples(
 
 
 def view(sample: Sample, line: Mapping[str, Any]) -> RenderableType:
-    """A sample with its judged claims coloured; under it each score with its explanation and each claim's reason."""
+    """Show a sample with its judged claims coloured, and under it each score and the reason of each claim.
+
+    Args:
+        sample: what was scored.
+        line: what `score_samples` yields for it.
+    """
     text = Text(escaped(sample.completion))
     rows = [row for row in judgements(line["evidence"]) if row.span]
     for row in rows:

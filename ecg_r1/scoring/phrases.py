@@ -9,6 +9,8 @@ from functools import lru_cache
 from itertools import pairwise
 
 from ecg_r1.ecg.quantities import QUANTITIES
+from ecg_r1.reading.lexicon import SENTENCE_END
+from ecg_r1.reading.quoted_leads import LEAD
 from ecg_r1.reading.statements import Polarity
 from ecg_r1.reading.values import Quote
 from ecg_r1.scoring.completion import Completion
@@ -18,9 +20,9 @@ SHARE = 0.75  # of a phrase's content words that one clause must hold
 RELATIVE = 0.1  # tolerance of a quantity that has none of its own
 MOST_DIAGNOSES = 10  # asserted by one text; a longer list commits to none of them
 _WORD = re.compile(r"[a-z]+\d?|[\u4e00-\u9fff]")
-_SENTENCE = re.compile(r"[;!?\n。；！？]|\.(?!\d)|\b(?:but|however|whereas|while)\b")
+_SENTENCE = re.compile(rf"{SENTENCE_END.pattern}|\b(?:but|however|whereas|while)\b")
 _CLAUSE = re.compile(
-    r"，|,(?! ?(?:and )?(?:leads? )?(?:av[rlf]|v[1-6]|i{1,3})(?![a-z]))|[()]"
+    rf"，|,(?! ?(?:and )?(?:leads? )?{LEAD}(?![a-z]))|[()]"
     r"|(?=\b(?:without|(?:with|and|but) (?:no|not)|except|excluding|other than|apart from|rather than|instead of)\b)"
 )
 _NEGATION = re.compile(
@@ -129,12 +131,16 @@ def _worded(text: Completion, polarity: Polarity) -> set[Stance]:
 
 
 def says(text: Completion, phrase: str) -> bool:
-    """Whether the text says what the phrase says, and nothing that excludes it.
+    """Whether a text says what a phrase says, and nothing that excludes it. Linear in the text for each phrase.
 
     A finding of `contraries` counts where no other of its group is said. A quantity of the phrase must be quoted within
     its tolerance, and nowhere outside it. A diagnosis must be mentioned with the same polarity, nowhere with another,
     and not among more than MOST_DIAGNOSES. Any other phrase needs three quarters of its content words in one clause of
-    its polarity, in none of another, and no clause that denies words of it. Linear in the text for each phrase.
+    its polarity, in none of another, and no clause that denies words of it.
+
+    Args:
+        text: of a step or an answer; what it does not claim of this ECG is left out before (`unclaimed.claimed`).
+        phrase: a finding, a diagnosis, or a quantity with its value.
     """
     parsed, wanted, stances = _phrase(phrase)
     if stances and contrary(stances, _said(text)):

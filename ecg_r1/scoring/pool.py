@@ -24,10 +24,16 @@ class RewardFailure(UserError):
 class RewardPool:
     """Scores batches of completions with a fixed set of rewards.
 
-    workers: number of child processes; 0 runs every reward in this process, for debugging (no deadline then).
-    deadline: seconds a reward may take for one batch in one worker, and twice what one call may take. What overruns it
-    is killed and recorded on its samples; the others go on at once in a spare process, and lose no more than this time.
-    error_limit: the share of failed samples, among the last `window` of one reward, past which the run is stopped.
+    Args:
+        rewards: loaded; no two of one name.
+        workers: number of child processes; 0 runs every reward in this process, for debugging, without a deadline.
+        deadline: seconds that a reward may take for one batch in one worker; one call may take half of it. A call that
+            takes longer is killed and recorded on its samples. The others go on at once in a spare process.
+        error_limit: the share of failed samples, among the last `window` of one reward, past which the run is stopped.
+        window: number of samples.
+
+    Raises:
+        RewardError: two rewards have one name.
     """
 
     def __init__(
@@ -45,9 +51,19 @@ class RewardPool:
     def score(
         self, completions: Sequence[str], cases: Sequence[Case], ids: Sequence[Sequence[int]] | None = None
     ) -> list[list[Score]]:
-        """For each reward, one Score a completion. ids: the completions' tokens, for rewards that count them.
+        """Score a batch.
 
-        Raises RewardFailure past the error limit.
+        Args:
+            completions: the texts.
+            cases: one for each text; the completions of one prompt are consecutive.
+            ids: the token ids of each completion, for rewards that count them.
+
+        Returns:
+            For each reward, one Score a completion.
+
+        Raises:
+            RewardFailure: a reward failed on more samples than the error limit allows.
+            ValueError: the lengths differ.
         """
         if len(completions) != len(cases):
             raise ValueError(f"{len(completions)} completions for {len(cases)} cases")

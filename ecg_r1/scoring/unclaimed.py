@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from ecg_r1.reading.characters import readable
+from ecg_r1.reading.marks import without_struck
+from ecg_r1.reading.sentences import sentences
 from ecg_r1.scoring.completion import Completion
 
-_STRUCK = re.compile(r"~~.{0,999}?~~|<(del|s|strike)>.{0,999}?</\1>|<!--.{0,999}?-->", re.IGNORECASE)
-_SENTENCE = re.compile(r"[^;!?\n.。；！]+(?:\.(?=\d)[^;!?\n.。；！]*)*[?]?")
 _RECORD = "(?:ecg|ekg|electrocardiogram|tracing|recording|study|patient|patients|person|people)"
 _OTHER = f"(?:previous|prior|earlier|old|last|former|other|another) {_RECORD}"
 # Words after which a sentence goes on with no claim, up to a word that turns back to this ECG.
@@ -39,18 +39,30 @@ _WITHDRAWN = re.compile(
     r"\bmeans that\b|\bis defined\b|\bwould be (?:typical|expected|usual|normal)|\byes ?(?:/|or) ?no\b"
     r"|\bor (?:else |maybe |perhaps )?(?:none|nothing|neither|not)\b(?! in)"
     r"|[,:-] ?(?:all|both|none)(?: of (?:these|them|which))?(?: (?:is|are|was|were))? ?"
-    r"(?:not (?:seen|present|found|true)|absent|wrong|false|excluded|seen|present) ?$"
+    r"(?:not (?:seen|present|found|true)|absent|wrong|false|excluded|seen|present)[ .]*$"
 )
 
 
 def claimed(text: str) -> Completion:
-    """The text without what it does not claim of this ECG; its places are not those of the text."""
-    plain = readable(_STRUCK.sub(" ", text))[0]
-    return Completion.parse(_SENTENCE.sub(lambda m: _claimed(m.group()), plain))
+    """Read the text without what it does not claim of this ECG.
+
+    Args:
+        text: of an answer, a step or a whole completion.
+
+    Returns:
+        What is left, in lower case; its spans are not those of the text.
+    """
+    plain = readable(without_struck(text))[0]
+    kept, at = [], 0
+    for start, end in sentences(plain):
+        asked = plain.startswith("?", end)
+        kept += [plain[at:start], " " if asked else _claimed(plain[start:end])]
+        at = end
+    return Completion.parse("".join([*kept, plain[at:]]))
 
 
 def _claimed(sentence: str) -> str:
-    if sentence.endswith("?") or _WITHDRAWN.search(sentence):
+    if _WITHDRAWN.search(sentence):
         return " "
     kept, at = "", 0
     while aside := _ASIDE.search(sentence, at):

@@ -58,9 +58,13 @@ class Worker:
         return self.since + (left if not self.process.ready else min(self.deadline / 2, left))
 
     def receive(self) -> tuple[Call, float, list[Score]] | None:
-        """The call that has just ended, its seconds and scores; None for the sign that the process is ready.
+        """Read what the process has sent.
 
-        Raises EOFError where the process has died.
+        Returns:
+            The call that has just ended, its seconds and its scores; None where the process says that it is ready.
+
+        Raises:
+            EOFError: the process has died.
         """
         message = self.process.connection.recv_bytes()
         now = time.monotonic()
@@ -77,10 +81,13 @@ class Worker:
         return done, seconds, [Score(**s | {"evidence": tuple(map(judgement_of, s["evidence"]))}) for s in scores]
 
     def give_up(self) -> list[Call]:
-        """Kill the process, let another go on with what is left, and return the calls that are lost.
+        """Kill the process and let another go on with what is left.
 
-        Lost is the call in progress. The other calls of its reward come last, so that no other reward waits for them;
-        once its reward has used up its deadline, or has lost DEATHS of them, they are lost too.
+        The other calls of the reward in progress come last then, so that no other reward waits for them.
+
+        Returns:
+            The calls that are lost: the one in progress; with all others of its reward, once that has used up its
+            deadline or has lost DEATHS calls.
         """
         now = time.monotonic()
         self.process.kill()
@@ -111,7 +118,14 @@ class Workers:
     def score(
         self, completions: Sequence[Completion], cases: Sequence[Case]
     ) -> tuple[list[list[Score]], list[dict[str, Any]]]:
-        """For each reward one Score a completion, and its counts of seconds and timeouts."""
+        """Score a batch.
+
+        Returns:
+            For each reward one Score a completion, and its counts of seconds and timeouts.
+
+        Raises:
+            RuntimeError: a process ended before it had loaded its rewards.
+        """
         results: list[list[Score]] = [[Score(None)] * len(completions) for _ in self.rewards]
         counts: list[dict[str, Any]] = [{"seconds": 0.0, "timeouts": 0} for _ in self.rewards]
         busy: dict[Worker, list[int]] = {}
@@ -162,10 +176,18 @@ class Workers:
 
 
 def share(rewards: Sequence[Reward], cases: Sequence[Case], workers: int) -> list[tuple[list[int], list[Call]]]:
-    """The batch as one task a worker: (its samples, its calls by places in them).
+    """Divide a batch among workers.
 
-    A prompt's completions stay together. Rewards that see the whole batch go to the first worker, which gets all
-    samples.
+    The completions of one prompt stay together. Rewards that see the whole batch go to the first worker, which gets
+    all samples.
+
+    Args:
+        rewards: all of the pool.
+        cases: of the samples, in order.
+        workers: their number.
+
+    Returns:
+        For each worker its samples, and its calls by places in them.
     """
     whole = [r for r, reward in enumerate(rewards) if reward.scope not in ("sample", "group")]
     chunks: list[list[int]] = [[] for _ in range(workers)]

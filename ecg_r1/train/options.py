@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ecg_r1.errors import did_you_mean
-from ecg_r1.recipe import GRPORecipe, PretrainRecipe, RecipeError, RunRecipe
+from ecg_r1.recipe import GRPORecipe, PretrainRecipe, RecipeError, RunRecipe, unknown_key
 from ecg_r1.train.advantages import ADVANTAGES
+from ecg_r1.train.field_names import field_names
 from ecg_r1.train.legal_values import missing_need, wrong_value
 from ecg_r1.train.refused import LORA, TRAINER, Refused
 from ecg_r1.train.refused_engine import ENGINE
@@ -34,6 +35,10 @@ def check_options(recipe: RunRecipe, path: str) -> None:
         RecipeError: the message names the key, the reason and what to use instead.
     """
     refuse(recipe.trainer, TRAINER[recipe.stage], f"{path}: ", "trainer")
+    known = field_names(recipe.stage)
+    for key in recipe.trainer:
+        if known and key not in known:
+            raise RecipeError(f"{path}: {unknown_key(f'trainer.{key}', known - TRAINER[recipe.stage].keys())}")
     _check_values(recipe, path)
     _check_trackers(recipe.trainer.get("report_to"), path)
     deepspeed_file(recipe.deepspeed, path)

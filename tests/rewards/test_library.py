@@ -4,6 +4,7 @@ import pytest
 
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.scoring import Case, Completion, RewardError, load_reward
+from ecg_r1.scoring.unclaimed import claimed
 
 MEASURED = {"heart_rate_bpm": 64, "rr_ms": 938, "pr_ms": 224, "qrs_ms": 92, "qt_ms": 412, "qtc_ms": 426, "axis_deg": 40}
 AVB = "first-degree AV block"
@@ -474,3 +475,11 @@ def test_a_bad_option_is_refused_before_anything_is_read(name: str, options: dic
     function, nothing = load_reward(name).function, Case("r", (), Measurements.from_json({}))
     with pytest.raises(RewardError, match=rf"^{name}: {next(iter(options))} is "):
         function(Completion.parse(""), nothing, **options)
+
+
+@pytest.mark.parametrize(
+    "text", ["~~A~~ B", "<del>A</del>B", "<S>A</S> B", "<!-- A --> B", "B <!-- A", "~~A <s>C~~ D</s> B"]
+)
+def test_what_is_struck_out_is_no_choice_and_no_claim(text: str) -> None:
+    assert score("choice", f"<answer>{text}</answer>", extra={"answer": "B"}) == 0.5
+    assert set(claimed(text).text.split()) == {"b"}

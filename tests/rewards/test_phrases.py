@@ -1,9 +1,10 @@
 """Whether a step says a phrase: in other words, claimed of this ECG, and beside nothing that excludes it."""
 
 import pytest
+from counted import MOST, growth
 
 from ecg_r1.ecg.vocabulary import vocabulary
-from ecg_r1.scoring.contraries import NAMED
+from ecg_r1.scoring.contraries import NAMED, worded
 from ecg_r1.scoring.phrases import says
 from ecg_r1.scoring.unclaimed import claimed
 
@@ -135,3 +136,9 @@ def test_the_groups_name_statements_of_the_vocabulary() -> None:
     for alternatives in NAMED.values():
         for names in alternatives.values():
             assert all(vocabulary().get(name).name == name for name in names)
+
+
+@pytest.mark.parametrize("piece", ["9", "9 ", "deviat", "left or ", "x/", "to", "is ", "complexes "])
+@pytest.mark.parametrize("subject", ["pr ", "axis ", "qrs is "])
+def test_the_time_to_read_a_clause_grows_with_its_length_and_no_faster(subject: str, piece: str) -> None:
+    assert growth(worded, lambda length: subject + (piece * length)[:length], 5_000) < MOST

@@ -22,6 +22,7 @@ from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 from ecg_r1.recipe import RecipeError, read_recipe
 from ecg_r1.train import trackers
 from ecg_r1.train.arguments import check_names, training_arguments
+from ecg_r1.train.field_names import SOURCES, field_names
 from ecg_r1.train.legal_values import CHOICES, LOSSES, NEEDS, RANGES
 from ecg_r1.train.options import check_options
 from ecg_r1.train.refused import LORA, TRAINER
@@ -272,3 +273,8 @@ def test_vllm_reads_the_values_before_a_run_starts(tmp_path):
             check_engine(read_recipe(RECIPES / "grpo.yaml", [f"rollout.options={options}"]), "grpo.yaml", tmp_path)
         assert expected in str(error.value)
         assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("stage", list(SOURCES))
+def test_names_read_from_the_source_are_the_fields_of_the_class(stage):
+    assert field_names(stage) == {field.name for field in dataclasses.fields(TABLES[stage][0]) if field.init}
