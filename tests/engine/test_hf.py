@@ -77,3 +77,25 @@ def test_a_completion_ends_with_the_end_of_text_and_keeps_it(engine, model, prom
     end = whole.token_ids.index(whole.token_ids[2]) + 1
     assert cut.token_ids == whole.token_ids[:end]
     assert len(cut.logprobs) == end
+
+
+@pytest.mark.parametrize("option", [{"top_p": 1e-6}, {"top_k": 1}])
+def test_of_the_likeliest_token_alone_is_drawn_what_is_greedy(engine, prompts, option):
+    ((greedy,),) = engine.generate(prompts[:1], temperature=0.0, max_tokens=8)
+    ((drawn,),) = engine.generate(prompts[:1], temperature=1.0, max_tokens=8, seed=5, **option)
+    assert drawn.token_ids == greedy.token_ids
+
+
+def test_weights_that_are_given_are_those_that_answer(engine, model, prompts):
+    gem, processor = copy.deepcopy(model[0]), model[1]
+    ((before,),) = engine.generate(prompts[:1], temperature=0.0, max_tokens=6)
+    other = HFEngine(gem, processor)
+    name, value = next((name, value) for name, value in gem.named_parameters() if name.endswith("embed_tokens.weight"))
+    other.load_weights([(name, value.detach().flip(0))])
+    ((after,),) = other.generate(prompts[:1], temperature=0.0, max_tokens=6)
+    assert after.logprobs != pytest.approx(before.logprobs, abs=1e-3)
+    other.load_weights([(name, dict(model[0].named_parameters())[name])])
+    ((again,),) = other.generate(prompts[:1], temperature=0.0, max_tokens=6)
+    assert (again.token_ids, again.logprobs) == (before.token_ids, pytest.approx(before.logprobs, abs=1e-5))
+    with pytest.raises(ValueError, match="no parameter nowhere"):
+        other.load_weights([("nowhere", value)])
