@@ -203,6 +203,19 @@ def test_a_record_without_a_row_in_the_table_is_quarantined(tmp_path):
     assert "00002_hr: no row in ptbxl_database.csv" in (folder / "quarantine.jsonl").read_text()
 
 
+def test_the_table_s_labels_and_report_go_before_those_of_a_record_s_header(tmp_path):
+    records = tmp_path / "records"
+    write_record(dataclasses.replace(simulated(), record_id="00001_hr", diagnoses=("normal ECG",)), records)
+    (records / "ptbxl_database.csv").write_text(
+        "ecg_id,report,scp_codes,strat_fold\n1,vorhofflimmern,{'AFIB': 100.0},3\n"
+    )
+    (folder,) = build(corpus(tmp_path / "out", splits={"train": [{"records": str(records)}]}))
+    store = RecordStore(folder)
+    assert store.diagnoses("00001_hr") == ("atrial fibrillation",)
+    assert store.row("00001_hr")["report"] == "vorhofflimmern"
+    assert store.example("00001_hr").response.endswith("<answer>atrial fibrillation</answer>")
+
+
 def test_a_record_without_v3_says_so(tmp_path):
     write_record(without_lead(simulated(), "V3"), tmp_path / "records")
     (folder,) = build(corpus(tmp_path / "out", splits={"train": [{"records": str(tmp_path / "records")}]}))

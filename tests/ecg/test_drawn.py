@@ -150,3 +150,11 @@ def test_movement_that_never_stands_still_is_no_qrs():
     m = measure(of_waves(wave(peaks, 0, 70, 1.0) + wave(peaks, 480, 50, 0.3)))
     assert {m.reason(name) for name in ("qrs_ms", "pr_ms", "qt_ms", "axis_deg")} == {"the QRS has no clear bounds"}
     assert m.value("heart_rate_bpm") is not None
+
+
+def test_an_inverted_t_wave_is_negative():
+    upright, inverted = (
+        measure(of_waves(wave(PEAKS, 0, 12, 1.0) + wave(PEAKS, 280, T, height))).in_lead("t_mv", "V3").value
+        for height in (0.3, -0.3)
+    )
+    assert (upright, inverted) == pytest.approx((0.3, -0.3), abs=0.04)

@@ -119,6 +119,14 @@ def test_a_diagnosis_that_the_vocabulary_does_not_name_is_right_as_it_is_written
     assert values({"r0": says("x", "Sunstruck Heart")}, cases)["diagnosis_accuracy"] == 0
 
 
+def test_a_case_without_a_diagnosis_counts_neither_for_nor_against():
+    cases = Known([TRUTHS[0], TRUTHS[1], TRUTHS[2] | {"diagnoses": []}])
+    one_of_two = {"r0": says("x", "normal ECG"), "r1": says("x", "normal ECG")}
+    for third in ("", "normal ECG"):
+        found = values(one_of_two | {"r2": says("x", third)}, cases)
+        assert found["diagnosis_accuracy"] == 0.5
+
+
 def test_chance_is_what_the_same_answers_dealt_at_random_would_score():
     assert chance_accuracy(judge(answers(RIGHT), Known())) == pytest.approx(1 / 3)
     assert chance_accuracy(judge(answers(STOCK), Known())) == pytest.approx(1 / 3)

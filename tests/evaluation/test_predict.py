@@ -113,6 +113,15 @@ def test_greedy_answers_are_asked_for_without_sampling(trained, scripted, tmp_pa
     assert (row.completion, row.prompt, row.cut) == (RIGHT["r0"], "Interpret this ECG.", False)
 
 
+def test_an_answer_that_ends_at_the_limit_is_whole_and_one_token_less_cuts_it(trained, scripted, tmp_path):
+    run = trained("a")
+    whole = len(load_processor(run / "model").tokenizer(RIGHT["r0"])["input_ids"]) + 1  # with the end of text
+    for limit, cut in ((whole, False), (whole - 1, True)):
+        plan, _ = answer([run], tmp_path, decoding={"engine": "hf", "max_tokens": limit})
+        (row,) = read_predictions(plan.path(plan.runs[0]))["r0"]
+        assert (row.tokens, row.cut) == (limit, cut)
+
+
 def test_every_option_of_sampling_reaches_the_engine(trained, scripted, tmp_path):
     decoding = {"engine": "hf", "temperature": 0.7, "top_p": 0.9, "n": 3, "max_tokens": 80}
     plan, _ = answer([trained("a")], tmp_path, decoding=decoding, seed=5)
@@ -146,8 +155,11 @@ def test_shuffled_answers_read_each_record_with_one_other_records_ecg(trained, s
     split = write_split(tmp_path / "corpus" / "held-out", [TRUTHS[0] | {"record": f"r{i}"} for i in range(20)])
     signals = torch.arange(20, dtype=torch.int16).repeat_interleave(12 * 5000).numpy()
     signals.tofile(split / "signals.i16")
+    pages = (split / "pages.u8").stat().st_size // 20
+    torch.arange(20, dtype=torch.uint8).repeat_interleave(pages).numpy().tofile(split / "pages.u8")
     answer([run], tmp_path, decoding={"engine": "hf", "max_tokens": 80})
     own, other = ([round(1000 * float(p.ecgs[0][0, 0])) for p in prompts] for prompts, _, _ in scripted[0].asked)
+    assert other == [int(prompt.pages[0][0, 0, 0]) for prompt in scripted[0].asked[1][0]]  # its page goes with it
     assert own == list(range(20))
     assert sorted(other) == own
     assert sum(a == b for a, b in zip(own, other, strict=True)) < 5

@@ -3,6 +3,8 @@
 With dropout it sees what was drawn for the row's prompt group when its completions were generated.
 """
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -192,6 +194,30 @@ def test_rollouts_are_sampled_as_the_recipe_says(store):
         "temperature": 0.7, "top_p": 0.8, "top_k": 9, "min_p": 0.1, "repetition_penalty": 1.2, "max_tokens": 5,
         "min_tokens": 2,
     }  # fmt: skip
+
+
+def test_each_rollout_keeps_its_own_log_probabilities(store):
+    rollout = _rollout(store)
+    sampled = iter([Rollout([5], [-0.1]), Rollout([6, 7], [-0.2, -0.3]), Rollout([8], [-0.4]), Rollout([9], [-0.5])])
+    rollout.engine.generate = lambda prompts, n, **sampling: [[next(sampled) for _ in range(n)] for _ in prompts]
+    _, ids, logprobs, _ = rollout.generate([[1], [1], [2], [2]], _whole("c", "c", "d", "d"), 2)
+    assert ids == [[5], [6, 7], [8], [9]]
+    assert logprobs == [[[-0.1]], [[-0.2], [-0.3]], [[-0.4]], [[-0.5]]]
+
+
+def test_each_process_samples_with_a_seed_of_its_own(monkeypatch):
+    given = []
+    monkeypatch.setattr("ecg_r1.train.rollout.VLLMEngine", lambda folder, **options: given.append(options))
+    for index in range(2):
+        rollout = object.__new__(ECGRollout)
+        rollout.checkpoint, rollout.seed, rollout.engine_options = "model", 7, {"max_num_seqs": 3}
+        rollout.max_model_length = rollout.max_num_seqs = 64
+        rollout.gpu_memory_utilization = 0.3
+        rollout.accelerator = SimpleNamespace(process_index=index, wait_for_everyone=lambda: None)
+        rollout._init_vllm()
+    assert [options["seed"] for options in given] == [7, 8]
+    assert {options["max_num_seqs"] for options in given} == {3}  # the recipe's goes before TRL's
+    assert {options["max_model_len"] for options in given} == {64}
 
 
 def test_rollouts_see_every_record_of_an_example_in_its_order(store):

@@ -1,5 +1,6 @@
 """The recipe's rewards as TRL calls them."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,7 @@ from ecg_r1.corpus.example import Example
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.recipe import RewardWorkers
-from ecg_r1.scoring import load_reward
+from ecg_r1.scoring import RewardFailure, load_reward
 from ecg_r1.train.dropout import Shown, View
 from ecg_r1.train.media import Media
 from ecg_r1.train.rewards import RewardSet
@@ -38,12 +39,12 @@ def file(tmp_path):
     return tmp_path / "mine.py"
 
 
-def call(rewards, shown, texts=None):
+def call(rewards, shown, texts=None, ids=None):
     """What TRL does: each function in turn; the columns that were logged."""
     logged, metrics = {}, {}
     scores = [
         function(
-            completions=texts or [TEXT] * len(shown), completion_ids=[[1]] * len(shown), shown=shown,
+            completions=texts or [TEXT] * len(shown), completion_ids=ids or [[1]] * len(shown), shown=shown,
             log_extra=logged.__setitem__,
             log_metric=metrics.__setitem__,
         )
@@ -127,6 +128,35 @@ def test_what_an_example_expects_is_paid_for(asked):
     assert paid["choice"] == [None, 1.0, 0.0]
     assert paid["steps"][0] == 1.1  # right, and its key step is said
     assert logged["example"] == ["steps", "where", "where"]
+
+
+def test_tokens_are_counted_where_a_reward_counts_them(asked):
+    length = load_reward("length", {"unit": "tokens", "limit": 20, "cache": 10})
+    with RewardSet([length], RewardWorkers(workers=0), asked) as rewards:
+        scores, _, _ = call(rewards, shown(asked, "steps", "where"), ids=[[7] * 8, [7] * 15])
+    assert scores == [[0.0, -0.5]]
+
+
+def test_what_was_judged_is_logged_of_each_completion(asked):
+    with RewardSet([load_reward("intervals")], RewardWorkers(workers=0), asked) as rewards:
+        _, logged, _ = call(rewards, shown(asked, "steps"))
+    ((row,),) = map(json.loads, logged["evidence"])
+    assert (row["quantity"], row["verdict"]) == ("pr_ms", "supported")
+
+
+def test_deadline_and_share_of_errors_are_the_recipe_s(asked, tmp_path):
+    (tmp_path / "raises.py").write_text(
+        "from ecg_r1.scoring import reward\n@reward\ndef raises(completion, case): 1 / 0\n"
+    )
+    raises = load_reward(f"{tmp_path}/raises.py:raises")
+    with RewardSet([raises], RewardWorkers(workers=0, max_error_share=1.0, timeout=77), asked) as rewards:
+        assert call(rewards, shown(asked, "steps"))[0] == [[None]]
+        assert rewards.pool.deadline == 77
+    with (
+        RewardSet([raises], RewardWorkers(workers=0, max_error_share=0.5), asked) as rewards,
+        pytest.raises(RewardFailure, match="failed on 1 of the last 1 samples"),
+    ):
+        call(rewards, shown(asked, "steps"))
 
 
 def test_workers_end_with_their_set(file, split):
