@@ -100,6 +100,8 @@ class CorpusRecipe(_Strict):
 
 
 class Corpus(_Strict):
+    """The splits that a run trains on and is evaluated on: folders that `ecg-r1 corpus` wrote."""
+
     train: str
     evaluate: str | None = None
 
@@ -191,6 +193,8 @@ class PretrainRecipe(_Run):
 
 
 class SFTRecipe(_Run):
+    """Supervised fine-tuning on the responses of the corpus."""
+
     stage: Literal["sft"]
 
 

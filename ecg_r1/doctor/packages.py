@@ -35,6 +35,7 @@ def clashes() -> list[Finding]:
 
 
 def installed(name: str) -> str | None:
+    """The version of an installed distribution; None where it is missing."""
     try:
         return version(name)
     except PackageNotFoundError:

@@ -54,6 +54,7 @@ class MedianBeat:
 
     @property
     def beats(self) -> int:
+        """The number of beats that this beat is the median of."""
         return len(self.peaks)
 
 
@@ -164,7 +165,11 @@ def rr_intervals(peaks: np.ndarray) -> np.ndarray:
 
 
 def noisy(signal: np.ndarray) -> np.ndarray:
-    """bool (leads,): those that change, between the beats, incomparably more than the others."""
+    """The leads that hold noise only: between beats they change far more than the other leads do.
+
+    Returns:
+        bool (leads,).
+    """
     unrest = np.median(np.abs(np.diff(signal[:, ::4], axis=1)), axis=1)
     return unrest > NOISY * np.median(unrest)
 

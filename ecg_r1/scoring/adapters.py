@@ -120,9 +120,15 @@ def _overall(scores: Mapping[str, float]) -> float:
 def verl_score(
     data_source: str, solution_str: str, ground_truth: Any, extra_info: Mapping[str, Any] | None = None, **_: Any
 ) -> dict[str, float]:
-    """verl's compute_score: {"score": weighted sum, …each reward}. ground_truth: a `case_of_row` row, or its JSON.
+    """The rewards as verl's `compute_score`.
 
-    verl collects each key over the batch and wants it of every sample: NaN stands for a reward that does not apply.
+    Args:
+        solution_str: the completion.
+        ground_truth: a row as `case_of_row` reads it, or its JSON.
+
+    Returns:
+        {"score": weighted sum, and each reward by its name}. verl wants every key for every sample: a reward that does
+        not apply has the score NaN.
     """
     scores = _scores([solution_str], [ground_truth])[0]
     return {"score": _overall(scores)} | dict.fromkeys(WEIGHTS, math.nan) | scores

@@ -54,7 +54,8 @@ def check_options(recipe: RunRecipe, path: str) -> None:
 
 
 def refuse(given: Mapping[str, Any], table: Mapping[str, Refused], where: str, section: str) -> None:
-    """
+    """Refuses options that would not be honoured.
+
     Args:
         given: options of the recipe's `section`.
 

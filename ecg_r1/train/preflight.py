@@ -91,7 +91,8 @@ def check_rewards(recipe: GRPORecipe, rewards: list[Reward], store: RecordStore)
 
 
 def load_rewards(named: list[Named]) -> list[Reward]:
-    """
+    """Loads the rewards that a recipe names.
+
     Raises:
         RewardError: a reward cannot be loaded, or two have one name.
     """

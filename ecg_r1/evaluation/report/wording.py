@@ -32,6 +32,7 @@ class Shown:
         return found.get(metric) if dot and found is not None else found
 
     def number(self, value: float | None) -> str:
+        """The value as it is shown, with its unit."""
         return NOTHING if value is None else f"{self._scaled(value):.1f}{_suffix(self.unit)}"
 
     def signed(self, value: float | None) -> str:
