@@ -44,7 +44,7 @@ def delineate(signal: np.ndarray, mask: np.ndarray) -> Delineation:
     """Delineates a record.
 
     Args:
-        signal: (12, T) mV at 500 Hz; mask: (12,) leads that are there.
+        signal: (12, T) mV at 500 Hz; mask: (12,) leads that are present.
 
     Raises:
         Unmeasurable: no signal, too few beats, or nothing that repeats itself.
