@@ -180,7 +180,7 @@ def test_each_labelled_record_has_a_column_of_labels():
         (["{record}", " "], "the question is empty"),
         (["only a question"], "a record and a question are needed"),
         (["nowhere", "Rate?"], "nowhere"),
-        (["Read this ECG.", "{record}"], '"Read this ECG." is no file: did you swap RECORD and QUESTION?'),
+        (["Read this ECG.", "{record}"], '"Read this ECG." is not a file: did you swap RECORD and QUESTION?'),
         (["{record}", "{record}"], "the question is missing: ecg-r1 ask MODEL"),
         (["{silent}", "Rate?"], "silent: no signal: every lead is flat"),
         (["{record}", "what <ecg> is this"], "the text holds '<ecg>'"),
