@@ -1,10 +1,12 @@
 """`ecg-r1 …`: each command parses, calls one room and prints. A room is opened when its command runs, not before."""
 
+import os
 import sys
 
 import typer
 
 from ecg_r1.cli import ecg, model, reward, serving, training
+from ecg_r1.disk import fault
 from ecg_r1.errors import UserError
 
 app = typer.Typer(
@@ -26,4 +28,10 @@ def main() -> None:
         app(prog_name="ecg-r1")
     except UserError as error:
         typer.echo(error, err=True)
+        sys.exit(2)
+    except OSError as error:
+        said = fault(error, os.getcwd())
+        if said is None:
+            raise
+        typer.echo(said, err=True)
         sys.exit(2)

@@ -13,10 +13,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import psutil
 import yaml
 
-from ecg_r1.files import read_json, write_atomically
+from ecg_r1.files import PART, read_json, write_atomically
+from ecg_r1.locks import LOCK
 from ecg_r1.recipe import Recipe, RecipeError, read_recipe, to_yaml
 from ecg_r1.runs import layout
 
@@ -49,20 +49,28 @@ class RunDirectory:
         self.folder = Path(folder)
         self.checkpoints = self.folder / layout.CHECKPOINTS
         self.recipe = recipe
+        self._check()
+
+    def _check(self) -> None:
         known = self.folder / layout.RECIPE
-        if known.is_file() and _read(known) != recipe and not self._replaceable():
-            changed = "\n".join(_difference(known.read_text(encoding="utf-8", errors="replace"), to_yaml(recipe)))
+        if known.is_file() and _read(known) != self.recipe and not self._replaceable():
+            changed = "\n".join(_difference(known.read_text(encoding="utf-8", errors="replace"), to_yaml(self.recipe)))
             raise RecipeError(
                 f"{self.folder}: holds a run of another recipe; choose another `run:` or move the folder away\n"
                 f"{changed}"
             )
         if self.folder.exists() and not self.folder.is_dir():
             raise RecipeError(f"{self.folder}: is a file; choose another `run:` or move it away")
-        if not known.is_file() and self.folder.is_dir() and any(self.folder.iterdir()):
+        if not known.is_file() and self.folder.is_dir() and self._names() - {layout.RECIPE}:
             raise RecipeError(f"{self.folder}: is not empty and holds no run; choose another `run:` or move it away")
 
     def open(self) -> None:
-        """Make the folder this recipe's."""
+        """Make the folder this recipe's; whoever calls it holds the folder's lock.
+
+        Raises:
+            RecipeError: another run began here since the folder was checked.
+        """
+        self._check()
         self.folder.mkdir(parents=True, exist_ok=True)
         known = self.folder / layout.RECIPE
         if known.is_file() and _read(known) != self.recipe:
@@ -75,16 +83,13 @@ class RunDirectory:
 
     def _replaceable(self) -> bool:
         """Whether a run began here and left nothing."""
-        there = {path.name.removesuffix(".part") for path in self.folder.iterdir()}
+        there = self._names()
         begun = _read(self.folder / layout.RECIPE) is not None and layout.ENVIRONMENT in there
-        came_to_nothing = begun and there <= STARTED and not any(p.is_file() for p in self.checkpoints.rglob("*"))
-        return came_to_nothing and not self._running()
+        return begun and there <= STARTED and not any(p.is_file() for p in self.checkpoints.rglob("*"))
 
-    def _running(self) -> bool:
-        """Whether another process may be about to take this run's first step; of another machine's nobody can say."""
-        facts = read_json(self.folder / layout.ENVIRONMENT) or {}
-        pid = facts.get("pid")
-        return facts.get("host") != platform.node() or (pid != os.getpid() and psutil.pid_exists(pid))
+    def _names(self) -> set[str]:
+        """What lies in the folder, without the lock, and without the endings of what was being written."""
+        return {path.name.removesuffix(PART) for path in self.folder.iterdir()} - {LOCK}
 
     @property
     def model(self) -> Path:

@@ -44,16 +44,31 @@ def launched() -> bool:
     return "TORCHELASTIC_RUN_ID" in os.environ
 
 
-def spawn(recipe: RunRecipe, path: str, overrides: list[str]) -> None:
-    """Run the same command in `recipe.processes` processes, after one has checked it, which reports errors once.
+def check_once(path: str, overrides: list[str]) -> None:
+    """Check the same command in one process, before several run it, so that an error is said once.
+
+    Raises:
+        SystemExit: something is wrong; it has been printed.
+    """
+    command = [sys.executable, "-m", "ecg_r1", "train", path, *overrides, "--dry-run"]
+    if code := subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode:
+        sys.exit(code)
+
+
+def spawn(recipe: RunRecipe, path: str, overrides: list[str], environment: dict[str, str]) -> None:
+    """Run the same command in `recipe.processes` processes.
+
+    Args:
+        path: the recipe's file.
+        overrides: of the command line.
+        environment: variables that the processes get beside this one's.
 
     Raises:
         SystemExit: a process failed; its error has been printed.
     """
-    command = ["-m", "ecg_r1", "train", path, *overrides]
     torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={recipe.processes}"]
-    checked = subprocess.run([sys.executable, *command, "--dry-run"], stdout=subprocess.DEVNULL, check=False)
-    if code := checked.returncode or subprocess.run([sys.executable, *torchrun, *command], check=False).returncode:
+    command = [sys.executable, *torchrun, "-m", "ecg_r1", "train", path, *overrides]
+    if code := subprocess.run(command, env=os.environ | environment, check=False).returncode:
         sys.exit(code)
 
 
