@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
@@ -16,11 +16,12 @@ import numpy as np
 from ecg_r1.corpus.example import Example
 from ecg_r1.corpus.rows import EXAMPLES, RECORDS, CorpusError, Ids, Rows, write_rows
 from ecg_r1.corpus.store import COMPLETE, EXAMPLE_ROWS, FACTS, MICROVOLT, PAGES, RECORD_ROWS, SIGNALS, split_facts
+from ecg_r1.disk import DiskError
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.record import SAMPLES, ECGRecord
 from ecg_r1.files import read_json, read_json_lines, write_atomically
-from ecg_r1.locks import FolderLock
+from ecg_r1.locks import LOCK, FolderLock, Locked
 from ecg_r1.recipe import RecipeError
 
 RECORD_LINES, EXAMPLE_LINES, QUARANTINE = "records.jsonl", "examples.jsonl", "quarantine.jsonl"
@@ -60,7 +61,9 @@ class SplitWriter:
         self._files: dict[str, BinaryIO] = {}
         self._open = ExitStack()
         self._check_facts()
-        if not self.complete or self._has_lines():
+        if self.complete:
+            self._tidy()
+        else:
             with self._open:  # closes what was opened, if the beginning fails
                 self._open.enter_context(FolderLock(folder))
                 self._begin()
@@ -203,8 +206,11 @@ class SplitWriter:
     def _rows(self, name: str) -> Iterator[dict[str, Any]]:
         return (row for _, row in read_json_lines(self.folder / name, CorpusError))
 
-    def _has_lines(self) -> bool:
-        return any((self.folder / name).is_file() for name in (RECORD_LINES, EXAMPLE_LINES))
+    def _tidy(self) -> None:
+        """Remove what a build leaves that was killed right before its end; whoever cannot write here can still read."""
+        if any((self.folder / name).is_file() for name in (RECORD_LINES, EXAMPLE_LINES, LOCK)):
+            with suppress(Locked, DiskError), FolderLock(self.folder):
+                self._remove_lines()
 
     def _remove_lines(self) -> None:
         for name in (RECORD_LINES, EXAMPLE_LINES):
