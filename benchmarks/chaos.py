@@ -152,7 +152,7 @@ def stages(base: Path, engine: str) -> list[Stage]:
         for run in (sft, grpo):
             shutil.copytree(run, folder / run.name, ignore=shutil.ignore_patterns(layout.PREDICTIONS), symlinks=True)
 
-    asked = ["--engine", engine, "--corpus", str(split["held-out"])]
+    asked = ["--engine", "hf", "--corpus", str(split["held-out"])]
     return [
         Stage(
             "corpus", lambda folder: ["corpus", f"{RECIPES}/corpus.yaml", f"out={folder}", f"splits={SPLITS}"],
@@ -198,7 +198,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--engine", choices=("vllm", "hf"), default="vllm")
+    parser.add_argument("--engine", choices=("vllm", "hf"), default="vllm", help="of GRPO's rollouts")
     options = parser.parse_args()
     end = time.monotonic() + 60 * options.minutes
     table = Table("stage", "alone, s", "kills", "under the lock", "compared", "what", "faults", title="chaos")

@@ -15,10 +15,12 @@ from typing import Any
 
 import yaml
 
+from ecg_r1.corpus.store import FACTS
 from ecg_r1.files import PART, read_json, write_atomically
 from ecg_r1.locks import LOCK
-from ecg_r1.recipe import Recipe, RecipeError, read_recipe, to_yaml
+from ecg_r1.recipe import Recipe, RecipeError, RunRecipe, read_recipe, to_yaml
 from ecg_r1.runs import layout
+from ecg_r1.runs.fingerprint import fingerprint
 
 STARTED = {
     layout.RECIPE,
@@ -45,7 +47,7 @@ class RunDirectory:
         RecipeError: the folder holds a run of another recipe, or something else; nothing of it is touched.
     """
 
-    def __init__(self, recipe: Recipe, folder: str | Path):
+    def __init__(self, recipe: RunRecipe, folder: str | Path):
         self.folder = Path(folder)
         self.checkpoints = self.folder / layout.CHECKPOINTS
         self.recipe = recipe
@@ -68,9 +70,11 @@ class RunDirectory:
         """Make the folder this recipe's; whoever calls it holds the folder's lock.
 
         Raises:
-            RecipeError: another run began here since the folder was checked.
+            RecipeError: another run began here since the folder was checked, or the corpus is no longer the one that
+                the run began with.
         """
         self._check()
+        self._check_corpus()
         self.folder.mkdir(parents=True, exist_ok=True)
         known = self.folder / layout.RECIPE
         if known.is_file() and _read(known) != self.recipe:
@@ -80,6 +84,18 @@ class RunDirectory:
         completions = self.folder / layout.COMPLETIONS
         if not completions.is_symlink():  # TRL writes them below its output_dir
             completions.symlink_to(Path(layout.CHECKPOINTS) / layout.COMPLETIONS)
+
+    def _check_corpus(self) -> None:
+        began = (read_json(self.folder / layout.ENVIRONMENT) or {}).get("corpus")  # runs of older versions do not say
+        if self.last_checkpoint() is not None and began not in (None, self._corpus()):
+            raise RecipeError(
+                f"{self.folder}: began with other examples than {self.recipe.corpus.train} holds now; choose another "
+                "`run:`, or build that corpus again as it was"
+            )
+
+    def _corpus(self) -> str:
+        """Of the training split, the rows and how it was made; they hold what was measured on each signal."""
+        return fingerprint(Path(self.recipe.corpus.train), (".arrow", FACTS))
 
     def _replaceable(self) -> bool:
         """Whether a run began here and left nothing."""
@@ -119,7 +135,7 @@ class RunDirectory:
         return str(whole[-1]) if whole else None
 
     def write_environment(self, seed: int) -> None:
-        """Write versions, commit, hardware, seed, the command and the folder where it ran."""
+        """Write versions, commit, hardware, seed, the command, the folder where it ran and the hash of its corpus."""
         facts = {
             "python": platform.python_version(),
             "platform": platform.platform(),
@@ -129,6 +145,7 @@ class RunDirectory:
             "command": sys.argv,
             "folder": os.getcwd(),
             "seed": seed,
+            "corpus": self._corpus(),
             "host": platform.node(),
             "pid": os.getpid(),
             "started": time.time(),

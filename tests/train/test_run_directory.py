@@ -22,6 +22,15 @@ def recipe(**changes) -> SFTRecipe:
     return SFTRecipe.model_validate(values | changes)
 
 
+@pytest.fixture(autouse=True)
+def corpus(tmp_path_factory, monkeypatch):
+    """The recipe's split, in the folder where the tests run."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("cwd"))
+    Path("c").mkdir()
+    Path("c/examples.arrow").write_text("rows")
+    return Path("c")
+
+
 def opened(folder) -> RunDirectory:
     run = RunDirectory(recipe(), folder)
     run.open()
@@ -126,6 +135,17 @@ def test_a_run_that_began_since_the_folder_was_checked_keeps_it(tmp_path):
     (tmp_path / "a" / "metrics.jsonl").write_text("{}")
     with pytest.raises(RecipeError, match="holds a run of another recipe"):
         run.open()
+
+
+def test_a_run_does_not_go_on_with_a_corpus_that_was_built_again(tmp_path, corpus):
+    run = begun(tmp_path / "a")
+    (corpus / "examples.arrow").write_text("other rows")
+    opened(run).write_environment(seed=0)  # it left no checkpoint: it begins anew, with what is there now
+    checkpoint(run, 4)
+    opened(run)
+    (corpus / "examples.arrow").write_text("rows")
+    with pytest.raises(RecipeError, match=f"{run}: began with other examples than c holds now; choose another `run:`"):
+        opened(run)
 
 
 def test_the_lock_of_a_killed_process_is_no_run(tmp_path):
