@@ -13,7 +13,7 @@ from ecg_r1.locks import TOKEN, FolderLock
 from ecg_r1.recipe import CorpusRecipe, EvaluateRecipe, RecipeError, RunRecipe, read_recipe
 from ecg_r1.runs.directory import RunDirectory
 from ecg_r1.train.extensions import release_dead_locks
-from ecg_r1.train.processes import check_once, launched, meet_on_cpu, set_environment, spawn
+from ecg_r1.train.processes import check_once, end_with_parent, launched, meet_on_cpu, set_environment, spawn
 
 if TYPE_CHECKING:
     from ecg_r1.train.preflight import Checked
@@ -49,6 +49,8 @@ def train(path: str, overrides: list[str], *, dry_run: bool = False) -> Path:
         with FolderLock(folder) as lock:
             spawn(recipe, path, overrides, lock.share())
         return folder
+    if launched():
+        end_with_parent()
     set_environment(errors_alone=dry_run)
     with redirect_stdout(sys.stderr):  # of the libraries: stdout is the command's
         _train(recipe, path, dry_run)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import subprocess
 import sys
 from contextlib import AbstractContextManager, nullcontext
@@ -11,6 +13,8 @@ from typing import Any
 from ecg_r1.engine.quiet import quieten
 from ecg_r1.recipe import RunRecipe
 from ecg_r1.train.extensions import extensions_folder
+
+PDEATHSIG = 1  # of prctl(2)
 
 
 def set_environment(*, errors_alone: bool = False) -> None:
@@ -68,8 +72,19 @@ def spawn(recipe: RunRecipe, path: str, overrides: list[str], environment: dict[
     """
     torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={recipe.processes}"]
     command = [sys.executable, *torchrun, "-m", "ecg_r1", "train", path, *overrides]
-    if code := subprocess.run(command, env=os.environ | environment, check=False).returncode:
+    done = subprocess.run(command, env=os.environ | environment, preexec_fn=end_with_parent, check=False)
+    if code := done.returncode:
         sys.exit(code)
+
+
+def end_with_parent() -> None:
+    """Let this process be killed when its parent ends, however that ends.
+
+    torchrun puts each rank into a session of its own, so no signal to the command's process group reaches them: they
+    would train on, and write, after the command and torchrun were killed. Linux alone can do it.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def meet_on_cpu(recipe: RunRecipe) -> None:
