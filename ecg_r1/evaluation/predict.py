@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.progress import track
 
 from ecg_r1.corpus.example import Example
@@ -158,7 +157,7 @@ def _answers(
     engine: Engine, processor: GEMProcessor, plan: Plan, dealt: Mapping[str, str], title: str
 ) -> Iterator[Prediction]:
     examples = plan.store.examples
-    for start in track(range(0, len(examples), BATCH), title, console=Console(stderr=True)):
+    for start in track(range(0, len(examples), BATCH), title):
         batch = examples[start : start + BATCH]
         sampling = _sampling(plan.recipe, start)
         prompts = [_prompt(processor, plan.store, example, dealt) for example in batch]
