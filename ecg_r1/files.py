@@ -3,18 +3,52 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from ecg_r1.errors import UserError
 
+PART = ".part"  # the ending of a file that is being written
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write beside `path`, then move: a reader finds the old text or the new one, never a part."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write beside `path`, then move: a reader finds the old content or the new one, never a part."""
+    _written(path, content).replace(path)
+
+
+def write_labelled(label: Path, text: str, others: Mapping[Path, str]) -> None:
+    """Write files and their label, which says what they are, so that a label never stands beside files of another.
+
+    All of them are written beside their places first, so that a full disk leaves the old ones as they were. Then the
+    old label is removed, the files are moved, and the label is moved last.
+
+    Args:
+        label: where the label lies. Files without one were not finished.
+        text: of the label.
+        others: path -> text.
+    """
+    with ExitStack() as failed:
+        written = []
+        for path, content in [*others.items(), (label, text)]:
+            written.append((_written(path, content), path))
+            failed.callback(written[-1][0].unlink, missing_ok=True)
+        failed.pop_all()
+    label.unlink(missing_ok=True)
+    for part, path in written:
+        part.replace(path)
+
+
+def _written(path: Path, content: str | bytes) -> Path:
+    """The content in a file beside `path`; nothing is left of it where it cannot be written."""
+    part = path.with_name(path.name + PART)
+    try:
+        part.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+    return part
 
 
 def read_json(path: Path) -> Any:

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from ecg_r1.corpus.rows import CorpusError
+from ecg_r1.corpus.store import COMPLETE
 from ecg_r1.files import read_json, read_json_lines
 
 REASONS = 3  # shown, of the reasons and of the labels
@@ -15,7 +16,7 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 def summary(folder: Path) -> str:
     """The summary of a split that is complete: what was used, quarantined and left out."""
-    counts = read_json(folder / "complete.json")
+    counts = read_json(folder / COMPLETE)
     lines = [f"{folder}: {counts['records']} records and {counts['examples']} examples"]
     if counts["quarantined"]:
         lines.append(f"  {counts['quarantined']} records quarantined, see quarantine.jsonl:")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,10 @@ from rich.progress import track
 
 from ecg_r1.corpus.example import Example
 from ecg_r1.corpus.store import RecordStore
+from ecg_r1.disk import writing
 from ecg_r1.engine import Engine, Prompt, checkpoint_dtype, open_engine
 from ecg_r1.evaluation.preparation import Plan, open_processor
+from ecg_r1.locks import FolderLock
 from ecg_r1.model.checkpoint import stored_weights
 from ecg_r1.model.configuration import GEMConfig
 from ecg_r1.model.processing import GEMProcessor
@@ -93,15 +95,26 @@ def _differing(made: Mapping[str, Any], label: Mapping[str, Any]) -> str:
 
 
 def predict(plan: Plan, tasks: list[Task]) -> None:
-    """Generate the answers of these tasks and write them with their labels."""
-    with closing(_Engines(plan)) as engines:
+    """Generate the answers of these tasks and write them with their labels.
+
+    The folders of the answers are locked before the first is generated, and found to be writable.
+
+    Raises:
+        Locked: another process writes answers into one of the folders.
+        DiskError: a folder cannot be written to; the answers that were there are whole.
+    """
+    with ExitStack() as stack:
+        for folder in dict.fromkeys(task.path.parent for task in tasks):
+            stack.enter_context(FolderLock(folder))
+        engines = stack.enter_context(closing(_Engines(plan)))
         for task in tasks:
             if task.made:
                 print(f"{task.path}: made with {task.made}; made again", file=sys.stderr)
             engine, processor = engines.of(task.run)
             title = f"{task.run.name} {task.path.stem}"
             answers = _answers(engine, processor, plan, _dealt(plan.store, task.shuffled), title)
-            write_predictions(task.path, answers, task.label)
+            with writing(task.path.parent, "the answers that are there are kept"):
+                write_predictions(task.path, answers, task.label)
 
 
 class _Engines:
