@@ -9,7 +9,7 @@ import pkgutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
@@ -51,6 +51,11 @@ class Reward:
     def given(self) -> dict[str, Any]:
         """The options that it was loaded with."""
         return dict(self.options) | ({"conversational": True} if self.scope == "trl-chat" else {})
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is one of the library's."""
+        return self.spec in library()
 
     @property
     def source(self) -> str:
@@ -145,12 +150,15 @@ def _importing(where: str) -> Iterator[None]:
         RewardError: in place of any other error; it names the file and the line, or `where`.
     """
     try:
-        yield
+        with redirect_stdout(sys.stderr):  # stdout is the command's
+            yield
     except SyntaxError as error:
         raise RewardError(f"{error.filename or where}:{error.lineno}: SyntaxError: {error.msg}") from error
     except RewardError:
         raise
-    except (Exception, SystemExit) as error:  # a user's own code: anything may go wrong while it is imported
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a user's own code: anything may go wrong while it is imported
         lines = [f":{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__) if frame.filename == where]
         raise RewardError(f"{where}{''.join(lines[-1:])}: {type(error).__name__}: {error}") from error
 
