@@ -61,7 +61,7 @@ def say(text: object, *, err: bool = False, end: str = "\n") -> None:
 
 
 def say_json(row: Any) -> None:
-    """Print an object as one line of JSON on stdout. It says exactly what it holds: what is not seen is written \\u001b."""
+    """Print an object as one line of JSON on stdout: exactly what it holds; what is not seen is escaped as JSON does."""
 
     def escaped(match: re.Match[str]) -> str:
         return match[0] if visible(match[0]) == match[0] else json.dumps(match[0])[1:-1].replace("\x7f", "\\u007f")

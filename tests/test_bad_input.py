@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import os
 import subprocess
 import sys
 from pathlib import Path

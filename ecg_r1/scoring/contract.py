@@ -90,7 +90,7 @@ def reward(
             "sample": f(completion, case) -> Score | float | None.
             "group": f(completions, case) -> one of these for each of the G completions of one prompt.
             "batch": f(completions, cases) -> one for each completion of the batch.
-            A number is finite and lies between -LARGEST_SCORE and LARGEST_SCORE; anything else is an error of the sample.
+            A number past LARGEST_SCORE, and whatever else is no legal `Score.value`, is an error of its sample.
         applies: applies(case, *, options) -> whether the function can score completions of this case at all. It names
             those options of the reward that it needs. The first line of its docstring says what a case must have, to
             stand behind "it needs". A recipe is refused whose corpus has no such case. The function still returns

@@ -1,7 +1,7 @@
 """Answers on the connection of a worker process: each is tagged with its batch and call, and sealed with a secret.
 
-Rewards run in the process that answers, and may write on any file descriptor that they find. So the parent takes a frame
-only if it answers the call that it waits for and its seal, an HMAC-SHA256 with the secret of that one process, is right.
+Rewards run in the process that answers, and may write on any file descriptor that they find. So the parent takes a
+frame only if it answers the call that it waits for, and its seal (HMAC-SHA256 with that process's own secret) is right.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ import numpy as np
 
 @contextmanager
 def restored() -> Iterator[None]:
-    """Give back the folder, environment, locale, random numbers, NumPy's errors, recursion limit and signal handlers."""
+    """Give back folder, environment, locale, random numbers, NumPy's error state, recursion limit, signal handlers."""
     folder, environment, language = os.getcwd(), dict(os.environ), locale.setlocale(locale.LC_ALL)
     numbers, numpy_numbers, errors = random.getstate(), np.random.get_state(), np.geterr()
     depth, handlers = sys.getrecursionlimit(), _handlers()

@@ -21,7 +21,7 @@ from ecg_r1.scoring.frames import LARGEST, ForeignBytes, Frames, sealed
 FILE = Path(__file__).parents[1] / "scoring" / "misbehaving.py"
 MEASURED = Measurements.from_json({"heart_rate_bpm": 75, "pr_ms": 160, "qrs_ms": 92, "qt_ms": 400})
 TEXTS = [
-    f"<think>Rate 75 bpm. PR interval {pr} ms. QRS duration 92 ms. QT interval 400 ms.</think><answer>normal ECG</answer>"
+    f"<think>Rate 75 bpm. PR interval {pr} ms. QRS 92 ms. QT interval 400 ms.</think><answer>normal ECG</answer>"
     for pr in (160, 170, 180, 190)
 ]
 
@@ -98,8 +98,9 @@ def test_a_reward_sees_nothing_of_what_another_changed(workers: int, expected: l
 
 def test_in_this_process_a_reward_changes_neither_cases_nor_process(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
-        "import os, random\nimport numpy as np\nfrom ecg_r1.scoring import reward\n\n\n@reward\ndef mine(completion, case):\n"
-        "    os.chdir('/'); os.environ['HOME'] = '/nowhere'; random.seed(1); np.random.seed(1); np.seterr(all='raise')\n"
+        "import os, random\nimport numpy as np\nfrom ecg_r1.scoring import reward\n\n\n@reward\n"
+        "def mine(completion, case):\n    os.chdir('/'); os.environ['HOME'] = '/nowhere'; random.seed(1)\n"
+        "    np.random.seed(1); np.seterr(all='raise')\n"
         "    case.extra['answer'] = 'changed'; case.expected['leads'].append('V9')\n    return 1.0\n"
     )
     mine, before = cases(answer="B"), (os.getcwd(), os.environ["HOME"])
@@ -160,7 +161,8 @@ from test_reward_workers import RewardPool, TEXTS, cases, loaded
 
 if __name__ == "__main__":
     pool = RewardPool(loaded("starts_children"), workers=1, deadline=1000.0)
-    print([process.child.pid for process in (pool._workers._spare, *pool._workers._workers[0].processes.values())], flush=True)
+    processes = [pool._workers._spare, *pool._workers._workers[0].processes.values()]
+    print([process.child.pid for process in processes], flush=True)
     pool.score([TEXTS[0] + {ending!r}], cases(file={file!r})[:1])
     print("scored", flush=True)
     sys.stdin.read()
@@ -241,8 +243,9 @@ def test_a_frame_answers_its_own_call_alone() -> None:
         assert frames.take(3, 1) is None
         frames.feed(bytes([byte]))
     assert frames.take(3, 1) == b"answer"
-    for wrong in (sealed(b"other", 3, 1, b"x"), sealed(b"secret", 3, 0, b"x"), sealed(b"secret", 2, 1, b"x"),
-                  frame[:-1] + b"!", b"\0" * 60, sealed(b"secret", 3, 1, b"")[:12] + (LARGEST + 1).to_bytes(4) + b"\0" * 32):  # fmt: skip
+    too_long = sealed(b"secret", 3, 1, b"")[:12] + (LARGEST + 1).to_bytes(4, "big") + b"\0" * 32
+    elsewhere = [sealed(b"other", 3, 1, b"x"), sealed(b"secret", 3, 0, b"x"), sealed(b"secret", 2, 1, b"x")]
+    for wrong in (*elsewhere, frame[:-1] + b"!", b"\0" * 60, too_long):
         frames = Frames(b"secret")
         frames.feed(wrong)
         with pytest.raises(ForeignBytes):
