@@ -24,6 +24,8 @@ CLEARLY = 0.2  # so much more like a key must be one of another level than one o
 class RecipeError(UserError):
     """A recipe cannot be read, or a key or value of it is wrong."""
 
+    has_lines = True  # a line for each wrong key
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,8 +1,8 @@
 """Everything that is printed passes here: text that is not ours (records, models, recipes, requests, other libraries)
 must not steer the terminal that shows it, nor hide in it.
 
-`visible` makes such a text safe. `say`, `say_json`, `console` and `guard_logs` apply it to all that they print, so that
-nobody has to remember it; `tests/faults/test_terminal.py` finds every other way of printing.
+`visible` makes such a text safe. `say`, `say_json`, `guard_logs` and the consoles of `ecg_r1.console` apply it to all
+that they print, so that nobody has to remember it; `tests/faults/test_terminal.py` refuses every other way of printing.
 """
 
 from __future__ import annotations
@@ -11,14 +11,12 @@ import json
 import logging
 import re
 import sys
+import threading
 import traceback
 import warnings
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unicodedata import category
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 # Printable by Unicode's categories, and yet nothing is seen: joiners, fillers, variation selectors.
 _UNSEEN = "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef"
@@ -61,7 +59,7 @@ def say(text: object, *, err: bool = False, end: str = "\n") -> None:
 
 
 def say_json(row: Any) -> None:
-    """Print an object as one line of JSON on stdout: exactly what it holds; what is not seen is escaped as JSON does."""
+    """Print an object as one line of JSON on stdout: exactly what it holds; the unseen is escaped as JSON does."""
 
     def escaped(match: re.Match[str]) -> str:
         return match[0] if visible(match[0]) == match[0] else json.dumps(match[0])[1:-1].replace("\x7f", "\\u007f")
@@ -69,47 +67,30 @@ def say_json(row: Any) -> None:
     say(_DOUBTED.sub(escaped, json.dumps(row, ensure_ascii=False)))
 
 
-def console(*, stderr: bool = False, width: int | None = None) -> Console:
-    """Make a rich console for text that is not ours: no markup, no emoji codes, and every character visible.
-
-    Args:
-        stderr: print there.
-        width: in characters; the terminal's, unless given.
-    """
-    from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
-    from rich.segment import Segment
-
-    class Visible:
-        """What is printed, each piece of its text made visible; rich's own movements of the cursor stay."""
-
-        def __init__(self, shown: ConsoleRenderable) -> None:
-            self.shown = shown
-
-        def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-            for text, style, control in console.render(self.shown, options):
-                yield Segment(text if control else visible(text, lines=True), style, control)
-
-    class Hook(RenderHook):
-        def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
-            return [Visible(shown) for shown in renderables]
-
-    made = Console(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
-    made.push_render_hook(Hook())
-    return made
-
-
 class _VisibleRecord(logging.LogRecord):
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        if self.exc_info and self.exc_info[0]:
+            self.exc_text = visible("".join(traceback.format_exception(*self.exc_info)).rstrip("\n"), lines=True)
+
     def getMessage(self) -> str:
         return visible(super().getMessage(), lines=True)
 
 
+_format_warning = warnings.formatwarning
+
+
+def _warning(*given: Any, **named: Any) -> str:
+    return visible(_format_warning(*given, **named), lines=True)
+
+
+def _trace(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    say("".join(traceback.format_exception(kind, error, trace)), err=True, end="")
+
+
 def guard_logs() -> None:
     """Make visible what other libraries log and warn of, and what a traceback says, in this process."""
-    plain = warnings.formatwarning
-    warnings.formatwarning = lambda *given: visible(plain(*given), lines=True)
     logging.setLogRecordFactory(_VisibleRecord)
+    warnings.formatwarning = _warning
     sys.excepthook = _trace
-
-
-def _trace(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    say("".join(traceback.format_exception(kind, error, trace)), err=True, end="")
+    threading.excepthook = lambda ended: _trace(ended.exc_type, ended.exc_value, ended.exc_traceback)

@@ -12,7 +12,19 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "ecg_r1"
 HEAVY = ("torch", "transformers", "trl", "vllm", "peft", "accelerate", "deepspeed", "datasets")
-LIGHT = ("errors", "terminal", "files", "recipe", "ecg", "reading", "scoring", "rewards", "datasets", "corpus")
+LIGHT = (
+    "errors",
+    "terminal",
+    "console",
+    "files",
+    "recipe",
+    "ecg",
+    "reading",
+    "scoring",
+    "rewards",
+    "datasets",
+    "corpus",
+)
 FLOORS = {
     "cli": 8,
     "train": 7, "evaluation": 7, "serving": 7, "doctor": 7,
@@ -22,6 +34,7 @@ FLOORS = {
     "reading": 3,
     "ecg": 2, "recipe": 2,
     "files": 1,
+    "console": 1,
     "errors": 0, "terminal": 0,
 }  # fmt: skip
 

@@ -1,11 +1,13 @@
 """`ecg-r1 …`: each command parses, calls one room and prints. A room is opened when its command runs, not before."""
 
 import sys
+from typing import Any
 
 import typer
 
 from ecg_r1.cli import ecg, model, reward, serving, training
 from ecg_r1.errors import UserError
+from ecg_r1.terminal import guard_logs, say, visible
 
 app = typer.Typer(
     help="Train models that reason about 12-lead ECGs, with rewards measured on the signal.",
@@ -22,8 +24,30 @@ app.add_typer(reward.app, name="reward")
 
 def main() -> None:
     """Run the command line. What the user can mend is one line on stderr; everything else keeps its traceback."""
+    guard_logs()
     try:
-        app(prog_name="ecg-r1")
+        sys.exit(app(prog_name="ecg-r1", standalone_mode=False))
     except UserError as error:
-        typer.echo(error, err=True)
+        say(str(error) if error.has_lines else visible(error), err=True)
         sys.exit(2)
+    except typer.Abort:
+        say("Aborted!", err=True)
+        sys.exit(1)
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        sys.exit(_wrong_arguments(error))
+
+
+def _wrong_arguments(error: Any) -> int:
+    """Print typer's error as typer does, but made visible: an argument may be the name of a file that is not ours.
+
+    Returns:
+        The exit code.
+    """
+    message, context = error.format_message(), getattr(error, "ctx", None)  # without arguments this prints the help
+    if message and context is not None:
+        say(f"{context.get_usage()}\nTry '{context.command_path} --help' for help.\n", err=True)
+    if message:
+        say(f"Error: {visible(message)}", err=True)
+    return int(error.exit_code)

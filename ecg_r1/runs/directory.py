@@ -19,6 +19,7 @@ import yaml
 from ecg_r1.files import read_json, write_atomically
 from ecg_r1.recipe import Recipe, RecipeError, read_recipe, to_yaml
 from ecg_r1.runs import layout
+from ecg_r1.terminal import say
 
 STARTED = {
     layout.RECIPE,
@@ -66,7 +67,7 @@ class RunDirectory:
         self.folder.mkdir(parents=True, exist_ok=True)
         known = self.folder / layout.RECIPE
         if known.is_file() and _read(known) != self.recipe:
-            print(f"{self.folder}: replaces a run that left no step and no checkpoint", file=sys.stderr)
+            say(f"{self.folder}: replaces a run that left no step and no checkpoint", err=True)
         write_atomically(self.folder / layout.RECIPE, to_yaml(self.recipe))
         self.checkpoints.mkdir(exist_ok=True)
         completions = self.folder / layout.COMPLETIONS

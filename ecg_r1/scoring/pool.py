@@ -22,6 +22,8 @@ from ecg_r1.scoring.workers import Workers
 class RewardFailure(UserError):
     """A reward failed on too large a share of the samples; the message ends with the last failure."""
 
+    has_lines = True
+
 
 class RewardPool:
     """Scores batches of completions with a fixed set of rewards.

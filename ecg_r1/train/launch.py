@@ -8,6 +8,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from ecg_r1.recipe import CorpusRecipe, EvaluateRecipe, RecipeError, RunRecipe, read_recipe
+from ecg_r1.terminal import say
 from ecg_r1.train.extensions import release_dead_locks
 from ecg_r1.train.processes import launched, meet_on_cpu, set_environment, spawn
 
@@ -59,4 +60,4 @@ def _train(recipe: RunRecipe, path: str, dry_run: bool) -> None:
         with disk_may_fill(Path(recipe.run)):
             fit(recipe, checked)
     elif os.environ["RANK"] == "0":
-        print(f"{recipe.run}: is finished; nothing to do", file=sys.stderr)
+        say(f"{recipe.run}: is finished; nothing to do", err=True)
