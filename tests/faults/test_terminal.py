@@ -152,7 +152,7 @@ def records(tmp_path: Path) -> Path:
     folder = tmp_path / f"a[{NAME}" / "b]"
     folder.mkdir(parents=True)
     made = [simulated.record for simulated in simulate(3, seed=1)]
-    sound, other, broken = (write_record(replace(r, record_id=f"r{i}"), folder) for i, r in enumerate(made))
+    _, other, broken = (write_record(replace(r, record_id=f"r{i}"), folder) for i, r in enumerate(made))
     header = Path(f"{other}.hea") if other.suffix != ".hea" else other
     lines = header.read_text().splitlines()
     header.write_text("\n".join([lines[0], *(f"{line}{NAME}" if " 0 " in line else line for line in lines[1:])]) + "\n")
