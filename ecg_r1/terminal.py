@@ -70,6 +70,8 @@ def say_json(row: Any) -> None:
 class _VisibleRecord(logging.LogRecord):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
+        if isinstance(self.args, tuple):  # uvicorn writes its lines of the arguments, not of the message
+            self.args = tuple(visible(one, lines=True) if isinstance(one, str) else one for one in self.args)
         if self.exc_info and self.exc_info[0]:
             self.exc_text = visible("".join(traceback.format_exception(*self.exc_info)).rstrip("\n"), lines=True)
 

@@ -45,6 +45,8 @@ def serve(connection: socket.socket) -> None:
     received = connection.makefile("rb")
     secret, sys.path[:], specs = pickle.load(received)
     rewards = {number: load_reward(spec, options) for number, (spec, options) in specs.items()}
+    if os.getpid() != own:  # a fork that a reward's file has made
+        os._exit(0)
     warm()
     connection.sendall(sealed(secret, *READY, b""))
     while True:

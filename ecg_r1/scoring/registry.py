@@ -21,6 +21,7 @@ from ecg_r1.scoring.contract import Case, RewardError
 from ecg_r1.scoring.reward_options import check_options, nearest_or_all
 
 TRL_PARAMETERS = {"prompts", "completions", "completion_ids"}  # what TRL passes, beside the columns of the data set
+LIBRARY = "ecg_r1.rewards"
 GROUP = "ecg_r1.rewards"  # the entry points by which other packages add rewards
 
 
@@ -55,7 +56,7 @@ class Reward:
     @property
     def ours(self) -> bool:
         """Whether it is one of the library's."""
-        return self.spec in library()
+        return getattr(self.function, "__module__", None) == f"{LIBRARY}.{self.spec}"
 
     @property
     def source(self) -> str:
@@ -99,7 +100,7 @@ class Reward:
 
 def library() -> list[str]:
     """The names of the rewards that ship with ecg_r1."""
-    package = importlib.import_module("ecg_r1.rewards")
+    package = importlib.import_module(LIBRARY)
     return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
 
 
@@ -190,7 +191,7 @@ def _function(spec: str) -> tuple[str, Callable[..., Any]]:
                 raise RewardError(f'reward "{spec}": no module "{error.name}"') from error
         return name, _attribute(module, name, spec)
     if spec in library():
-        return spec, _attribute(importlib.import_module(f"ecg_r1.rewards.{spec}"), spec, spec)
+        return spec, _attribute(importlib.import_module(f"{LIBRARY}.{spec}"), spec, spec)
     added = plugins()
     if spec in added:
         with _importing(f'reward "{spec}", an entry point of {GROUP} for {added[spec].value}'):

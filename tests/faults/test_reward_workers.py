@@ -122,6 +122,11 @@ def test_a_thread_that_is_left_behind_costs_its_own_reward_alone(expected: list[
             assert all(score.value in (1.0, None) for score in left)
 
 
+def test_a_reward_may_use_processes_of_its_own() -> None:
+    with RewardPool(loaded("uses_pools"), workers=1, deadline=100.0) as pool:
+        assert [(score.value, score.error) for score in pool.score(TEXTS, cases())[0]] == [(1.0, None)] * 4
+
+
 def gone(pids: Iterable[int], within: float = 20.0) -> bool:
     until = time.monotonic() + within
     while time.monotonic() < until:

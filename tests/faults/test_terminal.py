@@ -376,6 +376,27 @@ def test_logs_warnings_and_tracebacks() -> None:
     assert done.stderr.count("\\x1b]0;owned") >= 7
 
 
+ACCESS = """
+import logging
+from uvicorn.logging import AccessFormatter
+from ecg_r1.terminal import guard_logs
+guard_logs()
+text = {text!r}
+access = logging.getLogger("uvicorn.access")
+access.addHandler(logging.StreamHandler())
+access.handlers[0].setFormatter(AccessFormatter("%(request_line)s %(message)s", use_colors=False))
+access.warning('%s - "%s %s HTTP/%s" %d', "host", text, text, "1.1", 200)
+"""
+
+
+def test_the_servers_log_of_requests() -> None:
+    pytest.importorskip("uvicorn")
+    code = ACCESS.format(text=HOSTILE)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert_safe(done.stdout, done.stderr)
+    assert done.stderr.count("\\x1b]0;owned") >= 4
+
+
 def test_say_keeps_line_ends(capsys: pytest.CaptureFixture) -> None:
     say("a\nb\x1b", err=True)
     assert capsys.readouterr().err == "a\nb\\x1b\n"

@@ -401,6 +401,14 @@ def slow_value(completion, case):
     return Slow()
 
 
+@reward(scope="batch")
+def uses_pools(completions, cases):
+    """Not wrong at all: processes that work for a reward."""
+    texts = [completion.text for completion in completions]
+    with multiprocessing.get_context("fork").Pool(2) as first, multiprocessing.get_context("spawn").Pool(1) as second:
+        return [a / b for a, b in zip(first.map(len, texts), second.map(len, texts), strict=True)]
+
+
 @reward
 def leaves_threads(completion, case):
     """A thread that goes on after the call and writes on every descriptor."""
