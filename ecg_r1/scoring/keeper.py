@@ -120,18 +120,15 @@ def keep(worker: int, parent: int, woken: int, printed: int, title: str) -> int:
 
 
 def _reap(worker: int) -> int | None:
-    """Collect the children that have ended: the status of the worker, if it is among them.
+    """Collect children that have ended, as far as the worker: its status, or None while it lives.
 
     Raises:
         ChildProcessError: there is no child left.
     """
-    status = None
     while True:
         pid, ended = os.waitpid(-1, os.WNOHANG)
-        if pid == worker:
-            return ended
-        if pid == 0:
-            return status
+        if pid in (0, worker):
+            return ended if pid else None
 
 
 def end_all(worker: int) -> None:

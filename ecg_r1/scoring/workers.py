@@ -205,7 +205,7 @@ class Workers:
                         "it for one call; raise `reward_workers.timeout` in the recipe, or make the reward faster"
                     )
                     counts[lost[0][0][0]]["seconds"] += seconds
-                    counts[lost[0][0][0]]["timeouts"] += sum(len(places) for (_, places), _ in lost)
+                    counts[lost[0][0][0]]["timeouts"] += sum(len(call[1]) for call, _ in lost)
                 for (reward, places), why in lost:
                     for place in places:
                         results[reward][samples[place]] = failure(why)
