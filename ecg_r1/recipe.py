@@ -24,6 +24,8 @@ CLEARLY = 0.2  # so much more like a key must be one of another level than one o
 class RecipeError(UserError):
     """A recipe cannot be read, or a key or value of it is wrong."""
 
+    has_lines = True  # a line for each wrong key
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -114,7 +116,7 @@ class Reward(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
     name: str
-    weight: float = 1.0
+    weight: float = Field(1.0, ge=-1e6, le=1e6)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -131,11 +133,13 @@ class Rollout(_Strict):
 
 
 class RewardWorkers(_Strict):
-    """Worker processes of the rewards (0: in process), seconds a batch may take, share of errors that ends the run."""
+    """Worker processes of the rewards (0: in process), seconds a batch may take, share of errors that ends the run, GiB
+    that a process may allocate."""
 
     workers: int = Field(2, ge=0)
     timeout: float = Field(10.0, gt=0)
     max_error_share: float = Field(0.05, ge=0, le=1)
+    memory: float = Field(4.0, ge=0.5, le=1024)
 
 
 class Dropout(_Strict):

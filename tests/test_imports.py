@@ -12,7 +12,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "ecg_r1"
 HEAVY = ("torch", "transformers", "trl", "vllm", "peft", "accelerate", "deepspeed", "datasets")
-LIGHT = ("errors", "disk", "files", "locks", "recipe", "ecg", "reading", "scoring", "rewards", "datasets", "corpus")
+LIGHT = (
+    "errors", "terminal", "console", "disk", "files", "locks", "recipe", "ecg", "reading", "scoring", "rewards", "datasets",
+    "corpus",
+)  # fmt: skip
 FLOORS = {
     "cli": 9,
     "train": 8, "evaluation": 8, "serving": 8, "doctor": 8,
@@ -22,8 +25,8 @@ FLOORS = {
     "reading": 4,
     "ecg": 3, "recipe": 3,
     "locks": 2,
-    "disk": 1, "files": 1,
-    "errors": 0,
+    "disk": 1, "files": 1, "console": 1,
+    "errors": 0, "terminal": 0,
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecg_r1.cli.parameters import Engine, Overrides
+from ecg_r1.terminal import say
 
 if TYPE_CHECKING:
     from ecg_r1.recipe import EvaluateRecipe
@@ -32,8 +33,8 @@ def corpus(recipe: str, overrides: Overrides = None) -> None:
     if not isinstance(read, CorpusRecipe):
         raise RecipeError(f"{recipe}: stage is {read.stage!r}; `ecg-r1 train` runs it")
     for folder in build(read):
-        typer.echo(summary(folder), err=True)
-        typer.echo(folder)
+        say(summary(folder), err=True)
+        say(folder)
 
 
 @app.command()
@@ -47,7 +48,7 @@ def train(
     from ecg_r1.train.launch import train as launch
 
     folder = launch(recipe, overrides or [], dry_run=dry_run)
-    typer.echo(to_yaml(read_recipe(recipe, overrides or [])) if dry_run else folder)
+    say(to_yaml(read_recipe(recipe, overrides or [])) if dry_run else folder)
 
 
 @app.command()
@@ -65,7 +66,7 @@ def evaluate(
         raise RecipeError(f"{recipe}: stage is {read.stage!r}; `ecg-r1 evaluate` runs a recipe of stage evaluate")
     plan = run(read, dry_run=dry_run)
     if dry_run:
-        typer.echo(to_yaml(plan.recipe))
+        say(to_yaml(plan.recipe))
 
 
 @app.command()
@@ -84,7 +85,7 @@ def predict(
     plan = make_plan(_recipe(runs, corpus, engine, max_tokens, out))
     run(plan, missing(plan))
     for model in plan.runs:
-        typer.echo(plan.path(model))
+        say(plan.path(model))
 
 
 @app.command()

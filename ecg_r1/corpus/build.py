@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
 
 from ecg_r1 import __version__
+from ecg_r1.console import progress
 from ecg_r1.corpus.example import Example
 from ecg_r1.corpus.jobs import Job, Plan, plan
 from ecg_r1.corpus.reports import expected_steps, write_question, write_report
@@ -95,11 +95,11 @@ def _build_split(recipe: CorpusRecipe, name: str, split: Plan) -> Path:
 def _fill(writer: SplitWriter, recipe: CorpusRecipe, name: str, split: Plan) -> None:
     jobs, done = split.jobs, writer.records + writer.quarantined
     chunks = [jobs[i : i + CHUNK] for i in range(done, len(jobs), CHUNK)]
-    with _progress() as progress:
-        task = progress.add_task(name, total=len(jobs), completed=done)
+    with progress("description", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as shown:
+        task = shown.add_task(f"{name:>10}", total=len(jobs), completed=done)
         for chunk in _map(partial(_make_chunk, recipe=recipe), chunks, recipe.workers):
             _write(chunk, writer)
-            progress.advance(task, len(chunk))
+            shown.advance(task, len(chunk))
     if not writer.records:
         why = "; ".join(f"{count} x {reason}" for reason, count in commonest_reasons(writer.folder))
         raise RecipeError(
@@ -184,8 +184,3 @@ def _read(job: Job) -> ECGRecord:
             raise RecordError(job.card.fault)
         return read_record(job.card.path)
     return next(iter(simulate(1, seed=job.seed, start=job.index))).record
-
-
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description:>10}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True))  # stdout is the command's: the folders

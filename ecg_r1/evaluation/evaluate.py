@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-
 from ecg_r1.evaluation.compare import compare
 from ecg_r1.evaluation.predict import missing, predict
 from ecg_r1.evaluation.preparation import Plan, make_plan
 from ecg_r1.locks import FolderLock
 from ecg_r1.recipe import EvaluateRecipe
+from ecg_r1.terminal import say
 
 
 def evaluate(recipe: EvaluateRecipe, *, dry_run: bool = False) -> Plan:
@@ -30,7 +29,7 @@ def evaluate(recipe: EvaluateRecipe, *, dry_run: bool = False) -> Plan:
     if dry_run:
         for task in tasks:
             made = f"made with {task.made}; would be made again" if task.made else "missing; would be made"
-            print(f"{task.path}: {made}", file=sys.stderr)
+            say(f"{task.path}: {made}", err=True)
     else:
         with FolderLock(plan.recipe.out):
             predict(plan, tasks)

@@ -5,7 +5,6 @@ Models of one architecture share the engine: it starts on the first one's checkp
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -13,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.progress import track
 
+from ecg_r1.console import track
 from ecg_r1.corpus.example import Example
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.disk import writing
@@ -28,6 +27,7 @@ from ecg_r1.recipe import EvaluateRecipe
 from ecg_r1.runs.fingerprint import WEIGHTS, fingerprint
 from ecg_r1.runs.predictions import Prediction, read_label, write_predictions
 from ecg_r1.runs.read import Run, RunError
+from ecg_r1.terminal import say
 
 BATCH = 64  # examples that are given to the engine at once
 SHUFFLE = 0  # seed of the permutation that deals the ECGs among the records
@@ -109,7 +109,7 @@ def predict(plan: Plan, tasks: list[Task]) -> None:
         engines = stack.enter_context(closing(_Engines(plan)))
         for task in tasks:
             if task.made:
-                print(f"{task.path}: made with {task.made}; made again", file=sys.stderr)
+                say(f"{task.path}: made with {task.made}; made again", err=True)
             engine, processor = engines.of(task.run)
             title = f"{task.run.name} {task.path.stem}"
             answers = _answers(engine, processor, plan, _dealt(plan.store, task.shuffled), title)
@@ -157,7 +157,8 @@ def _answers(
     engine: Engine, processor: GEMProcessor, plan: Plan, dealt: Mapping[str, str], title: str
 ) -> Iterator[Prediction]:
     examples = plan.store.examples
-    for start in track(range(0, len(examples), BATCH), title):
+    starts = range(0, len(examples), BATCH)
+    for start in track(starts, title, len(starts)):
         batch = examples[start : start + BATCH]
         sampling = _sampling(plan.recipe, start)
         prompts = [_prompt(processor, plan.store, example, dealt) for example in batch]

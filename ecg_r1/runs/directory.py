@@ -21,6 +21,7 @@ from ecg_r1.locks import LOCK
 from ecg_r1.recipe import Recipe, RecipeError, RunRecipe, read_recipe, to_yaml
 from ecg_r1.runs import layout
 from ecg_r1.runs.fingerprint import fingerprint
+from ecg_r1.terminal import say
 
 STARTED = {
     layout.RECIPE,
@@ -78,7 +79,7 @@ class RunDirectory:
         self.folder.mkdir(parents=True, exist_ok=True)
         known = self.folder / layout.RECIPE
         if known.is_file() and _read(known) != self.recipe:
-            print(f"{self.folder}: replaces a run that left no step and no checkpoint", file=sys.stderr)
+            say(f"{self.folder}: replaces a run that left no step and no checkpoint", err=True)
         write_atomically(self.folder / layout.RECIPE, to_yaml(self.recipe))
         self.checkpoints.mkdir(exist_ok=True)
         completions = self.folder / layout.COMPLETIONS

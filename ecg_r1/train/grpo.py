@@ -19,8 +19,10 @@ from accelerate.utils import gather_object
 from datasets import Dataset
 from torch.utils.data import Sampler
 from trl import GRPOConfig, GRPOTrainer
+from trl.trainer import utils as trl_utils
 from trl.trainer.utils import RepeatSampler
 
+from ecg_r1.console import console
 from ecg_r1.train.advantages import ADVANTAGES, Batch
 from ecg_r1.train.dropout import Shown, arrange
 from ecg_r1.train.media import WHOLE, DrawEachEpoch, Media, example_dataset
@@ -29,6 +31,8 @@ from ecg_r1.train.rewards import RewardSet
 from ecg_r1.train.rollout import rollouts_through
 from ecg_r1.train.shared_prefix import SharedPrefix, groups_kept_together, use_branching_attention
 from ecg_r1.train.trackers import has_table, log_completions
+
+trl_utils.Console = console  # `print_prompt_completions_sample` prints what a model has written
 
 
 class _WithMedia:

@@ -12,6 +12,7 @@ from ecg_r1.disk import writing
 from ecg_r1.locks import TOKEN, FolderLock
 from ecg_r1.recipe import CorpusRecipe, EvaluateRecipe, RecipeError, RunRecipe, read_recipe
 from ecg_r1.runs.directory import RunDirectory
+from ecg_r1.terminal import say
 from ecg_r1.train.extensions import release_dead_locks
 from ecg_r1.train.processes import check_once, end_with_parent, launched, meet_on_cpu, set_environment, spawn
 
@@ -71,7 +72,7 @@ def _train(recipe: RunRecipe, path: str, dry_run: bool) -> None:
         with writing(recipe.run, "the run goes on from its last whole checkpoint"), _lock(recipe.run):
             _fit(recipe, checked)
     elif os.environ["RANK"] == "0":
-        print(f"{recipe.run}: is finished; nothing to do", file=sys.stderr)
+        say(f"{recipe.run}: is finished; nothing to do", err=True)
 
 
 def _fit(recipe: RunRecipe, checked: Checked) -> None:
