@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
 
 from safetensors.torch import load_file, save_file
+from transformers import TrainingArguments
 from trl import GRPOConfig, SFTConfig
 
 from ecg_r1.corpus.store import RecordStore
@@ -21,6 +22,7 @@ from ecg_r1.recipe import Dropout, RewardWorkers
 from ecg_r1.runs.directory import RunDirectory
 from ecg_r1.scoring import load_reward
 from ecg_r1.train.grpo import grpo_trainer
+from ecg_r1.train.guarded import GuardedTrainer
 from ecg_r1.train.media import Media
 from ecg_r1.train.pretrain import pretrain_trainer
 from ecg_r1.train.rewards import RewardSet
@@ -44,15 +46,20 @@ def trainer_of(stage, split, folder, **changes):
         )
         rewards = RewardSet([load_reward("length", {"limit": 24, "cache": 24})], RewardWorkers(workers=0), media)
         return grpo_trainer(model, media, config, None, [], reward_set=rewards, credit="sequence", rollout={})
-    config = SFTConfig(per_device_train_batch_size=2, **options)
     if stage == "sft":
-        return sft_trainer(model, media, config, None, [])
-    return pretrain_trainer(model, media, config, [])
+        return sft_trainer(model, media, SFTConfig(per_device_train_batch_size=2, **options), None, [])
+    return pretrain_trainer(model, media, TrainingArguments(per_device_train_batch_size=2, **options), [])
+
+
+def below(trainer):
+    """The library's trainer, on which ours stands."""
+    order = type(trainer).__mro__
+    return order[order.index(GuardedTrainer) + 1]
 
 
 def loss_of_step(trainer, step, change):
     """From this step on the loss is changed, after it was computed."""
-    inner = type(trainer).__mro__[2].compute_loss
+    inner = below(trainer).compute_loss
 
     def compute_loss(self, *args, **kwargs):
         loss = inner(self, *args, **kwargs)
@@ -85,7 +92,7 @@ FAULTS = {
 def test_a_run_stops_at_the_first_number_that_is_not_finite(split, tmp_path, monkeypatch, stage, fault):
     said, change = FAULTS[fault]
     trainer = trainer_of(stage, split, tmp_path)
-    monkeypatch.setattr(type(trainer).__mro__[2], "compute_loss", loss_of_step(trainer, 2, change))
+    monkeypatch.setattr(below(trainer), "compute_loss", loss_of_step(trainer, 2, change))
     with pytest.raises(NonFinite, match=f"step 2: {said}; the run stopped") as error:
         trainer.train()
     assert "\n" not in str(error.value)
@@ -192,12 +199,13 @@ def damaged(saved, folder, name, value, dtype=torch.float32):
     return folder
 
 
+PROJECTOR = "model.mm_projector.0.weight"
 EMBEDDINGS = "model.language_model.embed_tokens.weight"  # the head shares them
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("name", [EMBEDDINGS, "model.ecg_tower.proj"])
+@pytest.mark.parametrize("name", [EMBEDDINGS, PROJECTOR])
 def test_weights_that_are_not_finite_are_not_loaded(saved, tmp_path, name, dtype, value):
     folder = damaged(saved, tmp_path, name, value, dtype)
     for load in (load_model, check_values, lambda folder: list(stored_weights(folder))):
@@ -220,14 +228,15 @@ def test_vllm_and_the_server_refuse_them_before_they_start(saved, tmp_path):
 def test_large_and_tiny_values_are_finite(saved, tmp_path):
     largest = torch.finfo(torch.float32).max
     assert first_not_finite([("a", torch.full((9,), largest)), ("b", torch.tensor([0, 1]))]) is None
-    assert first_not_finite([("a", torch.tensor([largest, -largest])), ("b", torch.tensor([math.inf, -math.inf]))]) == "b"
+    infinite = torch.tensor([math.inf, -math.inf])
+    assert first_not_finite([("a", torch.tensor([largest, -largest])), ("b", infinite)]) == "b"
 
 
 def test_weights_that_are_not_finite_are_not_saved(tmp_path):
     model, processor = load_model("tiny", texts=["Report this ECG."])
     with torch.no_grad():
-        model.model.ecg_tower.proj.view(-1)[0] = math.nan
-    with pytest.raises(CheckpointError, match=r"model\.ecg_tower\.proj are NaN or infinite"):
+        model.get_parameter(PROJECTOR).view(-1)[0] = math.nan
+    with pytest.raises(CheckpointError, match=f"values of {PROJECTOR} are NaN or infinite"):
         save(model, processor, tmp_path / "model")
     assert not (tmp_path / "model").exists()
 
