@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from ecg_r1.engine import checkpoint_dtype, require_vllm
@@ -67,6 +68,8 @@ def serve(model: str, options: Sequence[str] = (), *, allow_text_only: bool = Fa
             *options,
         ]
     )
+    for adapter in arguments.lora_modules or ():
+        check_values(Path(adapter.path) / "adapter_model.safetensors")
     server = ServeSubcommand()
     server.validate(arguments)
     try:

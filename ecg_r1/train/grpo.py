@@ -117,9 +117,16 @@ class ECGGRPOTrainer(GuardedTrainer, GRPOTrainer):
         num_generations: int,
         has_tool_images: bool = False,
     ) -> tuple:
-        return super()._generate_single_turn(
-            prompt_ids, self._shown, multimodal_fields, num_generations, has_tool_images
-        )
+        generated: tuple = ()
+        try:
+            generated = super()._generate_single_turn(
+                prompt_ids, self._shown, multimodal_fields, num_generations, has_tool_images
+            )
+        except RuntimeError as error:
+            if "probability tensor" not in str(error):  # torch's words where the logits are not finite
+                raise
+        self.check_rollouts(bool(generated), prompt_ids, [shown.example for shown in self._shown])
+        return generated
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         moment = self.state.global_step if self.model.training else WHOLE

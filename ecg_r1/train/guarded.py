@@ -127,6 +127,17 @@ class GuardedTrainer(Trainer):
         if self._anywhere(name is not None):
             self._stop(f"the weight {name}", math.nan, step, self.batches if name else [])
 
+    def check_rollouts(self, sampled: bool, prompts: list[list[int]], examples: list[str]) -> None:
+        """Stop where nothing could be sampled, since the probabilities of the tokens are not finite.
+
+        Raises:
+            NonFinite: it is so.
+        """
+        if self._anywhere(not sampled):
+            batch = MicroBatch({f"prompt.{i}": torch.tensor(ids) for i, ids in enumerate(prompts)}, examples, math.nan)
+            here = [] if sampled else [batch]
+            self._stop("the probability of a token in the rollouts", math.nan, self.state.global_step + 1, here)
+
     def _anywhere(self, here: bool) -> bool:
         """Whether it is so in any process; all of them ask together."""
         if self.accelerator.num_processes == 1:
@@ -147,9 +158,9 @@ class GuardedTrainer(Trainer):
         examples = [example for batch in batches for example in batch.examples]
         found = [one for one in gather_object([(what, value, kept, examples)]) if one[2]]
         self.state.global_step = step
-        losses = [batch.loss for batch in self.batches]
-        norm = {"grad_norm": value} if what == GRADIENT else {}
-        self.log({"loss": sum(losses) / len(losses)} | norm)
+        losses = [batch.loss for batch in self.batches or batches]
+        loss = {"loss": sum(losses) / len(losses)} if losses else {}
+        self.log(loss | ({"grad_norm": value} if what == GRADIENT else {}))
         self._ended()
         if process:
             raise SystemExit(2)

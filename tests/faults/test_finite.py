@@ -118,6 +118,15 @@ def test_a_run_stops_at_weights_that_are_not_finite(split, tmp_path, stage):
     assert list((tmp_path / "checkpoints").glob("checkpoint-*")) == []
 
 
+def test_rollouts_that_cannot_be_sampled_stop_the_run(split, tmp_path):
+    trainer = trainer_of("grpo", split, tmp_path)
+    with torch.no_grad():
+        trainer.model.lm_head.weight.fill_(math.nan)
+    with pytest.raises(NonFinite, match="step 1: the probability of a token in the rollouts is nan; the run stopped"):
+        trainer.train()
+    assert json.loads((tmp_path / "stopped" / "step-1-process-0.json").read_text())["micro_batches"][0]["examples"]
+
+
 def test_an_overflow_that_a_loss_scale_causes_is_skipped(split, tmp_path, monkeypatch):
     class Scaler:
         scale = 4.0
@@ -145,7 +154,8 @@ trainer: {{max_steps: 4, per_device_train_batch_size: 2, learning_rate: 1.0e6, s
 """
 
 
-@pytest.mark.parametrize("stage", ["sft", pytest.param("pretrain", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["sft", "pretrain"])
 def test_a_learning_rate_that_is_too_high_ends_in_one_line(split, tmp_path, stage):
     (tmp_path / "r.yaml").write_text(RECIPE.format(stage=stage, folder=tmp_path, split=split))
     command = [sys.executable, "-m", "ecg_r1", "train", str(tmp_path / "r.yaml")]

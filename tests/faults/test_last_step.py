@@ -18,8 +18,7 @@ STAGE = {
     "pretrain": "",
     "sft": "",
     "lora": "lora: {parts: [language_model], r: 4}",
-    "grpo": "rewards: [{name: length, options: {limit: 24, cache: 24}}]\nrollout: {engine: hf}\n"
-    "reward_workers: {workers: 0}",
+    "grpo": "rewards: [{name: length, limit: 24, cache: 24}]\nrollout: {engine: hf}\nreward_workers: {workers: 0}",
 }
 TRAINER = {"grpo": ", num_generations: 2, max_completion_length: 6, log_completions: true, num_completions_to_print: 0"}
 
