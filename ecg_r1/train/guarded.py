@@ -174,7 +174,7 @@ class GuardedTrainer(Trainer):
         )
 
     def _ended(self) -> None:
-        self.control = self.callback_handler.on_train_end(self.args, self.state, self.control)
+        self.control = self.callback_handler.on_train_end(self.args, self.state, self.control)  # type: ignore[has-type]
         self.is_in_train = False
 
 
