@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,24 @@ def _written(path: Path, content: str | bytes) -> Path:
         part.unlink(missing_ok=True)
         raise
     return part
+
+
+@contextmanager
+def written_whole(folder: Path) -> Iterator[Path]:
+    """Write a folder beside its place, then move it there: a reader finds a whole folder or none.
+
+    Args:
+        folder: where it will lie; what lies there is replaced.
+
+    Yields:
+        The folder to write into, whose name ends with `.part`.
+    """
+    part = folder.with_name(folder.name + PART)
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    yield part
+    shutil.rmtree(folder, ignore_errors=True)
+    part.replace(folder)
 
 
 def read_json(path: Path) -> Any:

@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "ecg_r1"
 HEAVY = ("torch", "transformers", "trl", "vllm", "peft", "accelerate", "deepspeed", "datasets")
 LIGHT = (
-    "errors", "terminal", "console", "disk", "files", "locks", "recipe", "ecg", "reading", "scoring", "rewards", "datasets",
-    "corpus",
+    "errors", "terminal", "console", "disk", "files", "locks", "recipe", "ecg", "reading", "scoring", "rewards",
+    "datasets", "corpus",
 )  # fmt: skip
 FLOORS = {
     "cli": 9,

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoProcessor
+from transformers.integrations import is_deepspeed_zero3_enabled
 from transformers.modeling_utils import set_zero3_state
 
 from ecg_r1.model import register
@@ -18,7 +19,7 @@ from ecg_r1.model.modeling import GEMForConditionalGeneration
 from ecg_r1.model.presets import PRESETS, build_model
 from ecg_r1.model.processing import GEMProcessor
 from ecg_r1.model.tokenizer import train_tokenizer
-from ecg_r1.model.weights import CheckpointError, few, inventory, read
+from ecg_r1.model.weights import CheckpointError, check_finite, check_values, few, first_not_finite, inventory, read
 
 PARTS = {
     "ecg_tower": "model.ecg_tower.",
@@ -43,7 +44,8 @@ def load_model(
         dtype: of a checkpoint's weights in memory.
 
     Raises:
-        CheckpointError: there is no such preset or folder, or the folder holds another model or is damaged.
+        CheckpointError: there is no such preset or folder, the folder holds another model or is damaged, or a weight is
+            NaN or infinite.
     """
     register()
     if spec in PRESETS:
@@ -52,6 +54,10 @@ def load_model(
         return build_model(spec, train_tokenizer(texts))
     folder = check_checkpoint(spec)
     model = GEMForConditionalGeneration.from_pretrained(folder, dtype=dtype, local_files_only=True)
+    if is_deepspeed_zero3_enabled():  # this process holds a slice of each tensor
+        check_values(folder)
+    else:
+        _check_model(model, folder)
     return model, load_processor(folder)
 
 
@@ -231,9 +237,20 @@ def save(model: Any, processor: GEMProcessor, folder: Path) -> None:
         model: a GEM, or PEFT's model around one.
         processor: of the model.
         folder: to write into.
+
+    Raises:
+        CheckpointError: a weight is NaN or infinite; nothing is written.
     """
     if hasattr(model, "merge_and_unload"):
         model = model.merge_and_unload()
+    _check_model(model, folder)
     # In the names of this process: `save_pretrained` would else put back names that a checkpoint came with.
     model.save_pretrained(folder, save_original_format=False)
     processor.save_pretrained(folder)
+
+
+def _check_model(model: Any, folder: Path) -> None:
+    state = model.state_dict()
+    name = first_not_finite(state.items())
+    if name is not None:
+        check_finite(name, state[name], folder)

@@ -75,7 +75,16 @@ def read(tensors: Iterable[Stored]) -> Iterator[tuple[Stored, torch.Tensor]]:
 
     Yields:
         Each tensor's place and its values.
+
+    Raises:
+        CheckpointError: a value is NaN or infinite.
     """
+    for stored, tensor in _read(tensors):
+        check_finite(stored.name, tensor, stored.file)
+        yield stored, tensor
+
+
+def _read(tensors: Iterable[Stored]) -> Iterator[tuple[Stored, torch.Tensor]]:
     by_file: dict[Path, list[Stored]] = {}
     for tensor in tensors:
         by_file.setdefault(tensor.file, []).append(tensor)
@@ -86,6 +95,55 @@ def read(tensors: Iterable[Stored]) -> Iterator[tuple[Stored, torch.Tensor]]:
         else:
             with safe_open(file, "pt") as shard:
                 yield from ((tensor, shard.get_tensor(tensor.name)) for tensor in wanted)
+
+
+def check_values(path: Path) -> None:
+    """Read every tensor of a checkpoint once, and keep none.
+
+    Args:
+        path: a folder of safetensors, or one file.
+
+    Raises:
+        CheckpointError: a value is NaN or infinite; the message names the tensor.
+    """
+    for _ in read(inventory(path, pickled=False).values()):
+        pass
+
+
+def check_finite(name: str, tensor: torch.Tensor, where: Path | str) -> None:
+    """Refuse a tensor with a value that is NaN or infinite.
+
+    Args:
+        name: of the tensor.
+        tensor: of any dtype; whole numbers are always finite.
+        where: begins the message.
+
+    Raises:
+        CheckpointError: there is such a value.
+    """
+    if first_not_finite([(name, tensor)]) is None:
+        return
+    count = int((~torch.isfinite(tensor)).sum())
+    raise CheckpointError(
+        f"{where}: {count:,} of the {tensor.numel():,} values of {name} are NaN or infinite; take an earlier checkpoint"
+    )
+
+
+def first_not_finite(tensors: Iterable[tuple[str, torch.Tensor]]) -> str | None:
+    """The name of the first tensor with a value that is NaN or infinite; None where all values are finite.
+
+    Sums are taken first, with one answer for all of them: NaN and infinity are never lost in a sum. Values are looked
+    at where a sum is not finite, since it can be too large with finite values.
+
+    Args:
+        tensors: name and values.
+    """
+    floating = [(name, tensor) for name, tensor in tensors if tensor.is_floating_point() and tensor.numel()]
+    if not floating:
+        return None
+    sums = torch.stack([tensor.sum(dtype=torch.float32).cpu() for _, tensor in floating])
+    suspect = [pair for pair, good in zip(floating, torch.isfinite(sums).tolist(), strict=True) if not good]
+    return next((name for name, tensor in suspect if not bool(torch.isfinite(tensor).all())), None)
 
 
 def few(words: Iterable[str], shown: int = 3) -> str:

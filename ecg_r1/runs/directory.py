@@ -6,6 +6,7 @@ import difflib
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import time
@@ -82,6 +83,7 @@ class RunDirectory:
             say(f"{self.folder}: replaces a run that left no step and no checkpoint", err=True)
         write_atomically(self.folder / layout.RECIPE, to_yaml(self.recipe))
         self.checkpoints.mkdir(exist_ok=True)
+        self._remove_halves()
         completions = self.folder / layout.COMPLETIONS
         if not completions.is_symlink():  # TRL writes them below its output_dir
             completions.symlink_to(Path(layout.CHECKPOINTS) / layout.COMPLETIONS)
@@ -97,6 +99,16 @@ class RunDirectory:
     def _corpus(self) -> str:
         """Of the training split, the rows and how it was made; they hold what was measured on each signal."""
         return fingerprint(Path(self.recipe.corpus.train), (".arrow", FACTS))
+
+    def _remove_halves(self) -> None:
+        """Remove what a killed process did not write to its end: temporary files, and checkpoints without a state."""
+        for path in [*self.folder.glob("*.part"), *(folder for folder in self._checkpoints() if not _whole(folder))]:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def _checkpoints(self) -> list[Path]:
+        """Earlier ones first, whole or not."""
+        found = [path for path in self.checkpoints.glob("checkpoint-*") if path.name.rpartition("-")[2].isdecimal()]
+        return sorted(found, key=lambda folder: int(folder.name.rpartition("-")[2]))
 
     def _replaceable(self) -> bool:
         """Whether a run began here and left nothing."""
@@ -131,8 +143,7 @@ class RunDirectory:
         A run that is killed, or finds the disk full, while it saves leaves half a folder; transformers writes
         `trainer_state.json` after everything else.
         """
-        found = sorted(self.checkpoints.glob("checkpoint-*"), key=lambda folder: int(folder.name.rpartition("-")[2]))
-        whole = [folder for folder in found if read_json(folder / "trainer_state.json") is not None]
+        whole = [folder for folder in self._checkpoints() if _whole(folder)]
         return str(whole[-1]) if whole else None
 
     def write_environment(self, seed: int) -> None:
@@ -156,6 +167,10 @@ class RunDirectory:
     def finish(self, **facts: Any) -> None:
         """Mark the run as finished, with these facts and the time."""
         write_atomically(self.folder / layout.FINISHED, json.dumps(facts | {"finished": time.time()}, indent=1))
+
+
+def _whole(checkpoint: Path) -> bool:
+    return read_json(checkpoint / "trainer_state.json") is not None
 
 
 def _read(known: Path) -> Recipe | None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from ecg_r1.engine import checkpoint_dtype, require_vllm
 from ecg_r1.errors import UserError
 from ecg_r1.model import SERVED_MODE, TOKENIZER_MODE, register_vllm
 from ecg_r1.model.checkpoint import check_checkpoint
+from ecg_r1.model.weights import check_values
 from ecg_r1.serving.limits import BodyLimit
 
 
@@ -32,11 +34,12 @@ def serve(model: str, options: Sequence[str] = (), *, allow_text_only: bool = Fa
         allow_text_only: answer a request without an ECG too; by default it is refused with status 400.
 
     Raises:
-        CheckpointError: `model` is not a GEM checkpoint.
+        CheckpointError: `model` is not a GEM checkpoint, or a weight is NaN or infinite.
         EngineUnavailable: vLLM is not installed.
         ServeError: vLLM does not have an option, or the port is taken.
     """
     folder = check_checkpoint(model)
+    check_values(folder)
     require_vllm("use `ecg-r1 ask`, which does without")
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
@@ -65,6 +68,8 @@ def serve(model: str, options: Sequence[str] = (), *, allow_text_only: bool = Fa
             *options,
         ]
     )
+    for adapter in arguments.lora_modules or ():
+        check_values(Path(adapter.path) / "adapter_model.safetensors")
     server = ServeSubcommand()
     server.validate(arguments)
     try:
