@@ -22,6 +22,7 @@ _WORDS = ("stop", "bad_words", "stop_token_ids", "allowed_token_ids", "logit_bia
 _GRAMMARS = ("response_format", "structured_outputs")
 _BRACKETS = 64  # of an ECG: one for its object, one for its leads, one for its signal, one for each of 12 rows
 _INT64 = 2**63
+_URL = re.compile(r"https?:|data:[^,]*;base64,", re.IGNORECASE)  # vLLM fetches from --allowed-media-domains alone
 _REQUEST_ID = re.compile(rb'"[\w.-]{1,64}"', re.ASCII)
 
 _object = msgspec.json.Decoder(dict[str, Raw])
@@ -83,10 +84,13 @@ class _Content:
         if "uuid" in fields:
             _refuse("parts with a `uuid` are not accepted: they would share cached media with other clients")
         for name, value in fields.items():
+            is_text = bytes(memoryview(value)[:1]) == b'"'
             if name == "ecg":
                 self._add_ecg(bytes(value))
-            elif name == "data" and "media_type" in fields and bytes(memoryview(value)[:1]) == b'"':
+            elif is_text and name == "data" and ("media_type" in fields or "type" in fields):
                 self._add_page(_text.decode(value), len(bytes(value)))  # Anthropic's form of an image
+            elif is_text and name in ("url", "image_url") and not _URL.match(_text.decode(value)):
+                _refuse("a page is given as data:image/png;base64,… or data:image/jpeg;base64,…")
             else:
                 self.add(value, depth + 1)
 
@@ -118,7 +122,7 @@ class _Content:
         except PageError as error:
             _refuse(f"{error}; send a page as PNG or JPEG")
         except ValueError:
-            _refuse("an image is not valid base64")
+            _refuse("an image is not in base64")
         if self.pixels > self.limits.pixels:
             _too_large(f"the pages of a request have at most {self.limits.pixels} pixels together")
         if scans(page) > self.limits.scans:

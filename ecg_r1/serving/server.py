@@ -21,7 +21,14 @@ from ecg_r1.serving.access import Access, is_loopback
 from ecg_r1.serving.limits import Limits
 
 KEY_VARIABLE = "VLLM_API_KEY"
-ELSEWHERE = ("grpc", "grpc_port", "headless", "data_parallel_multi_port_external_lb")  # options
+_UNGUARDED = "such a server asks for no key and has no limits"
+REFUSED = {  # options of vLLM, and why
+    "grpc": _UNGUARDED,
+    "grpc_port": _UNGUARDED,
+    "headless": _UNGUARDED,
+    "data_parallel_multi_port_external_lb": _UNGUARDED,
+    "allowed_local_media_path": "requests could read files of this machine; send a page with the request",
+}
 HEADERS = 64 * 2**10  # bytes of the headers of a request
 DEFAULTS = {
     "VLLM_CPU_KVCACHE_SPACE": "1",
@@ -68,9 +75,9 @@ def serve(
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     arguments = _arguments(folder, model, options, allow_text_only)
-    for option in ELSEWHERE:
+    for option, reason in REFUSED.items():
         if getattr(arguments, option, None):
-            raise ServeError(f"--{option.replace('_', '-')}: such a server asks for no key and has no limits")
+            raise ServeError(f"--{option.replace('_', '-')} is not accepted: {reason}")
     keys = _keys(arguments, key_file)
     if not keys and not is_loopback(arguments.host) and not arguments.uds:
         raise ServeError(
