@@ -89,9 +89,9 @@ class EngineUnavailable(UserError):
 
 
 def has_vllm() -> bool:
-    """Whether vLLM is installed."""
+    """Whether vLLM is installed, and torch, without which it cannot be imported."""
     try:
-        return find_spec("vllm") is not None
+        return all(find_spec(name) is not None for name in ("torch", "vllm"))
     except ImportError:
         return False
 

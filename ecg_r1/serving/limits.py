@@ -60,7 +60,7 @@ class Limits:
     seconds: float = 300.0
 
 
-class Refusal(Exception):  # noqa: N818: an answer to the client, not a fault of the server
+class Refusal(Exception):
     """A request is not answered.
 
     Args:

@@ -79,15 +79,16 @@ def serve(
         if getattr(arguments, option, None):
             raise ServeError(f"--{option.replace('_', '-')} is not accepted: {reason}")
     keys = _keys(arguments, key_file)
-    if not keys and not is_loopback(arguments.host) and not arguments.uds:
+    host = arguments.host or ""
+    if not keys and not is_loopback(host) and not arguments.uds:
         raise ServeError(
-            f"--host {arguments.host or '(every address)'}: other machines could ask without a key; write one into a "
+            f"--host {host or '(every address)'}: other machines could ask without a key; write one into a "
             f"file and name it with --api-key-file, or set {KEY_VARIABLE}"
         )
     from ecg_r1.serving.connection import Connection
     from ecg_r1.serving.guard import Guard
 
-    access = Access(keys, [arguments.host, *allowed_hosts], arguments.allowed_origins)
+    access = Access(keys, [host, *allowed_hosts], arguments.allowed_origins)
     guard = Guard(access, Limits(seconds=seconds), arguments.root_path or "")
     _run(arguments, http=partial(Connection, guard=guard, waiting={}), ws="none")
 
