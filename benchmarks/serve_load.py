@@ -36,8 +36,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported
 import numpy as np
 
 PATH = "/v1/chat/completions"
-SILENT = (b"", b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Sl", f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1"
-          "\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n{".encode())  # fmt: skip
+HEAD = f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\n".encode()
+SILENT = (b"", HEAD + b"X-Sl", HEAD + b"Content-Type: application/json\r\nContent-Length: 1000000\r\n\r\n{")
 
 
 def chat(*parts: dict[str, Any], **options: Any) -> bytes:
@@ -138,7 +138,7 @@ def ask(port: int, clients: int, seconds: float) -> dict[str, float]:
     for thread in threads:
         thread.join()
     p50, p95 = np.percentile(waits, [50, 95])
-    return {"requests": len(waits), "failed": len(failed), "p50": round(p50, 3), "p95": round(p95, 3)}
+    return {"requests": len(waits), "failed": len(failed), "p50": round(float(p50), 3), "p95": round(float(p95), 3)}
 
 
 def main() -> int:
