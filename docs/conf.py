@@ -11,8 +11,8 @@ project = "ecg_r1"
 author = "the ecg_r1 contributors"
 root_doc = "README"
 PAGES = {
-    "Use": ["docs/demo", "docs/results", "docs/howto", "docs/algorithms", "docs/rewards", "docs/serving", "docs/security", "docs/gem"],
-    "Understand": ["docs/footguns", "docs/repeatability", "docs/disclaimers", "ARCHITECTURE"],
+    "Use": ["docs/demo", "docs/results", "docs/howto", "docs/algorithms", "docs/rewards", "docs/serving", "docs/gem"],
+    "Understand": ["docs/security", "docs/footguns", "docs/repeatability", "docs/disclaimers", "ARCHITECTURE"],
     "Reference": ["docs/api"],
     "Project": ["CONTRIBUTING", "CHANGELOG", "LOG"],
 }

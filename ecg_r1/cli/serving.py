@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -31,12 +32,10 @@ def serve(
 
     Other machines reach the server with --host, and only with a key: --api-key-file, or the variable VLLM_API_KEY.
     """
-    from ecg_r1.engine import require_vllm
+    with suppress(ModuleNotFoundError):  # it comes with vLLM, without which nothing is served
+        from setproctitle import setproctitle
 
-    require_vllm("use `ecg-r1 ask --engine hf`")
-    from setproctitle import setproctitle
-
-    setproctitle(f"ecg-r1 serve {model}")  # a key among the options is not for the list of processes
+        setproctitle(f"ecg-r1 serve {model}")  # a key among the options is not for the list of processes
     from ecg_r1.serving.server import serve as run
 
     run(

@@ -1,4 +1,4 @@
-"""Engine: prompts and their media -> completions with log-probabilities, whichever library generates them.
+"""Engine: prompts and their media -> completions with log-probabilities, with any library.
 
 Training (rollouts), evaluation and `ecg-r1 ask` share it.
 """
@@ -89,9 +89,9 @@ class EngineUnavailable(UserError):
 
 
 def has_vllm() -> bool:
-    """Whether vLLM is installed, and torch, without which it cannot be imported."""
+    """Whether vLLM is installed."""
     try:
-        return all(find_spec(name) is not None for name in ("torch", "vllm"))
+        return find_spec("vllm") is not None
     except ImportError:
         return False
 

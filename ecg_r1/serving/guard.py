@@ -73,7 +73,7 @@ class Guard:
             if body is None:
                 return
             if path in ASKING and scope["method"] == "POST":
-                check_content(body, self.limits)
+                await asyncio.to_thread(check_content, body, self.limits)  # others are answered meanwhile
                 await self._run(app, scope, _replayed(body, receive), send)
             else:
                 await app(scope, _replayed(body, receive), send)
@@ -136,9 +136,11 @@ class Guard:
 
         self._running += 1
         try:
-            async with asyncio.timeout(self.limits.seconds):
+            async with asyncio.timeout(self.limits.seconds) as limit:
                 await app(scope, receive, tell)
         except TimeoutError:
+            if not limit.expired():
+                raise  # the application's own
             late = Refusal(HTTPStatus.GATEWAY_TIMEOUT, f"the answer took more than {self.limits.seconds:g} seconds")
             if not started:
                 raise late from None

@@ -12,6 +12,7 @@ import zlib
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -496,6 +497,28 @@ def test_no_damaged_page_is_larger_for_the_decoder_than_for_us(kind, changes):
             assert opened.width * opened.height == counted
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         pass
+
+
+def test_the_documentation_states_the_limits():
+    text = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
+    for limit in (
+        LIMITS.ecgs,
+        LIMITS.samples,
+        LIMITS.pages,
+        LIMITS.messages,
+        LIMITS.choices,
+        LIMITS.logprobs,
+        LIMITS.words,
+    ):
+        assert f" {limit:,}" in text
+    for limit in (LIMITS.values, LIMITS.depth, LIMITS.running, LIMITS.connections, LIMITS.pixels // 10**6):
+        assert f" {limit:,}" in text
+    for limit in (LIMITS.body // 2**20, LIMITS.held // 2**20):
+        assert f" {limit} MB" in text
+    for limit in (LIMITS.text // 2**10, LIMITS.grammar // 2**10):
+        assert f" {limit} KB" in text
+    for limit in (LIMITS.head_seconds, LIMITS.body_seconds, LIMITS.seconds):
+        assert f" {limit:g} s" in text
 
 
 NAMES = st.sampled_from(
