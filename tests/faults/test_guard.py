@@ -9,9 +9,11 @@ import struct
 import threading
 import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -33,15 +35,19 @@ from ecg_r1.serving.pages import PageError, pixels
 CHAT = "/v1/chat/completions"
 KEY = "sesame"
 SMALL = Limits(
-    body=2**20, held=4 * 2**20, text=2**16, head_seconds=1.0, body_seconds=2.0, seconds=2.0, running=3, connections=40
+    body=2**20, held=4 * 2**20, text=2**16, head_seconds=1.0, body_seconds=1.0, seconds=1.0, running=3, connections=40
 )
 
 
 class Application:
-    """Answers with the path and the size of the body; `slow` never ends, `stream` never ends after its first event."""
+    """Answers with the size of the body.
+
+    The model `slow` never answers, `waits` does when the test says so, and `stream` never ends after its first event.
+    """
 
     def __init__(self):
         self.reached = []
+        self.goes_on = threading.Event()
 
     async def __call__(self, scope, receive, send):
         assert scope["type"] == "http"
@@ -50,6 +56,8 @@ class Application:
         body = json.loads(message["body"] or b"{}")
         if body.get("model") == "slow":
             await asyncio.sleep(3600)
+        while body.get("model") == "waits" and not self.goes_on.is_set():
+            await asyncio.sleep(0.01)
         await send({"type": "http.response.start", "status": 200, "headers": []})
         if body.get("model") == "stream":
             await send({"type": "http.response.body", "body": b"data: 1\n\n", "more_body": True})
@@ -302,36 +310,45 @@ def test_headers_without_end_are_refused(port):
     assert status(exchange(port, b"GET /health HTTP/1.1\r\n" + b"X: y\r\n" * 50_000)) == 400
 
 
-def test_silent_connections_do_not_shut_others_out(port):
-    silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(3 * SMALL.connections)]
+def test_silent_connections_do_not_shut_others_out(application):
+    """The one that has waited longest makes room, and no other."""
+    port, end = running(Guard(Access(), replace(SMALL, connections=5, head_seconds=60)), application)
+    silent = []
     try:
-        for _ in range(20):
-            assert status(exchange(port, request("/health", "GET", key=None))) == 200
+        for _ in range(12):
+            silent.append(socket.create_connection(("127.0.0.1", port), timeout=20))
+            assert status(exchange(port, request("/health", "GET"))) == 200  # it is the newest, and so the last to go
+        assert [everything(connection) for connection in silent[:8]] == [b""] * 8
+        for connection in silent[8:]:
+            connection.sendall(request("/health", "GET"))
+            assert status(everything(connection)) == 200
     finally:
-        for connection in silent:
-            connection.close()
+        end()
 
 
 def test_an_answer_that_takes_too_long_is_given_up(port):
     answer = exchange(port, request(body=b'{"model": "slow"}', last=True))
-    assert (status(answer), "more than 2 seconds" in said(answer)) == (504, True)
+    assert (status(answer), "more than 1 seconds" in said(answer)) == (504, True)
     answer = exchange(port, request(body=b'{"model": "stream"}', last=True))
     assert status(answer) == 200
     assert b"data: 1" in answer
-    assert b"more than 2 seconds" in answer
+    assert b"more than 1 seconds" in answer
 
 
-def test_more_requests_than_can_run_are_told_to_come_again(port):
-    slow = request(body=b'{"model": "slow"}')
-    answers = []
-    asking = [threading.Thread(target=lambda: answers.append(exchange(port, slow))) for _ in range(3 * SMALL.running)]
-    for thread in asking:
-        thread.start()
-    for thread in asking:
-        thread.join()
-    found = sorted(map(status, answers))
-    assert found == [429] * (2 * SMALL.running) + [504] * SMALL.running
-    assert status(exchange(port, request(body=b"{}"))) == 200
+def test_more_requests_than_can_run_are_told_to_come_again():
+    application = Application()
+    port, end = running(Guard(Access(), replace(SMALL, seconds=60)), application)
+    waiting = request(body=b'{"model": "waits"}')
+    try:
+        with ThreadPoolExecutor(3 * SMALL.running) as pool:
+            asked = [pool.submit(exchange, port, waiting) for _ in range(3 * SMALL.running)]
+            refused = list(islice(as_completed(asked), 2 * SMALL.running))
+            assert [status(answer.result()) for answer in refused] == [429] * len(refused)
+            application.goes_on.set()
+            assert sorted(status(answer.result()) for answer in asked)[: SMALL.running] == [200] * SMALL.running
+        assert status(exchange(port, waiting)) == 200
+    finally:
+        end()
 
 
 def test_bodies_that_are_held_are_counted_and_let_go(application):
@@ -340,9 +357,11 @@ def test_bodies_that_are_held_are_counted_and_let_go(application):
     try:
         with socket.create_connection(("127.0.0.1", port)) as first:
             first.sendall(request(body=b'{"a": "' + b"a" * 60_000)[:-5].replace(b"60007", b"60009"))
-            time.sleep(0.5)
+            while not guard._held:
+                time.sleep(0.01)
             assert status(exchange(port, request(body=b'{"a": "' + b"a" * 60_000 + b'"}'))) == 429
-        time.sleep(0.5)
+        while guard._held:
+            time.sleep(0.01)
         assert status(exchange(port, request(body=b'{"a": "' + b"a" * 60_000 + b'"}'))) == 200
         assert guard._held == 0
     finally:
