@@ -28,6 +28,7 @@ REFUSED = {  # options of vLLM, and why
     "headless": _UNGUARDED,
     "data_parallel_multi_port_external_lb": _UNGUARDED,
     "allowed_local_media_path": "requests could read files of this machine; send a page with the request",
+    "trust_remote_code": "a checkpoint is data, and its code is not run",
 }
 HEADERS = 64 * 2**10  # bytes of the headers of a request
 DEFAULTS = {
@@ -136,8 +137,8 @@ def _keys(arguments: Any, file: Path | None) -> list[str]:
     variable = os.environ.pop(KEY_VARIABLE, None)
     if file is not None:
         given.append(_read_key(file))
-    if variable is not None:
-        given.append(variable)
+    if not given and variable is not None:
+        given = [variable]
     if not all(key.strip() for key in given):
         raise ServeError(f"the key is empty; give one with --api-key-file FILE or {KEY_VARIABLE}")
     return [key.strip() for key in given]

@@ -210,6 +210,7 @@ def test_a_server_that_cannot_start_says_so_in_one_line(folder, tmp_path, monkey
             (["--headless"], {}, "--headless is not accepted"),
             (["--api-server-count", "2"], {}, "--api-server-count"),
             (["--allowed-local-media-path", "/"], {}, "read files"),
+            (["--trust-remote-code"], {}, "its code is not run"),
             (["--no-such-option"], {}, "--no-such-option"),
         ]:
             with pytest.raises(ServeError) as refused:
