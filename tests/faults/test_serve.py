@@ -1,7 +1,9 @@
 """`ecg-r1 serve` on a real model: who is let in, what is refused, and what is left when the server is killed."""
 
+import copy
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -168,6 +170,67 @@ def test_honest_clients_are_answered_beside_hostile_ones(server, record):
     finally:
         for connection in silent:
             connection.close()
+
+
+ODD = [
+    None,
+    True,
+    -1,
+    0,
+    1e308,
+    10**30,
+    "",
+    "\0",
+    "\x1b[2J",
+    "<ecg>",
+    [],
+    {},
+    [[]],
+    {"type": "ecg"},
+    [None] * 20,
+    "data:,",
+]
+
+
+def damaged(body, rng):
+    """One value of the request replaced, removed or doubled, or some of its bytes changed."""
+    if rng.random() < 0.3:
+        data = bytearray(json.dumps(body).encode())
+        for _ in range(rng.randint(1, 4)):
+            at = rng.randrange(len(data))
+            data[at : at + rng.randint(0, 2)] = rng.randbytes(rng.randint(0, 2))
+        return bytes(data)
+    body = copy.deepcopy(body)
+    place = body
+    while True:
+        key = rng.choice(list(place)) if isinstance(place, dict) else rng.randrange(len(place))
+        if not isinstance(place[key], dict | list) or not place[key] or rng.random() < 0.3:
+            break
+        place = place[key]
+    change = rng.randrange(3)
+    if change == 0:
+        place[key] = rng.choice(ODD)
+    elif change == 1:
+        del place[key]
+    elif isinstance(place, list):
+        place.append(place[key])
+    else:
+        place[rng.choice(["n", "stop", "ecg", "content", "seed"])] = place[key]
+    return json.dumps(body).encode()
+
+
+@pytest.mark.slow
+def test_no_damaged_request_is_a_fault_of_the_server(server, record):
+    rng = random.Random(0)
+    body = chat(record, n=1, logprobs=True, top_logprobs=2, stop=["a"], seed=1, stream=False)
+    ecg = body["messages"][0]["content"][0]["ecg"]
+    ecg["signal"] = [row[:600] for row in ecg["signal"]]
+    with ThreadPoolExecutor(4) as pool:
+        for sent, (code, said) in pool.map(
+            lambda data: (data, server.ask(CHAT, data)), [damaged(body, rng) for _ in range(2500)]
+        ):
+            assert code < 500, (code, said, sent[:300], sent[-300:])
+    assert server.ask(CHAT, body)[0] == 200
 
 
 def test_killing_the_server_ends_its_engine(server, record):
