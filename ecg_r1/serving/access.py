@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, MutableMapping
 from http import HTTPStatus
 from typing import Any
 
@@ -35,7 +35,7 @@ class Access:
         self._hosts = LOOPBACK | {_plain(host) for host in hosts}
         self._origins = frozenset(origins)
 
-    def check(self, scope: Mapping[str, Any], path: str) -> None:
+    def check(self, scope: MutableMapping[str, Any], path: str) -> None:
         """Refuse a request that may not ask.
 
         Args:
