@@ -27,3 +27,11 @@ def main() -> None:
     except UserError as error:
         typer.echo(error, err=True)
         sys.exit(2)
+    except ModuleNotFoundError as error:
+        from ecg_r1.doctor.packages import pip_install  # it is not needed where nothing is missing
+
+        command = pip_install(error.name)
+        if command is None:
+            raise
+        typer.echo(f"{error.name} is not installed: {command}", err=True)
+        sys.exit(2)
