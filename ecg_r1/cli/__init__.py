@@ -30,8 +30,15 @@ def main() -> None:
     except ModuleNotFoundError as error:
         from ecg_r1.doctor.packages import pip_install  # it is not needed where nothing is missing
 
-        command = pip_install(error.name)
+        missing = _missing(error)
+        command = pip_install(missing)
         if command is None:
             raise
-        typer.echo(f"{error.name} is not installed: {command}", err=True)
+        typer.echo(f"{missing} is not installed: {command}", err=True)
         sys.exit(2)
+
+
+def _missing(error: BaseException) -> str | None:
+    """The module that is missing; transformers raises an error of its own, which does not name it, from the first."""
+    cause = error.__cause__
+    return _missing(cause) if isinstance(cause, ModuleNotFoundError) else getattr(error, "name", None)

@@ -15,8 +15,8 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 from ecg_r1.model import ARCHITECTURE, register
 from ecg_r1.model.configuration import ECGTowerConfig, GEMConfig
 from ecg_r1.model.modeling import GEMForConditionalGeneration
-from ecg_r1.model.presets import PRESETS, build_model
 from ecg_r1.model.opened import open_processor
+from ecg_r1.model.presets import PRESETS, build_model
 from ecg_r1.model.processing import GEMProcessor
 from ecg_r1.model.settings import check_files, check_sizes, named, read_settings
 from ecg_r1.model.tokenizer import train_tokenizer

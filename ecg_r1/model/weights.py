@@ -19,6 +19,7 @@ from ecg_r1.errors import UserError
 from ecg_r1.files import read_object, read_start
 
 LARGEST_INDEX = 2**26  # bytes
+LONGEST_NAME = 300  # characters of a tensor's name
 LARGEST_HEADER = 2**23  # bytes of a shard's names, shapes and dtypes: about 70,000 tensors
 MOST_TENSORS = 200_000
 SHARD_BYTES = 2**30  # of each file written; writing holds twice as much in memory
@@ -174,19 +175,23 @@ def _headers(file: Path) -> Iterator[tuple[str, tuple[int, ...], torch.dtype]]:
     try:
         with safe_open(file, "pt") as shard:
             for name in shard.keys():  # noqa: SIM118 (a shard is no mapping)
+                if not name.isprintable() or len(name) > LONGEST_NAME:
+                    raise CheckpointError(f"{file}: no tensor is called {name[:LONGEST_NAME]!r}")
                 tensor = shard.get_slice(name)
                 if tensor.get_dtype() not in DTYPES:
                     known = ", ".join(DTYPES)
                     raise CheckpointError(f"{file}: {name} has dtype {tensor.get_dtype()}; known are {known}")
                 yield name, tuple(tensor.get_shape()), DTYPES[tensor.get_dtype()]
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{file}: truncated, or no safetensors file ({error}); fetch it again") from None
+        raise CheckpointError(
+            f"{file}: truncated, or no safetensors file ({str(error)[:LONGEST_NAME]}); fetch it again"
+        ) from None
 
 
 def _check_header(file: Path) -> None:
     """A pipe would be waited for, and a header of 100 MB, the most that safetensors reads, takes 1 GB."""
     length = int.from_bytes(read_start(file, 8, CheckpointError), "little")
-    if length > LARGEST_HEADER:
+    if not 2 <= length <= LARGEST_HEADER:
         raise CheckpointError(
             f"{file}: no safetensors file, or a header of {length:,} bytes; at most {LARGEST_HEADER:,} are read"
         )

@@ -112,7 +112,7 @@ def _inherit(path: Path, above: tuple[str, ...], left: int) -> dict[str, Any]:
     base = values.pop("base", None)
     if base is None:
         return values
-    if not isinstance(base, str) or not base.strip() or "\0" in base:
+    if not isinstance(base, str):
         raise RecipeError(f'{path}: "base" is the name of a recipe, not {SHOWN.repr(base)}')
     return _merge(_inherit(find_recipe(base, path.parent), (*above, real), left - size), values)
 

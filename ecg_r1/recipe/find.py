@@ -7,6 +7,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from ecg_r1.errors import did_you_mean, nearest
+from ecg_r1.recipe.messages import SHOWN
+from ecg_r1.recipe.schema import check_place
 from ecg_r1.recipe.text import RecipeError
 
 LISTED = "`ecg-r1 recipes` lists those that come with ecg_r1"
@@ -29,13 +31,17 @@ def find_recipe(name: str, folder: Path = Path()) -> Path:
     Raises:
         RecipeError: there is neither; the message names the nearest one.
     """
+    try:
+        check_place(name)
+    except ValueError as error:
+        raise RecipeError(f"{SHOWN.repr(name)} is no recipe: {error}") from None
     path = folder / name
-    if os.path.lexists(path) and not path.is_dir():
+    if os.path.lexists(path) and not os.path.isdir(path):
         return path
     shipped = shipped_recipes()
     if name in shipped:
         return shipped[name]
-    if path.is_dir():
+    if os.path.isdir(path):
         raise RecipeError(f"{path}: is a folder; name a recipe in it")
     plain = name.removesuffix(".yaml").removeprefix("recipes/")
     if plain in shipped:

@@ -15,7 +15,12 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-def _place(path: str) -> str:
+def check_place(path: str) -> str:
+    """Refuse what no file can be called.
+
+    Raises:
+        ValueError: the name is empty or too long, or holds a control character.
+    """
     if not path.strip():
         raise ValueError("a name is missing")
     if CONTROL.search(path):
@@ -25,7 +30,7 @@ def _place(path: str) -> str:
     return path
 
 
-Place = Annotated[str, AfterValidator(_place)]  # a file or folder, or the name of a preset
+Place = Annotated[str, AfterValidator(check_place)]  # a file or folder, or the name of a preset
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy and torch both take
 
 

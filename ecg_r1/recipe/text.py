@@ -1,8 +1,8 @@
-"""The text of a recipe -> plain values: YAML, bounded in size, in which a key stands once and a number is what it looks.
+"""The text of a recipe -> plain values: bounded YAML, in which a key stands once and a number is what it looks.
 
-PyYAML reads YAML 1.1, where `1e-4` is a string, `no` is false, `010` is 8, `1:30` is 90 and `2026-01-01` is a date. Here
-plain words are read as YAML 1.2's core schema reads them: such a word is a string unless it is a decimal, hexadecimal
-(0x) or octal (0o) number, true, false or null.
+PyYAML reads YAML 1.1, where `1e-4` is a string, `no` is false, `010` is 8, `1:30` is 90 and `2026-01-01` is a date.
+Here plain words are read as by YAML 1.2's core schema: such a word is a string unless it is a decimal, hexadecimal (0x)
+or octal (0o) number, true, false or null.
 """
 
 from __future__ import annotations
@@ -144,8 +144,8 @@ def _number(loader: _Loader, node: yaml.ScalarNode) -> int | float:
     if node.tag == INTEGER:
         return int(text, 0 if text.lstrip("+-")[:2] in ("0x", "0o") else 10)
     number = float(re.sub(r"\.(?=inf|nan)", "", text.lower()))
-    if math.isnan(number) or (math.isinf(number) and not text.lower().endswith(".inf")):
-        raise _Refused(f"{text} is no number", node.start_mark)
+    if not math.isfinite(number):
+        raise _Refused(f"{text} is not finite; no option takes it", node.start_mark)
     return number
 
 

@@ -78,7 +78,7 @@ def is_llava(values: Mapping[str, Any], folder: Path) -> bool:
     if causal and "text_config" not in values:
         classes = values.get("architectures") or [causal]
         if causal not in classes:  # a BERT, say
-            raise CheckpointError(f"{folder}: {few(classes)} is no causal language model; give one")
+            raise CheckpointError(f"{folder}: {few(map(str, classes))} is no causal language model; give one")
         return False
     if kind == GEMConfig.model_type:
         raise CheckpointError(f"{folder}: is a checkpoint of ecg_r1 already; name it as it is")
