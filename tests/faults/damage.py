@@ -8,7 +8,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-CUTS = st.tuples(st.lists(st.tuples(st.integers(0, 1 << 20), st.binary(max_size=12)), max_size=6), st.floats(0, 1))
+PATCHES = st.lists(st.tuples(st.integers(0, 1 << 20), st.binary(max_size=12)), max_size=6)
+CUTS = st.tuples(PATCHES, st.just(1.0) | st.floats(0, 1))
 HOSTILE = st.one_of(
     st.none(),
     st.booleans(),

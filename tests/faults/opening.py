@@ -26,7 +26,7 @@ def sound(folder: Path) -> None:
 
 def damage(path: Path, kind: str, what: object) -> None:
     if kind in ("value", "key"):
-        values = json.loads(path.read_text())
+        values = json.loads(path.read_text()) if path.exists() else {}
         at, value, key = what
         path.write_bytes(json.dumps(replaced(values, at, value, key)).encode("utf-8", "surrogatepass"))
     elif kind == "bytes":
