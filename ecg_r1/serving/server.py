@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from ecg_r1.engine import checkpoint_dtype, require_vllm
 from ecg_r1.errors import UserError
 from ecg_r1.model import SERVED_MODE, TOKENIZER_MODE, register_vllm
-from ecg_r1.model.checkpoint import check_checkpoint
+from ecg_r1.model.checkpoint import check_checkpoint, load_processor
 from ecg_r1.serving.limits import BodyLimit
 
 
@@ -37,6 +37,7 @@ def serve(model: str, options: Sequence[str] = (), *, allow_text_only: bool = Fa
         ServeError: vLLM does not have an option, or the port is taken.
     """
     folder = check_checkpoint(model)
+    load_processor(folder)  # vLLM opens it again, and would say what is wrong with it in many lines
     require_vllm("use `ecg-r1 ask`, which does without")
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
@@ -50,6 +51,8 @@ def serve(model: str, options: Sequence[str] = (), *, allow_text_only: bool = Fa
         def error(self, message: str) -> NoReturn:
             raise ServeError(f"ecg-r1 serve: {message}; the options are those of `vllm serve`")
 
+    if any(option.partition("=")[0].replace("_", "-") == "--trust-remote-code" for option in options):
+        raise ServeError("--trust-remote-code is not accepted: it would run code that comes with a checkpoint")
     register_vllm()
     cli_env_setup()
     arguments: Any = make_arg_parser(Parser(prog="ecg-r1 serve")).parse_args(
