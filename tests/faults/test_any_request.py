@@ -14,7 +14,6 @@ FEW = settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow, He
 KEYS = st.sampled_from(["leads", "sampling_rate", "unit", "signal", "x", ""])
 LONG = [[[0.0] * 70_000], [["1"] * 600] * 12, [[True] * 600] * 12]
 VALUES = HOSTILE | st.sampled_from(["uV", "mV", 1e-300, 1e308, *LONG])
-XX[[0.0] * 70_000], [["1"] * 600] * 12, [[True] * 600] * 12])
 
 
 @st.composite
