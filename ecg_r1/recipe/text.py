@@ -105,7 +105,7 @@ class _Loader(yaml.SafeLoader):
         self._depth += 1
         if self._depth > DEEPEST:
             raise _Refused(f"nested more than {DEEPEST} levels deep", mark)
-        node = super().compose_node(parent, index)
+        node: Any = super().compose_node(parent, index)
         self._depth -= 1
         if is_alias and node not in self._costs:
             raise _Refused("a value holds itself", mark)
