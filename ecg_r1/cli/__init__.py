@@ -47,6 +47,14 @@ def main() -> None:
         if unsaid and not end.code:
             _end(unsaid[0])
         raise
+    except ModuleNotFoundError as error:
+        from ecg_r1.doctor.packages import pip_install  # it is not needed where nothing is missing
+
+        missing = _missing(error)
+        command = pip_install(missing)
+        if command is None:
+            raise
+        _end(f"{missing} is not installed: {command}")
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise
@@ -79,3 +87,9 @@ def _wrong_arguments(error: Any) -> int:
     if message:
         say(f"Error: {visible(message)}", err=True)
     return int(error.exit_code)
+
+
+def _missing(error: BaseException) -> str | None:
+    """The module that is missing; transformers raises an error of its own, which does not name it, from the first."""
+    cause = error.__cause__
+    return _missing(cause) if isinstance(cause, ModuleNotFoundError) else getattr(error, "name", None)

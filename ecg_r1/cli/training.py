@@ -1,4 +1,4 @@
-"""Commands from a corpus to a comparison: corpus, train, evaluate, predict, compare, inspect."""
+"""Commands from a recipe to a comparison: recipes, corpus, train, evaluate, predict, compare, inspect."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ecg_r1.cli.parameters import Engine, Overrides
+from ecg_r1.cli.parameters import Engine, Overrides, RecipeArgument
 from ecg_r1.terminal import say
 
 if TYPE_CHECKING:
@@ -23,7 +23,20 @@ MaxTokens = Annotated[int | None, typer.Option(min=1, help="Longest answer; by d
 
 
 @app.command()
-def corpus(recipe: str, overrides: Overrides = None) -> None:
+def recipes() -> None:
+    """The recipes that come with ecg_r1, for use by name in any folder: ecg-r1 corpus tiny/corpus."""
+    from ecg_r1.recipe import read_recipe, shipped_recipes
+
+    shipped = shipped_recipes()
+    width = max(map(len, shipped), default=0)
+    for name, path in shipped.items():
+        words = path.read_text(encoding="utf-8").partition("#   ecg-r1")[0].replace("#", "").split()
+        about = " ".join(words).partition(". ")[0].rstrip(".")
+        say(f"{name:<{width}}  {read_recipe(name).stage:<8}  {about}")
+
+
+@app.command()
+def corpus(recipe: RecipeArgument, overrides: Overrides = None) -> None:
     """Build a corpus: records, measurements, pages, target texts."""
     from ecg_r1.corpus.build import build
     from ecg_r1.corpus.summary import summary
@@ -39,7 +52,7 @@ def corpus(recipe: str, overrides: Overrides = None) -> None:
 
 @app.command()
 def train(
-    recipe: str,
+    recipe: RecipeArgument,
     overrides: Overrides = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, print the resolved recipe")] = False,
 ) -> None:
@@ -53,7 +66,7 @@ def train(
 
 @app.command()
 def evaluate(
-    recipe: str,
+    recipe: RecipeArgument,
     overrides: Overrides = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, print the resolved recipe")] = False,
 ) -> None:

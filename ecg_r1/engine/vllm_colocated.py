@@ -41,7 +41,7 @@ class VLLMEngine:
         if not torch.cuda.is_available():  # compiling a few sampling kernels costs more than they ever save there
             torch._dynamo.config.disable = True
         self._adapters: set[Path] = set()  # whose weights were looked at
-        self.llm = LLM(model=str(model), dtype=dtype, seed=seed, **(_defaults() | options))
+        self.llm = LLM(model=str(model), dtype=dtype, seed=seed, trust_remote_code=False, **(_defaults() | options))
 
     def generate(
         self,

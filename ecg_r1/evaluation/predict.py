@@ -20,8 +20,7 @@ from ecg_r1.disk import writing
 from ecg_r1.engine import Engine, Prompt, checkpoint_dtype, open_engine
 from ecg_r1.evaluation.preparation import Plan, open_processor
 from ecg_r1.locks import FolderLock
-from ecg_r1.model.checkpoint import stored_weights
-from ecg_r1.model.configuration import GEMConfig
+from ecg_r1.model.checkpoint import read_config, stored_weights
 from ecg_r1.model.processing import GEMProcessor
 from ecg_r1.recipe import EvaluateRecipe
 from ecg_r1.runs.fingerprint import WEIGHTS, fingerprint
@@ -128,7 +127,7 @@ class _Engines:
 
     def of(self, run: Run) -> tuple[Engine, GEMProcessor]:
         """The engine with this model's weights, and the model's processor."""
-        config = GEMConfig.from_pretrained(run.checkpoint, local_files_only=True)
+        config = read_config(run.checkpoint)
         shape = {key: value for key, value in config.to_dict().items() if key != "_name_or_path"}
         if self._engine is None or shape != self._shape:
             self.close()

@@ -8,7 +8,6 @@ from os.path import isfile  # pathlib's raises where a name is too long
 
 from rich.console import Console
 from tokenizers.decoders import DecodeStream
-from transformers import AutoProcessor
 from transformers.utils.logging import disable_progress_bar
 
 from ecg_r1.console import cell
@@ -17,9 +16,7 @@ from ecg_r1.ecg.record import ECGRecord, read_record, require_signal
 from ecg_r1.ecg.render import render
 from ecg_r1.engine import Engine, Prompt, has_vllm, open_engine, require_vllm
 from ecg_r1.errors import UserError
-from ecg_r1.model import register
-from ecg_r1.model.checkpoint import check_checkpoint
-from ecg_r1.model.configuration import GEMConfig
+from ecg_r1.model.checkpoint import check_checkpoint, load_processor, read_config
 from ecg_r1.model.processing import GEMProcessor
 from ecg_r1.scoring.completion import Completion
 from ecg_r1.serving.checked import checked
@@ -64,9 +61,8 @@ def ask(
     console = console or terminal()
     folder = check_checkpoint(model)
     read = [require_signal(read_record(path)) for path in records]
-    register()
-    processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
-    config = GEMConfig.from_pretrained(folder)
+    processor = load_processor(folder)
+    config = read_config(folder)
     prompt = prompt_of(processor, read, question)
     room = config.text_config.max_position_embeddings - len(prompt.token_ids)
     if room < 1:

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from ecg_r1.engine import checkpoint_dtype, require_vllm
 from ecg_r1.errors import UserError
 from ecg_r1.model import SERVED_MODE, TOKENIZER_MODE, register_vllm
-from ecg_r1.model.checkpoint import check_checkpoint
+from ecg_r1.model.checkpoint import check_checkpoint, load_processor
 from ecg_r1.model.parent import ENDS_WITH_PARENT
 from ecg_r1.model.weights import check_values
 from ecg_r1.serving.access import Access, is_loopback
@@ -75,6 +75,7 @@ def serve(
     require_vllm("use `ecg-r1 ask`, which does without")
     folder = check_checkpoint(model)
     check_values(folder)
+    load_processor(folder)  # vLLM opens it again, and would say what is wrong with it in many lines
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     arguments = _arguments(folder, model, options, allow_text_only)
@@ -106,6 +107,8 @@ def _arguments(folder: Path, model: str, options: Sequence[str], allow_text_only
         def error(self, message: str) -> NoReturn:
             raise ServeError(f"ecg-r1 serve: {message}; the options are those of `vllm serve`")
 
+    if any(option.partition("=")[0].replace("_", "-") == "--trust-remote-code" for option in options):
+        raise ServeError("--trust-remote-code is not accepted: it would run code that comes with a checkpoint")
     register_vllm()
     cli_env_setup()
     arguments: Any = make_arg_parser(Parser(prog="ecg-r1 serve")).parse_args(

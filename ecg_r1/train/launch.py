@@ -45,7 +45,7 @@ def train(path: str, overrides: list[str], *, dry_run: bool = False) -> Path:
     if recipe.processes > 1 and not launched() and not dry_run:
         check_once(path, overrides)
         if RunDirectory(recipe, folder).finished:
-            print(f"{folder}: is finished; nothing to do", file=sys.stderr)
+            say(f"{folder}: is finished; nothing to do", err=True)
             return folder
         with FolderLock(folder) as lock:
             spawn(recipe, path, overrides, lock.share())
