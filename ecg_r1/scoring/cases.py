@@ -15,6 +15,7 @@ from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.errors import UserError
 from ecg_r1.files import read_json_lines
 from ecg_r1.scoring.contract import Case
+from ecg_r1.scoring.labels import read_labels
 
 # What is no quantity where the diagnosis says that a wave is absent: a measurer may find one all the same.
 NEEDS = {"P": ("pr_ms", "p_ms")}
@@ -42,16 +43,16 @@ def case_from(record_id: str, diagnoses: Iterable[str], measurements: Measuremen
     finds.
 
     Args:
-        diagnoses: names or codes; what the vocabulary does not know stays as it is.
+        diagnoses: labels: names, codes or free text.
         fields: the other fields of `Case`.
     """
-    names = tuple(diagnoses)
-    for name in names:
+    labels = tuple(diagnoses)
+    for name in read_labels(labels).asserted:
         statement = vocabulary().find(name)
         for wave in statement.absent_waves if statement else ():
             reason = f"no {wave} waves ({name})"
             measurements = measurements.without(NEEDS.get(wave, ()), reason, absent=True)
-    return Case(record_id, names, measurements, **fields)
+    return Case(record_id, labels, measurements, **fields)
 
 
 def sample_from(row: Mapping[str, Any], where: str, measure: Callable[[Path], Measurements] | None = None) -> Sample:
