@@ -69,7 +69,10 @@ class Source(_Strict):
 
 
 class Reports(_Strict):
-    """Shares of corrupted values in the target texts; see `ecg_r1.corpus.reports.Corruption`."""
+    """Shares of the values that target texts quote wrongly; see `ecg_r1.corpus.reports`.
+
+    The other values are quoted as measured.     `qt_from_qrs_end` is a share of the QT values that are not boilerplate.
+    """
 
     boilerplate: float = Field(0.0, ge=0, le=1)
     rounded: float = Field(0.0, ge=0, le=1)
@@ -115,6 +118,8 @@ class CorpusRecipe(_Strict):
 
 
 class Corpus(_Strict):
+    """The splits that a run trains on and is evaluated on: folders that `ecg-r1 corpus` wrote."""
+
     train: str
     evaluate: str | None = None
 
@@ -206,6 +211,8 @@ class PretrainRecipe(_Run):
 
 
 class SFTRecipe(_Run):
+    """Supervised fine-tuning on the responses of the corpus."""
+
     stage: Literal["sft"]
 
 

@@ -21,7 +21,7 @@ def format(completion: Completion, case: Case, *, style: str = "deepseek", think
         The score, for every completion.
 
     Raises:
-        RewardError: `style` or `think` is none of the three, or `think` is given to another style.
+        RewardError: `style` or `think` is not one of the three, or `think` is given to another style.
     """
     if style not in STYLES:
         raise RewardError(f'format: style is "deepseek", "ecg-r1" or "free", not {style!r}')

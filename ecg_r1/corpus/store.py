@@ -78,11 +78,19 @@ class RecordStore:
         return self.facts["prompts"]["system"]
 
     def signal(self, record_id: str) -> np.ndarray:
-        """float32 (12, 5000) in mV."""
+        """The signal of a record.
+
+        Returns:
+            float32 (12, 5000) in mV, in the order of `LEADS`.
+        """
         return self._signals[self._index(record_id)].astype(np.float32) * np.float32(MICROVOLT)
 
     def page(self, record_id: str) -> np.ndarray:
-        """uint8 (S, S, 3), the whole 12-lead page padded to a square; drawn now where the split does not store it."""
+        """The 12-lead page of a record, padded to a square; drawn now where the split does not store pages.
+
+        Returns:
+            uint8 (S, S, 3).
+        """
         if self._pages is None:
             return render(self.record(record_id), size=self.facts["page_size"])
         return np.asarray(self._pages[self._index(record_id)])
@@ -126,7 +134,7 @@ class RecordStore:
         """The example of this id.
 
         Raises:
-            CorpusError: there is none.
+            CorpusError: the id is missing.
         """
         return self._example(example_id)
 

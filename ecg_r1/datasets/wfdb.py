@@ -27,7 +27,7 @@ def record_cards(
         folder: holds WFDB records, also in sub-folders; with PTB-XL's `ptbxl_database.csv` the diagnoses, reports and
             folds are taken from there (rhythms and forms have likelihood 0, which means "not given").
             A record without a readable row there comes with its `fault`, so that it is not lost in silence.
-        folds: keep only these `strat_fold`s, and what has none for its fault; 10 is PTB-XL's test fold.
+        folds: keep only these `strat_fold`s, and the faulty records that have none; 10 is PTB-XL's test fold.
         labels: keep only the statements of these kinds of `datasets.card.KINDS`; all of them unless given.
         likelihood: leave out statements that the table calls less likely, in percent.
 

@@ -40,6 +40,7 @@ class Need:
 
     @property
     def training(self) -> float:
+        """GB of what the optimizer updates: parameters, gradients and its own state."""
         return self.parameters + self.gradients + self.optimizer
 
 

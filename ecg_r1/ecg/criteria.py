@@ -53,7 +53,8 @@ def _holds(criterion: Criterion, value: float) -> bool:
 
 @cache
 def parse(criterion: str) -> Criterion:
-    """
+    """Parses a criterion of the vocabulary, such as "pr_ms > 200" or "110 <= qrs_ms < 120".
+
     Raises:
         ValueError: not `quantity relation number`, or no quantity of `QUANTITIES`.
     """

@@ -17,12 +17,15 @@ FLAT = 0.03  # mV peak to peak: no beat is seen in such a lead
 
 @dataclass(frozen=True)
 class Delineation:
-    """leads: rows of the record that were used, those of mere noise left out; r_peaks: samples of the record; all else
-    in samples of `beat`.
+    """A record's median beat and the bounds of its waves, in samples of that beat.
+
+    leads: rows of the record that were used; leads that hold noise only are left out.
+    r_peaks: in samples of the record.
 
     signal: (leads, T) mV, the record without drift, hum and pacemaker spikes.
     raw: (leads, T) mV, the same leads as recorded, without pacemaker spikes: filters lower the QRS.
-    p, t: onsets and offsets in each lead that shows the wave; no_p: why there is no P wave to measure, or None.
+    p, t: onsets and offsets in each lead that shows the wave.
+    no_p: why no P wave can be measured; None where one can.
     """
 
     signal: np.ndarray
@@ -41,7 +44,7 @@ def delineate(signal: np.ndarray, mask: np.ndarray) -> Delineation:
     """Delineates a record.
 
     Args:
-        signal: (12, T) mV at 500 Hz; mask: (12,) leads that are there.
+        signal: (12, T) mV at 500 Hz; mask: (12,) leads that are present.
 
     Raises:
         Unmeasurable: no signal, too few beats, or nothing that repeats itself.

@@ -25,7 +25,11 @@ _LETTERS = {
 
 @lru_cache(maxsize=64)
 def glyph_rows(text: str, height: int) -> np.ndarray:
-    """float32 (height, width): the text, drawn `height` pixels high, each pixel as much ink as it is covered."""
+    """Draws a text, `height` pixels high, with smooth edges.
+
+    Returns:
+        float32 (height, width): the share of each pixel that ink covers, 0 to 1.
+    """
     letters = [np.array([[int(bit) for bit in row] for row in _LETTERS[letter]]) for letter in text]
     gap = np.zeros((7, 1), int)
     bitmap = np.concatenate([part for letter in letters for part in (letter, gap)], axis=1)

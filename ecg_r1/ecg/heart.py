@@ -72,6 +72,7 @@ class Segment:
     dipole: tuple[float, float, float]
 
     def at(self, time: np.ndarray) -> np.ndarray:
+        """The segment's size at each time (ms), 0 to 1."""
         up = np.clip((time - self.start) / (self.j_point - self.start), 0, 1)
         down = np.clip(2.2 * (self.end - time) / (self.end - self.j_point), 0, 1)
         return np.sin(up * np.pi / 2) ** 2 * np.sin(down * np.pi / 2) ** 1.6
@@ -91,7 +92,7 @@ class Beat:
 
 
 def p_wave(beat: Beat) -> list[Wave]:
-    """Right, then left atrium."""
+    """The P wave: the right atrium, then the left one."""
     if beat.pr is None or beat.p is None:
         return []
     start, end = -beat.pr, -beat.pr + beat.p
@@ -102,7 +103,12 @@ def p_wave(beat: Beat) -> list[Wave]:
 
 
 def t_wave(beat: Beat, dipole: tuple[float, float, float], onset: float = 0.3) -> list[Wave]:
-    """onset: where T begins, as a share of the time between the QRS end and the T end."""
+    """The T wave.
+
+    Args:
+        dipole: its peak in Frank's axes, mV.
+        onset: where T begins, as a share of the time between the QRS end and the T end.
+    """
     start = beat.qrs + onset * (beat.qt - beat.qrs)
     return [Lobe("T", start, beat.qt, dipole, rise=0.58, edge=1.7)]
 
@@ -116,6 +122,7 @@ def _st(beat: Beat, dipole: tuple[float, float, float]) -> list[Wave]:
 
 
 def narrow(beat: Beat) -> list[Wave]:
+    """A normal QRS (septum, apex, base) with its T wave."""
     septal, apex, base = (-0.16, -0.05, -0.30), (1.10, 0.85, 0.25), (-0.15, -0.15, 0.55)
     return _qrs(beat, (0, 0.36, septal), (0.14, 0.78, apex), (0.55, 1, base)) + t_wave(beat, (0.30, 0.22, -0.22))
 
@@ -175,6 +182,8 @@ def ventricular_ectopic(beat: Beat) -> list[Wave]:
 
 @dataclass(frozen=True)
 class Population:
+    """Hearts with one diagnosis: their rhythm, how their ventricles depolarise, and whether some beats are ectopic."""
+
     rhythm: Rhythm
     ventricles: Callable[[Beat], list[Wave]]
     ectopics: bool = False
@@ -208,7 +217,7 @@ def population(diagnosis: str) -> Population:
     An interval that a diagnosis has a criterion for is drawn from its range; other wishes yield to that.
 
     Raises:
-        UnknownDiagnosis: there is none of that name.
+        UnknownDiagnosis: no population has that name.
         UserError: two that want the same interval or the ventricles otherwise.
     """
     ranges: dict[str, Any] = {}

@@ -73,9 +73,11 @@ class Measurements:
         return self.values[name]
 
     def value(self, name: str) -> float | None:
+        """The value of a quantity in its unit; None where it cannot be measured."""
         return self.values[name].value
 
     def reason(self, name: str) -> str | None:
+        """Why a quantity cannot be measured; None where it can."""
         return self.values[name].reason
 
     def in_lead(self, name: str, lead: str) -> Measured:

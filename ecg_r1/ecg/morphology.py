@@ -18,16 +18,17 @@ from ecg_r1.ecg.leads import LEADS
 AFTER_J = int(60 / MS)  # samples after the QRS end at which the ST level is read
 AROUND = int(4 / MS)  # samples to either side of it that the level is the mean of
 BASELINE = (int(20 / MS), int(4 / MS))  # the isoelectric line: samples before the QRS onset
-SEEN = 0.05  # mV, half a small square: a lower R wave is none to a reader
+SEEN = 0.05  # mV, half a small square: a reader sees no lower R wave
 
 
 @dataclass(frozen=True)
 class LeadMorphology:
-    """mV against the level just before the QRS.
+    """The size of the waves in one lead: mV against the level just before the QRS.
 
-    q_mv, s_mv: depth below it before and after the first R wave. Of a QRS without an R wave (QS) both are its depth.
-    r_mv: height of the highest R wave (R or R'), 0 where none is seen.
-    st_mv: level 60 ms after the J point. t_mv: greatest deflection of the T wave, in its direction; None without one.
+    q_mv, s_mv: depth before and after the first R wave. For a QRS without an R wave (QS) both are its depth.
+    r_mv: height of the highest R wave (R or R'), 0 where no R wave is seen.
+    st_mv: level 60 ms after the J point.
+    t_mv: greatest deflection of the T wave, with its sign; None where there is no T wave.
     """
 
     q_mv: float

@@ -9,7 +9,11 @@ import numpy as np
 
 
 def electrode_noise(samples: int, rate: int, rng: np.random.Generator) -> np.ndarray:
-    """float32 (8, samples) mV: baseline wander (0.12 to 0.45 Hz), mains hum (50 or 60 Hz) and muscle noise."""
+    """Baseline wander (0.12 to 0.45 Hz), mains hum (50 or 60 Hz) and muscle noise.
+
+    Returns:
+        float32 (8, samples) in mV.
+    """
     time = np.arange(samples, dtype=np.float32) / rate
     mains = rng.choice([50.0, 60.0])
     frequencies = np.append(rng.uniform(0.12, 0.45, 3), mains).astype(np.float32)
@@ -32,7 +36,11 @@ ELECTRODES = np.block([
 
 
 def electrode_movement(samples: int, rate: int, rng: np.random.Generator) -> np.ndarray:
-    """float32 (8, samples) mV: one electrode moves up to three times, its offset jumps and creeps back."""
+    """The movement of one electrode, up to three times: its offset jumps and drifts back.
+
+    Returns:
+        float32 (8, samples) in mV.
+    """
     time, offset = np.arange(samples) / rate, np.zeros(samples)
     for _ in range(int(rng.integers(1, 4))):
         since = time - rng.uniform(0, time[-1])

@@ -44,7 +44,7 @@ READERS = {".mat": read_cpsc, ".h5": read_hdf5, ".hdf5": read_hdf5, ".npy": read
 class ECGRecord:
     """One 12-lead ECG.
 
-    signal: float32 (12, 5000) mV, rows in the order of `LEADS`, finite; zero where there is none.
+    signal: float32 (12, 5000) mV, rows in the order of `LEADS`, finite; zero where there is no signal.
     lead_mask: bool (12,); False where a lead is missing.
     samples: length before padding; `signal[:, samples:]` is zero.
     patient: as the file names the person; records of one person are not independent of each other.

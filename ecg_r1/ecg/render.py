@@ -27,7 +27,12 @@ PULSE_MM = np.array([0, 0, GAIN, GAIN, 0, 0])  # 1 mV
 
 @dataclass(frozen=True)
 class Layout:
-    """columns: lead names from top to bottom; strip: leads drawn below over the whole width; row: mm a row."""
+    """Where the leads stand on a page.
+
+    columns: the leads of each column, from top to bottom.
+    strip: leads that are drawn below, over the whole width.
+    row: height of a row in mm.
+    """
 
     columns: tuple[tuple[str, ...], ...]
     strip: tuple[str, ...] = ()
@@ -36,6 +41,7 @@ class Layout:
 
     @property
     def rows(self) -> int:
+        """Rows of the page, rhythm strips included."""
         return len(self.columns[0]) + len(self.strip)
 
     @property

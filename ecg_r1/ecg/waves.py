@@ -55,11 +55,12 @@ class Bounds:
 
     @property
     def onset(self) -> float:
-        """Of all leads together: their weighted median."""
+        """Onset over all leads: their weighted median."""
         return float(weighted_quantiles(self.onsets, self.weights, 0.5))
 
     @property
     def offset(self) -> float:
+        """Offset over all leads: their weighted median."""
         return float(weighted_quantiles(self.offsets, self.weights, 0.5))
 
 
@@ -98,7 +99,7 @@ def _last_run(quiet: np.ndarray, limit: int) -> int:
 
 
 def peaks(beat: MedianBeat) -> dict[str, np.ndarray]:
-    """neurokit2's P and T peaks, one a lead, in samples of the beat; NaN where it finds none.
+    """Finds P and T peaks with neurokit2: one a lead, in samples of the beat; NaN where it finds no peak.
 
     The leads are laid end to end as if they were beats of one signal, with ramps between them: the prominence method
     cuts each beat at half the RR interval and would lose a T wave that ends later.

@@ -17,7 +17,7 @@ from ecg_r1.model import TOKENIZER_MODE, register_vllm
 
 
 class VLLMEngine:
-    """vLLM in this process (colocated with the trainer, or alone for evaluation).
+    """Generates with vLLM in this process (colocated with the trainer, or alone for evaluation).
 
     Args:
         model: folder of a GEM checkpoint with its processor.

@@ -98,7 +98,7 @@ def _case_of_truth(ground_truth: Any) -> Case:
     try:
         row = json.loads(ground_truth) if isinstance(ground_truth, str) else ground_truth
     except ValueError as error:
-        raise CaseError(f"ground_truth is no JSON: {error}: {shown(ground_truth)}") from error
+        raise CaseError(f"ground_truth is not JSON: {error}: {shown(ground_truth)}") from error
     if not isinstance(row, Mapping):
         raise CaseError(f'ground_truth is an object, {{"diagnoses": …, "measurements": …}}, not {shown(row)}')
     return case_of_row(row)
@@ -120,9 +120,15 @@ def _overall(scores: Mapping[str, float]) -> float:
 def verl_score(
     data_source: str, solution_str: str, ground_truth: Any, extra_info: Mapping[str, Any] | None = None, **_: Any
 ) -> dict[str, float]:
-    """verl's compute_score: {"score": weighted sum, …each reward}. ground_truth: a `case_of_row` row, or its JSON.
+    """The rewards as verl's `compute_score`.
 
-    verl collects each key over the batch and wants it of every sample: NaN stands for a reward that does not apply.
+    Args:
+        solution_str: the completion.
+        ground_truth: a row as `case_of_row` reads it, or its JSON.
+
+    Returns:
+        {"score": weighted sum, and each reward by its name}. verl wants every key for every sample: a reward that does
+        not apply has the score NaN.
     """
     scores = _scores([solution_str], [ground_truth])[0]
     return {"score": _overall(scores)} | dict.fromkeys(WEIGHTS, math.nan) | scores

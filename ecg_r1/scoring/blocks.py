@@ -31,7 +31,7 @@ def malformed(completion: Completion, style: str = "deepseek", think: str = "bef
     """
     written = [tag.name for tag in completion.tags]
     if _tag_like(completion.text, len(written)):
-        return "something like a tag that is none"
+        return "something that looks like a tag and is not one"
     if style == "free":
         return _unfree(completion, written)
     tags = ORDERS[think]

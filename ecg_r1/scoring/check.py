@@ -54,6 +54,7 @@ class Check:
 
     @property
     def passed(self) -> bool:
+        """Whether no finding is an error."""
         return not any(finding.level == "error" for finding in self.findings)
 
 

@@ -103,7 +103,7 @@ class RewardPool:
             )
 
     def counters(self) -> dict[str, float]:
-        """rewards/<name>/errors, /timeouts and /seconds since this was last called, for the logs."""
+        """Counts for the logs since the last call: rewards/<name>/errors, /timeouts and /seconds."""
         counts: dict[str, float] = dict(self._counts)
         self._counts = Counter()
         return counts

@@ -23,7 +23,10 @@ Opinion = tuple[Verdict, float | None, str]  # verdict, score, reason
 
 
 def graded(error: float, tolerance: float) -> float:
-    """exp(-error / tolerance): 1 at no error, 0.37 at the tolerance, and a slope wherever the quote stands."""
+    """The score of a quote by its error: exp(-error / tolerance), 1 at no error and 0.37 at the tolerance.
+
+    It falls everywhere, so that a better quote is always worth more.
+    """
     return math.exp(-abs(error) / tolerance)
 
 

@@ -53,10 +53,11 @@ class Shown:
 
 
 def draw(dropout: Dropout, seed: int, moment: int, record: str, leads: Sequence[str]) -> View:
-    """
+    """Draws what of a record is shown: signal, page or both, and which leads.
+
     Args:
         moment: the step or epoch.
-        leads: those the record has.
+        leads: the leads that the record has.
     """
     random = np.random.default_rng([seed, moment, *record.encode()])
     modality, order, masked = random.random(3).tolist()

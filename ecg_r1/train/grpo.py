@@ -62,7 +62,8 @@ class EachEpochSampler(Sampler):
 
 
 class ECGGRPOTrainer(GRPOTrainer):
-    """
+    """TRL's GRPO trainer with ECGs: they go to the rollouts, the policy and the rewards.
+
     Args:
         media: signals and pages of the training split, as they are shown.
         reward_set: the rewards of the recipe; it keeps the scores of the last batch, with their evidence.
@@ -196,6 +197,7 @@ def grpo_trainer(
     rollout: dict[str, Any],
     shared_prefix: bool = False,
 ) -> ECGGRPOTrainer:
+    """The trainer of a GRPO run, on the prompts of the corpus in `media`."""
     config.remove_unused_columns = False
     return ECGGRPOTrainer(
         media=media,

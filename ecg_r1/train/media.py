@@ -70,12 +70,20 @@ class Media:
         return dataclasses.replace(view, page=view.page and self.has_pages)
 
     def signal(self, view: View) -> np.ndarray:
-        """float32 (12, 5000) in mV, zeros in the leads that are not shown."""
+        """The signal as it is shown.
+
+        Returns:
+            float32 (12, 5000) in mV, zeros in the leads that are not shown.
+        """
         signal = self.store.signal(view.record)
         return signal if view.leads is None else signal * _mask(view)[:, None]
 
     def page(self, view: View) -> np.ndarray:
-        """uint8 (S, S, 3), no trace in the leads that are not shown."""
+        """The page as it is shown: leads that are not shown have no trace.
+
+        Returns:
+            uint8 (S, S, 3).
+        """
         if view.leads is None:
             return self.store.page(view.record)
         record = self.store.record(view.record)

@@ -11,7 +11,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 
 class MetricsLog(TrainerCallback):
-    """metrics.jsonl: one object a logged step, as TRL logs it. On resume, steps that are run again are dropped."""
+    """Writes metrics.jsonl, one object for each logged step; a step repeated after a resume replaces the old one."""
 
     def __init__(self, path: Path):
         self.path = path

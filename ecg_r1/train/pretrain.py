@@ -101,6 +101,7 @@ def targets(store: RecordStore) -> tuple[torch.Tensor, torch.Tensor]:
 def pretrain_trainer(
     model: GEMForConditionalGeneration, media: Media, config: TrainingArguments, callbacks: list[Any]
 ) -> Trainer:
+    """A trainer that teaches the towers diagnoses and measured quantities, without the language model."""
     diagnoses, quantities = targets(media.store)
     collator = _PretrainCollator(media, diagnoses, quantities)
     config.remove_unused_columns = False

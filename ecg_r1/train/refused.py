@@ -32,6 +32,7 @@ def same(names: str, refused: Refused) -> dict[str, Refused]:
 
 
 def set_by(key: str) -> Refused:
+    """The option is another name for a key of the recipe."""
     return Refused("is set by the recipe", f"use `{key}`", unless=())
 
 

@@ -16,13 +16,14 @@ from ecg_r1.train.media import Media
 
 
 class RewardSet:
-    """
+    """The rewards of a run, as TRL calls them; keeps the last batch's scores and judgements.
+
     Args:
-        rewards: of the recipe, loaded.
+        rewards: the recipe's rewards, loaded.
         workers: processes, deadline and the share of errors that stops the run. They start here, and end with the
             `with` that this stands in.
         media: gives the case of what is shown.
-        weights: of the rewards, 1 unless given. What has none is a metric, and gives no credit to its claims either.
+        weights: of the rewards, 1 unless given. A reward of weight 0 is only a metric: its claims get no credit.
     """
 
     def __init__(

@@ -43,6 +43,7 @@ class SFTCollator:
 
 
 def sft_trainer(model: Any, media: Media, config: SFTConfig, peft_config: Any, callbacks: list[Any]) -> SFTTrainer:
+    """TRL's SFT trainer with the collator that adds signals and pages."""
     collator = SFTCollator(media)
     config.dataset_kwargs = {"skip_prepare_dataset": True}
     config.remove_unused_columns = False

@@ -26,12 +26,13 @@ class Shown:
     higher_is_better: bool | None = True
 
     def of(self, values: Mapping[str, Any]) -> Any:
-        """Its value, or its interval, in one model's or one pair's part of compare.json; None where it has none."""
+        """Its value, or its interval, in one model's or one pair's part of compare.json; None where it is missing."""
         group, dot, metric = self.key.partition(".")
         found = values.get(group)
         return found.get(metric) if dot and found is not None else found
 
     def number(self, value: float | None) -> str:
+        """The value as it is shown, with its unit."""
         return NOTHING if value is None else f"{self._scaled(value):.1f}{_suffix(self.unit)}"
 
     def signed(self, value: float | None) -> str:
