@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from ecg_r1.scoring.remarks import is_remark
 
 Span = tuple[int, int]
+_FRAME = " \t\r\n*_`"
 MOST = 20  # conclusions of one kind that are read
 LONGEST = 2000  # characters of a box
 _NOUN = "diagnos[ei]s|answer|impression|conclusion"
@@ -21,16 +22,16 @@ _OTHER_HEADING = (
     "findings?|recommendations?|plan|advice|management|reasoning|rationale|explanation|justification|evidence|notes?"
     "|comments?|limitations?|disclaimer|next steps?|differential(?: diagnos[ei]s)?"
 )
-_MARKS = r"[ \t>#*_|-]*"
+_MARKS = r"[ \t>#*_|-]{0,12}+"
 _HEADING = re.compile(
-    rf"(?:^{_MARKS}(?:step[ \t]*\d+[ \t]*[:.)–—-]*[ \t]*|\d{{1,2}}[.)][ \t]*)?[*_]*|(?<=[.;!?。；] ))"
+    rf"(?:^{_MARKS}(?:step[ \t]?\d{{1,3}}[ \t]?[:.)–—-]?[ \t]?|\d{{1,2}}[.)][ \t]*)?[*_]{{0,4}}+|(?<=[.;!?。；] ))"
     rf"(?:(?:the |my )?(?:(?:{_KINDS})[ \t]+){{0,2}}(?:{_NOUN}|interpretation(?<=[a-z] interpretation))"
     rf"|(?:the )?(?:correct|right|best|chosen) (?:option|choice)|(?:最终|最后)?(?:诊断|答案|结论)|(?:diagnose|beurteilung))"
-    r"[ \t]*[*_]*[ \t]*(?:[:：][*_ \t]*|$)",
+    r"[ \t]{0,4}+[*_]{0,4}+[ \t]{0,4}+(?:[:：][*_ \t]{0,8}+|$)",
     re.IGNORECASE | re.MULTILINE,
 )
 _STOP = re.compile(
-    rf"^{_MARKS}(?:\d{{1,2}}[.)][ \t]*)?(?:{_OTHER_HEADING})[ \t]*[*_]*[ \t]*(?:[:：]|$)|^[ \t]*(?:#+[ \t]|---+[ \t]*$|```)"
+    rf"^{_MARKS}(?:\d{{1,2}}[.)][ \t]*)?(?:{_OTHER_HEADING})[ \t]{{0,4}}[*_]{{0,4}}[ \t]{{0,4}}(?:[:：]|$)|^[ \t]{{0,4}}(?:#{{1,6}}[ \t]|---|```)"
     r"|^[ \t]*\*\*[^*\n]{1,60}\*\*:?[ \t]*$",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -60,7 +61,17 @@ def conclusions(text: str, start: int = 0) -> list[Span]:
         start: where the reasoning in think tags ends.
     """
     explicit = sorted({*_boxes(text, start), *_objects(text, start), *_headed(text, start)})
-    return _apart(explicit) or _apart(_sentences(text, start)) or _last_line(text, start)
+    found = _apart(explicit) or _apart(_sentences(text, start)) or _last_line(text, start)
+    return [(begin, end) for begin, end in (_trimmed(text, *span) for span in found) if begin < end]
+
+
+def _trimmed(text: str, begin: int, end: int) -> Span:
+    """A span without spaces and Markdown at its ends."""
+    while begin < end and text[end - 1] in _FRAME:
+        end -= 1
+    while begin < end and text[begin] in _FRAME:
+        begin += 1
+    return begin, end
 
 
 def _apart(spans: list[Span]) -> list[Span]:

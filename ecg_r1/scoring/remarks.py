@@ -21,7 +21,7 @@ _VERDICTS = {
     r"|grenzwertiges ekg|临界心电图",
     OTHERWISE_NORMAL: rf"(?:{_ECG} (?:is )?)?otherwise (?:an? )?{_NORMAL}(?: {_ECG})?(?! [a-z]+ (?:rhythm|axis))(?! sinus)"
     rf"|normal {_ECG}(?=,? (?:except|apart from|other than|but for|save for))|sonst (?:normales ekg|unauffällig\w*)",
-    VARIANT: rf"(?:(?:probabl[ey]|possibl[ey]|likely|an?) )*normal variant(?: {_ECG})?|normvariante",
+    VARIANT: rf"(?:(?:probabl[ey]|possibl[ey]|likely|an?) ){{0,3}}normal variant(?: {_ECG})?|normvariante",
 }
 _VERDICT = re.compile(
     rf"(?<![a-z])(?<!no )(?<!not )(?<!not an )(?:{'|'.join(f'({words})' for words in _VERDICTS.values())})(?![a-z])",
