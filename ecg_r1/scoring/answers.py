@@ -128,11 +128,12 @@ def _unnamed(text: str, start: int, end: int, starts: list[int]) -> Iterator[str
     """The parts of a block that hold none of these places, and are no remark; the name of each that is a code."""
     for part in _PART.finditer(text, start, end):
         named = bisect_left(starts, part.end()) > bisect_left(starts, part.start())
-        if named or not _WORD.search(part.group()) or is_remark(part.group()):
+        if named:
             continue
         written = _NUMBERED.sub("", part.group().strip(_FRAME), count=1).strip(_FRAME)
-        known = [vocabulary().find(code) for code in written.split(",")]
-        if all(known):
+        if statement := vocabulary().find(part.group().strip(" .")) or vocabulary().find(written):
+            yield statement.name
+        elif all(known := [vocabulary().find(code) for code in written.split(",")]):
             yield from (statement.name for statement in known if statement)
-        else:
+        elif _WORD.search(written) and not is_remark(part.group()):
             yield written.lower()[:LONGEST]

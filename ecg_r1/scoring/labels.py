@@ -13,7 +13,7 @@ from ecg_r1.scoring.contract import Case
 from ecg_r1.scoring.contraries import stances_of
 from ecg_r1.scoring.remarks import ABNORMAL, BORDERLINE, OTHERWISE_NORMAL, VARIANT
 
-NORMAL = "normal ECG"
+NORMAL, SINUS = "normal ECG", "sinus rhythm"
 
 
 def truth_of(case: Case) -> Answer:
@@ -28,13 +28,11 @@ def read_labels(labels: tuple[str, ...]) -> Answer:
     A label of which nothing is read is asserted as it is written. Labels that are verdicts alone ("abnormal ECG") assert
     these.
     """
-    known, texts = list[str](), list[str]()
-    for label in labels:
-        statement = vocabulary().find(label)
-        known += [statement.name] if statement else []
-        texts += [] if statement else [label]
-    read = read_answer(Completion("\n".join(texts), all_answer=True)) if texts else Answer()
-    truth = replace(read, asserted=tuple(dict.fromkeys([*known, *read.asserted])))
+    known = [vocabulary().find(label) for label in labels]
+    names = [statement.name if statement else label for label, statement in zip(labels, known, strict=True)]
+    if all(known):
+        return Answer(tuple(dict.fromkeys(names)))
+    truth = read_answer(Completion("\n".join(names), all_answer=True))
     return truth if truth.given else replace(truth, asserted=truth.verdicts)
 
 
@@ -49,7 +47,8 @@ def held_against(answer: Answer, case: Case) -> Answer:
 
     That is a diagnosis of a kind that its data set never labels (`Case.unlabelled`), and a verdict that fits them. One
     that does not fit is asserted like a needless diagnosis: "abnormal ECG" of a normal ECG, "otherwise normal" where the
-    answer lacks something abnormal of the labels. "Otherwise normal" is a normal ECG where the labels say so too.
+    answer lacks something abnormal of the labels. "Otherwise normal" is a normal ECG where the labels say so too, and
+    the answer says nothing else that they do not.
     """
     truth = truth_of(case)
     free = _unlabelled(case.unlabelled) - set(truth.given)
@@ -73,8 +72,8 @@ def _stands_for(verdict: str, answer: Answer, truth: Answer) -> str | None:
         return ABNORMAL if normal or NORMAL in answer.asserted else None
     if verdict == BORDERLINE:
         return BORDERLINE if NORMAL in answer.asserted else None
-    if normal:
-        return NORMAL
+    if normal:  # "X, otherwise normal" of a normal ECG is wrong in X
+        return NORMAL if set(answer.asserted) <= {*truth.asserted, SINUS} else None
     missed = {name for name in truth.asserted if ("verdict", "abnormal") in stances_of(name)} - set(answer.given)
     return OTHERWISE_NORMAL if missed else None
 

@@ -19,7 +19,7 @@ _VERDICTS = {
     r"|(?:abnormales|pathologisches|auffälliges) ekg|异常心电图|心电图异常",
     BORDERLINE: rf"borderline (?:normal |abnormal )?{_ECG}|borderline (?:normal|abnormal)(?! [a-z])"
     r"|grenzwertiges ekg|临界心电图",
-    OTHERWISE_NORMAL: rf"(?:{_ECG} (?:is )?)?otherwise (?:an? )?{_NORMAL}(?: {_ECG})?(?! [a-z]+ (?:rhythm|axis))(?! sinus)"
+    OTHERWISE_NORMAL: rf"(?:{_ECG} (?:is )?)?otherwise (?:an? )?(?:{_NORMAL}(?: {_ECG})?|no definite pathology)(?! [a-z]+ (?:rhythm|axis))(?! sinus)"
     rf"|normal {_ECG}(?=,? (?:except|apart from|other than|but for|save for))|sonst (?:normales ekg|unauffällig\w*)",
     VARIANT: rf"(?:(?:probabl[ey]|possibl[ey]|likely|an?) ){{0,3}}normal variant(?: {_ECG})?|normvariante",
 }
@@ -41,6 +41,7 @@ _ADVICE = re.compile(
     r"|clinical(?:ly)? correlat\w+|correlat(?:e|ion) (?:clinically|with (?:the )?(?:clinical|symptoms|patient|history))"
     r"|please (?!find)|consult(?:ation)?(?: with)? (?:an? |your |with )?(?:cardiolog\w+|doctor|physician|specialist)"
     r"|seek (?:immediate |urgent |prompt )?(?:medical|emergency|care|help)"
+    r"|suggest (?:exclud(?:e|ing)|repeat|review|check|follow)\w*"
     rf"|(?:consider|suggest|obtain|check|order|arrange|perform|correlate with) (?:an? |the |for )?(?:{_TEST})"
     rf"|(?:{_TEST})(?: (?:\w+ ){{0,4}})(?:is|are|may be|should be|would be|needed|indicated|warranted|suggested|required)(?![a-z])"
     r"|(?:is|are|may be) (?:clinically )?(?:warranted|indicated|advised)(?![a-z])"
