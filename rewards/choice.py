@@ -11,7 +11,7 @@ _ALONE = re.compile(r"[\s*_`$\"'{}]*(?:\\(?:text|mathrm|mathbf)\{)?([A-Ja-j])[\s
 _LETTER = re.compile(r"(?<![A-Za-z0-9'’])[B-HJ](?![A-Za-z0-9'’])")
 _MARKED = re.compile(
     r"(?<![A-Za-z0-9'’.])(?:[(\[{*_`\"'$]{1,4}([A-Ja-j])[)\]}*_`\"'$]|([A-J])(?:[).:*\]]|,(?! [a-z]+,)| ?[-–—=] ?(?![a-z]))"
-    r"|([AI])(?=\s*$|\s+(?:or|and|because|since|as|is|was|fits|seems|can|could|not|isn|only|\()\b))(?![A-Za-z0-9'’])"
+    r"|([AI])(?=[ \t]*(?:\n|$)|\s+(?:or|and|because|since|as|is|was|fits|seems|can|could|not|isn|only|\()\b))(?![A-Za-z0-9'’])"
 )
 _CUED = re.compile(
     r"\b(?:answer|option|choice|letter|statement)(?:\s+(?:is|would be|must be|should be|are))?[\s:=*_(\[\"']{1,6}([A-Ja-j])"
@@ -19,7 +19,7 @@ _CUED = re.compile(
     r"|\b(?:choose|pick|select|go with|chose|opt for|therefore|thus|hence|so)[\s:*_(\[\"',]{1,6}([AI])(?=\W*$|[.)*\],;:])",
     re.IGNORECASE,
 )
-_LISTED = re.compile(r"(?:^|\n)[ \t]*([a-j])[).](?=\s)")
+_LISTED = re.compile(r"(?:^|\n)[ \t]*([a-j])(?:[).](?=\s)|[ \t]*(?=\n|$))")
 _CAPITAL = re.compile("[A-J]")
 # The reason for the choice, where other letters are spoken of: "B, because A and C do not fit".
 _REASON = re.compile(
