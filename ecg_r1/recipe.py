@@ -38,9 +38,9 @@ class Source(_Strict):
     folds: PTB-XL's `strat_fold`; needs ptbxl_database.csv in the folder or above it. examples: a file of own questions
     about these records, in place of a report on each; see `ecg_r1.corpus.example_file`. limit: so many records, or
     examples of the file, drawn with the seed. labels: which kinds of PTB-XL's statements are the truth; what an answer
-    says of the other kinds is then neither right nor wrong. likelihood: leave out statements that PTB-XL's cardiologists
-    thought less likely than this, in percent; 0 in its table means that none is given, and is kept. Both need
-    ptbxl_database.csv.
+    says of the other kinds is then neither right nor wrong. likelihood: leave out statements that the cardiologists
+    thought less likely than this, in percent; 0 in the table means that none is given, and such a statement is kept.
+    Both need ptbxl_database.csv.
     """
 
     simulate: int | None = Field(None, gt=0)

@@ -10,24 +10,25 @@ _ALONE = re.compile(r"[\s*_`$\"'{}]*(?:\\(?:text|mathrm|mathbf)\{)?([A-Ja-j])[\s
 # A letter by itself; "A" and "I" are words too, and letters only where a mark or a cue makes them so.
 _LETTER = re.compile(r"(?<![A-Za-z0-9'’])[B-HJ](?![A-Za-z0-9'’])")
 _MARKED = re.compile(
-    r"(?<![A-Za-z0-9'’.])(?:[(\[{*_`\"'$]{1,4}([A-Ja-j])[)\]}*_`\"'$]|([A-J])(?:[).:*\]]|,(?! [a-z]+,)| ?[-–—=] ?(?![a-z]))"
-    r"|([AI])(?=[ \t]*(?:\n|$)|\s+(?:or|and|because|since|as|is|was|fits|seems|can|could|not|isn|only|\()\b))(?![A-Za-z0-9'’])"
+    r"(?<![A-Za-z0-9'’.])(?:[(\[{*_`\"'$]{1,4}([A-Ja-j])[)\]}*_`\"'$]"
+    r"|([A-J])(?:[).:*\]]|,(?! [a-z]+,)| ?[-–—=] ?(?![a-z]))|([AI])(?=[ \t]*(?:\n|$)"
+    r"|\s+(?:or|and|because|since|as|is|was|fits|seems|can|could|not|isn|only|\()\b))(?![A-Za-z0-9'’])"
 )
 _CUED = re.compile(
-    r"\b(?:answer|option|choice|letter|statement)(?:\s+(?:is|would be|must be|should be|are))?[\s:=*_(\[\"']{1,6}([A-Ja-j])"
-    r"(?![A-Za-z0-9'’])(?! (?!or\b|and\b|because\b|since\b|as\b|is\b|fits\b)[a-z])"
-    r"|\b(?:choose|pick|select|go with|chose|opt for|therefore|thus|hence|so)[\s:*_(\[\"',]{1,6}([AI])(?=\W*$|[.)*\],;:])",
+    r"\b(?:answer|option|choice|letter|statement)(?:\s+(?:is|would be|must be|should be|are))?[\s:=*_(\[\"']{1,6}"
+    r"([A-Ja-j])(?![A-Za-z0-9'’])(?! (?!or\b|and\b|because\b|since\b|as\b|is\b|fits\b)[a-z])"
+    r"|\b(?:choose|pick|select|go with|chose|opt for|therefore|thus|hence|so)[\s:*_(\[\"',]{1,6}"
+    r"([AI])(?=\W*$|[.)*\],;:])",
     re.IGNORECASE,
 )
 _LISTED = re.compile(r"(?:^|\n)[ \t]*([a-j])(?:[).](?=\s)|[ \t]*(?=\n|$))")
 _CAPITAL = re.compile("[A-J]")
 # The reason for the choice, where other letters are spoken of: "B, because A and C do not fit".
-_REASON = re.compile(
-    r"[,;.(–—-]? ?\b(?:because|since|as (?!well)|given that|whereas|while)\b[^\n]*", re.IGNORECASE
-)
+_REASON = re.compile(r"[,;.(–—-]? ?\b(?:because|since|as (?!well)|given that|whereas|while)\b[^\n]*", re.IGNORECASE)
 # A sentence that dismisses other letters than the chosen one.
 _DISMISSED = re.compile(
-    r"(?<=[.;\n]) ?(?:options? |choices? )?([A-J](?:(?:, and |, or |, | and | or )[A-J])*) (?:do(?:es)? ?n(?:o|[’'])t (?:fit|match|apply)"
+    r"(?<=[.;\n]) ?(?:options? |choices? )?([A-J](?:(?:, and |, or |, | and | or )[A-J])*) "
+    r"(?:do(?:es)? ?n(?:o|[’'])t (?:fit|match|apply)"
     r"|(?:is|are|can be|could be) (?:wrong|incorrect|excluded|ruled out|not (?:correct|right|supported)))[^.;\n]*"
 )
 _WRONG = (

@@ -11,11 +11,11 @@ def format(completion: Completion, case: Case, *, style: str = "deepseek", think
     Args:
         completion: its tags are read.
         case: not looked at.
-        style: "deepseek": exactly one think block, then exactly one answer block, and nothing outside (DeepSeek-R1, arXiv
-            2501.12948). "ecg-r1": the same with prose between the two, as ECG-R1 writes it (arXiv 2602.04279). "free": an
-            answer that can be found with or without tags (`scoring.conclusions`).
-        think: of deepseek: where the reasoning stands: "before" the answer, "after" it, or "none" (both in Med-R1, arXiv
-            2503.13939).
+        style: "deepseek": exactly one think block, then exactly one answer block, and nothing outside (DeepSeek-R1,
+            arXiv 2501.12948). "ecg-r1": the same, and there may be prose between the two, as ECG-R1 writes it (arXiv
+            2602.04279). "free": an answer that can be found with or without tags (`scoring.conclusions`).
+        think: of deepseek: where the reasoning stands: "before" the answer, "after" it, or "none" (both in Med-R1,
+            arXiv 2503.13939).
 
     Returns:
         The score, for every completion.

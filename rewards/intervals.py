@@ -32,8 +32,8 @@ def intervals(
             nothing and count as a 0 where contradicted.
         owed: how many of these a reading must quote; all of them unless given. With fewer it pays to leave out the one
             that is hardest to read, so give fewer only where the reports of the corpus quote fewer.
-        qtc_for_qt: whether a quoted QTc, judged as a QTc, stands for QT in a text that quotes none: many reports, all of
-            ECG-R1's among them, give the corrected value alone.
+        qtc_for_qt: whether a quoted QTc, judged as a QTc, stands for QT in a text that quotes none: many reports, all
+            of ECG-R1's among them, give the corrected value alone.
 
     Returns:
         The mean, 0 to 1; None where nothing is left.

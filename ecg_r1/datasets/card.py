@@ -10,6 +10,7 @@ from ecg_r1.ecg.vocabulary import vocabulary
 
 KINDS = ("diagnostic", "form", "rhythm")
 
+
 @dataclass(frozen=True)
 class Card:
     """Where a record lies and what its data set says of it.

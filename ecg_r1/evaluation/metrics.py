@@ -37,8 +37,8 @@ class Judged:
         evidence: `scoring.verify`'s judgement of each quoted value.
         truth: the canonical names of the diagnoses that the case's labels assert; of labels that only doubt, of those.
         answered: what the answer asserts: diagnoses of the vocabulary, and each part of it that names none, in lower
-            case. A doubted diagnosis is not asserted; one that is denied too is "<name> (contradicted)". What the labels
-            leave open is left out: what they doubt, and what they never hold (`scoring.labels.held_against`).
+            case. A doubted diagnosis is not asserted; one that is denied too is "<name> (contradicted)". What the
+            labels doubt, or never hold, is left out (`scoring.labels.held_against`).
         formatted: whether the answer has the form that was asked for.
         cut: whether the answer was still going on at the limit of tokens.
     """

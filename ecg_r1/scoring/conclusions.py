@@ -1,7 +1,7 @@
-r"""Where a text without answer tags gives its answer: a box, a JSON object, a heading, a concluding sentence, a last line.
+"""Where a text without answer tags gives its answer.
 
-The first of these kinds that a text has is its answer. All of that kind count: two conclusions are both answers, so that
-a second one is no second chance.
+First come boxes, JSON objects and headings, all of them; then concluding sentences, all of them; then the last line. So
+two conclusions are both answers, and a second one is no second chance.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ _FRAME = " \t\r\n*_`"
 MOST = 20  # conclusions of one kind that are read
 LONGEST = 2000  # characters of a box
 _NOUN = "diagnos[ei]s|answer|impression|conclusion"
-_KINDS = "final|most likely|likely|correct|best|right|overall|main|primary|principal|leading|ecg|ekg|electrocardiographic"
+_KINDS = (
+    "final|most likely|likely|correct|best|right|overall|main|primary|principal|leading|ecg|ekg|electrocardiographic"
+)
 _OTHER_HEADING = (
     "findings?|recommendations?|plan|advice|management|reasoning|rationale|explanation|justification|evidence|notes?"
     "|comments?|limitations?|disclaimer|next steps?|differential(?: diagnos[ei]s)?"
@@ -26,12 +28,14 @@ _MARKS = r"[ \t>#*_|-]{0,12}+"
 _HEADING = re.compile(
     rf"(?:^{_MARKS}(?:step[ \t]?\d{{1,3}}[ \t]?[:.)–—-]?[ \t]?|\d{{1,2}}[.)][ \t]*)?[*_]{{0,4}}+|(?<=[.;!?。；] ))"
     rf"(?:(?:the |my )?(?:(?:{_KINDS})[ \t]+){{0,2}}(?:{_NOUN}|interpretation(?<=[a-z] interpretation))"
-    rf"|(?:the )?(?:correct|right|best|chosen) (?:option|choice)|(?:最终|最后)?(?:诊断|答案|结论)|(?:diagnose|beurteilung))"
+    r"|(?:the )?(?:correct|right|best|chosen) (?:option|choice)|(?:最终|最后)?(?:诊断|答案|结论)"
+    r"|diagnose|beurteilung)"
     r"[ \t]{0,4}+[*_]{0,4}+[ \t]{0,4}+(?:[:：][*_ \t]{0,8}+|$)",
     re.IGNORECASE | re.MULTILINE,
 )
 _STOP = re.compile(
-    rf"^{_MARKS}(?:\d{{1,2}}[.)][ \t]*)?(?:{_OTHER_HEADING})[ \t]{{0,4}}[*_]{{0,4}}[ \t]{{0,4}}(?:[:：]|$)|^[ \t]{{0,4}}(?:#{{1,6}}[ \t]|---|```)"
+    rf"^{_MARKS}(?:\d{{1,2}}[.)][ \t]*)?(?:{_OTHER_HEADING})[ \t]{{0,4}}[*_]{{0,4}}[ \t]{{0,4}}(?:[:：]|$)"
+    r"|^[ \t]{0,4}(?:#{1,6}[ \t]|---|```)"
     r"|^[ \t]*\*\*[^*\n]{1,60}\*\*:?[ \t]*$",
     re.IGNORECASE | re.MULTILINE,
 )

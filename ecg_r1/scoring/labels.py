@@ -25,8 +25,8 @@ def truth_of(case: Case) -> Answer:
 def read_labels(labels: tuple[str, ...]) -> Answer:
     """What labels say: names and codes of the vocabulary, or free text, which is read as an answer is.
 
-    A label of which nothing is read is asserted as it is written. Labels that are verdicts alone ("abnormal ECG") assert
-    these.
+    A label of which nothing is read is asserted as it is written. Labels that are verdicts alone ("abnormal ECG")
+    assert these.
     """
     known = [vocabulary().find(label) for label in labels]
     names = [statement.name if statement else label for label, statement in zip(labels, known, strict=True)]
@@ -45,14 +45,16 @@ def as_labels(truth: Answer) -> tuple[str, ...]:
 def held_against(answer: Answer, case: Case) -> Answer:
     """An answer without what can be neither right nor wrong beside the labels of a case.
 
-    That is a diagnosis of a kind that its data set never labels (`Case.unlabelled`), and a verdict that fits them. One
-    that does not fit is asserted like a needless diagnosis: "abnormal ECG" of a normal ECG, "otherwise normal" where the
-    answer lacks something abnormal of the labels. "Otherwise normal" is a normal ECG where the labels say so too, and
-    the answer says nothing else that they do not.
+    That is a diagnosis of a kind that its data set never labels (`Case.unlabelled`), and a verdict that fits them. A
+    verdict that does not fit is asserted like a needless diagnosis: "abnormal ECG" of a normal ECG, "otherwise normal"
+    where the answer lacks something abnormal of the labels. "Otherwise normal" is a normal ECG where the labels say so
+    too, and the answer says nothing else that they do not.
     """
     truth = truth_of(case)
     free = _unlabelled(case.unlabelled) - set(truth.given)
-    kept = Answer(*(tuple(n for n in names if n.removesuffix(" (contradicted)") not in free) for names in _parts(answer)))
+    kept = Answer(
+        *(tuple(n for n in names if n.removesuffix(" (contradicted)") not in free) for names in _parts(answer))
+    )
     said = [name for verdict in answer.verdicts if (name := _stands_for(verdict, kept, truth))]
     return replace(kept, asserted=tuple(dict.fromkeys([*kept.asserted, *said])))
 

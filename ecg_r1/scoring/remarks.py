@@ -19,8 +19,9 @@ _VERDICTS = {
     r"|(?:abnormales|pathologisches|auffälliges) ekg|异常心电图|心电图异常",
     BORDERLINE: rf"borderline (?:normal |abnormal )?{_ECG}|borderline (?:normal|abnormal)(?! [a-z])"
     r"|grenzwertiges ekg|临界心电图",
-    OTHERWISE_NORMAL: rf"(?:{_ECG} (?:is )?)?otherwise (?:an? )?(?:{_NORMAL}(?: {_ECG})?|no definite pathology)(?! [a-z]+ (?:rhythm|axis))(?! sinus)"
-    rf"|normal {_ECG}(?=,? (?:except|apart from|other than|but for|save for))|sonst (?:normales ekg|unauffällig\w*)",
+    OTHERWISE_NORMAL: rf"(?:{_ECG} (?:is )?)?otherwise (?:an? )?(?:{_NORMAL}(?: {_ECG})?|no definite pathology)"
+    rf"(?! [a-z]+ (?:rhythm|axis))(?! sinus)|normal {_ECG}(?=,? (?:except|apart from|other than|but for|save for))"
+    r"|sonst (?:normales ekg|unauffällig\w*)",
     VARIANT: rf"(?:(?:probabl[ey]|possibl[ey]|likely|an?) ){{0,3}}normal variant(?: {_ECG})?|normvariante",
 }
 _VERDICT = re.compile(
@@ -29,11 +30,13 @@ _VERDICT = re.compile(
 )
 _NAMES = tuple(_VERDICTS)
 _TEST = (
-    r"echo\w*|troponins?|(?:serum )?electrolytes?|potassium|cardiology|cardiologist|(?:repeat|serial|follow[- ]?up) (?:12[- ]lead )?(?:ecgs?|ekgs?|troponins?|tracings?)"
-    r"|holter|ambulatory|angiograph\w+|cath\w*|stress (?:test\w*|imaging)|referral|anticoagulation|anticoagulants?"
-    r"|monitoring|telemetry|thyroid|imaging|cardiac (?:mri|enzymes?|biomarkers?)|clinical (?:correlation|context|evaluation|assessment)"
-    r"|further (?:evaluation|testing|tests?|work-?up|assessment|investigations?|monitoring|management)|medication review"
-    r"|(?:urgent|immediate|prompt) (?:\w+ )?(?:evaluation|referral|angiography|reperfusion|consultation|assessment|attention)"
+    r"echo\w*|troponins?|(?:serum )?electrolytes?|potassium|cardiology|cardiologist|holter|ambulatory|angiograph\w+"
+    r"|(?:repeat|serial|follow[- ]?up) (?:12[- ]lead )?(?:ecgs?|ekgs?|troponins?|tracings?)|cath\w*"
+    r"|stress (?:test\w*|imaging)|referral|anticoagulation|anticoagulants?|monitoring|telemetry|thyroid|imaging"
+    r"|cardiac (?:mri|enzymes?|biomarkers?)|clinical (?:correlation|context|evaluation|assessment)|medication review"
+    r"|further (?:evaluation|testing|tests?|work-?up|assessment|investigations?|monitoring|management)"
+    r"|(?:urgent|immediate|prompt) (?:\w+ )?"
+    r"(?:evaluation|referral|angiography|reperfusion|consultation|assessment|attention)"
 )
 # From the clause that holds one of these to the end of its sentence, an answer gives advice.
 _ADVICE = re.compile(
@@ -43,9 +46,11 @@ _ADVICE = re.compile(
     r"|seek (?:immediate |urgent |prompt )?(?:medical|emergency|care|help)"
     r"|suggest (?:exclud(?:e|ing)|repeat|review|check|follow)\w*"
     rf"|(?:consider|suggest|obtain|check|order|arrange|perform|correlate with) (?:an? |the |for )?(?:{_TEST})"
-    rf"|(?:{_TEST})(?: (?:\w+ ){{0,4}})(?:is|are|may be|should be|would be|needed|indicated|warranted|suggested|required)(?![a-z])"
+    rf"|(?:{_TEST}) (?:\w+ ){{0,4}}"
+    r"(?:is|are|may be|should be|would be|needed|indicated|warranted|suggested|required)(?![a-z])"
     r"|(?:is|are|may be) (?:clinically )?(?:warranted|indicated|advised)(?![a-z])"
-    r"|should be (?:evaluated|correlated|interpreted|reviewed|repeated|confirmed|assessed|referred|monitored|considered)"
+    r"|should be (?:evaluated|correlated|interpreted|reviewed|repeated|confirmed|assessed|referred|monitored"
+    r"|considered)"
     r"|this is not (?:a )?(?:substitute|medical advice)|klinische korrelation|empfohlen|建议|请结合临床|结合临床)",
     re.IGNORECASE,
 )

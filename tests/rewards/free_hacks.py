@@ -1,4 +1,4 @@
-r"""Strategies against what the rewards forgive: answers without tags, verdicts, advice, QTc for QT. As in `hacks.py`."""
+"""Strategies against what the rewards forgive: no tags, verdicts, advice, QTc for QT; see `hacks.py`."""
 
 from hacks import GUESS, HONEST, NORMAL, PARTLY, write
 

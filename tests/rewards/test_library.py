@@ -313,7 +313,6 @@ def test_a_qtc_that_cannot_be_judged_stands_for_no_qt() -> None:
     assert score("intervals", THREE + "QTc 426 ms.", measured=measured) == pytest.approx(3 / 4)
 
 
-
 def test_intervals_gives_one_row_of_evidence_for_each_quote() -> None:
     text = "<think>Rate 64 bpm. PR interval 160 ms.</think>"
     case = Case("r", (), Measurements.from_json(MEASURED))
