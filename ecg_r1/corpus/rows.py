@@ -26,6 +26,7 @@ RECORDS = pa.schema(
         ("patient", pa.string()),
         ("diagnoses", _NAMES),
         ("unknown_labels", _NAMES),
+        ("unlabelled", _NAMES),
         ("leads", _NAMES),
         ("samples", pa.int32()),
         ("measurements", pa.string()),

@@ -195,6 +195,7 @@ class RecordStore:
             row["diagnoses"],
             Measurements.from_json(row["measurements"]),
             leads=tuple(row["leads"]),
+            unlabelled=tuple(row["unlabelled"]),
             expected=example.expected,
             question=example.question,
             extra=example.extra,

@@ -122,6 +122,7 @@ class SplitWriter:
         measurements: Measurements,
         page: np.ndarray | None = None,
         unknown_labels: Sequence[str] = (),
+        unlabelled: Sequence[str] = (),
     ) -> None:
         """Append a record.
 
@@ -129,7 +130,8 @@ class SplitWriter:
             record: its diagnoses are of the vocabulary.
             measurements: those a reward is to hold a text against.
             page: uint8 (S, S, 3), of `as_stored(record)`; None where pages are drawn.
-            unknown_labels: codes of the record that the vocabulary does not know.
+            unknown_labels: labels of the record, or parts of them, of which nothing is read.
+            unlabelled: kinds of statement that its labels leave out.
         """
         self.records += 1
         self._files[SIGNALS].write(_microvolts(record.signal).tobytes())
@@ -142,6 +144,7 @@ class SplitWriter:
             "patient": record.patient,
             "diagnoses": list(record.diagnoses),
             "unknown_labels": list(unknown_labels),
+            "unlabelled": list(unlabelled),
             "leads": [lead for lead, there in zip(LEADS, record.lead_mask, strict=True) if there],
             "samples": record.samples,
             "measurements": measurements.to_json(),

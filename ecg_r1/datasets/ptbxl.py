@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ecg_r1.datasets.card import Card
@@ -45,12 +45,15 @@ def _ptbxl_card(path: Path, row: dict[str, str] | None, table: Path) -> Card:
         return Card(path, fault=f"{path}: no row in {table.name}")
     try:
         codes = dict(ast.literal_eval(row["scp_codes"]))  # a Python dict, code -> likelihood; this runs no code
+        found = _statements(codes)
         return Card(
             path,
-            diagnoses=_statements(map(str, codes)),
+            diagnoses=tuple(found),
             report=row.get("report"),
             fold=int(float(row["strat_fold"])),
             patient=_patient(row.get("patient_id")),
+            likelihoods=tuple(found.values()),
+            unlabelled=("axis",),  # of which PTB-XL has no code
         )
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return Card(path, fault=f"{path}: scp_codes or strat_fold of its row in {table.name} cannot be read")
@@ -61,6 +64,11 @@ def _patient(given: str | None) -> str | None:
     return f"ptb-xl {given.removesuffix('.0')}" if given else None
 
 
-def _statements(codes: Iterable[str]) -> tuple[str, ...]:
-    found = ((code, vocabulary().find(code)) for code in codes)
-    return tuple(dict.fromkeys(statement.name if statement else code for code, statement in found))
+def _statements(codes: Mapping[object, object]) -> dict[str, float]:
+    """{canonical name, or the code itself: likelihood in percent}, the highest of the codes of one name."""
+    found = dict[str, float]()
+    for code, likelihood in codes.items():
+        statement = vocabulary().find(str(code))
+        name = statement.name if statement else str(code)
+        found[name] = max(found.get(name, 0.0), float(likelihood or 0))  # type: ignore[arg-type]
+    return found

@@ -34,12 +34,18 @@ Place = Annotated[str, AfterValidator(check_place)]  # a file or folder, or the 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy and torch both take
 
 
+LabelKind = Literal["diagnostic", "form", "rhythm"]
+
+
 class Source(_Strict):
     """Where the records of a split come from: the simulator, or a folder of WFDB records.
 
     folds: PTB-XL's `strat_fold`; needs ptbxl_database.csv in the folder or above it. examples: a file of own questions
     about these records, in place of a report on each; see `ecg_r1.corpus.example_file`. limit: so many records, or
-    examples of the file, drawn with the seed.
+    examples of the file, drawn with the seed. labels: which kinds of PTB-XL's statements are the truth; what an answer
+    says of the other kinds is then neither right nor wrong. likelihood: leave out statements that the cardiologists
+    thought less likely than this, in percent; 0 in the table means that none is given, and such a statement is kept.
+    Both need ptbxl_database.csv.
     """
 
     simulate: int | None = Field(None, gt=0)
@@ -47,12 +53,21 @@ class Source(_Strict):
     folds: list[int] | None = None
     examples: Place | None = None
     limit: int | None = Field(None, gt=0)
+    labels: LabelKind | list[LabelKind] | Literal["all"] | None = None
+    likelihood: float | None = Field(None, ge=0, le=100)
+
+    @property
+    def kinds(self) -> list[str] | None:
+        """The kinds of `labels`; None for all of them."""
+        if self.labels in (None, "all"):
+            return None
+        return [self.labels] if isinstance(self.labels, str) else list(self.labels or ())
 
     @model_validator(mode="after")
     def _one_source(self) -> Source:
         if (self.simulate is None) == (self.records is None):
             raise ValueError("give a source either `simulate: N` or `records: FOLDER`")
-        for key in ("folds", "examples", "limit"):
+        for key in ("folds", "examples", "limit", "labels", "likelihood"):
             if self.simulate is not None and getattr(self, key) is not None:
                 raise ValueError(f"`{key}` is for `records: FOLDER`, not for `simulate`")
         return self
@@ -244,12 +259,16 @@ class Decoding(_Strict):
         return self
 
 
+Style = Literal["deepseek", "ecg-r1", "free"]
+
+
 class EvaluateRecipe(_Strict):
     """Models compared on the same examples.
 
     models: runs or checkpoint folders, earlier first: each pair is compared as later minus earlier. corpus: the split;
     if left out, the one that the runs' recipes name as `corpus.evaluate`. seeds: `compare.json` of the same comparison
-    trained from other seeds, or their folders. out: folder of `compare.json` and `report.html`. resamples: of the
+    trained from other seeds, or their folders. style: the form that answers were asked to have, as for the reward
+    `format`. out: folder of `compare.json` and `report.html`. resamples: of the
     bootstrap. seed: of the bootstrap, of sampling, and of what the report shows.
     """
 
@@ -258,6 +277,7 @@ class EvaluateRecipe(_Strict):
     corpus: Place | None = None
     decoding: Decoding = Decoding()
     seeds: list[Place] = []
+    style: Style = "deepseek"
     out: Place = "runs"
     resamples: int = Field(2000, ge=1)
     seed: Seed = 0
