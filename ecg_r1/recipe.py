@@ -32,9 +32,10 @@ class _Strict(BaseModel):
 class Source(_Strict):
     """Where the records of a split come from: the simulator, or a folder of WFDB records.
 
-    folds: PTB-XL's `strat_fold`; needs ptbxl_database.csv in the folder or above it. examples: a file of own questions
+    folds: PTB-XL's `strat_fold`; needs ptbxl_database.csv in the folder or up to two above it. examples: a file of own questions
     about these records, in place of a report on each; see `ecg_r1.corpus.example_file`. limit: so many records, or
-    examples of the file, drawn with the seed.
+    examples of the file, drawn with the seed. unit_mv: mV that one unit of the samples stands for, of files that do not
+    say (CODE-15%).
     """
 
     simulate: int | None = Field(None, gt=0)
@@ -42,12 +43,13 @@ class Source(_Strict):
     folds: list[int] | None = None
     examples: str | None = None
     limit: int | None = Field(None, gt=0)
+    unit_mv: float | None = Field(None, gt=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _one_source(self) -> Source:
         if (self.simulate is None) == (self.records is None):
             raise ValueError("give a source either `simulate: N` or `records: FOLDER`")
-        for key in ("folds", "examples", "limit"):
+        for key in ("folds", "examples", "limit", "unit_mv"):
             if self.simulate is not None and getattr(self, key) is not None:
                 raise ValueError(f"`{key}` is for `records: FOLDER`, not for `simulate`")
         return self
@@ -86,6 +88,7 @@ class CorpusRecipe(_Strict):
     """Splits to build: records, measurements, pages, target texts.
 
     pages: "stored", or "drawn" when they are used, which costs milliseconds each and no room on disk.
+    refuse_doubtful: quarantine records whose checksum or gain says that their signal is wrong; see docs/formats.md.
     """
 
     stage: Literal["corpus"]
@@ -94,6 +97,7 @@ class CorpusRecipe(_Strict):
     page_size: int = Field(112, ge=32, le=1024)
     pages: Literal["stored", "drawn"] = "stored"
     workers: int = Field(2, ge=1)
+    refuse_doubtful: bool = False
     splits: dict[str, list[Source]]
     reports: Reports = Reports()
     prompts: Prompts = Prompts()

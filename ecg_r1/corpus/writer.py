@@ -15,6 +15,7 @@ import numpy as np
 from ecg_r1.corpus.example import Example
 from ecg_r1.corpus.rows import EXAMPLES, RECORDS, CorpusError, Ids, Rows, write_rows
 from ecg_r1.corpus.store import EXAMPLE_ROWS, MICROVOLT, PAGES, RECORD_ROWS, SIGNALS, split_facts
+from ecg_r1.ecg.doubts import is_doubt
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.record import SAMPLES, ECGRecord
@@ -105,6 +106,8 @@ class SplitWriter:
             "unknown_labels": list(unknown_labels),
             "leads": [lead for lead, there in zip(LEADS, record.lead_mask, strict=True) if there],
             "samples": record.samples,
+            "windows": None if record.windows is None else record.windows.tolist(),
+            "quality": list(record.quality),
             "measurements": measurements.to_json(),
             "report": record.report,
         }
@@ -149,12 +152,14 @@ class SplitWriter:
         write_rows(self.folder / EXAMPLE_ROWS, EXAMPLES, filter(usable, examples))
         Ids(Rows(self.folder / EXAMPLE_ROWS, EXAMPLES).table["id"], self.folder / EXAMPLE_ROWS)
         unknown = Counter(label for row in records.each("unknown_labels") for label in row["unknown_labels"])
+        doubtful = sum(any(map(is_doubt, row["quality"])) for row in records.each("quality"))
         counts = {
             "records": self.records,
             "examples": left_out[True],
             "quarantined": self.quarantined,
             "examples_left_out": left_out[False],
             "unknown_labels": dict(unknown.most_common()),
+            "doubtful": doubtful,
         }
         write_atomically(self.folder / "complete.json", json.dumps(counts))
         self.complete = True

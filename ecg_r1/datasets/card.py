@@ -17,6 +17,7 @@ class Card:
         report: the data set's own text.
         fold: PTB-XL's `strat_fold`.
         patient: as the data set names the person; None: take the record's own header's.
+        unit_mv: mV that one unit of the samples stands for; None: the file says it.
         fault: why the table makes the record unusable.
     """
 
@@ -25,4 +26,5 @@ class Card:
     report: str | None = None
     fold: int | None = None
     patient: str | None = None
+    unit_mv: float | None = None
     fault: str | None = None

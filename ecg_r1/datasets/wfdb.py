@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from os.path import abspath
 from pathlib import Path
 
 from ecg_r1.datasets.card import Card
@@ -15,13 +17,17 @@ Reader = Callable[[Path, Sequence[Path], Path, list[int] | None], list[Card]]
 TABLES: dict[str, Reader] = {PTBXL_TABLE: ptbxl_cards}
 
 
-def record_cards(folder: str | Path, folds: list[int] | None = None) -> list[Card]:
+LEVELS = 2  # above the folder that a table is looked for: PTB-XL's stands two above `records500/00000`
+
+
+def record_cards(folder: str | Path, folds: list[int] | None = None, *, unit_mv: float | None = None) -> list[Card]:
     """The records of a folder, in the order of their names.
 
     Args:
         folder: holds WFDB records, also in sub-folders; with PTB-XL's `ptbxl_database.csv` the diagnoses, reports and
             folds are taken from there (all statements: rhythms and forms have likelihood 0, which means "not given").
             A record without a readable row there comes with its `fault`, so that it is not lost in silence.
+        unit_mv: mV that one unit of the samples stands for, of files that do not say.
         folds: keep only these `strat_fold`s, and what has none for its fault; 10 is PTB-XL's test fold.
 
     Raises:
@@ -31,9 +37,9 @@ def record_cards(folder: str | Path, folds: list[int] | None = None) -> list[Car
     folder = Path(folder)
     paths = find_records(folder)
     for name, read in TABLES.items():
-        for table in (folder / name, folder.parent / name):
+        for table in (place / name for place in [folder, *Path(abspath(folder)).parents[:LEVELS]]):
             if table.is_file():
-                return read(folder, paths, table, folds)
+                return [replace(card, unit_mv=unit_mv) for card in read(folder, paths, table, folds)]
     if folds is not None:
-        raise RecordError(f"{folder}: `folds` needs {PTBXL_TABLE} in the folder or above it")
-    return [Card(path) for path in paths]
+        raise RecordError(f"{folder}: `folds` needs {PTBXL_TABLE} in the folder or up to {LEVELS} levels above it")
+    return [Card(path, unit_mv=unit_mv) for path in paths]

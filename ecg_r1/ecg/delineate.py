@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,7 @@ class Delineation:
     raw: (leads, T) mV, the same leads as recorded, without pacemaker spikes: filters lower the QRS.
     p, t: onsets and offsets in each lead that shows the wave.
     no_p: why no P wave can be measured; None where one can.
+    there: bool (leads, T), where each of these leads was recorded; None: everywhere.
     """
 
     signal: np.ndarray
@@ -38,30 +40,46 @@ class Delineation:
     p: Bounds
     t: Bounds
     no_p: Measured | None
+    there: np.ndarray | None = None
+
+    def recorded(self, rows: Sequence[int] | np.ndarray, start: float, stop: float) -> bool:
+        """Whether all of these rows of `leads` were recorded from `start` to `stop`, in samples of the record."""
+        return self.there is None or bool(self.there[rows, max(int(start), 0) : int(stop)].all())
 
 
-def delineate(signal: np.ndarray, mask: np.ndarray) -> Delineation:
+def delineate(signal: np.ndarray, mask: np.ndarray, windows: np.ndarray | None = None) -> Delineation:
     """Delineates a record.
 
     Args:
         signal: (12, T) mV at 500 Hz; mask: (12,) leads that are there.
+        windows: int (12, 2), where each lead was recorded; None: everywhere. Beats are found in the leads that were
+            recorded from begin to end, and the median beat of each lead is that of the beats within its window.
 
     Raises:
         Unmeasurable: no signal, too few beats, or nothing that repeats itself.
     """
+    if windows is not None:
+        signal = held(signal, windows)
     leads = np.flatnonzero(mask & (np.ptp(signal, axis=1) > FLAT))
     if not len(leads):
         raise Unmeasurable("no signal")
     cleaned = clean(signal[leads])
-    quiet = ~noisy(cleaned)
+    quiet = ~noisy(cleaned) if windows is None else np.ones(len(leads), bool)
     leads, cleaned = leads[quiet], cleaned[quiet]
-    raw = signal[leads]
-    found = r_peaks(cleaned)
+    raw, there = signal[leads], None
+    if windows is None:
+        found = r_peaks(cleaned)
+    else:
+        there = inside(windows[leads], signal.shape[1])
+        found = r_peaks(rhythm(cleaned, there))
     paced = spikes(raw, cleaned, found)
     if len(paced):
         raw = without(raw, paced)
         cleaned = clean(raw)
-    beat = median_beat(cleaned, found)
+    if there is not None:
+        shown = beats_within(there, found)
+        leads, cleaned, raw, there = leads[shown], cleaned[shown], raw[shown], there[shown]
+    beat = median_beat(cleaned, found, there)
     onset, offset = qrs_bounds(beat)
     if len(paced):
         onset = paced_onset((onset, offset), beat, paced)
