@@ -32,10 +32,10 @@ class _Strict(BaseModel):
 class Source(_Strict):
     """Where the records of a split come from: the simulator, or a folder of WFDB records.
 
-    folds: PTB-XL's `strat_fold`; needs ptbxl_database.csv in the folder or up to two above it. examples: a file of own questions
-    about these records, in place of a report on each; see `ecg_r1.corpus.example_file`. limit: so many records, or
-    examples of the file, drawn with the seed. unit_mv: mV that one unit of the samples stands for, of files that do not
-    say (CODE-15%).
+    folds: PTB-XL's `strat_fold`; needs ptbxl_database.csv in the folder or up to two levels above it. examples: a file
+    of own questions about these records, in place of a report on each; see `ecg_r1.corpus.example_file`. limit: so many
+    records, or examples of the file, drawn with the seed. unit_mv: mV that one unit of the samples stands for, of files
+    that do not say (CODE-15%).
     """
 
     simulate: int | None = Field(None, gt=0)

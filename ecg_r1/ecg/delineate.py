@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ecg_r1.ecg.atria import p_wave_missing, p_window, t_wave_repeats, two_to_one_flutter
+from ecg_r1.ecg.atria import irregular, p_wave_missing, p_window, t_wave_repeats, two_to_one_flutter
 from ecg_r1.ecg.beats import MedianBeat, Unmeasurable, clean, median_beat, noisy, r_peaks
 from ecg_r1.ecg.measurements import Measured
 from ecg_r1.ecg.pacing import paced_onset, spikes, without
 from ecg_r1.ecg.waves import NOWHERE, Bounds, P, T, bound, peaks, qrs_bounds, t_window
+from ecg_r1.ecg.windows import held, inside, rhythm
 
 FLAT = 0.03  # mV peak to peak: no beat is seen in such a lead
 
@@ -76,10 +77,13 @@ def delineate(signal: np.ndarray, mask: np.ndarray, windows: np.ndarray | None =
     if len(paced):
         raw = without(raw, paced)
         cleaned = clean(raw)
-    if there is not None:
-        shown = beats_within(there, found)
-        leads, cleaned, raw, there = leads[shown], cleaned[shown], raw[shown], there[shown]
     beat = median_beat(cleaned, found, there)
+    recorded = cleaned
+    if there is not None:  # leads without a whole beat in their window are left out
+        seen = np.isfinite(beat.signal).all(axis=1)
+        leads, cleaned, raw, there = leads[seen], cleaned[seen], raw[seen], there[seen]
+        beat = replace(beat, signal=beat.signal[seen], weights=beat.weights[seen])
+        recorded = np.where(there, cleaned, np.nan)
     onset, offset = qrs_bounds(beat)
     if len(paced):
         onset = paced_onset((onset, offset), beat, paced)
@@ -88,11 +92,17 @@ def delineate(signal: np.ndarray, mask: np.ndarray, windows: np.ndarray | None =
     t = bound(beat, T, wave_peaks["T"], after)
     window = p_window(beat, onset, t.offset if len(t) else None)
     p = bound(beat, P, wave_peaks["P"], window)
-    no_p = Measured(reason="paced ventricles") if len(paced) else p_wave_missing(cleaned, beat, window)
+    if len(paced):
+        no_p = Measured(reason="paced ventricles")
+    elif there is not None and not there.all(axis=1).any() and irregular(found):
+        # Of the two or three beats that each lead shows, chance alone makes waves that repeat themselves.
+        no_p = Measured(reason="an irregular rhythm, and no lead long enough to tell P waves from fibrillation")
+    else:
+        no_p = p_wave_missing(recorded, beat, window)
     if no_p is None and not len(p):
         no_p = Measured(reason="no P waves", absent=True)
     elif no_p is None and two_to_one_flutter(beat, p, (onset, offset)):
         no_p = Measured(reason="no P waves, but flutter waves, two to each QRS", absent=True)
-    if len(t) and not t_wave_repeats(cleaned, beat, (after[0], int(t.offset))):
+    if len(t) and not t_wave_repeats(recorded, beat, (after[0], int(t.offset))):
         t = NOWHERE
-    return Delineation(cleaned, raw, beat, leads, found, onset, offset, NOWHERE if no_p else p, t, no_p)
+    return Delineation(cleaned, raw, beat, leads, found, onset, offset, NOWHERE if no_p else p, t, no_p, there)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from itertools import pairwise
+
 import numpy as np
 
 from ecg_r1.ecg.leads import LEADS
@@ -61,6 +64,53 @@ def described(windows: np.ndarray, mask: np.ndarray, samples: int, rate: float =
     return ", ".join(f"{' '.join(leads)} {a / rate:.3g}-{b / rate:.3g} s" for (a, b), leads in by_window.items())
 
 
-def whole(windows: np.ndarray, samples: int) -> np.ndarray:
-    """bool (12,): leads that were recorded from begin to end."""
-    return (windows[:, 0] == 0) & (windows[:, 1] == samples)
+def inside(windows: np.ndarray, samples: int) -> np.ndarray:
+    """bool (leads, samples): where each lead was recorded."""
+    time = np.arange(samples)
+    return (time >= windows[:, :1]) & (time < windows[:, 1:])
+
+
+def held(signal: np.ndarray, windows: np.ndarray) -> np.ndarray:
+    """The signal with each lead's first and last recorded value held beyond its window, so that no filter sees a step.
+
+    Args:
+        signal: (leads, T); windows: int (leads, 2).
+    """
+    out = signal.copy()
+    for row, (first, last) in zip(out, windows, strict=True):
+        if first < last:
+            row[:first], row[last:] = row[first], row[last - 1]
+    return out
+
+
+def rhythm(signal: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """The leads that beats are found in: those of the whole record, else leads joined end to end.
+
+    Args:
+        signal: (leads, T) mV, without drift.
+        there: bool (leads, T), where each lead was recorded.
+    """
+    if (through := there.all(axis=1)).any():
+        return signal[through]
+    edges = np.flatnonzero(np.diff(there, axis=1).any(axis=0)) + 1
+    bounds = [0, *edges.tolist(), signal.shape[1]]
+    parts = [(np.flatnonzero(there[:, a]), slice(a, b)) for a, b in pairwise(bounds)]
+    channels = min((len(leads) for leads, _ in parts if len(leads)), default=1)
+    joined, level = np.zeros((channels, signal.shape[1])), np.zeros((channels, 1))
+    for leads, part in parts:
+        if len(leads):
+            rows = signal[leads[:channels], part]
+            joined[:, part] = rows - rows[:, :1] + level
+        else:
+            joined[:, part] = level
+        level = joined[:, part][:, -1:]
+    return joined
+
+
+def median_of(stack: np.ndarray) -> np.ndarray:
+    """The median over the first axis, of what was recorded: NaN was not; NaN where nothing was."""
+    if np.isfinite(stack).all():
+        return np.median(stack, axis=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a lead that no beat shows
+        return np.nanmedian(stack, axis=0)
