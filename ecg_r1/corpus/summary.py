@@ -22,8 +22,8 @@ def summary(folder: Path) -> str:
         lines += [f"    {count} x {reason}" for reason, count in commonest_reasons(folder)]
     if counts["doubtful"]:
         lines.append(
-            f"  {counts['doubtful']} records kept whose checksum or gain says that their signal is wrong; "
-            "`refuse_doubtful: true` leaves them out"
+            f"  records kept whose checksum or gain contradicts their signal: {counts['doubtful']} "
+            "(`refuse_doubtful: true` leaves them out)"
         )
     if counts["examples_left_out"]:
         lines.append(f"  {counts['examples_left_out']} examples left out: a record of theirs is quarantined")

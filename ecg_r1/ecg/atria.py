@@ -105,10 +105,10 @@ def _likeness(a: np.ndarray, b: np.ndarray) -> float:
     return float((a * b).sum() / np.sqrt((a**2).sum() * (b**2).sum() + 1e-12))
 
 
-def irregular(peaks: np.ndarray) -> bool:
-    """Whether the R peaks come as irregularly as in fibrillation."""
+def irregular(peaks: np.ndarray, share: float = IRREGULAR) -> bool:
+    """Whether one RR interval usually differs from the next by more than a share of it."""
     intervals = np.diff(peaks)
-    return len(intervals) > 1 and bool(np.median(np.abs(np.diff(intervals))) > IRREGULAR * np.median(intervals))
+    return len(intervals) > 1 and bool(np.median(np.abs(np.diff(intervals))) > share * np.median(intervals))
 
 
 def _levelled(piece: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from ecg_r1.ecg.pacing import paced_onset, spikes, without
 from ecg_r1.ecg.waves import NOWHERE, Bounds, P, T, bound, peaks, qrs_bounds, t_window
 from ecg_r1.ecg.windows import held, inside, rhythm
 
+UNEVEN = 0.05  # share of RR by which it may change before the P waves of a page without a rhythm strip are doubted
 FLAT = 0.03  # mV peak to peak: no beat is seen in such a lead
 
 
@@ -94,7 +95,7 @@ def delineate(signal: np.ndarray, mask: np.ndarray, windows: np.ndarray | None =
     p = bound(beat, P, wave_peaks["P"], window)
     if len(paced):
         no_p = Measured(reason="paced ventricles")
-    elif there is not None and not there.all(axis=1).any() and irregular(found):
+    elif there is not None and not there.all(axis=1).any() and irregular(found, UNEVEN):
         # Of the two or three beats that each lead shows, chance alone makes waves that repeat themselves.
         no_p = Measured(reason="an irregular rhythm, and no lead long enough to tell P waves from fibrillation")
     else:
