@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
@@ -43,6 +45,20 @@ class RawRecord:
     source: str | None = None
     warnings: tuple[str, ...] = ()
     gains: tuple[tuple[float | None, str | None], ...] = ()
+
+
+@contextmanager
+def needs(library: str, extra: str, path: Path) -> Iterator[None]:
+    """Imports of an optional library.
+
+    Raises:
+        RecordError: it is not installed; the message says how to install it.
+    """
+    try:
+        yield
+    except ImportError as error:
+        install = f'pip install "ecg-r1-gem[{extra}]"'
+        raise RecordError(f"{path}: reading it needs {library}: {install} ({str(error)[:60]})") from None
 
 
 def size_of(path: Path) -> int:

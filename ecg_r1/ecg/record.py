@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import resample_poly
 
+from ecg_r1.ecg.dicom import read_dicom
 from ecg_r1.ecg.doubts import DOUBT, gain_doubts, is_doubt
+from ecg_r1.ecg.edf import read_edf
 from ecg_r1.ecg.leads import LEADS, canonical_lead, derive_limb_leads, recorded_beside
 from ecg_r1.ecg.other_files import exams, read_hdf5, read_mat, read_numpy
 from ecg_r1.ecg.quality import alive, notes
@@ -23,6 +25,7 @@ from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.ecg.wfdb_files import read_wfdb, write_wfdb
 from ecg_r1.ecg.wfdb_header import header_file
 from ecg_r1.ecg.windows import bridged, described, first_and_last
+from ecg_r1.ecg.xml_files import read_xml
 
 __all__ = [
     "SAMPLES",
@@ -41,7 +44,10 @@ SAMPLES = 5000
 SLOWEST, FASTEST = 100, 1000  # Hz: below, QRS bounds are lost; above, no archive of 12-lead ECGs goes
 SHORTEST = 1.0  # seconds
 WFDB_ENDINGS = (".hea", ".dat", ".mat")
-READERS = {".mat": read_mat, ".h5": read_hdf5, ".hdf5": read_hdf5, ".npy": read_numpy}
+READERS = {
+    ".mat": read_mat, ".h5": read_hdf5, ".hdf5": read_hdf5, ".npy": read_numpy,
+    ".dcm": read_dicom, ".edf": read_edf, ".bdf": read_edf, ".xml": read_xml,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

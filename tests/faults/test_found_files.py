@@ -331,7 +331,7 @@ def test_the_table_above_a_folder_that_is_named_from_within(record, tmp_path, mo
     write_record(record, folder)
     (tmp_path / "ptbxl_database.csv").write_text(TABLE.replace(",", ";").replace("{'NORM';", "{'NORM':"))
     monkeypatch.chdir(folder)
-    with pytest.raises(RecordError, match="no record of ptbxl_database.csv"):
+    with pytest.raises(RecordError, match=r"no record of ptbxl_database\.csv"):
         record_cards(".")
 
 
@@ -368,5 +368,5 @@ def test_shared_folder_and_tables(cases):
     assert [Path(row["record"]).name for row in rows if "error" in row] == ["noid"]
     for name in ("bom", "latin1"):
         shutil.copy(cases / f"ptb-xl-table/ptbxl_database.{name}.csv", cases / "records/ptbxl_database.csv")
-        with pytest.raises(RecordError, match="no record of ptbxl_database.csv"):  # of other records
+        with pytest.raises(RecordError, match=r"no record of ptbxl_database\.csv"):  # of other records
             record_cards(cases / "records")
