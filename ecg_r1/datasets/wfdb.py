@@ -39,7 +39,7 @@ def record_cards(folder: str | Path, folds: list[int] | None = None, *, unit_mv:
     for name, read in TABLES.items():
         for table in (place / name for place in [folder, *Path(abspath(folder)).parents[:LEVELS]]):
             if table.is_file():
-                return [replace(card, unit_mv=unit_mv) for card in read(folder, paths, table, folds)]
+                return [replace(card, unit_mv=unit_mv or card.unit_mv) for card in read(folder, paths, table, folds)]
     if folds is not None:
         raise RecordError(f"{folder}: `folds` needs {PTBXL_TABLE} in the folder or up to {LEVELS} levels above it")
     return [Card(path, unit_mv=unit_mv) for path in paths]

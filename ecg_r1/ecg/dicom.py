@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from ecg_r1.ecg.raw import MILLIVOLTS, NOT_MILLIVOLTS, RawRecord, RecordError, n
 # What pydicom raises on damaged files, beside its own errors.
 _DICOM_ERRORS = (
     ValueError, KeyError, IndexError, TypeError, AttributeError, OSError, EOFError, OverflowError, MemoryError,
-    NotImplementedError, RuntimeError, RecursionError,
+    NotImplementedError, RuntimeError, RecursionError, struct.error,
 )  # fmt: skip
 # Codes of ECG leads (DICOM PS3.16, CID 3001): the last number of MDC's `2:61` and of SCP-ECG's `5.6.3-9-61`.
 _CODES = dict(zip(("1", "2", "61", "62", "63", "64", "3", "4", "5", "6", "7", "8"), LEADS, strict=True))
@@ -29,11 +31,17 @@ def read_dicom(path: Path) -> RawRecord:
     with needs("pydicom", "dicom", path):
         from pydicom import dcmread
         from pydicom.errors import BytesLengthException, InvalidDicomError
+        from pydicom.filereader import read_file_meta_info
+        from pydicom.uid import DeflatedExplicitVRLittleEndian
         from pydicom.waveforms import multiplex_array
     if size_of(path) > LARGEST:
         raise RecordError(f"{path}: larger than {LARGEST >> 20} MiB")
     try:
-        content = dcmread(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # values that bend the standard, which ECG devices write
+            if read_file_meta_info(path).get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
+                raise RecordError(f"{path}: a deflated DICOM file, which could open to any size, is not read")
+            content = dcmread(path)
         groups = content.get("WaveformSequence") or []
         if not groups:
             raise RecordError(f"{path}: a DICOM file without waveforms")
