@@ -56,7 +56,10 @@ class Source(_Strict):
 
 
 class Reports(_Strict):
-    """Shares of corrupted values in the target texts; see `ecg_r1.corpus.reports.Corruption`."""
+    """Shares of the values that target texts quote wrongly; see `ecg_r1.corpus.reports`.
+
+    The other values are quoted as measured.     `qt_from_qrs_end` is a share of the QT values that are not boilerplate.
+    """
 
     boilerplate: float = Field(0.0, ge=0, le=1)
     rounded: float = Field(0.0, ge=0, le=1)

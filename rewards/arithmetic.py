@@ -142,7 +142,7 @@ def _number(side: Any) -> float | None:
 
 @lru_cache(maxsize=1024)  # a policy writes the same few formulas over and over
 def _known(name: Any, formula: Any) -> bool:
-    """Whether `name` = `formula` is a formula there is, in ms, s or mixed units; an unknown name is let be."""
+    """Whether `name` = `formula` is a known formula, in ms, s or mixed units; an unknown name is ignored."""
     from sympy import Rational, Symbol, cbrt, nsimplify, sqrt  # here, as it takes half a second to import
 
     qt, rr, hr = (Symbol(s, positive=True) for s in ("QT", "RR", "HR"))
@@ -158,7 +158,7 @@ def _known(name: Any, formula: Any) -> bool:
 
 
 def _quoted(completion: Completion) -> dict[str, Quote]:
-    """The quantities quoted with one value each; one that is quoted in two ways is none of them."""
+    """The quantities quoted with one value each; a quantity with two different values is left out."""
     quoted: dict[str, list[Quote]] = {}
     for q in completion.quantities:
         if q.value is not None and q.kind == "value":
@@ -210,7 +210,7 @@ def _axis(completion: Completion) -> Iterator[Judgement]:
 
 
 def _signs(text: str) -> tuple[dict[str, int], tuple[int, int]]:
-    """({lead: 1 or -1}, place of the last) of QRS; a lead of which both are said has none."""
+    """({lead: 1 or -1}, place of the last) of QRS; a lead with both signs is left out."""
     found: dict[str, set[int]] = {}
     place = (0, 1)
     for m in _SIGN.finditer(text):
@@ -226,7 +226,7 @@ def _signs(text: str) -> tuple[dict[str, int], tuple[int, int]]:
 
 
 def _deviations(completion: Completion) -> set[str]:
-    """Which of normal, left, right and extreme the axis is said to be."""
+    """What the text says of the axis: normal, left, right or extreme."""
     said = undenied(claimed(completion.text).readable)
     stances = {stance for clause in clauses(said) for stance in worded(clause.text)} | {
         stance

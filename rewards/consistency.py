@@ -23,7 +23,7 @@ _WHOLE_ECG = {"bradycardia", "sinus bradycardia", "sinus tachycardia"}
 
 
 class Implied(NamedTuple):
-    """What a statement says of one quantity: that it meets a criterion or does not, or that there is none (None)."""
+    """What a statement says of one quantity: it meets a criterion, does not, or has no wave to be measured (None)."""
 
     quantity: str
     criterion: Criterion | None

@@ -27,7 +27,7 @@ def similarity(a: str, b: str) -> float:
     if a == b:
         return 1.0
     known_a, known_b = vocabulary().find(a), vocabulary().find(b)
-    if known_a is None or known_b is None:  # a word of a diagnosis is none
+    if known_a is None or known_b is None:  # a word of a diagnosis is not a diagnosis
         return 0.0
     words_a, words_b = set(a.lower().split()), set(b.lower().split())
     if words_a < words_b or words_b < words_a:

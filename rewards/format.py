@@ -24,7 +24,7 @@ def format(completion: Completion, case: Case, *, think: str = "before") -> Scor
         The score, for every completion.
 
     Raises:
-        RewardError: `think` is none of the three.
+        RewardError: `think` is not one of the three.
     """
     if think not in tuple(ORDERS):
         raise RewardError(f'format: think is "before", "after" or "none", not {think!r}')

@@ -124,5 +124,5 @@ def _print_table(rows: Iterable[Mapping[str, Any]]) -> None:
         values = ["–" if row.get(q.name) is None else q.number(row[q.name]) for q in columns]
         remarks = dict.fromkeys([*row.get("unmeasurable", {}).values(), *row.get("quality", ())])
         table.add_row(row["record"], *values, row.get("error") or "; ".join(remarks))
-    # A file or a pipe has no width of its own.
+    # A file or a pipe has no width.
     Console(width=None if sys.stdout.isatty() else 160).print(table)

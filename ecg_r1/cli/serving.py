@@ -30,13 +30,13 @@ def doctor(
     recipe: Annotated[str | None, typer.Argument(help="A recipe to be run here", show_default=False)] = None,
     overrides: Overrides = None,
 ) -> None:
-    """What on this machine stands in the way of a run, and what to do. Exit code 1 where something blocks."""
+    """Check whether this machine can run a recipe, and say what to do. Exit code 1 if it cannot."""
     from ecg_r1.doctor import examine, show
     from ecg_r1.recipe import RunRecipe
 
     def check(run: RunRecipe, path: str) -> None:
+        from ecg_r1.engine.quiet import quieten
         from ecg_r1.train.options import check_options
-        from ecg_r1.train.quiet import quieten
 
         check_options(run, path)
         quieten(errors_alone=True)

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ecg_r1 import __version__
 from ecg_r1.corpus.example import Example
 from ecg_r1.corpus.jobs import Job, Plan, plan
-from ecg_r1.corpus.reports import Corruption, expected_steps, write_question, write_report
+from ecg_r1.corpus.reports import expected_steps, write_question, write_report
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.corpus.summary import commonest_reasons
 from ecg_r1.corpus.writer import SplitWriter, as_stored
@@ -162,12 +162,11 @@ def _labelled(record: ECGRecord, job: Job) -> tuple[ECGRecord, tuple[str, ...]]:
 def _example(record: ECGRecord, measurements: Measurements, job: Job, recipe: CorpusRecipe) -> Example:
     """A report on the record; its wording is drawn from the corpus seed and the record's id."""
     rng = np.random.default_rng([job.seed, zlib.crc32(record.record_id.encode())])
-    corruption = Corruption(**recipe.reports.model_dump())
     return Example(
         id=record.record_id,
         records=(record.record_id,),
         question=write_question(rng, recipe.prompts.question),
-        response=write_report(measurements, record.diagnoses, corruption, rng),
+        response=write_report(measurements, record.diagnoses, recipe.reports, rng),
         expected=expected_steps(measurements),
     )
 

@@ -1,7 +1,7 @@
 """Knowledge-guided target text: measurements and diagnoses -> <think>…</think><answer>…</answer>.
 
-Report corpora are not clean, and a comparison of SFT and RL on clean ones would say little. `Corruption` states which
-share of the quoted values is what; each share is known from real corpora:
+Report corpora are not clean, and a comparison of SFT and RL on clean ones would say little. The recipe's `reports`
+states which share of the quoted values is corrupted in which way; each share is known from real corpora:
 
 - *boilerplate*: a template's value, whatever the signal (LLM-written and templated reports);
 - *rounded*: read from the signal, rounded as clinicians do;
@@ -12,7 +12,6 @@ share of the quoted values is what; each share is known from real corpora:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
@@ -21,25 +20,7 @@ import yaml
 
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.quantities import EXPECTED, QUANTITIES
-
-
-@dataclass(frozen=True)
-class Corruption:
-    """Shares of the quoted values, each in [0, 1]; what is left is read from the signal as measured.
-
-    `qt_from_qrs_end` is the share of the QT values that are not boilerplate.
-    """
-
-    boilerplate: float = 0.0
-    rounded: float = 0.0
-    qt_from_qrs_end: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name, share in vars(self).items():
-            if not 0 <= share <= 1:
-                raise ValueError(f"reports.{name} is {share}; a share lies between 0 and 1")
-        if self.boilerplate + self.rounded > 1:
-            raise ValueError("reports.boilerplate + reports.rounded is over 1")
+from ecg_r1.recipe import Reports
 
 
 @cache
@@ -69,29 +50,29 @@ def expected_steps(measurements: Measurements) -> dict[str, list[str]]:
 
 
 def write_report(
-    measurements: Measurements, diagnoses: tuple[str, ...], corruption: Corruption, rng: np.random.Generator
+    measurements: Measurements, diagnoses: tuple[str, ...], shares: Reports, rng: np.random.Generator
 ) -> str:
     """One target text. The draw depends on `rng` alone, so a record's report is fixed by the corpus seed."""
-    sentences = [_quantity(name, measurements, corruption, rng) for name in EXPECTED]
+    sentences = [_quantity(name, measurements, shares, rng) for name in EXPECTED]
     knowledge = _data("knowledge.yaml")
     findings = [_choose(knowledge[diagnosis], rng) for diagnosis in diagnoses if diagnosis in knowledge]
     sentences += dict.fromkeys(findings)  # two statements can rest on one finding
     return f"<think>{' '.join(sentences)}</think><answer>{'; '.join(diagnoses)}</answer>"
 
 
-def _quantity(name: str, measurements: Measurements, corruption: Corruption, rng: np.random.Generator) -> str:
+def _quantity(name: str, measurements: Measurements, shares: Reports, rng: np.random.Generator) -> str:
     wording = _data("prompts/reports.yaml")
     source, bias = rng.random(), rng.random()
     value = measurements.value(name)
-    if source < corruption.boilerplate:
+    if source < shares.boilerplate:
         value = wording["boilerplate"][name]
     elif value is None:
         return _choose(wording["unmeasurable"][name], rng)
     else:
         qrs = measurements.value("qrs_ms")
-        if name == "qt_ms" and qrs is not None and bias < corruption.qt_from_qrs_end:
+        if name == "qt_ms" and qrs is not None and bias < shares.qt_from_qrs_end:
             value -= qrs
-        if source < corruption.boilerplate + corruption.rounded:
+        if source < shares.boilerplate + shares.rounded:
             step = wording["rounding"][name]
             value = step * round(value / step)
     return _choose(wording["quantities"][name], rng).replace("{value}", str(round(value)))

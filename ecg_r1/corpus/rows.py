@@ -156,7 +156,7 @@ class Ids(Sequence[str]):
         return isinstance(name, str) and self.position(name) is not None
 
     def position(self, name: str) -> int | None:
-        """The row of an id; None where there is none."""
+        """The row of an id; None where the id is missing."""
         place = bisect_left(self._order, name, key=lambda position: self.array[int(position)].as_py())
         if place == len(self) or self[position := int(self._order[place])] != name:
             return None

@@ -136,7 +136,7 @@ class RecordStore:
         """The example of this id.
 
         Raises:
-            CorpusError: there is none.
+            CorpusError: the id is missing.
         """
         return self._example(example_id)
 

@@ -38,7 +38,7 @@ class SplitWriter:
     """Appends to a split until it is finished.
 
     Rows are JSON lines until then, and Arrow afterwards: an Arrow file cannot be appended to. What `progress.json`
-    counts is whole; whoever opens a split that was cut short cuts every file back to it.
+    counts is whole; opening a split that was interrupted cuts every file back to it.
 
     Args:
         folder: of the split; made where it is missing.

@@ -28,7 +28,7 @@ def record_cards(folder: str | Path, folds: list[int] | None = None, *, unit_mv:
             folds are taken from there (all statements: rhythms and forms have likelihood 0, which means "not given").
             A record without a readable row there comes with its `fault`, so that it is not lost in silence.
         unit_mv: mV that one unit of the samples stands for, of files that do not say.
-        folds: keep only these `strat_fold`s, and what has none for its fault; 10 is PTB-XL's test fold.
+        folds: keep only these `strat_fold`s, and the faulty records that have none; 10 is PTB-XL's test fold.
 
     Raises:
         RecordError: the folder is missing or empty, the table lacks a column, no record is in `folds`, or `folds` is

@@ -1,4 +1,4 @@
-"""`ecg-r1 doctor`: what on this machine stands in the way, and what to do about it."""
+"""`ecg-r1 doctor`: checks whether this machine can run a recipe, and says what to do."""
 
 from __future__ import annotations
 

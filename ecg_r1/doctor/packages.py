@@ -77,9 +77,9 @@ def _vllm(needed: bool) -> list[Finding]:
 
 
 def _same_name() -> Iterator[Finding]:
-    """PKU's ECG-R1 installs a package `ecg_r1` too: whichever stands first on the path hides the other."""
+    """PKU's ECG-R1 installs a package `ecg_r1` too: the first on the path hides the other."""
     for other in sorted({*packages_distributions().get("ecg_r1", ())} - {OURS}):
-        advice = f"pip uninstall {other}, or give it an environment of its own"
+        advice = f"pip uninstall {other}, or install it in a separate environment"
         yield Finding("ecg_r1", f"{other} {installed(other)} has the same import name", "blocks", advice)
 
 

@@ -112,7 +112,7 @@ def _measure_one(job: tuple[str, Path | None], *, method: str, refuse_doubtful: 
 
 
 def _missing(path: str) -> str | None:
-    """What is said of a path that may have been meant as a folder, where there is nothing."""
+    """The message for a missing path that may have been meant as a folder."""
     if exists(path) or (basename(path) and header_file(Path(path))) or _without_ending(path) != path:
         return None
     return f"{path}: no such folder" + ("" if path.endswith(sep) else f", and no record {path}.hea")

@@ -22,7 +22,7 @@ EDGE = int(40 / MS)  # samples: nearer to the record's edge, half a QRS is cut o
 LOWEST = 0.2
 REFRACTORY = 0.2  # seconds after a beat in which neurokit2 is to take no other; its 0.3 would halve rates above 195
 SEEN = 0.3  # share of the leads in which a beat must show: an electrode that moves is seen in few of them
-# Times the middle lead's unrest. Of 576 real records one has a lead of mere noise (73), the others stay below 6.
+# Times the middle lead's unrest. Of 576 real records one has a lead of noise only (73), the others stay below 6.
 NOISY = 8.0
 STEEPEST = 3.0  # times what the middle lead's slopes reach in its QRS; 98 in 100 samples are less steep
 GAP = int(300 / MS)  # samples between a record and its mirror image, so that no beat stands beside its own
@@ -68,7 +68,7 @@ def _filter(low: float | None, high: float) -> np.ndarray:
 
 
 def clean(signal: np.ndarray) -> np.ndarray:
-    """0.5 to 45 Hz, no mains hum, no phase shift. 45 and not less, for a filter that smears lengthens the QRS."""
+    """Filters to 0.5 to 45 Hz and removes mains hum, without phase shift. Below 45 Hz a filter lengthens the QRS."""
     hum = _mains(signal.shape[1])
     return sosfiltfilt(_filter(0.5, 45.0), signal - (signal @ hum.T) @ hum, axis=1)
 
@@ -94,10 +94,11 @@ def r_peaks(signal: np.ndarray) -> np.ndarray:
     Raises:
         Unmeasurable: fewer than three beats.
     """
-    import neurokit2  # takes two seconds; whoever only carries measurements about need not wait for it
+    import neurokit2  # takes two seconds, which reading stored measurements must not cost
 
     slope = np.gradient(sosfiltfilt(_filter(5.0, 30.0), signal, axis=1), axis=1)
-    limit = STEEPEST * np.median(np.quantile(np.abs(slope), 0.98, axis=1))  # no jump of one lead passes for a beat
+    # A jump in one lead is not taken for a beat.
+    limit = STEEPEST * np.median(np.quantile(np.abs(slope), 0.98, axis=1))
     velocity = np.sqrt((slope.clip(-limit, limit) ** 2).sum(axis=0))
     window = np.hanning(61)
     smooth = convolve1d(velocity, window / window.sum(), mode="nearest")

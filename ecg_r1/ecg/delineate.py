@@ -53,7 +53,7 @@ def delineate(signal: np.ndarray, mask: np.ndarray, windows: np.ndarray | None =
     """Delineates a record.
 
     Args:
-        signal: (12, T) mV at 500 Hz; mask: (12,) leads that are there.
+        signal: (12, T) mV at 500 Hz; mask: (12,) leads that are present.
         windows: int (12, 2), where each lead was recorded; None: everywhere. Beats are found in the leads that were
             recorded from begin to end, and the median beat of each lead is that of the beats within its window.
 

@@ -217,7 +217,7 @@ def population(diagnosis: str) -> Population:
     An interval that a diagnosis has a criterion for is drawn from its range; other wishes yield to that.
 
     Raises:
-        UnknownDiagnosis: there is none of that name.
+        UnknownDiagnosis: no population has that name.
         UserError: two that want the same interval or the ventricles otherwise.
     """
     ranges: dict[str, Any] = {}

@@ -22,7 +22,7 @@ def measure_by_library(signal: np.ndarray, mask: np.ndarray, method: str) -> dic
     """Measures with neurokit2's own clean, peaks and delineate in each lead; the median over beats, then over leads.
 
     Args:
-        signal: (12, T) mV; mask: (12,) leads that are there; method: a key of `METHODS`.
+        signal: (12, T) mV; mask: (12,) leads that are present; method: a key of `METHODS`.
 
     Raises:
         Unmeasurable: no lead could be delineated.

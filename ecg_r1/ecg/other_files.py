@@ -147,7 +147,7 @@ def _dataset(content: h5py.File, name: str) -> h5py.Dataset:
     """A dataset whose samples lie in this very file, in chunks of bounded size.
 
     Raises:
-        ValueError: it is none; the message says why.
+        ValueError: it is not such a file; the message says why.
     """
     import h5py
 

@@ -46,7 +46,7 @@ def without(raw: np.ndarray, places: np.ndarray) -> np.ndarray:
 def paced_onset(qrs: tuple[float, float], beat: MedianBeat, places: np.ndarray) -> float:
     """The QRS onset in samples of the beat, but not before the stimulus that sets the QRS off.
 
-    What a spike leaves behind passes for the begin of the QRS. Where that is, within what the spike covers, cannot be
+    What remains of a spike looks like the onset of the QRS. Where that is, within what the spike covers, cannot be
     seen: the middle errs least, unless fast movement shows that the QRS is under way. A narrow QRS was conducted, not
     set off by the spike, and keeps its onset.
 

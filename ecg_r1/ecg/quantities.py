@@ -27,7 +27,7 @@ class Quantity:
         unsigned: whether a minus only says which way the wave points ("an S wave of -1.4 mV" is 1.4 mV deep).
         decimals: digits shown after the point.
         key_step: how a key step of the reasoning writes it, with `{}` for the number; "" where none does.
-        column: head of its column in `ecg-r1 measure`; "" where it has none.
+        column: head of its column in `ecg-r1 measure`; "" where it has no column.
     """
 
     name: str

@@ -65,7 +65,7 @@ def size_of(path: Path) -> int:
     """Bytes of a file.
 
     Raises:
-        RecordError: there is none, or it is a folder, a pipe or a device, which might never end.
+        RecordError: the file is missing, or it is a folder, a pipe or a device, which might never end.
     """
     try:
         status = path.stat()

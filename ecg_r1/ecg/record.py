@@ -54,7 +54,7 @@ READERS = {
 class ECGRecord:
     """One 12-lead ECG.
 
-    signal: float32 (12, 5000) mV, rows in the order of `LEADS`, finite; zero where there is none.
+    signal: float32 (12, 5000) mV, rows in the order of `LEADS`, finite; zero where there is no signal.
     lead_mask: bool (12,); False where a lead is missing.
     windows: int (12, 2): of each lead the first sample that was recorded and the one after the last, where that differs
         among the leads (a page that was digitised shows 2.5 s of each); None: every lead over the whole record.

@@ -1,6 +1,6 @@
 """12-lead ECGs whose intervals and diagnosis are known exactly.
 
-Every record is drawn from its own generator, so record `i` of a seed is the same whichever others are drawn with it.
+Every record is drawn from its own generator, so record `i` of a seed does not depend on which other records are drawn.
 """
 
 from __future__ import annotations

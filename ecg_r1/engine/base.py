@@ -1,4 +1,4 @@
-"""Engine: prompts and their media -> completions with log-probabilities, whichever library generates them.
+"""Engine: prompts and their media -> completions with log-probabilities, with any library.
 
 Training (rollouts), evaluation and `ecg-r1 ask` share it.
 """

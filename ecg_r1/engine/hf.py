@@ -11,7 +11,7 @@ from transformers.generation import BaseStreamer
 from ecg_r1.engine.base import Prompt, Rollout
 from ecg_r1.model.processing import GEMProcessor
 
-BATCH = 32  # completions generated together, unless it is said how many
+BATCH = 32  # completions generated together by default
 
 
 class HFEngine:

@@ -40,7 +40,7 @@ class Task:
         shuffled: whether each record is read with another record's ECG.
         path: of the answers.
         label: that they are to have.
-        made: how the answers that are there were made otherwise; "" where there are none.
+        made: how the existing answers were made, where that differs; "" otherwise.
     """
 
     run: Run

@@ -116,7 +116,7 @@ def without_ecgs(
 
     Returns:
         The messages with tags in place of ECGs and pages, and the ECGs, each float32 (12, 5000) in mV. Neighbouring
-        media stand together, text on lines of its own: `<ecg><image>\\nQuestion`, as in training.
+        media stand together, text on its own lines: `<ecg><image>\\nQuestion`, as in training.
 
     Raises:
         VLLMValidationError: an ECG is invalid, a text holds a tag, a message has no text, or a page is sent to a model

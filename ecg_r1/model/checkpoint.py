@@ -48,9 +48,7 @@ def load_model(
     register()
     if spec in PRESETS:
         if spec == "gem-7b":
-            raise CheckpointError(
-                'preset "gem-7b" has no weights of its own; convert a released checkpoint and name its folder'
-            )
+            raise CheckpointError('preset "gem-7b" has no weights; convert a released checkpoint and name its folder')
         return build_model(spec, train_tokenizer(texts))
     folder = check_checkpoint(spec)
     model = GEMForConditionalGeneration.from_pretrained(folder, dtype=dtype, local_files_only=True)

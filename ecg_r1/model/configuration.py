@@ -104,7 +104,7 @@ class GEMConfig(PreTrainedConfig):
         ecg_token_id: id of the placeholder `<ecg>`.
         image_token_id: id of the placeholder `<image>`; None without a vision tower.
         vision_feature_layer: the hidden state of CLIP that is read, as LLaVA counts them.
-        separate_projectors: the ECG gets an `ecg_mm_projector` of its own instead of sharing `mm_projector`.
+        separate_projectors: the ECG gets its own `ecg_mm_projector` instead of sharing `mm_projector`.
         tie_word_embeddings: the language model's head uses the matrix of its embeddings.
 
     Raises:

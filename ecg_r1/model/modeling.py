@@ -93,8 +93,8 @@ class GEMModel(Encoders, GEMPreTrainedModel):
             ecg_values: (N, leads, samples) in mV, in the order of the ECGs of the batch.
             pixel_values: (M, 3, H, W), in the order of the pages of the batch.
             media_index: (B, R, 2), for each row the places of the ECG and of the page of its R records, in their order;
-                -1 where there is none. So a record that several rows share (the G completions of a prompt) is encoded
-                once. Without it, the media are taken row by row, as many as a row has placeholders for.
+                -1 where a row has no record. So a record that several rows share (the G completions of a prompt) is
+                encoded once. Without it, the media are taken row by row, as many as a row has placeholders for.
             kwargs: the language model's.
 
         Returns:

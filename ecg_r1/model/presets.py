@@ -47,7 +47,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def tower_config(preset: str) -> ECGTowerConfig:
-    """The shape of a preset's ECG tower, for weights of its own (`gem-7b`: as large as ECG-CoCa's).
+    """The shape of a preset's ECG tower, for its own weights (`gem-7b`: as large as ECG-CoCa's).
 
     Args:
         preset: a key of `PRESETS`.

@@ -253,7 +253,7 @@ class GEMProcessor(ProcessorMixin):
 class SignalProcessor(GEMProcessor):
     """The processor of a GEM without a vision tower: text and signals, no pages.
 
-    A class of its own, because transformers reads from the arguments of `__init__` what a processor is made of.
+    A separate class, because transformers reads from the arguments of `__init__` what a processor is made of.
 
     Args:
         feature_extractor: of the ECG tower.

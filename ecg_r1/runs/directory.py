@@ -104,7 +104,7 @@ class RunDirectory:
         return mark.is_file()
 
     def last_checkpoint(self) -> str | None:
-        """The newest whole checkpoint; None where there is none.
+        """The newest complete checkpoint; None where there is no complete one.
 
         A run that is killed, or finds the disk full, while it saves leaves half a folder; transformers writes
         `trainer_state.json` after everything else.

@@ -121,7 +121,7 @@ def find(named: str, run: Run) -> Path | None:
         named: as the recipe has it.
 
     Returns:
-        The folder; None where there is none.
+        The folder; None where it is missing.
     """
     began = run.environment.get("folder", "")  # runs of older versions do not say
     then = os.path.join(began, str(run.recipe.get("run", "")))

@@ -98,7 +98,7 @@ def _case_of_truth(ground_truth: Any) -> Case:
     try:
         row = json.loads(ground_truth) if isinstance(ground_truth, str) else ground_truth
     except ValueError as error:
-        raise CaseError(f"ground_truth is no JSON: {error}: {shown(ground_truth)}") from error
+        raise CaseError(f"ground_truth is not JSON: {error}: {shown(ground_truth)}") from error
     if not isinstance(row, Mapping):
         raise CaseError(f'ground_truth is an object, {{"diagnoses": …, "measurements": …}}, not {shown(row)}')
     return case_of_row(row)

@@ -25,7 +25,7 @@ def malformed(completion: Completion, tags: Sequence[str] = THINK_FIRST) -> str 
     """
     written = [tag.name for tag in completion.tags]
     if _tag_like(completion.text, len(written)):
-        return "something like a tag that is none"
+        return "something that looks like a tag and is not one"
     if written != list(tags):
         return f"tags {written}, wanted {list(tags)}"
     text = completion.text

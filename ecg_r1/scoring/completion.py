@@ -87,7 +87,7 @@ class Completion:
 
     @cached_property
     def think(self) -> str:
-        """The reasoning; "" where there is none."""
+        """The reasoning; "" where it is missing."""
         return self._joined("think") or ""
 
     @cached_property

@@ -126,7 +126,7 @@ NAMED: dict[str, dict[str, tuple[str, ...]]] = {
         "first": ("first-degree AV block",), "second": ("second-degree AV block",), "third": ("third-degree AV block",),
     },
 }  # fmt: skip
-# Quantity -> group, alternative, and the values that are it whoever draws the limits.
+# Quantity -> group, alternative, and the values that every guideline counts as it.
 _VALUES: dict[str, list[tuple[str, str, float, float]]] = {
     "axis_deg": [("axis", "left", -90, -35), ("axis", "normal", -25, 85), ("axis", "right", 110, 180)],
     "qrs_ms": [("QRS width", "narrow", 0, 105), ("QRS width", "wide", 125, math.inf)],

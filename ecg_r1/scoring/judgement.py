@@ -93,8 +93,8 @@ Evidence = Judgement | Mapping[str, Any]
 def judgement_of(row: Evidence) -> Evidence:
     """A mapping with a `verdict` as the Judgement that it is; any other row of evidence as it stands.
 
-    A reward may give plain mappings with the fields of a Judgement and others of its own. One whose fields do not hold
-    what they should is no Judgement: it is kept and shown as data.
+    A reward may give plain mappings with the fields of a Judgement and further fields. If a field is invalid, the
+    mapping is not a Judgement: it is kept and shown as data.
     """
     if isinstance(row, Judgement) or row.get("verdict") not in LOOKS:
         return row

@@ -17,7 +17,7 @@ from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.contraries import Stance, contrary, named, quoted, remainder, worded
 
 SHARE = 0.75  # of a phrase's content words that one clause must hold
-RELATIVE = 0.1  # tolerance of a quantity that has none of its own
+RELATIVE = 0.1  # tolerance of a quantity without a tolerance in the table
 MOST_DIAGNOSES = 10  # asserted by one text; a longer list commits to none of them
 _WORD = re.compile(r"[a-z]+\d?|[\u4e00-\u9fff]")
 _SENTENCE = re.compile(rf"{SENTENCE_END.pattern}|\b(?:but|however|whereas|while)\b")
@@ -133,8 +133,8 @@ def _worded(text: Completion, polarity: Polarity) -> set[Stance]:
 def says(text: Completion, phrase: str) -> bool:
     """Whether a text says what a phrase says, and nothing that excludes it. Linear in the text for each phrase.
 
-    A finding of `contraries` counts where no other of its group is said. A quantity of the phrase must be quoted within
-    its tolerance, and nowhere outside it. A diagnosis must be mentioned with the same polarity, nowhere with another,
+    A finding of `contraries` counts where the text names no other of its group. A quantity of the phrase must be quoted
+    within its tolerance, and nowhere outside it. A diagnosis must be mentioned with the same polarity, never another,
     and not among more than MOST_DIAGNOSES. Any other phrase needs three quarters of its content words in one clause of
     its polarity, in none of another, and no clause that denies words of it.
 

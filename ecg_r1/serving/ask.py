@@ -94,7 +94,7 @@ def _check_order(records: Sequence[str], question: str) -> None:
         return
     for record in records:
         if not _is_record(record):
-            raise AskError(f'{question} is a record, "{record}" is no file: did you swap RECORD and QUESTION?')
+            raise AskError(f'{question} is a record, and "{record}" is not a file: did you swap RECORD and QUESTION?')
     raise AskError(f'{question} is a record; the question is missing: ecg-r1 ask MODEL {question} "Read this ECG."')
 
 

@@ -111,7 +111,7 @@ def wrong_value(key: str, value: Any, stage: str) -> str | None:
     """What is wrong with a value by itself: none of the choices, or out of range; None where nothing is."""
     choices = CHOICES[""] | CHOICES.get(stage, {})
     if key in choices and value is not None and not isinstance(value, bool) and value not in choices[key]:
-        return f"{value!r} is none of {', '.join(choices[key])}"
+        return f"{value!r} is not one of {', '.join(choices[key])}"
     number = _number(value)
     if key in RANGES and number is not None and not RANGES[key].holds(number):
         return f"{value!r} is out of range: {RANGES[key].words}"

@@ -49,7 +49,7 @@ def check_options(recipe: RunRecipe, path: str) -> None:
     if isinstance(recipe, GRPORecipe):
         if recipe.credit not in ADVANTAGES:
             near = did_you_mean(recipe.credit, ADVANTAGES)
-            raise RecipeError(f'{path}: "credit": {recipe.credit!r} is none of {", ".join(ADVANTAGES)}{near}')
+            raise RecipeError(f'{path}: "credit": {recipe.credit!r} is not one of {", ".join(ADVANTAGES)}{near}')
         _check_rollout(recipe, path)
 
 
@@ -80,7 +80,7 @@ def deepspeed_file(name: str | None, path: str) -> Path | None:
     file = Path(str(shipped)) if name in DEEPSPEED else Path(name)
     if not file.is_file():
         near = did_you_mean(name, DEEPSPEED)
-        raise RecipeError(f'{path}: "deepspeed": {name!r} is none of {", ".join(DEEPSPEED)} nor a file{near}')
+        raise RecipeError(f'{path}: "deepspeed": {name!r} is not a file and not one of {", ".join(DEEPSPEED)}{near}')
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:

@@ -1,6 +1,6 @@
 """What can be wrong with a run, found before anything of it starts: no engine, no file written.
 
-What needs no training library comes first, so that a misspelt reward or a missing corpus is said within a second or
+What needs no training library comes first, so that a misspelt reward or a missing corpus is reported within a second or
 two; torch, TRL, vLLM and DeepSpeed are imported after that.
 """
 

@@ -8,9 +8,9 @@ import sys
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from ecg_r1.engine.quiet import quieten
 from ecg_r1.recipe import RunRecipe
 from ecg_r1.train.extensions import extensions_folder
-from ecg_r1.train.quiet import quieten
 
 
 def set_environment(*, errors_alone: bool = False) -> None:
@@ -27,7 +27,7 @@ def set_environment(*, errors_alone: bool = False) -> None:
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "TRANSFORMERS_VERBOSITY": "error",
-        # DeepSpeed asks for mpi4py unless the variables of a launcher are there.
+        # DeepSpeed asks for mpi4py unless the variables of a launcher are set.
         "RANK": "0",
         "LOCAL_RANK": "0",
         "WORLD_SIZE": "1",
@@ -45,7 +45,7 @@ def launched() -> bool:
 
 
 def spawn(recipe: RunRecipe, path: str, overrides: list[str]) -> None:
-    """Run the same command in `recipe.processes` processes, after one has checked it, so that an error is said once.
+    """Run the same command in `recipe.processes` processes, after one has checked it, which reports errors once.
 
     Raises:
         SystemExit: a process failed; its error has been printed.

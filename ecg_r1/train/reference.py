@@ -1,7 +1,7 @@
 """The reference model of a KL term: the policy as it was when the run began.
 
-TRL builds it by the name of its architecture, under which transformers knows no GEM. With adapters there is none: the
-policy without them is the reference.
+TRL builds it by the name of its architecture, under which transformers knows no GEM. With adapters no second model is
+needed: the policy without them is the reference.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ class RewardSet:
         workers: processes, deadline and the share of errors that stops the run. They start here, and end with the
             `with` that this stands in.
         media: gives the case of what is shown.
-        weights: of the rewards, 1 unless given. What has none is a metric, and gives no credit to its claims either.
+        weights: of the rewards, 1 unless given. A reward of weight 0 is only a metric: its claims get no credit.
     """
 
     def __init__(

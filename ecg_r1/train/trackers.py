@@ -39,7 +39,7 @@ def unusable(name: str) -> str | None:
     if name in ("all", "none"):
         return None
     if name not in TRACKERS:
-        return f"{name!r} is none of {', '.join(TRACKERS)}, all, none"
+        return f"{name!r} is not one of {', '.join(TRACKERS)}, all, none"
     module, package = TRACKERS[name]
     return None if find_spec(module) else f"{name} is not installed: pip install {package}"
 

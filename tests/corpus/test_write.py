@@ -6,20 +6,21 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from ecg_r1.corpus.reports import Corruption, _data, write_question, write_report
+from ecg_r1.corpus.reports import _data, write_question, write_report
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.vocabulary import vocabulary
+from ecg_r1.recipe import Reports
 from ecg_r1.scoring import Completion
 
 VALUES = {"heart_rate_bpm": 83.0, "pr_ms": 173.0, "qrs_ms": 97.0, "qt_ms": 377.0}
 MEASURED = Measurements.from_json(VALUES)
 NO_P = MEASURED.without(("p_ms", "pr_ms"), "no P waves")
-CLEAN = Corruption()
+CLEAN = Reports()
 QUOTE = re.compile(r"(Rate|PR interval|QRS duration|QT interval) (\d+|not measurable)")
 
 
-def quoted(measurements: Measurements, corruption: Corruption, seed: int = 0) -> dict[str, str]:
-    text = write_report(measurements, ("normal ECG",), corruption, np.random.default_rng(seed))
+def quoted(measurements: Measurements, shares: Reports, seed: int = 0) -> dict[str, str]:
+    text = write_report(measurements, ("normal ECG",), shares, np.random.default_rng(seed))
     return dict(QUOTE.findall(text))
 
 
@@ -37,7 +38,7 @@ def test_what_cannot_be_measured_is_said_to_be_so():
 
 
 def test_boilerplate_ignores_the_signal_even_where_there_is_nothing_to_measure():
-    assert quoted(NO_P, Corruption(boilerplate=1.0)) == {
+    assert quoted(NO_P, Reports(boilerplate=1.0)) == {
         "Rate": "75",
         "PR interval": "160",
         "QRS duration": "90",
@@ -46,7 +47,7 @@ def test_boilerplate_ignores_the_signal_even_where_there_is_nothing_to_measure()
 
 
 def test_rounding_is_that_of_a_clinician():
-    assert quoted(MEASURED, Corruption(rounded=1.0)) == {
+    assert quoted(MEASURED, Reports(rounded=1.0)) == {
         "Rate": "85",
         "PR interval": "170",
         "QRS duration": "100",
@@ -55,13 +56,13 @@ def test_rounding_is_that_of_a_clinician():
 
 
 def test_qt_counted_from_the_end_of_the_qrs_is_short_by_one_qrs():
-    assert quoted(MEASURED, Corruption(qt_from_qrs_end=1.0))["QT interval"] == str(377 - 97)
+    assert quoted(MEASURED, Reports(qt_from_qrs_end=1.0))["QT interval"] == str(377 - 97)
 
 
 def test_the_shares_are_those_asked_for():
-    corruption = Corruption(boilerplate=0.45, rounded=0.2, qt_from_qrs_end=0.3)
+    shares = Reports(boilerplate=0.45, rounded=0.2, qt_from_qrs_end=0.3)
     n = 4000
-    counts = Counter(tuple(quoted(MEASURED, corruption, seed).items()) for seed in range(n))
+    counts = Counter(tuple(quoted(MEASURED, shares, seed).items()) for seed in range(n))
 
     def share(name, value):
         return sum(count for quotes, count in counts.items() if (name, value) in quotes) / n
@@ -73,8 +74,8 @@ def test_the_shares_are_those_asked_for():
 
 
 def test_a_record_and_a_seed_give_one_text():
-    corruption = Corruption(0.3, 0.3, 0.3)
-    texts = [write_report(MEASURED, ("normal ECG",), corruption, np.random.default_rng([3, 5])) for _ in range(2)]
+    shares = Reports(boilerplate=0.3, rounded=0.3, qt_from_qrs_end=0.3)
+    texts = [write_report(MEASURED, ("normal ECG",), shares, np.random.default_rng([3, 5])) for _ in range(2)]
     assert texts[0] == texts[1]
     assert write_question(np.random.default_rng(1)) == write_question(np.random.default_rng(1))
 
@@ -96,6 +97,6 @@ def test_every_finding_belongs_to_a_diagnosis_of_the_vocabulary():
 
 
 @pytest.mark.parametrize("shares", [{"boilerplate": 1.2}, {"rounded": -0.1}, {"boilerplate": 0.7, "rounded": 0.4}])
-def test_shares_that_are_none_are_refused(shares):
-    with pytest.raises(ValueError, match=r"reports\."):
-        Corruption(**shares)
+def test_invalid_shares_are_refused(shares):
+    with pytest.raises(ValueError, match=r"boilerplate|rounded"):
+        Reports(**shares)

@@ -54,7 +54,7 @@ def run(code, *words):
     [
         ("rewards=[{name: intervalls}]", 'unknown reward "intervalls" — did you mean "intervals"?'),
         ("corpus.train=gone", '"corpus.train": gone: no corpus split here'),
-        ("trainer.loss_type=dapoo", "'dapoo' is none of grpo"),
+        ("trainer.loss_type=dapoo", "'dapoo' is not one of grpo"),
         ("trainer.vllm_mode=server", "use `rollout.mode`"),
         ("credit=claims", 'did you mean "claim"?'),
         ("rewards=[{name: 'FILE:always'}]", "AttributeError: 'Case' object has no attribute 'no_such_field'"),

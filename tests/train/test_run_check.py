@@ -60,7 +60,7 @@ def test_a_check_starts_nothing_and_writes_nothing(split, tmp_path, recipe):
         ("sft.yaml", "trainer={max_step: 3}", 'sft.yaml: unknown key "trainer.max_step" — did you mean "max_steps"?'),
         ("sft.yaml", "trainer={learning_rate: [1]}", 'sft.yaml: "trainer.learning_rate": Input should be a valid numb'),
         ("sft.yaml", "trainer={packing: true}", 'sft.yaml: "trainer.packing" has no effect'),
-        ("grpo.yaml", "trainer={loss_type: dapoo}", "grpo.yaml: \"trainer.loss_type\": 'dapoo' is none of grpo"),
+        ("grpo.yaml", "trainer={loss_type: dapoo}", "grpo.yaml: \"trainer.loss_type\": 'dapoo' is not one of grpo"),
         ("sft.yaml", "freeze=[visoin_tower]", "sft.yaml: freeze: no part 'visoin_tower'; did you mean 'vision_tower'?"),
         ("sft.yaml", "lora={target_module: [q_proj]}", 'key "lora.target_module" — did you mean "target_modules"?'),
         ("sft.yaml", "model=runs/nowhere", "runs/nowhere: neither a preset nor a checkpoint folder"),
@@ -79,7 +79,7 @@ def test_a_check_starts_nothing_and_writes_nothing(split, tmp_path, recipe):
         ("grpo.yaml", "rewards=[{name: length, words: 3}]", 'reward "length": unknown option "words"'),
         ("grpo.yaml", "rewards=[{name: format, weigth: 2}]", 'did you mean "weight"?'),
         ("grpo.yaml", "rewards=[{name: format}, {name: format}]", "two rewards of one name: format"),
-        ("grpo.yaml", "credit=claims", "grpo.yaml: \"credit\": 'claims' is none of sequence, claim — did you mean"),
+        ("grpo.yaml", "credit=claims", "grpo.yaml: \"credit\": 'claims' is not one of sequence, claim — did you mean"),
         ("grpo.yaml", "trainer={num_generations: 3}", 'grpo.yaml: "trainer": generation_batch_size (8) must be divisi'),
     ],
 )  # fmt: skip

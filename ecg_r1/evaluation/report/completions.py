@@ -137,7 +137,7 @@ def _marked(quote: str, row: Judgement) -> str:
 
 
 def _beside(row: Judgement) -> str:
-    """What stands beside a quote: the measured value, or why there is none."""
+    """What stands beside a quote: the measured value, or why it could not be measured."""
     if row.measured is not None and row.quantity is not None:
         return TABLE[row.quantity].written(row.measured)
     if row.quantity in LEAD_QUANTITIES:

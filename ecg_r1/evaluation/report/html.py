@@ -91,7 +91,7 @@ neurokit2's measurement of that record's own signal. A value is <em>supported</e
 with. To say that a quantity cannot be measured is a claim like any other: supported where it is true (a PR interval in
 atrial fibrillation). A diagnosis is right when the answer asserts the record's diagnoses, all of them and nothing else.
 None of these figures depends on how rewards are weighted or shaped.</p>
-<p>neurokit2's measurement is the yardstick, not the truth: it has errors of its own, and a model trained against it can
+<p>neurokit2's measurement is the yardstick, not the truth: it has its own errors, and a model trained against it can
 learn them. Not a medical device; research only.</p>"""
 
 

@@ -26,7 +26,7 @@ class Shown:
     higher_is_better: bool | None = True
 
     def of(self, values: Mapping[str, Any]) -> Any:
-        """Its value, or its interval, in one model's or one pair's part of compare.json; None where it has none."""
+        """Its value, or its interval, in one model's or one pair's part of compare.json; None where it is missing."""
         group, dot, metric = self.key.partition(".")
         found = values.get(group)
         return found.get(metric) if dot and found is not None else found

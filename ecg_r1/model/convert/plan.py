@@ -163,7 +163,7 @@ def _tower(
     """The shape of the ECG tower, and the preset that it comes from if the tower is to be drawn at random."""
     if taken.has("ecg_tower"):
         if ecg_tower is not None:
-            raise CheckpointError(f"{source}: has an ECG tower of its own; leave --ecg-tower out")
+            raise CheckpointError(f"{source}: already has an ECG tower; leave --ecg-tower out")
         return coca_config(taken.used, source), None
     if ecg_tower is None:
         if taken.has("ecg_projector"):

@@ -1,4 +1,4 @@
-"""The source's tokenizer with an id for each placeholder; LLaVA's own placeholder has none."""
+"""The source's tokenizer with an id for each placeholder; LLaVA's own placeholder has no id."""
 
 from __future__ import annotations
 
