@@ -93,6 +93,7 @@ def delineate(signal: np.ndarray, mask: np.ndarray, windows: np.ndarray | None =
     t = bound(beat, T, wave_peaks["T"], after)
     window = p_window(beat, onset, t.offset if len(t) else None)
     p = bound(beat, P, wave_peaks["P"], window)
+    no_p: Measured | None
     if len(paced):
         no_p = Measured(reason="paced ventricles")
     elif there is not None and not there.all(axis=1).any() and irregular(found, UNEVEN):

@@ -59,6 +59,8 @@ def gain_doubts(names: Sequence[str], gains: Sequence[float | None], units: Sequ
 
 
 def _far(gains: Sequence[float | None], units: Sequence[str | None]) -> list[bool]:
+    if len(set(zip(gains, units, strict=True))) == 1:  # as nearly always
+        return [False] * len(gains)
     a_mv = np.array(
         [
             np.nan if gain is None else abs(gain) / MILLIVOLTS.get((unit or "mV").lower(), np.nan)

@@ -35,8 +35,12 @@ def notes(signal: np.ndarray, mask: np.ndarray, windows: np.ndarray | None = Non
     whole = mask
     if windows is not None:
         whole = mask & (windows == [0, signal.shape[1]]).all(axis=1)
-    rows = [row if windows is None else row[slice(*windows[i])] if mask[i] else row[:1] for i, row in enumerate(signal)]
-    height = np.array([np.ptp(row) for row in rows])
+    rows, height = list(signal), np.ptp(signal, axis=1)
+    if windows is not None:
+        rows = [
+            row[slice(*window)] if there else row[:1] for row, window, there in zip(rows, windows, mask, strict=True)
+        ]
+        height = np.array([np.ptp(row) for row in rows])
     moving = mask & (height > FLAT)
     remarks = [
         _list("flat leads", mask & ~moving),
@@ -59,9 +63,10 @@ def _flat_stretches(rows: list[np.ndarray], moving: np.ndarray, windows: np.ndar
     by_stretch: dict[tuple[float, float], list[str]] = {}
     for lead in np.flatnonzero(moving):
         blocks = rows[lead][: len(rows[lead]) // FLAT_BLOCK * FLAT_BLOCK].reshape(-1, FLAT_BLOCK)
-        still = np.ptp(blocks, axis=1) < STILL
-        if still.sum() < STILL_BLOCKS:
+        # Few leads have a still block at all, and every tenth sample tells so at a tenth of the cost.
+        if (np.ptp(blocks[:, ::10], axis=1) < STILL).sum() < STILL_BLOCKS:
             continue
+        still = np.ptp(blocks, axis=1) < STILL
         edges = np.flatnonzero(np.diff(np.concatenate([[0], still.astype(int), [0]])))
         first, last = max(zip(edges[::2], edges[1::2], strict=True), key=lambda run: run[1] - run[0])
         if last - first >= STILL_BLOCKS:

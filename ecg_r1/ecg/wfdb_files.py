@@ -55,7 +55,8 @@ def read_wfdb(path: Path) -> RawRecord:
             warnings.append("checksums not compared: a very long recording")
     else:
         warnings += checksum_doubts(names, [line.checksum for line in header.signals], sums)
-    invalid = np.array([[INVALID.get(line.format, np.iinfo(np.int64).min)] for line in header.signals])
+    marks = [[INVALID.get(line.format, np.iinfo(np.int64).min)] for line in header.signals]
+    invalid = np.array(marks, digital.dtype)
     gain = np.array([[line.gain or UNCALIBRATED] for line in header.signals])
     baseline = np.array([[line.baseline] for line in header.signals])
     return RawRecord(

@@ -18,6 +18,7 @@ HEADER_BYTES = 1 << 20
 HEADER_ENDINGS = (".hea", ".HEA", ".Hea")
 UNCALIBRATED = 200.0  # units a mV where a header gives no gain, or 0, by the format
 MAX_SIGNALS = 64
+MAX_RATE = 100_000  # Hz: what is read of a longer recording is bounded by it
 MAX_SAMPLES = 500_000_000  # a channel; a week at 800 Hz
 
 
@@ -87,7 +88,7 @@ def read_header(path: Path) -> Header:
     rate = float(record["rate"] or 250)  # the format's own default
     if not 1 <= count <= MAX_SIGNALS:
         raise RecordError(f"{path}: {count} signals; between 1 and {MAX_SIGNALS} are read")
-    if not rate > 0:
+    if not 0 < rate <= MAX_RATE:
         raise RecordError(f"{path}: sampled at {rate:g} Hz")
     if samples is not None and int(samples) > MAX_SAMPLES:
         raise RecordError(f"{path}: promises {samples} samples; at most {MAX_SAMPLES} are read")
