@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ecg_r1.ecg.leads import canonical_lead
+from ecg_r1.ecg.leads import standard_leads
 from ecg_r1.ecg.other_files import SECONDS
 from ecg_r1.ecg.raw import NOT_MILLIVOLTS, RawRecord, RecordError, needs, size_of
 
@@ -27,7 +27,8 @@ def read_edf(path: Path) -> RawRecord:
             names = file.getSignalLabels()
             rates = [float(file.getSampleFrequency(i)) for i in range(len(names))]
             samples = file.getNSamples()
-            common = Counter(rates[i] for i, name in enumerate(names) if canonical_lead(name)).most_common(1)
+            leads = standard_leads(names)
+            common = Counter(rate for rate, lead in zip(rates, leads, strict=True) if lead).most_common(1)
             if not common:
                 raise RecordError(f"{path}: none of the 12 standard leads among {', '.join(names)[:80]}")
             rate = common[0][0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from unicodedata import normalize
 
 import numpy as np
@@ -28,6 +29,8 @@ _BESIDE = re.compile(
     r"tachogram|pcg)[a-z]*[\s_+./:-]?\w*|m?v|mcl\d?|v[xyz]|[xyz]|v[7-9]r?|v[1-9]r",
     re.IGNORECASE,
 )
+# Electrodes of an EEG (10-20 system) but C3 and C4, which are V3 and V4 to some recorders; with or without a reference.
+_EEG = re.compile(r"(?:eeg[\s_]*)?(?:fp?|o|t|p|a|m|c(?=z|[34][-/:]))(?:z|\d)(?:[-/:]\w+)?", re.IGNORECASE)
 _OTHER_UNITS = ("mmhg", "%", "nu", "ohm", "bpm", "1/min", "degc", "c", "l/min", "g", "lpm", "pa", "kpa", "cmh2o", "adu")
 
 # III = II - I (Einthoven); aVR, aVL, aVF from I and II (Goldberger). Columns: I, II.
@@ -44,9 +47,16 @@ def canonical_lead(name: str) -> str | None:
     return numbered or _CANONICAL.get(_DECORATION.sub("", _PREFIX.sub("", lowered, count=1)))
 
 
+def standard_leads(names: Sequence[str]) -> list[str | None]:
+    """The standard lead that each signal of a record is, as `canonical_lead`; C3 and C4 of an EEG are none."""
+    eeg = sum(bool(_EEG.fullmatch(name.strip())) for name in names) > 1
+    return [None if eeg and name.strip().upper() in ("C3", "C4") else canonical_lead(name) for name in names]
+
+
 def recorded_beside(name: str, units: str) -> bool:
-    """Whether a signal is known to be no standard lead: respiration, pressure, V7, or a unit that is no voltage."""
-    return bool(_BESIDE.fullmatch(name.strip())) or units.lower() in _OTHER_UNITS
+    """Whether a signal is known to be no standard lead: respiration, pressure, EEG, V7, or no voltage by its unit."""
+    known = _BESIDE.fullmatch(name.strip()) or _EEG.fullmatch(name.strip()) or name.strip().upper() in ("C3", "C4")
+    return bool(known) or units.lower() in _OTHER_UNITS
 
 
 def derive_limb_leads(signal: np.ndarray, present: np.ndarray) -> list[str]:

@@ -16,7 +16,7 @@ from scipy.signal import resample_poly
 from ecg_r1.ecg.dicom import read_dicom
 from ecg_r1.ecg.doubts import DOUBT, gain_doubts, is_doubt
 from ecg_r1.ecg.edf import read_edf
-from ecg_r1.ecg.leads import LEADS, canonical_lead, derive_limb_leads, recorded_beside
+from ecg_r1.ecg.leads import LEADS, canonical_lead, derive_limb_leads, recorded_beside, standard_leads
 from ecg_r1.ecg.other_files import exams, read_hdf5, read_mat, read_numpy
 from ecg_r1.ecg.quality import alive, notes
 from ecg_r1.ecg.raw import MILLIVOLTS, NOT_MILLIVOLTS, RawRecord, RecordError
@@ -256,8 +256,7 @@ def _leads(raw: RawRecord, path: Path) -> tuple[dict[str, int], list[str]]:
     """
     places: dict[str, int] = {}
     others = []
-    for place, name in enumerate(raw.names):
-        lead = canonical_lead(name)
+    for place, lead in enumerate(standard_leads(raw.names)):
         if lead is None or lead in places:
             others.append(place)
         else:

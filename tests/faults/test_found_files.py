@@ -232,6 +232,16 @@ def test_an_ecg_subset_beside_other_signals(sound, record, beside):
     np.testing.assert_allclose(read.signal[1], record.signal[1], atol=5.1e-4)
 
 
+def test_the_central_electrodes_of_an_eeg_are_no_chest_leads(sound):
+    lines = path_lines(sound)
+    names = ["I", "II", "C3", "C4", "O1", "O2", "Fp1", "F3", "Cz", "A1", "EMG", "C3-A2"]
+    lines[1:13] = [f"{line.rpartition(' ')[0]} {name}" for line, name in zip(lines[1:13], names, strict=True)]
+    sound.with_suffix(".hea").write_text("\n".join(lines) + "\n")
+    read = read_record(sound)
+    assert np.array(LEADS)[read.lead_mask].tolist() == ["I", "II", "III", "aVR", "aVL", "aVF"]
+    assert read.quality[0] == "other signals left out: C3 C4 O1 O2 Fp1 F3 Cz A1 EMG C3-A2"
+
+
 def test_a_signal_of_another_unit_is_no_lead(sound):
     lines = path_lines(sound)
     lines[3] = lines[3].replace("/mV", "/mmHg").replace(" III", " P1")
