@@ -28,6 +28,7 @@ from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.record import ECGRecord, RecordError, read_record
 from ecg_r1.ecg.render import render
 from ecg_r1.ecg.simulate import simulate
+from ecg_r1.ecg.text import printable
 from ecg_r1.recipe import CorpusRecipe, RecipeError
 from ecg_r1.scoring.answers import unread
 from ecg_r1.scoring.cases import case_from
@@ -81,6 +82,7 @@ def _build_split(recipe: CorpusRecipe, name: str, split: Plan) -> Path:
         "measured_with": f"ecg_r1 {__version__}, neurokit2 {version('neurokit2')}",
         "page_size": recipe.page_size,
         "pages": recipe.pages,
+        "refuse_doubtful": recipe.refuse_doubtful,
         "reports": recipe.reports.model_dump(),
         "prompts": recipe.prompts.model_dump(),
         "sources": [source.model_dump(exclude_none=True) for source in recipe.splits[name]],
@@ -136,12 +138,12 @@ def _make_chunk(jobs: list[Job], recipe: CorpusRecipe) -> list[Made | Unusable]:
 def _make(job: Job, recipe: CorpusRecipe) -> Made | Unusable:
     """What is kept of a record, or the reason why it is not."""
     try:
-        record, unknown = _labelled(_read(job), job)
+        record, unknown = _labelled(_read(job, recipe.refuse_doubtful), job)
         measured = measure(record)
         if (reason := measured.reason("heart_rate_bpm")) is not None:
             raise RecordError(f"{record.record_id}: not even a rate can be measured: {reason}")
     except RecordError as error:
-        return Unusable(str(job.card.path if job.card else job.index), str(error))
+        return Unusable(printable(job.card.path if job.card else job.index), str(error))
     record = as_stored(record)
     measurements = case_from(record.record_id, record.diagnoses, measured).measurements
     page = render(record, size=recipe.page_size) if recipe.pages == "stored" else None
@@ -180,9 +182,9 @@ def _example(record: ECGRecord, measurements: Measurements, job: Job, recipe: Co
     )
 
 
-def _read(job: Job) -> ECGRecord:
+def _read(job: Job, refuse_doubtful: bool) -> ECGRecord:
     if job.card is not None:
         if job.card.fault:
             raise RecordError(job.card.fault)
-        return read_record(job.card.path)
+        return read_record(job.card.path, unit_mv=job.card.unit_mv, refuse_doubtful=refuse_doubtful)
     return next(iter(simulate(1, seed=job.seed, start=job.index))).record

@@ -29,6 +29,8 @@ RECORDS = pa.schema(
         ("unlabelled", _NAMES),
         ("leads", _NAMES),
         ("samples", pa.int32()),
+        ("windows", pa.list_(pa.list_(pa.int32()))),
+        ("quality", _NAMES),
         ("measurements", pa.string()),
         ("report", pa.string()),
     ]

@@ -123,6 +123,8 @@ class RecordStore:
             signal=self.signal(record_id),
             lead_mask=np.array([lead in row["leads"] for lead in LEADS]),
             samples=row["samples"],
+            windows=None if row["windows"] is None else np.array(row["windows"]),
+            quality=tuple(row["quality"]),
             diagnoses=tuple(row["diagnoses"]),
             report=row["report"],
             source=row["source"],

@@ -22,6 +22,7 @@ class Card:
         report: the data set's own text.
         fold: PTB-XL's `strat_fold`.
         patient: as the data set names the person; None: take the record's own header's.
+        unit_mv: mV that one unit of the samples stands for; None: the file says it.
         fault: why the table makes the record unusable.
         likelihoods: of the diagnoses, in percent; 0 where the table gives none. None: it has no such column.
         unlabelled: kinds of statement (`ecg.vocabulary.Kind`) that the diagnoses leave out.
@@ -32,6 +33,7 @@ class Card:
     report: str | None = None
     fold: int | None = None
     patient: str | None = None
+    unit_mv: float | None = None
     fault: str | None = None
     likelihoods: tuple[float, ...] | None = None
     unlabelled: tuple[str, ...] = ()

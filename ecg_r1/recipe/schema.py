@@ -40,12 +40,13 @@ LabelKind = Literal["diagnostic", "form", "rhythm"]
 class Source(_Strict):
     """Where the records of a split come from: the simulator, or a folder of WFDB records.
 
-    folds: PTB-XL's `strat_fold`; needs ptbxl_database.csv in the folder or above it. examples: a file of own questions
-    about these records, in place of a report on each; see `ecg_r1.corpus.example_file`. limit: so many records, or
-    examples of the file, drawn with the seed. labels: which kinds of PTB-XL's statements are the truth; what an answer
-    says of the other kinds is then neither right nor wrong. likelihood: leave out statements that the cardiologists
-    thought less likely than this, in percent; 0 in the table means that none is given, and such a statement is kept.
-    Both need ptbxl_database.csv.
+    folds: PTB-XL's `strat_fold`; needs ptbxl_database.csv in the folder or up to two levels above it. examples: a
+    file of own questions about these records, in place of a report on each; see `ecg_r1.corpus.example_file`. limit:
+    so many records, or examples of the file, drawn with the seed. labels: which kinds of PTB-XL's statements are the
+    truth; what an answer says of the other kinds is then neither right nor wrong. likelihood: leave out statements
+    that the cardiologists thought less likely than this, in percent; 0 in the table means that none is given, and
+    such a statement is kept. Both need ptbxl_database.csv. unit_mv: mV that one unit of the samples stands for, of
+    files that do not say (CODE-15%).
     """
 
     simulate: int | None = Field(None, gt=0)
@@ -55,6 +56,7 @@ class Source(_Strict):
     limit: int | None = Field(None, gt=0)
     labels: LabelKind | list[LabelKind] | Literal["all"] | None = None
     likelihood: float | None = Field(None, ge=0, le=100)
+    unit_mv: float | None = Field(None, gt=0)
 
     @property
     def kinds(self) -> list[str] | None:
@@ -67,7 +69,7 @@ class Source(_Strict):
     def _one_source(self) -> Source:
         if (self.simulate is None) == (self.records is None):
             raise ValueError("give a source either `simulate: N` or `records: FOLDER`")
-        for key in ("folds", "examples", "limit", "labels", "likelihood"):
+        for key in ("folds", "examples", "limit", "labels", "likelihood", "unit_mv"):
             if self.simulate is not None and getattr(self, key) is not None:
                 raise ValueError(f"`{key}` is for `records: FOLDER`, not for `simulate`")
         return self
@@ -109,6 +111,7 @@ class CorpusRecipe(_Strict):
     """Splits to build: records, measurements, pages, target texts.
 
     pages: "stored", or "drawn" when they are used, which costs milliseconds each and no room on disk.
+    refuse_doubtful: quarantine records whose checksum or gain says that their signal is wrong; see docs/formats.md.
     """
 
     stage: Literal["corpus"]
@@ -117,6 +120,7 @@ class CorpusRecipe(_Strict):
     page_size: int = Field(112, ge=32, le=1024)
     pages: Literal["stored", "drawn"] = "stored"
     workers: int = Field(2, ge=1)
+    refuse_doubtful: bool = False
     splits: dict[str, list[Source]]
     reports: Reports = Reports()
     prompts: Prompts = Prompts()

@@ -52,7 +52,8 @@ def whole(tmp_path_factory) -> Path:
 def test_a_split_holds_what_its_records_hold(whole):
     store = RecordStore(whole)
     assert len(store) == N
-    counts = {"records": N, "examples": N, "quarantined": 0, "examples_left_out": 0, "unknown_labels": {}}
+    counts = {"records": N, "examples": N, "quarantined": 0, "examples_left_out": 0, "doubtful": 0}
+    counts["unknown_labels"] = {}
     assert json.loads((whole / "complete.json").read_text()) == counts
     assert not (whole / "records.jsonl").exists()  # what was appended is not kept beside the rows
     assert [store.diagnoses(record)[0] for record in store.ids[:2]] == ["normal ECG", "sinus bradycardia"]
