@@ -7,8 +7,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from ecg_r1.ecg.beats import MS, MedianBeat
+from ecg_r1.ecg.beats import MS
 from ecg_r1.ecg.measurements import Measured
+from ecg_r1.ecg.median_beat import MedianBeat
 from ecg_r1.ecg.waves import Bounds
 
 # A P wave resembles the median one by this at least (99 of 100 real records with P waves: 0.67); fibrillation, AV
@@ -27,7 +28,7 @@ UNEVEN = 0.06  # share of their cycle by which flutter waves may come early or l
 
 def p_window(beat: MedianBeat, onset: float, t_end: float | None) -> tuple[int, int]:
     """Where a P wave has its place, in samples of the beat: after the T wave of the beat before, until the QRS."""
-    previous_t = (beat.r + 75 if t_end is None else t_end) - beat.rr
+    previous_t = (beat.r + 75 if t_end is None else t_end) - beat.before
     start = int(max(0, previous_t + 16 / MS, onset - LONGEST_PR))
     stop = int(onset - 12 / MS)
     return (start, stop) if stop - start >= int(60 / MS) else (max(0, stop - int(120 / MS)), stop)
@@ -43,16 +44,14 @@ def p_wave_missing(signal: np.ndarray, beat: MedianBeat, window: tuple[int, int]
         signal: (leads, T) mV, filtered; window: of the P wave, in samples of the beat.
     """
     start, stop = window
-    every = np.sort(np.concatenate([beat.peaks, beat.ectopic]))
-    inside = every[(every - beat.r + start >= 0) & (every - beat.r + stop <= signal.shape[1])]
-    if stop - start < int(40 / MS) or len(inside) < 2:
+    if stop - start < int(40 / MS):
         return Measured(reason="no room for P waves before the QRS")
-    pieces = [_levelled(signal[:, p - beat.r + start : p - beat.r + stop]) for p in inside]
+    pieces = [_levelled(signal[:, p - beat.r + start : p - beat.r + stop]) for p in beat.peaks]
     shared = np.median(pieces, axis=0)
     direction = np.linalg.svd(shared, full_matrices=False)[0][:, 0]
     if np.ptp(direction @ shared) < AMPLITUDE:
         return Measured(reason="no P waves", absent=True)
-    if _repeats(pieces, shared, every):
+    if _repeats(pieces, shared, beat.intervals):
         return None
     return Measured(reason="no P waves in step with the QRS", absent=True)
 
@@ -67,7 +66,7 @@ def t_wave_repeats(signal: np.ndarray, beat: MedianBeat, window: tuple[int, int]
     if stop - start < int(40 / MS):
         return False
     pieces = [_levelled(beat.weights[:, None] * signal[:, p - beat.r + start : p - beat.r + stop]) for p in beat.peaks]
-    return _repeats(pieces, np.median(pieces, axis=0), np.sort(np.concatenate([beat.peaks, beat.ectopic])))
+    return _repeats(pieces, np.median(pieces, axis=0), beat.intervals)
 
 
 def two_to_one_flutter(beat: MedianBeat, p: Bounds, qrs: tuple[float, float]) -> bool:
@@ -76,7 +75,7 @@ def two_to_one_flutter(beat: MedianBeat, p: Bounds, qrs: tuple[float, float]) ->
     Args:
         p: of each lead that shows a P wave; qrs: its onset and offset; samples of the beat.
     """
-    cycle, half = beat.rr / 2, int(50 / MS)
+    cycle, half = beat.after / 2, int(50 / MS)
     middle = int((p.onset + p.offset) / 2)
     start, stop = max(0, middle - half), min(middle + half, int(qrs[0] - 6 / MS))
     if not FLUTTER_CYCLE[0] <= cycle <= FLUTTER_CYCLE[1] or stop - start < int(40 / MS):
@@ -91,8 +90,8 @@ def two_to_one_flutter(beat: MedianBeat, p: Bounds, qrs: tuple[float, float]) ->
     return False
 
 
-def _repeats(pieces: list[np.ndarray], shared: np.ndarray, peaks: np.ndarray) -> bool:
-    wanted = COHERENCE_IF_IRREGULAR if _irregularity(peaks) > IRREGULAR else COHERENCE
+def _repeats(pieces: list[np.ndarray], shared: np.ndarray, intervals: np.ndarray) -> bool:
+    wanted = COHERENCE_IF_IRREGULAR if _irregularity(intervals) > IRREGULAR else COHERENCE
     return bool(np.median([_likeness(piece, shared) for piece in pieces]) >= wanted)
 
 
@@ -100,8 +99,7 @@ def _likeness(a: np.ndarray, b: np.ndarray) -> float:
     return float((a * b).sum() / np.sqrt((a**2).sum() * (b**2).sum() + 1e-12))
 
 
-def _irregularity(peaks: np.ndarray) -> float:
-    intervals = np.diff(peaks)
+def _irregularity(intervals: np.ndarray) -> float:
     return float(np.median(np.abs(np.diff(intervals))) / np.median(intervals)) if len(intervals) > 1 else 0.0
 
 

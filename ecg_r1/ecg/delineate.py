@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecg_r1.ecg.atria import p_wave_missing, p_window, t_wave_repeats, two_to_one_flutter
-from ecg_r1.ecg.beats import MedianBeat, Unmeasurable, clean, median_beat, noisy, r_peaks
+from ecg_r1.ecg.beats import Unmeasurable, clean, noisy, r_peaks
 from ecg_r1.ecg.measurements import Measured
+from ecg_r1.ecg.median_beat import MedianBeat, median_beat
 from ecg_r1.ecg.pacing import paced_onset, spikes, without
+from ecg_r1.ecg.populations import Populations, populations
 from ecg_r1.ecg.waves import NOWHERE, Bounds, P, T, bound, peaks, qrs_bounds, t_window
 
 FLAT = 0.03  # mV peak to peak: no beat is seen in such a lead
@@ -20,7 +22,7 @@ class Delineation:
     """A record's median beat and the bounds of its waves, in samples of that beat.
 
     leads: rows of the record that were used; leads that hold noise only are left out.
-    r_peaks: in samples of the record.
+    kinds: every R peak, and which beats are of the dominant kind.
 
     signal: (leads, T) mV, the record without drift, hum and pacemaker spikes.
     raw: (leads, T) mV, the same leads as recorded, without pacemaker spikes: filters lower the QRS.
@@ -32,7 +34,7 @@ class Delineation:
     raw: np.ndarray
     beat: MedianBeat
     leads: np.ndarray
-    r_peaks: np.ndarray
+    kinds: Populations
     qrs_onset: float
     qrs_offset: float
     p: Bounds
@@ -61,12 +63,13 @@ def delineate(signal: np.ndarray, mask: np.ndarray) -> Delineation:
     if len(paced):
         raw = without(raw, paced)
         cleaned = clean(raw)
-    beat = median_beat(cleaned, found)
+    kinds = populations(cleaned, found)
+    beat = median_beat(cleaned, kinds)
     onset, offset = qrs_bounds(beat)
     if len(paced):
         onset = paced_onset((onset, offset), beat, paced)
     wave_peaks = peaks(beat)
-    after = t_window(beat, offset)
+    after = t_window(beat, (onset, offset))
     t = bound(beat, T, wave_peaks["T"], after)
     window = p_window(beat, onset, t.offset if len(t) else None)
     p = bound(beat, P, wave_peaks["P"], window)
@@ -77,4 +80,4 @@ def delineate(signal: np.ndarray, mask: np.ndarray) -> Delineation:
         no_p = Measured(reason="no P waves, but flutter waves, two to each QRS", absent=True)
     if len(t) and not t_wave_repeats(cleaned, beat, (after[0], int(t.offset))):
         t = NOWHERE
-    return Delineation(cleaned, raw, beat, leads, found, onset, offset, NOWHERE if no_p else p, t, no_p)
+    return Delineation(cleaned, raw, beat, leads, kinds, onset, offset, NOWHERE if no_p else p, t, no_p)

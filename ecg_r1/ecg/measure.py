@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ecg_r1.ecg.beats import MS, Unmeasurable, rr_intervals
+from ecg_r1.ecg.beats import MS, Unmeasurable
 from ecg_r1.ecg.delineate import Delineation, delineate
 from ecg_r1.ecg.library import METHODS, measure_by_library
 from ecg_r1.ecg.measurements import Measured, Measurements
@@ -58,8 +58,8 @@ def _function(name: str) -> Callable[[Delineation], Measured]:
 
 
 def _rr(found: Delineation) -> Measured:
-    intervals = rr_intervals(found.r_peaks)
-    return Measured(float(np.median(intervals)), _iqr(intervals), len(found.leads), len(intervals) + 1)
+    intervals = np.diff(found.kinds.span()) * MS
+    return Measured(float(np.mean(intervals)), _iqr(intervals), len(found.leads), len(intervals) + 1)
 
 
 def _rate(found: Delineation) -> Measured:

@@ -14,12 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from ecg_r1.ecg.beats import LIBRARY_ERRORS, MS, RATE, MedianBeat, Unmeasurable, spatial_velocity
+from ecg_r1.ecg.beats import LIBRARY_ERRORS, MS, RATE, Unmeasurable, spatial_velocity
+from ecg_r1.ecg.median_beat import MedianBeat
 
 QRS_LEVEL = 0.05  # share of the greatest spatial velocity below which the heart's vector stands still
 RAISED = (QRS_LEVEL, 1.5 * QRS_LEVEL, 2 * QRS_LEVEL)  # where an ST segment is too steep for the first to end a QRS in
 WIDE = int(200 / MS)  # samples; 1 of 576 real records is wider, by its ST segment
 HOLD = int(12 / MS)  # samples it must stand still for
+NEXT = int(80 / MS)  # samples before the R peak at which a premature QRS may begin
 NEAR = int(60 / MS)  # samples by which the leads may differ about a wave's peak
 
 
@@ -115,7 +117,7 @@ def peaks(beat: MedianBeat) -> dict[str, np.ndarray]:
     half = max(beat.r, length - beat.r) + int(120 / MS)
     laid = np.stack([_ramped(row, half - beat.r, half - (length - beat.r)) for row in rows])
     r_peaks = np.arange(leads) * 2 * half + half
-    pace = np.sqrt(beat.rr * MS / 800)
+    pace = np.sqrt(beat.after * MS / 800)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # a lead without an R wave; its R is not asked for
@@ -136,9 +138,10 @@ def _ramped(row: np.ndarray, before: int, after: int) -> np.ndarray:
     return np.concatenate([np.linspace(0, row[0], before), row, np.linspace(row[-1], 0, after)])
 
 
-def t_window(beat: MedianBeat, offset: float) -> tuple[int, int]:
-    """Where a T wave has its place: from shortly after the QRS to before the next P wave."""
-    return int(offset) + int(30 / MS), min(int(beat.r + 0.70 * beat.rr), beat.signal.shape[1])
+def t_window(beat: MedianBeat, qrs: tuple[float, float]) -> tuple[int, int]:
+    """Where a T wave has its place: from shortly after the QRS to before the next P wave, or the next premature beat."""
+    end = beat.after - NEXT if beat.hurried else 0.70 * beat.after
+    return int(qrs[1]) + int(30 / MS), min(int(beat.r + end), beat.signal.shape[1])
 
 
 def bound(beat: MedianBeat, kind: WaveKind, found: np.ndarray, window: tuple[int, int]) -> Bounds:
