@@ -100,14 +100,6 @@ def _seen(slope: np.ndarray, peaks: np.ndarray) -> np.ndarray:
     return (fastest > LOWEST * np.median(fastest, axis=1, keepdims=True)).mean(axis=0)
 
 
-def rr_intervals(peaks: np.ndarray) -> np.ndarray:
-    """RR intervals in ms between all beats: the ventricular rate counts every QRS; few ectopic ones leave its median.
-
-    As cardiologists do, the first and last QRS are left out where enough remain: the record may cut into them.
-    """
-    return np.diff(peaks[1:-1] if len(peaks) >= 6 else peaks) * MS
-
-
 def noisy(signal: np.ndarray) -> np.ndarray:
     """The leads that hold noise only: between beats they change far more than the other leads do.
 
@@ -116,4 +108,3 @@ def noisy(signal: np.ndarray) -> np.ndarray:
     """
     unrest = np.median(np.abs(np.diff(signal[:, ::4], axis=1)), axis=1)
     return unrest > NOISY * np.median(unrest)
-

@@ -1,9 +1,10 @@
 """measure(record) -> Measurements: intervals, rate, axis and amplitudes, each a number or the reason why not.
 
-PR is from the P onset to the QRS onset, QT from the QRS onset to the T end, each the median of what the leads show,
-weighted by how quiet they are; the QRS begins in the first lead and ends in the last; the rate is that of the median RR
-interval. Intervals are taken on the median beat, so that ectopic beats and noise have no part in them. The amplitudes
-of each lead are those of `morphology`.
+The QRS begins in the first lead and ends in the last, and QT ends with the T wave of the last lead, as ECG machines
+count it; `qt_lead_ms` is the median over the leads, as experts who mark single leads count it. PR is from the P onset
+to the QRS onset, the median over the leads. Leads are weighted by how quiet they are. Intervals are taken on the median
+beat of the dominant rhythm, so that ectopic beats and noise have no part in them; the rate is the mean over all beats.
+The amplitudes of each lead are those of `morphology`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ecg_r1.ecg.morphology import amplitudes
 from ecg_r1.ecg.qtc import qtc
 from ecg_r1.ecg.quantities import QUANTITIES
 from ecg_r1.ecg.record import ECGRecord
-from ecg_r1.ecg.waves import qrs_bounds, weighted_quantiles
+from ecg_r1.ecg.waves import global_t_end, qrs_bounds, t_window, weighted_quantiles
 
 WIDEST_QRS = 300.0  # ms; what lasts longer is noise
 
@@ -46,7 +47,7 @@ def measure(record: ECGRecord, *, method: str = "consensus") -> Measurements:
         return Measurements(dict.fromkeys(QUANTITIES, Measured(reason=str(reason))), method)
     bounded = (found.qrs_offset - found.qrs_onset) * MS <= WIDEST_QRS
     measured = {name: _function(name)(found) if bounded or name in OF_R_PEAKS else NO_BOUNDS for name in QUANTITIES}
-    return Measurements(measured, method, amplitudes(found) if bounded else {})
+    return Measurements(measured, method, amplitudes(found) if bounded else {}, tuple(found.kinds.notes()))
 
 
 def _function(name: str) -> Callable[[Delineation], Measured]:
@@ -59,12 +60,18 @@ def _function(name: str) -> Callable[[Delineation], Measured]:
 
 def _rr(found: Delineation) -> Measured:
     intervals = np.diff(found.kinds.span()) * MS
-    return Measured(float(np.mean(intervals)), _iqr(intervals), len(found.leads), len(intervals) + 1)
+    extremes = float(intervals.min()), float(intervals.max())
+    return Measured(float(np.mean(intervals)), _iqr(intervals), len(found.leads), len(intervals) + 1, range=extremes)
 
 
 def _rate(found: Delineation) -> Measured:
     rr = _rr(found)
-    return replace(rr, value=60000 / rr.value, spread=rr.spread * 60000 / rr.value**2)  # type: ignore[operator]
+    assert rr.value is not None
+    assert rr.spread is not None
+    assert rr.range is not None
+    fastest, slowest = rr.range
+    extremes = 60000 / slowest, 60000 / fastest
+    return replace(rr, value=60000 / rr.value, spread=rr.spread * 60000 / rr.value**2, range=extremes)
 
 
 def _p(found: Delineation) -> Measured:
@@ -87,6 +94,17 @@ def _qrs(found: Delineation) -> Measured:
 
 
 def _qt(found: Delineation) -> Measured:
+    in_leads = _qt_lead(found)
+    if in_leads.value is None:
+        return in_leads
+    qrs = (found.qrs_onset, found.qrs_offset)
+    end = global_t_end(found.beat, found.t, qrs)
+    if found.beat.hurried and end >= t_window(found.beat, qrs)[1] - 1:
+        return Measured(reason="the next beat comes before the T wave ends")
+    return replace(in_leads, value=(end - found.qrs_onset) * MS)
+
+
+def _qt_lead(found: Delineation) -> Measured:
     if not len(found.t):
         return Measured(reason="no T wave found")
     return _over_leads((found.t.offsets - found.qrs_onset) * MS, found.t.weights, found.beat.beats)
@@ -135,6 +153,7 @@ MEASURED_BY: dict[str, Callable[[Delineation], Measured]] = {
     "pr_ms": _pr,
     "qrs_ms": _qrs,
     "qt_ms": _qt,
+    "qt_lead_ms": _qt_lead,
     "qtc_ms": _qtc,
     "axis_deg": _axis,
 }

@@ -50,7 +50,7 @@ def median_beat(signal: np.ndarray, kinds: Populations) -> MedianBeat:
     Raises:
         Unmeasurable: fewer than two whole beats of the dominant kind.
     """
-    hurried = kinds.undisturbed.sum() < FEWEST and not kinds.undisturbed.sum() == kinds.dominant.sum()
+    hurried = kinds.undisturbed.sum() < FEWEST and kinds.undisturbed.sum() != kinds.dominant.sum()
     chosen = kinds.dominant if hurried else kinds.undisturbed
     rr = float(np.median(np.diff(kinds.peaks)))
     before, after = _usual(kinds.before[chosen], rr), _usual(kinds.after[chosen], rr)

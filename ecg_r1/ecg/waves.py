@@ -21,6 +21,9 @@ QRS_LEVEL = 0.05  # share of the greatest spatial velocity below which the heart
 RAISED = (QRS_LEVEL, 1.5 * QRS_LEVEL, 2 * QRS_LEVEL)  # where an ST segment is too steep for the first to end a QRS in
 WIDE = int(200 / MS)  # samples; 1 of 576 real records is wider, by its ST segment
 HOLD = int(12 / MS)  # samples it must stand still for
+# Share of the vector's greatest speed in the fall of T at which T ends, fitted to GE MUSE's QT of 12 records.
+T_LEVEL, T_SMOOTH = 0.05, 4 / MS
+BEYOND = int(8 / MS)  # samples that this end may lie after those of the leads
 NEXT = int(80 / MS)  # samples before the R peak at which a premature QRS may begin
 NEAR = int(60 / MS)  # samples by which the leads may differ about a wave's peak
 
@@ -139,9 +142,32 @@ def _ramped(row: np.ndarray, before: int, after: int) -> np.ndarray:
 
 
 def t_window(beat: MedianBeat, qrs: tuple[float, float]) -> tuple[int, int]:
-    """Where a T wave has its place: from shortly after the QRS to before the next P wave, or the next premature beat."""
+    """Where a T wave has its place: from shortly after the QRS to before the next P wave or premature beat."""
     end = beat.after - NEXT if beat.hurried else 0.70 * beat.after
     return int(qrs[1]) + int(30 / MS), min(int(beat.r + end), beat.signal.shape[1])
+
+
+def global_t_end(beat: MedianBeat, t: Bounds, qrs: tuple[float, float]) -> float:
+    """Where the last lead's T wave ends, in samples of the beat: where the heart's vector stands still again.
+
+    ECG machines count QT to this end. One noisy lead, or a U wave, can move the vector beyond it: the end is at most
+    `BEYOND` after that of nine tenths of the leads.
+
+    Args:
+        t: the T wave's bounds in the leads, at least one.
+        qrs: onset and offset of the QRS.
+    """
+    start, stop = t_window(beat, qrs)
+    velocity = spatial_velocity(beat.weights[:, None] * gaussian_filter1d(beat.signal, T_SMOOTH, axis=1))
+    floor, limit = np.percentile(velocity, 10), float(weighted_quantiles(t.offsets, t.weights, 0.9)) + BEYOND
+    middle = int(np.clip(t.offset, start + 1, stop))
+    steepest = max(start, middle - NEAR) + int(np.argmax(velocity[max(start, middle - NEAR) : middle + HOLD]))
+    for level in (T_LEVEL, 1.5 * T_LEVEL, 2 * T_LEVEL):
+        still = np.flatnonzero(velocity[steepest:stop] < level * velocity[steepest] + floor)
+        end = steepest + still[0] if len(still) else stop
+        if end <= limit:
+            return float(end)
+    return limit
 
 
 def bound(beat: MedianBeat, kind: WaveKind, found: np.ndarray, window: tuple[int, int]) -> Bounds:

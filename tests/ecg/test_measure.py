@@ -130,7 +130,7 @@ def with_spikes(record: ECGRecord, latency: int, tail: float) -> ECGRecord:
     shape = np.concatenate([[1, 0.4], tail * np.exp(-np.arange(60) / 10)])
     signal = record.signal.copy()
     bare = delineate(signal.astype(float), record.lead_mask)
-    for place in bare.r_peaks + int(bare.qrs_onset) - bare.beat.r - latency // 2:
+    for place in bare.kinds.peaks + int(bare.qrs_onset) - bare.beat.r - latency // 2:
         if 0 <= place < signal.shape[1] - len(shape):
             signal[:, place : place + len(shape)] += heights * shape
     return replace(record, signal=signal)
