@@ -103,9 +103,11 @@ class Measurements:
         return Measurements({**self.values, **dict.fromkeys(names, nothing)}, self.method, self.by_lead, self.notes)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain numbers and nulls by quantity; the reasons under `unmeasurable`, the spreads under `spread`, the names
-        of what the ECG does not have under `absent`, lowest and highest over the beats under `range`. Under `by_lead` each quantity of single leads is a list of twelve
-        numbers or nulls, in the order of `LEADS`.
+        """Plain numbers and nulls by quantity.
+
+        The reasons are under `unmeasurable`, the spreads under `spread`, the lowest and highest over the beats under
+        `range`, the names of what the ECG does not have under `absent`. Under `by_lead` each quantity of single leads
+        is a list of twelve numbers or nulls, in the order of `LEADS`.
         """
         return {
             **{name: _rounded(self.value(name)) for name in QUANTITIES},

@@ -8,6 +8,7 @@ their QRS and by how early they come, and intervals are measured on the dominant
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
@@ -23,9 +24,10 @@ EARLY = 0.85  # an RR interval this much shorter than the mean of its two neighb
 REGULAR = (
     0.07  # three of four RR intervals of the other beats differ by less from their median; in fibrillation by more
 )
+QRS = int(50 / MS)  # samples to either side of the R peak in which a QRS is steepest
 CLOSEST = int(200 / MS)  # samples between two beats: the heart muscle cannot be excited again sooner
 PAUSE = 1.5  # times the median RR interval, from which on a missed beat is looked for
-SEEN = 0.5  # share of the leads in which a beat of another shape must show
+ALONE = 10.0  # times the movement of the median lead: one electrode moves, and not the heart
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,8 @@ class Populations:
 
     @property
     def undisturbed(self) -> np.ndarray:
-        """bool (beats,): dominant beats whose next beat is of the dominant kind too, so that it leaves T its time."""
-        return self.dominant & np.append(self.dominant[1:], True)
+        """bool (beats,): dominant beats whose next beat does not come early, so that it leaves T its time."""
+        return self.dominant & ~np.append(self.premature[1:], False)
 
     def span(self) -> np.ndarray:
         """R peaks from the first to the last dominant beat: the whole number of cycles over which a rate is counted."""
@@ -112,7 +114,7 @@ def _cut(signal: np.ndarray, peaks: np.ndarray) -> np.ndarray:
 
 
 def _likeness(pieces: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """(beats, others) correlation: the median over leads, the larger the lead the more it counts; no lead decides alone.
+    """(beats, others) correlation: the median over leads. Larger leads count more, but no lead decides alone.
 
     Args:
         pieces, others: (leads, beats, samples).
@@ -162,13 +164,13 @@ def _mended(signal: np.ndarray, peaks: np.ndarray, same: np.ndarray, alike: floa
     """The R peaks with beats that an artefact has hidden, and without the artefacts that were taken for beats.
 
     A beat of the dominant shape is looked for near each peak of another shape and in each pause. A peak of another
-    shape is an artefact if such a beat follows or precedes it too closely, or if few leads show it.
+    shape is an artefact if such a beat follows or precedes it too closely, or if one lead alone shows it.
     """
     usual = float(np.median(np.diff(peaks[same]))) if same.sum() > 2 else float(np.median(np.diff(peaks)))
     searched = np.zeros(signal.shape[1], bool)
     for peak in peaks[~same]:
         searched[max(0, peak - 2 * CLOSEST) : peak + 2 * CLOSEST] = True
-    for a, b in zip(peaks[:-1], peaks[1:], strict=True):
+    for a, b in pairwise(peaks):
         if b - a > PAUSE * usual:
             searched[a + CLOSEST : b - CLOSEST] = True
     for peak in peaks[same]:
@@ -187,15 +189,15 @@ def _mended(signal: np.ndarray, peaks: np.ndarray, same: np.ndarray, alike: floa
     kept = [int(peak) for peak in peaks[same]] + found
     for peak in peaks[~same]:
         near = min((abs(peak - other) for other in found), default=CLOSEST)
-        if near >= CLOSEST and not _hardly_seen(signal, int(peak), peaks[same]):
+        if near >= CLOSEST and not _in_one_lead(signal, int(peak)):
             kept.append(int(peak))
     return np.sort(np.array(kept))
 
 
-def _hardly_seen(signal: np.ndarray, peak: int, dominant: np.ndarray) -> bool:
-    """Whether fewer than `SEEN` of the leads move at a peak at least a fifth as fast as at the dominant beats."""
-    slopes = np.abs(np.diff(_cut(signal, np.append(dominant, peak)), axis=2)).max(axis=2)
-    return bool((slopes[:, -1] > 0.2 * np.median(slopes[:, :-1], axis=1)).mean() < SEEN)
+def _in_one_lead(signal: np.ndarray, peak: int) -> bool:
+    """Whether one lead moves far more than the others at a peak."""
+    slopes = np.abs(np.diff(signal[:, max(0, peak - QRS) : peak + QRS], axis=1)).max(axis=1)
+    return bool(slopes.max() > ALONE * np.median(slopes))
 
 
 def _early(peaks: np.ndarray) -> np.ndarray:
