@@ -64,6 +64,16 @@ def delineate(signal: np.ndarray, mask: np.ndarray) -> Delineation:
         raw = without(raw, paced)
         cleaned = clean(raw)
     kinds = populations(cleaned, found)
+    delineation = _delineate(cleaned, raw, leads, kinds, paced)
+    if delineation.no_p is not None and delineation.no_p.absent and (kinds.premature & ~kinds.reshaped).any():
+        # Without P waves no beat is premature: what looked like a regular rhythm was fibrillation.
+        return _delineate(cleaned, raw, leads, kinds.by_shape(), paced)
+    return delineation
+
+
+def _delineate(
+    cleaned: np.ndarray, raw: np.ndarray, leads: np.ndarray, kinds: Populations, paced: np.ndarray
+) -> Delineation:
     beat = median_beat(cleaned, kinds)
     onset, offset = qrs_bounds(beat)
     if len(paced):

@@ -24,6 +24,8 @@ from ecg_r1.ecg.quantities import QUANTITIES
 from ecg_r1.ecg.record import ECGRecord
 from ecg_r1.ecg.waves import global_t_end, qrs_bounds, t_window, weighted_quantiles
 
+STILL = 20 / MS  # samples after T that must be free of the next beat
+ENDED = 0.2  # share of the height of T below which it is over
 WIDEST_QRS = 300.0  # ms; what lasts longer is noise
 
 
@@ -99,9 +101,18 @@ def _qt(found: Delineation) -> Measured:
         return in_leads
     qrs = (found.qrs_onset, found.qrs_offset)
     end = global_t_end(found.beat, found.t, qrs)
-    if found.beat.hurried and end >= t_window(found.beat, qrs)[1] - 1:
+    if found.beat.free is not None and not _t_has_ended(found, end):
         return Measured(reason="the next beat comes before the T wave ends")
     return replace(in_leads, value=(end - found.qrs_onset) * MS)
+
+
+def _t_has_ended(found: Delineation, end: float) -> bool:
+    """Whether T is over, and the signal back near its level before the QRS, before a premature beat may begin."""
+    beat, (start, stop) = found.beat, t_window(found.beat, (found.qrs_onset, found.qrs_offset))
+    onset = int(found.qrs_onset)
+    rest = beat.signal[:, max(0, onset - 10) : max(1, onset - 2)].mean(axis=1, keepdims=True)
+    away = np.linalg.norm(beat.weights[:, None] * (beat.signal[:, start:stop] - rest), axis=0)
+    return end < stop - STILL and bool(away[-5:].mean() < ENDED * away.max())
 
 
 def _qt_lead(found: Delineation) -> Measured:

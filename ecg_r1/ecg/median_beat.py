@@ -9,6 +9,7 @@ import numpy as np
 from ecg_r1.ecg.beats import MS, Unmeasurable
 from ecg_r1.ecg.populations import Populations
 
+BEFORE_R = {"P": 220 / MS, "QRS": 140 / MS}  # samples from the begin of a premature beat to its R peak
 FEWEST = 3  # dominant beats with enough time after them, for which the others are left out
 
 
@@ -19,7 +20,7 @@ class MedianBeat:
     signal: (leads, T) mV.
     r: its R peak's sample.
     before, after: median RR interval before and after the beats, in samples.
-    hurried: whether the next beats are premature ones, which may come before the T wave ends.
+    free: samples after the R peak until the next beat may begin, where all next beats are premature; None elsewhere.
     weights: (leads,) how far each lead is trusted, 1 for the quietest: the inverse of how its beats differ, as changes
     over 8 ms; the leads' usual noise is added, so that no lead decides alone.
     peaks: R peaks of the record that it stands for.
@@ -30,7 +31,7 @@ class MedianBeat:
     r: int
     before: float
     after: float
-    hurried: bool
+    free: float | None
     weights: np.ndarray
     peaks: np.ndarray
     intervals: np.ndarray
@@ -54,8 +55,9 @@ def median_beat(signal: np.ndarray, kinds: Populations) -> MedianBeat:
     chosen = kinds.dominant if hurried else kinds.undisturbed
     rr = float(np.median(np.diff(kinds.peaks)))
     before, after = _usual(kinds.before[chosen], rr), _usual(kinds.after[chosen], rr)
+    free = after - _beginning(kinds) if hurried else None
     # Room for a long PR before a fast beat, and for a long QT after it.
-    room = after - 40 / MS if hurried else 0.72 * after
+    room = 0.72 * after if free is None else max(free, 60 / MS)
     left, right = int(min(0.6 * before, 460 / MS)), int(min(room, 720 / MS))
     whole = chosen & (kinds.peaks >= left) & (kinds.peaks + right <= signal.shape[1])
     if whole.sum() < 2:
@@ -67,9 +69,13 @@ def median_beat(signal: np.ndarray, kinds: Populations) -> MedianBeat:
     usual = np.median(noise) + 1e-9
     weights = (noise.min() + usual) / (noise + usual)
     intervals = kinds.before[whole]
-    return MedianBeat(
-        beat, left, before, after, hurried, weights, kinds.peaks[whole], intervals[np.isfinite(intervals)]
-    )
+    return MedianBeat(beat, left, before, after, free, weights, kinds.peaks[whole], intervals[np.isfinite(intervals)])
+
+
+def _beginning(kinds: Populations) -> float:
+    """Samples before its R peak at which a premature beat may begin: with its P wave, or with another, broad QRS."""
+    from_atria = (kinds.premature & ~kinds.reshaped).sum() > (kinds.premature & kinds.reshaped).sum()
+    return BEFORE_R["P" if from_atria else "QRS"]
 
 
 def _usual(intervals: np.ndarray, otherwise: float) -> float:

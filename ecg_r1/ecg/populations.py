@@ -20,7 +20,7 @@ ALIKE = 0.9  # correlation of a QRS with the median one of its kind, over all le
 RELATED = 0.9  # the same of two single beats, as a share of what the most similar beats of the record have
 REPEATED = 0.6  # median correlation below which there is no beat, only noise; 0.97 in 99 of 100 real records
 AROUND = int(120 / MS)  # samples to either side of the R peak that are compared
-EARLY = 0.85  # an RR interval this much shorter than the mean of its two neighbours ends in a premature beat
+EARLY = 0.85  # an RR interval that is so much shorter than others ends in a premature beat
 REGULAR = (
     0.07  # three of four RR intervals of the other beats differ by less from their median; in fibrillation by more
 )
@@ -59,6 +59,10 @@ class Populations:
     def undisturbed(self) -> np.ndarray:
         """bool (beats,): dominant beats whose next beat does not come early, so that it leaves T its time."""
         return self.dominant & ~np.append(self.premature[1:], False)
+
+    def by_shape(self) -> Populations:
+        """The same beats, told apart by their shape alone."""
+        return Populations(self.peaks, ~self.reshaped, self.premature & self.reshaped, self.reshaped)
 
     def span(self) -> np.ndarray:
         """R peaks from the first to the last dominant beat: the whole number of cycles over which a rate is counted."""
@@ -201,14 +205,16 @@ def _in_one_lead(signal: np.ndarray, peak: int) -> bool:
 
 
 def _early(peaks: np.ndarray) -> np.ndarray:
-    """bool (beats,): whose RR interval is shorter than the two beside it."""
+    """bool (beats,): whose RR interval is shorter than both beside it, or than the usual one and one beside it."""
     intervals = np.diff(peaks).astype(float)
     early = np.zeros(len(peaks), bool)
     if len(intervals) < 3:
         return early
     padded = np.concatenate([[np.nan], intervals, [np.nan]])
-    beside = np.nanmean([padded[:-2], padded[2:]], axis=0)
-    early[1:] = intervals < EARLY * beside
+    beside = np.array([padded[:-2], padded[2:]])
+    shorter = intervals < EARLY * np.nanmin(beside, axis=0)
+    of_a_pair = intervals < EARLY * np.minimum(np.median(intervals), np.nanmax(beside, axis=0))
+    early[1:] = shorter | of_a_pair
     return early
 
 

@@ -24,7 +24,6 @@ HOLD = int(12 / MS)  # samples it must stand still for
 # Share of the vector's greatest speed in the fall of T at which T ends, fitted to GE MUSE's QT of 12 records.
 T_LEVEL, T_SMOOTH = 0.05, 4 / MS
 BEYOND = int(8 / MS)  # samples that this end may lie after those of the leads
-NEXT = int(80 / MS)  # samples before the R peak at which a premature QRS may begin
 NEAR = int(60 / MS)  # samples by which the leads may differ about a wave's peak
 
 
@@ -143,7 +142,7 @@ def _ramped(row: np.ndarray, before: int, after: int) -> np.ndarray:
 
 def t_window(beat: MedianBeat, qrs: tuple[float, float]) -> tuple[int, int]:
     """Where a T wave has its place: from shortly after the QRS to before the next P wave or premature beat."""
-    end = beat.after - NEXT if beat.hurried else 0.70 * beat.after
+    end = 0.70 * beat.after if beat.free is None else beat.free
     return int(qrs[1]) + int(30 / MS), min(int(beat.r + end), beat.signal.shape[1])
 
 
