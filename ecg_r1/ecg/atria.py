@@ -7,8 +7,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from ecg_r1.ecg.beats import MS, MedianBeat
+from ecg_r1.ecg.beats import MS
 from ecg_r1.ecg.measurements import Measured
+from ecg_r1.ecg.median_beat import MedianBeat
 from ecg_r1.ecg.waves import Bounds
 from ecg_r1.ecg.windows import median_of
 
@@ -28,7 +29,7 @@ UNEVEN = 0.06  # share of their cycle by which flutter waves may come early or l
 
 def p_window(beat: MedianBeat, onset: float, t_end: float | None) -> tuple[int, int]:
     """Where a P wave has its place, in samples of the beat: after the T wave of the beat before, until the QRS."""
-    previous_t = (beat.r + 75 if t_end is None else t_end) - beat.rr
+    previous_t = (beat.r + 75 if t_end is None else t_end) - beat.before
     start = int(max(0, previous_t + 16 / MS, onset - LONGEST_PR))
     stop = int(onset - 12 / MS)
     return (start, stop) if stop - start >= int(60 / MS) else (max(0, stop - int(120 / MS)), stop)
@@ -45,16 +46,14 @@ def p_wave_missing(signal: np.ndarray, beat: MedianBeat, window: tuple[int, int]
             beat.
     """
     start, stop = window
-    every = np.sort(np.concatenate([beat.peaks, beat.ectopic]))
-    inside = every[(every - beat.r + start >= 0) & (every - beat.r + stop <= signal.shape[1])]
-    if stop - start < int(40 / MS) or len(inside) < 2:
+    if stop - start < int(40 / MS):
         return Measured(reason="no room for P waves before the QRS")
-    pieces = [_levelled(signal[:, p - beat.r + start : p - beat.r + stop]) for p in inside]
+    pieces = [_levelled(signal[:, p - beat.r + start : p - beat.r + stop]) for p in beat.peaks]
     shared = np.nan_to_num(median_of(np.stack(pieces)))
     direction = np.linalg.svd(shared, full_matrices=False)[0][:, 0]
     if np.ptp(direction @ shared) < AMPLITUDE:
         return Measured(reason="no P waves", absent=True)
-    if _repeats(pieces, shared, every):
+    if _repeats(pieces, shared, beat.intervals):
         return None
     return Measured(reason="no P waves in step with the QRS", absent=True)
 
@@ -70,7 +69,7 @@ def t_wave_repeats(signal: np.ndarray, beat: MedianBeat, window: tuple[int, int]
     if stop - start < int(40 / MS):
         return False
     pieces = [_levelled(beat.weights[:, None] * signal[:, p - beat.r + start : p - beat.r + stop]) for p in beat.peaks]
-    return _repeats(pieces, median_of(np.stack(pieces)), np.sort(np.concatenate([beat.peaks, beat.ectopic])))
+    return _repeats(pieces, median_of(np.stack(pieces)), beat.intervals)
 
 
 def two_to_one_flutter(beat: MedianBeat, p: Bounds, qrs: tuple[float, float]) -> bool:
@@ -79,7 +78,7 @@ def two_to_one_flutter(beat: MedianBeat, p: Bounds, qrs: tuple[float, float]) ->
     Args:
         p: of each lead that shows a P wave; qrs: its onset and offset; samples of the beat.
     """
-    cycle, half = beat.rr / 2, int(50 / MS)
+    cycle, half = beat.after / 2, int(50 / MS)
     middle = int((p.onset + p.offset) / 2)
     start, stop = max(0, middle - half), min(middle + half, int(qrs[0] - 6 / MS))
     if not FLUTTER_CYCLE[0] <= cycle <= FLUTTER_CYCLE[1] or stop - start < int(40 / MS):
@@ -94,8 +93,8 @@ def two_to_one_flutter(beat: MedianBeat, p: Bounds, qrs: tuple[float, float]) ->
     return False
 
 
-def _repeats(pieces: list[np.ndarray], shared: np.ndarray, peaks: np.ndarray) -> bool:
-    wanted = COHERENCE_IF_IRREGULAR if irregular(peaks) else COHERENCE
+def _repeats(pieces: list[np.ndarray], shared: np.ndarray, intervals: np.ndarray) -> bool:
+    wanted = COHERENCE_IF_IRREGULAR if irregular(intervals) else COHERENCE
     return bool(np.median([_likeness(piece, shared) for piece in pieces]) >= wanted)
 
 
@@ -105,9 +104,8 @@ def _likeness(a: np.ndarray, b: np.ndarray) -> float:
     return float((a * b).sum() / np.sqrt((a**2).sum() * (b**2).sum() + 1e-12))
 
 
-def irregular(peaks: np.ndarray, share: float = IRREGULAR) -> bool:
+def irregular(intervals: np.ndarray, share: float = IRREGULAR) -> bool:
     """Whether one RR interval usually differs from the next by more than a share of it."""
-    intervals = np.diff(peaks)
     return len(intervals) > 1 and bool(np.median(np.abs(np.diff(intervals))) > share * np.median(intervals))
 
 

@@ -110,7 +110,8 @@ def _measure_one(job: tuple[str, Path | None], *, method: str, refuse_doubtful: 
 
         Image.fromarray(annotate(record)).save(page)
     found = measure(record, method=method).to_json()
-    noticed = {"quality": list(record.quality)} if record.quality else {}
+    remarks = [*record.quality, *found["notes"]]
+    noticed = {"quality": remarks} if remarks else {}
     return {"record": name, **{quantity: found[quantity] for quantity in (*QUANTITIES, "unmeasurable")}, **noticed}
 
 

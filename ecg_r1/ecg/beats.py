@@ -1,20 +1,16 @@
-"""From ten seconds to one clean beat: R peaks on the spatial velocity, and the median of the beats that look alike."""
+"""From ten seconds of signal to its R peaks: the filter, and neurokit2's peaks on the spatial velocity."""
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 from functools import cache, lru_cache
 
 import numpy as np
 from scipy.ndimage import convolve1d
 from scipy.signal import butter, sosfiltfilt
 
-from ecg_r1.ecg.windows import median_of
-
 RATE = 500
 MS = 1000 / RATE
-ALIKE = 0.9  # correlation of a QRS with the median one, over all leads; an ectopic beat's is lower
 EDGE = int(40 / MS)  # samples: nearer to the record's edge, half a QRS is cut off
 # Share of the usual height that a peak must have to be a QRS. Of 576 real records, T waves, F waves and artefacts that
 # neurokit2 takes for beats where it has waited long for one reach 0.13; beats, ectopic ones too, begin at 0.5.
@@ -26,7 +22,6 @@ SEEN = 0.3  # share of the leads in which a beat must show: an electrode that mo
 NOISY = 8.0
 STEEPEST = 3.0  # times what the middle lead's slopes reach in its QRS; 98 in 100 samples are less steep
 GAP = int(300 / MS)  # samples between a record and its mirror image, so that no beat stands beside its own
-REPEATED = 0.6  # median correlation below which there is no beat, only noise; 0.97 in 99 of 100 real records
 
 
 # Damaged signals make neurokit2 raise any of these; they become a reason.
@@ -35,29 +30,6 @@ LIBRARY_ERRORS = (ValueError, IndexError, KeyError, TypeError, ZeroDivisionError
 
 class Unmeasurable(ValueError):
     """Nothing can be measured on this record; the message is the reason."""
-
-
-@dataclass(frozen=True)
-class MedianBeat:
-    """The beat that a record repeats.
-
-    signal: (leads, T) mV; r: its R peak's sample; rr: median RR interval in samples.
-    weights: (leads,) how far each lead is trusted, 1 for the quietest: the inverse of how its beats differ, as changes
-    over 8 ms; the leads' usual noise is added, so that no lead decides alone.
-    peaks: R peaks of the record that it stands for; ectopic: those it does not.
-    """
-
-    signal: np.ndarray
-    r: int
-    rr: float
-    weights: np.ndarray
-    peaks: np.ndarray
-    ectopic: np.ndarray
-
-    @property
-    def beats(self) -> int:
-        """The number of beats that this beat is the median of."""
-        return len(self.peaks)
 
 
 @cache
@@ -128,55 +100,6 @@ def _seen(slope: np.ndarray, peaks: np.ndarray) -> np.ndarray:
     return (fastest > LOWEST * np.median(fastest, axis=1, keepdims=True)).mean(axis=0)
 
 
-def median_beat(signal: np.ndarray, peaks: np.ndarray, there: np.ndarray | None = None) -> MedianBeat:
-    """The median, lead by lead, of the beats whose QRS resemble each other; the others are ectopic.
-
-    Args:
-        signal: (leads, T) mV, filtered; peaks: R peaks.
-        there: bool (leads, T), where each lead was recorded; None: everywhere. A lead without a whole beat is NaN.
-
-    Raises:
-        Unmeasurable: fewer than two whole beats, or no two that resemble each other.
-    """
-    rr = float(np.median(np.diff(peaks)))
-    # Room for a long PR before a fast beat, and for a long QT after it.
-    before, after = int(min(0.6 * rr, 460 / MS)), int(min(0.72 * rr, 720 / MS))
-    whole = peaks[(peaks >= before) & (peaks + after <= signal.shape[1])]
-    if len(whole) < 2:
-        raise Unmeasurable("fewer than two whole beats")
-    stack = np.stack([signal[:, p - before : p + after] for p in whole])
-    if there is not None:
-        stack[~np.stack([there[:, p - before : p + after].all(axis=1) for p in whole])] = np.nan
-        seen = np.isfinite(stack).any(axis=(1, 2))
-        stack, whole = stack[seen], whole[seen]
-        if len(whole) < 2:
-            raise Unmeasurable("fewer than two whole beats")
-    beat = median_of(stack)
-    around = slice(max(before - int(120 / MS), 0), before + int(120 / MS))
-    likeness = np.array([_correlation(one[:, around], beat[:, around]) for one in stack])
-    if np.median(likeness) < REPEATED:
-        raise Unmeasurable("no beat repeats itself: too much noise")
-    alike = likeness > ALIKE
-    if alike.sum() < 2:
-        alike[:] = True
-    if not alike.all():
-        stack = stack[alike]
-        beat = median_of(stack)
-    differing = (stack - beat)[:, :, ::4]  # a quarter of the samples tells the noise as well
-    noise = _noise(np.abs(np.diff(differing, axis=2)))
-    usual = np.median(noise) + 1e-9
-    weights = (noise.min() + usual) / (noise + usual)
-    return MedianBeat(beat, before, rr, weights, whole[alike], whole[~alike])
-
-
-def rr_intervals(peaks: np.ndarray) -> np.ndarray:
-    """RR intervals in ms between all beats: the ventricular rate counts every QRS; few ectopic ones leave its median.
-
-    As cardiologists do, the first and last QRS are left out where enough remain: the record may cut into them.
-    """
-    return np.diff(peaks[1:-1] if len(peaks) >= 6 else peaks) * MS
-
-
 def noisy(signal: np.ndarray) -> np.ndarray:
     """The leads that hold noise only: between beats they change far more than the other leads do.
 
@@ -185,24 +108,3 @@ def noisy(signal: np.ndarray) -> np.ndarray:
     """
     unrest = np.median(np.abs(np.diff(signal[:, ::4], axis=1)), axis=1)
     return unrest > NOISY * np.median(unrest)
-
-
-def _noise(changes: np.ndarray) -> np.ndarray:
-    """(leads,) the usual change; of a lead that too few beats show to tell, that of the middle lead.
-
-    Args:
-        changes: (beats, leads, T), NaN where a beat was not recorded.
-    """
-    if np.isfinite(changes).all():
-        return np.median(changes, axis=(0, 2))
-    noise = median_of(np.moveaxis(changes, 1, 2).reshape(-1, changes.shape[1]))
-    told = np.isfinite(changes).any(axis=2).sum(axis=0) > 1  # one beat is its own median
-    return np.where(told, noise, np.median(noise[told]) if told.any() else 0.0)
-
-
-def _correlation(a: np.ndarray, b: np.ndarray) -> float:
-    seen = np.isfinite(a[:, 0])
-    if not seen.all():
-        a, b = a[seen], b[seen]
-    a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
-    return float((a * b).sum() / (np.sqrt((a**2).sum() * (b**2).sum()) + 1e-12))

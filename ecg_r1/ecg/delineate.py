@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ecg_r1.ecg.atria import irregular, p_wave_missing, p_window, t_wave_repeats, two_to_one_flutter
-from ecg_r1.ecg.beats import MedianBeat, Unmeasurable, clean, median_beat, noisy, r_peaks
+from ecg_r1.ecg.beats import Unmeasurable, clean, noisy, r_peaks
 from ecg_r1.ecg.measurements import Measured
+from ecg_r1.ecg.median_beat import MedianBeat, median_beat
 from ecg_r1.ecg.pacing import paced_onset, spikes, without
+from ecg_r1.ecg.populations import Populations, alike, populations
 from ecg_r1.ecg.waves import NOWHERE, Bounds, P, T, bound, peaks, qrs_bounds, t_window
 from ecg_r1.ecg.windows import held, inside, rhythm
 
@@ -23,7 +25,7 @@ class Delineation:
     """A record's median beat and the bounds of its waves, in samples of that beat.
 
     leads: rows of the record that were used; leads that hold noise only are left out.
-    r_peaks: in samples of the record.
+    kinds: every R peak, and which beats are of the dominant kind.
 
     signal: (leads, T) mV, the record without drift, hum and pacemaker spikes.
     raw: (leads, T) mV, the same leads as recorded, without pacemaker spikes: filters lower the QRS.
@@ -36,7 +38,7 @@ class Delineation:
     raw: np.ndarray
     beat: MedianBeat
     leads: np.ndarray
-    r_peaks: np.ndarray
+    kinds: Populations
     qrs_onset: float
     qrs_offset: float
     p: Bounds
@@ -78,7 +80,29 @@ def delineate(signal: np.ndarray, mask: np.ndarray, windows: np.ndarray | None =
     if len(paced):
         raw = without(raw, paced)
         cleaned = clean(raw)
-    beat = median_beat(cleaned, found, there)
+    kinds = _kinds(cleaned, found, there)
+    delineation = _delineate(cleaned, raw, leads, kinds, paced, there)
+    if delineation.no_p is not None and delineation.no_p.absent and (kinds.premature & ~kinds.reshaped).any():
+        # Without P waves no beat is premature: what looked like a regular rhythm was fibrillation.
+        return _delineate(cleaned, raw, leads, kinds.by_shape(), paced, there)
+    return delineation
+
+
+def _kinds(cleaned: np.ndarray, found: np.ndarray, there: np.ndarray | None) -> Populations:
+    """The beats by kind, told apart in the leads that were recorded from begin to end; without any, all are of one."""
+    through = np.ones(len(cleaned), bool) if there is None else there.all(axis=1)
+    return populations(cleaned[through], found) if through.any() else alike(found)
+
+
+def _delineate(
+    cleaned: np.ndarray,
+    raw: np.ndarray,
+    leads: np.ndarray,
+    kinds: Populations,
+    paced: np.ndarray,
+    there: np.ndarray | None,
+) -> Delineation:
+    beat = median_beat(cleaned, kinds, there)
     recorded = cleaned
     if there is not None:  # leads without a whole beat in their window are left out
         seen = np.isfinite(beat.signal).all(axis=1)
@@ -89,14 +113,14 @@ def delineate(signal: np.ndarray, mask: np.ndarray, windows: np.ndarray | None =
     if len(paced):
         onset = paced_onset((onset, offset), beat, paced)
     wave_peaks = peaks(beat)
-    after = t_window(beat, offset)
+    after = t_window(beat, (onset, offset))
     t = bound(beat, T, wave_peaks["T"], after)
     window = p_window(beat, onset, t.offset if len(t) else None)
     p = bound(beat, P, wave_peaks["P"], window)
     no_p: Measured | None
     if len(paced):
         no_p = Measured(reason="paced ventricles")
-    elif there is not None and not there.all(axis=1).any() and irregular(found, UNEVEN):
+    elif there is not None and not there.all(axis=1).any() and irregular(np.diff(kinds.peaks), UNEVEN):
         # Of the two or three beats that each lead shows, chance alone makes waves that repeat themselves.
         no_p = Measured(reason="an irregular rhythm, and no lead long enough to tell P waves from fibrillation")
     else:
@@ -107,4 +131,4 @@ def delineate(signal: np.ndarray, mask: np.ndarray, windows: np.ndarray | None =
         no_p = Measured(reason="no P waves, but flutter waves, two to each QRS", absent=True)
     if len(t) and not t_wave_repeats(recorded, beat, (after[0], int(t.offset))):
         t = NOWHERE
-    return Delineation(cleaned, raw, beat, leads, found, onset, offset, NOWHERE if no_p else p, t, no_p, there)
+    return Delineation(cleaned, raw, beat, leads, kinds, onset, offset, NOWHERE if no_p else p, t, no_p, there)

@@ -1,9 +1,10 @@
 """measure(record) -> Measurements: intervals, rate, axis and amplitudes, each a number or the reason why not.
 
-PR is from the P onset to the QRS onset, QT from the QRS onset to the T end, each the median of what the leads show,
-weighted by how quiet they are; the QRS begins in the first lead and ends in the last; the rate is that of the median RR
-interval. Intervals are taken on the median beat, so that ectopic beats and noise have no part in them. The amplitudes
-of each lead are those of `morphology`.
+The QRS begins in the first lead and ends in the last, and QT ends with the T wave of the last lead, as ECG machines
+count it; `qt_lead_ms` is the median over the leads, as experts who mark single leads count it. PR is from the P onset
+to the QRS onset, the median over the leads. Leads are weighted by how quiet they are. Intervals are taken on the median
+beat of the dominant rhythm, so that ectopic beats and noise have no part in them; the rate is the mean over all beats.
+The amplitudes of each lead are those of `morphology`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ecg_r1.ecg.beats import MS, Unmeasurable, rr_intervals
+from ecg_r1.ecg.beats import MS, Unmeasurable
 from ecg_r1.ecg.delineate import Delineation, delineate
 from ecg_r1.ecg.library import METHODS, measure_by_library
 from ecg_r1.ecg.measurements import Measured, Measurements
@@ -21,8 +22,10 @@ from ecg_r1.ecg.morphology import amplitudes
 from ecg_r1.ecg.qtc import qtc
 from ecg_r1.ecg.quantities import QUANTITIES
 from ecg_r1.ecg.record import ECGRecord
-from ecg_r1.ecg.waves import qrs_bounds, weighted_quantiles
+from ecg_r1.ecg.waves import global_t_end, qrs_bounds, t_window, weighted_quantiles
 
+STILL = 20 / MS  # samples after T that must be free of the next beat
+ENDED = 0.2  # share of the height of T below which it is over
 WIDEST_QRS = 300.0  # ms; what lasts longer is noise
 
 
@@ -46,7 +49,7 @@ def measure(record: ECGRecord, *, method: str = "consensus") -> Measurements:
         return Measurements(dict.fromkeys(QUANTITIES, Measured(reason=str(reason))), method)
     bounded = (found.qrs_offset - found.qrs_onset) * MS <= WIDEST_QRS
     measured = {name: _function(name)(found) if bounded or name in OF_R_PEAKS else NO_BOUNDS for name in QUANTITIES}
-    return Measurements(measured, method, amplitudes(found) if bounded else {})
+    return Measurements(measured, method, amplitudes(found) if bounded else {}, tuple(found.kinds.notes()))
 
 
 def _function(name: str) -> Callable[[Delineation], Measured]:
@@ -58,13 +61,21 @@ def _function(name: str) -> Callable[[Delineation], Measured]:
 
 
 def _rr(found: Delineation) -> Measured:
-    intervals = rr_intervals(found.r_peaks)
-    return Measured(float(np.median(intervals)), _iqr(intervals), len(found.leads), len(intervals) + 1)
+    intervals = np.diff(found.kinds.span()) * MS
+    extremes = float(intervals.min()), float(intervals.max())
+    # A page shows one lead or none as a whole, in which a T wave may pass for a beat: the median is robust against it.
+    usual = np.mean(intervals) if found.there is None else np.median(intervals)
+    return Measured(float(usual), _iqr(intervals), len(found.leads), len(intervals) + 1, range=extremes)
 
 
 def _rate(found: Delineation) -> Measured:
     rr = _rr(found)
-    return replace(rr, value=60000 / rr.value, spread=rr.spread * 60000 / rr.value**2)  # type: ignore[operator]
+    assert rr.value is not None
+    assert rr.spread is not None
+    assert rr.range is not None
+    fastest, slowest = rr.range
+    extremes = 60000 / slowest, 60000 / fastest
+    return replace(rr, value=60000 / rr.value, spread=rr.spread * 60000 / rr.value**2, range=extremes)
 
 
 def _p(found: Delineation) -> Measured:
@@ -87,6 +98,26 @@ def _qrs(found: Delineation) -> Measured:
 
 
 def _qt(found: Delineation) -> Measured:
+    in_leads = _qt_lead(found)
+    if in_leads.value is None or found.there is not None:  # of a page, a lead shows too few beats to be the last
+        return in_leads
+    qrs = (found.qrs_onset, found.qrs_offset)
+    end = global_t_end(found.beat, found.t, qrs)
+    if found.beat.free is not None and not _t_has_ended(found, end):
+        return Measured(reason="the next beat comes before the T wave ends")
+    return replace(in_leads, value=(end - found.qrs_onset) * MS)
+
+
+def _t_has_ended(found: Delineation, end: float) -> bool:
+    """Whether T is over, and the signal back near its level before the QRS, before a premature beat may begin."""
+    beat, (start, stop) = found.beat, t_window(found.beat, (found.qrs_onset, found.qrs_offset))
+    onset = int(found.qrs_onset)
+    rest = beat.signal[:, max(0, onset - 10) : max(1, onset - 2)].mean(axis=1, keepdims=True)
+    away = np.linalg.norm(beat.weights[:, None] * (beat.signal[:, start:stop] - rest), axis=0)
+    return end < stop - STILL and bool(away[-5:].mean() < ENDED * away.max())
+
+
+def _qt_lead(found: Delineation) -> Measured:
     if not len(found.t):
         return Measured(reason="no T wave found")
     return _over_leads((found.t.offsets - found.qrs_onset) * MS, found.t.weights, found.beat.beats)
@@ -136,6 +167,7 @@ MEASURED_BY: dict[str, Callable[[Delineation], Measured]] = {
     "pr_ms": _pr,
     "qrs_ms": _qrs,
     "qt_ms": _qt,
+    "qt_lead_ms": _qt_lead,
     "qtc_ms": _qtc,
     "axis_deg": _axis,
 }

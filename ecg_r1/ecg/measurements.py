@@ -27,6 +27,7 @@ class Measured:
     value: in the unit its name ends with; None when `reason` says why it could not be measured.
     spread: interquartile range over the leads, each looked at alone (over beats for rate and axis), in the same unit;
     None where it was not looked for.
+    range: lowest and highest value over the beats, where it varies from beat to beat (the rate); None elsewhere.
     leads, beats: how many stand behind the value.
     absent: the ECG has no such wave (no P, so no PR), as opposed to one that could not be measured.
     """
@@ -37,6 +38,7 @@ class Measured:
     beats: int = 0
     reason: str | None = None
     absent: bool = False
+    range: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if (self.value is None) == (self.reason is None):
@@ -63,11 +65,13 @@ class Measurements:
 
     values: by quantity, for the record as a whole. method: names how they were measured.
     by_lead: quantity -> its value in each of `LEADS`, in mV, None in a lead that does not show it.
+    notes: remarks on the rhythm, such as how many beats are ectopic.
     """
 
     values: Mapping[str, Measured]
     method: str
     by_lead: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Measured:
         return self.values[name]
@@ -96,20 +100,24 @@ class Measurements:
             absent: whether the ECG has no such wave, as opposed to one that could not be measured.
         """
         nothing = Measured(reason=reason, absent=absent)
-        return Measurements({**self.values, **dict.fromkeys(names, nothing)}, self.method, self.by_lead)
+        return Measurements({**self.values, **dict.fromkeys(names, nothing)}, self.method, self.by_lead, self.notes)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain numbers and nulls by quantity; the reasons under `unmeasurable`, the spreads under `spread`, the names
-        of what the ECG does not have under `absent`. Under `by_lead` each quantity of single leads is a list of twelve
-        numbers or nulls, in the order of `LEADS`.
+        """Plain numbers and nulls by quantity.
+
+        The reasons are under `unmeasurable`, the spreads under `spread`, the lowest and highest over the beats under
+        `range`, the names of what the ECG does not have under `absent`. Under `by_lead` each quantity of single leads
+        is a list of twelve numbers or nulls, in the order of `LEADS`.
         """
         return {
             **{name: _rounded(self.value(name)) for name in QUANTITIES},
             "unmeasurable": {name: m.reason for name, m in self.values.items() if m.reason is not None},
             "spread": {name: _rounded(m.spread) for name, m in self.values.items() if m.spread is not None},
             "absent": [name for name, m in self.values.items() if m.absent],
+            "range": {name: list(map(_rounded, m.range)) for name, m in self.values.items() if m.range is not None},
             "by_lead": {name: [_rounded(v, LEAD_DECIMALS) for v in row] for name, row in self.by_lead.items()},
             "method": self.method,
+            "notes": list(self.notes),
         }
 
     @classmethod
@@ -123,6 +131,7 @@ class Measurements:
             ValueError: a quantity is not a number or null, or is absent and has a value.
         """
         reasons, spreads = data.get("unmeasurable") or {}, data.get("spread") or {}
+        ranges = {name: _range(name, ends) for name, ends in (data.get("range") or {}).items()}
         absent = data.get("absent")
         if absent is None:
             absent = [name for name, reason in reasons.items() if _ABSENT_BEFORE in reason.lower()]
@@ -135,12 +144,13 @@ class Measurements:
             elif name in absent:
                 raise ValueError(f"{name} is {data[name]!r}, and is named under `absent` too")
             elif QUANTITIES[name].possible(value):
-                values[name] = Measured(value=value, spread=spreads.get(name))
+                values[name] = Measured(value=value, spread=spreads.get(name), range=ranges.get(name))
             else:
                 values[name] = Measured(reason=_impossible(name, value))
         rows = {name: row for name, row in (data.get("by_lead") or {}).items() if row is not None}
         by_lead = {name: _leads(name, row) for name, row in rows.items()}
-        return cls(values, str(data.get("method", "given")), by_lead)
+        notes = tuple(map(str, data.get("notes") or ()))
+        return cls(values, str(data.get("method", "given")), by_lead, notes)
 
 
 def _rounded(value: float | None, decimals: int = DECIMALS) -> float | None:
@@ -153,6 +163,13 @@ def _number(name: str, value: Any) -> float | None:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
     raise ValueError(f"{name} is {value!r}; a number or null belongs here")
+
+
+def _range(name: str, ends: Any) -> tuple[float, float] | None:
+    if not isinstance(ends, Iterable) or len(listed := list(ends)) != 2:
+        raise ValueError(f"range: {name} is {ends!r}; the lowest and the highest value belong here")
+    low, high = (_number(f"range: {name}", end) for end in listed)
+    return None if low is None or high is None else (low, high)
 
 
 def _leads(name: str, row: Any) -> tuple[float | None, ...]:

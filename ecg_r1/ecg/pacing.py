@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ecg_r1.ecg.beats import MS, MedianBeat, spatial_velocity
+from ecg_r1.ecg.beats import MS, spatial_velocity
+from ecg_r1.ecg.median_beat import MedianBeat
 
 # Bend of the raw signal before and in the QRS, over the slope of the QRS below 40 Hz. Of 573 real records, the unpaced
 # ones reach 2.3; those with visible spikes begin at 5.0, but for one with small bipolar ones (2.7).

@@ -129,6 +129,11 @@ TABLE: dict[str, Quantity] = {
             expected=True, key_step="QT interval {} ms", column="QT ms",
         ),
         Quantity(
+            "qt_lead_ms", "QT, median of the leads", "QT",
+            tolerance=25.0,  # 96%, 16 ms
+            plausible=(100.0, 1200.0), limits=frozenset(),
+        ),
+        Quantity(
             "qtc_ms", "QTc (Bazett)", "QTc",
             tolerance=30.0,  # 97%, 18 ms
             plausible=(100.0, 1200.0),

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ecg_r1.ecg.beats import rr_intervals
 from ecg_r1.ecg.heart import DOWER, POPULATIONS, Beat, Population, Wave, p_wave, population, ventricular_ectopic
 from ecg_r1.ecg.leads import LEADS, derive_limb_leads
 from ecg_r1.ecg.noise import electrode_movement, electrode_noise, fibrillation
@@ -174,7 +173,8 @@ def _place(template: np.ndarray, onset: int, leads: np.ndarray) -> None:
 
 
 def _truth(beat: Beat, onsets: np.ndarray, qrs_area: np.ndarray) -> dict[str, float | None]:
-    rr = float(np.median(rr_intervals(onsets[(onsets >= 0) & (onsets < SAMPLES - beat.qrs / MS)])))
+    whole = onsets[(onsets >= 0) & (onsets < SAMPLES - beat.qrs / MS)]
+    rr = float(np.mean(np.diff(whole))) * MS
     area_i, area_ii = qrs_area
     area_avf = area_ii - area_i / 2
     return {
@@ -184,6 +184,7 @@ def _truth(beat: Beat, onsets: np.ndarray, qrs_area: np.ndarray) -> dict[str, fl
         "pr_ms": beat.pr,
         "qrs_ms": beat.qrs,
         "qt_ms": beat.qt,
+        "qt_lead_ms": beat.qt,
         "qtc_ms": beat.qt / np.sqrt(rr / 1000),
         # aVF is a unipolar lead: 2/sqrt(3) makes it commensurate with the bipolar lead I.
         "axis_deg": float(np.rad2deg(np.arctan2(2 * area_avf / np.sqrt(3), area_i))),

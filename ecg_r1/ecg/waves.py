@@ -14,12 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from ecg_r1.ecg.beats import LIBRARY_ERRORS, MS, RATE, MedianBeat, Unmeasurable, spatial_velocity
+from ecg_r1.ecg.beats import LIBRARY_ERRORS, MS, RATE, Unmeasurable, spatial_velocity
+from ecg_r1.ecg.median_beat import MedianBeat
 
 QRS_LEVEL = 0.05  # share of the greatest spatial velocity below which the heart's vector stands still
 RAISED = (QRS_LEVEL, 1.5 * QRS_LEVEL, 2 * QRS_LEVEL)  # where an ST segment is too steep for the first to end a QRS in
 WIDE = int(200 / MS)  # samples; 1 of 576 real records is wider, by its ST segment
 HOLD = int(12 / MS)  # samples it must stand still for
+# Share of the vector's greatest speed in the fall of T at which T ends, fitted to GE MUSE's QT of 12 records.
+T_LEVEL, T_SMOOTH = 0.05, 4 / MS
+BEYOND = int(8 / MS)  # samples that this end may lie after those of the leads
 NEAR = int(60 / MS)  # samples by which the leads may differ about a wave's peak
 
 
@@ -115,7 +119,7 @@ def peaks(beat: MedianBeat) -> dict[str, np.ndarray]:
     half = max(beat.r, length - beat.r) + int(120 / MS)
     laid = np.stack([_ramped(row, half - beat.r, half - (length - beat.r)) for row in rows])
     r_peaks = np.arange(leads) * 2 * half + half
-    pace = np.sqrt(beat.rr * MS / 800)
+    pace = np.sqrt(beat.after * MS / 800)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # a lead without an R wave; its R is not asked for
@@ -136,9 +140,33 @@ def _ramped(row: np.ndarray, before: int, after: int) -> np.ndarray:
     return np.concatenate([np.linspace(0, row[0], before), row, np.linspace(row[-1], 0, after)])
 
 
-def t_window(beat: MedianBeat, offset: float) -> tuple[int, int]:
-    """Where a T wave has its place: from shortly after the QRS to before the next P wave."""
-    return int(offset) + int(30 / MS), min(int(beat.r + 0.70 * beat.rr), beat.signal.shape[1])
+def t_window(beat: MedianBeat, qrs: tuple[float, float]) -> tuple[int, int]:
+    """Where a T wave has its place: from shortly after the QRS to before the next P wave or premature beat."""
+    end = 0.70 * beat.after if beat.free is None else beat.free
+    return int(qrs[1]) + int(30 / MS), min(int(beat.r + end), beat.signal.shape[1])
+
+
+def global_t_end(beat: MedianBeat, t: Bounds, qrs: tuple[float, float]) -> float:
+    """Where the last lead's T wave ends, in samples of the beat: where the heart's vector stands still again.
+
+    ECG machines count QT to this end. One noisy lead, or a U wave, can move the vector beyond it: the end is at most
+    `BEYOND` after that of nine tenths of the leads.
+
+    Args:
+        t: the T wave's bounds in the leads, at least one.
+        qrs: onset and offset of the QRS.
+    """
+    start, stop = t_window(beat, qrs)
+    velocity = spatial_velocity(beat.weights[:, None] * gaussian_filter1d(beat.signal, T_SMOOTH, axis=1))
+    floor, limit = np.percentile(velocity, 10), float(weighted_quantiles(t.offsets, t.weights, 0.9)) + BEYOND
+    middle = int(np.clip(t.offset, start + 1, stop))
+    steepest = max(start, middle - NEAR) + int(np.argmax(velocity[max(start, middle - NEAR) : middle + HOLD]))
+    for level in (T_LEVEL, 1.5 * T_LEVEL, 2 * T_LEVEL):
+        still = np.flatnonzero(velocity[steepest:stop] < level * velocity[steepest] + floor)
+        end = steepest + still[0] if len(still) else stop
+        if end <= limit:
+            return float(end)
+    return limit
 
 
 def bound(beat: MedianBeat, kind: WaveKind, found: np.ndarray, window: tuple[int, int]) -> Bounds:

@@ -16,6 +16,7 @@ from ecg_r1.scoring.judgement import Judgement, Verdict
 WIDEST = 2.0  # times the tolerance, where the leads disagree
 LOOSE = 0.5  # what a range or a bound is worth beside a value as near
 TOO_WIDE = 4.0  # tolerances; a true range or bound that reaches further says too little to be called supported
+ROUNDED = 0.05  # share of the slowest and fastest rate by which a stated range of the beats may differ
 VARY = ("heart_rate_bpm", "rr_ms")  # from beat to beat: a mean beside their range is a value like any other
 WORST = ("contradicted", "unverifiable", "supported")  # first
 
@@ -107,7 +108,16 @@ def _opinion(quote: Quote, quantity: Quantity, measured: Measured) -> Opinion:
         error = quantity.distance(quote.value, measured.value)
         reason = f"{quantity.written(error)} from the measured {quantity.number(measured.value)}"
         return "supported" if error <= tolerance else "contradicted", graded(error, tolerance), reason
+    if quote.kind == "range" and measured.range is not None and _spans(quote, measured.range, tolerance):
+        low, high = map(quantity.number, measured.range)
+        return "supported", 1.0, f"the beats range from {low} to {high}"
     return _loose(quote, quantity, measured.value, tolerance)
+
+
+def _spans(quote: Quote, extremes: tuple[float, float], tolerance: float) -> bool:
+    """Whether a range is that of the beats: "80 to 130 bpm" in atrial fibrillation. Readers round its ends."""
+    ends = zip((quote.low, quote.high), extremes, strict=True)
+    return all(end is not None and abs(end - found) <= max(tolerance, ROUNDED * found) for end, found in ends)
 
 
 def _loose(quote: Quote, quantity: Quantity, measured: float, tolerance: float) -> Opinion:

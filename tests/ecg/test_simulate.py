@@ -98,12 +98,14 @@ def test_fibrillation_is_irregular_and_sinus_rhythm_is_not():
 
 def test_known_shapes():
     def mean_beat(name, lead):
-        from ecg_r1.ecg.beats import clean, median_beat, r_peaks
+        from ecg_r1.ecg.beats import clean, r_peaks
+        from ecg_r1.ecg.median_beat import median_beat
+        from ecg_r1.ecg.populations import populations
 
         shapes = []
         for s in simulate(6, seed=7, diagnoses=[name]):
             signal = clean(s.record.signal.astype(float))
-            beat = median_beat(signal, r_peaks(signal))
+            beat = median_beat(signal, populations(signal, r_peaks(signal)))
             around = beat.signal[LEADS.index(lead), beat.r - 60 : beat.r + 60]
             shapes.append((around.max(), around.min()))
         return np.mean(shapes, axis=0)

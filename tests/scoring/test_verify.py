@@ -21,7 +21,7 @@ WRITTEN = {
 }  # fmt: skip
 TOLERANCES = {
     "heart_rate_bpm": 3, "rr_ms": 40, "p_ms": 25, "pr_ms": 20, "qrs_ms": 15, "qt_ms": 25, "qtc_ms": 30, "axis_deg": 15,
-    "q_mv": 0.06, "r_mv": 0.08, "s_mv": 0.07, "st_mv": 0.06, "t_mv": 0.08,
+    "qt_lead_ms": 25, "q_mv": 0.06, "r_mv": 0.08, "s_mv": 0.07, "st_mv": 0.06, "t_mv": 0.08,
 }  # fmt: skip
 
 
@@ -50,6 +50,14 @@ def test_a_quote_is_supported_up_to_its_tolerance(name, side):
         assert (row.quantity, row.verdict, row.measured) == (name, verdict, MEASURED[name])
         assert row.tolerance == TOLERANCES[name]
     assert row.score == pytest.approx(math.exp(-(TOLERANCES[name] + 1) / TOLERANCES[name]))
+
+
+def test_the_range_of_the_beats_is_a_claim_of_its_own():
+    of = case(MEASURED | {"heart_rate_bpm": 104, "range": {"heart_rate_bpm": [81.2, 131.5]}})
+    right = one("Atrial fibrillation with a ventricular rate of 80 to 130 bpm.", of)
+    assert (right.verdict, right.score, right.reason) == ("supported", 1.0, "the beats range from 81 to 132")
+    for low, high in ((60, 170), (80, 200), (100, 130)):
+        assert one(f"Ventricular rate {low} to {high} bpm.", of).score < 1.0
 
 
 @pytest.mark.parametrize(("spread", "tolerance"), [(10, 25), (30, 30), (49, 49), (50, 50), (60, 50), (1000, 50)])

@@ -1,0 +1,248 @@
+"""The beats of a record by kind: those of its dominant rhythm, and those that come early or have another QRS.
+
+In bigeminy half of the beats are ectopic. A median over all of them describes no beat at all: its PR can reach back to
+the T wave of the beat before, and its rate depends on where the record starts. So beats are told apart by the shape of
+their QRS and by how early they come, and intervals are measured on the dominant kind alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import squareform
+
+from ecg_r1.ecg.beats import MS, Unmeasurable
+
+ALIKE = 0.9  # correlation of a QRS with the median one of its kind, over all leads; an ectopic beat's is lower
+RELATED = 0.9  # the same of two single beats, as a share of what the most similar beats of the record have
+REPEATED = 0.6  # median correlation below which there is no beat, only noise; 0.97 in 99 of 100 real records
+AROUND = int(120 / MS)  # samples to either side of the R peak that are compared
+EARLY = 0.85  # an RR interval that is so much shorter than others ends in a premature beat
+REGULAR = (
+    0.07  # three of four RR intervals of the other beats differ by less from their median; in fibrillation by more
+)
+QRS = int(50 / MS)  # samples to either side of the R peak in which a QRS is steepest
+CLOSEST = int(200 / MS)  # samples between two beats: the heart muscle cannot be excited again sooner
+PAUSE = 1.5  # times the median RR interval, from which on a missed beat is looked for
+ALONE = 10.0  # times the movement of the median lead: one electrode moves, and not the heart
+
+
+@dataclass(frozen=True)
+class Populations:
+    """Which beats are of the dominant kind, and which are not.
+
+    peaks: every R peak, in samples of the record.
+    dominant: bool (beats,), those of the dominant kind.
+    premature: bool (beats,), those that come early, whatever their shape; none where the rhythm itself is irregular.
+    reshaped: bool (beats,), those with another QRS than the dominant kind.
+    """
+
+    peaks: np.ndarray
+    dominant: np.ndarray
+    premature: np.ndarray
+    reshaped: np.ndarray
+
+    @property
+    def before(self) -> np.ndarray:
+        """RR interval before each beat, in samples; NaN before the first."""
+        return np.concatenate([[np.nan], np.diff(self.peaks)])
+
+    @property
+    def after(self) -> np.ndarray:
+        """RR interval after each beat, in samples; NaN after the last."""
+        return np.concatenate([np.diff(self.peaks), [np.nan]])
+
+    @property
+    def undisturbed(self) -> np.ndarray:
+        """bool (beats,): dominant beats whose next beat does not come early, so that it leaves T its time."""
+        return self.dominant & ~np.append(self.premature[1:], False)
+
+    def by_shape(self) -> Populations:
+        """The same beats, told apart by their shape alone."""
+        return Populations(self.peaks, ~self.reshaped, self.premature & self.reshaped, self.reshaped)
+
+    def span(self) -> np.ndarray:
+        """R peaks from the first to the last dominant beat: the whole number of cycles over which a rate is counted."""
+        first, last = np.flatnonzero(self.dominant)[[0, -1]]
+        if last - first < len(self.peaks) / 2:
+            return self.peaks
+        return self.peaks[first : last + 1]
+
+    def notes(self) -> list[str]:
+        """A remark with the number of beats of each kind; empty where all are of one kind."""
+        if self.dominant.all():
+            return []
+        kinds = {
+            "premature": self.premature & ~self.reshaped,
+            "premature with another QRS": self.premature & self.reshaped,
+            "with another QRS": self.reshaped & ~self.premature,
+            "not told apart": ~(self.dominant | self.premature | self.reshaped),
+        }
+        counted = ", ".join(f"{which.sum()} {kind}" for kind, which in kinds.items() if which.any())
+        return [f"of {len(self.peaks)} beats {counted}; intervals are those of the other {self.dominant.sum()}"]
+
+
+def alike(peaks: np.ndarray) -> Populations:
+    """All beats of one kind."""
+    none = np.zeros(len(peaks), bool)
+    return Populations(peaks, ~none, none, none)
+
+
+def populations(signal: np.ndarray, peaks: np.ndarray) -> Populations:
+    """Tells the beats of a record apart.
+
+    Args:
+        signal: (leads, T) mV, filtered.
+        peaks: R peaks in samples, at least two.
+
+    Raises:
+        Unmeasurable: no two beats resemble each other.
+    """
+    shapes, alike = _shapes(_cut(signal, peaks))
+    early = _early(peaks)
+    mended = _mended(signal, peaks, shapes == _dominant(shapes, early), alike)
+    if len(mended) != len(peaks) or (mended != peaks).any():
+        peaks = mended
+        shapes, _ = _shapes(_cut(signal, peaks))
+        early = _early(peaks)
+    same = shapes == _dominant(shapes, early)
+    if not _regular(peaks, same & ~early, same & early):
+        early &= ~same  # an irregular rhythm, such as fibrillation, has no premature beats of its own kind
+    dominant = same & ~early
+    if early.any() and len(peaks) > 2 and dominant.sum() > 2:
+        dominant[0] = False  # nobody knows whether the first beat came early
+    return Populations(peaks, dominant, early, ~same)
+
+
+def _cut(signal: np.ndarray, peaks: np.ndarray) -> np.ndarray:
+    """(leads, beats, samples): what surrounds each R peak; the record's ends are held."""
+    at = np.clip(peaks[:, None] + np.arange(-AROUND, AROUND), 0, signal.shape[1] - 1)
+    return signal[:, at]
+
+
+def _likeness(pieces: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """(beats, others) correlation: the median over leads. Larger leads count more, but no lead decides alone.
+
+    Args:
+        pieces, others: (leads, beats, samples).
+    """
+    a, b = _normed(pieces), _normed(others)
+    by_lead = np.einsum("lis,ljs->lij", a, b)
+    height = np.median(np.ptp(pieces, axis=2), axis=1)
+    weights = np.minimum(height, np.median(height))
+    order = np.argsort(by_lead, axis=0)
+    share = np.cumsum(weights[order], axis=0) / weights.sum()
+    middle = np.argmax(share >= 0.5, axis=0)
+    return np.take_along_axis(np.take_along_axis(by_lead, order, axis=0), middle[None], axis=0)[0]
+
+
+def _normed(pieces: np.ndarray) -> np.ndarray:
+    pieces = pieces - pieces.mean(axis=2, keepdims=True)
+    return pieces / (np.linalg.norm(pieces, axis=2, keepdims=True) + 1e-12)
+
+
+def _shapes(pieces: np.ndarray) -> tuple[np.ndarray, float]:
+    """(beats,) labels: beats of one label resemble the median of theirs; and how alike they are at least.
+
+    Noise makes beats of one kind less alike, so the limits fall with the likeness of the most similar beats.
+
+    Raises:
+        Unmeasurable: nothing repeats itself.
+    """
+    likeness = _likeness(pieces, pieces)
+    np.fill_diagonal(likeness, -1.0)
+    usual = float(np.median(likeness.max(axis=1)))
+    if usual < REPEATED:
+        raise Unmeasurable("no beat repeats itself: too much noise")
+    apart = 1 - (likeness + likeness.T) / 2
+    np.fill_diagonal(apart, 0.0)
+    labels = fcluster(linkage(squareform(apart, checks=False), "average"), 1 - RELATED * usual, "distance")
+    kinds, counts = np.unique(labels, return_counts=True)
+    alike = ALIKE * float(np.sqrt(usual))
+    medians = pieces[:, :0]
+    for kind in kinds[np.argsort(-counts, kind="stable")]:
+        median = np.median(pieces[:, labels == kind], axis=1, keepdims=True)
+        if not medians.shape[1] or _likeness(median, medians).max() < alike:
+            medians = np.concatenate([medians, median], axis=1)
+    return _likeness(pieces, medians).argmax(axis=1), alike
+
+
+def _mended(signal: np.ndarray, peaks: np.ndarray, same: np.ndarray, alike: float) -> np.ndarray:
+    """The R peaks with beats that an artefact has hidden, and without the artefacts that were taken for beats.
+
+    A beat of the dominant shape is looked for near each peak of another shape and in each pause. A peak of another
+    shape is an artefact if such a beat follows or precedes it too closely, or if one lead alone shows it.
+    """
+    usual = float(np.median(np.diff(peaks[same]))) if same.sum() > 2 else float(np.median(np.diff(peaks)))
+    searched = np.zeros(signal.shape[1], bool)
+    for peak in peaks[~same]:
+        searched[max(0, peak - 2 * CLOSEST) : peak + 2 * CLOSEST] = True
+    for a, b in pairwise(peaks):
+        if b - a > PAUSE * usual:
+            searched[a + CLOSEST : b - CLOSEST] = True
+    for peak in peaks[same]:
+        searched[max(0, peak - CLOSEST) : peak + CLOSEST] = False
+    places = np.flatnonzero(searched)
+    if not len(places):
+        return peaks
+    template = np.median(_cut(signal, peaks[same]), axis=1, keepdims=True)
+    likeness = np.concatenate(
+        [_likeness(_cut(signal, part), template)[:, 0] for part in np.array_split(places, 1 + len(places) // 500)]
+    )
+    found: list[int] = []
+    for place in places[np.argsort(-likeness)][: int((likeness >= alike).sum())]:
+        if all(abs(place - other) >= CLOSEST for other in found):
+            found.append(int(place))
+    kept = [int(peak) for peak in peaks[same]] + found
+    for peak in peaks[~same]:
+        near = min((abs(peak - other) for other in found), default=CLOSEST)
+        if near >= CLOSEST and not _in_one_lead(signal, int(peak)):
+            kept.append(int(peak))
+    return np.sort(np.array(kept))
+
+
+def _in_one_lead(signal: np.ndarray, peak: int) -> bool:
+    """Whether one lead moves far more than the others at a peak."""
+    slopes = np.abs(np.diff(signal[:, max(0, peak - QRS) : peak + QRS], axis=1)).max(axis=1)
+    return bool(slopes.max() > ALONE * np.median(slopes))
+
+
+def _early(peaks: np.ndarray) -> np.ndarray:
+    """bool (beats,): whose RR interval is shorter than both beside it, or than the usual one and one beside it."""
+    intervals = np.diff(peaks).astype(float)
+    early = np.zeros(len(peaks), bool)
+    if len(intervals) < 3:
+        return early
+    padded = np.concatenate([[np.nan], intervals, [np.nan]])
+    beside = np.array([padded[:-2], padded[2:]])
+    shorter = intervals < EARLY * np.nanmin(beside, axis=0)
+    of_a_pair = intervals < EARLY * np.minimum(np.median(intervals), np.nanmax(beside, axis=0))
+    early[1:] = shorter | of_a_pair
+    return early
+
+
+def _dominant(shapes: np.ndarray, early: np.ndarray) -> int:
+    """The shape that most beats have which do not come early."""
+    counts = np.bincount(shapes[~early], minlength=shapes.max() + 1)
+    return int(np.argmax(counts))
+
+
+def _regular(peaks: np.ndarray, kept: np.ndarray, premature: np.ndarray) -> bool:
+    """Whether the kept beats follow a regular rhythm, and the premature ones come equally early.
+
+    The pauses after premature beats are left aside. In fibrillation chance alone may make one of the two regular.
+    """
+    before = np.concatenate([[np.nan], np.diff(peaks)])
+    undisturbed = before[kept & np.concatenate([[False], kept[:-1]])]
+    intervals = undisturbed if len(undisturbed) >= 3 else before[kept]
+    coupling = before[premature]
+    return np.isfinite(intervals).sum() >= 2 and _even(intervals) and (len(coupling) < 3 or _even(coupling))
+
+
+def _even(intervals: np.ndarray) -> bool:
+    intervals = intervals[np.isfinite(intervals)]
+    middle = np.median(intervals)
+    return bool(np.quantile(np.abs(intervals - middle), 0.75) < REGULAR * middle)

@@ -1,0 +1,78 @@
+"""Beats of several kinds: intervals are those of the sinus beats, the rate counts every beat."""
+
+import numpy as np
+import pytest
+from test_drawn import of_waves, wave
+
+from ecg_r1.ecg.measure import measure
+from ecg_r1.ecg.record import read_record
+from ecg_r1.ecg.simulate import simulate
+
+SINUS = 800.0  # ms
+
+
+def rhythm(pattern: str, coupling: float, start: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Times (ms) of the beats of a repeated pattern: N in sinus rhythm, P premature with a pause that compensates.
+
+    coupling: from the beat before to a premature one, ms. start: ms of the record before the first cycle.
+    """
+    beats = [(k, pattern[k % len(pattern)]) for k in range(-4, 20)]
+    sinus = np.array([start + k * SINUS for k, kind in beats if kind == "N"])
+    premature = np.array([start + (k - 1) * SINUS + coupling for k, kind in beats if kind == "P"])
+    every = np.sort(np.concatenate([sinus, premature]))
+    return sinus, premature, every[(every > 60) & (every < 9900)]
+
+
+def drawn(pattern: str, coupling: float, start: float, *, broad: bool):
+    sinus, premature, _ = rhythm(pattern, coupling, start)
+    waves = wave(sinus, -160, 22, 0.12) + wave(sinus, 0, 12, 1.0) + wave(sinus, 250, 32, 0.3)
+    if broad:
+        leads = np.linspace(1.2, -1.2, 12)[:, None]  # a vector of another direction
+        waves = waves + leads * (wave(premature, 0, 30, 1.0) - wave(premature, 300, 50, 0.4))
+    else:
+        waves = waves + wave(premature, -150, 20, -0.1) + wave(premature, 0, 12, 1.0) + wave(premature, 250, 32, 0.3)
+    return measure(of_waves(waves))
+
+
+@pytest.mark.parametrize("broad", [True, False])
+@pytest.mark.parametrize("pattern", ["NP", "NNP", "NNNP"])
+@pytest.mark.parametrize("coupling", [450.0, 500.0, 560.0])
+@pytest.mark.parametrize("start", [130.0, 470.0])
+def test_intervals_are_those_of_the_sinus_beats(pattern, coupling, start, broad):
+    alone, m = drawn("N", 0, start, broad=broad), drawn(pattern, coupling, start, broad=broad)
+    assert m.value("heart_rate_bpm") == pytest.approx(60000 / SINUS, abs=3)
+    for name, tolerance in (("pr_ms", 8), ("qrs_ms", 6), ("qt_ms", 20)):
+        assert m.value(name) is None or m.value(name) == pytest.approx(alone.value(name), abs=tolerance), name
+    assert m.value("qrs_ms") is not None
+    premature = "premature with another QRS" if broad else "premature"
+    assert premature in m.notes[0]
+
+
+def test_the_beats_are_counted_by_kind():
+    _, premature, every = rhythm("NNP", 480.0, 130.0)
+    (note,) = drawn("NNP", 480.0, 130.0, broad=True).notes
+    inside = int(((premature > 60) & (premature < 9900)).sum())
+    assert note.startswith(f"of {len(every)} beats {inside} premature with another QRS")
+    assert drawn("N", 0, 130.0, broad=True).notes == ()
+
+
+def test_fibrillation_has_no_premature_beats_of_its_own_shape_and_its_rate_is_the_mean():
+    for s in simulate(12, seed=5, diagnoses=["atrial fibrillation"]):
+        m = measure(s.record)
+        assert m.value("heart_rate_bpm") == pytest.approx(s.truth["heart_rate_bpm"], abs=1.5)
+        slowest, fastest = m["heart_rate_bpm"].range
+        assert slowest < m.value("heart_rate_bpm") < fastest
+
+
+def test_bigeminy_that_starts_anywhere(real_records):
+    """Every second beat premature; the right values stand in the folder's index."""
+    right = {"heart_rate_bpm": (75, 3), "pr_ms": (160, 20), "qrs_ms": (86, 15), "qt_ms": (380, 25)}
+    headers = sorted((real_records.parent / "cases" / "bigeminy").glob("*.hea"))
+    if not headers:
+        pytest.skip(f"no cases/bigeminy beside {real_records}")
+    for header in headers:
+        m = measure(read_record(header.with_suffix("")))
+        for name, (value, tolerance) in right.items():
+            assert m.value(name) is None or abs(m.value(name) - value) <= tolerance, (header.stem, name)
+        assert m.value("heart_rate_bpm") is not None
+        assert m.notes
