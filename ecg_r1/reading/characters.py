@@ -31,6 +31,12 @@ _TABLE: dict[int, int | str] = {
     **dict.fromkeys(map(ord, _SPACES), ord(" ")),
     **dict.fromkeys(map(ord, "’‘ʼ"), ord("'")),
     **dict.fromkeys(map(ord, "～∼"), ord("~")),
+    **{
+        code: ord(plain[0])
+        for code in range(0xC0, 0x250)
+        if (plain := unicodedata.normalize("NFKD", chr(code)))[0].isascii() and plain[0].isalpha()
+    },  # "für" is "fur"
+    ord("ß"): ord("s"),
     **dict.fromkeys(map(ord, "_`"), ord(" ")),  # Markdown code, and the underscores of pr_ms
 }
 # Markdown emphasis is not seen either, but the star of "0.4 * 1000" is, and the one that stands for no value: "* ms".
