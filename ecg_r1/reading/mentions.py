@@ -92,6 +92,7 @@ _PREMATURE = re.compile(
     rf"premature ({_KIND})(?: |-)?(?:,? ?(?:and/or|and|or)|/|,|&) ?({_KIND}) (complex|beat|contraction"
     "|depolari[sz]ation|extrasystole)(?:e?s)?"
 )
+_NONSPECIFIC = re.compile(r" (?:in [a-z0-9, -]{2,30}? )?(?:is|are|was|were|seems?|appears?|looks?) (?:\w{2,12}ly )?(?:non-?|un)specific(?![a-z])")
 MOST_LEFT_OUT = 3  # short forms before one mention
 
 
@@ -115,6 +116,8 @@ def mentions(text: str) -> Iterator[tuple[str, int, int]]:
                 found += [(m.start(), m.end(1), first), (m.start(2), m.end(), second)]
     if not found:
         return
+    if any(adjective in words for adjective in ("nonspecific", "specific", "unspecific")):
+        found = [_qualified(text, *mention) for mention in found]
     found.sort(key=lambda mention: (mention[0], -mention[1]))
     last = 0
     for start, end, name in found:
@@ -126,6 +129,19 @@ def mentions(text: str) -> Iterator[tuple[str, int, int]]:
             for further in _shortened(text, start, end):
                 last = further[2]
                 yield further
+
+
+def _qualified(text: str, start: int, end: int, name: str) -> tuple[int, int, str]:
+    """The mention, named by what is said of it: "T wave changes are nonspecific" are nonspecific T wave changes."""
+    said = _NONSPECIFIC.match(text, end)
+    other = _name_of(f"nonspecific {text[start:end]}") if said else None
+    return (start, said.end(), other) if said and other else (start, end, name)
+
+
+@lru_cache(maxsize=1024)
+def in_english(wording: str) -> bool:
+    """Whether a mention is of the English vocabulary."""
+    return _key(wording) in _names()
 
 
 def _left_out(text: str, last: int, start: int, end: int, head: re.Match[str]) -> Iterator[tuple[str, int, int]]:

@@ -18,6 +18,7 @@ _NEXT = re.compile(
     r"(?:(?: \((?!no|\?)[a-z][a-z .-]{0,20}\))?[ \n°º/#-]{1,3}| & |(?:, | \()(?=first|second|third|1st|2nd|3rd)"
     r"| ?\((?=(?:qrs|t)\))|(?<=qrs)\) |(?<=\(t)\) |(?P<dot>\.) ?)([a-z0-9]+)"
 )
+_PLURAL = re.compile(r"\((?:e?s|e?n|er)\)")  # "contraction(s)", "Extrasystole(n)"
 _FOLDED = (("ae", "a"), ("oe", "o"), ("ue", "u"), ("ss", "s"), ("ph", "f"), ("c", "k"))
 # "nonspecific inferior T wave changes" are nonspecific T wave changes.
 _QUALIFIED = frozenset(("nonspecific", "specific", "poor", "minor", "unspezifische", "unspezifisches"))
@@ -128,7 +129,8 @@ class Phrases:
                 if best[0] > 0:
                     return best
         if "" in node and not (text.startswith("-", end) and "a" <= text[end + 1 : end + 2] <= "z"):
-            return end, node[""]
+            plural = _PLURAL.match(text, end)
+            return plural.end() if plural else end, node[""]
         return -1, ""
 
 

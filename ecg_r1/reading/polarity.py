@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ecg_r1.reading.elsewhere import elsewhere
+from ecg_r1.reading.languages import entries
 from ecg_r1.reading.polarity_cues import BEFORE, HEADINGS
 from ecg_r1.reading.polarity_han import HAN_BEFORE, HAN_BUT
 from ecg_r1.reading.predicates import REACH, Polarity, predicate
@@ -16,7 +17,7 @@ from ecg_r1.reading.wordings import Wordings
 HAN_REACH = 40  # of Chinese, which says as much in half the characters
 NEAR = 24  # characters over which "not" reaches a verb: "does not in itself suggest"
 
-_WORDINGS = Wordings((kind, cue) for kind, cues in BEFORE.items() for cue in cues)
+_WORDINGS = Wordings([*entries("before"), *((kind, cue) for kind, cues in BEFORE.items() for cue in cues)])
 _HAN_CUE = re.compile(HAN_BEFORE)
 _DOT = r"\.(?!\d)(?<!vs\.)(?<!poss\.)(?<!prob\.)(?<!susp\.)(?<!neg\.)(?<!i\.e\.)(?<!e\.g\.)(?<!i\.)(?<!e\.)"
 _STOP = re.compile(rf"[;!\n<>。；！]|:(?!\d)|{_DOT}|\?(?! ?$)(?![a-z])")
@@ -33,6 +34,11 @@ _TURN_AFTER = re.compile(
     r"|were|shows?)\b"
 )
 _OR = re.compile(r"\b(?:or|nor)\b|或|及|和")
+# "rules out ACS, pericarditis and electrolyte disturbance": a list of things, known or not, that one verb excludes.
+_EXCLUDING = re.compile(r"rul|exclud|dismiss|eliminat|preclud|lack|negative for|free|devoid|no (?:\w+ ){0,2}(?:evid|sign|feat)")
+_ITEMS = re.compile(r"(?: ?(?:and |or |nor |,)? ?(?:(?!(?:is|are|was|were|has|have|shows?|there|but|with|while|which|so|this|that|it)\b)"
+                    r"[a-z-]{2,20}(?:'s)?(?: \([a-z-]{2,8}\))?)){0,16}[ ,]{0,2}(?:and |or |nor )?")
+_ITEMS_END = re.compile(r"s?(?:,? (?:and|or)\b|,[^.;:\n]{2,60}\b(?:and|or)\b|[.;\n)]| ?$)")
 _ALTERNATIVE = re.compile(r"\b(?:or|vs|versus)\b|或")
 _OR_BEFORE = re.compile(r"(?:\b(?:or|vs\.?|versus)|或(?:者|是)?) ?(?:\w{1,12} )?$")
 _OR_AFTER = re.compile(r"[ ,]*(?:(?:versus|vs|or)\b|或)")
@@ -42,6 +48,9 @@ _ASKED = re.compile(r"[^.;:!\n<>]{0,80}\?(?![a-z])")
 _COMMANDED = re.compile(r"(?:^|[.;:(\n>,]|\b(?:to|should|must|please|and)) ?$")
 
 
+_INSERTED = re.compile(
+    r", ?(?:while|although|though|even if|because|since|as|being|if|where|when|which|owing|due|secondary|despite)\b[^,]*"
+)
 _PASSING = {"supposed": REACH, "listed": REACH, "occasion": 8, "record": 16}  # where in its clause one passes a comma
 _ON = re.compile(r"(?<!as )\b(?:on|in|from|at|during)(?: (?:the|an?|his|her|their|any|my))?(?: patient's)? $")
 _OWN = ("nominal", "verbal", "adjective", "open", "nothing")
@@ -83,9 +92,9 @@ def _listed(text: str, comma: int, start: int, end: int) -> bool:
     return _OR.search(text, end, turn.start() if turn else end + REACH) is not None
 
 
-def _clause(text: str, start: int) -> tuple[int, Polarity]:
+def _clause(text: str, start: int, floor: int) -> tuple[int, Polarity]:
     """Where the clause of a mention begins, within reach, and what the heading of that clause makes of it."""
-    low = max(0, start - REACH)
+    low = max(floor, start - REACH)
     for stop in _STOP.finditer(text, low, start):
         low = stop.end()
     if text[low - 1 : low] == ":":
@@ -112,6 +121,9 @@ def _cues(text: str, first: int, start: int, end: int) -> list[tuple[str, int, i
         return cues
     for aside in _ASIDE.finditer(text, cues[0][1] - 1 if cues[0][1] else 0, start):
         cues = [cue for cue in cues if not aside.start() < cue[1] < aside.end()]
+    excluding = next((cue for cue in cues if _EXCLUDING.match(text, cue[1], cue[2])), None)
+    if excluding and _ITEMS.fullmatch(text, excluding[2], start) and _ITEMS_END.match(text, end):
+        return cues
     comma = -1
     for m in _COMMA.finditer(text, first, start):
         comma = m.start()
@@ -121,9 +133,9 @@ def _cues(text: str, first: int, start: int, end: int) -> list[tuple[str, int, i
     return cues
 
 
-def _before(text: str, start: int, end: int, *, restated: bool) -> _Before:
+def _before(text: str, start: int, end: int, floor: int, *, restated: bool) -> _Before:
     """What the words before a mention make of it. restated: a verb of its own follows it, so an "and" begins anew."""
-    first, headed = _clause(text, start)
+    first, headed = _clause(text, start, floor)
     cues = _cues(text, first, start, end)
     verbal = maybe = -REACH  # where the last "not" ends, and the last doubt
     denied, doubted = headed == "negated", headed == "uncertain"
@@ -167,6 +179,17 @@ def _before(text: str, start: int, end: int, *, restated: bool) -> _Before:
     return _Before(result, supposed, told, attributed)
 
 
+def _subordinate(text: str, start: int, last: int) -> bool:
+    """Whether a mention ends a clause set in between commas, behind which the main clause goes on.
+
+    "T waves, while inverted because of the RBBB, are not peaked."
+    """
+    if not text.startswith(",", last):
+        return False
+    comma = text.rfind(",", max(0, start - REACH), start)
+    return comma >= 0 and _INSERTED.match(text, comma, start) is not None
+
+
 def _left_open(text: str, start: int, end: int, last: int) -> bool:
     """Whether a mention is asked, or one of two."""
     if "?" in text and (_QUERIED.search(text, max(0, start - 24), start) or _ASKED.match(text, last)):
@@ -174,14 +197,15 @@ def _left_open(text: str, start: int, end: int, last: int) -> bool:
     return _OR_BEFORE.search(text, max(0, start - 16), start) is not None or _OR_AFTER.match(text, end) is not None
 
 
-def polarity(text: str, group: Sequence[int], start: int, end: int, alternatives: bool) -> Polarity:
+def polarity(text: str, group: Sequence[int], start: int, end: int, alternatives: bool, floor: int = 0) -> Polarity:
     """Polarity of the mention at [start, end) of a lower-case text.
 
-    group: [start, end) of the list it stands in, whose words around it speak of all; alternatives: it has an "or".
+    group: [start, end) of the list it stands in, whose words around it speak of all; alternatives: it has an "or";
+    floor: where what was said of the mention before it ends, where no sign parts the two.
     """
-    said = predicate(text, group[1])
+    said = None if _subordinate(text, start, group[1]) else predicate(text, group[1])
     restated = said is not None and said.polarity == "asserted" and said.singular and end == group[1]
-    before = _before(text, start if restated else group[0], end, restated=restated)
+    before = _before(text, start if restated else group[0], end, floor, restated=restated)
     result = before.polarity
     if said is not None and said.polarity != "asserted":
         result = said.denied if before.polarity == "negated" and said.denied != "asserted" else said.polarity

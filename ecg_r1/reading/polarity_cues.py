@@ -60,6 +60,11 @@ BEFORE: dict[str, list[str]] = {
         *_each("advise advised recommend recommended need needed required warranted necessary suggested requested "
                "obtain repeat perform", r" (?:\w{1,14} ){0,4}to (?:exclude|rule out|confirm|verify|detect)"),
         "neither confirm nor (?:exclude|refute|rule out|deny)",
+        *(f"{verb} the (?:chance|likelihood|probability|odds|risk|suspicion) (?:of|for|that)"
+          for verb in _verbs("lower reduce decrease diminish lessen")),
+        *_each("lowering reducing decreasing diminishing lessening",
+               " the (?:chance|likelihood|probability|odds|risk|suspicion) (?:of|for|that)"),
+        *_each("nonspecific non-specific", " but (?:\\w{2,12} )?(?:consistent|compatible|suggest\\w*|may|might|could)(?: with)?"),
         *_each("cannot can't", f" (?:{_TELL})"), f"not possible to (?:{_TELL}|{_DENY}|confirm)", "nondiagnostic",
         "inconclusive", "non-diagnostic",
         "cannot (?:say|tell|decide|confirm)",
@@ -76,6 +81,7 @@ BEFORE: dict[str, list[str]] = {
         "no other than",
         "if anything", r"if (?:we|you|one) (?:look|examine|inspect|consider|focus|check|zoom|compare|ignor"
         r"|disregard|now|go)\w*",
+        "borderline (?:ecg|ekg|electrocardiogram|tracing|trace|picture|recording|record|strip|study|result|finding)s?",
         "could see", "not surprising(?:ly)?", "not unexpected(?:ly)?", rf"not (?:\w{{1,12}} )?(?:{_SEEN})",
         *(rf"{no} (?:\w{{1,14}} ){{0,2}}{_WAVES}" for no in ("no", "without", "absence of", "lack of", "loss of")),
         rf"absent {_WAVES}", "no organi[sz]ed", "not (?:yet )?know",
@@ -93,6 +99,8 @@ BEFORE: dict[str, list[str]] = {
     ],
     # … save for a doubt right before it: "possibly due to".
     "cause": [
+        *(f"{verb} by" for verb in (*"excluded refuted eliminated dismissed disproved contradicted".split(), "ruled out",
+          "argued against")),
         "because(?: of)?", "given", "due to", "owing to", "secondary to", "as a result of", "attributable to",
         *(f"{verb} by" for verb in ("explained", "caused", "produced", "masked", "obscured")),
         "in (?:the )?(?:setting|context|presence) of",
@@ -152,6 +160,7 @@ BEFORE: dict[str, list[str]] = {
         *_each("preclude precludes precluding exclude excludes excluding eliminates eliminating dismiss dismissing"),
         "rules out", "ruling out", "unlikely to be", "improbable", *_each("disagree disagrees", " with"),
         "overcalled", "overcalls", "less likely",
+        "below (?:the )?(?:[\\w.-]{1,14} ){0,4}(?:needed|required|necessary|demanded|sufficient)(?: (?:for|to))?",
         *_each("low little minimal", " (?:likelihood|probability|suspicion|chance)"),
         *_each("short shy", " of"), *_each("below under",
         r"(?: the)? (?:[\w.]{1,12} ){0,3}(?:threshold|cut-?offs?|limits?|criteria)"),

@@ -9,9 +9,9 @@ from itertools import islice
 from typing import Literal, NamedTuple
 
 from ecg_r1.reading.marks import crossed, signed, struck
-from ecg_r1.reading.mentions import mentions
+from ecg_r1.reading.mentions import in_english, mentions
 from ecg_r1.reading.polarity import polarity
-from ecg_r1.reading.predicates import REACH, Polarity
+from ecg_r1.reading.predicates import REACH, Polarity, said_until
 from ecg_r1.reading.sentences import REMEMBERED, SHORT, sentences
 
 Place = Literal["think", "answer", "outside"]
@@ -43,6 +43,7 @@ _NONE_OF = re.compile(
 _DENIED_ALL = re.compile(
     r" ?[:=(-] ?(?:no|none|neg|negative|absent|not|excluded|ruled out|false|nil|all (?:no|absent|negative))(?![a-z])"
 )
+_PARTED = re.compile(r"[,;:.()!?/\n\u4e00-\u9fff]|\b(?:und|oder|bzw|mit|bei|and|or|with|och|eller)\b")
 _HEAD = re.compile(r": ?(?:[a-z]{2,12} ){0,3}")
 _ASKING = re.compile(
     r"[ \n>#*-]*(?:is|are|was|could|can|does|do|did|has|have|might|may|would|should|what|which|why|how|whether|any"
@@ -128,6 +129,21 @@ def _headed(text: str, found: list[tuple[str, int, int]]) -> list[tuple[str, int
     ]
 
 
+def _floors(text: str, found: list[tuple[str, int, int]]) -> list[int]:
+    """For each mention where what is said of the one before it ends, where no sign parts them, as in German reports.
+
+    Empty for a text in which all is English, whose words are in order.
+    """
+    foreign = [not in_english(text[start:end]) for _, start, end in found]
+    if not any(foreign):
+        return []
+    floors = [0]
+    for (_, _, end), (_, start, _), *either in zip(found, found[1:], foreign, foreign[1:], strict=False):
+        behind = said_until(text, end)
+        floors.append(behind if any(either) and behind <= start and not _PARTED.search(text, end, start) else 0)
+    return floors
+
+
 def _asked_alone(text: str, found: list[tuple[str, int, int]], i: int) -> bool:
     """Whether the question mark behind a list is of its last only: "sinus tachycardia, RVH?" """
     if i + 1 == len(found):
@@ -147,12 +163,14 @@ def _read(sentence: str) -> list[tuple[str, Polarity, int, int]]:
     if len(found) == 1:
         ((name, start, end),) = found
         return [(name, polarity(sentence, (start, end), start, end, False), start, end)]
+    floors = _floors(sentence, found)
     read, asked = [], sentence.endswith("?") and not _ASKING.match(sentence)
     for i, ((name, start, end), (first, last, alternatives)) in enumerate(
         zip(found, groups(sentence, found), strict=True)
     ):
         said = sentence[: found[i + 1][1]] if asked and _asked_alone(sentence, found, i) else sentence
-        read.append((name, polarity(said, (first, last), start, end, alternatives), start, end))
+        floor = floors[i] if floors else 0
+        read.append((name, polarity(said, (first, last), start, end, alternatives, floor), start, end))
     return read
 
 
