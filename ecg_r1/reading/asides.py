@@ -34,10 +34,14 @@ _DISEASE = (
     "|left bundle branch block|right bundle branch block|complete heart block|first-degree av block|sinus bradycardia"
     "|sinus tachycardia|ventricular tachycardia|long qt syndrome"
 )
+_KIN = (
+    "mother father brother sister son daughter uncle aunt wife husband sibling neighbour neighbor twin grandfather "
+    "grandmother cousin nephew niece"
+)
 _ALONE = r"\d+(?:\.\d+)? ?(?:ms|bpm|s|°)? ?$"  # "164 ms vs 224 ms" holds nothing of another day against it
 ASIDES: dict[str, tuple[str, ...]] = {
     "elsewhere": (
-        *each("previous prior earlier old last former", _RECORDED),
+        *each("previous prior earlier old last former outside discharge", _RECORDED),
         f"baseline{_RECORDED}(?! ecg (?:after|post|today))",
         *each("previous prior earlier", r"(?= \d)"),
         *each("compared comparing comparison", " (?:with|to)"),
@@ -63,6 +67,7 @@ ASIDES: dict[str, tuple[str, ...]] = {
             r" from(?= (?:about |an? |the )?\d++(?:\.\d++)?+(?: ?(?:ms|bpm|s|°|/min))?+(?! ?(?:-|to)))",
         ),
     ),
+    "person": each(_KIN, "(?:'s)?(?! (?:of|and) )"),
     "supposed": (
         "if(?! not,)",
         *each(
@@ -91,6 +96,11 @@ ASIDES: dict[str, tuple[str, ...]] = {
         *each("had should were would", "(?= the (?:pr|qrs|qt|rate|heart))"),
     ),
     "typical": (
+        *each("defined", " (?:as|by)"),
+        *each(
+            "bazett bazett's fridericia fridericia's framingham hodges",
+            " (?:formula |method |correction )?(?:divides|uses|corrects|multiplies|takes|relates|is)(?! \\d)",
+        ),
         rf"normal(?= {_ENTITY}(?: interval| duration| rate| axis| width)?s? (?:is|are|averages|measures|lasts) "
         r"(?:\w{1,13} )?\d)",
         *each("goal target desired ideal", rf"(?:,? (?:is )?(?:an? |the )?|: ?){_ENTITY}"),

@@ -40,7 +40,9 @@ _TABLE: dict[int, int | str] = {
     **dict.fromkeys(map(ord, "_`"), ord(" ")),  # Markdown code, and the underscores of pr_ms
 }
 # Markdown emphasis is not seen either, but the star of "0.4 * 1000" is, and the one that stands for no value: "* ms".
-_EMPHASIS = re.compile(r"(?!(?<=[ :*])\*{1,3} ?(?:ms|bpm|deg|°|\||/|[,;] |-\d))(?:\*+(?! ?[\d.(√])|(?<![\d) ])\*+)")
+_EMPHASIS = re.compile(
+    r"(?!(?<=[ :*])\*{1,3} ?(?:ms|bpm|deg|°|\||/|[,;] |-\d|[a-zA-Z]{2}[a-zA-Z .]{0,14}:))(?:\*+(?! ?[\d.(√])|(?<![\d) ])\*+)"
+)
 # The brackets of other tags than ours are markup too, and no "greater than": <rate>79</rate>.
 _MARKUP = re.compile(r"<(?!/?(?:think|answer)>)(/?[a-z][a-z0-9_ -]{0,24})>|<!--|-->")
 # LaTeX as a chain of thought writes it, $\\text{PR} = 164 \\pm 10\\,\\text{ms}$: signs for commands, else spaces.

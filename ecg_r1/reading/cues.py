@@ -131,6 +131,22 @@ IN_LEAD = re.compile(
     r" ?\(?(?:deep |tall |high )?(?:as |is |are )?(?:measured |seen |present |noted |visible )?"
     r"(?P<preposition>in|on|from|at|for)?(?: the)? ?(?:leads?)? ?"
 )
+# A lead named ahead of what is said of it: "In lead II, PR is 160 ms", "Lead I has PR intervals of 186 ms", a cell.
+LEAD_AHEAD = re.compile(
+    r"(?:^|[.,;:(|\n>*-]|\b(?:and|while|whereas|but)) ?(?:(?:in|on|over|for|from|at) )?(?:the )?(?:leads? )?$"
+)
+LEAD_LEFT = re.compile(r"[;\n]|\b(?:overall|rate|rhythm|axis)\b")
+# "Sinus tachycardia is a rhythm of more than 100 bpm": what it is, and not what this ECG shows.
+_SICK = (
+    "cardia|block|fibrillation|flutter|syndrome|deviation|hypertrophy|excitation|dissociation|rhythm|lafb|lpfb|[lr]bbb"
+    "|wpw|svt"
+)
+DEFINES = re.compile(
+    rf"[ \n>#*-]*(?:an? )?(?!(?:this|the|her|his|its?|there|here|patient|our|these|those|that|rhythm|impression|diagnosis"
+    rf"|ecg|ekg)\b)[a-z0-9' -]{{0,40}}(?:{_SICK}) (?:is|are|means|refers to|denotes)(?: generally| usually| typically)?"
+    r" (?:an? |any |when |defined|diagnosed|characteri[sz]ed|present when|said)"
+)
+RULE = re.compile(r"(?:/ ?\d+){0,4}[ -](?:rule|method)\b")
 EXCEPTED = re.compile(r" ?,?\(? ?(?:except|exclud|but |apart from|other than|save |bar )")
 ALL_LEADS = re.compile(
     r" ?(?:is |are )?(?:seen |present |noted )?in (?P<leads>all (?:of the )?(?:12 |twelve )?leads)"

@@ -99,7 +99,10 @@ _SUBJECTS = (
         "poor delayed reduced diminished absent slow lost",
     ),
     _Subject(
-        "q[- ]waves?", "q", {"pathologic(?:al)?|abnormal|significant": "pathological Q waves"}, "pathologic pathological abnormal significant"
+        "q[- ]waves?",
+        "q",
+        {"pathologic(?:al)?|abnormal|significant": "pathological Q waves"},
+        "pathologic pathological abnormal significant",
     ),
     _Subject(
         "ecg|ekg|electrocardiogram|tracing|trace",

@@ -80,7 +80,7 @@ NAMES: dict[str, tuple[str, ...]] = {
               "qrs-t angle", "tpeak-tend", "heart rate variability", "hrv", "sdnn", "rmssd",
               "intrinsicoid deflection", "r[- ]?wave peak time", "qtd", "qt离散度", "pr段", "coupling interval",
               "compensatory pause", "pause", "pauses"),
-    "nothing": (*each("respiratory respiration breathing sampling", " rate"), "target (?:heart rate|hr)",
+    "nothing": (*each("respiratory respiration breathing sampling", " rate"), "breaths", "respirations", "respiration", "resp(?=[ :.=])", "target (?:heart rate|hr)",
                 *each("maximum maximal max", r"\.? predicted (?:heart rate|hr)")),
     "qtc_both": (r"qtc ?\(?(?:bazett|baz|b) ?/ ?(?:fridericia|frid?|f)\)?",),
     "qtcf": (*each("qtcf qtcfri qtcfrid qtcfridericia", ""), r"qtc,? ?(?:by |using |\()?fridericia",

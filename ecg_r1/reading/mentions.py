@@ -55,8 +55,18 @@ def _names() -> dict[str, str]:
 @cache
 def _phrases() -> Phrases:
     """The names of every language but Chinese, which has no words to look up."""
-    others = ((name, w) for names in sections("statements", without=("zh",)) for name, ws in names.items() for w in ws)
-    return Phrases([*((name, wording) for wording, name in _names().items()), *others])
+    dotted = ((s.name, wording) for s in vocabulary() for wording in s.wordings if "." in wording)
+    return Phrases([*((name, wording) for wording, name in _names().items()), *dotted, *_foreign_names()])
+
+
+def _foreign_names() -> Iterator[tuple[str, str]]:
+    for names in sections("statements", without=("zh",)):
+        yield from ((name, wording) for name, wordings in names.items() for wording in wordings)
+
+
+@cache
+def _others() -> Phrases:
+    return Phrases(_foreign_names())
 
 
 @cache
@@ -92,7 +102,9 @@ _PREMATURE = re.compile(
     rf"premature ({_KIND})(?: |-)?(?:,? ?(?:and/or|and|or)|/|,|&) ?({_KIND}) (complex|beat|contraction"
     "|depolari[sz]ation|extrasystole)(?:e?s)?"
 )
-_NONSPECIFIC = re.compile(r" (?:in [a-z0-9, -]{2,30}? )?(?:is|are|was|were|seems?|appears?|looks?) (?:\w{2,12}ly )?(?:non-?|un)specific(?![a-z])")
+_NONSPECIFIC = re.compile(
+    r" (?:in [a-z0-9, -]{2,30}? )?(?:is|are|was|were|seems?|appears?|looks?) (?:\w{2,12}ly )?(?:non-?|un)specific(?![a-z])"
+)
 MOST_LEFT_OUT = 3  # short forms before one mention
 
 
@@ -103,7 +115,11 @@ def mentions(text: str) -> Iterator[tuple[str, int, int]]:
     right bundle branch block") the short one's span is its own word.
     """
     words = set(_WORD.findall(text))
-    found = [at for at in _phrases().scan(text) if not ((unless := _UNLESS.get(text[at[0] : at[1]])) and unless.match(text, at[1]))]
+    found = [
+        at
+        for at in _phrases().scan(text)
+        if not ((unless := _UNLESS.get(text[at[0] : at[1]])) and unless.match(text, at[1]))
+    ]
     if not text.isascii() and _HAN.search(text):
         pattern, names = _chinese()
         found += [(m.start(), m.end(), names[m.group()]) for m in pattern.finditer(text)]
@@ -139,9 +155,9 @@ def _qualified(text: str, start: int, end: int, name: str) -> tuple[int, int, st
 
 
 @lru_cache(maxsize=1024)
-def in_english(wording: str) -> bool:
-    """Whether a mention is of the English vocabulary."""
-    return _key(wording) in _names()
+def foreign(wording: str) -> bool:
+    """Whether a mention is of the vocabulary of another language with words than English."""
+    return _key(wording) not in _names() and any(_others().scan(wording))
 
 
 def _left_out(text: str, last: int, start: int, end: int, head: re.Match[str]) -> Iterator[tuple[str, int, int]]:

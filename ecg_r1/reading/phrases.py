@@ -23,7 +23,18 @@ _FOLDED = (("ae", "a"), ("oe", "o"), ("ue", "u"), ("ss", "s"), ("ph", "f"), ("c"
 # "nonspecific inferior T wave changes" are nonspecific T wave changes.
 _QUALIFIED = frozenset(("nonspecific", "specific", "poor", "minor", "unspezifische", "unspezifisches"))
 _SITES = frozenset(
-    "inferior anterior lateral septal posterior anterolateral inferolateral anteroseptal precordial limb".split()
+    [
+        "inferior",
+        "anterior",
+        "lateral",
+        "septal",
+        "posterior",
+        "anterolateral",
+        "inferolateral",
+        "anteroseptal",
+        "precordial",
+        "limb",
+    ]
 )
 
 

@@ -12,6 +12,7 @@ from ecg_r1.reading.languages import entries
 from ecg_r1.reading.polarity_cues import BEFORE, HEADINGS
 from ecg_r1.reading.polarity_han import HAN_BEFORE, HAN_BUT
 from ecg_r1.reading.predicates import REACH, Polarity, predicate
+from ecg_r1.reading.scopes import scope
 from ecg_r1.reading.wordings import Wordings
 
 HAN_REACH = 40  # of Chinese, which says as much in half the characters
@@ -35,9 +36,13 @@ _TURN_AFTER = re.compile(
 )
 _OR = re.compile(r"\b(?:or|nor)\b|或|及|和")
 # "rules out ACS, pericarditis and electrolyte disturbance": a list of things, known or not, that one verb excludes.
-_EXCLUDING = re.compile(r"rul|exclud|dismiss|eliminat|preclud|lack|negative for|free|devoid|no (?:\w+ ){0,2}(?:evid|sign|feat)")
-_ITEMS = re.compile(r"(?: ?(?:and |or |nor |,)? ?(?:(?!(?:is|are|was|were|has|have|shows?|there|but|with|while|which|so|this|that|it)\b)"
-                    r"[a-z-]{2,20}(?:'s)?(?: \([a-z-]{2,8}\))?)){0,16}[ ,]{0,2}(?:and |or |nor )?")
+_EXCLUDING = re.compile(
+    r"rul|exclud|dismiss|eliminat|preclud|lack|negative for|free|devoid|no (?:\w+ ){0,2}(?:evid|sign|feat)"
+)
+_NO_ITEM = re.compile(
+    r"[.;:()\n]|\b(?:is|are|was|were|has|have|shows?|there|but|with|while|which|so|this|that|it|confirms?|suggests?)\b"
+)
+_AND_OR = re.compile(r"\b(?:and|or)\b")
 _ITEMS_END = re.compile(r"s?(?:,? (?:and|or)\b|,[^.;:\n]{2,60}\b(?:and|or)\b|[.;\n)]| ?$)")
 _ALTERNATIVE = re.compile(r"\b(?:or|vs|versus)\b|或")
 _OR_BEFORE = re.compile(r"(?:\b(?:or|vs\.?|versus)|或(?:者|是)?) ?(?:\w{1,12} )?$")
@@ -45,6 +50,7 @@ _OR_AFTER = re.compile(r"[ ,]*(?:(?:versus|vs|or)\b|或)")
 _MORE = re.compile(r"\b(?:and|with|plus|showing|but)\b")
 _AND_BEFORE = re.compile(r"(?:\band|,|\bwith) (?:an? |the )?$")
 _ASKED = re.compile(r"[^.;:!\n<>]{0,80}\?(?![a-z])")
+_FINITE = re.compile(r"\b(?:is|are|was|were|shows?|has|have)\b")
 _COMMANDED = re.compile(r"(?:^|[.;:(\n>,]|\b(?:to|should|must|please|and)) ?$")
 
 
@@ -53,6 +59,7 @@ _INSERTED = re.compile(
 )
 _PASSING = {"supposed": REACH, "listed": REACH, "occasion": 8, "record": 16}  # where in its clause one passes a comma
 _ON = re.compile(r"(?<!as )\b(?:on|in|from|at|during)(?: (?:the|an?|his|her|their|any|my))?(?: patient's)? $")
+_OTHERS = ("elsewhere", "person", "supposed", "typical")  # scopes in which a diagnosis is not of this ECG
 _OWN = ("nominal", "verbal", "adjective", "open", "nothing")
 
 
@@ -122,7 +129,12 @@ def _cues(text: str, first: int, start: int, end: int) -> list[tuple[str, int, i
     for aside in _ASIDE.finditer(text, cues[0][1] - 1 if cues[0][1] else 0, start):
         cues = [cue for cue in cues if not aside.start() < cue[1] < aside.end()]
     excluding = next((cue for cue in cues if _EXCLUDING.match(text, cue[1], cue[2])), None)
-    if excluding and _ITEMS.fullmatch(text, excluding[2], start) and _ITEMS_END.match(text, end):
+    if (
+        excluding
+        and not _NO_ITEM.search(text, excluding[2], start)
+        and _ITEMS_END.match(text, end)
+        and (text.startswith(("rul", "excl"), excluding[1]) or _AND_OR.search(text, excluding[2], end + REACH))
+    ):
         return cues
     comma = -1
     for m in _COMMA.finditer(text, first, start):
@@ -153,7 +165,11 @@ def _before(text: str, start: int, end: int, floor: int, *, restated: bool) -> _
             verbal, denied = b, True
         elif kind == "nothing":
             nothing = denied = True
-        elif kind == "rule" and _COMMANDED.search(text, max(0, a - 8), a):
+        elif (
+            kind == "rule"
+            and _COMMANDED.search(text, max(0, a - 8), a)
+            and not (text.endswith("and ", 0, a) and _FINITE.search(text, first, a))
+        ):
             doubted = True
         elif kind in ("nominal", "rule"):
             doubted = doubted or a - verbal <= NEAR
@@ -211,7 +227,11 @@ def polarity(text: str, group: Sequence[int], start: int, end: int, alternatives
         result = said.denied if before.polarity == "negated" and said.denied != "asserted" else said.polarity
     if before.supposed:
         return "uncertain"
-    if result == "asserted" and (before.told or elsewhere(text, group[1])) and not _LASTING.search(text, start, end):
+    if (
+        result == "asserted"
+        and (before.told or elsewhere(text, group[1]) or scope(text, group[0]) in _OTHERS)
+        and not _LASTING.search(text, start, end)
+    ):
         return "uncertain"
     if result == "asserted" and _IN.search(text, max(0, start - 24), start) and _GENERALLY.match(text, end):
         return "uncertain"

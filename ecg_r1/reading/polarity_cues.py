@@ -99,7 +99,7 @@ BEFORE: dict[str, list[str]] = {
     ],
     # … save for a doubt right before it: "possibly due to".
     "cause": [
-        *(f"{verb} by" for verb in (*"excluded refuted eliminated dismissed disproved contradicted".split(), "ruled out",
+        *(f"{verb} by" for verb in (*["excluded", "refuted", "eliminated", "dismissed", "disproved", "contradicted"], "ruled out",
           "argued against")),
         "because(?: of)?", "given", "due to", "owing to", "secondary to", "as a result of", "attributable to",
         *(f"{verb} by" for verb in ("explained", "caused", "produced", "masked", "obscured")),

@@ -7,6 +7,7 @@ from functools import lru_cache
 from ecg_r1.ecg.quantities import unit_of
 from ecg_r1.reading import cues, kinds, references, seconds
 from ecg_r1.reading.absences import absent_names
+from ecg_r1.reading.claims import turned_back
 from ecg_r1.reading.kinds import REACH, Said
 from ecg_r1.reading.lexicon import BOX, DIMENSIONS, ENTITIES, OTHER, TIME
 from ecg_r1.reading.sentences import REMEMBERED, SHORT, Sentence, sentences
@@ -14,6 +15,7 @@ from ecg_r1.reading.table_rows import row
 from ecg_r1.reading.tokens import MOST, VOID
 from ecg_r1.reading.values import Kind, Quote, value_of
 
+UNMEASURED = ("r_mv", "s_mv", "st_ms", "st_mv")  # "ST depression is absent" says that it is none, not that it has none
 REMARK = 60  # characters of a sentence that names nothing, and leaves open what "it" is
 
 
@@ -81,6 +83,10 @@ class Reader:
             name = next((said for said, *_ in self.said[-1:] if DIMENSIONS[said] == unit.dimension), None)
         if name is None or (unit.dimension is None and not self.ends(last, after)):
             return []
+        if cues.RULE.match(after):  # "the 300/150/100 rule"
+            return []
+        if name == "qrs_ms" and unit.dimension is None and where is not None and sentence.gap(where, i) == " at ":
+            name = "heart_rate_bpm"  # "P waves at 90, QRS at 36"
         if name in cues.RENAMED:
             name = next((other for after_it, other in cues.RENAMED[name] if after_it.match(after)), name)
         values = [v for t in ends if (v := value_of(self.text, t, t if t.dimension else unit, name)) is not None]
@@ -206,14 +212,17 @@ class Reader:
             quantity = quantities.get(TIME) or next(iter(quantities.values()))
             span = (name.start, name.end) if found else (min(token.start, name.start), max(token.end, name.end))
             found.append(self.make(quantity, "absent", 0.0, 0.0, None, None, span))
-        return sorted(found, key=lambda q: q.span)
+        return sorted((q for q in found if q.name not in UNMEASURED), key=lambda q: q.span)
 
 
 @lru_cache(maxsize=REMEMBERED)
 def _read(text: str, doubted: bool, named: str | None) -> tuple[list[Quote], str | None, int]:
     """(quantities, what "it" takes up next, tokens) of a sentence; spans are into the sentence."""
     sentence = Sentence(text, doubted, named)
-    return Reader(sentence).read(), sentence.open_name(), len(sentence.tokens)
+    found = Reader(sentence).read()
+    if found and (back := turned_back(text)):
+        found = [q._replace(kind="reference") if back.start <= q.span[0] < back.end else q for q in found]
+    return found, sentence.open_name(), len(sentence.tokens)
 
 
 def read_quotes(text: str) -> list[Quote]:

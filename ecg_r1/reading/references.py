@@ -43,6 +43,8 @@ _BEFORE = (
     r"|nowhere near|nothing like|hardly|scarcely|(?:differs?|different|deviates?) from|other than|except|unlike"
     r"|不等于|不可能[为是]",
     r"(?:far|away|a long way) from (?:the )?",
+    r"(?:correct|normali[sz]|adjust)\w{1,4} (?:to|for) (?:an? |the )?(?:heart |ventricular )?rate of ",
+    r"(?:squares?|box(?:es)?|mm|millimet(?:er|re)s?)[) ]*(?:is|are|=|represents?|equals?|corresponds? to|lasts?) (?:about )?",
     r"(?:由|从)原?来?的?",
 )
 _REFERENCE = re.compile(rf"(?<![a-z])(?:{'|'.join(_BEFORE)})[ ]*$")
@@ -179,6 +181,10 @@ _TURNS = {
         rf"|\b(?:now|today|current(?:ly)?|(?<!is )(?<!are )present(?:ly)?|here|then|but|and (?:is|it is)|{_THIS})\b"
         rf"|to $|目前|现在|本次"
         rf"|今"
+    ),
+    "person": re.compile(
+        rf"[;:)\]]|\b(?:now|today|but|whereas|while|(?:he|she) (?:himself|herself)|(?:her|his) own|(?:the|our|this) patient"
+        rf"|{_THIS})\b"
     ),
     "general": re.compile(
         rf"[)\]]|\b(?:now|here|measured|measures|at(?! least| most)|but|however|met|meets|{_THIS})\b|本例|实测"

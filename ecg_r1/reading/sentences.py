@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from ecg_r1.reading import cues, references
 from ecg_r1.reading.lexicon import ANGLE, ENTITIES, RATE, SENTENCE_END, TIME, WEAK
+from ecg_r1.reading.scopes import ORDER
 from ecg_r1.reading.tokens import VOID, Token, tokens
 
 BACK = 24  # tokens before a number among which its name is looked for; keeps a text of nothing but names linear
@@ -32,6 +33,7 @@ class Sentence:
         self.text, self.doubted, self.named = text, doubted, named
         self.tokens, self.asides = tokens(text)
         self.asked = doubted and references.ASKS.match(text) is not None
+        self.defines = cues.DEFINES.match(text) is not None
 
     def gap(self, i: int, j: int) -> str:
         """The text between two tokens."""
@@ -201,7 +203,7 @@ class Sentence:
             turn = references.TURN[aside.kind]
             if token.start - aside.end <= ASIDE_REACH and not turn.search(self.text, aside.end, token.start):
                 kinds.add(aside.kind)
-        return next((kind for kind in ("elsewhere", "supposed", "typical", "general", "normal") if kind in kinds), None)
+        return next((kind for kind in ORDER if kind in kinds), None)
 
     def lead(self, i: int, last: int, where: int | None) -> str | None:
         """The lead, or leads as written ("v2-v4", "all leads"), that numbers i to last are quoted for.
@@ -226,8 +228,21 @@ class Sentence:
                 return joined[1]
         if follows:
             return self.leads(after)
-        everywhere = cues.ALL_LEADS.match(self.after(after - 1))
-        return everywhere["leads"] if everywhere else None
+        if everywhere := cues.ALL_LEADS.match(self.after(after - 1)):
+            return everywhere["leads"]
+        return self.heading_lead(min(i, where if where is not None else i))
+
+    def heading_lead(self, first: int) -> str | None:
+        """The lead, or leads, that the clause of token `first` begins with: "In lead II the PR interval is …"."""
+        for j in range(first - 1, max(-1, first - BACK), -1):
+            if self.tokens[j].kind == "lead":
+                head = self.first_lead(j)
+                low = self.tokens[head].start
+                if not cues.LEAD_AHEAD.search(self.text, max(0, low - 24), low):
+                    return None
+                between = self.text[self.tokens[j].end : self.tokens[first].start]
+                return None if cues.LEAD_LEFT.search(between) else self.leads(head)
+        return None
 
     def first_lead(self, last: int) -> int:
         """The first token of the list of leads that ends with token `last`."""
