@@ -41,31 +41,39 @@ _KIN = (
 _ALONE = r"\d+(?:\.\d+)? ?(?:ms|bpm|s|°)? ?$"  # "164 ms vs 224 ms" holds nothing of another day against it
 ASIDES: dict[str, tuple[str, ...]] = {
     "elsewhere": (
-        *each("previous prior earlier old last former outside discharge", _RECORDED),
+        *each("previous prior earlier old last former", _RECORDED),
         f"baseline{_RECORDED}(?! ecg (?:after|post|today))",
         *each("previous prior earlier", r"(?= \d)"),
         *each("compared comparing comparison", " (?:with|to)"),
-        *each("previously yesterday", ""),
+        *each("previously", ""),
         *each("versus vs", rf"(?!\.? ?{_ALONE})"),
-        "had been",
-        *each("someone somebody", " else's"),
-        "used to be",
-        rf"before {_TREATED}",
         *each("earlier formerly", ",?(?= (?:the |his |her |their )?(?:pr|qrs|qt|rate|heart|ventricular))"),
         *(rf"(?<=[(\[]){was}" for was in _WAS.split()),
         *each(
             "ecg ekg tracing recording study one",
             r" (?:from|of|dated|taken in) (?:[a-z]{3,9} )?(?:(?:19|20)\d\d|last),?",
         ),
-        "last (?:year|month|week|time|visit|admission),?",
-        "in (?:early |late )?(?:19|20)\\d\\d,?",
-        f"in (?:{_MONTHS}),?",
         *each("up down unchanged", " from"),
         *each(
             "rose risen fell fallen increased decreased prolonged lengthened shortened improved changed gone went"
             " slowed dropped",
             r" from(?= (?:about |an? |the )?\d++(?:\.\d++)?+(?: ?(?:ms|bpm|s|°|/min))?+(?! ?(?:-|to)))",
         ),
+        *each("climbed jumped lengthened widened shortened rose risen fell fallen dropped increased decreased went gone slowed",
+              r" from(?= (?:about )?\d++(?:\.\d++)?+ ?(?:ms|bpm|s|°|/min) to (?:about )?\d)"),
+    ),
+    # Another time, of which diagnoses are told as well as numbers.
+    "then": (
+        "had been",
+        "used to be",
+        "yesterday",
+        rf"before {_TREATED}",
+        "last (?:year|month|week|time|visit|admission),?",
+        "in (?:early |late )?(?:19|20)\\d\\d,?",
+        f"in (?:{_MONTHS}),?",
+        *each("someone somebody", " else's"),
+        *each("outside discharge admission", rf"{_RECORDED}(?! (?:diagnosis|is))"),
+        *each("formerly", ""),
     ),
     "person": each(_KIN, "(?:'s)?(?! (?:of|and) )"),
     "supposed": (

@@ -33,6 +33,7 @@ Stance = Literal[
 ]
 _OF_SCOPE: dict[str, Stance] = {
     "elsewhere": "of another ECG",
+    "then": "of another ECG",
     "person": "of another person",
     "supposed": "supposed",
     "typical": "general",
@@ -55,7 +56,7 @@ _OF_TITLES = re.compile(
 # "The computer reads LBBB, QRS 150 ms, but this is wrong."
 _WRONG = (
     r"(?:wrong|false|incorrect|erroneous|inaccurate|mistaken|untrue|an? (?:error|mistake|misread\w*|misinterpretation"
-    r"|artefact|artifact)|not (?:so|true|correct|right|the case))"
+    r"|artefact|artifact)|not (?:so|true|correct|right))"
 )
 _TURNED = re.compile(
     rf"(?:[,;(-]|\bbut|\bhowever) ?(?:but|however|yet|although|though|and)? ?,? ?(?:all )?(?:of )?(?:this|that|it|which"

@@ -237,8 +237,8 @@ RENAMED = {
 }
 
 # Which way the ST level and the T wave go: a word between the name and the number, or after or before both.
-_DOWN = r"depress|\bstd\b|invert|inversion|negative|压低|下移|下降|倒置|负向"
-_UP = r"elevat|raised|upright|positive|peaked|tented|抬高|上抬|直立|高耸"
+_DOWN = r"senkung|depress|\bstd\b|invert|inversion|negative|压低|下移|下降|倒置|负向"
+_UP = r"hebung|elevat|raised|upright|positive|peaked|tented|抬高|上抬|直立|高耸"
 DIRECTION = re.compile(rf"(?P<down>{_DOWN})|(?:{_UP})")
 DIRECTED = ("st_mv", "t_mv")
 DIRECTION_NEXT = re.compile(

@@ -18,7 +18,9 @@ from ecg_r1.reading.phrases import Phrases
 _WORD = re.compile(r"[a-z0-9]+")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 # Abbreviations that mean something else beside these words: the artery.
-_UNLESS = {"lad": re.compile(" (?:artery|occlusion|lesion|stenosis|territory|culprit|disease|stent|infarct)")}
+_UNLESS = {"t abnorm": re.compile(", wahrscheinlich"),
+    "t abnormal": re.compile(", wahrscheinlich"),
+    "lad": re.compile(" (?:artery|occlusion|lesion|stenosis|territory|culprit|disease|stent|infarct)")}
 MOST_COMBINED = 2  # pairs of interchangeable words in one wording
 
 

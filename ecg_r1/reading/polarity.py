@@ -59,7 +59,7 @@ _INSERTED = re.compile(
 )
 _PASSING = {"supposed": REACH, "listed": REACH, "occasion": 8, "record": 16}  # where in its clause one passes a comma
 _ON = re.compile(r"(?<!as )\b(?:on|in|from|at|during)(?: (?:the|an?|his|her|their|any|my))?(?: patient's)? $")
-_OTHERS = ("elsewhere", "person", "supposed", "typical")  # scopes in which a diagnosis is not of this ECG
+_OTHERS = ("then", "person")  # scopes in which a diagnosis is not of this ECG
 _OWN = ("nominal", "verbal", "adjective", "open", "nothing")
 
 

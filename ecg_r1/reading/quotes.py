@@ -113,7 +113,7 @@ class Reader:
         if second.negative and gap == "":  # the dash of "156-190" is no sign
             second.negative = False
             return True
-        if not cues.JOIN.fullmatch(gap) or self.sentence.aside(first) == "elsewhere":  # "from the previous 430 to 455"
+        if not cues.JOIN.fullmatch(gap) or self.sentence.aside(first) in ("elsewhere", "then"):  # "from the previous 430 to 455"
             return False
         return gap.strip() not in ("and", "和", "与") or bool(cues.BETWEEN.search(self.before(i)))
 

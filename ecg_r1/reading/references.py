@@ -191,7 +191,7 @@ _TURNS = {
     ),
     "typical": re.compile(rf"\b(?:now|here|but|however|whereas|although|measured|met|{_THIS})\b|本例|本图|实测"),
 }
-TURN = _TURNS | {"supposed": _TURNS["elsewhere"], "normal": _TURNS["general"]}
+TURN = _TURNS | {"then": _TURNS["elsewhere"], "supposed": _TURNS["elsewhere"], "normal": _TURNS["general"]}
 OTHER_AFTER = re.compile(
     r"[ ,(]*(?:(?:on|in|at|from|of|during) (?:the |her |his |their |an? )?(?:previous|prior|earlier|old|last|baseline"
     r"|former|(?:19|20)\d\d)\b|(?:previously|yesterday|last (?:year|month|week)|before (?:the )?(?:treatment|therapy"

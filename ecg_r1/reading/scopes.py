@@ -11,7 +11,7 @@ from ecg_r1.reading.languages import entries
 from ecg_r1.reading.wordings import WORD, Alternatives, Wordings
 
 REACH = 160  # characters that a scope reaches over
-ORDER = ("elsewhere", "person", "supposed", "typical", "general", "normal")  # which one counts first
+ORDER = ("elsewhere", "then", "person", "supposed", "typical", "general", "normal")  # which one counts first
 OPENING = [*entries("asides"), *((kind, wording) for kind, wordings in ASIDES.items() for wording in wordings)]
 _OPENING = Wordings(OPENING)
 _HAN = Alternatives([*HAN_ASIDES.items()], end="")

@@ -52,9 +52,10 @@ class Token:
 
 def _entries() -> Iterator[tuple[str, str]]:
     """(meaning, wording) of every English entry, in the order they are tried; a name means its entity."""
-    yield from entries("names")
     yield from (("absent", pattern) for pattern in listed("absent"))
+    foreign = list(entries("names"))
     for key, wordings in NAMES.items():
+        yield from ((key, wording) for name, wording in foreign if name == key)
         yield from ((key, wording) for wording in wordings)
     yield from (("absent", wording) for wording in ABSENT)
     yield from (("lead", wording) for wording in LEADS)
