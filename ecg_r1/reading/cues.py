@@ -142,11 +142,26 @@ _SICK = (
     "|wpw|svt"
 )
 DEFINES = re.compile(
-    rf"[ \n>#*-]*(?:an? )?(?!(?:this|the|her|his|its?|there|here|patient|our|these|those|that|rhythm|impression|diagnosis"
+    rf"[ \n>#*-]*+(?:an? )?(?!(?:this|the|her|his|its?|there|here|patient|our|these|those|that|rhythm|impression|diagnosis"
     rf"|ecg|ekg)\b)[a-z0-9' -]{{0,40}}(?:{_SICK}) (?:is|are|means|refers to|denotes)(?: generally| usually| typically)?"
     r" (?:an? |any |when |defined|diagnosed|characteri[sz]ed|present when|said)"
+    rf"|[ \n]*[a-z -]{{0,24}}(?:{_SICK}) an? (?:heart |ventricular )?rate (?:over|above|below|under|of (?:more|less))"
+    r"|[ \n]*(?:an? |any )(?:[a-z-]{1,12} )?(?:qrs|pr|qtc?|rate|axis|duration|interval)\b[^.;\n]{1,80} (?:is|are) "
+    r"(?:typical|diagnostic|characteristic|considered|called|regarded|termed|defined)"
 )
+AT = {"qrs_ms": "heart_rate_bpm", "p_ms": "atrial_rate_bpm"}
+CORRECTED_TO = re.compile(r"(?:correct|normali[sz]|adjust)\w{1,4} to (?:an? |the )?(?:heart |ventricular )?rate of ?$")
+NUMBERED = re.compile(r"\) [a-z]")
 RULE = re.compile(r"(?:/ ?\d+){0,4}[ -](?:rule|method)\b")
+IN_TERRITORY = re.compile(
+    r" ?(?:is |are )?(?:seen |present |noted )?(?:in|over|across) (?:the )?(?P<leads>(?:inferior|anterior|lateral|septal"
+    r"|anteroseptal|anterolateral|inferolateral|high lateral|precordial|chest|limb)(?: precordial| limb)? leads)"
+)
+TERRITORY_AHEAD = re.compile(
+    r"(?:^|[.,;:(\n>]|\b(?:and|while|whereas|but)) ?(?:in|over|across) (?:the )?(?P<leads>(?:inferior|anterior|lateral"
+    r"|septal|anteroseptal|anterolateral|inferolateral|high lateral|precordial|chest|limb) leads),?"
+    r"(?: there is| the| an?| some| [a-z-]{2,12}){0,5} ?$"
+)
 EXCEPTED = re.compile(r" ?,?\(? ?(?:except|exclud|but |apart from|other than|save |bar )")
 ALL_LEADS = re.compile(
     r" ?(?:is |are )?(?:seen |present |noted )?in (?P<leads>all (?:of the )?(?:12 |twelve )?leads)"

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from ecg_r1.reading.languages import sections
+
 TIME, RATE, ANGLE, VOLT, BOX, OTHER = "time", "rate", "angle", "volt", "box", "other"
 
 # What a named thing is called in each dimension that it may be quoted in; the first is meant where no unit is written.
@@ -229,6 +231,7 @@ _ABBREVIATIONS = "".join(
         "neg",
     )
 )
+_ABBREVIATIONS += "".join(rf"(?<!\b{word}\.)" for words in sections("abbreviations") for word in words)
 # A line of nothing but values goes with the line of names above it, as in a table.
 _VALUE = r"(?:[-+]?\d{1,4}(?:\.\d{1,3})?|-{1,3}|\*) ?(?:ms|bpm|°|deg|s|sec)?"
 _NO_ROW = (

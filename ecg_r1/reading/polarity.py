@@ -7,8 +7,9 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ecg_r1.reading import cues
 from ecg_r1.reading.elsewhere import elsewhere
-from ecg_r1.reading.languages import entries
+from ecg_r1.reading.languages import entries, sections
 from ecg_r1.reading.polarity_cues import BEFORE, HEADINGS
 from ecg_r1.reading.polarity_han import HAN_BEFORE, HAN_BUT
 from ecg_r1.reading.predicates import REACH, Polarity, predicate
@@ -20,8 +21,9 @@ NEAR = 24  # characters over which "not" reaches a verb: "does not in itself sug
 
 _WORDINGS = Wordings([*entries("before"), *((kind, cue) for kind, cues in BEFORE.items() for cue in cues)])
 _HAN_CUE = re.compile(HAN_BEFORE)
-_DOT = r"\.(?!\d)(?<!vs\.)(?<!poss\.)(?<!prob\.)(?<!susp\.)(?<!neg\.)(?<!i\.e\.)(?<!e\.g\.)(?<!i\.)(?<!e\.)"
-_STOP = re.compile(rf"[;!\n<>。；！]|:(?!\d)|{_DOT}|\?(?! ?$)(?![a-z])")
+_DOT = r"\.(?!\d|[a-z]\.)(?<!vs\.)(?<!poss\.)(?<!prob\.)(?<!susp\.)(?<!neg\.)(?<!i\.e\.)(?<!e\.g\.)(?<!i\.)(?<!e\.)"
+_DOT += "".join(rf"(?<!\b{word}\.)" for words in sections("abbreviations") for word in words)
+_STOP = re.compile(rf"[;!\n。；！]|[<>](?! ?=? ?\d)|:(?!\d)|{_DOT}|\?(?! ?$)(?![a-z])")
 _HEADING = re.compile(rf"(?:^|[^\w])(?:{HEADINGS})[\"']? ?$")
 _ASIDE = re.compile(r"\([^()]*\)")
 _QUERIED = re.compile(r"\?[a-z ]{0,20}$")
@@ -225,7 +227,7 @@ def polarity(text: str, group: Sequence[int], start: int, end: int, alternatives
     result = before.polarity
     if said is not None and said.polarity != "asserted":
         result = said.denied if before.polarity == "negated" and said.denied != "asserted" else said.polarity
-    if before.supposed:
+    if before.supposed or (result == "asserted" and cues.DEFINES.match(text)):
         return "uncertain"
     if (
         result == "asserted"

@@ -12,10 +12,12 @@ from ecg_r1.reading.kinds import REACH, Said
 from ecg_r1.reading.lexicon import BOX, DIMENSIONS, ENTITIES, OTHER, TIME
 from ecg_r1.reading.sentences import REMEMBERED, SHORT, Sentence, sentences
 from ecg_r1.reading.table_rows import row
+from ecg_r1.reading.tables import Table, tables
 from ecg_r1.reading.tokens import MOST, VOID
 from ecg_r1.reading.values import Kind, Quote, value_of
 
 UNMEASURED = ("r_mv", "s_mv", "st_ms", "st_mv")  # "ST depression is absent" says that it is none, not that it has none
+MOST_NUMBERED = 20  # of a list: "12) Axis"
 REMARK = 60  # characters of a sentence that names nothing, and leaves open what "it" is
 
 
@@ -85,8 +87,12 @@ class Reader:
             return []
         if cues.RULE.match(after):  # "the 300/150/100 rule"
             return []
-        if name == "qrs_ms" and unit.dimension is None and where is not None and sentence.gap(where, i) == " at ":
-            name = "heart_rate_bpm"  # "P waves at 90, QRS at 36"
+        if unit.dimension is None and name in cues.AT and where is not None and sentence.gap(where, i) == " at ":
+            name = cues.AT[name]  # "P waves at 90, QRS at 36"
+        if cues.CORRECTED_TO.search(self.text, max(0, first.start - 48), first.start):
+            return []
+        if unit.dimension is None and first.number < MOST_NUMBERED and cues.NUMBERED.match(self.text, first.end) and "(" not in before:
+            return []  # "1) Axis 2) Rate"
         if name in cues.RENAMED:
             name = next((other for after_it, other in cues.RENAMED[name] if after_it.match(after)), name)
         values = [v for t in ends if (v := value_of(self.text, t, t if t.dimension else unit, name)) is not None]
@@ -225,6 +231,16 @@ def _read(text: str, doubted: bool, named: str | None) -> tuple[list[Quote], str
     return found, sentence.open_name(), len(sentence.tokens)
 
 
+def _cells(table: Table) -> list[Quote]:
+    """The quantities of a table."""
+    found = []
+    for cell in table.cells:
+        for q in _read(cell.sentence, False, None)[0]:
+            kind: Kind = "reference" if cell.reference else q.kind
+            found.append(q._replace(span=(cell.start, cell.end), lead=q.lead or cell.lead, kind=kind))
+    return found
+
+
 def read_quotes(text: str) -> list[Quote]:
     """Every quantity of a text that `characters.readable` has made plain, in order; spans are into that text.
 
@@ -235,7 +251,14 @@ def read_quotes(text: str) -> list[Quote]:
     named: str | None = None
     most = 2 * MOST  # `intervals` pays nothing from MOST on, however the text falls into sentences
     other, headed = False, ":\n" in text or ": \n" in text or "#" in text
+    shown = list(tables(text))
     for start, end in sentences(text):
+        if shown and shown[0].start < end:
+            if start >= shown[0].end:
+                table = shown.pop(0)
+                found += _cells(table)
+            elif start >= shown[0].start:
+                continue
         if found and end - start <= REMARK and references.RETRACTS.match(text, start, end):
             retracted.append(len(found))
         read = _read if end - start <= SHORT else _read.__wrapped__
@@ -248,6 +271,8 @@ def read_quotes(text: str) -> list[Quote]:
         most -= count
         if most <= 0:
             break
+    for table in shown:
+        found += _cells(table)
     for place in reversed(retracted):
         seconds.retract(found, place)
     return found

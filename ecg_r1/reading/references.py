@@ -43,7 +43,6 @@ _BEFORE = (
     r"|nowhere near|nothing like|hardly|scarcely|(?:differs?|different|deviates?) from|other than|except|unlike"
     r"|不等于|不可能[为是]",
     r"(?:far|away|a long way) from (?:the )?",
-    r"(?:correct|normali[sz]|adjust)\w{1,4} (?:to|for) (?:an? |the )?(?:heart |ventricular )?rate of ",
     r"(?:squares?|box(?:es)?|mm|millimet(?:er|re)s?)[) ]*(?:is|are|=|represents?|equals?|corresponds? to|lasts?) (?:about )?",
     r"(?:由|从)原?来?的?",
 )

@@ -230,7 +230,12 @@ class Sentence:
             return self.leads(after)
         if everywhere := cues.ALL_LEADS.match(self.after(after - 1)):
             return everywhere["leads"]
-        return self.heading_lead(min(i, where if where is not None else i))
+        if territory := cues.IN_TERRITORY.match(self.after(after - 1)):
+            return territory["leads"]
+        first = min(i, where if where is not None else i)
+        low = self.tokens[first].start
+        ahead = cues.TERRITORY_AHEAD.search(self.text, max(0, low - 64), low)
+        return ahead["leads"] if ahead else self.heading_lead(first)
 
     def heading_lead(self, first: int) -> str | None:
         """The lead, or leads, that the clause of token `first` begins with: "In lead II the PR interval is …"."""
