@@ -34,6 +34,8 @@ _DISEASE = (
     "|left bundle branch block|right bundle branch block|complete heart block|first-degree av block|sinus bradycardia"
     "|sinus tachycardia|ventricular tachycardia|long qt syndrome"
 )
+_RECORD = "(?:ecg|ekg|electrocardiogram|tracing|recording|study|patient|patients|person|people)"
+_OTHER_RECORD = f"(?:previous|prior|earlier|old|last|former|other|another) {_RECORD}"
 _KIN = (
     "mother father brother sister son daughter uncle aunt wife husband sibling neighbour neighbor twin grandfather "
     "grandmother cousin nephew niece"
@@ -76,6 +78,50 @@ ASIDES: dict[str, tuple[str, ...]] = {
         *each("formerly", ""),
     ),
     "person": each(_KIN, "(?:'s)?(?! (?:of|and) )"),
+    # What one looks for, expects or would see: no phrase of an answer or a step that stands here is claimed.
+    "sought": (
+        *each(
+            "look looks looked looking search searches searched searching check checks checked checking assess assesses"
+            " assessed assessing evaluate evaluates evaluated evaluating examine examines examined examining inspect"
+            " inspects inspected inspecting",
+            " (?:for|whether|if)",
+        ),
+        *each("see know", " if"),
+        *each("whether unless suppose supposing assume assuming", ""),
+        "provided that",
+        "had there been",
+        "(?<!as )if",
+        *each(
+            "would should might may could",
+            " (?:also |then )?(?:be|expect|see|find|show|have|suggest|indicate|mean)(?! (?:noted|mentioned|emphasi))",
+        ),
+        *each("one we i", " (?:usually |typically )?expects?(?: to (?:see|find))?"),
+        *each("expected", " (?:findings?|features?|signs?)"),
+        *each("textbook textbooks text", "(?: ?books?)?"),
+        "according to",
+        "by definition",
+        *each("typical typically", " (?:findings?|features?|signs?|of|shows?)"),
+        *each("it it's", "(?: is|'s| would be)? (?:not true|untrue|false|wrong|incorrect)"),
+        *(
+            rf"(?<!as ){at} (?:the |an? |his |her |their )?{_OTHER_RECORD}"
+            for at in ("on", "in", "at", "from")
+        ),
+        *each("previous prior earlier old last former other another", rf" {_RECORD} (?:showed|had|was)"),
+        "previously",
+        *each("in", " theory"),
+        "theoretically",
+        *each("healthy normal", " (?:control|subject|person|people|adult|individual)s?"),
+        *each("for", " (?:example|instance)"),
+        *each("remember recall", " (?:that|the|an?)"),
+        *each("should must", " (?:remember|recall|know)"),
+        *each("usually typically classically", "", before="(?<![a-z,] )"),
+        *each("criteria criterion definition definitions", "(?: (?:are|is|include|(?:of|for) [^:]{1,40}))? ?:"),
+        *each(
+            "expected typical usual prior previous history example examples template templates options choices", " ?:"
+        ),
+        *each("excluded rejected discarded dismissed", "(?: (?:are|were|is|diagnos[ie]s|findings?))? ?:"),
+        "ruled out(?: (?:are|were|is|diagnos[ie]s|findings?))? ?:",
+    ),
     "supposed": (
         "if(?! not,)",
         *each(

@@ -14,9 +14,9 @@ from typing import Literal, NamedTuple
 
 from ecg_r1.reading import references
 from ecg_r1.reading.characters import readable
-from ecg_r1.reading.marks import struck
+from ecg_r1.reading.marks import struck, without_struck
 from ecg_r1.reading.polarity import polarity
-from ecg_r1.reading.scopes import scope
+from ecg_r1.reading.scopes import scope, unscoped
 from ecg_r1.reading.sentences import sentences
 
 Stance = Literal[
@@ -156,3 +156,26 @@ def stance(text: str, start: int, end: int) -> Stance:
     if (kind := scope(sentence, start)) and kind in _OF_SCOPE:
         return _OF_SCOPE[kind]
     return _OF_POLARITY[polarity(sentence, (start, end), start, end, False)]
+
+
+def claimed_text(text: str) -> str:
+    """A text without what it does not claim of this ECG, for phrases to be looked for.
+
+    Args:
+        text: of an answer, a step or a whole completion, as it was written.
+
+    Returns:
+        What is left, in lower case: no questions, titles, suppositions, other ECGs, nothing struck out or turned back.
+    """
+    plain = readable(without_struck(text))[0]
+    titles = headings(plain)
+    kept, at = [], 0
+    for start, end in sentences(plain):
+        sentence = plain[start:end]
+        if back := turned_back(sentence):
+            sentence = sentence[: back.start] + sentence[back.end :]
+        asked = plain.startswith("?", end)
+        title = within(titles, start + len(sentence) - len(sentence.lstrip()))
+        kept += [plain[at:start], " " if asked or title else unscoped(sentence)]
+        at = end
+    return "".join([*kept, plain[at:]])

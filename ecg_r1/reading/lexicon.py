@@ -55,9 +55,9 @@ WEAK = (
 )  # names that a number is said of only next to them, or only in its own unit
 
 
-def each(words: str, rest: str) -> tuple[str, ...]:
-    """One entry for each of the words, followed by the rest."""
-    return tuple(word + rest for word in words.split())
+def each(words: str, rest: str, before: str = "") -> tuple[str, ...]:
+    """One entry for each of the words, followed by the rest and set behind what must stand before."""
+    return tuple(before + word + rest for word in words.split())
 
 
 _PLANE = "(?: (?:frontal|plane|qrs|electrical|cardiac|heart)){0,3} axis"

@@ -12,8 +12,12 @@ from ecg_r1.reading.wordings import WORD, Alternatives, Wordings
 
 REACH = 160  # characters that a scope reaches over
 ORDER = ("elsewhere", "then", "person", "supposed", "typical", "general", "normal")  # which one counts first
-OPENING = [*entries("asides"), *((kind, wording) for kind, wordings in ASIDES.items() for wording in wordings)]
+_ENGLISH = ((kind, wording) for kind, wordings in ASIDES.items() if kind != "sought" for wording in wordings)
+OPENING = [*entries("asides"), *_ENGLISH]  # what is read of numbers
 _OPENING = Wordings(OPENING)
+_SOUGHT = Wordings(
+    (kind, wording) for kind in ("sought", "then", "person") for wording in ASIDES[kind]
+)  # what is no claim in a phrase
 _HAN = Alternatives([*HAN_ASIDES.items()], end="")
 _HAN_ANY = re.compile(_HAN.any)
 
@@ -41,3 +45,32 @@ def scope(sentence: str, start: int) -> str | None:
         if start - b <= REACH and not references.TURN[kind].search(sentence, b, start):
             kinds.add(kind)
     return next((kind for kind in ORDER if kind in kinds), None)
+
+
+# Up to where a phrase is not claimed: "…, however", "here", a colon or the end of its bracket.
+_SOUGHT_TURN = re.compile(r"[:)]|\b(?:but|however|here|now|today|currently|whereas|this (?:ecg|ekg|tracing|patient|case))\b")
+_POSTPONED = re.compile(rf"(?:{'|'.join(('previous', 'prior', 'earlier', 'old', 'last', 'former', 'other', 'another'))}) ")
+# What takes a whole sentence back, or defines its words: "…, all absent", "… or none of these", "… (yes/no)".
+_WITHDRAWN = re.compile(
+    r"\bmeans that\b|\bis defined\b|\bwould be (?:typical|expected|usual|normal)|\byes ?(?:/|or) ?no\b"
+    r"|\bor (?:else |maybe |perhaps )?(?:none|nothing|neither|not)\b(?! in)"
+    r"|[,:-] ?(?:all|both|none)(?: of (?:these|them|which))?(?: (?:is|are|was|were))? ?"
+    r"(?:not (?:seen|present|found|true)|absent|wrong|false|excluded|seen|present)[ .]*$"
+)
+
+
+def unscoped(sentence: str) -> str:
+    """A readable sentence without what it looks for, expects, supposes, or tells of another ECG or person."""
+    if _WITHDRAWN.search(sentence):
+        return " "
+    kept, at = "", 0
+    for _, start, end in _SOUGHT.scan(sentence, 0, len(sentence)):
+        if start < at:
+            continue
+        kept += sentence[at:start]
+        bracket = kept.rfind("(") > kept.rfind(")")
+        if _POSTPONED.search(sentence, start, end):  # "II, III, aVF on another ECG": what stands before it is of that too
+            kept = kept[: max(kept.rfind(","), kept.rfind("(")) + 1]
+        turns = (m.start() for m in _SOUGHT_TURN.finditer(sentence, end) if bracket or m.group() != ")")
+        at = next(turns, len(sentence))
+    return kept + sentence[at:]

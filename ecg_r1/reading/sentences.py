@@ -81,6 +81,8 @@ class Sentence:
         """A name that only says where something begins or ends, or that is an operand of a formula."""
         token, text = self.tokens[i], self.text
         low, start = max(0, token.start - 36), token.start
+        if i and self.tokens[i - 1].key == VOID:  # "PR: * QRS: 102"
+            return False
         if text.endswith(cues.BEFORE_LANDMARKS, low, start) and cues.LANDMARK_BEFORE.search(text, low, start):
             return True
         after = self.after(i)
