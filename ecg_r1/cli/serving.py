@@ -35,8 +35,8 @@ def doctor(
     from ecg_r1.recipe import RunRecipe
 
     def check(run: RunRecipe, path: str) -> None:
+        from ecg_r1.engine.quiet import quieten
         from ecg_r1.train.options import check_options
-        from ecg_r1.train.quiet import quieten
 
         check_options(run, path)
         quieten(errors_alone=True)

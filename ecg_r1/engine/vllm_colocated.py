@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from ecg_r1.engine.base import Prompt, Rollout, require_vllm
+from ecg_r1.engine.quiet import quieten
 from ecg_r1.model import TOKENIZER_MODE, register_vllm
 
 
@@ -99,8 +100,7 @@ def _set_environment() -> None:
     # In-process engine core: the trainer pushes weights into it. Weights are read by the runner in this process.
     os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
-    os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # stdout is the caller's
+    quieten()
 
 
 def _defaults() -> dict[str, Any]:

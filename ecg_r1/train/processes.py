@@ -8,9 +8,9 @@ import sys
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from ecg_r1.engine.quiet import quieten
 from ecg_r1.recipe import RunRecipe
 from ecg_r1.train.extensions import extensions_folder
-from ecg_r1.train.quiet import quieten
 
 
 def set_environment(*, errors_alone: bool = False) -> None:

@@ -10,9 +10,9 @@ pytest.importorskip("transformers")
 
 from rich.console import Console
 
+from ecg_r1.engine.quiet import NOISE, quieten
 from ecg_r1.train import progress
 from ecg_r1.train.progress import LiveProgress
-from ecg_r1.train.quiet import NOISE, quieten
 
 
 @pytest.mark.parametrize("name", NOISE)

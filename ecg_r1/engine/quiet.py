@@ -1,7 +1,7 @@
-"""What vLLM and DeepSpeed say again and again without a consequence, left out of a run's log; the rest is printed.
+"""Messages that vLLM and DeepSpeed repeat without a consequence are left out of the log; the others are printed.
 
-In the demo these were 1,069 of 1,114 lines. Filters sit on the loggers that write a message, so that nothing else of
-them is lost; a logger can be named before its library is imported.
+In the demo's GRPO these were 1,069 of 1,114 lines. Filters sit on the loggers that write a message, so nothing else
+of them is lost; a logger can be named before its library is imported.
 """
 
 from __future__ import annotations
