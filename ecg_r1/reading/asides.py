@@ -128,6 +128,7 @@ ASIDES: dict[str, tuple[str, ...]] = {
             "doubt deny denies dispute reject question pretend refute ignore disregard discard forget",
             rf"(?:,? (?:that|the following|this|what follows|for a moment))?:?(?= (?:the |this |a |an )?{_ENTITY})",
         ),
+        *each("aim aims aiming titrate titrated strive", " (?:at|for|to)"),
         "refuse to (?:say|call|report)",
         "not the case that",
         *(

@@ -141,13 +141,25 @@ _SICK = (
     "cardia|block|fibrillation|flutter|syndrome|deviation|hypertrophy|excitation|dissociation|rhythm|lafb|lpfb|[lr]bbb"
     "|wpw|svt"
 )
+_OF_THIS_ECG = (
+    "this|the|her|his|its?|there|here|patient|our|these|those|that|rhythm|impression|diagnosis|ecg|ekg|with|no|not"
+)
+_ONE = rf"(?!(?:{_OF_THIS_ECG})\b)[a-z0-9' -]{{0,40}}(?:{_SICK})s?"
 DEFINES = re.compile(
-    rf"[ \n>#*-]*+(?:an? )?(?!(?:this|the|her|his|its?|there|here|patient|our|these|those|that|rhythm|impression|diagnosis"
-    rf"|ecg|ekg)\b)[a-z0-9' -]{{0,40}}(?:{_SICK}) (?:is|are|means|refers to|denotes)(?: generally| usually| typically)?"
+    rf"[ \n>#*-]*+(?:an? )?{_ONE} (?:is|are|means|refers to|denotes)(?: generally| usually| typically)?"
     r" (?:an? |any |when |defined|diagnosed|characteri[sz]ed|present when|said)"
-    rf"|[ \n]*[a-z -]{{0,24}}(?:{_SICK}) an? (?:heart |ventricular )?rate (?:over|above|below|under|of (?:more|less))"
-    r"|[ \n]*(?:an? |any )(?:[a-z-]{1,12} )?(?:qrs|pr|qtc?|rate|axis|duration|interval)\b[^.;\n]{1,80} (?:is|are) "
+    rf"|[ \n]*+[a-z -]{{0,24}}(?:{_SICK}) an? (?:heart |ventricular )?rate (?:over|above|below|under|of (?:more|less))"
+    r"|[ \n]*+(?:an? |any )(?:[a-z-]{1,12} )?(?:qrs|pr|qtc?|rate|axis|duration|interval)\b[^.;\n]{1,80} (?:is|are) "
     r"(?:typical|diagnostic|characteristic|considered|called|regarded|termed|defined)"
+)
+# … and what it usually has, which makes a range or a bound no claim: "Junctional rhythm runs at 40-60 bpm".
+TELLS = re.compile(
+    rf"[ \n>#*-]*+(?:an? )?{_ONE} (?:(?:usually|typically|often|generally) )?(?:has|have|shows?|runs?|fires?|produces?|gives?"
+    r"|occurs?|presents?|displays?|requires?|needs?|causes?)\b"
+    rf"|[ \n>#*-]*+in (?:(?:healthy |normal |most )?(?:adults|men|women|children|people|patients)|(?!sinus rhythm)[a-z -]{{0,30}}"
+    rf"(?:{_SICK}|flutter|avnrt|avrt|vt|af))\b"
+    r"|[ \n>#*-]*+(?:reference|normal|norm)(?: (?:values?|ranges?|limits?|intervals?))? ?:"
+    r"|[ \n>#*-]*+the atria [a-z]{3,8} at [^.;\n]{1,60} in (?:an? )?(?:atrial )?(?:flutter|fibrillation)"
 )
 AT = {"qrs_ms": "heart_rate_bpm", "p_ms": "atrial_rate_bpm"}
 CORRECTED_TO = re.compile(r"(?:correct|normali[sz]|adjust)\w{1,4} to (?:an? |the )?(?:heart |ventricular )?rate of ?$")

@@ -40,7 +40,7 @@ def general(
     """
     text, start = sentence.text, sentence.tokens[i].start
     aside = sentence.aside(sentence.tokens[i])
-    if sentence.defines or aside == "general" or continues(text, said, name, start):
+    if sentence.defines or cues.TELLS.match(text) or aside == "general" or continues(text, said, name, start):
         return True
     if (references.GENERAL_AFTER.match(after) or references.GENERAL_AFTER.match(then)) and not (
         (references.OF_THIS.search(text, max(0, named - 40), named) and "(" not in text[named:start])

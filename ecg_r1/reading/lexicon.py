@@ -82,7 +82,7 @@ NAMES: dict[str, tuple[str, ...]] = {
               "qrs-t angle", "tpeak-tend", "heart rate variability", "hrv", "sdnn", "rmssd",
               "intrinsicoid deflection", "r[- ]?wave peak time", "qtd", "qt离散度", "pr段", "coupling interval",
               "compensatory pause", "pause", "pauses"),
-    "nothing": (*each("respiratory respiration breathing sampling", " rate"), "breaths", "respirations", "respiration", "resp(?=[ :.=])", "target (?:heart rate|hr)",
+    "nothing": (*each("respiratory respiration breathing sampling", " rate"), *each("resp", r"\.? rate"), "breaths", "respirations", "respiration", "resp(?=[ :.=])", "target (?:heart rate|hr)",
                 *each("maximum maximal max", r"\.? predicted (?:heart rate|hr)")),
     "qtc_both": (r"qtc ?\(?(?:bazett|baz|b) ?/ ?(?:fridericia|frid?|f)\)?",),
     "qtcf": (*each("qtcf qtcfri qtcfrid qtcfridericia", ""), r"qtc,? ?(?:by |using |\()?fridericia",
@@ -125,8 +125,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "p": ("p ?[- ]?waves?", "pwave", "pwaves", "duration of (?:the )?p", "p" + _LONG, "p ?波",
           r"p(?=[ :=]{1,2}\d{2,3} ?(?:ms|p[rq]))", r"p(?=[ :=]{1,2}0?[.,]\d\d ?s)", "p(?= ?: ?absent)"),
     "q": ("q ?[- ]?waves?", "q(?= (?:duration|amplitude|in))", "q ?波"),
-    "r": ("r ?[- ]?waves?", "r" + _TALL, "rv[1-6](?![0-9])", "r ?波"),
-    "s": ("s ?[- ]?waves?", "s" + _TALL, "sv[1-6](?![0-9])", "s ?波"),
+    "r": ("r ?[- ]?waves?", "r" + _TALL, "rv[1-6](?![0-9])", r"r(?=[ :=]{1,2}\d[\d.]* ?m[mv])", "r ?波"),
+    "s": ("s ?[- ]?waves?", "s" + _TALL, "sv[1-6](?![0-9])", r"s(?=[ :=]{1,2}\d[\d.]* ?m[mv])", "s ?波"),
     "t": ("t ?[- ]?waves?", "t" + _TALL, "t ?波"),
     "letter": each("r t", r"(?=[ :=]{1,2}[-+*]?\d?)"),  # read only in a row of axes
 }  # fmt: skip

@@ -179,6 +179,7 @@ class Reader:
             references.refers(before, after, value=kind == "value")
             or (kind == "value" and not before and named < start and kinds.denied(self.text, named, start))
             or kinds.elsewhere(sentence, i, after)
+            or (kind == "value" and references.OF_MANY_AFTER.match(after))
             or (kind != "value" and kinds.general(sentence, self.said, i, name, named, ends, after, then))
             or (bound and (beside := kinds.beside(self.text, self.said, start)) and beside["marked"])
             or kinds.compares(self.text, self.said, name, start, bound, low)

@@ -59,7 +59,7 @@ _AFTER = (
     r" (?:needed|required|necessary|expected|typical of|(?:that|which) (?:would|defines?|separates?|marks?|is (?:used"
     r"|needed|required|taken)))",
     rf"(?:-|[ ,]*)(?:(?:is |being |as |would be |was )?(?:the |an? )?(?:upper |lower |usual |diagnostic "
-    rf"|voltage ){{0,2}}{_LIMIT})",
+    rf"|voltage ){{0,2}}{_LIMIT})(?! ?(?:of |is |: ?)?[<>≤≥]?\d)",
     r"的?(?:正常)?(?:上限|下限|标准|阈值|界限|临界值|正常范围|参考)",
 )
 # What takes a value back: "164 ms, which is false", "a PR of 164 ms was not found", "164 ms: no", "if measurable".
@@ -202,6 +202,7 @@ OTHER_AFTER = re.compile(
     r"(?:of|for|in) (?:adults|the population|healthy|normal)|(?:one|two|three|six|a|\d{1,2}) (?:days?|weeks?"
     r"|months?|years?) (?:ago|earlier|before)|then(?= ?(?:$|[.,;)])))"
 )
+OF_MANY_AFTER = re.compile(r" ?[(]?(?:in|for) (?:men|women|males?|females?|adults|children|both sexes)\b")
 HERE_AFTER = re.compile(rf"\b(?:in|on|for|of) {_THIS}\b|\bhere\b")
 NOW_AFTER = re.compile(
     r" (?:now|today|currently|at present|(?:on|in|at) (?:the |this |today's )?(?:current|present|this|today))\b"

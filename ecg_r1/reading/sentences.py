@@ -16,6 +16,7 @@ REMEMBERED, SHORT = 16384, 400  # sentences, which a model writes over and over,
 ASIDE_REACH, NEAREST = 160, 3  # characters that an aside reaches over, and how many of them may reach a number
 FEWEST = 30  # of a number without a name and a unit, to be a value
 LATE, LONGEST = 48, 160  # characters before a number that may say that it is of what the sentence before named
+NEXT = 10  # characters between a name and the number that is its own
 FURTHEST = 64  # characters between the atria's waves and the rate at which they come
 
 
@@ -148,7 +149,7 @@ class Sentence:
             ):
                 return right, quantity  # "158 ms (PR), 88 ms (QRS)"
             at = self.text.endswith(("at ", "with "), 0, self.tokens[i].start)
-            if not left and (at or not leads_on) and cues.LEADS_RIGHT.fullmatch(gap):
+            if not left and ((at and not (leads_on and "," in gap and len(self.gap(right, right + 1)) < NEXT)) or not leads_on) and cues.LEADS_RIGHT.fullmatch(gap):
                 return right, quantity
         if left:
             return left
