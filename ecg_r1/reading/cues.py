@@ -12,9 +12,9 @@ _BOUND = re.compile(
     rf"|drops?) )?(?:(?:any|much"
     rf"|significantly|be|been) )?)?"
     rf"(?:(?P<low>(?:{_MORE}) than|above|over|exceed(?:s|ing|ed)?|beyond|past|in excess of|upwards of|at least"
-    r"|(?<!-)>=?|=>|≥|≧|⩾|≳|大于|高于|长于|超过|达到?或?超过|不小于|不低于|不少于|至少)"
+    r"|(?<!-)>=?|=>|≥|≧|⩾|≳|uber|ueber|gros+er als|mehr als|mindestens|大于|高于|长于|超过|达到?或?超过|不小于|不低于|不少于|至少)"
     rf"|(?P<high>(?:{_LESS}) than|below|under|up to|at (?:the )?most|(?<=not )reach(?:es|ing)?|short of"
-    r"|<=?|=<|≤|≦|⩽|≲|小于|低于|少于|短于|不到|未及|不超过|不大于|不高于|不足|未超过|未达到?|最多))"
+    r"|<=?|=<|≤|≦|⩽|≲|unter|kleiner als|weniger als|hochstens|小于|低于|少于|短于|不到|未及|不超过|不大于|不高于|不足|未超过|未达到?|最多))"
     r" ?(?:(?:or equal to|about|approximately|around|roughly|some|the|约) ?)?[ (]*$"
 )
 _BOUND_AFTER = re.compile(
@@ -139,7 +139,7 @@ LEAD_LEFT = re.compile(r"[;\n]|\b(?:overall|rate|rhythm|axis)\b")
 # "Sinus tachycardia is a rhythm of more than 100 bpm": what it is, and not what this ECG shows.
 _SICK = (
     "cardia|block|fibrillation|flutter|syndrome|deviation|hypertrophy|excitation|dissociation|rhythm|lafb|lpfb|[lr]bbb"
-    "|wpw|svt"
+    "|wpw|svt|escape|escape beat|escape rhythm|pacemaker|node|torsades|kal[ae]?emia"
 )
 _OF_THIS_ECG = (
     "this|the|her|his|its?|there|here|patient|our|these|those|that|rhythm|impression|diagnosis|ecg|ekg|with|no|not"
@@ -155,7 +155,8 @@ DEFINES = re.compile(
 # … and what it usually has, which makes a range or a bound no claim: "Junctional rhythm runs at 40-60 bpm".
 TELLS = re.compile(
     rf"[ \n>#*-]*+(?:an? )?{_ONE} (?:(?:usually|typically|often|generally) )?(?:has|have|shows?|runs?|fires?|produces?|gives?"
-    r"|occurs?|presents?|displays?|requires?|needs?|causes?)\b"
+    r"|occurs?|presents?|displays?|requires?|needs?|causes?|comes?|goes|lies|lasts?|widens?|lengthens?|shortens?|ranges?"
+    r"|exceeds?|(?:is|are) (?:slower|faster|wider|longer|shorter|called|between|usually|always|often))\b"
     rf"|[ \n>#*-]*+in (?:(?:healthy |normal |most )?(?:adults|men|women|children|people|patients)|(?!sinus rhythm)[a-z -]{{0,30}}"
     rf"(?:{_SICK}|flutter|avnrt|avrt|vt|af))\b"
     r"|[ \n>#*-]*+(?:reference|normal|norm)(?: (?:values?|ranges?|limits?|intervals?))? ?:"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from ecg_r1.reading.languages import sections
+from ecg_r1.reading.languages import patterns, sections
 
 TIME, RATE, ANGLE, VOLT, BOX, OTHER = "time", "rate", "angle", "volt", "box", "other"
 
@@ -188,6 +188,8 @@ PER_MINUTE_BEFORE = "次 or 下, where 每分钟 stands before the number"
 # unit pattern, dimension, factor to ms, bpm, degrees or mV. 1 mm is 0.1 mV at the standard gain of 10 mm/mV. A small
 # box is 1 mm: 40 ms at 25 mm/s along the paper, 0.1 mV across it.
 UNITS: tuple[tuple[str, str, float], ...] = (
+    *(("|".join(patterns(unit["words"])), unit["dimension"], float(unit["factor"])) for units in sections("units")
+      for unit in units),
     (r"mm ?/ ?(?:s|sec|second|mv)|mm per (?:second|sec|s|mv|millivolt)|毫米/(?:秒|毫伏)", OTHER, 1.0),
     (r"ms|msecs?|millisec(?:ond)?s?|m\.?sec|毫秒", TIME, 1.0),
     (r"b\.?p\.?m|b ?/ ?min(?:ute)?|beats? ?(?:/|per|a|each) ?min(?:ute)?s?|/ ?min(?:ute)?|per min(?:ute)?"
