@@ -8,7 +8,7 @@ RUNS := runs/demo
 export OMP_WAIT_POLICY := PASSIVE
 export GOMP_SPINCOUNT := 0
 
-.PHONY: setup demo demo-seeds demo-real records test test-all lint bench docs clean
+.PHONY: setup demo demo-seeds demo-real records test test-all lint bench chaos docs clean
 
 setup: $(VENV)/ready
 
@@ -46,7 +46,10 @@ lint: setup
 	$(BIN)/mypy
 
 bench: setup
-	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+	for file in $(filter-out benchmarks/chaos.py,$(wildcard benchmarks/*.py)); do $(BIN)/python $$file || exit 1; done
+
+chaos: setup  ## kills every stage of a tiny chain at random moments and repeats it; half an hour at most
+	$(BIN)/python benchmarks/chaos.py
 
 docs: $(VENV)/ready-docs  ## these pages and the reference of the Python API -> site/index.html; a broken link is an error
 	$(BIN)/python -m sphinx -b html -W --keep-going -E -q -c docs . site

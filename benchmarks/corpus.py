@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ecg_r1.corpus.rows import EXAMPLES, RECORDS, write_rows
-from ecg_r1.corpus.store import EXAMPLE_ROWS, RECORD_ROWS, SIGNALS, RecordStore
+from ecg_r1.corpus.store import COMPLETE, EXAMPLE_ROWS, FACTS, RECORD_ROWS, SIGNALS, RecordStore
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measurements import Measurements
 
@@ -57,7 +57,8 @@ def write(folder: Path, count: int) -> None:
                    "expected": {"step_1_technical_rate_rhythm": ["Heart rate 63 bpm"]}, "extra": {}}  # fmt: skip
 
     facts = {"split": "train", "page_size": 336, "pages": "drawn", "prompts": {"question": [], "system": None}}
-    (folder / "split.json").write_text(json.dumps(facts), encoding="utf-8")
+    (folder / FACTS).write_text(json.dumps(facts), encoding="utf-8")
+    (folder / COMPLETE).write_text(json.dumps({"records": count, "examples": count}), encoding="utf-8")
     write_rows(folder / RECORD_ROWS, RECORDS, records())
     write_rows(folder / EXAMPLE_ROWS, EXAMPLES, examples())
     (folder / SIGNALS).touch()

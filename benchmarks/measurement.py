@@ -40,6 +40,7 @@ from ecg_r1.ecg.quantities import LEAD_QUANTITIES
 from ecg_r1.ecg.record import ECGRecord, find_records, read_record
 from ecg_r1.ecg.render import LAYOUTS, render
 from ecg_r1.ecg.simulate import DIAGNOSES, simulate
+from ecg_r1.files import write_atomically
 
 METHODS = ("consensus", "neurokit2", "neurokit2-prominence")
 INTERVALS = ("p_ms", "pr_ms", "qrs_ms", "qt_ms")
@@ -256,7 +257,7 @@ def main() -> None:
     for name, value in numbers["speed"].items():
         console.print(f"{name.replace('_', ' '):40} {value:10.2f}")
     if options.json:
-        options.json.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
+        write_atomically(options.json, json.dumps(numbers, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,12 @@ class UserError(ValueError):
     """Base of the named errors of every room; the message names the file, record or key and says what to do.
 
     The command line prints it as one line, without a traceback.
+
+    Attributes:
+        has_lines: whether the message has several lines on purpose. Otherwise one came from a name, and is shown.
     """
+
+    has_lines = False
 
 
 def nearest(given: Any, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:

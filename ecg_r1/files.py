@@ -2,19 +2,75 @@
 
 from __future__ import annotations
 
+import errno
 import json
-from collections.abc import Callable, Iterator
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from ecg_r1.errors import UserError
 
+PART = ".part"  # the ending of a file that is being written
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write beside `path`, then move: a reader finds the old text or the new one, never a part."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write beside `path`, then move: a reader finds the old content or the new one, never a part."""
+    _written(path, content).replace(path)
+
+
+def write_labelled(label: Path, text: str, others: Mapping[Path, str]) -> None:
+    """Write files and their label, which says what they are, so that a label never stands beside files of another.
+
+    All of them are written beside their places first, so that a full disk leaves the old ones as they were. Then the
+    old label is removed, the files are moved, and the label is moved last.
+
+    Args:
+        label: where the label lies. Files without one were not finished.
+        text: of the label.
+        others: path -> text.
+    """
+    with ExitStack() as failed:
+        written = []
+        for path, content in [*others.items(), (label, text)]:
+            written.append((_written(path, content), path))
+            failed.callback(written[-1][0].unlink, missing_ok=True)
+        failed.pop_all()
+    label.unlink(missing_ok=True)
+    for part, path in written:
+        part.replace(path)
+
+
+def _written(path: Path, content: str | bytes) -> Path:
+    """The content in a file beside `path`; nothing is left of it where it cannot be written."""
+    part = path.with_name(path.name + PART)
+    try:
+        part.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+    return part
+
+
+@contextmanager
+def written_whole(folder: Path) -> Iterator[Path]:
+    """Write a folder beside its place, then move it there: a reader finds a whole folder or none.
+
+    Args:
+        folder: where it will lie; what lies there is replaced.
+
+    Yields:
+        The folder to write into, whose name ends with `.part`.
+    """
+    part = folder.with_name(folder.name + PART)
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    yield part
+    shutil.rmtree(folder, ignore_errors=True)
+    part.replace(folder)
 
 
 def read_json(path: Path) -> Any:
@@ -53,3 +109,73 @@ def read_json_lines(
             if not isinstance(row, dict):
                 raise error(f"{where}: one object a line, not {type(row).__name__}")
             yield where, row
+
+
+def read_bounded(path: Path, largest: int, error: type[UserError]) -> bytes:
+    """Read a file that anyone may have written. A pipe or a device, which might never end, is not waited for.
+
+    Args:
+        path: of the file.
+        largest: bytes that it may have.
+        error: the kind of error that is raised.
+
+    Raises:
+        UserError: of the kind `error`: the file is missing, too large or not a regular file, or cannot be read.
+    """
+    content = read_start(path, largest + 1, error)
+    if len(content) > largest:
+        raise error(f"{path}: larger than {largest:,} bytes")
+    return content
+
+
+def read_start(path: Path, size: int, error: type[UserError]) -> bytes:
+    """Read the first bytes of a file, as `read_bounded`.
+
+    Args:
+        path: of the file.
+        size: bytes to read, where the file has so many.
+        error: the kind of error that is raised.
+
+    Raises:
+        UserError: of the kind `error`: the file is missing or not a regular file, or cannot be read.
+    """
+    try:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            if not S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise OSError(errno.EINVAL, "not a regular file")
+            return file.read(size) or b""
+    except OSError as fault:
+        raise error(f"{path}: {fault.strerror or fault}") from None
+    except ValueError as fault:  # a name that no file can have
+        raise error(f"{str(path)!r}: {fault}") from None
+
+
+def read_object(path: Path, largest: int, error: type[UserError]) -> dict[str, Any]:
+    """Read a file of one JSON object that anyone may have written.
+
+    Args:
+        path: of the file.
+        largest: bytes that it may have.
+        error: the kind of error that is raised.
+
+    Raises:
+        UserError: of the kind `error`: as `read_bounded`, or the file holds no JSON object, or a NaN.
+    """
+    content = read_bounded(path, largest, error)
+    try:
+        values = json.loads(content.decode("utf-8-sig"), parse_constant=_infinite)
+    except UnicodeDecodeError:
+        raise error(f"{path}: not UTF-8; save it as UTF-8") from None
+    except RecursionError:
+        raise error(f"{path}: nested too deeply to be read") from None
+    except ValueError as fault:
+        raise error(f"{path}: invalid JSON ({fault})") from None
+    if not isinstance(values, dict):
+        raise error(f"{path}: one JSON object is expected, not {type(values).__name__}")
+    return values
+
+
+def _infinite(constant: str) -> float:
+    if constant == "NaN":
+        raise ValueError("NaN is no number")
+    return float(constant)

@@ -1,6 +1,7 @@
 """What several rooms' tests share: the command line in this process, and a small corpus split."""
 
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -30,6 +31,7 @@ def ecg_r1(monkeypatch, capsys) -> Callable[..., Said]:
     def run(*words: object) -> Said:
         monkeypatch.setattr(sys, "argv", ["ecg-r1", *map(str, words)])
         monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.setattr(threading, "excepthook", threading.excepthook)  # the command line sets its own
         capsys.readouterr()
         with pytest.raises(SystemExit) as end:
             main()

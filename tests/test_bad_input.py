@@ -162,9 +162,8 @@ def test_a_reward_worker_that_is_killed_while_it_is_idle_is_replaced(my_rewards,
             (scores,) = pool.score([TEXT] * len(cases), cases)
             assert [(score.value, score.error) for score in scores] == [(1.0, None)] * len(cases)
             children = psutil.Process().children(recursive=True)
-            oldest = min(
-                (c for c in children if "ecg_r1.scoring.child_main" in c.cmdline()), key=lambda c: c.create_time()
-            )
+            keepers = [c for c in children if c.ppid() == os.getpid() and "keeper.py" in " ".join(c.cmdline())]
+            oldest = min(keepers, key=lambda c: c.create_time())
             oldest.kill()  # never the spare one, which is the youngest
             oldest.wait(10)
 

@@ -50,16 +50,17 @@ def test_a_reward(copy):
 
 
 LOOK = """
-from ecg_r1.corpus.reports import Corruption, write_report
+from ecg_r1.corpus.reports import write_report
 from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.ecg.measurements import Measurements
+from ecg_r1.recipe import Reports
 from ecg_r1.scoring import Completion
 import numpy as np
 
 print(vocabulary().get("wellens sign").name)
 said = Completion.parse("<think>No Wellens sign before.</think><answer>Wellens syndrome</answer>").statements
 print([(mention.name, mention.polarity) for mention in said])
-print(write_report(Measurements.from_json({}), ("Wellens pattern",), Corruption(), np.random.default_rng(0)))
+print(write_report(Measurements.from_json({}), ("Wellens pattern",), Reports(), np.random.default_rng(0)))
 """
 
 

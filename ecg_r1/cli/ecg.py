@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from ecg_r1.errors import UserError
+from ecg_r1.terminal import say, say_json
 
 app = typer.Typer()
 Workers = Annotated[int, typer.Option(min=0, help="Processes; 0: one for each core")]
@@ -41,9 +41,11 @@ def measure(
     if jsonl:
         for row in measured:
             failed |= "error" in row
-            typer.echo(json.dumps(row))
+            say_json(row)
     else:
-        rows = list(_progress(measured, len(records)))
+        from ecg_r1.console import track
+
+        rows = list(track(measured, "", len(records)))
         failed = any("error" in row for row in rows)
         _print_table(rows)
     raise typer.Exit(1 if failed else 0)
@@ -88,26 +90,18 @@ def simulate(
     workers: Workers = 1,
 ) -> None:
     """Write simulated records whose intervals and diagnosis are known exactly."""
+    from ecg_r1.console import track
     from ecg_r1.ecg.batch import simulate_to
 
-    for _ in _progress(simulate_to(out, n, seed=seed, diagnoses=diagnosis, workers=workers), n):
+    for _ in track(simulate_to(out, n, seed=seed, diagnoses=diagnosis, workers=workers), "", n):
         pass
-    typer.echo(out / "truth.csv")
-
-
-def _progress(items: Iterable[Any], total: int) -> Iterable[Any]:
-    """A bar on stderr where someone is looking."""
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    return track(items, "", total=total, console=console, disable=not console.is_terminal, transient=True)
+    say(out / "truth.csv")
 
 
 def _print_table(rows: Iterable[Mapping[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
+    from ecg_r1.console import cell, console
     from ecg_r1.ecg.quantities import QUANTITIES
 
     columns = [quantity for quantity in QUANTITIES.values() if quantity.column]
@@ -119,6 +113,6 @@ def _print_table(rows: Iterable[Mapping[str, Any]]) -> None:
     for row in rows:
         values = ["–" if row.get(q.name) is None else q.number(row[q.name]) for q in columns]
         remarks = dict.fromkeys([*row.get("unmeasurable", {}).values(), *row.get("quality", ())])
-        table.add_row(row["record"], *values, row.get("error") or "; ".join(remarks))
+        table.add_row(cell(row["record"]), *values, cell(row.get("error") or "; ".join(remarks)))
     # A file or a pipe has no width.
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    console(width=None if sys.stdout.isatty() else 160).print(table)

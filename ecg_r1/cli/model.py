@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ecg_r1.terminal import say
+
 if TYPE_CHECKING:
     from ecg_r1.model.convert.plan import Plan
 
@@ -37,25 +39,22 @@ def convert(
     seed: Annotated[int, typer.Option(help="Of the parts that no source holds")] = 0,
 ) -> None:
     """Convert released weights to a checkpoint that transformers and vLLM open. See docs/gem.md."""
-    from rich.console import Console
-    from rich.progress import track
-
+    from ecg_r1.console import track
     from ecg_r1.model.convert.plan import plan
     from ecg_r1.model.convert.shards import check_destination, write
 
     check_destination(destination)
     planned = plan(source, ecg_tower=ecg_tower, vision_tower=vision_tower, gem_compat=gem_compat, seed=seed)
-    console = Console(stderr=True)
-    tensors = len(planned.used) + len(planned.random)
-    for _ in track(write(planned, destination), "", tensors, console=console, disable=not console.is_terminal):
+    for _ in track(write(planned, destination), "", len(planned.used) + len(planned.random)):
         pass
     _print_report(planned)
-    typer.echo(destination)
+    say(destination)
 
 
 def _print_report(planned: Plan) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from ecg_r1.console import cell, console
 
     table = Table(box=None, pad_edge=False)
     for title, justify in (
@@ -66,8 +65,8 @@ def _print_report(planned: Plan) -> None:
     ):
         table.add_column(title, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for part in planned.parts:
-        table.add_row(part.name, str(part.tensors), f"{part.parameters:,}", part.origin)
+        table.add_row(part.name, str(part.tensors), f"{part.parameters:,}", cell(part.origin))
     for reason, tensors in groupby(sorted(planned.dropped, key=itemgetter(1)), key=itemgetter(1)):
         sizes = [prod(tensor.shape) for tensor, _ in tensors]
-        table.add_row("dropped", str(len(sizes)), f"{sum(sizes):,}", reason)
-    Console().print(table)
+        table.add_row("dropped", str(len(sizes)), f"{sum(sizes):,}", cell(reason))
+    console().print(table)

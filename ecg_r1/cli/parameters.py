@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+RecipeArgument = Annotated[str, typer.Argument(metavar="RECIPE", help="A file, or a name that `ecg-r1 recipes` lists")]
 Overrides = Annotated[list[str] | None, typer.Argument(help="key=value, over the recipe's own", show_default=False)]
 
 

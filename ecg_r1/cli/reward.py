@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from ecg_r1.terminal import say, say_json, visible
 
 if TYPE_CHECKING:
     from ecg_r1.recipe import Reward
@@ -21,8 +22,8 @@ def list_() -> None:
     from ecg_r1.scoring.listing import listing
 
     for row in listing():
-        typer.echo(f"{row['name']}  {row['options']}".rstrip())
-        typer.echo(f"    {row['about']}\n    {row['source']}")
+        say(visible(f"{row['name']}  {row['options']}".rstrip()))
+        say(f"    {visible(row['about'])}\n    {visible(row['source'])}")
 
 
 @app.command()
@@ -33,8 +34,7 @@ def score(
     jsonl: Annotated[bool, typer.Option("--jsonl", help="One JSON object a line, in input order")] = False,
 ) -> None:
     """Score completions, with the evidence for each claim. The shipped recipes' rewards unless told otherwise."""
-    from rich.console import Console
-
+    from ecg_r1.console import console
     from ecg_r1.ecg.measure import measure
     from ecg_r1.ecg.record import read_record
     from ecg_r1.scoring import RewardPool, load_reward
@@ -47,16 +47,16 @@ def score(
     samples = list(read_samples(file, measure=lambda path: measure(read_record(path))))
     _warn_of_unknown(name for sample in samples for name in sample.case.diagnoses)
     failing = set(weights) if samples else set[str]()
-    console = Console()
+    terminal = console()
     with RewardPool(loaded, workers=1, error_limit=1.0) as pool:  # in a worker, where it has a deadline
         for sample, line in zip(samples, score_samples(samples, pool, weights), strict=True):
             failing &= line.get("errors", {}).keys()
-            if jsonl:  # JSON writes a lone surrogate as backslashreplace does
-                typer.echo(json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace"))
+            if jsonl:
+                say_json(line)
             else:
-                console.print(view(sample, line))
+                terminal.print(view(sample, line))
     for name in sorted(failing):
-        typer.echo(f'reward "{name}" failed on every line; `ecg-r1 reward check` says why', err=True)
+        say(f'reward "{name}" failed on every line; `ecg-r1 reward check` says why', err=True)
     raise typer.Exit(1 if failing else 0)
 
 
@@ -67,25 +67,23 @@ def _warn_of_unknown(diagnoses: Iterable[str]) -> None:
         try:
             vocabulary().get(name)
         except UnknownDiagnosis as error:
-            typer.echo(f"warning: {error}; it is compared as it is written", err=True)
+            say(f"warning: {visible(error)}; it is compared as it is written", err=True)
 
 
 @app.command()
 def check(spec: Annotated[str, typer.Argument(help="Name, path.py:function or dotted path")]) -> None:
     """Try a reward on right, wrong, empty, huge and hostile completions. Exit code 1 where it fails on one."""
     from ecg_r1.scoring.check import check_reward
-    from ecg_r1.scoring.listing import escaped
 
     result = check_reward(spec)
     width = max(len(str(sample.id)) for sample in result.samples)
     for sample, given in zip(result.samples, result.scores, strict=True):
         value = "  n/a" if given.value is None else f"{given.value:5.2f}"
-        typer.echo(f"{sample.id:<{width}}  {value}  {escaped(given.explanation)}")
+        say(f"{sample.id:<{width}}  {value}  {visible(given.explanation)}")
     for finding in result.findings:
-        typer.echo(
-            f"{finding.level}: {escaped(finding.message)}" + (f" (sample {finding.sample})" if finding.sample else "")
-        )
-    typer.echo(f"{'passed' if result.passed else 'failed'}, {1000 * result.seconds:.1f} ms a completion")
+        where = f" (sample {finding.sample})" if finding.sample else ""
+        say(f"{finding.level}: {visible(finding.message)}{where}")
+    say(f"{'passed' if result.passed else 'failed'}, {1000 * result.seconds:.1f} ms a completion")
     raise typer.Exit(0 if result.passed else 1)
 
 

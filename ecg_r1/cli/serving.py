@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,11 +20,32 @@ def serve(
     allow_text_only: Annotated[
         bool, typer.Option("--allow-text-only", help="Answer requests without an ECG too; by default they are refused")
     ] = False,
+    api_key_file: Annotated[
+        Path | None, typer.Option(help="A file with the key that every request but /health must show")
+    ] = None,
+    allowed_host: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A name by which clients call this server; repeatable")
+    ] = None,
+    request_timeout: Annotated[float, typer.Option(min=1, help="Seconds in which a request must be answered")] = 300,
 ) -> None:
-    """Serve a model over HTTP. All other options are vLLM's own: --port 8000, --host, --max-model-len, --api-key …"""
+    """Serve a model over HTTP. All other options are vLLM's own: --port 8000, --host, --max-model-len …
+
+    Other machines reach the server with --host, and only with a key: --api-key-file, or the variable VLLM_API_KEY.
+    """
+    with suppress(ModuleNotFoundError):  # it comes with vLLM, without which nothing is served
+        from setproctitle import setproctitle
+
+        setproctitle(f"ecg-r1 serve {model}")  # a key among the options is not for the list of processes
     from ecg_r1.serving.server import serve as run
 
-    run(model, context.args, allow_text_only=allow_text_only)
+    run(
+        model,
+        context.args,
+        allow_text_only=allow_text_only,
+        key_file=api_key_file,
+        allowed_hosts=allowed_host or (),
+        seconds=request_timeout,
+    )
 
 
 @app.command()

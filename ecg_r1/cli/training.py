@@ -1,4 +1,4 @@
-"""Commands from a corpus to a comparison: corpus, train, evaluate, predict, compare, inspect."""
+"""Commands from a recipe to a comparison: recipes, corpus, train, evaluate, predict, compare, inspect."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ecg_r1.cli.parameters import Engine, Overrides
+from ecg_r1.cli.parameters import Engine, Overrides, RecipeArgument
+from ecg_r1.terminal import say
 
 if TYPE_CHECKING:
     from ecg_r1.recipe import EvaluateRecipe
@@ -22,7 +23,20 @@ MaxTokens = Annotated[int | None, typer.Option(min=1, help="Longest answer; by d
 
 
 @app.command()
-def corpus(recipe: str, overrides: Overrides = None) -> None:
+def recipes() -> None:
+    """The recipes that come with ecg_r1, for use by name in any folder: ecg-r1 corpus tiny/corpus."""
+    from ecg_r1.recipe import read_recipe, shipped_recipes
+
+    shipped = shipped_recipes()
+    width = max(map(len, shipped), default=0)
+    for name, path in shipped.items():
+        words = path.read_text(encoding="utf-8").partition("#   ecg-r1")[0].replace("#", "").split()
+        about = " ".join(words).partition(". ")[0].rstrip(".")
+        say(f"{name:<{width}}  {read_recipe(name).stage:<8}  {about}")
+
+
+@app.command()
+def corpus(recipe: RecipeArgument, overrides: Overrides = None) -> None:
     """Build a corpus: records, measurements, pages, target texts."""
     from ecg_r1.corpus.build import build
     from ecg_r1.corpus.summary import summary
@@ -32,13 +46,13 @@ def corpus(recipe: str, overrides: Overrides = None) -> None:
     if not isinstance(read, CorpusRecipe):
         raise RecipeError(f"{recipe}: stage is {read.stage!r}; `ecg-r1 train` runs it")
     for folder in build(read):
-        typer.echo(summary(folder), err=True)
-        typer.echo(folder)
+        say(summary(folder), err=True)
+        say(folder)
 
 
 @app.command()
 def train(
-    recipe: str,
+    recipe: RecipeArgument,
     overrides: Overrides = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, print the resolved recipe")] = False,
 ) -> None:
@@ -47,12 +61,12 @@ def train(
     from ecg_r1.train.launch import train as launch
 
     folder = launch(recipe, overrides or [], dry_run=dry_run)
-    typer.echo(to_yaml(read_recipe(recipe, overrides or [])) if dry_run else folder)
+    say(to_yaml(read_recipe(recipe, overrides or [])) if dry_run else folder)
 
 
 @app.command()
 def evaluate(
-    recipe: str,
+    recipe: RecipeArgument,
     overrides: Overrides = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, print the resolved recipe")] = False,
 ) -> None:
@@ -65,7 +79,7 @@ def evaluate(
         raise RecipeError(f"{recipe}: stage is {read.stage!r}; `ecg-r1 evaluate` runs a recipe of stage evaluate")
     plan = run(read, dry_run=dry_run)
     if dry_run:
-        typer.echo(to_yaml(plan.recipe))
+        say(to_yaml(plan.recipe))
 
 
 @app.command()
@@ -84,7 +98,7 @@ def predict(
     plan = make_plan(_recipe(runs, corpus, engine, max_tokens, out))
     run(plan, missing(plan))
     for model in plan.runs:
-        typer.echo(plan.path(model))
+        say(plan.path(model))
 
 
 @app.command()

@@ -12,15 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
 
 from ecg_r1 import __version__
+from ecg_r1.console import progress
 from ecg_r1.corpus.example import Example
 from ecg_r1.corpus.jobs import Job, Plan, plan
 from ecg_r1.corpus.reports import expected_steps, write_question, write_report
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.corpus.summary import commonest_reasons
 from ecg_r1.corpus.writer import SplitWriter, as_stored
+from ecg_r1.disk import writing
 from ecg_r1.ecg.measure import measure
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.record import ECGRecord, RecordError, read_record
@@ -62,13 +64,15 @@ def build(recipe: CorpusRecipe) -> list[Path]:
         RecipeError: a folder holds a split of another recipe, or nothing of a split can be used.
         RecordError: a record folder is missing or empty, or two records of a split have one id.
         CorpusError: a file of examples is malformed, or names an unknown record.
+        Locked: another process builds one of the splits.
+        DiskError: a folder cannot be written to.
     """
     plans = {name: plan(recipe, name, sources) for name, sources in recipe.splits.items()}
     return [_build_split(recipe, name, split) for name, split in plans.items()]
 
 
 def _build_split(recipe: CorpusRecipe, name: str, split: Plan) -> Path:
-    folder, jobs = Path(recipe.out) / name, split.jobs
+    folder = Path(recipe.out) / name
     facts = {
         "split": name,
         "seed": recipe.seed,
@@ -80,23 +84,28 @@ def _build_split(recipe: CorpusRecipe, name: str, split: Plan) -> Path:
         "sources": [source.model_dump(exclude_none=True) for source in recipe.splits[name]],
         "examples": split.digests(),
     }
-    with SplitWriter(folder, facts) as writer:
-        if writer.complete:
-            return folder
-        done = writer.records + writer.quarantined
-        chunks = [jobs[i : i + CHUNK] for i in range(done, len(jobs), CHUNK)]
-        with _progress() as progress:
-            task = progress.add_task(name, total=len(jobs), completed=done)
-            for chunk in _map(partial(_make_chunk, recipe=recipe), chunks, recipe.workers):
-                _write(chunk, writer)
-                progress.advance(task, len(chunk))
-        if not writer.records:
-            why = "; ".join(f"{count} x {reason}" for reason, count in commonest_reasons(folder))
-            raise RecipeError(f"{folder}: none of the {len(jobs)} records could be used ({why}); see quarantine.jsonl")
-        writer.finish(split.examples())
+    with writing(folder, "the build goes on after its last whole record"), SplitWriter(folder, facts) as writer:
+        if not writer.complete:
+            _fill(writer, recipe, name, split)
     if not RecordStore(folder).examples:
         raise RecipeError(f"{folder}: no example is left: each is of a record in quarantine.jsonl")
     return folder
+
+
+def _fill(writer: SplitWriter, recipe: CorpusRecipe, name: str, split: Plan) -> None:
+    jobs, done = split.jobs, writer.records + writer.quarantined
+    chunks = [jobs[i : i + CHUNK] for i in range(done, len(jobs), CHUNK)]
+    with progress("description", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as shown:
+        task = shown.add_task(f"{name:>10}", total=len(jobs), completed=done)
+        for chunk in _map(partial(_make_chunk, recipe=recipe), chunks, recipe.workers):
+            _write(chunk, writer)
+            shown.advance(task, len(chunk))
+    if not writer.records:
+        why = "; ".join(f"{count} x {reason}" for reason, count in commonest_reasons(writer.folder))
+        raise RecipeError(
+            f"{writer.folder}: none of the {len(jobs)} records could be used ({why}); see quarantine.jsonl"
+        )
+    writer.finish(split.examples())
 
 
 def _write(chunk: list[Made | Unusable], writer: SplitWriter) -> None:
@@ -175,7 +184,3 @@ def _read(job: Job) -> ECGRecord:
             raise RecordError(job.card.fault)
         return read_record(job.card.path)
     return next(iter(simulate(1, seed=job.seed, start=job.index))).record
-
-
-def _progress() -> Progress:
-    return Progress(TextColumn("{task.description:>10}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

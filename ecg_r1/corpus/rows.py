@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ecg_r1.errors import UserError
+from ecg_r1.files import PART
 
 ROWS = 16384  # a batch of a file: what is in memory while it is written
 JSON = ("measurements", "expected", "extra")  # columns of objects whose keys are not the store's to know, as JSON
@@ -53,12 +54,15 @@ def write_rows(path: Path, schema: pa.Schema, rows: Iterable[dict[str, Any]]) ->
     Args:
         schema: `RECORDS` or `EXAMPLES`; a key that a row lacks becomes null.
     """
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(path.name + PART)
     remaining = iter(rows)
-    with pa.OSFile(str(part), "wb") as file, pa.ipc.new_file(file, schema) as writer:
-        while batch := [_packed(row) for row in islice(remaining, ROWS)]:
-            writer.write_batch(pa.RecordBatch.from_pylist(batch, schema))
-    part.replace(path)
+    try:
+        with pa.OSFile(str(part), "wb") as file, pa.ipc.new_file(file, schema) as writer:
+            while batch := [_packed(row) for row in islice(remaining, ROWS)]:
+                writer.write_batch(pa.RecordBatch.from_pylist(batch, schema))
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _packed(row: dict[str, Any]) -> dict[str, Any]:

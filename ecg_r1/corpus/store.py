@@ -22,6 +22,7 @@ from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.record import SAMPLES, ECGRecord
 from ecg_r1.ecg.render import render
+from ecg_r1.files import read_json
 from ecg_r1.scoring.cases import case_from
 from ecg_r1.scoring.contract import Case
 
@@ -30,6 +31,7 @@ __all__ = ["CorpusError", "RecordStore", "split_facts"]
 MICROVOLT = 1e-3  # mV
 RECORD_ROWS, EXAMPLE_ROWS = "records.arrow", "examples.arrow"
 CACHED = 1024  # examples and cases in memory, a few kilobytes each: the G completions of a prompt ask for the same
+FACTS, COMPLETE = "split.json", "complete.json"  # how a split was made; the counts of one that is finished
 SIGNALS, PAGES = "signals.i16", "pages.u8"  # raw and headless: a build that was cut short goes on by appending
 
 
@@ -46,23 +48,25 @@ class RecordStore:
         example_ids: of the examples, in the split's order.
 
     Raises:
-        CorpusError: the folder is not such a split, a file is not as long as its rows say, or an id occurs twice.
+        CorpusError: the folder is not such a split, a file is not as long as its rows say, the rows are not as
+            many as were built, or an id occurs twice.
     """
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
-        if not (self.folder / "split.json").is_file():
+        if not (self.folder / FACTS).is_file():
             raise CorpusError(
                 f"{self.folder}: no corpus split here (split.json is missing); run `ecg-r1 corpus RECIPE`"
             )
         self.facts = split_facts(self.folder)
         for fact in ("page_size", "pages", "prompts"):
             if fact not in self.facts:
-                raise CorpusError(f'{self.folder / "split.json"}: no "{fact}": another version; build the split again')
+                raise CorpusError(f'{self.folder / FACTS}: no "{fact}": another version; build the split again')
         self._rows = Rows(self.folder / RECORD_ROWS, RECORDS)
         self._examples = Rows(self.folder / EXAMPLE_ROWS, EXAMPLES)
         self.ids = Ids(self._rows.table["record"], self.folder / RECORD_ROWS)
         self.example_ids = Ids(self._examples.table["id"], self.folder / EXAMPLE_ROWS)
+        self._check_counts()
         self._signals = self._map(SIGNALS, np.int16, (len(LEADS), SAMPLES))
         size, stored = self.facts["page_size"], self.facts["pages"] == "stored"
         self._pages = self._map(PAGES, np.uint8, (size, size, 3)) if stored else None
@@ -197,6 +201,18 @@ class RecordStore:
             example_id=example.id,
         )
 
+    def _check_counts(self) -> None:
+        """Rows of another build, or of one that was not finished, are noticed by their number."""
+        counts = read_json(self.folder / COMPLETE)
+        if not isinstance(counts, dict):
+            raise CorpusError(f"{self.folder / COMPLETE}: missing or damaged; run `ecg-r1 corpus` to finish the split")
+        for name, what, rows in ((RECORD_ROWS, "records", self.ids), (EXAMPLE_ROWS, "examples", self.example_ids)):
+            if counts.get(what) != len(rows):
+                raise CorpusError(
+                    f"{self.folder / name}: has {len(rows)} {what}, and {COMPLETE} counts {counts.get(what)}; remove "
+                    f"{self.folder} and build the split again"
+                )
+
     def _map(self, name: str, dtype: type, shape: tuple[int, ...]) -> np.ndarray:
         path, wanted = self.folder / name, (len(self), *shape)
         size = int(np.prod(wanted)) * np.dtype(dtype).itemsize
@@ -242,7 +258,7 @@ def split_facts(folder: Path) -> dict[str, Any]:
     Raises:
         CorpusError: the file is not whole.
     """
-    path = folder / "split.json"
+    path = folder / FACTS
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (json.JSONDecodeError, UnicodeDecodeError, TypeError, ValueError):

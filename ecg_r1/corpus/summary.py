@@ -7,7 +7,9 @@ from collections import Counter
 from pathlib import Path
 
 from ecg_r1.corpus.rows import CorpusError
+from ecg_r1.corpus.store import COMPLETE
 from ecg_r1.files import read_json, read_json_lines
+from ecg_r1.terminal import visible
 
 REASONS = 3  # shown, of the reasons and of the labels
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -15,15 +17,15 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 def summary(folder: Path) -> str:
     """The summary of a split that is complete: what was used, quarantined and left out."""
-    counts = read_json(folder / "complete.json")
+    counts = read_json(folder / COMPLETE)
     lines = [f"{folder}: {counts['records']} records and {counts['examples']} examples"]
     if counts["quarantined"]:
         lines.append(f"  {counts['quarantined']} records quarantined, see quarantine.jsonl:")
-        lines += [f"    {count} x {reason}" for reason, count in commonest_reasons(folder)]
+        lines += [f"    {count} x {visible(reason)}" for reason, count in commonest_reasons(folder)]
     if counts["examples_left_out"]:
         lines.append(f"  {counts['examples_left_out']} examples left out: a record of theirs is quarantined")
     if unknown := counts["unknown_labels"]:
-        most = ", ".join(f"{count} x {label}" for label, count in list(unknown.items())[:REASONS])
+        most = ", ".join(f"{count} x {visible(label)}" for label, count in list(unknown.items())[:REASONS])
         more = ", …" if len(unknown) > REASONS else ""
         lines.append(f"  {sum(unknown.values())} labels dropped that the vocabulary does not know: {most}{more}")
     return "\n".join(lines)

@@ -5,23 +5,27 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from ecg_r1.corpus.example import Example
 from ecg_r1.corpus.rows import EXAMPLES, RECORDS, CorpusError, Ids, Rows, write_rows
-from ecg_r1.corpus.store import EXAMPLE_ROWS, MICROVOLT, PAGES, RECORD_ROWS, SIGNALS, split_facts
+from ecg_r1.corpus.store import COMPLETE, EXAMPLE_ROWS, FACTS, MICROVOLT, PAGES, RECORD_ROWS, SIGNALS, split_facts
+from ecg_r1.disk import DiskError
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.record import SAMPLES, ECGRecord
 from ecg_r1.files import read_json, read_json_lines, write_atomically
+from ecg_r1.locks import LOCK, FolderLock, Locked
 from ecg_r1.recipe import RecipeError
 
 RECORD_LINES, EXAMPLE_LINES, QUARANTINE = "records.jsonl", "examples.jsonl", "quarantine.jsonl"
+PROGRESS = "progress.json"
 
 
 def as_stored(record: ECGRecord) -> ECGRecord:
@@ -37,7 +41,8 @@ class SplitWriter:
     """Appends to a split until it is finished.
 
     Rows are JSON lines until then, and Arrow afterwards: an Arrow file cannot be appended to. What `progress.json`
-    counts is whole; opening a split that was interrupted cuts every file back to it.
+    counts is whole; opening a split that was interrupted cuts every file back to it. The folder is locked until the
+    writer is closed; nothing is written into a split that is complete.
 
     Args:
         folder: of the split; made where it is missing.
@@ -45,37 +50,71 @@ class SplitWriter:
 
     Raises:
         RecipeError: the folder holds a split of other facts.
+        Locked: another process builds the split.
+        DiskError: the folder cannot be written to.
+        CorpusError: a file of an interrupted split holds less than `progress.json` counts.
     """
 
     def __init__(self, folder: Path, facts: Mapping[str, Any]):
-        self.folder, self.facts = folder, facts
-        folder.mkdir(parents=True, exist_ok=True)
-        self._claim()
-        self.complete = (folder / "complete.json").is_file()
+        self.folder, self.facts = folder, json.loads(json.dumps(facts))
         self.records = self.examples = self.quarantined = 0
+        self._files: dict[str, BinaryIO] = {}
+        self._open = ExitStack()
+        self._check_facts()
         if self.complete:
-            self._remove_lines()
-            return
-        if (progress := read_json(folder / "progress.json")) is not None:
-            self.records, self.examples, self.quarantined = progress
-        sizes = {SIGNALS: len(LEADS) * SAMPLES * 2}
-        if facts["pages"] == "stored":
-            sizes[PAGES] = facts["page_size"] ** 2 * 3
-        lines = {RECORD_LINES: self.records, EXAMPLE_LINES: self.examples, QUARANTINE: self.quarantined}
-        self._files = {name: (folder / name).open("ab+") for name in (*sizes, *lines)}
-        for name, size in sizes.items():
-            self._files[name].truncate(self.records * size)
-        for name, count in lines.items():
-            self._files[name].seek(0)
-            self._files[name].truncate(sum(len(self._files[name].readline()) for _ in range(count)))
+            self._tidy()
+        else:
+            with self._open:  # closes what was opened, if the beginning fails
+                self._open.enter_context(FolderLock(folder))
+                self._begin()
+                self._open = self._open.pop_all()
 
-    def _claim(self) -> None:
-        path, facts = self.folder / "split.json", json.loads(json.dumps(self.facts))
-        if path.is_file() and split_facts(self.folder) != facts:
+    @property
+    def complete(self) -> bool:
+        """Whether all of the split is there."""
+        return (self.folder / COMPLETE).is_file()
+
+    def _check_facts(self) -> None:
+        if (self.folder / FACTS).is_file() and split_facts(self.folder) != self.facts:
             raise RecipeError(
                 f"{self.folder}: holds a split of another recipe; choose another `out:` or move the folder away"
             )
-        write_atomically(path, json.dumps(facts, indent=1))
+
+    def _begin(self) -> None:
+        self._check_facts()  # again: another process may have built it meanwhile
+        if self.complete:
+            self._remove_lines()  # the build was killed before it did
+            return
+        if not (self.folder / FACTS).is_file():
+            write_atomically(self.folder / FACTS, json.dumps(self.facts, indent=1))
+        if (progress := read_json(self.folder / PROGRESS)) is not None:
+            self.records, self.examples, self.quarantined = progress
+        sizes = {SIGNALS: len(LEADS) * SAMPLES * 2}
+        if self.facts["pages"] == "stored":
+            sizes[PAGES] = self.facts["page_size"] ** 2 * 3
+        lines = {RECORD_LINES: self.records, EXAMPLE_LINES: self.examples, QUARANTINE: self.quarantined}
+        self._files = {name: self._opened(name) for name in (*sizes, *lines)}
+        for name, size in sizes.items():
+            self._cut(name, self.records * size)
+        for name, count in lines.items():
+            file = self._files[name]
+            file.seek(0)
+            whole = [len(line) for line in (file.readline() for _ in range(count)) if line.endswith(b"\n")]
+            self._cut(name, sum(whole), holds_less=len(whole) < count)
+
+    def _opened(self, name: str) -> BinaryIO:
+        file = (self.folder / name).open("ab+")
+        self._open.callback(file.close)
+        return file
+
+    def _cut(self, name: str, size: int, *, holds_less: bool = False) -> None:
+        """Drop what an interrupted build wrote after its last whole record."""
+        if holds_less or (self.folder / name).stat().st_size < size:
+            raise CorpusError(
+                f"{self.folder / name}: holds less than the {self.records} records and {self.quarantined} quarantined "
+                f"ones that {PROGRESS} counts; remove {self.folder} and build the split again"
+            )
+        self._files[name].truncate(size)
 
     def add(
         self,
@@ -124,7 +163,7 @@ class SplitWriter:
         """Count what was appended as whole."""
         for file in self._files.values():
             file.flush()
-        write_atomically(self.folder / "progress.json", json.dumps([self.records, self.examples, self.quarantined]))
+        write_atomically(self.folder / PROGRESS, json.dumps([self.records, self.examples, self.quarantined]))
 
     def finish(self, more: Iterable[Example] = ()) -> None:
         """Turn the lines into Arrow files; nothing can be appended afterwards.
@@ -156,18 +195,22 @@ class SplitWriter:
             "examples_left_out": left_out[False],
             "unknown_labels": dict(unknown.most_common()),
         }
-        write_atomically(self.folder / "complete.json", json.dumps(counts))
-        self.complete = True
-        self.close()
+        write_atomically(self.folder / COMPLETE, json.dumps(counts))
         self._remove_lines()
+        self.close()
 
     def close(self) -> None:
-        """Close the files."""
-        for file in self._files.values():
-            file.close()
+        """Close the files and free the folder."""
+        self._open.close()
 
     def _rows(self, name: str) -> Iterator[dict[str, Any]]:
         return (row for _, row in read_json_lines(self.folder / name, CorpusError))
+
+    def _tidy(self) -> None:
+        """Remove what a build leaves that was killed right before its end; whoever cannot write here can still read."""
+        if any((self.folder / name).is_file() for name in (RECORD_LINES, EXAMPLE_LINES, LOCK)):
+            with suppress(Locked, DiskError), FolderLock(self.folder):
+                self._remove_lines()
 
     def _remove_lines(self) -> None:
         for name in (RECORD_LINES, EXAMPLE_LINES):
@@ -180,5 +223,4 @@ class SplitWriter:
         return self
 
     def __exit__(self, *_: Any) -> None:
-        if not self.complete:
-            self.close()
+        self.close()

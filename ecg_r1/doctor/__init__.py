@@ -8,8 +8,9 @@ from pathlib import Path
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
+from ecg_r1.console import cell
+from ecg_r1.console import console as terminal
 from ecg_r1.doctor import machine, packages
 from ecg_r1.doctor.finding import Finding
 from ecg_r1.recipe import CorpusRecipe, EvaluateRecipe, RecipeError, RunRecipe, read_recipe
@@ -55,5 +56,5 @@ def show(findings: Iterable[Finding], console: Console | None = None) -> None:
         table.add_column(title, overflow="fold")
     for finding in sorted(findings, key=lambda f: f.status == "blocks"):
         style = STYLES[finding.status]
-        table.add_row(Text(finding.what, style), Text(finding.found), Text(finding.advice, style))
-    (console or Console()).print(table)
+        table.add_row(cell(finding.what, style), cell(finding.found), cell(finding.advice, style))
+    (console or terminal()).print(table)

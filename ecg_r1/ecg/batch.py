@@ -13,12 +13,15 @@ from os.path import basename, exists, isdir, isfile, join, sep, splitext
 from pathlib import Path
 from typing import Any
 
+from ecg_r1.disk import writing
 from ecg_r1.ecg.heart import population
 from ecg_r1.ecg.measure import measure
 from ecg_r1.ecg.quantities import QUANTITIES
 from ecg_r1.ecg.record import READERS, WFDB_ENDINGS, RecordError, find_records, read_record, write_record
 from ecg_r1.ecg.simulate import simulate
 from ecg_r1.errors import UserError
+from ecg_r1.files import PART
+from ecg_r1.locks import FolderLock
 
 CHUNK = 16  # records a process takes at a time
 
@@ -115,20 +118,24 @@ def simulate_to(
     """Writes simulated records as WFDB, then `truth.csv`; yields each record's path once it is written.
 
     Raises:
-        UserError: there is no such population, or `folder` cannot be written to.
+        UserError: there is no such population, `folder` cannot be written to, or another process writes
+            there.
     """
     folder = Path(folder)
     for name in diagnoses or ():
         population(name)
-    _make_folder(folder)
     starts = range(0, n, CHUNK)
     write = partial(_write_some, folder=folder, n=n, seed=seed, diagnoses=tuple(diagnoses) if diagnoses else None)
-    with (folder / "truth.csv").open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, ["record", "diagnoses", *QUANTITIES])
-        table.writeheader()
-        for rows in _mapped(write, starts, workers, chunk=1):
-            table.writerows(rows)
-            yield from (folder / row["record"] for row in rows)
+    truth = folder / "truth.csv"
+    part = truth.with_name(truth.name + PART)
+    with writing(folder), FolderLock(folder):
+        with part.open("w", newline="", encoding="utf-8") as file:
+            table = csv.DictWriter(file, ["record", "diagnoses", *QUANTITIES])
+            table.writeheader()
+            for rows in _mapped(write, starts, workers, chunk=1):
+                table.writerows(rows)
+                yield from (folder / row["record"] for row in rows)
+        part.replace(truth)
 
 
 def _write_some(

@@ -8,6 +8,7 @@ import numpy as np
 
 from ecg_r1.ecg.raw import RawRecord, RecordError, size_of
 from ecg_r1.ecg.wfdb_header import Header, SignalLine, read_header
+from ecg_r1.files import write_atomically
 
 WINDOW = 12.0  # seconds decoded of a longer recording
 # What wfdb raises on damaged files; its HeaderSyntaxError is a ValueError.
@@ -105,6 +106,6 @@ def write_wfdb(path: Path, signal: np.ndarray, names: list[str], rate: int, comm
         checksum = int((int(row.sum(dtype=np.int64)) + 32768) % 65536 - 32768)
         lines.append(f"{path.name}.dat 16 1000(0)/mV 16 0 {row[0]} {checksum} 0 {name}")
     lines += [f"#{comment}" for comment in comments]
-    path.with_name(path.name + ".dat").write_bytes(np.ascontiguousarray(digital.T).tobytes())
-    path.with_name(path.name + ".hea").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_atomically(path.with_name(path.name + ".dat"), np.ascontiguousarray(digital.T).tobytes())
+    write_atomically(path.with_name(path.name + ".hea"), "\n".join(lines) + "\n")  # last: it makes the record
     return path

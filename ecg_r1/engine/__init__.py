@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -78,5 +77,7 @@ def _memory_share() -> dict[str, float]:
 
 def checkpoint_dtype(folder: str | Path) -> str:
     """The dtype that a checkpoint was saved in; vLLM's "auto" would make float16 of float32."""
-    config = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
-    return config.get("dtype") or "float32"
+    from ecg_r1.model.settings import read_settings  # imports torch
+
+    config = read_settings(Path(folder) / "config.json")
+    return config.get("dtype") or config.get("torch_dtype") or "float32"

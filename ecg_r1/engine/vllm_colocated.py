@@ -15,6 +15,7 @@ import torch
 from ecg_r1.engine.base import Prompt, Rollout, require_vllm
 from ecg_r1.engine.quiet import quieten
 from ecg_r1.model import TOKENIZER_MODE, register_vllm
+from ecg_r1.model.weights import check_values
 
 
 class VLLMEngine:
@@ -27,6 +28,7 @@ class VLLMEngine:
 
     Raises:
         EngineUnavailable: vLLM is not installed.
+        CheckpointError: a weight is NaN or infinite.
     """
 
     def __init__(self, model: str | Path, *, dtype: str = "auto", seed: int = 0, **options: Any):
@@ -34,10 +36,12 @@ class VLLMEngine:
         require_vllm()
         from vllm import LLM
 
+        check_values(Path(model))
         register_vllm()
         if not torch.cuda.is_available():  # compiling a few sampling kernels costs more than they ever save there
             torch._dynamo.config.disable = True
-        self.llm = LLM(model=str(model), dtype=dtype, seed=seed, **(_defaults() | options))
+        self._adapters: set[Path] = set()  # whose weights were looked at
+        self.llm = LLM(model=str(model), dtype=dtype, seed=seed, trust_remote_code=False, **(_defaults() | options))
 
     def generate(
         self,
@@ -52,6 +56,9 @@ class VLLMEngine:
         from vllm import SamplingParams
         from vllm.lora.request import LoRARequest
 
+        if adapter is not None and adapter not in self._adapters:
+            check_values(adapter / "adapter_model.safetensors")
+            self._adapters.add(adapter)
         # vLLM seeds each request by itself: with one seed for all, every prompt would be answered with the same draws
         seeds = [None if seed is None else seed + i * n for i in range(len(prompts))]
         params = [SamplingParams(n=n, logprobs=0, detokenize=False, seed=own, **sampling) for own in seeds]

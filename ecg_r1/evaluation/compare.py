@@ -13,16 +13,17 @@ from typing import Any
 import numpy as np
 
 from ecg_r1.corpus.store import RecordStore
+from ecg_r1.disk import writing
 from ecg_r1.evaluation.bootstrap import Tally, cluster_codes, draw, mcnemar, paired_interval
 from ecg_r1.evaluation.comparable import check_cut, check_whole
 from ecg_r1.evaluation.metrics import Judged, chance_accuracy, judge, per_diagnosis, tallies
 from ecg_r1.evaluation.preparation import Plan
-from ecg_r1.evaluation.report.html import Comparison, write_report
+from ecg_r1.evaluation.report.html import Comparison, report_page
 from ecg_r1.evaluation.report.terminal import print_comparison
-from ecg_r1.files import write_atomically
+from ecg_r1.files import write_labelled
 from ecg_r1.recipe import to_yaml
 from ecg_r1.runs import layout
-from ecg_r1.runs.predictions import Prediction, read_predictions
+from ecg_r1.runs.predictions import Prediction, read_label, read_predictions
 from ecg_r1.runs.read import Run, trained_on
 
 
@@ -60,10 +61,13 @@ def compare(plan: Plan) -> dict[str, Any]:
         "seeds": plan.seeds,
     }
     out = Path(recipe.out)
-    out.mkdir(parents=True, exist_ok=True)
-    write_atomically(out / layout.RECIPE, to_yaml(recipe))
-    write_atomically(out / layout.COMPARISON, json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-    write_report(Comparison(plan.runs, judged, store, result), out / layout.REPORT)
+    with writing(out, "the answers that are there are compared"):
+        out.mkdir(parents=True, exist_ok=True)
+        files = {
+            out / layout.REPORT: report_page(Comparison(plan.runs, judged, store, result)),
+            out / layout.COMPARISON: json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
+        }
+        write_labelled(out / layout.RECIPE, to_yaml(recipe), files)
     print_comparison(result)
     return result
 
@@ -86,7 +90,7 @@ def _model(plan: Plan, run: Run, judged: Sequence[Judged], table: Mapping[str, T
     values = nested({name: _number(tally.value()) for name, tally in table.items()})
     values["chance_accuracy"] = chance_accuracy(judged)
     shuffled = plan.path(run, shuffled=True)
-    if shuffled.is_file():
+    if read_label(shuffled) is not None:
         answers = read_predictions(shuffled)
         check_whole(shuffled, answers, plan.store, plan.recipe.decoding.n)
         accuracy = tallies(judge(_in_order(answers, plan.store), plan.store))["diagnosis_accuracy"]

@@ -12,6 +12,8 @@ from rich.console import Console, Group
 from rich.panel import Panel
 from rich.text import Text
 
+from ecg_r1.console import cell, marked
+from ecg_r1.console import console as terminal
 from ecg_r1.ecg.quantities import TABLE
 from ecg_r1.errors import UserError
 from ecg_r1.runs import layout
@@ -46,7 +48,7 @@ def inspect(
         if by not in (*rewards, "advantage"):
             raise InspectError(f"{run}: no reward {by!r} in the completions; there are {', '.join(rewards)}, advantage")
         rows = sorted((row for row in rows if row[by] is not None), key=lambda row: row[by])
-    console = console or Console()
+    console = console or terminal()
     for row in rows[:count]:
         console.print(_panel(row, rewards))
 
@@ -80,18 +82,17 @@ def _steps(files: list[Path]) -> str:
 
 def _panel(row: Mapping[str, Any], rewards: list[str]) -> Panel:
     evidence = judgements(json.loads(row["evidence"]))
-    text = Text(row["completion"])
-    for claim in evidence:
-        if claim.span:
-            text.stylize(LOOKS[claim.verdict].style, *claim.span)
+    spans = [(claim.span, LOOKS[claim.verdict].style) for claim in evidence if claim.span]
     claims = [
-        Text(f"{claim.verdict:>12}  {claim.text or claim.claim}  ({_why(claim)})", style=LOOKS[claim.verdict].style)
+        cell(f"{claim.verdict:>12}  {claim.text or claim.claim}  ({_why(claim)})", LOOKS[claim.verdict].style)
         for claim in evidence
     ]
-    scores = [Text(f"{name:>12}  {_score(row[name])}  {row.get(name + EXPLANATION) or ''}") for name in rewards]
-    title = Text(f"step {row['step']}  {row['example']}")
-    subtitle = Text(f"advantage {_score(row['advantage'])}")
-    return Panel(Group(text, Text(), *claims, *scores), title=title, subtitle=subtitle)
+    scores = [
+        cell(f"{name:>12}  {_score(row[name])}  {row.get(name + EXPLANATION) or ''}", lines=True) for name in rewards
+    ]
+    title = cell(f"step {row['step']}  {row['example']}")
+    subtitle = cell(f"advantage {_score(row['advantage'])}")
+    return Panel(Group(marked(row["completion"], spans), Text(), *claims, *scores), title=title, subtitle=subtitle)
 
 
 def _why(claim: Judgement) -> str:

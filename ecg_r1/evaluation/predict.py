@@ -5,27 +5,28 @@ Models of one architecture share the engine: it starts on the first one's checkp
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.progress import track
 
+from ecg_r1.console import track
 from ecg_r1.corpus.example import Example
 from ecg_r1.corpus.store import RecordStore
+from ecg_r1.disk import writing
 from ecg_r1.engine import Engine, Prompt, checkpoint_dtype, open_engine
 from ecg_r1.evaluation.preparation import Plan, open_processor
-from ecg_r1.model.checkpoint import stored_weights
-from ecg_r1.model.configuration import GEMConfig
+from ecg_r1.locks import FolderLock
+from ecg_r1.model.checkpoint import read_config, stored_weights
 from ecg_r1.model.processing import GEMProcessor
 from ecg_r1.recipe import EvaluateRecipe
 from ecg_r1.runs.fingerprint import WEIGHTS, fingerprint
 from ecg_r1.runs.predictions import Prediction, read_label, write_predictions
 from ecg_r1.runs.read import Run, RunError
+from ecg_r1.terminal import say
 
 BATCH = 64  # examples that are given to the engine at once
 SHUFFLE = 0  # seed of the permutation that deals the ECGs among the records
@@ -93,15 +94,26 @@ def _differing(made: Mapping[str, Any], label: Mapping[str, Any]) -> str:
 
 
 def predict(plan: Plan, tasks: list[Task]) -> None:
-    """Generate the answers of these tasks and write them with their labels."""
-    with closing(_Engines(plan)) as engines:
+    """Generate the answers of these tasks and write them with their labels.
+
+    The folders of the answers are locked before the first is generated, and found to be writable.
+
+    Raises:
+        Locked: another process writes answers into one of the folders.
+        DiskError: a folder cannot be written to; the answers that were there are whole.
+    """
+    with ExitStack() as stack:
+        for folder in dict.fromkeys(task.path.parent for task in tasks):
+            stack.enter_context(FolderLock(folder))
+        engines = stack.enter_context(closing(_Engines(plan)))
         for task in tasks:
             if task.made:
-                print(f"{task.path}: made with {task.made}; made again", file=sys.stderr)
+                say(f"{task.path}: made with {task.made}; made again", err=True)
             engine, processor = engines.of(task.run)
             title = f"{task.run.name} {task.path.stem}"
             answers = _answers(engine, processor, plan, _dealt(plan.store, task.shuffled), title)
-            write_predictions(task.path, answers, task.label)
+            with writing(task.path.parent, "the answers that are there are kept"):
+                write_predictions(task.path, answers, task.label)
 
 
 class _Engines:
@@ -115,7 +127,7 @@ class _Engines:
 
     def of(self, run: Run) -> tuple[Engine, GEMProcessor]:
         """The engine with this model's weights, and the model's processor."""
-        config = GEMConfig.from_pretrained(run.checkpoint, local_files_only=True)
+        config = read_config(run.checkpoint)
         shape = {key: value for key, value in config.to_dict().items() if key != "_name_or_path"}
         if self._engine is None or shape != self._shape:
             self.close()
@@ -144,7 +156,8 @@ def _answers(
     engine: Engine, processor: GEMProcessor, plan: Plan, dealt: Mapping[str, str], title: str
 ) -> Iterator[Prediction]:
     examples = plan.store.examples
-    for start in track(range(0, len(examples), BATCH), title):
+    starts = range(0, len(examples), BATCH)
+    for start in track(starts, title, len(starts)):
         batch = examples[start : start + BATCH]
         sampling = _sampling(plan.recipe, start)
         prompts = [_prompt(processor, plan.store, example, dealt) for example in batch]

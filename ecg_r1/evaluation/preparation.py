@@ -11,8 +11,7 @@ from typing import Any
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.engine import require_vllm
 from ecg_r1.evaluation.comparable import CompareError, check_names, check_out, check_splits, read_seeds
-from ecg_r1.model.checkpoint import check_checkpoint, load_processor
-from ecg_r1.model.configuration import GEMConfig
+from ecg_r1.model.checkpoint import check_checkpoint, load_processor, read_config
 from ecg_r1.model.processing import GEMProcessor
 from ecg_r1.recipe import EvaluateRecipe
 from ecg_r1.runs import layout
@@ -126,7 +125,7 @@ def _room(run: Run, processor: GEMProcessor, store: RecordStore, max_tokens: int
     Raises:
         CompareError: more than the model reads.
     """
-    config = GEMConfig.from_pretrained(run.checkpoint, local_files_only=True)
+    config = read_config(run.checkpoint)
     positions = config.text_config.max_position_embeddings
     prompts = [processor.expand(processor.prompt(question, ecgs=n)) for question, n in store.questions()]
     longest = max(len(ids) for ids in processor.tokenizer(prompts, add_special_tokens=False)["input_ids"])

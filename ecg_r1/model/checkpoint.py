@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Iterable, Iterator, Sequence
+from os.path import isfile  # pathlib's raises where a name is too long
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoProcessor
+from transformers.integrations import is_deepspeed_zero3_enabled
 from transformers.modeling_utils import set_zero3_state
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-from ecg_r1.model import register
-from ecg_r1.model.configuration import GEMConfig
+from ecg_r1.model import ARCHITECTURE, register
+from ecg_r1.model.configuration import ECGTowerConfig, GEMConfig
 from ecg_r1.model.modeling import GEMForConditionalGeneration
+from ecg_r1.model.opened import open_processor
 from ecg_r1.model.presets import PRESETS, build_model
 from ecg_r1.model.processing import GEMProcessor
+from ecg_r1.model.settings import check_files, check_sizes, named, read_settings
 from ecg_r1.model.tokenizer import train_tokenizer
-from ecg_r1.model.weights import CheckpointError, few, inventory, read
+from ecg_r1.model.weights import CheckpointError, check_finite, check_values, few, first_not_finite, inventory, read
 
 PARTS = {
     "ecg_tower": "model.ecg_tower.",
@@ -29,6 +32,11 @@ PARTS = {
     "language_model": "model.language_model.",
     "lm_head": "lm_head.",
 }
+PART_TYPES = {
+    "ecg_config": (ECGTowerConfig.model_type,),
+    "vision_config": ("clip_vision_model",),
+    "text_config": ("llama", *MODEL_FOR_CAUSAL_LM_MAPPING_NAMES),
+}  # the model types of each part, the one that is assumed first
 VOCABULARY = 512  # at most, of the tokenizers that are made for the small presets
 
 
@@ -43,7 +51,8 @@ def load_model(
         dtype: of a checkpoint's weights in memory.
 
     Raises:
-        CheckpointError: there is no such preset or folder, or the folder holds another model or is damaged.
+        CheckpointError: there is no such preset or folder, the folder holds another model or is damaged, or a weight is
+            NaN or infinite.
     """
     register()
     if spec in PRESETS:
@@ -51,7 +60,13 @@ def load_model(
             raise CheckpointError('preset "gem-7b" has no weights; convert a released checkpoint and name its folder')
         return build_model(spec, train_tokenizer(texts))
     folder = check_checkpoint(spec)
-    model = GEMForConditionalGeneration.from_pretrained(folder, dtype=dtype, local_files_only=True)
+    model = GEMForConditionalGeneration.from_pretrained(
+        folder, dtype=dtype, local_files_only=True, trust_remote_code=False
+    )
+    if is_deepspeed_zero3_enabled():  # this process holds a slice of each tensor
+        check_values(folder)
+    else:
+        _check_model(model, folder)
     return model, load_processor(folder)
 
 
@@ -59,10 +74,47 @@ def load_processor(folder: Path) -> GEMProcessor:
     """Load the processor of a checkpoint.
 
     Args:
-        folder: of the checkpoint.
+        folder: of the checkpoint, as `check_checkpoint` returns it.
+
+    Raises:
+        CheckpointError: a file of the processor or the tokenizer is missing, damaged or of another model, or the chat
+            template fails on a question.
     """
     register()
-    return AutoProcessor.from_pretrained(folder, local_files_only=True)
+    return open_processor(folder, read_config(folder))
+
+
+def read_config(folder: Path) -> GEMConfig:
+    """Read the configuration of a checkpoint.
+
+    Args:
+        folder: of the checkpoint.
+
+    Raises:
+        CheckpointError: its config.json is missing, damaged or of another model, or describes no model.
+    """
+    path = folder / "config.json"
+    values = read_settings(path)
+    kind = values.get("model_type")
+    if kind != GEMConfig.model_type:
+        raise CheckpointError(
+            f"{path}: model_type is {kind!r:.80}, not {GEMConfig.model_type!r}; convert it with `ecg-r1 convert`"
+        )
+    if values.get("architectures", [ARCHITECTURE]) != [ARCHITECTURE]:
+        raise CheckpointError(f"{path}: architectures is {values['architectures']!r:.80}, not {[ARCHITECTURE]!r}")
+    check_sizes(values, path)
+    for part, kinds in PART_TYPES.items():
+        part_values = values.get(part)
+        if part_values is None:
+            continue
+        if not isinstance(part_values, dict):
+            raise CheckpointError(f"{path}: {part} must hold keys, not {part_values!r:.80}")
+        kind = part_values.get("model_type", kinds[0])
+        if not isinstance(kind, str) or kind not in kinds:
+            known = kinds[0] if len(kinds) == 1 else "a causal language model of transformers'"
+            raise CheckpointError(f"{path}: {part}.model_type is {kind!r:.80}, not {known}")
+    with named(path):
+        return GEMConfig(**values)
 
 
 def stored_weights(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
@@ -93,27 +145,28 @@ def check_checkpoint(spec: str | Path) -> Path:
         CheckpointError: there is no such folder, or it holds another model or is damaged.
     """
     folder = Path(spec)
-    if (folder / "model" / "config.json").is_file():
+    if isfile(folder / "model" / "config.json"):
         folder = folder / "model"
     config = folder / "config.json"
-    if not config.is_file():
+    if not isfile(config):
         near = difflib.get_close_matches(str(spec), PRESETS, 1)
         hint = f" — did you mean the preset {near[0]!r}?" if near else f"; presets are {', '.join(PRESETS)}"
         raise CheckpointError(f"{spec}: neither a preset nor a checkpoint folder with config.json{hint}")
-    try:
-        values = json.loads(config.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise CheckpointError(f"{config}: invalid JSON ({error})") from None
-    kind = values.get("model_type")
-    if kind != "ecg_r1_gem":
-        raise CheckpointError(f"{config}: model_type is {kind!r}, not 'ecg_r1_gem'; convert it with `ecg-r1 convert`")
-    stored, shapes = inventory(folder, pickled=False), tensor_shapes(GEMConfig(**values))
+    check_files(folder)
+    described = read_config(folder)
+    stored = inventory(folder, pickled=False)
+    for stray in {*folder.glob("*.safetensors")} - {tensor.file for tensor in stored.values()}:
+        raise CheckpointError(f"{stray}: belongs to no shard of this model; vLLM would read it; move it away")
+    with named(config):
+        shapes = tensor_shapes(described)
     for names, what in ((shapes.keys() - stored.keys(), "lacks"), (stored.keys() - shapes.keys(), "has no place for")):
         if names:
             raise CheckpointError(f"{folder}: a GEM of this config.json {what} {few(sorted(names))}")
     for name, tensor in stored.items():
         if tensor.shape != shapes[name]:
             raise CheckpointError(f"{tensor.file}: {name} has shape {tensor.shape}, config.json says {shapes[name]}")
+        if not tensor.dtype.is_floating_point:
+            raise CheckpointError(f"{tensor.file}: {name} has dtype {tensor.dtype}; weights are floating-point numbers")
     return folder
 
 
@@ -138,7 +191,7 @@ def shape_of(spec: str) -> GEMForConditionalGeneration:
     """
     register()
     if spec not in PRESETS:
-        return skeleton(AutoConfig.from_pretrained(check_checkpoint(spec), local_files_only=True))
+        return skeleton(read_config(check_checkpoint(spec)))
     values = {part: dict(value) for part, value in PRESETS[spec].items()}
     if values:
         values["text_config"] |= {"vocab_size": VOCABULARY}
@@ -231,9 +284,20 @@ def save(model: Any, processor: GEMProcessor, folder: Path) -> None:
         model: a GEM, or PEFT's model around one.
         processor: of the model.
         folder: to write into.
+
+    Raises:
+        CheckpointError: a weight is NaN or infinite; nothing is written.
     """
     if hasattr(model, "merge_and_unload"):
         model = model.merge_and_unload()
+    _check_model(model, folder)
     # In the names of this process: `save_pretrained` would else put back names that a checkpoint came with.
     model.save_pretrained(folder, save_original_format=False)
     processor.save_pretrained(folder)
+
+
+def _check_model(model: Any, folder: Path) -> None:
+    state = model.state_dict()
+    name = first_not_finite(state.items())
+    if name is not None:
+        check_finite(name, state[name], folder)

@@ -1,15 +1,16 @@
 """The shape of a GEM. Defaults reproduce the released GEM (Lan et al., 2025, arXiv 2503.06073)."""
 
-from __future__ import annotations
-
+# Without `from __future__ import annotations`: `strict` checks values against types that are no strings.
 from dataclasses import field
 from typing import Any, Literal
 
+from huggingface_hub.dataclasses import strict
 from transformers import AutoConfig
 from transformers.configuration_utils import PreTrainedConfig
 from transformers.models.auto import CONFIG_MAPPING
 
 
+@strict
 class ECGTowerConfig(PreTrainedConfig):
     """The shape of a one-dimensional vision transformer over the 12-lead signal (by default ECG-CoCa's encoder).
 
@@ -26,7 +27,7 @@ class ECGTowerConfig(PreTrainedConfig):
         lead_order: "mimic" (aVF before aVL) if the weights were trained on MIMIC-IV-ECG files in their own order.
 
     Raises:
-        ValueError: the last convolution does not have `hidden_size` channels.
+        ValueError: the last convolution does not have `hidden_size` channels, or a size gives no tower.
     """
 
     model_type = "ecg_r1_ecg_tower"
@@ -47,10 +48,16 @@ class ECGTowerConfig(PreTrainedConfig):
     def __post_init__(self, **kwargs: Any) -> None:
         if self.stem is None:
             self.stem = [[self.hidden_size, 50, 50]]
+        if not self.stem or any(len(layer) != 3 or not all(0 < n < 2**24 for n in layer) for layer in self.stem):
+            raise ValueError("`stem` lists convolutions, each as channels, kernel and stride")
         if self.stem[-1][0] != self.hidden_size:
             raise ValueError(
                 f"the last convolution of `stem` has {self.stem[-1][0]} channels; give it {self.hidden_size}"
             )
+        if self.num_attention_heads < 1 or self.hidden_size % self.num_attention_heads:
+            raise ValueError(f"`hidden_size` {self.hidden_size} is no multiple of {self.num_attention_heads} heads")
+        if min(self.leads, self.sampling_rate, self.num_tokens - 1) < 1:
+            raise ValueError("`leads`, `sampling_rate` and the tokens that `samples` gives must be above 0")
         super().__post_init__(**kwargs)
 
     @property
@@ -89,6 +96,7 @@ VICUNA_7B = {
 }  # fmt: skip
 
 
+@strict
 class GEMConfig(PreTrainedConfig):
     """The shape of a whole GEM: ECG tower, vision tower, projectors, language model, and the placeholders' ids.
 

@@ -22,7 +22,7 @@ from ecg_r1.ecg.record import ECGRecord, RecordError, canonical, require_signal
 LONGEST = 60_000  # samples of a lead: 60 s at 1000 Hz; of a longer recording the client sends the 10 s it asks about
 HIGHEST = 100.0  # mV from peak to peak: more than recorders can store (16 bits at 1 µV), so the unit must be wrong
 
-Sample = Annotated[float, Field(allow_inf_nan=False)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]  # strict: "1" and true are no numbers
 
 
 class ECGPart(BaseModel):
@@ -37,9 +37,9 @@ class ECGPart(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     leads: list[Annotated[str, Field(max_length=16)]] = Field(min_length=1, max_length=len(LEADS))
-    sampling_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    sampling_rate: Annotated[Number, Field(gt=0)]
     unit: Literal["mV", "uV"]
-    signal: list[Annotated[list[Sample], Field(max_length=LONGEST)]] = Field(min_length=1, max_length=len(LEADS))
+    signal: list[Annotated[list[Number], Field(max_length=LONGEST)]] = Field(min_length=1, max_length=len(LEADS))
 
 
 def ecg_part(record: ECGRecord) -> dict[str, Any]:

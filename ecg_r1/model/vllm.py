@@ -37,6 +37,7 @@ from vllm.platforms import current_platform
 from ecg_r1.model.configuration import GEMConfig
 from ecg_r1.model.encoder import Encoders
 from ecg_r1.model.processing import GEMProcessor, SignalProcessor
+from ecg_r1.model.weights import check_finite
 
 EMBEDDINGS = "model.language_model.embed_tokens.weight"
 
@@ -206,7 +207,11 @@ class GEMForConditionalGeneration(nn.Module, Encoders, SupportsMultiModal, Suppo
 
         Returns:
             vLLM's names of what was loaded.
+
+        Raises:
+            CheckpointError: a weight is NaN or infinite.
         """
+        weights = _finite(weights)
         if self.config.tie_word_embeddings and current_platform.is_cpu():
             weights = self._also_into_head(weights)
         return AutoWeightsLoader(self).load_weights(weights, mapper=self.hf_to_vllm_mapper)
@@ -230,3 +235,9 @@ class GEMForConditionalGeneration(nn.Module, Encoders, SupportsMultiModal, Suppo
             connector=["ecg_projector", "mm_projector", "ecg_mm_projector"],
             tower_model=["ecg_tower", "vision_tower"],
         )
+
+
+def _finite(weights: Iterable[tuple[str, torch.Tensor]]) -> Iterator[tuple[str, torch.Tensor]]:
+    for name, tensor in weights:
+        check_finite(name, tensor, "vLLM")
+        yield name, tensor

@@ -16,7 +16,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from ecg_r1.errors import UserError
+from ecg_r1.files import read_object, read_start
 
+LARGEST_INDEX = 2**26  # bytes
+LONGEST_NAME = 300  # characters of a tensor's name
+LARGEST_HEADER = 2**23  # bytes of a shard's names, shapes and dtypes: about 70,000 tensors
+MOST_TENSORS = 200_000
 SHARD_BYTES = 2**30  # of each file written; writing holds twice as much in memory
 PICKLED = (".bin", ".pt", ".pth")
 # What torch raises on damaged files, beside `UnpicklingError`: it carries out the bytes of a pickle as they come.
@@ -60,6 +65,8 @@ def inventory(path: Path, pickled: bool = True) -> dict[str, Stored]:
         for name, shape, dtype in _pickled_headers(file) if file.suffix in PICKLED else _headers(file):
             if name in tensors:
                 raise CheckpointError(f"{name}: both in {tensors[name].file.name} and in {file.name} of {path}")
+            if len(tensors) == MOST_TENSORS:
+                raise CheckpointError(f"{path}: more than {MOST_TENSORS:,} tensors")
             tensors[name] = Stored(file, name, shape, dtype)
     for name, file_name in index.items():
         if name not in tensors:
@@ -75,7 +82,16 @@ def read(tensors: Iterable[Stored]) -> Iterator[tuple[Stored, torch.Tensor]]:
 
     Yields:
         Each tensor's place and its values.
+
+    Raises:
+        CheckpointError: a value is NaN or infinite.
     """
+    for stored, tensor in _read(tensors):
+        check_finite(stored.name, tensor, stored.file)
+        yield stored, tensor
+
+
+def _read(tensors: Iterable[Stored]) -> Iterator[tuple[Stored, torch.Tensor]]:
     by_file: dict[Path, list[Stored]] = {}
     for tensor in tensors:
         by_file.setdefault(tensor.file, []).append(tensor)
@@ -86,6 +102,55 @@ def read(tensors: Iterable[Stored]) -> Iterator[tuple[Stored, torch.Tensor]]:
         else:
             with safe_open(file, "pt") as shard:
                 yield from ((tensor, shard.get_tensor(tensor.name)) for tensor in wanted)
+
+
+def check_values(path: Path) -> None:
+    """Read every tensor of a checkpoint once, and keep none.
+
+    Args:
+        path: a folder of safetensors, or one file.
+
+    Raises:
+        CheckpointError: a value is NaN or infinite; the message names the tensor.
+    """
+    for _ in read(inventory(path, pickled=False).values()):
+        pass
+
+
+def check_finite(name: str, tensor: torch.Tensor, where: Path | str) -> None:
+    """Refuse a tensor with a value that is NaN or infinite.
+
+    Args:
+        name: of the tensor.
+        tensor: of any dtype; whole numbers are always finite.
+        where: begins the message.
+
+    Raises:
+        CheckpointError: there is such a value.
+    """
+    if first_not_finite([(name, tensor)]) is None:
+        return
+    count = int((~torch.isfinite(tensor)).sum())
+    raise CheckpointError(
+        f"{where}: {count:,} of the {tensor.numel():,} values of {name} are NaN or infinite; take an earlier checkpoint"
+    )
+
+
+def first_not_finite(tensors: Iterable[tuple[str, torch.Tensor]]) -> str | None:
+    """The name of the first tensor with a value that is NaN or infinite; None where all values are finite.
+
+    Sums are taken first, with one answer for all of them: NaN and infinity are never lost in a sum. Values are looked
+    at where a sum is not finite, since it can be too large with finite values.
+
+    Args:
+        tensors: name and values.
+    """
+    floating = [(name, tensor) for name, tensor in tensors if tensor.is_floating_point() and tensor.numel()]
+    if not floating:
+        return None
+    sums = torch.stack([tensor.sum(dtype=torch.float32).cpu() for _, tensor in floating])
+    suspect = [pair for pair, good in zip(floating, torch.isfinite(sums).tolist(), strict=True) if not good]
+    return next((name for name, tensor in suspect if not bool(torch.isfinite(tensor).all())), None)
 
 
 def few(words: Iterable[str], shown: int = 3) -> str:
@@ -145,7 +210,12 @@ def _files(folder: Path, pickled: bool) -> tuple[list[Path], Mapping[str, str]]:
     for stem, ending in (("model", "safetensors"), ("pytorch_model", "bin"))[: 1 + pickled]:
         index = folder / f"{stem}.{ending}.index.json"
         if index.is_file():
-            weight_map = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+            weight_map = read_object(index, LARGEST_INDEX, CheckpointError).get("weight_map")
+            if not isinstance(weight_map, dict) or not weight_map:
+                raise CheckpointError(f"{index}: weight_map must say which shard holds each tensor")
+            for name in weight_map.values():
+                if not isinstance(name, str) or Path(name).name != name or "\0" in name or not name.endswith(ending):
+                    raise CheckpointError(f"{index}: weight_map: {name!r:.80} is no {ending} file of this folder")
             names = sorted(set(weight_map.values()))
             missing = [name for name in names if not (folder / name).is_file()]
             if missing:
@@ -159,13 +229,30 @@ def _files(folder: Path, pickled: bool) -> tuple[list[Path], Mapping[str, str]]:
 
 
 def _headers(file: Path) -> Iterator[tuple[str, tuple[int, ...], torch.dtype]]:
+    _check_header(file)
     try:
         with safe_open(file, "pt") as shard:
             for name in shard.keys():  # noqa: SIM118 (a shard is no mapping)
+                if not name.isprintable() or len(name) > LONGEST_NAME:
+                    raise CheckpointError(f"{file}: no tensor is called {name[:LONGEST_NAME]!r}")
                 tensor = shard.get_slice(name)
-                yield name, tuple(tensor.get_shape()), _DTYPES[tensor.get_dtype()]
-    except SafetensorError as error:
-        raise CheckpointError(f"{file}: truncated, or no safetensors file ({error}); fetch it again") from None
+                if tensor.get_dtype() not in DTYPES:
+                    known = ", ".join(DTYPES)
+                    raise CheckpointError(f"{file}: {name} has dtype {tensor.get_dtype()}; known are {known}")
+                yield name, tuple(tensor.get_shape()), DTYPES[tensor.get_dtype()]
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{file}: truncated, or no safetensors file ({str(error)[:LONGEST_NAME]}); fetch it again"
+        ) from None
+
+
+def _check_header(file: Path) -> None:
+    """A pipe would be waited for, and a header of 100 MB, the most that safetensors reads, takes 1 GB."""
+    length = int.from_bytes(read_start(file, 8, CheckpointError), "little")
+    if not 2 <= length <= LARGEST_HEADER:
+        raise CheckpointError(
+            f"{file}: no safetensors file, or a header of {length:,} bytes; at most {LARGEST_HEADER:,} are read"
+        )
 
 
 def _pickled_headers(file: Path) -> Iterator[tuple[str, tuple[int, ...], torch.dtype]]:
@@ -195,7 +282,7 @@ def _flat(state: Any, prefix: str = "") -> Iterator[tuple[str, torch.Tensor]]:
             yield from _flat(value, f"{prefix}.{key}" if prefix else str(key))
 
 
-_DTYPES = {
+DTYPES = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
     "I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8,
     "BOOL": torch.bool,

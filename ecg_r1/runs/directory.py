@@ -6,6 +6,7 @@ import difflib
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import time
@@ -13,12 +14,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import psutil
 import yaml
 
-from ecg_r1.files import read_json, write_atomically
-from ecg_r1.recipe import Recipe, RecipeError, read_recipe, to_yaml
+from ecg_r1.corpus.store import FACTS
+from ecg_r1.files import PART, read_json, write_atomically
+from ecg_r1.locks import LOCK
+from ecg_r1.recipe import Recipe, RecipeError, RunRecipe, read_recipe, to_yaml
 from ecg_r1.runs import layout
+from ecg_r1.runs.fingerprint import fingerprint
+from ecg_r1.terminal import say
 
 STARTED = {
     layout.RECIPE,
@@ -45,46 +49,76 @@ class RunDirectory:
         RecipeError: the folder holds a run of another recipe, or something else; nothing of it is touched.
     """
 
-    def __init__(self, recipe: Recipe, folder: str | Path):
+    def __init__(self, recipe: RunRecipe, folder: str | Path):
         self.folder = Path(folder)
         self.checkpoints = self.folder / layout.CHECKPOINTS
         self.recipe = recipe
+        self._check()
+
+    def _check(self) -> None:
         known = self.folder / layout.RECIPE
-        if known.is_file() and _read(known) != recipe and not self._replaceable():
-            changed = "\n".join(_difference(known.read_text(encoding="utf-8", errors="replace"), to_yaml(recipe)))
+        if known.is_file() and _read(known) != self.recipe and not self._replaceable():
+            changed = "\n".join(_difference(known.read_text(encoding="utf-8", errors="replace"), to_yaml(self.recipe)))
             raise RecipeError(
                 f"{self.folder}: holds a run of another recipe; choose another `run:` or move the folder away\n"
                 f"{changed}"
             )
         if self.folder.exists() and not self.folder.is_dir():
             raise RecipeError(f"{self.folder}: is a file; choose another `run:` or move it away")
-        if not known.is_file() and self.folder.is_dir() and any(self.folder.iterdir()):
+        if not known.is_file() and self.folder.is_dir() and self._names() - {layout.RECIPE}:
             raise RecipeError(f"{self.folder}: is not empty and holds no run; choose another `run:` or move it away")
 
     def open(self) -> None:
-        """Make the folder this recipe's."""
+        """Make the folder this recipe's; whoever calls it holds the folder's lock.
+
+        Raises:
+            RecipeError: another run began here since the folder was checked, or the corpus is no longer the one that
+                the run began with.
+        """
+        self._check()
+        self._check_corpus()
         self.folder.mkdir(parents=True, exist_ok=True)
         known = self.folder / layout.RECIPE
         if known.is_file() and _read(known) != self.recipe:
-            print(f"{self.folder}: replaces a run that left no step and no checkpoint", file=sys.stderr)
+            say(f"{self.folder}: replaces a run that left no step and no checkpoint", err=True)
         write_atomically(self.folder / layout.RECIPE, to_yaml(self.recipe))
         self.checkpoints.mkdir(exist_ok=True)
+        self._remove_halves()
         completions = self.folder / layout.COMPLETIONS
         if not completions.is_symlink():  # TRL writes them below its output_dir
             completions.symlink_to(Path(layout.CHECKPOINTS) / layout.COMPLETIONS)
 
+    def _check_corpus(self) -> None:
+        began = (read_json(self.folder / layout.ENVIRONMENT) or {}).get("corpus")  # runs of older versions do not say
+        if self.last_checkpoint() is not None and began not in (None, self._corpus()):
+            raise RecipeError(
+                f"{self.folder}: began with other examples than {self.recipe.corpus.train} holds now; choose another "
+                "`run:`, or build that corpus again as it was"
+            )
+
+    def _corpus(self) -> str:
+        """Of the training split, the rows and how it was made; they hold what was measured on each signal."""
+        return fingerprint(Path(self.recipe.corpus.train), (".arrow", FACTS))
+
+    def _remove_halves(self) -> None:
+        """Remove what a killed process did not write to its end: temporary files, and checkpoints without a state."""
+        for path in [*self.folder.glob("*.part"), *(folder for folder in self._checkpoints() if not _whole(folder))]:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def _checkpoints(self) -> list[Path]:
+        """Earlier ones first, whole or not."""
+        found = [path for path in self.checkpoints.glob("checkpoint-*") if path.name.rpartition("-")[2].isdecimal()]
+        return sorted(found, key=lambda folder: int(folder.name.rpartition("-")[2]))
+
     def _replaceable(self) -> bool:
         """Whether a run began here and left nothing."""
-        there = {path.name.removesuffix(".part") for path in self.folder.iterdir()}
+        there = self._names()
         begun = _read(self.folder / layout.RECIPE) is not None and layout.ENVIRONMENT in there
-        came_to_nothing = begun and there <= STARTED and not any(p.is_file() for p in self.checkpoints.rglob("*"))
-        return came_to_nothing and not self._running()
+        return begun and there <= STARTED and not any(p.is_file() for p in self.checkpoints.rglob("*"))
 
-    def _running(self) -> bool:
-        """Whether another process may be about to take this run's first step; of another machine's nobody can say."""
-        facts = read_json(self.folder / layout.ENVIRONMENT) or {}
-        pid = facts.get("pid")
-        return facts.get("host") != platform.node() or (pid != os.getpid() and psutil.pid_exists(pid))
+    def _names(self) -> set[str]:
+        """What lies in the folder, without the lock, and without the endings of what was being written."""
+        return {path.name.removesuffix(PART) for path in self.folder.iterdir()} - {LOCK}
 
     @property
     def model(self) -> Path:
@@ -109,12 +143,11 @@ class RunDirectory:
         A run that is killed, or finds the disk full, while it saves leaves half a folder; transformers writes
         `trainer_state.json` after everything else.
         """
-        found = sorted(self.checkpoints.glob("checkpoint-*"), key=lambda folder: int(folder.name.rpartition("-")[2]))
-        whole = [folder for folder in found if read_json(folder / "trainer_state.json") is not None]
+        whole = [folder for folder in self._checkpoints() if _whole(folder)]
         return str(whole[-1]) if whole else None
 
     def write_environment(self, seed: int) -> None:
-        """Write versions, commit, hardware, seed, the command and the folder where it ran."""
+        """Write versions, commit, hardware, seed, the command, the folder where it ran and the hash of its corpus."""
         facts = {
             "python": platform.python_version(),
             "platform": platform.platform(),
@@ -124,6 +157,7 @@ class RunDirectory:
             "command": sys.argv,
             "folder": os.getcwd(),
             "seed": seed,
+            "corpus": self._corpus(),
             "host": platform.node(),
             "pid": os.getpid(),
             "started": time.time(),
@@ -133,6 +167,10 @@ class RunDirectory:
     def finish(self, **facts: Any) -> None:
         """Mark the run as finished, with these facts and the time."""
         write_atomically(self.folder / layout.FINISHED, json.dumps(facts | {"finished": time.time()}, indent=1))
+
+
+def _whole(checkpoint: Path) -> bool:
+    return read_json(checkpoint / "trainer_state.json") is not None
 
 
 def _read(known: Path) -> Recipe | None:

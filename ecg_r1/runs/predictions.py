@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ecg_r1.files import read_json, read_json_lines, write_atomically
+from ecg_r1.files import read_json, read_json_lines, write_labelled
 from ecg_r1.runs.read import RunError
 
 
@@ -37,13 +37,14 @@ def label_of(path: Path) -> Path:
 
 
 def read_label(path: Path) -> dict[str, Any] | None:
-    """The label of a predictions file; None where the predictions are missing or were not finished."""
+    """The label of a predictions file; None where the predictions are missing, were not finished, or it is damaged."""
     label = read_json(label_of(path)) if path.is_file() else None
-    return label if isinstance(label, dict) else None
+    whole = isinstance(label, dict) and isinstance(label.get("decoding", {}), dict)
+    return label if whole else None
 
 
 def write_predictions(path: Path, predictions: Iterable[Prediction], label: Mapping[str, Any]) -> None:
-    """Write the rows atomically, then the label: what has a label is whole and fits it.
+    """Write the rows, then the label: what has a label is whole and fits it.
 
     Args:
         path: `<split>.jsonl`.
@@ -51,9 +52,7 @@ def write_predictions(path: Path, predictions: Iterable[Prediction], label: Mapp
     """
     rows = "".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in predictions)
     path.parent.mkdir(parents=True, exist_ok=True)
-    label_of(path).unlink(missing_ok=True)  # the old label never stands beside the new rows
-    write_atomically(path, rows)
-    write_atomically(label_of(path), json.dumps(label, indent=1))
+    write_labelled(label_of(path), json.dumps(label, indent=1), {path: rows})
 
 
 def read_predictions(path: Path) -> dict[str, list[Prediction]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from ecg_r1.corpus.store import split_facts
+from ecg_r1.corpus.store import COMPLETE, FACTS, split_facts
 from ecg_r1.errors import UserError, did_you_mean
 from ecg_r1.files import read_json, read_json_lines
 from ecg_r1.runs import layout
@@ -106,9 +106,9 @@ def trained_on(run: Run) -> dict[str, Any]:
     """How a run's training split was made and how many records it holds; empty where it is not on this machine."""
     named = (run.recipe.get("corpus") or {}).get("train")
     split = None if named is None else find(named, run)
-    if split is None or not (split / "split.json").is_file():
+    if split is None or not (split / FACTS).is_file():
         return {}
-    return split_facts(split) | (read_json(split / "complete.json") or {})
+    return split_facts(split) | (read_json(split / COMPLETE) or {})
 
 
 def find(named: str, run: Run) -> Path | None:

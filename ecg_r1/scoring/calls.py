@@ -7,15 +7,25 @@ import inspect
 import json
 import math
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Iterable, Mapping, Sequence, Sized
+from itertools import groupby, islice
 from numbers import Real
 from typing import Any
 
 from ecg_r1.scoring.completion import Completion
-from ecg_r1.scoring.contract import Case, Score
-from ecg_r1.scoring.judgement import Evidence, Judgement, is_plain, judgement_of, to_json
+from ecg_r1.scoring.contract import LARGEST_SCORE, Case, Score
+from ecg_r1.scoring.judgement import LARGEST, Evidence, Judgement, claim_of, is_plain, judgement_of, to_json
 from ecg_r1.scoring.registry import Reward
+
+SAID = 10_000  # characters that are kept of an error or an explanation
+_NOT_LEGAL = f"not a finite number between {-LARGEST_SCORE:,.0f} and {LARGEST_SCORE:,.0f}"
+
+
+def failure(error: str) -> Score:
+    """The Score of a sample on which a reward failed; of a long error the beginning and the end."""
+    if len(error) > SAID:
+        error = f"{error[: SAID // 2]} … {error[-SAID // 2 :]}"
+    return Score(None, error=error)
 
 
 def as_score(returned: Any) -> Score:
@@ -25,29 +35,34 @@ def as_score(returned: Any) -> Score:
     for becomes a text, and a number that is not finite null.
 
     Returns:
-        The Score; with an `error` where the value is of a wrong type or not finite, or the evidence is no rows.
+        The Score; with an `error` where the value is of a wrong type, not finite or past LARGEST_SCORE, or the evidence
+        is no rows.
     """
     score = returned if isinstance(returned, Score) else Score(returned)
     if score.error is not None:
-        return Score(None, error=str(score.error))
+        return failure(str(score.error))
     rows = score.evidence
     if not isinstance(rows, Sequence) or not all(isinstance(row, Judgement | Mapping) for row in rows):
         kinds = type(rows).__name__ if not isinstance(rows, list | tuple) else "rows that are not objects"
-        return Score(None, error=f"evidence is a sequence of objects by key, not {kinds}: {str(rows)[:60]}")
+        return failure(f"evidence is a sequence of objects by key, not {kinds}: {str(rows)[:60]}")
     value = score.value
     if value is not None and type(value) is not float:
         value = _plain(value)
         if not isinstance(value, Real):
             got = f"{type(score.value).__name__} {str(score.value)[:60]!r}"
-            return Score(None, error=f"returned {got}, not a number, Score or None")
+            return failure(f"returned {got}, not a number, Score or None")
         value = float(value)
-    if value is not None and not math.isfinite(value):
-        return Score(None, error=f"returned {value}, not a finite number")
+    if value is not None and not abs(value) <= LARGEST_SCORE:  # NaN too
+        return failure(f"returned {value:g}, {_NOT_LEGAL}")
     extracted = score.extracted
     if not _is_plain(extracted):
         extracted = _READER.decode(_WRITER.encode(extracted))
-    explanation = "" if score.explanation is None else str(score.explanation)
-    return Score(value, extracted, explanation, tuple(map(_as_evidence, rows)))
+    explanation = "" if score.explanation is None else str(score.explanation)[:SAID]
+    evidence = tuple(map(_as_evidence, rows))
+    for claim in filter(None, map(claim_of, evidence)):
+        if claim.score is not None and not abs(claim.score) <= LARGEST_SCORE:
+            return failure(f'scores the claim "{claim.claim}" {claim.score:g}, {_NOT_LEGAL}')
+    return Score(value, extracted, explanation, evidence)
 
 
 def _as_evidence(row: Evidence) -> Evidence:
@@ -64,7 +79,9 @@ def _is_plain(value: Any) -> bool:
         return all(type(key) is str for key in value) and all(map(_is_plain, value.values()))
     if kind is list:
         return all(map(_is_plain, value))
-    return kind is str or kind is int or value is None or kind is bool or (kind is float and math.isfinite(value))
+    if kind is int:
+        return bool(-LARGEST < value < LARGEST)
+    return kind is str or value is None or kind is bool or (kind is float and math.isfinite(value))
 
 
 def _plain(value: Any) -> Any:
@@ -106,26 +123,38 @@ def units(reward: Reward, cases: Sequence[Case]) -> list[list[int]]:
 
 
 def call(reward: Reward, completions: Sequence[Completion], cases: Sequence[Case]) -> list[Score]:
-    """One Score for each sample of one unit. What the reward raises is recorded on them, with its traceback."""
+    """One Score for each sample of one unit. What the reward raises is recorded on them, with its traceback.
+
+    Raises:
+        KeyboardInterrupt: someone has interrupted the process.
+    """
     try:
-        return _scores(_returned(reward, completions, cases), len(completions))
-    except (Exception, SystemExit):  # a user's code may raise anything; it is recorded and counted, never swallowed
-        return [Score(None, error=traceback.format_exc(limit=-8))] * len(completions)
+        returned = _returned(reward, completions, cases)
+        listed = returned.tolist() if hasattr(returned, "tolist") else returned  # an array or a tensor
+        if not isinstance(listed, Iterable) or isinstance(listed, str | Mapping):
+            error = f"returned {type(returned).__name__} for {len(completions)} completions"
+            return [failure(error)] * len(completions)
+        values = list(islice(listed, len(completions) + 1))  # a generator may never end
+        if len(values) != len(completions):
+            got = len(listed) if isinstance(listed, Sized) else len(values)
+            return [failure(f"returned {got} values for {len(completions)} completions")] * len(completions)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # a user's code may raise anything; it is recorded and counted, never swallowed
+        return [failure(traceback.format_exc(limit=-8))] * len(completions)
+    return [_score(value) for value in values]
 
 
-def _scores(returned: Any, wanted: int) -> list[Score]:
-    listed = returned.tolist() if hasattr(returned, "tolist") else returned  # an array or a tensor
-    if not isinstance(listed, Iterable) or isinstance(listed, str | Mapping):
-        return [Score(None, error=f"returned {type(returned).__name__} for {wanted} completions")] * wanted
-    listed = list(listed)
-    if len(listed) != wanted:
-        return [Score(None, error=f"returned {len(listed)} values for {wanted} completions")] * wanted
-    return [
-        Score(None, error="".join(traceback.format_exception(one, limit=-8)))
-        if isinstance(one, BaseException)
-        else as_score(one)
-        for one in listed
-    ]
+def _score(returned: Any) -> Score:
+    """The Score of one sample, whatever the methods of the object that was returned do."""
+    try:
+        if isinstance(returned, BaseException):
+            return failure("".join(traceback.format_exception(returned, limit=-8)))
+        return as_score(returned)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        return failure(traceback.format_exc(limit=-8))
 
 
 def _returned(reward: Reward, completions: Sequence[Completion], cases: Sequence[Case]) -> Any:

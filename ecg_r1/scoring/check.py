@@ -166,7 +166,7 @@ def _outranked(values: dict[str | int, float]) -> Iterator[Finding]:
 
 def in_one_line(error: str, file: str | None = None) -> str:
     """The last line of a traceback, and where it was raised: the last place in `file`, else the last of all."""
-    lines = error.strip().splitlines()
+    lines = error.strip().split("\n")  # `splitlines` also ends lines at characters of the message
     places = [m for line in lines if (m := _FRAME.search(line))]
     own = [m for m in places if m["file"] == file]
     return lines[-1] + "".join(f", at {m['file']}:{m['line']}" for m in (own or places)[-1:])

@@ -1,30 +1,25 @@
-"""The child process that runs rewards: `python -m ecg_r1.scoring.child_main FD`, FD its connection to the parent."""
+"""What a worker process does: it loads its rewards and answers tasks, each call with a sealed frame."""
 
 from __future__ import annotations
 
 import json
 import os
+import pickle
+import socket
 import sys
-import threading
 import time
-from multiprocessing.connection import Connection
+import traceback
 from typing import Any
 
-from ecg_r1.scoring.calls import call
+from ecg_r1.scoring.calls import call, failure
 from ecg_r1.scoring.collector import paused
 from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.contract import Score
+from ecg_r1.scoring.frames import LARGEST, READY, sealed
 from ecg_r1.scoring.judgement import to_json
 from ecg_r1.scoring.registry import load_reward
 
 TEXT = "<think>Step 1: Rate 75 bpm. PR 160 ms. QRS 92 ms. No LBBB.</think><answer>normal ECG</answer>"
-
-
-def _die_with(parent: int) -> None:
-    """End this process when its parent has gone, even while a reward spins."""
-    while os.getppid() == parent:
-        time.sleep(1.0)
-    os._exit(1)
 
 
 def warm() -> None:
@@ -33,39 +28,53 @@ def warm() -> None:
     _ = completion.steps, completion.quantities, completion.statements
 
 
-def _fields(score: Score) -> dict[str, Any]:
-    return vars(score) | {"evidence": [to_json(row) for row in score.evidence]}
-
-
-def serve(connection: Connection) -> None:
+def serve(connection: socket.socket) -> None:
     """Answer tasks until the parent hangs up.
 
-    A task is ([(text, token ids)], cases, plan), plan the [(reward, samples of one call)] to work through in order;
-    after each goes back JSON, so that nothing a reward returns is ever unpickled: [seconds, [a Score's fields, …]].
+    The parent first sends (secret, sys.path, {number: (spec, options)}). A task is (batch, [(text, token ids)], cases,
+    plan), plan the [(number of a reward, samples of one call)] to work through in order. Each call is answered with
+    JSON, so that nothing a reward returns is ever unpickled: [seconds, [a Score's fields, …]].
 
     Args:
-        connection: to the parent, which first sends the [(spec, options)] of the rewards.
+        connection: to the parent.
 
     Raises:
-        EOFError: the parent has hung up.
+        EOFError, ConnectionError: the parent has hung up.
     """
-    rewards = [load_reward(spec, options) for spec, options in connection.recv()]
+    own = os.getpid()
+    received = connection.makefile("rb")
+    secret, sys.path[:], specs = pickle.load(received)
+    rewards = {number: load_reward(spec, options) for number, (spec, options) in specs.items()}
+    if os.getpid() != own:  # a fork that a reward's file has made
+        os._exit(0)
     warm()
-    connection.send_bytes(b"ready")
+    connection.sendall(sealed(secret, *READY, b""))
     while True:
-        texts, cases, plan = connection.recv()
+        batch, texts, cases, plan = pickle.load(received)
         completions = [Completion.parse(text, ids) for text, ids in texts]
         with paused():
-            for reward, samples in plan:
+            for number, (reward, samples) in enumerate(plan):
                 began = time.perf_counter()
-                scores = call(rewards[reward], [completions[i] for i in samples], [cases[i] for i in samples])
-                answer = [time.perf_counter() - began, [_fields(score) for score in scores]]
-                connection.send_bytes(json.dumps(answer).encode())
+                try:
+                    scores = call(rewards[reward], [completions[i] for i in samples], [cases[i] for i in samples])
+                except KeyboardInterrupt:  # no terminal reaches this process: the reward itself has raised it
+                    scores = [failure(traceback.format_exc(limit=-8))] * len(samples)
+                if os.getpid() != own:  # a fork of the reward's has come back from the call
+                    os._exit(0)
+                answer = _answer(time.perf_counter() - began, scores)
+                connection.sendall(sealed(secret, batch, number, answer))
 
 
-if __name__ == "__main__":
-    threading.Thread(target=_die_with, args=(os.getppid(),), daemon=True).start()
+def _answer(seconds: float, scores: list[Score]) -> bytes:
     try:
-        serve(Connection(int(sys.argv[1])))
-    except (EOFError, ConnectionError, KeyboardInterrupt):
-        sys.exit(0)
+        answer = json.dumps([seconds, [_fields(score) for score in scores]]).encode()
+        why = f"returned more than {LARGEST // 2**20} MiB of explanations and evidence" if len(answer) > LARGEST else ""
+    except (ValueError, TypeError, RecursionError) as error:  # JSON cannot write what the evidence holds
+        why = f"returned evidence that cannot be written as JSON: {error}"
+    if why:
+        answer = json.dumps([seconds, [_fields(failure(why))] * len(scores)]).encode()
+    return answer
+
+
+def _fields(score: Score) -> dict[str, Any]:
+    return vars(score) | {"evidence": [to_json(row) for row in score.evidence]}

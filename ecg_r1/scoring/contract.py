@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ecg_r1.ecg.measurements import Measurements
 
 Scope = Literal["sample", "group", "batch"]
+LARGEST_SCORE = 1e6  # a score lies between its negative and it, so that no weighted sum of scores overflows
 F = TypeVar("F", bound=Callable[..., Any])
 
 # The two leading parameters that each scope calls its function with.
@@ -33,7 +34,8 @@ class RewardError(UserError):
 class Score:
     """What one reward says of one completion.
 
-    value: the reward, or None where it does not apply: no gradient, which is never the same as 0.
+    value: the reward, a finite number from -LARGEST_SCORE to LARGEST_SCORE; True counts as 1 and False as 0. None where
+    the reward does not apply: no gradient, which is never the same as 0.
     extracted: what was read from the completion. explanation: one line for a human.
     evidence: a Judgement for each claim that was judged, or a mapping with its fields (`judgement.judgement_of`); other
     mappings are kept as data. error: the traceback, where the reward failed.
@@ -88,6 +90,7 @@ def reward(
             "sample": f(completion, case) -> Score | float | None.
             "group": f(completions, case) -> one of these for each of the G completions of one prompt.
             "batch": f(completions, cases) -> one for each completion of the batch.
+            A number past LARGEST_SCORE, and whatever else is no legal `Score.value`, is an error of its sample.
         applies: applies(case, *, options) -> whether the function can score completions of this case at all. It names
             those options of the reward that it needs. The first line of its docstring says what a case must have, to
             stand behind "it needs". A recipe is refused whose corpus has no such case. The function still returns

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
@@ -85,6 +84,7 @@ class Judgement:
 _FIELDS = tuple(f.name for f in fields(Judgement) if f.name != "extra")
 _VALUES = attrgetter(*_FIELDS)
 _PLAIN = {str, float, int, tuple, type(None)}
+LARGEST = 2**63  # past it JSON's readers disagree, and Python writes no integer of thousands of digits
 _TEXTS = ("claim", "reason", "text", "quantity", "kind", "unit", "lead")
 _NUMBERS = ("score", "quoted", "low", "high", "measured", "tolerance")
 Evidence = Judgement | Mapping[str, Any]
@@ -141,13 +141,13 @@ def claim_of(row: Evidence) -> Judgement | None:
 def is_plain(judgement: Judgement) -> bool:
     """Whether JSON would give back this very judgement, as it does what our own rewards return."""
     values = _VALUES(judgement)
+    numbers = [value for value in (*values, *(judgement.span or ())) if type(value) in (int, float)]
     return (
-        not judgement.extra and set(map(type, values)) <= _PLAIN and all(map(math.isfinite, filter(_is_float, values)))
+        not judgement.extra
+        and set(map(type, values)) <= _PLAIN
+        and (judgement.span is None or _is_span(judgement.span))
+        and all(-LARGEST < number < LARGEST for number in numbers)
     )
-
-
-def _is_float(value: Any) -> bool:
-    return type(value) is float
 
 
 def _is_number(value: Any) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from ecg_r1.console import cell, marked
 from ecg_r1.scoring.cases import Sample
 from ecg_r1.scoring.contract import RewardError
 from ecg_r1.scoring.judgement import LOOKS, Judgement, judgements, to_json
@@ -18,13 +18,6 @@ from ecg_r1.scoring.pool import RewardPool
 from ecg_r1.scoring.registry import library, load_reward, plugins
 
 BATCH = 256
-# Control characters, marks that turn the direction of a text, lone surrogates: a terminal obeys or refuses them.
-_CONTROL = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
-
-
-def escaped(text: str) -> str:
-    """The text as a terminal may be shown it: control characters as \\x1b, but for line ends and tabs."""
-    return _CONTROL.sub(lambda m: m[0].encode("unicode_escape").decode(), text)
 
 
 def listing() -> list[dict[str, str]]:
@@ -91,17 +84,14 @@ def view(sample: Sample, line: Mapping[str, Any]) -> RenderableType:
         sample: what was scored.
         line: what `score_samples` yields for it.
     """
-    text = Text(escaped(sample.completion))
     rows = [row for row in judgements(line["evidence"]) if row.span]
-    for row in rows:
-        start, end = (len(escaped(sample.completion[: max(0, at)])) for at in row.span or ())
-        text.stylize(LOOKS[row.verdict].style, start, end)
-    head = Text(escaped(f"{line['id']}  total {line['total']:.3f}"), style="bold")
-    parts: list[RenderableType] = [head, text]
+    spans = [(row.span, LOOKS[row.verdict].style) for row in rows if row.span]
+    head = cell(f"{line['id']}  total {line['total']:.3f}", "bold")
+    parts: list[RenderableType] = [head, marked(sample.completion, spans)]
     for name, value in line["scores"].items():
-        said = escaped(line.get("errors", {}).get(name) or line["explanations"][name])
-        parts.append(Text(f"  {name:<14}{'  n/a' if value is None else f'{value:5.2f}'}  {said}"))
-    parts += [Text(escaped(f"  {_claim(row)}"), style=LOOKS[row.verdict].style) for row in rows]
+        said = line.get("errors", {}).get(name) or line["explanations"][name]
+        parts.append(cell(f"  {name:<14}{'  n/a' if value is None else f'{value:5.2f}'}  {said}", lines=True))
+    parts += [cell(f"  {_claim(row)}", LOOKS[row.verdict].style) for row in rows]
     return Group(*parts, Text())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
+from copy import deepcopy
 from itertools import repeat
 from typing import Any
 
@@ -14,11 +15,14 @@ from ecg_r1.scoring.collector import paused
 from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.contract import Case, RewardError, Score
 from ecg_r1.scoring.registry import Reward
+from ecg_r1.scoring.surroundings import restored
 from ecg_r1.scoring.workers import Workers
 
 
 class RewardFailure(UserError):
     """A reward failed on too large a share of the samples; the message ends with the last failure."""
+
+    has_lines = True
 
 
 class RewardPool:
@@ -26,11 +30,13 @@ class RewardPool:
 
     Args:
         rewards: loaded; no two of one name.
-        workers: number of child processes; 0 runs every reward in this process, for debugging, without a deadline.
+        workers: how many calls are made at a time. Each worker has one process for the rewards of the library and one
+            for each other reward. 0 runs every reward in this process, for debugging, without a deadline.
         deadline: seconds that a reward may take for one batch in one worker; one call may take half of it. A call that
             takes longer is killed and recorded on its samples. The others go on at once in a spare process.
         error_limit: the share of failed samples, among the last `window` of one reward, past which the run is stopped.
         window: number of samples.
+        memory: GiB that a worker process, or one that it starts, may allocate; past it a reward gets MemoryError.
 
     Raises:
         RewardError: two rewards have one name.
@@ -38,13 +44,13 @@ class RewardPool:
 
     def __init__(
         self, rewards: Sequence[Reward], *, workers: int = 0, deadline: float = 30.0, error_limit: float = 0.25,
-        window: int = 256,
+        window: int = 256, memory: float = 4.0,
     ) -> None:  # fmt: skip
         names = [reward.name for reward in rewards]
         if twice := [reward.spec for reward in rewards if names.count(reward.name) > 1]:
             raise RewardError(f"two rewards of one name: {' and '.join(twice)}; rename one, or leave one out")
         self.rewards, self.deadline, self.error_limit = tuple(rewards), deadline, error_limit
-        self._workers = Workers(self.rewards, workers, deadline) if workers else None
+        self._workers = Workers(self.rewards, workers, deadline, memory) if workers else None
         self._counts: Counter[str] = Counter()
         self._failed: dict[str, deque[bool]] = {name: deque(maxlen=window) for name in names}
 
@@ -81,11 +87,12 @@ class RewardPool:
     ) -> tuple[list[list[Score]], list[dict[str, Any]]]:
         results, counts = [], []
         for reward in self.rewards:
+            own = cases if reward.ours else deepcopy(list(cases))  # other rewards must not see what it does to them
             began = time.perf_counter()
             scores = []
-            with paused():
+            with paused(), restored():
                 for unit in units(reward, cases):
-                    scores += call(reward, [completions[i] for i in unit], [cases[i] for i in unit])
+                    scores += call(reward, [completions[i] for i in unit], [own[i] for i in unit])
             results.append(scores)
             counts.append({"seconds": time.perf_counter() - began, "timeouts": 0})
         return results, counts

@@ -9,7 +9,7 @@ import pkgutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
@@ -21,6 +21,7 @@ from ecg_r1.scoring.contract import Case, RewardError
 from ecg_r1.scoring.reward_options import check_options, nearest_or_all
 
 TRL_PARAMETERS = {"prompts", "completions", "completion_ids"}  # what TRL passes, beside the columns of the data set
+LIBRARY = "ecg_r1.rewards"
 GROUP = "ecg_r1.rewards"  # the entry points by which other packages add rewards
 
 
@@ -51,6 +52,11 @@ class Reward:
     def given(self) -> dict[str, Any]:
         """The options that it was loaded with."""
         return dict(self.options) | ({"conversational": True} if self.scope == "trl-chat" else {})
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is one of the library's."""
+        return getattr(self.function, "__module__", None) == f"{LIBRARY}.{self.spec}"
 
     @property
     def source(self) -> str:
@@ -94,7 +100,7 @@ class Reward:
 
 def library() -> list[str]:
     """The names of the rewards that ship with ecg_r1."""
-    package = importlib.import_module("ecg_r1.rewards")
+    package = importlib.import_module(LIBRARY)
     return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
 
 
@@ -145,12 +151,15 @@ def _importing(where: str) -> Iterator[None]:
         RewardError: in place of any other error; it names the file and the line, or `where`.
     """
     try:
-        yield
+        with redirect_stdout(sys.stderr):  # stdout is the command's
+            yield
     except SyntaxError as error:
         raise RewardError(f"{error.filename or where}:{error.lineno}: SyntaxError: {error.msg}") from error
     except RewardError:
         raise
-    except (Exception, SystemExit) as error:  # a user's own code: anything may go wrong while it is imported
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a user's own code: anything may go wrong while it is imported
         lines = [f":{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__) if frame.filename == where]
         raise RewardError(f"{where}{''.join(lines[-1:])}: {type(error).__name__}: {error}") from error
 
@@ -182,7 +191,7 @@ def _function(spec: str) -> tuple[str, Callable[..., Any]]:
                 raise RewardError(f'reward "{spec}": no module "{error.name}"') from error
         return name, _attribute(module, name, spec)
     if spec in library():
-        return spec, _attribute(importlib.import_module(f"ecg_r1.rewards.{spec}"), spec, spec)
+        return spec, _attribute(importlib.import_module(f"{LIBRARY}.{spec}"), spec, spec)
     added = plugins()
     if spec in added:
         with _importing(f'reward "{spec}", an entry point of {GROUP} for {added[spec].value}'):

@@ -3,49 +3,65 @@
 from __future__ import annotations
 
 import json
+import math
+import select
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from multiprocessing.connection import wait
+from collections.abc import Callable, Iterable, Sequence
+from itertools import takewhile
 from typing import Any
 
-from ecg_r1.scoring.calls import groups, units
+from ecg_r1.scoring.calls import failure, groups, units
 from ecg_r1.scoring.child import Process
 from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.contract import Case, Score
+from ecg_r1.scoring.frames import ForeignBytes
 from ecg_r1.scoring.judgement import judgement_of
 from ecg_r1.scoring.registry import Reward
 
 START = 120.0  # seconds a process may take to start and load its rewards
 DEATHS = 8  # a reward that kills its process may do so this often in a batch before the rest of its calls are given up
 Call = tuple[int, list[int]]  # a reward and the samples of one call
+Lost = list[tuple[Call, str]]  # calls that get no answer, each with the reason
 
 
 class Worker:
-    """One child process at a time, and the calls it still has to make."""
+    """The calls of one share of a batch, one at a time.
 
-    def __init__(self, process: Process, replacement: Callable[[], Process], deadline: float) -> None:
-        self.process, self.replacement, self.deadline = process, replacement, deadline
+    The library's rewards have one process, and each other reward has one of its own: whatever a reward does to its
+    process (folder, environment, random numbers, signals, threads, descriptors, the cases it gets), no other sees it.
+
+    Args:
+        processes: by the first reward that each runs.
+        home: for each reward, the first one of its process.
+        replacement: a process for any of them.
+        deadline: seconds that a reward may take for a batch.
+    """
+
+    def __init__(
+        self, processes: dict[int, Process], home: Sequence[int], replacement: Callable[[], Process], deadline: float
+    ) -> None:
+        self.processes, self.home, self.replacement, self.deadline = processes, home, replacement, deadline
+        self.process = processes[home[0]]
         self.plan: deque[Call] = deque()
         self.spent: dict[int, float] = {}
         self.blamed: int | None = None  # the reward that a process still loading takes the place of
 
     def give(self, completions: Sequence[Completion], cases: Sequence[Case], plan: list[Call]) -> None:
-        """Hand over calls; the clock of the first starts once the process is ready."""
-        self.plan, self.task, self.spent, self.blamed = (
-            deque(plan),
-            ([(c.text, c.ids) for c in completions], list(cases)),
-            {},
-            None,
-        )
+        """Hand over calls, those of one process together; the clock of the first starts once the process is ready."""
+        self.plan = deque(sorted(plan, key=lambda call: self.home[call[0]]))
+        self.task = ([(c.text, c.ids) for c in completions], list(cases))
+        self.spent, self.blamed = {}, None
         self._hand_over()
-        self.since = time.monotonic()
 
     def _hand_over(self) -> None:
-        """Send the calls that are left, to another process where this one has died while it was idle."""
-        while not self.process.send((*self.task, list(self.plan))):  # the kernel takes memory where it finds it
-            self.process.kill()
-            self.process = self.replacement()
+        """Send the next calls of one process, to another process where this one has died while it was idle."""
+        home = self.home[self.plan[0][0]]
+        calls = list(takewhile(lambda call: self.home[call[0]] == home, self.plan))
+        while not self.processes[home].give((*self.task, calls)):  # the kernel takes memory where it finds it
+            self.processes[home].kill()
+            self.processes[home] = self.replacement()
+        self.process, self.since = self.processes[home], time.monotonic()
 
     def limit(self) -> float:
         """The moment when the call in progress has taken too long: half the deadline, or what its reward has left.
@@ -57,33 +73,43 @@ class Worker:
         left = self.deadline - self.spent.get(self.plan[0][0], 0.0)
         return self.since + (left if not self.process.ready else min(self.deadline / 2, left))
 
-    def receive(self) -> tuple[Call, float, list[Score]] | None:
-        """Read what the process has sent.
+    def receive(self) -> list[tuple[Call, float, list[Score]]]:
+        """Send and read what the connection takes and holds.
 
         Returns:
-            The call that has just ended, its seconds and its scores; None where the process says that it is ready.
+            The calls that have just ended, each with its seconds and scores.
 
         Raises:
-            EOFError: the process has died.
+            EOFError, OSError: the process has died.
+            ForeignBytes: a reward has written on the connection.
         """
-        message = self.process.connection.recv_bytes()
-        now = time.monotonic()
-        if not self.process.ready:
-            self.process.ready = True
-            if self.blamed is not None:
+        ended = []
+        process = self.process
+        process.send()
+        process.receive()
+        while self.process is process and (content := process.answer()) is not None:
+            now = time.monotonic()
+            if content:
+                seconds, scores = json.loads(content)
+                done = self.plan.popleft()
+                self.spent[done[0]] = self.spent.get(done[0], 0.0) + seconds
+                ended.append((done, seconds, list(map(_score, scores))))
+            elif self.blamed is not None:
                 self.spent[self.blamed] = self.spent.get(self.blamed, 0.0) + now - self.since
             self.since = now
-            return None
-        self.since = now
-        seconds, scores = json.loads(message)
-        done = self.plan.popleft()
-        self.spent[done[0]] = self.spent.get(done[0], 0.0) + seconds
-        return done, seconds, [Score(**s | {"evidence": tuple(map(judgement_of, s["evidence"]))}) for s in scores]
+            if not self.plan:
+                break
+            if self.processes[self.home[self.plan[0][0]]] is not process:
+                self._hand_over()
+        return ended
 
-    def give_up(self) -> list[Call]:
+    def give_up(self, why: str) -> Lost:
         """Kill the process and let another go on with what is left.
 
         The other calls of the reward in progress come last then, so that no other reward waits for them.
+
+        Args:
+            why: the call in progress gets no answer.
 
         Returns:
             The calls that are lost: the one in progress; with all others of its reward, once that has used up its
@@ -97,22 +123,42 @@ class Worker:
         its, others = [c for c in self.plan if c[0] == reward], [c for c in self.plan if c[0] != reward]
         if self.spent[reward] >= self.deadline * 0.99:
             lost, its = lost + its, []
-        self.plan, self.process, self.blamed, self.since = deque(others + its), self.replacement(), reward, now
+        self.plan, self.blamed = deque(others + its), reward
+        self.processes[self.home[reward]] = self.replacement()
         if self.plan:
             self._hand_over()
-        return lost
+        return [(call, why) for call in lost]
+
+
+def _score(fields: dict[str, Any]) -> Score:
+    return Score(**fields | {"evidence": tuple(map(judgement_of, fields["evidence"]))})
 
 
 class Workers:
-    """Processes that share each batch, and a spare one that is loaded before it is needed."""
+    """Processes that share each batch, and a spare one that is loaded before it is needed.
 
-    def __init__(self, rewards: Sequence[Reward], number: int, deadline: float) -> None:
-        self.rewards = tuple(rewards)
-        self._workers = [Worker(Process(self.rewards), self._replacement, deadline) for _ in range(number)]
-        self._spare = Process(self.rewards)
+    Args:
+        rewards: all of the pool.
+        number: how many calls are made at a time.
+        deadline: seconds that a reward may take for a batch.
+        memory: GiB that a process may allocate.
+    """
+
+    def __init__(self, rewards: Sequence[Reward], number: int, deadline: float, memory: float) -> None:
+        self.rewards, self.memory = tuple(rewards), memory
+        library = next((n for n, reward in enumerate(rewards) if reward.ours), 0)
+        home = [library if reward.ours else n for n, reward in enumerate(rewards)]
+        self._workers = []
+        for _ in range(number):
+            processes = {h: self._process(n for n in range(len(home)) if home[n] == h) for h in dict.fromkeys(home)}
+            self._workers.append(Worker(processes, home, self._replacement, deadline))
+        self._spare = self._process(range(len(home)))
+
+    def _process(self, numbers: Iterable[int]) -> Process:
+        return Process({n: self.rewards[n] for n in numbers}, self.memory)
 
     def _replacement(self) -> Process:
-        spare, self._spare = self._spare, Process(self.rewards)
+        spare, self._spare = self._spare, self._process(range(len(self.rewards)))
         return spare
 
     def score(
@@ -135,44 +181,60 @@ class Workers:
             busy[worker] = samples
         while busy:
             first = min(worker.limit() for worker in busy)
-            readable = wait([w.process.connection for w in busy], timeout=max(0.0, first - time.monotonic()))
+            moved = _moved(busy, max(0.0, first - time.monotonic()))
             for worker, samples in list(busy.items()):
-                lost: list[Call] = []
-                why = ""
-                if worker.process.connection in readable:
+                lost: Lost = []
+                if worker in moved:
                     try:
-                        ended = worker.receive()
-                    except (EOFError, ConnectionResetError):
-                        code = worker.process.child.wait()
-                        if not worker.process.ready:
-                            raise worker.process.cannot_start() from None
-                        lost, why = worker.give_up(), f"the worker process died (exit status {code})"
-                    else:
-                        if ended is not None:
-                            (reward, places), seconds, scores = ended
+                        for (reward, places), seconds, scores in worker.receive():
                             counts[reward]["seconds"] += seconds
                             for place, score in zip(places, scores, strict=True):
                                 results[reward][samples[place]] = score
+                    except (EOFError, OSError):
+                        if not worker.process.ready:
+                            raise worker.process.cannot_start() from None
+                        lost = worker.give_up(f"the worker process died ({worker.process.how_it_ended()})")
+                    except ForeignBytes:
+                        lost = worker.give_up(
+                            "the reward wrote on its worker's connection; its only answer is what it returns"
+                        )
                 elif time.monotonic() >= worker.limit():
                     seconds = time.monotonic() - worker.since
-                    lost = worker.give_up()
-                    why = (
+                    lost = worker.give_up(
                         f"stopped after {seconds:.1f} s: its deadline is {worker.deadline:g} s for a batch and half of "
                         "it for one call; raise `reward_workers.timeout` in the recipe, or make the reward faster"
                     )
-                    counts[lost[0][0]]["seconds"] += seconds
-                    counts[lost[0][0]]["timeouts"] += sum(len(places) for _, places in lost)
-                for reward, places in lost:
+                    counts[lost[0][0][0]]["seconds"] += seconds
+                    counts[lost[0][0][0]]["timeouts"] += sum(len(call[1]) for call, _ in lost)
+                for (reward, places), why in lost:
                     for place in places:
-                        results[reward][samples[place]] = Score(None, error=why)
+                        results[reward][samples[place]] = failure(why)
                 if not worker.plan:
                     del busy[worker]
         return results, counts
 
     def close(self) -> None:
         """End the processes."""
-        for process in (*(worker.process for worker in self._workers), self._spare):
+        processes = [self._spare, *(process for worker in self._workers for process in worker.processes.values())]
+        for process in processes:
+            process.hang_up()
+        for process in processes:
             process.kill()
+
+
+def _moved(workers: Iterable[Worker], timeout: float) -> set[Worker]:
+    """Wait for the connections of workers.
+
+    Args:
+        timeout: seconds after which nothing has moved.
+
+    Returns:
+        The workers whose process has sent something, takes something, or has ended.
+    """
+    poll, known = select.poll(), {worker.process.fileno(): worker for worker in workers}
+    for fd, worker in known.items():
+        poll.register(fd, select.POLLIN | (select.POLLOUT if worker.process.unsent else 0))
+    return {known[fd] for fd, _ in poll.poll(math.ceil(timeout * 1000))}
 
 
 def share(rewards: Sequence[Reward], cases: Sequence[Case], workers: int) -> list[tuple[list[int], list[Call]]]:

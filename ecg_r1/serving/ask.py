@@ -7,21 +7,20 @@ from collections.abc import Sequence
 from os.path import isfile  # pathlib's raises where a name is too long
 
 from rich.console import Console
-from rich.text import Text
 from tokenizers.decoders import DecodeStream
-from transformers import AutoProcessor
 from transformers.utils.logging import disable_progress_bar
 
+from ecg_r1.console import cell
+from ecg_r1.console import console as terminal
 from ecg_r1.ecg.record import ECGRecord, read_record, require_signal
 from ecg_r1.ecg.render import render
 from ecg_r1.engine import Engine, Prompt, has_vllm, open_engine, require_vllm
 from ecg_r1.errors import UserError
-from ecg_r1.model import register
-from ecg_r1.model.checkpoint import check_checkpoint
-from ecg_r1.model.configuration import GEMConfig
+from ecg_r1.model.checkpoint import check_checkpoint, load_processor, read_config
 from ecg_r1.model.processing import GEMProcessor
 from ecg_r1.scoring.completion import Completion
 from ecg_r1.serving.checked import checked
+from ecg_r1.terminal import visible
 
 
 class AskError(UserError):
@@ -59,12 +58,11 @@ def ask(
     _check_order(records, question)
     if engine == "vllm":
         require_vllm("ask with `--engine hf`")
-    console = console or Console()
+    console = console or terminal()
     folder = check_checkpoint(model)
     read = [require_signal(read_record(path)) for path in records]
-    register()
-    processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
-    config = GEMConfig.from_pretrained(folder)
+    processor = load_processor(folder)
+    config = read_config(folder)
     prompt = prompt_of(processor, read, question)
     room = config.text_config.max_position_embeddings - len(prompt.token_ids)
     if room < 1:
@@ -76,7 +74,7 @@ def ask(
         engine = "vllm" if has_vllm() else "hf"
     for record in read:
         if record.quality:
-            console.print(Text(f"{record.record_id}: {'; '.join(record.quality)}", style="bright_black"))
+            console.print(cell(f"{record.record_id}: {'; '.join(record.quality)}", "bright_black"))
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     disable_progress_bar()
     opened = open_engine(engine, folder, max_num_seqs=1)
@@ -119,7 +117,7 @@ def _stream(engine: Engine, processor: GEMProcessor, prompt: Prompt, max_tokens:
         ids.extend(new)
         for token in new:  # None while a character is not whole
             piece = decoder.step(processor.tokenizer.backend_tokenizer, token)
-            console.out(piece or "", end="", highlight=False)
+            console.out(visible(piece or "", lines=True), end="", highlight=False)
 
     engine.stream(prompt, show, temperature=0.0, max_tokens=max_tokens)
     console.out("")

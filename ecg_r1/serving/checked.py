@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ecg_r1.console import cell
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measure import measure
 from ecg_r1.ecg.quantities import QUANTITIES, TABLE
@@ -41,7 +42,7 @@ def checked(completion: Completion, records: Sequence[ECGRecord]) -> RenderableT
     answer = completion if completion.sections else Completion.parse(f"<answer>{completion.text}</answer>")
     parts = [_values(completion, cases), *_diagnoses(answer, cases)]
     look = LOOKS["contradicted"]
-    return Group(*parts, *(Text(f"{look.mark} {line}", style=look.style) for line in contradictions(answer, cases)))
+    return Group(*parts, *(cell(f"{look.mark} {line}", look.style) for line in contradictions(answer, cases)))
 
 
 def contradictions(completion: Completion, cases: Sequence[Case]) -> list[str]:
@@ -85,7 +86,7 @@ def _values(completion: Completion, cases: Sequence[Case]) -> Table | Text:
         return Text("The answer quotes no value that can be measured.", style="bright_black")
     table = _table(["quoted"], "measured", cases)
     for text, rows in quotes.items():
-        table.add_row(Text(text), *map(_measured, rows))
+        table.add_row(cell(text), *map(_measured, rows))
     return table
 
 
@@ -93,7 +94,7 @@ def _measured(row: Judgement) -> Text:
     known = row.measured is not None and row.quantity is not None
     found = TABLE[row.quantity].written(row.measured) if known else row.reason  # type: ignore[index, arg-type]
     look = LOOKS[row.verdict]
-    return Text(f"{look.mark} {found}", style=look.style)
+    return cell(f"{look.mark} {found}", look.style)
 
 
 def _diagnoses(completion: Completion, cases: Sequence[Case]) -> Iterator[Table]:
@@ -108,7 +109,7 @@ def _diagnoses(completion: Completion, cases: Sequence[Case]) -> Iterator[Table]
     truths = [canonical_set(case.diagnoses) for case in labelled]
     table = _table(["diagnosis", "answer"], "label", labelled)
     for name in dict.fromkeys([*said, *(name for truth in truths for name in sorted(truth))]):
-        table.add_row(Text(name), Text(said.get(name, "–")), *(_labelled(name in said, name in t) for t in truths))
+        table.add_row(cell(name), Text(said.get(name, "–")), *(_labelled(name in said, name in t) for t in truths))
     yield table
 
 
@@ -127,7 +128,7 @@ def _table(first: Sequence[str], title: str, cases: Sequence[Case]) -> Table:
     for name in first:
         table.add_column(name)
     for case in cases:
-        table.add_column(Text(title if len(cases) == 1 else f"{title}, {case.record_id}"))
+        table.add_column(cell(title if len(cases) == 1 else f"{title}, {case.record_id}"))
     return table
 
 

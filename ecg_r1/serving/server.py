@@ -5,23 +5,55 @@ The only file that knows vLLM's entry points.
 
 from __future__ import annotations
 
-import errno
 import os
+import socket
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any, NoReturn
 
 from ecg_r1.engine import checkpoint_dtype, require_vllm
 from ecg_r1.errors import UserError
 from ecg_r1.model import SERVED_MODE, TOKENIZER_MODE, register_vllm
-from ecg_r1.model.checkpoint import check_checkpoint
-from ecg_r1.serving.limits import BodyLimit
+from ecg_r1.model.checkpoint import check_checkpoint, load_processor
+from ecg_r1.model.parent import ENDS_WITH_PARENT
+from ecg_r1.model.weights import check_values
+from ecg_r1.serving.access import Access, is_loopback
+from ecg_r1.serving.limits import Limits
+
+KEY_VARIABLE = "VLLM_API_KEY"
+_UNGUARDED = "such a server asks for no key and has no limits"
+REFUSED = {  # options of vLLM, and why
+    "grpc": _UNGUARDED,
+    "grpc_port": _UNGUARDED,
+    "headless": _UNGUARDED,
+    "data_parallel_multi_port_external_lb": _UNGUARDED,
+    "allowed_local_media_path": "requests could read files of this machine; send a page with the request",
+    "trust_remote_code": "a checkpoint is data, and its code is not run",
+}
+HEADERS = 64 * 2**10  # bytes of the headers of a request
+DEFAULTS = {
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    "VLLM_LOGGING_LEVEL": "WARNING",
+    "VLLM_MAX_IMAGE_PIXELS": str(Limits().pixels),
+    "VLLM_NO_USAGE_STATS": "1",  # a server of patient data reports to nobody
+    ENDS_WITH_PARENT: "1",
+}
 
 
 class ServeError(UserError):
     """The server cannot start with these options; the message says why."""
 
 
-def serve(model: str, options: Sequence[str] = (), *, allow_text_only: bool = False) -> None:
+def serve(
+    model: str,
+    options: Sequence[str] = (),
+    *,
+    allow_text_only: bool = False,
+    key_file: Path | None = None,
+    allowed_hosts: Sequence[str] = (),
+    seconds: float = Limits().seconds,
+) -> None:
     """Serve a model over HTTP until the process is ended.
 
     Args:
@@ -30,19 +62,44 @@ def serve(model: str, options: Sequence[str] = (), *, allow_text_only: bool = Fa
             (`--host 127.0.0.1`), pages come with the request and are not fetched from URLs, and the dtype is the
             checkpoint's.
         allow_text_only: answer a request without an ECG too; by default it is refused with status 400.
+        key_file: a file with the key that requests must show, instead of `--api-key` or the environment variable
+            `VLLM_API_KEY`.
+        allowed_hosts: names by which clients call this server, beside its address.
+        seconds: in which a request must be answered.
 
     Raises:
-        CheckpointError: `model` is not a GEM checkpoint.
+        CheckpointError: `model` is not a GEM checkpoint, or a weight is NaN or infinite.
         EngineUnavailable: vLLM is not installed.
-        ServeError: vLLM does not have an option, or the port is taken.
+        ServeError: vLLM does not have an option or cannot start with it, the address is taken, the key is missing.
     """
-    folder = check_checkpoint(model)
     require_vllm("use `ecg-r1 ask`, which does without")
-    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+    folder = check_checkpoint(model)
+    check_values(folder)
+    load_processor(folder)  # vLLM opens it again, and would say what is wrong with it in many lines
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    arguments = _arguments(folder, model, options, allow_text_only)
+    for option, reason in REFUSED.items():
+        if getattr(arguments, option, None):
+            raise ServeError(f"--{option.replace('_', '-')} is not accepted: {reason}")
+    keys = _keys(arguments, key_file)
+    host = arguments.host or ""
+    if not keys and not is_loopback(host) and not arguments.uds:
+        raise ServeError(
+            f"--host {host or '(every address)'}: other machines could ask without a key; write one into a "
+            f"file and name it with --api-key-file, or set {KEY_VARIABLE}"
+        )
+    from ecg_r1.serving.connection import Connection
+    from ecg_r1.serving.guard import Guard
+
+    access = Access(keys, [host, *allowed_hosts], arguments.allowed_origins)
+    guard = Guard(access, Limits(seconds=seconds), arguments.root_path or "")
+    _run(arguments, http=partial(Connection, guard=guard, waiting={}), ws="none")
+
+
+def _arguments(folder: Path, model: str, options: Sequence[str], allow_text_only: bool) -> Any:
     import torch
-    from vllm.entrypoints.cli.serve import ServeSubcommand
-    from vllm.entrypoints.launchers.cli_args import make_arg_parser
+    from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
     from vllm.entrypoints.serve.utils.api_utils import cli_env_setup
     from vllm.utils.argparse_utils import FlexibleArgumentParser
 
@@ -50,6 +107,8 @@ def serve(model: str, options: Sequence[str] = (), *, allow_text_only: bool = Fa
         def error(self, message: str) -> NoReturn:
             raise ServeError(f"ecg-r1 serve: {message}; the options are those of `vllm serve`")
 
+    if any(option.partition("=")[0].replace("_", "-") == "--trust-remote-code" for option in options):
+        raise ServeError("--trust-remote-code is not accepted: it would run code that comes with a checkpoint")
     register_vllm()
     cli_env_setup()
     arguments: Any = make_arg_parser(Parser(prog="ecg-r1 serve")).parse_args(
@@ -60,16 +119,68 @@ def serve(model: str, options: Sequence[str] = (), *, allow_text_only: bool = Fa
             f"--dtype={checkpoint_dtype(folder)}",
             "--host=127.0.0.1",
             "--allowed-media-domains=pages-come-with-the-request.invalid",
-            f"--middleware={BodyLimit.__module__}.{BodyLimit.__name__}",
+            f"--h11-max-incomplete-event-size={HEADERS}",
             *(() if torch.cuda.is_available() else ("--enforce-eager",)),
             *options,
         ]
     )
-    server = ServeSubcommand()
-    server.validate(arguments)
+    for adapter in arguments.lora_modules or ():
+        check_values(Path(adapter.path) / "adapter_model.safetensors")
+    arguments.model = arguments.model_tag
+    if (arguments.api_server_count or 1) != 1:
+        raise ServeError("--api-server-count: one process checks keys and limits; start several servers instead")
+    arguments.api_server_count = None
     try:
-        server.cmd(arguments)
+        validate_parsed_serve_args(arguments)
+    except (TypeError, ValueError) as error:
+        raise ServeError(f"ecg-r1 serve: {error}") from None
+    return arguments
+
+
+def _keys(arguments: Any, file: Path | None) -> list[str]:
+    """The keys; vLLM, which logs its arguments, does not see them."""
+    given = list(arguments.api_key or ())
+    arguments.api_key = None
+    variable = os.environ.pop(KEY_VARIABLE, None)
+    if file is not None:
+        given.append(_read_key(file))
+    if not given and variable is not None:
+        given = [variable]
+    if not all(key.strip() for key in given):
+        raise ServeError(f"the key is empty; give one with --api-key-file FILE or {KEY_VARIABLE}")
+    return [key.strip() for key in given]
+
+
+def _read_key(file: Path) -> str:
+    try:
+        with file.open(encoding="utf-8") as lines:
+            return lines.read(4096).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ServeError(f"{file}: the key cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _run(arguments: Any, **settings: Any) -> None:
+    import uvloop
+    from vllm.entrypoints.launchers.api_server.entry import run_server_worker
+    from vllm.entrypoints.launchers.launcher import setup_server
+
+    try:
+        address, listening = setup_server(arguments, reuse_port=False)
     except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
-        raise ServeError(f"port {arguments.port} is taken; choose another with --port") from None
+        raise ServeError(_no_address(arguments, error)) from None
+    try:
+        uvloop.run(run_server_worker(address, listening, arguments, **settings))
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise ServeError(f"vLLM cannot serve {arguments.model}: {' '.join(str(error).split())}") from None
+    finally:
+        listening.close()
+
+
+def _no_address(arguments: Any, error: OSError) -> str:
+    import errno
+
+    if error.errno == errno.EADDRINUSE:
+        return f"port {arguments.port} is taken; choose another with --port"
+    if isinstance(error, socket.gaierror):
+        return f"--host {arguments.host}: this machine has no such address"
+    return f"{arguments.uds or f'{arguments.host}:{arguments.port}'}: {error.strerror or error}"

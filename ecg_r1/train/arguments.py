@@ -57,6 +57,7 @@ def training_arguments(recipe: RunRecipe, path: str, *, deepspeed: bool = True) 
     ours = {
         "output_dir": str(Path(recipe.run, layout.CHECKPOINTS)),
         "seed": recipe.seed,
+        "logging_nan_inf_filter": False,
         "deepspeed": str(file) if file and deepspeed else None,
     }
     if isinstance(recipe, GRPORecipe):

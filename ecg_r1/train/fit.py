@@ -8,9 +8,11 @@ from contextlib import ExitStack
 from typing import Any
 
 from transformers import PrinterCallback, ProgressCallback, set_seed
+from transformers.trainer_utils import rotate_checkpoints
 from transformers.utils.logging import disable_progress_bar
 
 from ecg_r1.corpus.store import RecordStore
+from ecg_r1.files import written_whole
 from ecg_r1.model.checkpoint import check_checkpoint, freeze, load_model, save
 from ecg_r1.model.presets import PRESETS
 from ecg_r1.recipe import GRPORecipe, PretrainRecipe, RunRecipe, SFTRecipe
@@ -28,6 +30,7 @@ def fit(recipe: RunRecipe, checked: Checked) -> None:
     run, store = checked.run, checked.store
     with checked.arguments.main_process_first(local=False):
         run.open()
+        rotate_checkpoints(str(run.checkpoints), checked.arguments.save_total_limit)  # ends what a kill cut short
     if checked.arguments.process_index == 0:
         run.write_environment(recipe.seed)
     disable_progress_bar()  # of loading and saving; LiveProgress shows the run's own
@@ -45,7 +48,8 @@ def fit(recipe: RunRecipe, checked: Checked) -> None:
     trained = trainer.accelerator.unwrap_model(trainer.model)
     with whole(trained):
         if trainer.is_world_process_zero():
-            save(trained.gem if isinstance(recipe, PretrainRecipe) else trained, processor, run.model)
+            with written_whole(run.model) as part:
+                save(trained.gem if isinstance(recipe, PretrainRecipe) else trained, processor, part)
             run.finish(steps=trainer.state.global_step, **spent)
     trainer.accelerator.wait_for_everyone()
 
@@ -94,5 +98,6 @@ def _policy_folder(recipe: GRPORecipe, run: RunDirectory, model: Any, processor:
     folder = run.folder / layout.INITIAL
     with arguments.main_process_first(local=False):
         if arguments.process_index == 0:  # anew on resume: the run may have been killed while it wrote them
-            save(model, processor, folder)
+            with written_whole(folder) as part:
+                save(model, processor, part)
     return str(folder)

@@ -19,16 +19,21 @@ from accelerate.utils import gather_object
 from datasets import Dataset
 from torch.utils.data import Sampler
 from trl import GRPOConfig, GRPOTrainer
+from trl.trainer import utils as trl_utils
 from trl.trainer.utils import RepeatSampler
 
+from ecg_r1.console import console
 from ecg_r1.train.advantages import ADVANTAGES, Batch
 from ecg_r1.train.dropout import Shown, arrange
+from ecg_r1.train.guarded import GuardedTrainer
 from ecg_r1.train.media import WHOLE, DrawEachEpoch, Media, example_dataset
 from ecg_r1.train.reference import reference_from
 from ecg_r1.train.rewards import RewardSet
 from ecg_r1.train.rollout import rollouts_through
 from ecg_r1.train.shared_prefix import SharedPrefix, groups_kept_together, use_branching_attention
 from ecg_r1.train.trackers import has_table, log_completions
+
+trl_utils.Console = console  # `print_prompt_completions_sample` prints what a model has written
 
 
 class _WithMedia:
@@ -61,7 +66,7 @@ class EachEpochSampler(Sampler):
         return len(self.sampler)
 
 
-class ECGGRPOTrainer(GRPOTrainer):
+class ECGGRPOTrainer(GuardedTrainer, GRPOTrainer):
     """TRL's GRPO trainer with ECGs: they go to the rollouts, the policy and the rewards.
 
     Args:
@@ -87,7 +92,7 @@ class ECGGRPOTrainer(GRPOTrainer):
         self.media, self.reward_set, self.credit, self.shared_prefix = media, reward_set, credit, shared_prefix
         self._shown: list[Shown] = []  # of the rows of the batch in hand
         with rollouts_through(media=media, **rollout), reference_from(rollout.get("checkpoint")):
-            super().__init__(reward_funcs=reward_set.functions(), **kwargs)
+            super().__init__(reward_funcs=reward_set.functions(), names=media.store.example_ids, **kwargs)
         self._table_step = -1
         self.log_pages = self.log_completions and self.log_multimodal and has_table(self.args.report_to)
         if shared_prefix:
@@ -116,9 +121,16 @@ class ECGGRPOTrainer(GRPOTrainer):
         num_generations: int,
         has_tool_images: bool = False,
     ) -> tuple:
-        return super()._generate_single_turn(
-            prompt_ids, self._shown, multimodal_fields, num_generations, has_tool_images
-        )
+        generated: tuple = ()
+        try:
+            generated = super()._generate_single_turn(
+                prompt_ids, self._shown, multimodal_fields, num_generations, has_tool_images
+            )
+        except RuntimeError as error:
+            if "probability tensor" not in str(error):  # torch's words where the logits are not finite
+                raise
+        self.check_rollouts(bool(generated), prompt_ids, [shown.example for shown in self._shown])
+        return generated
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         moment = self.state.global_step if self.model.training else WHOLE
@@ -161,6 +173,10 @@ class ECGGRPOTrainer(GRPOTrainer):
             table = pd.DataFrame({name: list(values) for name, values in columns.items()})
             pages = [shown[0] if shown else None for shown in self._logs["images"]]
             log_completions(self.args.report_to, table, pages, step)
+
+    def rows(self, inputs: dict[str, Any]) -> torch.Tensor:
+        """As `GuardedTrainer`; TRL's batches keep them beside the step of their drawing."""
+        return inputs["shown"][:, 0]
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
         examples = self.media.store.examples

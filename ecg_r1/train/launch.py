@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import redirect_stdout
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from ecg_r1.disk import writing
+from ecg_r1.locks import TOKEN, FolderLock
 from ecg_r1.recipe import CorpusRecipe, EvaluateRecipe, RecipeError, RunRecipe, read_recipe
+from ecg_r1.runs.directory import RunDirectory
+from ecg_r1.terminal import say
 from ecg_r1.train.extensions import release_dead_locks
-from ecg_r1.train.processes import launched, meet_on_cpu, set_environment, spawn
+from ecg_r1.train.processes import check_once, end_with_parent, launched, meet_on_cpu, set_environment, spawn
+
+if TYPE_CHECKING:
+    from ecg_r1.train.preflight import Checked
 
 
 def train(path: str, overrides: list[str], *, dry_run: bool = False) -> Path:
@@ -24,7 +32,8 @@ def train(path: str, overrides: list[str], *, dry_run: bool = False) -> Path:
         The run's folder.
 
     Raises:
-        UserError: the recipe, or something it names, is wrong.
+        UserError: the recipe, or something it names, is wrong; or another process writes the run, or its folder cannot
+            be written to.
         SystemExit: one of several processes failed; its error has been printed.
     """
     recipe = read_recipe(path, overrides)
@@ -34,8 +43,15 @@ def train(path: str, overrides: list[str], *, dry_run: bool = False) -> Path:
         raise RecipeError(f"{path}: models are compared with `ecg-r1 evaluate`, not trained")
     folder = Path(recipe.run)
     if recipe.processes > 1 and not launched() and not dry_run:
-        spawn(recipe, path, overrides)
+        check_once(path, overrides)
+        if RunDirectory(recipe, folder).finished:
+            say(f"{folder}: is finished; nothing to do", err=True)
+            return folder
+        with FolderLock(folder) as lock:
+            spawn(recipe, path, overrides, lock.share())
         return folder
+    if launched():
+        end_with_parent()
     set_environment(errors_alone=dry_run)
     with redirect_stdout(sys.stderr):  # of the libraries: stdout is the command's
         _train(recipe, path, dry_run)
@@ -53,10 +69,20 @@ def _train(recipe: RunRecipe, path: str, dry_run: bool) -> None:
     meet_on_cpu(recipe)
     checked = check(recipe, path, calling=not launched())  # the process that launched this one has tried them
     if not checked.run.finished:
-        from ecg_r1.runs.disk import disk_may_fill
-        from ecg_r1.train.fit import fit
-
-        with disk_may_fill(Path(recipe.run)):
-            fit(recipe, checked)
+        with writing(recipe.run, "the run goes on from its last whole checkpoint"), _lock(recipe.run):
+            _fit(recipe, checked)
     elif os.environ["RANK"] == "0":
-        print(f"{recipe.run}: is finished; nothing to do", file=sys.stderr)
+        say(f"{recipe.run}: is finished; nothing to do", err=True)
+
+
+def _fit(recipe: RunRecipe, checked: Checked) -> None:
+    from ecg_r1.train.fit import fit
+
+    if not checked.run.finished:  # by another process, since it was checked
+        fit(recipe, checked)
+
+
+def _lock(folder: str) -> AbstractContextManager[Any]:
+    """The lock of the run: of the command that started this process, or, under another launcher, of its first rank."""
+    token = os.environ.get(TOKEN)
+    return FolderLock(folder, token) if token or os.environ["RANK"] == "0" else nullcontext()

@@ -9,6 +9,8 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from ecg_r1.files import write_atomically
+
 
 class MetricsLog(TrainerCallback):
     """Writes metrics.jsonl, one object for each logged step; a step repeated after a resume replaces the old one."""
@@ -22,7 +24,7 @@ class MetricsLog(TrainerCallback):
         if state.is_world_process_zero and self.path.is_file():
             lines = [line for line in self.path.read_text(encoding="utf-8").splitlines() if _complete(line)]
             kept = [line for line in lines if json.loads(line)["step"] <= state.global_step]
-            self.path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+            write_atomically(self.path, "".join(line + "\n" for line in kept))
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **kwargs: Any

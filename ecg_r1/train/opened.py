@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from transformers import AutoConfig, AutoProcessor
-
 from ecg_r1.corpus.store import RecordStore
-from ecg_r1.model import register
-from ecg_r1.model.checkpoint import CheckpointError, check_checkpoint, check_parts, shape_of
+from ecg_r1.model.checkpoint import (
+    CheckpointError,
+    check_checkpoint,
+    check_parts,
+    load_processor,
+    read_config,
+    shape_of,
+)
 from ecg_r1.model.lora import lora_config
 from ecg_r1.model.presets import PRESETS
 from ecg_r1.recipe import GRPORecipe, RecipeError, RunRecipe
@@ -92,14 +96,13 @@ def check_whole_groups(option: str, where: str, completions: int, group: int, pa
 
 def _check_room(recipe: GRPORecipe, arguments: Any, store: RecordStore, path: str) -> None:
     """vLLM would cut completions short without an error, and refuse a longer prompt amid a run."""
-    register()
     folder = check_checkpoint(recipe.model)
-    processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
+    processor = load_processor(folder)
     processor.system = store.system or processor.system
     prompts = [processor.expand(processor.prompt(asked, ecgs=n)) for asked, n in store.questions()]
     longest = max(len(ids) for ids in processor.tokenizer(prompts, add_special_tokens=False)["input_ids"])
     limits = (
-        AutoConfig.from_pretrained(folder).text_config.max_position_embeddings,
+        read_config(folder).text_config.max_position_embeddings,
         recipe.rollout.options.get("max_model_len"),
     )
     room = min(limit for limit in limits if limit)

@@ -6,13 +6,13 @@ libraries themselves in `ecg_r1.train.arguments`, which takes many seconds to im
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from ecg_r1.errors import did_you_mean
+from ecg_r1.files import read_object
 from ecg_r1.recipe import GRPORecipe, PretrainRecipe, RecipeError, RunRecipe, unknown_key
 from ecg_r1.train.advantages import ADVANTAGES
 from ecg_r1.train.field_names import field_names
@@ -21,6 +21,7 @@ from ecg_r1.train.refused import LORA, TRAINER, Refused
 from ecg_r1.train.refused_engine import ENGINE
 from ecg_r1.train.trackers import unusable
 
+LARGEST = 2**20  # bytes of a DeepSpeed configuration
 DEEPSPEED = {"zero2": "zero2.json", "zero3": "zero3.json"}
 WITHOUT_VLLM = {"max_model_len"}  # of `rollout.options`: the room that a prompt and its completion have
 
@@ -82,11 +83,9 @@ def deepspeed_file(name: str | None, path: str) -> Path | None:
         near = did_you_mean(name, DEEPSPEED)
         raise RecipeError(f'{path}: "deepspeed": {name!r} is not a file and not one of {", ".join(DEEPSPEED)}{near}')
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise RecipeError(f'{path}: "deepspeed": {file} holds no JSON: {error}') from None
-    if not isinstance(values, dict):
-        raise RecipeError(f'{path}: "deepspeed": {file} holds no JSON object')
+        read_object(file, LARGEST, RecipeError)
+    except RecipeError as error:
+        raise RecipeError(f'{path}: "deepspeed": {error}') from None
     return file
 
 

@@ -19,6 +19,7 @@ from ecg_r1.corpus.store import RecordStore
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.quantities import EXPECTED
 from ecg_r1.model.modeling import GEMForConditionalGeneration
+from ecg_r1.train.guarded import GuardedTrainer, Numbered
 from ecg_r1.train.media import DrawEachEpoch, Media
 
 
@@ -105,10 +106,11 @@ def pretrain_trainer(
     diagnoses, quantities = targets(media.store)
     collator = _PretrainCollator(media, diagnoses, quantities)
     config.remove_unused_columns = False
-    return Trainer(
+    return GuardedTrainer(
+        names=media.store.ids,
         model=TowerProbe(model, diagnoses.shape[1]),
         args=config,
         train_dataset=range(len(media.store)),  # type: ignore[arg-type]
-        data_collator=collator,
+        data_collator=Numbered(collator, int),
         callbacks=[*callbacks, DrawEachEpoch(collator)],
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import subprocess
 import sys
 from contextlib import AbstractContextManager, nullcontext
@@ -11,6 +13,8 @@ from typing import Any
 from ecg_r1.engine.quiet import quieten
 from ecg_r1.recipe import RunRecipe
 from ecg_r1.train.extensions import extensions_folder
+
+PDEATHSIG = 1  # of prctl(2)
 
 
 def set_environment(*, errors_alone: bool = False) -> None:
@@ -44,17 +48,43 @@ def launched() -> bool:
     return "TORCHELASTIC_RUN_ID" in os.environ
 
 
-def spawn(recipe: RunRecipe, path: str, overrides: list[str]) -> None:
-    """Run the same command in `recipe.processes` processes, after one has checked it, which reports errors once.
+def check_once(path: str, overrides: list[str]) -> None:
+    """Check the same command in one process, before several run it, so that an error is said once.
+
+    Raises:
+        SystemExit: something is wrong; it has been printed.
+    """
+    command = [sys.executable, "-m", "ecg_r1", "train", path, *overrides, "--dry-run"]
+    if code := subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode:
+        sys.exit(code)
+
+
+def spawn(recipe: RunRecipe, path: str, overrides: list[str], environment: dict[str, str]) -> None:
+    """Run the same command in `recipe.processes` processes.
+
+    Args:
+        path: the recipe's file.
+        overrides: of the command line.
+        environment: variables that the processes get beside this one's.
 
     Raises:
         SystemExit: a process failed; its error has been printed.
     """
-    command = ["-m", "ecg_r1", "train", path, *overrides]
     torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={recipe.processes}"]
-    checked = subprocess.run([sys.executable, *command, "--dry-run"], stdout=subprocess.DEVNULL, check=False)
-    if code := checked.returncode or subprocess.run([sys.executable, *torchrun, *command], check=False).returncode:
+    command = [sys.executable, *torchrun, "-m", "ecg_r1", "train", path, *overrides]
+    done = subprocess.run(command, env=os.environ | environment, preexec_fn=end_with_parent, check=False)
+    if code := done.returncode:
         sys.exit(code)
+
+
+def end_with_parent() -> None:
+    """Let this process be killed when its parent ends, however that ends.
+
+    torchrun puts each rank into a session of its own, so no signal to the command's process group reaches them: they
+    would train on, and write, after the command and torchrun were killed. Linux alone can do it.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def meet_on_cpu(recipe: RunRecipe) -> None:

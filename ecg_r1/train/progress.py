@@ -6,9 +6,10 @@ import time
 from datetime import timedelta
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from ecg_r1.console import cell, console, progress
 
 WATCHED = ("loss", "mean_token_accuracy", "reward", "completions/mean_length", "sampling/sampling_logp_difference/mean")
 
@@ -22,7 +23,7 @@ class LiveProgress(TrainerCallback):
 
     def __init__(self, title: str):
         self.title = title
-        self.console = Console(stderr=True)
+        self.console = console(stderr=True)
         self._progress: Progress | None = None
         self._tenth = 0
         self._bar = False
@@ -33,10 +34,9 @@ class LiveProgress(TrainerCallback):
         if state.is_world_process_zero:
             self._bar = self.console.is_terminal and not args.disable_tqdm
             self._began, self._first = time.monotonic(), state.global_step
-            self._progress = Progress(
-                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-                TimeRemainingColumn(), TextColumn("{task.fields[numbers]}"),
-                console=self.console, disable=not self._bar,
+            self._progress = progress(
+                "description", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(), "numbers",
+                on=self.console, hidden=not self._bar,
             )  # fmt: skip
             self._progress.start()
             self._task = self._progress.add_task(
@@ -63,9 +63,8 @@ class LiveProgress(TrainerCallback):
         if not self._bar and tenth > self._tenth:
             self._tenth = tenth
             left = self._left(state)
-            self.console.print(
-                f"{self.title} {state.global_step}/{state.max_steps}  {left}{numbers}", highlight=False, soft_wrap=True
-            )
+            said = f"{self.title} {state.global_step}/{state.max_steps}  {left}{numbers}"
+            self.console.print(cell(said), soft_wrap=True)
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

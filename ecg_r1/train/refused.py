@@ -65,6 +65,9 @@ COMMON: dict[str, Refused] = {
         "push_to_hub hub_token hub_private_repo hub_model_id hub_strategy hub_always_push hub_revision",
         Refused("would upload the model: a run writes to its own folder alone", "`hf upload NAME RUN/model` does it"),
     ),
+    "logging_nan_inf_filter": Refused(
+        "would write another number in the place of a loss that is not finite; the run stops at such a loss"
+    ),
     "save_only_model": Refused(
         "would leave out the optimizer, with which a run is resumed", "use `trainer.save_total_limit`"
     ),

@@ -37,8 +37,9 @@ class RewardSet:
         self.media = media
         self.weights = weights or [1.0] * len(rewards)
         self.pool = RewardPool(
-            self.rewards, workers=workers.workers, deadline=workers.timeout, error_limit=workers.max_error_share
-        )
+            self.rewards, workers=workers.workers, deadline=workers.timeout, error_limit=workers.max_error_share,
+            memory=workers.memory,
+        )  # fmt: skip
         self._batch: list[list[Score]] = []
 
     def functions(self) -> list[Callable[..., list[float | None]]]:

@@ -9,6 +9,7 @@ import torch
 from trl import SFTConfig, SFTTrainer
 
 from ecg_r1.train.dropout import arrange
+from ecg_r1.train.guarded import GuardedTrainer, Numbered
 from ecg_r1.train.media import DrawEachEpoch, Media, example_dataset
 
 
@@ -42,16 +43,21 @@ class SFTCollator:
         return self.media.processor.tokenizer(texts, add_special_tokens=False)["input_ids"]
 
 
+class ECGSFTTrainer(GuardedTrainer, SFTTrainer):
+    """TRL's SFT trainer, which stops at a number that is not finite."""
+
+
 def sft_trainer(model: Any, media: Media, config: SFTConfig, peft_config: Any, callbacks: list[Any]) -> SFTTrainer:
     """TRL's SFT trainer with the collator that adds signals and pages."""
     collator = SFTCollator(media)
     config.dataset_kwargs = {"skip_prepare_dataset": True}
     config.remove_unused_columns = False
-    return SFTTrainer(
+    return ECGSFTTrainer(
+        names=media.store.example_ids,
         model=model,
         args=config,
         train_dataset=example_dataset(media.store),
-        data_collator=collator,
+        data_collator=Numbered(collator, lambda row: media.store.example_index(row["example"])),
         processing_class=media.processor.tokenizer,
         peft_config=peft_config,
         callbacks=[*callbacks, DrawEachEpoch(collator)],

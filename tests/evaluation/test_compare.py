@@ -6,10 +6,10 @@ import pytest
 import yaml
 
 from ecg_r1.recipe import read_recipe
-from ecg_r1.runs.predictions import read_predictions, write_predictions
+from ecg_r1.runs.predictions import read_predictions
 from ecg_r1.runs.read import RunError
 
-from .conftest import RIGHT, STOCK, TRUTHS, answers, compared, lines, write_split
+from .conftest import RIGHT, STOCK, TRUTHS, compared, lines, write_split
 
 
 @pytest.fixture
@@ -259,19 +259,6 @@ def test_different_splits_are_refused_before_anything_is_predicted(ecg_r1, finis
 def test_a_run_that_is_not_there_names_the_nearest_one(ecg_r1, finished, tmp_path):
     said = ecg_r1("compare", finished[0], finished[1].with_name("bb"), "--out", tmp_path / "out")
     assert (said.code, said.err) == (2, f'{tmp_path}/runs/bb: no such run — did you mean "{tmp_path}/runs/b"?\n')
-
-
-def test_the_mark_of_finished_predictions_comes_last(tmp_path, monkeypatch):
-    path = tmp_path / "held-out.jsonl"
-    write_predictions(path, answers(RIGHT), {"model": "old"})
-
-    def full(*_):
-        raise OSError("no space left")
-
-    monkeypatch.setattr("ecg_r1.runs.predictions.write_atomically", full)
-    with pytest.raises(OSError, match="no space"):
-        write_predictions(path, answers(STOCK), {"model": "new"})
-    assert not path.with_suffix(".json").exists()  # what is there counts as missing
 
 
 def test_a_file_without_predictions_says_so(tmp_path):

@@ -226,7 +226,7 @@ def test_the_size_of_a_random_tower_is_chosen_by_name(tmp_path, monkeypatch):
 
 def test_a_size_for_a_source_that_has_a_tower_is_refused(tmp_path):
     release.write_gem(tmp_path / "GEM")
-    with pytest.raises(CheckpointError, match="has an ECG tower of its own"):
+    with pytest.raises(CheckpointError, match="already has an ECG tower"):
         plan(tmp_path / "GEM", ecg_tower="small")
 
 

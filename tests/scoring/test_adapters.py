@@ -80,7 +80,7 @@ def test_two_prompts_of_one_truth_are_two_groups(key: str) -> None:
 @pytest.mark.parametrize(
     ("truth", "message"),
     [
-        ("normal", "ground_truth is no JSON"),
+        ("normal", "ground_truth is not JSON"),
         ("[]", "ground_truth is an object"),
         (TRUTH | {"diagnoses": "normal ECG"}, "\"diagnoses\" is a list of names or codes, not 'normal ECG'"),
         (TRUTH | {"measurements": {"pr": 160}}, 'unknown measurement "pr"'),

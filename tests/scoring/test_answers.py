@@ -53,7 +53,7 @@ def test_an_exact_answer_gives_these_and_no_other(text, exact):
         ("<answer>y</answer>", "tags ['answer', '/answer'], wanted ['think', '/think', 'answer', '/answer']"),
         ("<think></think><answer>y</answer>", "an empty block"),
         ("<think>x</think><answer>y</answer> And more.", "text outside the blocks: 'And more.'"),
-        ("<think>x</think><answer/><answer>y</answer>", "something like a tag that is none"),
+        ("<think>x</think><answer/><answer>y</answer>", "something that looks like a tag and is not one"),
     ],
 )
 def test_what_is_wrong_with_the_form_is_said(text, fault):

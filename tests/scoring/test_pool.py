@@ -1,6 +1,7 @@
 """No reward can kill, stall or silently bias a run."""
 
 from pathlib import Path
+from select import select
 
 import pytest
 from misbehaving import NUMBERS, WRONG
@@ -125,7 +126,7 @@ def test_workers_and_this_process_agree() -> None:
 def test_one_hanging_completion_costs_one_score() -> None:
     texts = [TEXT + (" hang" if i == 5 else "") for i in range(8)]
     with pool("spins_on_hang", workers=1, deadline=DEADLINE) as p:
-        assert p._workers._spare.connection.poll(60.0)  # the time it takes to load is not the reward's
+        assert select([p._workers._spare], [], [], 60.0)[0]  # the time it takes to load is not the reward's
         scores = p.score(texts, cases(8))[0]
         counters = p.counters()
     assert [s.value for s in scores] == [1.0] * 5 + [None] + [1.0] * 2
@@ -149,7 +150,8 @@ def test_a_reward_that_never_answers_costs_the_others_nothing_and_few_processes(
 
 def test_no_worker_outlives_its_pool() -> None:
     p = pool("relative", workers=2)
-    children = [process.child for process in (*(w.process for w in p._workers._workers), p._workers._spare)]
+    processes = [process for worker in p._workers._workers for process in worker.processes.values()]
+    children = [process.child for process in (*processes, p._workers._spare)]
     p.close()
     assert all(child.poll() is not None for child in children)
     assert p.score([], []) == [[], [], []]
@@ -173,7 +175,7 @@ def test_a_spare_that_died_while_it_was_idle_is_replaced() -> None:
     with pool("relative", workers=1) as p:
         p.score([TEXT], cases(1))
         spare = p._workers._spare
-        assert spare.connection.poll(60.0)  # it has loaded its rewards and says so
+        assert select([spare], [], [], 60.0)[0]  # it has loaded its rewards and says so
         for child in (spare.child, p._workers._workers[0].process.child):
             child.kill()
             child.wait()

@@ -22,6 +22,7 @@ from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.contract import Case
 from ecg_r1.serving.ask import prompt_of
 from ecg_r1.serving.checked import checked, contradictions
+from ecg_r1.terminal import visible
 
 QUESTION = "Read this ECG."
 
@@ -50,7 +51,7 @@ def test_the_answer_is_the_models_own(ecg_r1, model, records, count):
     assert said.code == 0
     wanted = processor.tokenizer.decode(rollout.token_ids, skip_special_tokens=True)
     # what is shown leaves out a character that the last token begins
-    assert wanted.rstrip("\ufffd").replace("\r", "\n").strip("\n") in said.out.replace("\r", "\n")
+    assert visible(wanted.rstrip("\ufffd"), lines=True).strip("\n") in said.out
 
 
 def test_what_was_noticed_about_a_record_is_said(ecg_r1, model, records, tmp_path):
@@ -180,7 +181,7 @@ def test_each_labelled_record_has_a_column_of_labels():
         (["{record}", " "], "the question is empty"),
         (["only a question"], "a record and a question are needed"),
         (["nowhere", "Rate?"], "nowhere"),
-        (["Read this ECG.", "{record}"], '"Read this ECG." is no file: did you swap RECORD and QUESTION?'),
+        (["Read this ECG.", "{record}"], '"Read this ECG." is not a file: did you swap RECORD and QUESTION?'),
         (["{record}", "{record}"], "the question is missing: ecg-r1 ask MODEL"),
         (["{silent}", "Rate?"], "silent: no signal: every lead is flat"),
         (["{record}", "what <ecg> is this"], "the text holds '<ecg>'"),

@@ -11,15 +11,24 @@ pytest.importorskip("transformers")
 import torch
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
+from ecg_r1.disk import DiskError, writing
 from ecg_r1.recipe import RecipeError, SFTRecipe, read_recipe, to_yaml
 from ecg_r1.runs.directory import RunDirectory
-from ecg_r1.runs.disk import DiskFull, disk_may_fill
 from ecg_r1.train.metrics_log import MetricsLog
 
 
 def recipe(**changes) -> SFTRecipe:
     values = {"stage": "sft", "run": "runs/a", "model": "tiny", "corpus": {"train": "c"}, "trainer": {"max_steps": 5}}
     return SFTRecipe.model_validate(values | changes)
+
+
+@pytest.fixture(autouse=True)
+def corpus(tmp_path_factory, monkeypatch):
+    """The recipe's split, in the folder where the tests run."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("cwd"))
+    Path("c").mkdir()
+    Path("c/examples.arrow").write_text("rows")
+    return Path("c")
 
 
 def opened(folder) -> RunDirectory:
@@ -121,13 +130,30 @@ def test_a_run_that_left_anything_keeps_its_folder(tmp_path, leaves):
         RunDirectory(recipe(seed=1), begun(tmp_path / "a", leaves))
 
 
-@pytest.mark.parametrize("change", [{"pid": os.getppid()}, {"host": "another-machine"}])
-def test_a_run_that_may_still_be_starting_keeps_its_folder(tmp_path, change):
-    folder = begun(tmp_path / "a")
-    facts = json.loads((folder / "environment.json").read_text())
-    (folder / "environment.json").write_text(json.dumps(facts | change))
+def test_a_run_that_began_since_the_folder_was_checked_keeps_it(tmp_path):
+    run = RunDirectory(recipe(seed=1), begun(tmp_path / "a"))
+    (tmp_path / "a" / "metrics.jsonl").write_text("{}")
     with pytest.raises(RecipeError, match="holds a run of another recipe"):
-        RunDirectory(recipe(seed=1), folder)
+        run.open()
+
+
+def test_a_run_does_not_go_on_with_a_corpus_that_was_built_again(tmp_path, corpus):
+    run = begun(tmp_path / "a")
+    (corpus / "examples.arrow").write_text("other rows")
+    opened(run).write_environment(seed=0)  # it left no checkpoint: it begins anew, with what is there now
+    checkpoint(run, 4)
+    opened(run)
+    (corpus / "examples.arrow").write_text("rows")
+    with pytest.raises(RecipeError, match=f"{run}: began with other examples than c holds now; choose another `run:`"):
+        opened(run)
+
+
+def test_the_lock_of_a_killed_process_is_no_run(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / ".lock").write_text("{}")
+    RunDirectory(recipe(), tmp_path / "a").open()
+    begun(tmp_path / "a", ".lock")
+    RunDirectory(recipe(seed=1), tmp_path / "a").open()
 
 
 def test_a_recipe_that_no_run_was_started_from_is_left_alone(tmp_path):
@@ -213,12 +239,12 @@ WRITES = {
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
 def test_a_full_disk_is_said_in_one_line(tmp_path, write):
     (tmp_path / "metrics.jsonl").symlink_to("/dev/full")
-    with pytest.raises(DiskFull, match="no space left on its disk; make room and repeat"), disk_may_fill(tmp_path):
+    with pytest.raises(DiskError, match="no space left on its disk; make room and repeat"), writing(tmp_path):
         write(tmp_path)
 
 
 def test_other_errors_keep_their_name(tmp_path):
-    with pytest.raises(RuntimeError, match="shapes do not fit"), disk_may_fill(tmp_path):
+    with pytest.raises(RuntimeError, match="shapes do not fit"), writing(tmp_path):
         raise RuntimeError("shapes do not fit")
 
 

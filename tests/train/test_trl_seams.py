@@ -6,6 +6,7 @@ import pytest
 
 pytest.importorskip("trl")
 
+from transformers import Trainer
 from trl import GRPOTrainer
 from trl.generation.vllm_generation import VLLMGeneration
 from trl.trainer.utils import RepeatSampler, add_fused_lm_head
@@ -27,6 +28,15 @@ SEAMS = {
 @pytest.mark.parametrize("name", SEAMS)
 def test_trainer_methods_keep_their_signature(name):
     assert list(inspect.signature(getattr(GRPOTrainer, name)).parameters) == SEAMS[name]
+
+
+def test_what_the_guarded_trainer_stands_on():
+    assert list(inspect.signature(Trainer._get_grad_norm).parameters) == ["self", "model", "grad_norm"]
+    assert list(inspect.signature(Trainer._save_rng_state).parameters) == ["self", "output_dir"]
+    saving = inspect.getsource(Trainer._save_checkpoint)
+    assert saving.index("self._save_rng_state(") < saving.index("self.state.save_to_json(") < saving.index("rotate_")
+    loop = inspect.getsource(Trainer._run_epoch)
+    assert loop.index("self._get_grad_norm(") < loop.index("self.optimizer.step()") < loop.index(".on_step_end(")
 
 
 def test_log_prob_pass_still_takes_the_model_first_and_drops_unknown_inputs():

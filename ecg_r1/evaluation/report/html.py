@@ -17,7 +17,6 @@ from ecg_r1.ecg.render import render
 from ecg_r1.evaluation.metrics import Judged
 from ecg_r1.evaluation.report import completions, curves, tables
 from ecg_r1.evaluation.report.wording import HEADLINE, PER_QUANTITY, Shown
-from ecg_r1.files import write_atomically
 from ecg_r1.runs.read import Run, trained_on
 from ecg_r1.scoring.judgement import LOOKS, VERDICTS
 
@@ -46,16 +45,15 @@ class Comparison:
     result: Mapping[str, Any]
 
 
-def write_report(comparison: Comparison, path: Path) -> None:
-    """Write the comparison as a self-contained page. Model text is untrusted and is escaped wherever it appears.
+def report_page(comparison: Comparison) -> str:
+    """The comparison as a self-contained page. Model text is untrusted and is escaped wherever it appears.
 
     Args:
         comparison: what is shown.
-        path: of the page; it is replaced atomically.
     """
     result = comparison.result
     models = list(result["models"])
-    page = f"""<!doctype html>
+    return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(_title(models))}</title><style>{STYLE.read_text()}{completions.verdict_styles()}</style></head>
 <body><main>
@@ -81,7 +79,6 @@ def write_report(comparison: Comparison, path: Path) -> None:
 {JUDGED}
 </main></body></html>
 """
-    write_atomically(path, page)
 
 
 _TOLERANCES = ", ".join(f"{q.title} ± {q.tolerance:g} {q.unit}" for q in TABLE.values())

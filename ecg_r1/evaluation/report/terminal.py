@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ecg_r1.console import cell
+from ecg_r1.console import console as terminal
 from ecg_r1.evaluation.report.wording import HEADLINE, NOTHING, PER_QUANTITY, Shown
 
 STYLES = {"better": "green", "worse": "red", "changed": "yellow", "unclear": ""}
@@ -17,7 +19,7 @@ STYLES = {"better": "green", "worse": "red", "changed": "yellow", "unclear": ""}
 
 def print_comparison(result: Mapping[str, Any], console: Console | None = None) -> None:
     """Print the models' metrics, then each pair's differences with their 95% intervals (paired bootstrap)."""
-    console = console or Console()
+    console = console or terminal()
     models, pairs = result["models"], result["paired"]
     shown = [m for m in (*HEADLINE, *PER_QUANTITY) if any(m.of(model) is not None for model in models.values())]
     title = f"{result['examples']} examples of {result['split']}"
@@ -41,12 +43,12 @@ def _print(console: Console, title: str, columns: Sequence[str], rows: Mapping[s
 
 
 def _table(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Text]]) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(title=cell(title), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column(no_wrap=True)
     for name in columns:
-        table.add_column(Text(name), justify="right", no_wrap=True)
+        table.add_column(cell(name), justify="right", no_wrap=True)
     for name, cells in rows.items():
-        table.add_row(name, *cells[: len(columns)])
+        table.add_row(cell(name), *cells[: len(columns)])
     return table
 
 

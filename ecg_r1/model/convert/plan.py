@@ -24,6 +24,7 @@ from ecg_r1.model.convert.names import Assignment
 from ecg_r1.model.convert.tokenizers import tokenizer_of
 from ecg_r1.model.presets import PRESETS, build_processor, tower_config
 from ecg_r1.model.processing import GEMProcessor
+from ecg_r1.model.settings import named
 from ecg_r1.model.weights import PICKLED, CheckpointError, Stored, few
 
 NEW_PARTS = ("ecg_tower", "ecg_projector", "mm_projector")  # drawn at random if no source has them
@@ -118,7 +119,8 @@ def plan(
                 f"{source}: an ECG tower alone is converted; leave --ecg-tower, --vision-tower and --gem-compat out"
             )
         tower = _read_tower(source, taken)
-        shapes = tensor_shapes(GEMConfig(ecg_config=tower))
+        with named(source):
+            shapes = tensor_shapes(GEMConfig(ecg_config=tower))
         _check(taken, {name: shape for name, shape in shapes.items() if _part(name) == "ecg_tower"}, source)
         return Plan(tower, None, taken.used, taken.dropped)
     values = read_config(source)
@@ -131,11 +133,14 @@ def plan(
         taken.take(vision_tower, names.CLIP)
     tower, preset = _tower(taken, source, ecg_tower, language)
     tokenizer = tokenizer_of(source, pages=clip is not None, llava_llama=llava and language.model_type == "llama")
-    config = _config(tower, clip, language, tokenizer, taken)
-    config.vision_feature_layer = feature_layer(values, source)
+    with named(source / "config.json"):
+        config = _config(tower, clip, language, tokenizer, taken)
+        config.vision_feature_layer = feature_layer(values, source)
     if config.tie_word_embeddings and "lm_head.weight" in taken.used:
         taken.dropped.append((taken.used.pop("lm_head.weight"), "the language model's head is its embedding"))
-    random = _check(taken, tensor_shapes(config), source)
+    with named(source / "config.json"):
+        shapes = tensor_shapes(config)
+    random = _check(taken, shapes, source)
     processor = build_processor(config, tokenizer, gem_compat=gem_compat)
     return Plan(config, processor, taken.used, taken.dropped, random, seed, preset)
 
@@ -180,7 +185,8 @@ def _read_tower(path: Path, taken: Assignment) -> ECGTowerConfig:
         if values.get("model_type") not in (GEMConfig.model_type, ECGTowerConfig.model_type):
             raise CheckpointError(f"{path}: model_type is {values.get('model_type')!r}; it has no ECG tower of ours")
         taken.take(path, names.OUR_TOWER)
-        return ECGTowerConfig(**values.get("ecg_config", values))
+        with named(path / "config.json"):
+            return ECGTowerConfig(**(values.get("ecg_config") or values))
     if path.suffix not in PICKLED or not path.is_file():
         near = difflib.get_close_matches(str(path), PRESETS, 1)
         hint = f" — did you mean {near[0]!r}?" if near else ""

@@ -24,11 +24,17 @@ def tokenizer_of(folder: Path, *, pages: bool, llava_llama: bool) -> PreTrainedT
             their chat template, if they have one.
 
     Raises:
-        CheckpointError: the folder has no tokenizer.
+        CheckpointError: the folder has no tokenizer, or a damaged one.
     """
     if not any((folder / name).is_file() for name in FILES):
         raise CheckpointError(f"{folder}: no tokenizer ({', '.join(FILES)}); fetch it beside the weights")
-    tokenizer = _as_llava(folder) if llava_llama else AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    try:
+        tokenizer = _as_llava(folder) if llava_llama else _as_it_is(folder)
+    except Exception as error:  # tokenizers raises `Exception` itself for a damaged file
+        said = " ".join(str(error).split())
+        raise CheckpointError(
+            f"{folder}: its tokenizer cannot be opened ({type(error).__name__}: {said:.300})"
+        ) from None
     tags = [GEMProcessor.ecg_token, *([GEMProcessor.image_token] if pages else [])]
     tokenizer.add_tokens([AddedToken(tag, special=True, normalized=False) for tag in tags], special_tokens=True)
     if tokenizer.pad_token is None:
@@ -39,13 +45,19 @@ def tokenizer_of(folder: Path, *, pages: bool, llava_llama: bool) -> PreTrainedT
     return tokenizer
 
 
+def _as_it_is(folder: Path) -> PreTrainedTokenizerBase:
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    tokenizer.init_kwargs.pop("auto_map", None)  # names code of the source's own
+    return tokenizer
+
+
 def _as_llava(folder: Path) -> PreTrainedTokenizerFast:
     """Llama's tokenizer as LLaVA calls it: the text before `<image>` and the text after it each begin with "▁".
 
     transformers writes the second "▁" in `legacy` mode only, and does not save that mode with a LlamaTokenizer, so a
     plain fast tokenizer is returned. It adds no <s>, because the chat template writes it.
     """
-    llama = LlamaTokenizer.from_pretrained(folder, local_files_only=True, legacy=True)
+    llama = LlamaTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False, legacy=True)
     backend = llama.backend_tokenizer
     backend.post_processor = processors.TemplateProcessing(single="$A", pair="$A $B")
     return PreTrainedTokenizerFast(

@@ -1,0 +1,271 @@
+"""What a recipe holds: the keys of each stage, their types and their bounds."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+LONGEST_NAME, LONGEST_PATH = 255, 4095  # bytes; no file system here takes more
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def check_place(path: str) -> str:
+    """Refuse what no file can be called.
+
+    Raises:
+        ValueError: the name is empty or too long, or holds a control character.
+    """
+    if not path.strip():
+        raise ValueError("a name is missing")
+    if CONTROL.search(path):
+        raise ValueError("the name holds a control character")
+    if len(path.encode()) > LONGEST_PATH or any(len(part.encode()) > LONGEST_NAME for part in path.split("/")):
+        raise ValueError("the name is longer than a file system takes")
+    return path
+
+
+Place = Annotated[str, AfterValidator(check_place)]  # a file or folder, or the name of a preset
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy and torch both take
+
+
+class Source(_Strict):
+    """Where the records of a split come from: the simulator, or a folder of WFDB records.
+
+    folds: PTB-XL's `strat_fold`; needs ptbxl_database.csv in the folder or above it. examples: a file of own questions
+    about these records, in place of a report on each; see `ecg_r1.corpus.example_file`. limit: so many records, or
+    examples of the file, drawn with the seed.
+    """
+
+    simulate: int | None = Field(None, gt=0)
+    records: Place | None = None
+    folds: list[int] | None = None
+    examples: Place | None = None
+    limit: int | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Source:
+        if (self.simulate is None) == (self.records is None):
+            raise ValueError("give a source either `simulate: N` or `records: FOLDER`")
+        for key in ("folds", "examples", "limit"):
+            if self.simulate is not None and getattr(self, key) is not None:
+                raise ValueError(f"`{key}` is for `records: FOLDER`, not for `simulate`")
+        return self
+
+
+class Reports(_Strict):
+    """Shares of the values that target texts quote wrongly; see `ecg_r1.corpus.reports`.
+
+    The other values are quoted as measured. `qt_from_qrs_end` is a share of the QT values that are not boilerplate.
+    """
+
+    boilerplate: float = Field(0.0, ge=0, le=1)
+    rounded: float = Field(0.0, ge=0, le=1)
+    qt_from_qrs_end: float = Field(0.0, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _leaves_something(self) -> Reports:
+        if self.boilerplate + self.rounded > 1:
+            raise ValueError("boilerplate + rounded is over 1")
+        return self
+
+
+Wording = Annotated[str, Field(pattern=r"\S")]
+
+
+class Prompts(_Strict):
+    """What the model is asked.
+
+    question: wordings for the reports, of which each example draws one with the seed; the shipped one unless given.
+    system: said before every question. Training on the split keeps it with the model: `predict`, `ask` and `serve`
+    say it too.
+    """
+
+    question: list[Wording] = []
+    system: Wording | None = None
+
+
+class CorpusRecipe(_Strict):
+    """Splits to build: records, measurements, pages, target texts.
+
+    pages: "stored", or "drawn" when they are used, which costs milliseconds each and no room on disk.
+    """
+
+    stage: Literal["corpus"]
+    out: Place
+    seed: Seed = 0
+    page_size: int = Field(112, ge=32, le=1024)
+    pages: Literal["stored", "drawn"] = "stored"
+    workers: int = Field(2, ge=1)
+    splits: dict[str, list[Source]]
+    reports: Reports = Reports()
+    prompts: Prompts = Prompts()
+
+
+class Corpus(_Strict):
+    """The splits that a run trains on and is evaluated on: folders that `ecg-r1 corpus` wrote."""
+
+    train: Place
+    evaluate: Place | None = None
+
+
+class Reward(BaseModel):
+    """A reward's name (registry, `path.py:function`, dotted path), its weight; every other key is an option of it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+    name: str
+    weight: float = Field(1.0, ge=-1e6, le=1e6)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class Rollout(_Strict):
+    """Who generates. `options` are vLLM's engine arguments by their own names."""
+
+    engine: Literal["vllm", "hf"] = "vllm"
+    mode: Literal["colocate"] = "colocate"
+    dtype: str = "auto"
+    options: dict[str, Any] = {}
+
+
+class RewardWorkers(_Strict):
+    """Worker processes of the rewards (0: in process), seconds a batch may take, share of errors that ends the run, GiB
+    that a process may allocate."""
+
+    workers: int = Field(2, ge=0)
+    timeout: float = Field(10.0, gt=0)
+    max_error_share: float = Field(0.05, ge=0, le=1)
+    memory: float = Field(4.0, ge=0.5, le=1024)
+
+
+class Dropout(_Strict):
+    """Shares of examples of which a part is hidden in training: drawn anew in each epoch, or step of GRPO, where the
+    G completions of a prompt see the same. See `ecg_r1.train.dropout`.
+
+    leads: shown with a random subset of their leads. ecg: without the signal, as a page alone; page: without the
+    page; never without both. interleave: with the page before the signal. (ECG-R1's own: ecg 0.25, page 0.25,
+    interleave 0.1.)
+    """
+
+    leads: float = Field(0.0, ge=0, le=1)
+    ecg: float = Field(0.0, ge=0, le=1)
+    page: float = Field(0.0, ge=0, le=1)
+    interleave: float = Field(0.0, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _leaves_one(self) -> Dropout:
+        if self.ecg + self.page > 1:
+            raise ValueError("ecg + page is over 1")
+        return self
+
+
+class LoRA(BaseModel):
+    """Adapters on the linear layers of the named parts; every other key is an option of PEFT's LoraConfig."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+    parts: list[str] = Field(["language_model"], min_length=1)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class _Run(_Strict):
+    run: Place
+    model: Place
+    seed: Seed = 0
+    corpus: Corpus
+    freeze: list[str] = []
+    lora: LoRA | None = None
+    dropout: Dropout = Dropout()
+    trainer: dict[str, Any] = {}
+    deepspeed: Place | None = None
+    processes: int = Field(1, ge=1)
+
+
+class PretrainRecipe(_Run):
+    """The towers alone, before any text: diagnosis and measurements from pooled features."""
+
+    stage: Literal["pretrain"]
+
+    @model_validator(mode="after")
+    def _sees_each_tower_alone(self) -> PretrainRecipe:
+        if self.dropout.ecg or self.dropout.page or self.dropout.interleave:
+            raise ValueError("the towers are trained apart, so `dropout` can only hide `leads`")
+        return self
+
+
+class SFTRecipe(_Run):
+    """Supervised fine-tuning on the responses of the corpus."""
+
+    stage: Literal["sft"]
+
+
+class GRPORecipe(_Run):
+    """GRPO: rollouts, rewards, policy updates.
+
+    credit: a name of `ecg_r1.train.advantages.ADVANTAGES`; it is checked there. shared_prefix: the policy reads a
+    prompt once for its G completions, with the same result; see `ecg_r1.train.shared_prefix`.
+    """
+
+    stage: Literal["grpo"]
+    shared_prefix: bool = False
+    rewards: list[Reward] = Field(min_length=1)
+    reward_workers: RewardWorkers = RewardWorkers()
+    credit: str = "sequence"
+    rollout: Rollout = Rollout()
+
+
+class Decoding(_Strict):
+    """How answers are generated; the sampling options have vLLM's names.
+
+    max_tokens: longest answer; if left out, the longest that one of the models needs: its `max_completion_length`, or
+    half as much again as the longest target of the split. n: answers for each example.
+    """
+
+    engine: Literal["vllm", "hf"] = "vllm"
+    temperature: float = Field(0.0, ge=0)
+    top_p: float = Field(1.0, gt=0, le=1)
+    max_tokens: int | None = Field(None, ge=1)
+    n: int = Field(1, ge=1)
+
+    @model_validator(mode="after")
+    def _samples_where_it_says_so(self) -> Decoding:
+        for key, given in (("top_p", self.top_p < 1), ("n", self.n > 1)):
+            if given and self.temperature == 0:
+                raise ValueError(f"{key} changes nothing at temperature 0; set a temperature, or leave {key} out")
+        return self
+
+
+class EvaluateRecipe(_Strict):
+    """Models compared on the same examples.
+
+    models: runs or checkpoint folders, earlier first: each pair is compared as later minus earlier. corpus: the split;
+    if left out, the one that the runs' recipes name as `corpus.evaluate`. seeds: `compare.json` of the same comparison
+    trained from other seeds, or their folders. out: folder of `compare.json` and `report.html`. resamples: of the
+    bootstrap. seed: of the bootstrap, of sampling, and of what the report shows.
+    """
+
+    stage: Literal["evaluate"]
+    models: list[Place] = Field(min_length=1)
+    corpus: Place | None = None
+    decoding: Decoding = Decoding()
+    seeds: list[Place] = []
+    out: Place = "runs"
+    resamples: int = Field(2000, ge=1)
+    seed: Seed = 0
+
+
+RunRecipe = PretrainRecipe | SFTRecipe | GRPORecipe
+Recipe = CorpusRecipe | PretrainRecipe | SFTRecipe | GRPORecipe | EvaluateRecipe
+STAGES: dict[str, type[BaseModel]] = {
+    "corpus": CorpusRecipe, "pretrain": PretrainRecipe, "sft": SFTRecipe, "grpo": GRPORecipe,
+    "evaluate": EvaluateRecipe,
+}  # fmt: skip
