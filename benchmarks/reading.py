@@ -1,9 +1,9 @@
 """How a file of labelled passages is read: python benchmarks/reading.py FILE.jsonl [--by style] [--misses]
 
 One passage a line: {"id", "style", "text", "quantities": [{"name", "kind", "value", "low", "high", "lead", "span",
-"optional", "any"}], "diagnoses": [{"name", "polarity", "span", "optional", "any"}]}. "any" holds readings that are right
-too; what is optional counts neither as missed nor as read wrongly. Printed: the share of quantities read exactly, of
-claims read that are claims, of references read as claims, of leads, of diagnoses with the right polarity, of asserted
+"optional", "any"}], "diagnoses": [{"name", "polarity", "span", "optional", "any"}]}. "any" holds readings that are
+right too; what is optional counts neither as missed nor as read wrongly. Printed: the share of quantities read exactly,
+of claims read that are claims, of references read as claims, of leads, of diagnoses with the right polarity, of asserted
 diagnoses that are asserted, and the characters read in a second on one core, each sentence seen for the first time.
 """
 
@@ -166,9 +166,11 @@ def main() -> None:
         if options.misses:
             print("\n".join(f"{record['id']}: {line}" for line in missed)) if missed else None
     for group, count in counts.items():
-        print(f"{group}:", ", ".join(f"{a} {count[a]} of {count[b]} ({count[a] / max(1, count[b]):.1%})" for a, b in SHARES))
+        shares = (f"{a} {count[a]} of {count[b]} ({count[a] / max(1, count[b]):.1%})" for a, b in SHARES)
+        print(f"{group}:", ", ".join(shares))
     characters = sum(len(record["text"]) for record in records)
-    print(f"{characters / max(seconds, 1e-9):,.0f} characters a second and core, at first sight, in {len(records)} passages")
+    speed = characters / max(seconds, 1e-9)
+    print(f"{speed:,.0f} characters a second and core, at first sight, in {len(records)} passages")
 
 
 if __name__ == "__main__":

@@ -61,8 +61,11 @@ ASIDES: dict[str, tuple[str, ...]] = {
             " slowed dropped",
             r" from(?= (?:about |an? |the )?\d++(?:\.\d++)?+(?: ?(?:ms|bpm|s|°|/min))?+(?! ?(?:-|to)))",
         ),
-        *each("climbed jumped lengthened widened shortened rose risen fell fallen dropped increased decreased went gone slowed",
-              r" from(?= (?:about )?\d++(?:\.\d++)?+ ?(?:ms|bpm|s|°|/min) to (?:about )?\d)"),
+        *each(
+            "climbed jumped lengthened widened shortened rose risen fell fallen dropped increased decreased went gone"
+            " slowed",
+            r" from(?= (?:about )?\d++(?:\.\d++)?+ ?(?:ms|bpm|s|°|/min) to (?:about )?\d)",
+        ),
     ),
     # Another time, of which diagnoses are told as well as numbers.
     "then": (
@@ -102,10 +105,7 @@ ASIDES: dict[str, tuple[str, ...]] = {
         "by definition",
         *each("typical typically", " (?:findings?|features?|signs?|of|shows?)"),
         *each("it it's", "(?: is|'s| would be)? (?:not true|untrue|false|wrong|incorrect)"),
-        *(
-            rf"(?<!as ){at} (?:the |an? |his |her |their )?{_OTHER_RECORD}"
-            for at in ("on", "in", "at", "from")
-        ),
+        *(rf"(?<!as ){at} (?:the |an? |his |her |their )?{_OTHER_RECORD}" for at in ("on", "in", "at", "from")),
         *each("previous prior earlier old last former other another", rf" {_RECORD} (?:showed|had|was)"),
         "previously",
         *each("in", " theory"),

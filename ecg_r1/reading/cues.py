@@ -12,9 +12,11 @@ _BOUND = re.compile(
     rf"|drops?) )?(?:(?:any|much"
     rf"|significantly|be|been) )?)?"
     rf"(?:(?P<low>(?:{_MORE}) than|above|over|exceed(?:s|ing|ed)?|beyond|past|in excess of|upwards of|at least"
-    r"|(?<!-)>=?|=>|≥|≧|⩾|≳|uber|ueber|gros+er als|mehr als|mindestens|大于|高于|长于|超过|达到?或?超过|不小于|不低于|不少于|至少)"
+    r"|(?<!-)>=?|=>|≥|≧|⩾|≳|uber|ueber|gros+er als|mehr als"
+    r"|mindestens|大于|高于|长于|超过|达到?或?超过|不小于|不低于|不少于|至少)"
     rf"|(?P<high>(?:{_LESS}) than|below|under|up to|at (?:the )?most|(?<=not )reach(?:es|ing)?|short of"
-    r"|<=?|=<|≤|≦|⩽|≲|unter|kleiner als|weniger als|hochstens|小于|低于|少于|短于|不到|未及|不超过|不大于|不高于|不足|未超过|未达到?|最多))"
+    r"|<=?|=<|≤|≦|⩽|≲|unter|kleiner als|weniger als|hochstens|小于"
+    r"|低于|少于|短于|不到|未及|不超过|不大于|不高于|不足|未超过|未达到?|最多))"
     r" ?(?:(?:or equal to|about|approximately|around|roughly|some|the|约) ?)?[ (]*$"
 )
 _BOUND_AFTER = re.compile(
@@ -154,10 +156,13 @@ DEFINES = re.compile(
 )
 # … and what it usually has, which makes a range or a bound no claim: "Junctional rhythm runs at 40-60 bpm".
 TELLS = re.compile(
-    rf"[ \n>#*-]*+(?:an? )?{_ONE} (?:(?:usually|typically|often|generally) )?(?:has|have|shows?|runs?|fires?|produces?|gives?"
-    r"|occurs?|presents?|displays?|requires?|needs?|causes?|comes?|goes|lies|lasts?|widens?|lengthens?|shortens?|ranges?"
+    rf"[ \n>#*-]*+(?:an? )?{_ONE} (?:(?:usually|typically|often"
+    rf"|generally) )?(?:has|have|shows?|runs?|fires?|produces?|gives?"
+    r"|occurs?|presents?|displays?|requires?|needs?|causes?|comes?|goes"
+    r"|lies|lasts?|widens?|lengthens?|shortens?|ranges?"
     r"|exceeds?|(?:is|are) (?:slower|faster|wider|longer|shorter|called|between|usually|always|often))\b"
-    rf"|[ \n>#*-]*+in (?:(?:healthy |normal |most )?(?:adults|men|women|children|people|patients)|(?!sinus rhythm)[a-z -]{{0,30}}"
+    rf"|[ \n>#*-]*+in (?:(?:healthy |normal |most )?(?:adults|men|women"
+    rf"|children|people|patients)|(?!sinus rhythm)[a-z -]{{0,30}}"
     rf"(?:{_SICK}|flutter|avnrt|avrt|vt|af))\b"
     r"|[ \n>#*-]*+(?:reference|normal|norm)(?: (?:values?|ranges?|limits?|intervals?))? ?:"
     r"|[ \n>#*-]*+the atria [a-z]{3,8} at [^.;\n]{1,60} in (?:an? )?(?:atrial )?(?:flutter|fibrillation)"
@@ -167,7 +172,8 @@ CORRECTED_TO = re.compile(r"(?:correct|normali[sz]|adjust)\w{1,4} to (?:an? |the
 NUMBERED = re.compile(r"\) [a-z]")
 RULE = re.compile(r"(?:/ ?\d+){0,4}[ -](?:rule|method)\b")
 IN_TERRITORY = re.compile(
-    r" ?(?:is |are )?(?:seen |present |noted )?(?:in|over|across) (?:the )?(?P<leads>(?:inferior|anterior|lateral|septal"
+    r" ?(?:is |are )?(?:seen |present |noted )?(?:in|over"
+    r"|across) (?:the )?(?P<leads>(?:inferior|anterior|lateral|septal"
     r"|anteroseptal|anterolateral|inferolateral|high lateral|precordial|chest|limb)(?: precordial| limb)? leads)"
 )
 TERRITORY_AHEAD = re.compile(

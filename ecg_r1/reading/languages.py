@@ -1,4 +1,4 @@
-"""The words of each language: data/vocabulary.<language>.yaml. A language is a file; what is done with its words is code."""
+"""The words of each language: data/vocabulary.<language>.yaml. A language is a file; grammar is code."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def sections(name: str, *, without: tuple[str, ...] = ()) -> Iterator[Any]:
     return (words[name] for code, words in languages().items() if name in words and code not in without)
 
 
-_SPELLED = ({}, {"ä": "ae", "ö": "oe", "ü": "ue"})  # of readable text, where "ä" is "a"
+_SPELLED: tuple[dict[str, str], ...] = ({}, {"ä": "ae", "ö": "oe", "ü": "ue"})  # of readable text, where "ä" is "a"
 _GROUP = re.compile(r"\((?!\?)([^()]*)\)(.*)", re.DOTALL)
 
 
 def patterns(words: str) -> Iterator[str]:
     """The patterns of wordings over readable text.
 
-    words: wordings with a semicolon between them. In one "(a|b)" is one of two, "(a )?" may be left out, "~" is any ending or none, and a full stop is one. What
-    stands in "(?=…)" must follow.
+    words: wordings with a semicolon between them. In one "(a|b)" is one of two, "(a )?" may be left out, "~" is
+    any ending or none, and a full stop is one. What stands in "(?=…)" must follow.
     """
     for word in words.split("; "):
         for spelled in _SPELLED:

@@ -18,9 +18,11 @@ from ecg_r1.reading.phrases import Phrases
 _WORD = re.compile(r"[a-z0-9]+")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 # Abbreviations that mean something else beside these words: the artery.
-_UNLESS = {"t abnorm": re.compile(", wahrscheinlich"),
+_UNLESS = {
+    "t abnorm": re.compile(", wahrscheinlich"),
     "t abnormal": re.compile(", wahrscheinlich"),
-    "lad": re.compile(" (?:artery|occlusion|lesion|stenosis|territory|culprit|disease|stent|infarct)")}
+    "lad": re.compile(" (?:artery|occlusion|lesion|stenosis|territory|culprit|disease|stent|infarct)"),
+}
 MOST_COMBINED = 2  # pairs of interchangeable words in one wording
 
 
@@ -105,7 +107,8 @@ _PREMATURE = re.compile(
     "|depolari[sz]ation|extrasystole)(?:e?s)?"
 )
 _NONSPECIFIC = re.compile(
-    r" (?:in [a-z0-9, -]{2,30}? )?(?:is|are|was|were|seems?|appears?|looks?) (?:\w{2,12}ly )?(?:non-?|un)specific(?![a-z])"
+    r" (?:in [a-z0-9, -]{2,30}? )?(?:is|are|was|were|seems?|appears?"
+    r"|looks?) (?:\w{2,12}ly )?(?:non-?|un)specific(?![a-z])"
 )
 MOST_LEFT_OUT = 3  # short forms before one mention
 

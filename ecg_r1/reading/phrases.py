@@ -12,7 +12,7 @@ _PART = re.compile(r"([a-z0-9|]+~?)(\.?)")
 ENDINGS = ("en", "em", "er", "es", "e", "n", "s")  # of a German adjective or noun
 SHORTEST = 4  # of a word with other spellings: "AES" is no "as"
 REMEMBERED = 50_000  # words of texts, and whether a phrase begins with them
-# What may stand between the words of a phrase: "AV block, first degree"; "voltage criteria (QRS) for …"; "QRS(T) abnormal";
+# Between the words of a phrase may stand: "AV block, first degree"; "voltage criteria (QRS) for …"; "QRS(T) abnormal";
 # an abbreviation in brackets: "first-degree atrioventricular (AV) block".
 _NEXT = re.compile(
     r"(?:(?: \((?!no|\?)[a-z][a-z .-]{0,20}\))?[ \n°º/#-]{1,3}| & |(?:, | \()(?=first|second|third|1st|2nd|3rd)"
@@ -129,16 +129,16 @@ class Phrases:
 
     def _longest(self, text: str, node: dict[str, Any], end: int, word: str, qualified: bool) -> tuple[int, str]:
         """(end, meaning) of the longest phrase that goes on from a node whose word ends here; (-1, "") for none."""
-        if len(node) > ("" in node) and (following := _NEXT.match(text, end)):
-            if not following["dot"] or word in self._abbreviations:
-                best = (-1, "")
-                for child in self._following(node, following[2]):
-                    best = max(best, self._longest(text, child, following.end(), following[2], qualified))
-                if best[0] < 0 and qualified and following[2] in _SITES:
-                    best = self._longest(text, node, following.end(), word, qualified=False)
-                    best = best if best[0] > following.end() else (-1, "")
-                if best[0] > 0:
-                    return best
+        following = _NEXT.match(text, end) if len(node) > ("" in node) else None
+        if following and (not following["dot"] or word in self._abbreviations):
+            best = (-1, "")
+            for child in self._following(node, following[2]):
+                best = max(best, self._longest(text, child, following.end(), following[2], qualified))
+            if best[0] < 0 and qualified and following[2] in _SITES:
+                best = self._longest(text, node, following.end(), word, qualified=False)
+                best = best if best[0] > following.end() else (-1, "")
+            if best[0] > 0:
+                return best
         if "" in node and not (text.startswith("-", end) and "a" <= text[end + 1 : end + 2] <= "z"):
             plural = _PLURAL.match(text, end)
             return plural.end() if plural else end, node[""]

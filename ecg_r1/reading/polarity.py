@@ -57,7 +57,8 @@ _COMMANDED = re.compile(r"(?:^|[.;:(\n>,]|\b(?:to|should|must|please|and)) ?$")
 
 
 _INSERTED = re.compile(
-    r", ?(?:while|although|though|even if|because|since|as|being|if|where|when|which|owing|due|secondary|despite)\b[^,]*"
+    r", ?(?:while|although|though|even if|because|since|as|being|if|where"
+    r"|when|which|owing|due|secondary|despite)\b[^,]*"
 )
 _PASSING = {"supposed": REACH, "listed": REACH, "occasion": 8, "record": 16}  # where in its clause one passes a comma
 _ON = re.compile(r"(?<!as )\b(?:on|in|from|at|during)(?: (?:the|an?|his|her|their|any|my))?(?: patient's)? $")

@@ -64,7 +64,8 @@ BEFORE: dict[str, list[str]] = {
           for verb in _verbs("lower reduce decrease diminish lessen")),
         *_each("lowering reducing decreasing diminishing lessening",
                " the (?:chance|likelihood|probability|odds|risk|suspicion) (?:of|for|that)"),
-        *_each("nonspecific non-specific", " but (?:\\w{2,12} )?(?:consistent|compatible|suggest\\w*|may|might|could)(?: with)?"),
+        *_each("nonspecific non-specific",
+               " but (?:\\w{2,12} )?(?:consistent|compatible|suggest\\w*|may|might|could)(?: with)?"),
         *_each("cannot can't", f" (?:{_TELL})"), f"not possible to (?:{_TELL}|{_DENY}|confirm)", "nondiagnostic",
         "inconclusive", "non-diagnostic",
         "cannot (?:say|tell|decide|confirm)",
@@ -99,8 +100,8 @@ BEFORE: dict[str, list[str]] = {
     ],
     # … save for a doubt right before it: "possibly due to".
     "cause": [
-        *(f"{verb} by" for verb in (*["excluded", "refuted", "eliminated", "dismissed", "disproved", "contradicted"], "ruled out",
-          "argued against")),
+        *_each("excluded refuted eliminated dismissed disproved contradicted", " by"),
+        "ruled out by", "argued against by",
         "because(?: of)?", "given", "due to", "owing to", "secondary to", "as a result of", "attributable to",
         *(f"{verb} by" for verb in ("explained", "caused", "produced", "masked", "obscured")),
         "in (?:the )?(?:setting|context|presence) of",

@@ -91,8 +91,9 @@ class Reader:
             name = cues.AT[name]  # "P waves at 90, QRS at 36"
         if cues.CORRECTED_TO.search(self.text, max(0, first.start - 48), first.start):
             return []
-        if unit.dimension is None and first.number < MOST_NUMBERED and cues.NUMBERED.match(self.text, first.end) and "(" not in before:
-            return []  # "1) Axis 2) Rate"
+        small = unit.dimension is None and first.number < MOST_NUMBERED and "(" not in before
+        if small and cues.NUMBERED.match(self.text, first.end):  # "1) Axis 2) Rate"
+            return []
         if name in cues.RENAMED:
             name = next((other for after_it, other in cues.RENAMED[name] if after_it.match(after)), name)
         values = [v for t in ends if (v := value_of(self.text, t, t if t.dimension else unit, name)) is not None]
@@ -119,7 +120,9 @@ class Reader:
         if second.negative and gap == "":  # the dash of "156-190" is no sign
             second.negative = False
             return True
-        if not cues.JOIN.fullmatch(gap) or self.sentence.aside(first) in ("elsewhere", "then"):  # "from the previous 430 to 455"
+        if not cues.JOIN.fullmatch(gap):
+            return False
+        if self.sentence.aside(first) in ("elsewhere", "then"):  # "from the previous 430 to 455"
             return False
         return gap.strip() not in ("and", "和", "与") or bool(cues.BETWEEN.search(self.before(i)))
 

@@ -43,7 +43,8 @@ _BEFORE = (
     r"|nowhere near|nothing like|hardly|scarcely|(?:differs?|different|deviates?) from|other than|except|unlike"
     r"|不等于|不可能[为是]",
     r"(?:far|away|a long way) from (?:the )?",
-    r"(?:squares?|box(?:es)?|mm|millimet(?:er|re)s?)[) ]*(?:is|are|=|represents?|equals?|corresponds? to|lasts?) (?:about )?",
+    r"(?:squares?|box(?:es)?|mm|millimet(?:er|re)s?)[) ]*(?:is|are|="
+    r"|represents?|equals?|corresponds? to|lasts?) (?:about )?",
     r"(?:由|从)原?来?的?",
 )
 _REFERENCE = re.compile(rf"(?<![a-z])(?:{'|'.join(_BEFORE)})[ ]*$")
@@ -182,7 +183,8 @@ _TURNS = {
         rf"|今"
     ),
     "person": re.compile(
-        rf"[;:)\]]|\b(?:now|today|but|whereas|while|(?:he|she) (?:himself|herself)|(?:her|his) own|(?:the|our|this) patient"
+        rf"[;:)\]]|\b(?:now|today|but|whereas|while|(?:he|she) (?:himself"
+        rf"|herself)|(?:her|his) own|(?:the|our|this) patient"
         rf"|{_THIS})\b"
     ),
     "general": re.compile(

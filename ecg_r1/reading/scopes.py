@@ -48,8 +48,10 @@ def scope(sentence: str, start: int) -> str | None:
 
 
 # Up to where a phrase is not claimed: "…, however", "here", a colon or the end of its bracket.
-_SOUGHT_TURN = re.compile(r"[:)]|\b(?:but|however|here|now|today|currently|whereas|this (?:ecg|ekg|tracing|patient|case))\b")
-_POSTPONED = re.compile(rf"(?:{'|'.join(('previous', 'prior', 'earlier', 'old', 'last', 'former', 'other', 'another'))}) ")
+_SOUGHT_TURN = re.compile(
+    r"[:)]|\b(?:but|however|here|now|today|currently|whereas|this (?:ecg|ekg|tracing|patient|case))\b"
+)
+_POSTPONED = re.compile("(?:previous|prior|earlier|old|last|former|other|another) ")
 # What takes a whole sentence back, or defines its words: "…, all absent", "… or none of these", "… (yes/no)".
 _WITHDRAWN = re.compile(
     r"\bmeans that\b|\bis defined\b|\bwould be (?:typical|expected|usual|normal)|\byes ?(?:/|or) ?no\b"
@@ -69,7 +71,7 @@ def unscoped(sentence: str) -> str:
             continue
         kept += sentence[at:start]
         bracket = kept.rfind("(") > kept.rfind(")")
-        if _POSTPONED.search(sentence, start, end):  # "II, III, aVF on another ECG": what stands before it is of that too
+        if _POSTPONED.search(sentence, start, end):  # "II, III, aVF on another ECG"
             kept = kept[: max(kept.rfind(","), kept.rfind("(")) + 1]
         turns = (m.start() for m in _SOUGHT_TURN.finditer(sentence, end) if bracket or m.group() != ")")
         at = next(turns, len(sentence))

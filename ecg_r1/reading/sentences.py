@@ -149,7 +149,10 @@ class Sentence:
             ):
                 return right, quantity  # "158 ms (PR), 88 ms (QRS)"
             at = self.text.endswith(("at ", "with "), 0, self.tokens[i].start)
-            if not left and ((at and not (leads_on and "," in gap and len(self.gap(right, right + 1)) < NEXT)) or not leads_on) and cues.LEADS_RIGHT.fullmatch(gap):
+            of_next = (
+                leads_on and "," in gap and len(self.gap(right, right + 1)) < NEXT
+            )  # "at 38 bpm, P waves at 82 bpm"
+            if not left and ((at and not of_next) or not leads_on) and cues.LEADS_RIGHT.fullmatch(gap):
                 return right, quantity
         if left:
             return left

@@ -12,15 +12,21 @@ _TABLE = re.compile(
     r"^(?P<head>[^|\n]*\|[^\n]*)\n(?=[^\n]*--)[ :|-]+\n(?P<rows>(?:[^|\n]*\|[^\n]*(?:\n|\Z)){1,80})", re.MULTILINE
 )
 _CELL = re.compile(r"[^|]*")
-_UNIT = re.compile(r"[(\[,] ?(ms|msec|s|sec|bpm|/min|min-1|°|deg(?:rees)?|mv|mm|grad)[)\]]?|(?<=in )(ms|s|bpm|mv|mm|degrees)$")
+_UNIT = re.compile(
+    r"[(\[,] ?(ms|msec|s|sec|bpm|/min|min-1|°|deg(?:rees)?|mv|mm|grad)[)\]]?|(?<=in )(ms|s|bpm|mv|mm|degrees)$"
+)
 _UNITS = re.compile(r" ?units?|einheit(?:en)?|单位")
 _NUMBERS = re.compile(r"[-+<>≤≥~ ]*\d[\d.,]*(?: ?[-/~] ?\d[\d.,]*)*")
 _OF_OTHERS = re.compile(
-    r"\b(?:normal|reference|ref|range|limits?|norm(?:wert)?|expected|typical|previous|prior|old|baseline|last|cut-?off|vorbefund)\b|正常|参考"
+    r"\b(?:normal|reference|ref|range|limits?|norm(?:wert)?|expected|typical"
+    r"|previous|prior|old|baseline|last|cut-?off|vorbefund)\b|正常|参考"
 )
 _LEADS = re.compile(rf"(?:lead )?({LEAD}(?: ?[-,] ?{LEAD})*)")
 # A column of these is no quantity but tells which row it is, or holds the value.
-_NAMELESS = re.compile(r" ?(?:value|result|measured|measurement|finding|patient|today|this ecg|parameter|field|interval|lead|comment|wert|值|结果|数值)s?")
+_NAMELESS = re.compile(
+    r" ?(?:value|result|measured|measurement|finding|patient|today|this ecg|parameter|field|interval|lead"
+    r"|comment|wert|值|结果|数值)s?"
+)
 
 
 class Cell(NamedTuple):
