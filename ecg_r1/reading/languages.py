@@ -60,14 +60,19 @@ def _begun(word: str) -> Iterator[str]:
     yield re.sub(r"\((?!\?)", "(?:", word).replace("~", f"(?:{'|'.join(ENDINGS)})?")
 
 
+def _patterns(entry: dict[str, Any]) -> Iterator[str]:
+    """The patterns of an entry, which has them as they are, or words."""
+    yield from entry.get("patterns") or dict.fromkeys(patterns(entry["words"]))
+
+
 def entries(section: str) -> Iterator[tuple[str, str]]:
     """(meaning, pattern) of a section that has lists of words by what they mean, in every language that has it."""
     for meanings in sections(section):
         for meaning, groups in meanings.items():
-            yield from ((meaning, p) for group in groups for p in dict.fromkeys(patterns(group["words"])))
+            yield from ((meaning, pattern) for group in groups for pattern in _patterns(group))
 
 
 def listed(section: str) -> Iterator[str]:
     """The patterns of a section that has one list of words, in every language that has it."""
     for groups in sections(section):
-        yield from (p for group in groups for p in dict.fromkeys(patterns(group["words"])))
+        yield from (pattern for group in groups for pattern in _patterns(group))

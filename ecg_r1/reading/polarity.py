@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ecg_r1.reading import cues
 from ecg_r1.reading.elsewhere import elsewhere
 from ecg_r1.reading.languages import entries, sections
-from ecg_r1.reading.polarity_cues import BEFORE, HEADINGS
+from ecg_r1.reading.polarity_cues import HEADINGS
 from ecg_r1.reading.polarity_han import HAN_BEFORE, HAN_BUT
 from ecg_r1.reading.predicates import REACH, Polarity, predicate
 from ecg_r1.reading.scopes import scope
@@ -19,7 +19,7 @@ from ecg_r1.reading.wordings import Wordings
 HAN_REACH = 40  # of Chinese, which says as much in half the characters
 NEAR = 24  # characters over which "not" reaches a verb: "does not in itself suggest"
 
-_WORDINGS = Wordings([*entries("before"), *((kind, cue) for kind, cues in BEFORE.items() for cue in cues)])
+_WORDINGS = Wordings(entries("before"))
 _HAN_CUE = re.compile(HAN_BEFORE)
 _DOT = r"\.(?!\d|[a-z]\.)(?<!vs\.)(?<!poss\.)(?<!prob\.)(?<!susp\.)(?<!neg\.)(?<!i\.e\.)(?<!e\.g\.)(?<!i\.)(?<!e\.)"
 _DOT += "".join(rf"(?<!\b{word}\.)" for words in sections("abbreviations") for word in words)

@@ -6,18 +6,17 @@ from __future__ import annotations
 import re
 
 from ecg_r1.reading import references
-from ecg_r1.reading.asides import ASIDES, HAN_ASIDES
+from ecg_r1.reading.asides import HAN_ASIDES, SOUGHT
 from ecg_r1.reading.languages import entries
 from ecg_r1.reading.wordings import WORD, Alternatives, Wordings
 
 REACH = 160  # characters that a scope reaches over
 ORDER = ("elsewhere", "then", "person", "supposed", "typical", "general", "normal")  # which one counts first
-_ENGLISH = ((kind, wording) for kind, wordings in ASIDES.items() if kind != "sought" for wording in wordings)
-OPENING = [*entries("asides"), *_ENGLISH]  # what is read of numbers
+OPENING = list(entries("asides"))
 _OPENING = Wordings(OPENING)
 _SOUGHT = Wordings(
-    (kind, wording) for kind in ("sought", "then", "person") for wording in ASIDES[kind]
-)  # what is no claim in a phrase
+    [*(("sought", cue) for cue in SOUGHT), *((kind, cue) for kind, cue in OPENING if kind in ("then", "person"))]
+)
 _HAN = Alternatives([*HAN_ASIDES.items()], end="")
 _HAN_ANY = re.compile(_HAN.any)
 
