@@ -3,8 +3,8 @@
 One passage a line: {"id", "style", "text", "quantities": [{"name", "kind", "value", "low", "high", "lead", "span",
 "optional", "any"}], "diagnoses": [{"name", "polarity", "span", "optional", "any"}]}. "any" holds readings that are
 right too; what is optional counts neither as missed nor as read wrongly. Printed: the share of quantities read
-exactly, of claims read that are claims, of references read as claims, of leads, of diagnoses with the right polarity, of asserted
-diagnoses that are asserted, and the characters read in a second on one core, each sentence seen for the first time.
+exactly, of claims read that are claims, of references read as claims, of leads, of diagnoses with the right polarity, of
+asserted diagnoses that are asserted, and the characters read in a second on one core, each sentence seen for the first time.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _quantities(record: Label, readings: tuple[Any, ...], count: Counter[str]) -
         exact = q is not None and _fits_quantity(q, label) >= EXACT
         count["quantities"] += 1
         count["quantities exact"] += exact
-        if exact and label.get("lead"):
+        if q is not None and exact and label.get("lead"):
             count["leads"] += 1
             count["leads right"] += bool(q.lead and label["lead"] in leads_named(q.lead))
         if not exact:
