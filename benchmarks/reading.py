@@ -3,8 +3,8 @@
 One passage a line: {"id", "style", "text", "quantities": [{"name", "kind", "value", "low", "high", "lead", "span",
 "optional", "any"}], "diagnoses": [{"name", "polarity", "span", "optional", "any"}]}. "any" holds readings that are
 right too; what is optional counts neither as missed nor as read wrongly. Printed: the share of quantities read
-exactly, of claims read that are claims, of references read as claims, of leads, of diagnoses with the right polarity, of
-asserted diagnoses that are asserted, and the characters read in a second on one core, each sentence seen for the first time.
+exactly, of claims read that are claims, of references read as claims, of leads, of diagnoses with the right polarity,
+of asserted diagnoses that are asserted, and the characters read in a second on one core, at first sight.
 """
 
 from __future__ import annotations

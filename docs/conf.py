@@ -11,7 +11,16 @@ project = "ecg_r1"
 author = "the ecg_r1 contributors"
 root_doc = "README"
 PAGES = {
-    "Use": ["docs/demo", "docs/results", "docs/howto", "docs/algorithms", "docs/rewards", "docs/serving", "docs/gem"],
+    "Use": [
+        "docs/demo",
+        "docs/results",
+        "docs/howto",
+        "docs/formats",
+        "docs/algorithms",
+        "docs/rewards",
+        "docs/serving",
+        "docs/gem",
+    ],
     "Understand": ["docs/security", "docs/footguns", "docs/repeatability", "docs/disclaimers", "ARCHITECTURE"],
     "Reference": ["docs/api"],
     "Project": ["CONTRIBUTING", "CHANGELOG", "LOG"],

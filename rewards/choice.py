@@ -6,7 +6,31 @@ from ecg_r1.reading.characters import readable
 from ecg_r1.reading.marks import without_struck
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
 
-_LETTER = re.compile(r"(?<![A-Za-z0-9'])([A-J])(?![A-Za-z0-9'])")
+_ALONE = re.compile(r"[\s*_`$\"'{}]*(?:\\(?:text|mathrm|mathbf)\{)?([A-Ja-j])[\s*_`$\"'{}]*")
+# A letter by itself; "A" and "I" are words too, and letters only where a mark or a cue makes them so.
+_LETTER = re.compile(r"(?<![A-Za-z0-9'’])[B-HJ](?![A-Za-z0-9'’])")
+_MARKED = re.compile(
+    r"(?<![A-Za-z0-9'’.])(?:[(\[{*_`\"'$]{1,4}([A-Ja-j])[)\]}*_`\"'$]"
+    r"|([A-J])(?:[).:*\]]|,(?! [a-z]+,)| ?[-–—=] ?(?![a-z]))|([AI])(?=[ \t]*(?:\n|$)"
+    r"|\s+(?:or|and|because|since|as|is|was|fits|seems|can|could|not|isn|only|\()\b))(?![A-Za-z0-9'’])"
+)
+_CUED = re.compile(
+    r"\b(?:answer|option|choice|letter|statement)(?:\s+(?:is|would be|must be|should be|are))?[\s:=*_(\[\"']{1,6}"
+    r"([A-Ja-j])(?![A-Za-z0-9'’])(?! (?!or\b|and\b|because\b|since\b|as\b|is\b|fits\b)[a-z])"
+    r"|\b(?:choose|pick|select|go with|chose|opt for|therefore|thus|hence|so)[\s:*_(\[\"',]{1,6}"
+    r"([AI])(?=\W*$|[.)*\],;:])",
+    re.IGNORECASE,
+)
+_LISTED = re.compile(r"(?:^|\n)[ \t]*([a-j])(?:[).](?=\s)|[ \t]*(?=\n|$))")
+_CAPITAL = re.compile("[A-J]")
+# The reason for the choice, where other letters are spoken of: "B, because A and C do not fit".
+_REASON = re.compile(r"[,;.(–—-]? ?\b(?:because|since|as (?!well)|given that|whereas|while)\b[^\n]*", re.IGNORECASE)
+# A sentence that dismisses other letters than the chosen one.
+_DISMISSED = re.compile(
+    r"(?<=[.;\n]) ?(?:options? |choices? )?([A-J](?:(?:, and |, or |, | and | or )[A-J])*) "
+    r"(?:do(?:es)? ?n(?:o|[’'])t (?:fit|match|apply)"
+    r"|(?:is|are|can be|could be) (?:wrong|incorrect|excluded|ruled out|not (?:correct|right|supported)))[^.;\n]*"
+)
 _WRONG = (
     "wrong|incorrect|false|untrue|impossible|unlikely|least likely|excluded|eliminated|rejected|ruled out"
     "|left out|crossed out|out of the question"
@@ -64,7 +88,27 @@ def choice(completion: Completion, case: Case, *, field: str = "answer") -> Scor
         raise RewardError(f"choice: {field} of record {case.record_id} is one letter from A to J, not {truth!r}")
     answer = (completion.answer or "").strip()
     said = without_struck(answer)
-    letters = {answer.upper()} if len(answer) == 1 else set(_LETTER.findall(said))
-    if letters != {truth} or _DENIED.search(readable(said)[0]):
+    letters = chosen(said)
+    if letters != {truth} or _DENIED.search(readable(_chosen_part(said))[0]):
         return Score(0.0, extracted=sorted(letters), explanation=f"right: {truth}")
     return Score(1.0 if len(answer) == 1 else 0.5, extracted=[truth], explanation=f"right: {truth}")
+
+
+def chosen(answer: str) -> set[str]:
+    """The letters that an answer names as its choice, in capitals; those of its reason are left out."""
+    if alone := _ALONE.fullmatch(answer):
+        return {alone[1].upper()}
+    part = _chosen_part(answer)
+    found = set(_LETTER.findall(part))
+    for pattern in (_MARKED, _CUED, _LISTED):
+        found |= {letter.upper() for groups in pattern.finditer(part) for letter in groups.groups() if letter}
+    return found
+
+
+def _chosen_part(answer: str) -> str:
+    """An answer without the reason that follows its choice, and without sentences that dismiss other letters."""
+    named = set(_CAPITAL.findall(_DISMISSED.sub("", answer)))
+    answer = _DISMISSED.sub(lambda m: m[0] if named & set(_CAPITAL.findall(m[1])) else "", answer)
+    begins = [m.start() for pattern in (_LETTER, _MARKED, _CUED, _LISTED) if (m := pattern.search(answer))]
+    reason = _REASON.search(answer, min(begins)) if begins else None
+    return answer[: reason.start()] if reason else answer

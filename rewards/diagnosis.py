@@ -4,7 +4,8 @@ from collections.abc import Collection
 
 from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
-from ecg_r1.scoring.answers import Answer, canonical_set, read_answer
+from ecg_r1.scoring.answers import Answer, read_answer
+from ecg_r1.scoring.labels import held_against, truth_of
 
 MATCHES = ("exact", "jaccard", "f1", "ontology")
 DOUBTED = 0.5  # what "possible atrial fibrillation" is worth beside "atrial fibrillation"
@@ -12,14 +13,25 @@ DIFFERENTIAL = 2  # doubted diagnoses; a longer list commits to nothing and earn
 MORE_OR_LESS_SPECIFIC, SAME_SUPERCLASS = 0.5, 0.25  # partial credit of match="ontology"
 
 
-def weighted(answer: Answer) -> dict[str, float]:
-    """{diagnosis: 1 if asserted, DOUBTED if doubted, 0 if one of more than DIFFERENTIAL that are doubted} of an answer.
+def weighted(answer: Answer, truth: Answer | None = None) -> dict[str, float]:
+    """{diagnosis: what it is worth where it is right} of an answer.
 
-    What is both asserted and denied is worth 0.
+    That is 1 if the answer asserts it, DOUBTED if it doubts it, 0 if it contradicts itself. Where the labels doubt the
+    diagnosis too, or contradict themselves in it, it is the other way round. Of more than DIFFERENTIAL doubted
+    diagnoses besides those of the labels none is worth anything.
+
+    Args:
+        truth: what the labels say; without it they doubt nothing.
     """
-    doubted = DOUBTED if len(answer.doubted) <= DIFFERENTIAL else 0.0
-    asserted = dict.fromkeys(answer.asserted, 1.0)
-    return asserted | dict.fromkeys(answer.doubted, doubted) | dict.fromkeys(answer.contradicted, 0.0)
+    truth = truth or Answer()
+    likely = set(truth.doubted)
+    doubted = DOUBTED if len(set(answer.doubted) - likely) <= DIFFERENTIAL else 0.0
+    asserted = {name: DOUBTED if name in likely else 1.0 for name in answer.asserted}
+    return (
+        asserted
+        | {name: 1.0 if doubted and name in likely else doubted for name in answer.doubted}
+        | {name: float(name in truth.contradicted) for name in answer.contradicted}
+    )
 
 
 def similarity(a: str, b: str) -> float:
@@ -58,21 +70,24 @@ def diagnosis(completion: Completion, case: Case, *, match: str = "jaccard") -> 
 
     match: "exact" (1 or 0), "jaccard" |A∩B| / |A∪B| (as PKU's ECG-R1, arXiv 2602.04279), "f1" 2|A∩B| / (|A| + |B|), or
     "ontology": Jaccard with 0.5 for a more or less specific diagnosis and 0.25 for another of the same superclass.
-    Synonyms and codes of the vocabulary are the same diagnosis; a denied one is not answered; a doubted one
-    ("possible …") earns half where it is right and costs whole where it is wrong, and of more than two doubted ones
-    none earns anything. None where the case has no diagnosis.
+    The labels are read as the answer is, so that an answer identical to its labels is worth 1. Synonyms and codes of
+    the vocabulary are the same diagnosis; a denied one is not answered; a doubted one ("possible …") earns half where
+    it is right, unless the labels doubt it too, and costs whole where it is wrong, and of more than two doubted ones
+    none earns anything. Verdicts ("abnormal ECG") that fit the labels, advice, and statements of a kind that the data
+    set never labels cost nothing (`scoring.labels.held_against`). None where the labels name no diagnosis.
     """
     if match not in MATCHES:
         raise RewardError(f"diagnosis: match is one of {', '.join(MATCHES)}, not {match!r}")
-    truth = canonical_set(case.diagnoses)
+    labels = truth_of(case)
+    truth = frozenset(labels.given)
     if not truth:
         return None
-    answer = read_answer(completion)
-    given = weighted(answer)
+    answer = held_against(read_answer(completion), case)
+    given = weighted(answer, labels)
     hit = sum(weight for name, weight in given.items() if name in truth)
     union = len(truth | set(given))
     if match == "exact":
-        value = float(answer.is_exactly(truth))
+        value = float(answer.is_exactly(labels))
     elif match == "jaccard":
         value = hit / union
     elif match == "f1":

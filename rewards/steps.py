@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 from ecg_r1.ecg.quantities import QUANTITIES
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
-from ecg_r1.scoring.answers import canonical_set, read_answer
+from ecg_r1.scoring.answers import read_answer
 from ecg_r1.scoring.blocks import shows
 from ecg_r1.scoring.judgement import Judgement
+from ecg_r1.scoring.labels import held_against, truth_of
 from ecg_r1.scoring.phrases import says
 from ecg_r1.scoring.unclaimed import claimed
 
@@ -38,8 +39,8 @@ def steps(completion: Completion, case: Case, *, alpha: float = 0.1, parts: Sequ
             reached = any(says(reasoning, phrase) for phrase in phrases)
             said += [key] if reached else []
             judged.append(Judgement(" or ".join(phrases), "supported" if reached else "missing"))
-        truth = canonical_set(case.diagnoses)
-        value += float(bool(truth) and read_answer(completion).is_exactly(truth))
+        truth = truth_of(case)
+        value += float(bool(truth.given) and held_against(read_answer(completion), case).is_exactly(truth))
         value += alpha * len(said) / len(wanted) if wanted else 0.0
     valid = in_order(completion)
     if "validity" in parts:
@@ -50,10 +51,10 @@ def steps(completion: Completion, case: Case, *, alpha: float = 0.1, parts: Sequ
 
 def in_order(completion: Completion) -> bool:
     """Whether the reasoning is complete and its steps are numbered 1 to n, at least two, none empty or repeated."""
-    places = [place for _, _, place in completion.sections]
+    places = [place for _, _, place in completion.blocks]
     if places != ["think", "answer"]:
         return False
-    end = completion.sections[0][1]
+    end = completion.blocks[0][1]
     numbered = completion.steps
     return (
         len(numbered) >= 2
@@ -73,4 +74,4 @@ def key_steps(case: Case) -> list[list[str]]:
             found.append([quantity.key_step.format(f"{measured.value:.0f}")])
         elif quantity.key_step and measured.absent:
             found.append([f"{quantity.title} not measurable"])
-    return found + [[name] for name in case.diagnoses]
+    return found + [[name] for name in truth_of(case).asserted]

@@ -31,12 +31,16 @@ def measure(
     jsonl: Annotated[bool, typer.Option("--jsonl", help="One JSON object a record, in input order")] = False,
     workers: Workers = 1,
     plot: Annotated[Path | None, typer.Option(help="A folder for a page of each record with its delineation")] = None,
+    refuse_doubtful: Annotated[
+        bool,
+        typer.Option("--refuse-doubtful", help="An error for a record whose checksum or gain says its signal is wrong"),
+    ] = False,
 ) -> None:
     """Measure intervals, rate and axis. Exit code 1 where a record cannot be read; the others are still measured."""
     from ecg_r1.ecg.batch import listed, measure_paths
 
     records = listed(paths)
-    measured = measure_paths(records, workers=workers, plots=plot)
+    measured = measure_paths(records, workers=workers, plots=plot, refuse_doubtful=refuse_doubtful)
     failed = False
     if jsonl:
         for row in measured:

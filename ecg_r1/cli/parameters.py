@@ -16,3 +16,11 @@ class Engine(StrEnum):
 
     VLLM = "vllm"
     HF = "hf"
+
+
+class Style(StrEnum):
+    """The form of an answer; see the reward `format`."""
+
+    DEEPSEEK = "deepseek"
+    ECG_R1 = "ecg-r1"
+    FREE = "free"

@@ -62,10 +62,11 @@ def score(
 
 def _warn_of_unknown(diagnoses: Iterable[str]) -> None:
     from ecg_r1.ecg.vocabulary import UnknownDiagnosis, vocabulary
+    from ecg_r1.scoring.answers import unread
 
-    for name in dict.fromkeys(diagnoses):
+    for part in dict.fromkeys(part for label in diagnoses for part in unread(label)):
         try:
-            vocabulary().get(name)
+            vocabulary().get(part)
         except UnknownDiagnosis as error:
             say(f"warning: {visible(error)}; it is compared as it is written", err=True)
 

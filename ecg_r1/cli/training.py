@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ecg_r1.cli.parameters import Engine, Overrides, RecipeArgument
+from ecg_r1.cli.parameters import Engine, Overrides, RecipeArgument, Style
 from ecg_r1.terminal import say
 
 if TYPE_CHECKING:
@@ -109,11 +109,12 @@ def compare(
     corpus: CorpusOption = None,
     engine: EngineOption = Engine.VLLM,
     max_tokens: MaxTokens = None,
+    style: Annotated[Style, typer.Option(help="The form that answers were asked to have")] = Style.DEEPSEEK,
 ) -> None:
     """Compare models on the same examples: the short way to write a recipe for `evaluate`, kept in --out."""
     from ecg_r1.evaluation.evaluate import evaluate as run
 
-    run(_recipe(runs, corpus, engine, max_tokens, out, seeds or ()))
+    run(_recipe(runs, corpus, engine, max_tokens, out, seeds or (), style))
 
 
 def _recipe(
@@ -123,6 +124,7 @@ def _recipe(
     max_tokens: int | None,
     out: Path,
     seeds: Sequence[Path] = (),
+    style: Style = Style.DEEPSEEK,
 ) -> EvaluateRecipe:
     from ecg_r1.recipe import Decoding, EvaluateRecipe
 
@@ -132,6 +134,7 @@ def _recipe(
         corpus=None if corpus is None else str(corpus),
         decoding=Decoding(engine=engine.value, max_tokens=max_tokens),
         seeds=[str(path) for path in seeds],
+        style=style.value,
         out=str(out),
     )
 

@@ -28,9 +28,11 @@ from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.record import ECGRecord, RecordError, read_record
 from ecg_r1.ecg.render import render
 from ecg_r1.ecg.simulate import simulate
-from ecg_r1.ecg.vocabulary import vocabulary
+from ecg_r1.ecg.text import printable
 from ecg_r1.recipe import CorpusRecipe, RecipeError
+from ecg_r1.scoring.answers import unread
 from ecg_r1.scoring.cases import case_from
+from ecg_r1.scoring.labels import as_labels, read_labels
 
 CHUNK = 32
 
@@ -43,6 +45,7 @@ class Made:
     measurements: Measurements
     page: np.ndarray | None
     unknown_labels: tuple[str, ...]
+    unlabelled: tuple[str, ...]
     example: Example | None
 
 
@@ -79,6 +82,7 @@ def _build_split(recipe: CorpusRecipe, name: str, split: Plan) -> Path:
         "measured_with": f"ecg_r1 {__version__}, neurokit2 {version('neurokit2')}",
         "page_size": recipe.page_size,
         "pages": recipe.pages,
+        "refuse_doubtful": recipe.refuse_doubtful,
         "reports": recipe.reports.model_dump(),
         "prompts": recipe.prompts.model_dump(),
         "sources": [source.model_dump(exclude_none=True) for source in recipe.splits[name]],
@@ -113,7 +117,7 @@ def _write(chunk: list[Made | Unusable], writer: SplitWriter) -> None:
         if isinstance(made, Unusable):
             writer.quarantine(made.record, made.reason)
             continue
-        writer.add(made.record, made.measurements, made.page, made.unknown_labels)
+        writer.add(made.record, made.measurements, made.page, made.unknown_labels, made.unlabelled)
         if made.example is not None:
             writer.add_example(made.example)
     writer.flush()
@@ -134,21 +138,21 @@ def _make_chunk(jobs: list[Job], recipe: CorpusRecipe) -> list[Made | Unusable]:
 def _make(job: Job, recipe: CorpusRecipe) -> Made | Unusable:
     """What is kept of a record, or the reason why it is not."""
     try:
-        record, unknown = _labelled(_read(job), job)
+        record, unknown = _labelled(_read(job, recipe.refuse_doubtful), job)
         measured = measure(record)
         if (reason := measured.reason("heart_rate_bpm")) is not None:
             raise RecordError(f"{record.record_id}: not even a rate can be measured: {reason}")
     except RecordError as error:
-        return Unusable(str(job.card.path if job.card else job.index), str(error))
+        return Unusable(printable(job.card.path if job.card else job.index), str(error))
     record = as_stored(record)
     measurements = case_from(record.record_id, record.diagnoses, measured).measurements
     page = render(record, size=recipe.page_size) if recipe.pages == "stored" else None
     example = _example(record, measurements, job, recipe) if job.report else None
-    return Made(record, measurements, page, unknown, example)
+    return Made(record, measurements, page, unknown, job.card.unlabelled if job.card else (), example)
 
 
 def _labelled(record: ECGRecord, job: Job) -> tuple[ECGRecord, tuple[str, ...]]:
-    """The record with what its data set says of it, and the labels that the vocabulary does not know.
+    """The record with what its data set says of it, and the labels, or parts of them, of which nothing is read.
 
     Raises:
         RecordError: no label is left.
@@ -158,12 +162,12 @@ def _labelled(record: ECGRecord, job: Job) -> tuple[ECGRecord, tuple[str, ...]]:
         given = given if job.card.diagnoses is None else job.card.diagnoses
         report = record.report if job.card.report is None else job.card.report
         record = replace(record, report=report, patient=job.card.patient or record.patient)
-    known = [statement.name for label in given if (statement := vocabulary().find(label))]
-    unknown = tuple(label for label in given if vocabulary().find(label) is None)
+    unknown = tuple(part for label in given for part in unread(label))
+    known = as_labels(read_labels(tuple(given)))
     if not known:
         among = f" among {', '.join(unknown)}" if unknown else ""
         raise RecordError(f"{record.record_id}: no diagnosis of the vocabulary{among}")
-    return replace(record, diagnoses=tuple(dict.fromkeys(known))), unknown
+    return replace(record, diagnoses=known), unknown
 
 
 def _example(record: ECGRecord, measurements: Measurements, job: Job, recipe: CorpusRecipe) -> Example:
@@ -178,9 +182,9 @@ def _example(record: ECGRecord, measurements: Measurements, job: Job, recipe: Co
     )
 
 
-def _read(job: Job) -> ECGRecord:
+def _read(job: Job, refuse_doubtful: bool) -> ECGRecord:
     if job.card is not None:
         if job.card.fault:
             raise RecordError(job.card.fault)
-        return read_record(job.card.path)
+        return read_record(job.card.path, unit_mv=job.card.unit_mv, refuse_doubtful=refuse_doubtful)
     return next(iter(simulate(1, seed=job.seed, start=job.index))).record

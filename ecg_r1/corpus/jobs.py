@@ -78,7 +78,7 @@ def plan(recipe: CorpusRecipe, name: str, sources: Sequence[Source]) -> Plan:
             made.jobs += [Job(seed, len(made.jobs) + i) for i in range(source.simulate)]
             continue
         draw = np.random.default_rng([seed, number])
-        cards = record_cards(str(source.records), source.folds)
+        cards = record_cards(str(source.records), source.folds, source.kinds, source.likelihood, unit_mv=source.unit_mv)
         if source.examples is None:
             chosen = _sample(len(cards), source.limit, draw)
             cards = [cards[i] for i in chosen]

@@ -26,8 +26,11 @@ RECORDS = pa.schema(
         ("patient", pa.string()),
         ("diagnoses", _NAMES),
         ("unknown_labels", _NAMES),
+        ("unlabelled", _NAMES),
         ("leads", _NAMES),
         ("samples", pa.int32()),
+        ("windows", pa.list_(pa.list_(pa.int32()))),
+        ("quality", _NAMES),
         ("measurements", pa.string()),
         ("report", pa.string()),
     ]

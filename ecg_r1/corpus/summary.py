@@ -22,6 +22,11 @@ def summary(folder: Path) -> str:
     if counts["quarantined"]:
         lines.append(f"  {counts['quarantined']} records quarantined, see quarantine.jsonl:")
         lines += [f"    {count} x {visible(reason)}" for reason, count in commonest_reasons(folder)]
+    if counts["doubtful"]:
+        lines.append(
+            f"  records kept whose checksum or gain contradicts their signal: {counts['doubtful']} "
+            "(`refuse_doubtful: true` leaves them out)"
+        )
     if counts["examples_left_out"]:
         lines.append(f"  {counts['examples_left_out']} examples left out: a record of theirs is quarantined")
     if unknown := counts["unknown_labels"]:

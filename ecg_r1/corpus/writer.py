@@ -17,6 +17,7 @@ from ecg_r1.corpus.example import Example
 from ecg_r1.corpus.rows import EXAMPLES, RECORDS, CorpusError, Ids, Rows, write_rows
 from ecg_r1.corpus.store import COMPLETE, EXAMPLE_ROWS, FACTS, MICROVOLT, PAGES, RECORD_ROWS, SIGNALS, split_facts
 from ecg_r1.disk import DiskError
+from ecg_r1.ecg.doubts import is_doubt
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.record import SAMPLES, ECGRecord
@@ -122,6 +123,7 @@ class SplitWriter:
         measurements: Measurements,
         page: np.ndarray | None = None,
         unknown_labels: Sequence[str] = (),
+        unlabelled: Sequence[str] = (),
     ) -> None:
         """Append a record.
 
@@ -129,7 +131,8 @@ class SplitWriter:
             record: its diagnoses are of the vocabulary.
             measurements: those a reward is to hold a text against.
             page: uint8 (S, S, 3), of `as_stored(record)`; None where pages are drawn.
-            unknown_labels: codes of the record that the vocabulary does not know.
+            unknown_labels: labels of the record, or parts of them, of which nothing is read.
+            unlabelled: kinds of statement that its labels leave out.
         """
         self.records += 1
         self._files[SIGNALS].write(_microvolts(record.signal).tobytes())
@@ -142,8 +145,11 @@ class SplitWriter:
             "patient": record.patient,
             "diagnoses": list(record.diagnoses),
             "unknown_labels": list(unknown_labels),
+            "unlabelled": list(unlabelled),
             "leads": [lead for lead, there in zip(LEADS, record.lead_mask, strict=True) if there],
             "samples": record.samples,
+            "windows": None if record.windows is None else record.windows.tolist(),
+            "quality": list(record.quality),
             "measurements": measurements.to_json(),
             "report": record.report,
         }
@@ -188,12 +194,14 @@ class SplitWriter:
         write_rows(self.folder / EXAMPLE_ROWS, EXAMPLES, filter(usable, examples))
         Ids(Rows(self.folder / EXAMPLE_ROWS, EXAMPLES).table["id"], self.folder / EXAMPLE_ROWS)
         unknown = Counter(label for row in records.each("unknown_labels") for label in row["unknown_labels"])
+        doubtful = sum(any(map(is_doubt, row["quality"])) for row in records.each("quality"))
         counts = {
             "records": self.records,
             "examples": left_out[True],
             "quarantined": self.quarantined,
             "examples_left_out": left_out[False],
             "unknown_labels": dict(unknown.most_common()),
+            "doubtful": doubtful,
         }
         write_atomically(self.folder / COMPLETE, json.dumps(counts))
         self._remove_lines()

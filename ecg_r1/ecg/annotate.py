@@ -22,14 +22,17 @@ def annotate(record: ECGRecord, *, pixels_per_mm: float = 4.0) -> np.ndarray:
     """
     page = render(record, layout="12x1", pixels_per_mm=pixels_per_mm)
     try:
-        found = delineate(record.signal[:, : record.samples].astype(float), record.lead_mask)
+        found = delineate(record.signal[:, : record.samples].astype(float), record.lead_mask, record.windows)
     except Unmeasurable:
         return page
     spans = _spans(found)
     layout = LAYOUTS["12x1"]
     for cell in cells(layout):
         top, bottom = (round(mm * pixels_per_mm) for mm in (cell.top + 0.2 * layout.row, cell.top + 0.9 * layout.row))
-        for wave, start, end in spans if LEADS.index(cell.lead) in found.leads else ():
+        row = np.flatnonzero(found.leads == LEADS.index(cell.lead))
+        for wave, start, end in spans if len(row) else ():
+            if not found.recorded(row, start, end):
+                continue
             left, right = (round(cell.x_mm(sample / SAMPLING_RATE) * pixels_per_mm) for sample in (start, end))
             patch = page[top:bottom, max(left, 0) : max(right, left + 1)]
             patch[:] = patch * (1 - STRENGTH) + np.array(COLOURS[wave]) * STRENGTH * (patch / 255)

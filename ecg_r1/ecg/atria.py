@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter1d
 from ecg_r1.ecg.beats import MS, MedianBeat
 from ecg_r1.ecg.measurements import Measured
 from ecg_r1.ecg.waves import Bounds
+from ecg_r1.ecg.windows import median_of
 
 # A P wave resembles the median one by this at least (99 of 100 real records with P waves: 0.67); fibrillation, AV
 # dissociation and noise do by less. Where the rhythm is as irregular as fibrillation, chance alone may bring more, so
@@ -40,7 +41,8 @@ def p_wave_missing(signal: np.ndarray, beat: MedianBeat, window: tuple[int, int]
     in step with the ventricles resembles it; fibrillation, flutter in another rhythm and dissociated P waves do not.
 
     Args:
-        signal: (leads, T) mV, filtered; window: of the P wave, in samples of the beat.
+        signal: (leads, T) mV, filtered, NaN where a lead was not recorded; window: of the P wave, in samples of the
+            beat.
     """
     start, stop = window
     every = np.sort(np.concatenate([beat.peaks, beat.ectopic]))
@@ -48,7 +50,7 @@ def p_wave_missing(signal: np.ndarray, beat: MedianBeat, window: tuple[int, int]
     if stop - start < int(40 / MS) or len(inside) < 2:
         return Measured(reason="no room for P waves before the QRS")
     pieces = [_levelled(signal[:, p - beat.r + start : p - beat.r + stop]) for p in inside]
-    shared = np.median(pieces, axis=0)
+    shared = np.nan_to_num(median_of(np.stack(pieces)))
     direction = np.linalg.svd(shared, full_matrices=False)[0][:, 0]
     if np.ptp(direction @ shared) < AMPLITUDE:
         return Measured(reason="no P waves", absent=True)
@@ -61,13 +63,14 @@ def t_wave_repeats(signal: np.ndarray, beat: MedianBeat, window: tuple[int, int]
     """Whether what follows the QRS comes again after each: a T wave does, fibrillation around a flat one does not.
 
     Args:
-        signal: (leads, T) mV, filtered; window: from the QRS to the T end, in samples of the beat.
+        signal: (leads, T) mV, filtered, NaN where a lead was not recorded.
+        window: from the QRS to the T end, in samples of the beat.
     """
     start, stop = window
     if stop - start < int(40 / MS):
         return False
     pieces = [_levelled(beat.weights[:, None] * signal[:, p - beat.r + start : p - beat.r + stop]) for p in beat.peaks]
-    return _repeats(pieces, np.median(pieces, axis=0), np.sort(np.concatenate([beat.peaks, beat.ectopic])))
+    return _repeats(pieces, median_of(np.stack(pieces)), np.sort(np.concatenate([beat.peaks, beat.ectopic])))
 
 
 def two_to_one_flutter(beat: MedianBeat, p: Bounds, qrs: tuple[float, float]) -> bool:
@@ -92,17 +95,20 @@ def two_to_one_flutter(beat: MedianBeat, p: Bounds, qrs: tuple[float, float]) ->
 
 
 def _repeats(pieces: list[np.ndarray], shared: np.ndarray, peaks: np.ndarray) -> bool:
-    wanted = COHERENCE_IF_IRREGULAR if _irregularity(peaks) > IRREGULAR else COHERENCE
+    wanted = COHERENCE_IF_IRREGULAR if irregular(peaks) else COHERENCE
     return bool(np.median([_likeness(piece, shared) for piece in pieces]) >= wanted)
 
 
 def _likeness(a: np.ndarray, b: np.ndarray) -> float:
+    if not (seen := np.isfinite(a)).all():
+        a, b = a[seen], b[seen]
     return float((a * b).sum() / np.sqrt((a**2).sum() * (b**2).sum() + 1e-12))
 
 
-def _irregularity(peaks: np.ndarray) -> float:
+def irregular(peaks: np.ndarray, share: float = IRREGULAR) -> bool:
+    """Whether one RR interval usually differs from the next by more than a share of it."""
     intervals = np.diff(peaks)
-    return float(np.median(np.abs(np.diff(intervals))) / np.median(intervals)) if len(intervals) > 1 else 0.0
+    return len(intervals) > 1 and bool(np.median(np.abs(np.diff(intervals))) > share * np.median(intervals))
 
 
 def _levelled(piece: np.ndarray) -> np.ndarray:

@@ -19,6 +19,8 @@ from ecg_r1.ecg.measure import measure
 from ecg_r1.ecg.quantities import QUANTITIES
 from ecg_r1.ecg.record import READERS, WFDB_ENDINGS, RecordError, find_records, read_record, write_record
 from ecg_r1.ecg.simulate import simulate
+from ecg_r1.ecg.text import printable
+from ecg_r1.ecg.wfdb_header import header_file
 from ecg_r1.errors import UserError
 from ecg_r1.files import PART
 from ecg_r1.locks import FolderLock
@@ -39,7 +41,12 @@ def listed(paths: Sequence[str | Path]) -> list[str]:
 
 
 def measure_paths(
-    paths: Sequence[str | Path], *, workers: int = 1, method: str = "consensus", plots: Path | None = None
+    paths: Sequence[str | Path],
+    *,
+    workers: int = 1,
+    method: str = "consensus",
+    plots: Path | None = None,
+    refuse_doubtful: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """Measures records in the order given; one dictionary each.
 
@@ -51,6 +58,7 @@ def measure_paths(
         paths: records or folders of them.
         workers: processes; 0 for one a core.
         plots: a folder for a page of each record with its delineation.
+        refuse_doubtful: a record whose checksum or gain says that its signal is wrong is an error.
 
     Raises:
         UserError: `plots` cannot be written to.
@@ -59,7 +67,7 @@ def measure_paths(
     if plots is not None:
         _make_folder(plots)
     jobs = list(zip(records, _pages(records, plots), strict=True))
-    yield from _mapped(partial(_measure_one, method=method), jobs, workers)
+    yield from _mapped(partial(_measure_one, method=method, refuse_doubtful=refuse_doubtful), jobs, workers)
 
 
 def _make_folder(folder: Path) -> None:
@@ -86,12 +94,13 @@ def _without_ending(path: str) -> str:
     return root if ending.lower() in (*WFDB_ENDINGS, *READERS) else path
 
 
-def _measure_one(job: tuple[str, Path | None], *, method: str) -> dict[str, Any]:
+def _measure_one(job: tuple[str, Path | None], *, method: str, refuse_doubtful: bool) -> dict[str, Any]:
     path, page = job
-    name = _without_ending(path)
+    name = printable(_without_ending(path))
     try:
         # "x.mat" may be given as "x": a raw CPSC file is found by its ending
-        record = read_record(path + ".mat" if not isfile(path + ".hea") and isfile(path + ".mat") else path)
+        mat = basename(path) and header_file(Path(path)) is None and isfile(path + ".mat")
+        record = read_record(path + ".mat" if mat else path, refuse_doubtful=refuse_doubtful)
     except RecordError as error:
         return {"record": name, "error": _missing(path) or str(error)}
     if page is not None:
@@ -107,7 +116,7 @@ def _measure_one(job: tuple[str, Path | None], *, method: str) -> dict[str, Any]
 
 def _missing(path: str) -> str | None:
     """The message for a missing path that may have been meant as a folder."""
-    if exists(path) or exists(f"{path}.hea") or _without_ending(path) != path:
+    if exists(path) or (basename(path) and header_file(Path(path))) or _without_ending(path) != path:
         return None
     return f"{path}: no such folder" + ("" if path.endswith(sep) else f", and no record {path}.hea")
 

@@ -10,6 +10,8 @@ import numpy as np
 from scipy.ndimage import convolve1d
 from scipy.signal import butter, sosfiltfilt
 
+from ecg_r1.ecg.windows import median_of
+
 RATE = 500
 MS = 1000 / RATE
 ALIKE = 0.9  # correlation of a QRS with the median one, over all leads; an ectopic beat's is lower
@@ -126,8 +128,12 @@ def _seen(slope: np.ndarray, peaks: np.ndarray) -> np.ndarray:
     return (fastest > LOWEST * np.median(fastest, axis=1, keepdims=True)).mean(axis=0)
 
 
-def median_beat(signal: np.ndarray, peaks: np.ndarray) -> MedianBeat:
+def median_beat(signal: np.ndarray, peaks: np.ndarray, there: np.ndarray | None = None) -> MedianBeat:
     """The median, lead by lead, of the beats whose QRS resemble each other; the others are ectopic.
+
+    Args:
+        signal: (leads, T) mV, filtered; peaks: R peaks.
+        there: bool (leads, T), where each lead was recorded; None: everywhere. A lead without a whole beat is NaN.
 
     Raises:
         Unmeasurable: fewer than two whole beats, or no two that resemble each other.
@@ -139,7 +145,13 @@ def median_beat(signal: np.ndarray, peaks: np.ndarray) -> MedianBeat:
     if len(whole) < 2:
         raise Unmeasurable("fewer than two whole beats")
     stack = np.stack([signal[:, p - before : p + after] for p in whole])
-    beat = np.median(stack, axis=0)
+    if there is not None:
+        stack[~np.stack([there[:, p - before : p + after].all(axis=1) for p in whole])] = np.nan
+        seen = np.isfinite(stack).any(axis=(1, 2))
+        stack, whole = stack[seen], whole[seen]
+        if len(whole) < 2:
+            raise Unmeasurable("fewer than two whole beats")
+    beat = median_of(stack)
     around = slice(max(before - int(120 / MS), 0), before + int(120 / MS))
     likeness = np.array([_correlation(one[:, around], beat[:, around]) for one in stack])
     if np.median(likeness) < REPEATED:
@@ -149,9 +161,9 @@ def median_beat(signal: np.ndarray, peaks: np.ndarray) -> MedianBeat:
         alike[:] = True
     if not alike.all():
         stack = stack[alike]
-        beat = np.median(stack, axis=0)
+        beat = median_of(stack)
     differing = (stack - beat)[:, :, ::4]  # a quarter of the samples tells the noise as well
-    noise = np.median(np.abs(np.diff(differing, axis=2)), axis=(0, 2))
+    noise = _noise(np.abs(np.diff(differing, axis=2)))
     usual = np.median(noise) + 1e-9
     weights = (noise.min() + usual) / (noise + usual)
     return MedianBeat(beat, before, rr, weights, whole[alike], whole[~alike])
@@ -175,6 +187,22 @@ def noisy(signal: np.ndarray) -> np.ndarray:
     return unrest > NOISY * np.median(unrest)
 
 
+def _noise(changes: np.ndarray) -> np.ndarray:
+    """(leads,) the usual change; of a lead that too few beats show to tell, that of the middle lead.
+
+    Args:
+        changes: (beats, leads, T), NaN where a beat was not recorded.
+    """
+    if np.isfinite(changes).all():
+        return np.median(changes, axis=(0, 2))
+    noise = median_of(np.moveaxis(changes, 1, 2).reshape(-1, changes.shape[1]))
+    told = np.isfinite(changes).any(axis=2).sum(axis=0) > 1  # one beat is its own median
+    return np.where(told, noise, np.median(noise[told]) if told.any() else 0.0)
+
+
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    seen = np.isfinite(a[:, 0])
+    if not seen.all():
+        a, b = a[seen], b[seen]
     a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
     return float((a * b).sum() / (np.sqrt((a**2).sum() * (b**2).sum()) + 1e-12))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ecg_r1.ecg.atria import p_wave_missing, p_window, t_wave_repeats, two_to_one_flutter
+from ecg_r1.ecg.atria import irregular, p_wave_missing, p_window, t_wave_repeats, two_to_one_flutter
 from ecg_r1.ecg.beats import MedianBeat, Unmeasurable, clean, median_beat, noisy, r_peaks
 from ecg_r1.ecg.measurements import Measured
 from ecg_r1.ecg.pacing import paced_onset, spikes, without
 from ecg_r1.ecg.waves import NOWHERE, Bounds, P, T, bound, peaks, qrs_bounds, t_window
+from ecg_r1.ecg.windows import held, inside, rhythm
 
+UNEVEN = 0.05  # share of RR by which it may change before the P waves of a page without a rhythm strip are doubted
 FLAT = 0.03  # mV peak to peak: no beat is seen in such a lead
 
 
@@ -26,6 +29,7 @@ class Delineation:
     raw: (leads, T) mV, the same leads as recorded, without pacemaker spikes: filters lower the QRS.
     p, t: onsets and offsets in each lead that shows the wave.
     no_p: why no P wave can be measured; None where one can.
+    there: bool (leads, T), where each of these leads was recorded; None: everywhere.
     """
 
     signal: np.ndarray
@@ -38,30 +42,49 @@ class Delineation:
     p: Bounds
     t: Bounds
     no_p: Measured | None
+    there: np.ndarray | None = None
+
+    def recorded(self, rows: Sequence[int] | np.ndarray, start: float, stop: float) -> bool:
+        """Whether all of these rows of `leads` were recorded from `start` to `stop`, in samples of the record."""
+        return self.there is None or bool(self.there[rows, max(int(start), 0) : int(stop)].all())
 
 
-def delineate(signal: np.ndarray, mask: np.ndarray) -> Delineation:
+def delineate(signal: np.ndarray, mask: np.ndarray, windows: np.ndarray | None = None) -> Delineation:
     """Delineates a record.
 
     Args:
         signal: (12, T) mV at 500 Hz; mask: (12,) leads that are present.
+        windows: int (12, 2), where each lead was recorded; None: everywhere. Beats are found in the leads that were
+            recorded from begin to end, and the median beat of each lead is that of the beats within its window.
 
     Raises:
         Unmeasurable: no signal, too few beats, or nothing that repeats itself.
     """
+    if windows is not None:
+        signal = held(signal, windows)
     leads = np.flatnonzero(mask & (np.ptp(signal, axis=1) > FLAT))
     if not len(leads):
         raise Unmeasurable("no signal")
     cleaned = clean(signal[leads])
-    quiet = ~noisy(cleaned)
+    quiet = ~noisy(cleaned) if windows is None else np.ones(len(leads), bool)
     leads, cleaned = leads[quiet], cleaned[quiet]
-    raw = signal[leads]
-    found = r_peaks(cleaned)
+    raw, there = signal[leads], None
+    if windows is None:
+        found = r_peaks(cleaned)
+    else:
+        there = inside(windows[leads], signal.shape[1])
+        found = r_peaks(rhythm(cleaned, there))
     paced = spikes(raw, cleaned, found)
     if len(paced):
         raw = without(raw, paced)
         cleaned = clean(raw)
-    beat = median_beat(cleaned, found)
+    beat = median_beat(cleaned, found, there)
+    recorded = cleaned
+    if there is not None:  # leads without a whole beat in their window are left out
+        seen = np.isfinite(beat.signal).all(axis=1)
+        leads, cleaned, raw, there = leads[seen], cleaned[seen], raw[seen], there[seen]
+        beat = replace(beat, signal=beat.signal[seen], weights=beat.weights[seen])
+        recorded = np.where(there, cleaned, np.nan)
     onset, offset = qrs_bounds(beat)
     if len(paced):
         onset = paced_onset((onset, offset), beat, paced)
@@ -70,11 +93,18 @@ def delineate(signal: np.ndarray, mask: np.ndarray) -> Delineation:
     t = bound(beat, T, wave_peaks["T"], after)
     window = p_window(beat, onset, t.offset if len(t) else None)
     p = bound(beat, P, wave_peaks["P"], window)
-    no_p = Measured(reason="paced ventricles") if len(paced) else p_wave_missing(cleaned, beat, window)
+    no_p: Measured | None
+    if len(paced):
+        no_p = Measured(reason="paced ventricles")
+    elif there is not None and not there.all(axis=1).any() and irregular(found, UNEVEN):
+        # Of the two or three beats that each lead shows, chance alone makes waves that repeat themselves.
+        no_p = Measured(reason="an irregular rhythm, and no lead long enough to tell P waves from fibrillation")
+    else:
+        no_p = p_wave_missing(recorded, beat, window)
     if no_p is None and not len(p):
         no_p = Measured(reason="no P waves", absent=True)
     elif no_p is None and two_to_one_flutter(beat, p, (onset, offset)):
         no_p = Measured(reason="no P waves, but flutter waves, two to each QRS", absent=True)
-    if len(t) and not t_wave_repeats(cleaned, beat, (after[0], int(t.offset))):
+    if len(t) and not t_wave_repeats(recorded, beat, (after[0], int(t.offset))):
         t = NOWHERE
-    return Delineation(cleaned, raw, beat, leads, found, onset, offset, NOWHERE if no_p else p, t, no_p)
+    return Delineation(cleaned, raw, beat, leads, found, onset, offset, NOWHERE if no_p else p, t, no_p, there)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from unicodedata import normalize
 
 import numpy as np
 
@@ -11,16 +13,50 @@ LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V
 _CANONICAL = {lead.lower(): lead for lead in LEADS}
 # The MIT databases' "modified limb lead II" is placed on the torso, but read as lead II.
 _CANONICAL |= {"mlii": "II", "mli": "I", "mliii": "III"}
+# "Dérivation" I to III, and the chest leads by their electrodes.
+_CANONICAL |= {f"d{written}": lead for lead in LEADS[:3] for written in (lead.lower(), len(lead))}
+_CANONICAL |= {f"c{i}": f"V{i}" for i in range(1, 7)}
+_NUMBERED = {f"lead{i}": lead for i, lead in enumerate(LEADS[:3], 1)}
 # -aVR (Cabrera's order) is another signal and is not accepted as aVR.
-_DECORATION = re.compile(r"^(?:lead|ecg|ekg)[\s_:-]*|[\s_.]+")
+_PREFIX = re.compile(
+    r"^(?:mdc_ecg_lead_|(?:(?:ecg|ekg)[\s_:-]*)?(?:lead)|ecg|ekg|abl(?:eitung|\.)?|d[eé]rivation|derivaci[oó]n|导联)[\s_:-]*"
+)
+_DECORATION = re.compile(r"[(\[]\s*(?:[munµμ]?v|einthoven|goldberger|wilson)\s*[)\]]|导联$|[\s_.]+")
+# What is recorded beside an ECG, by name or by unit; and leads that a 12-lead ECG does not have.
+_BESIDE = re.compile(
+    r"(?:resp|abp|art|ibp|nibp|nbp|bp|pap|cvp|icp|rap|lap|ppg|pleth|spo2|so2|co2|etco2|imp|eeg|emg|eog|scg|bcg|gsr|eda|"
+    r"acc|gyro|temp|pulse|flow|thor|abdo|chest|airflow|snore|hr|marker|event|trigger|status|pace|sync|annotation|"
+    r"tachogram|pcg)[a-z]*[\s_+./:-]?\w*|m?v|mcl\d?|v[xyz]|[xyz]|v[7-9]r?|v[1-9]r",
+    re.IGNORECASE,
+)
+# Electrodes of an EEG (10-20 system) but C3 and C4, which are V3 and V4 to some recorders; with or without a reference.
+_EEG = re.compile(r"(?:eeg[\s_]*)?(?:fp?|o|t|p|a|m|c(?=z|[34][-/:]))(?:z|\d)(?:[-/:]\w+)?", re.IGNORECASE)
+_OTHER_UNITS = ("mmhg", "%", "nu", "ohm", "bpm", "1/min", "degc", "c", "l/min", "g", "lpm", "pa", "kpa", "cmh2o", "adu")
 
 # III = II - I (Einthoven); aVR, aVL, aVF from I and II (Goldberger). Columns: I, II.
 EINTHOVEN_GOLDBERGER = {"III": (-1.0, 1.0), "aVR": (-0.5, -0.5), "aVL": (1.0, -0.5), "aVF": (-0.5, 1.0)}
 
 
 def canonical_lead(name: str) -> str | None:
-    """The standard name of a lead in any usual spelling (`avr`, `AVR`, `Lead II`, `MLII`); None for other signals."""
-    return _CANONICAL.get(_DECORATION.sub("", name.strip().lower()))
+    """The standard name of a lead in any usual spelling; None for other signals.
+
+    `avr`, `Lead II`, `ECG_II`, `MLII`, `DIII`, `D3`, `C1`, `MDC_ECG_LEAD_V1`, `Lead I (mV)`, `Ableitung I`.
+    """
+    lowered = normalize("NFKC", name).strip().lower()
+    numbered = _NUMBERED.get(re.sub(r"[\s_:-]+", "", lowered))
+    return numbered or _CANONICAL.get(_DECORATION.sub("", _PREFIX.sub("", lowered, count=1)))
+
+
+def standard_leads(names: Sequence[str]) -> list[str | None]:
+    """The standard lead that each signal of a record is, as `canonical_lead`; C3 and C4 of an EEG are none."""
+    eeg = sum(bool(_EEG.fullmatch(name.strip())) for name in names) > 1
+    return [None if eeg and name.strip().upper() in ("C3", "C4") else canonical_lead(name) for name in names]
+
+
+def recorded_beside(name: str, units: str) -> bool:
+    """Whether a signal is known to be no standard lead: respiration, pressure, EEG, V7, or no voltage by its unit."""
+    known = _BESIDE.fullmatch(name.strip()) or _EEG.fullmatch(name.strip()) or name.strip().upper() in ("C3", "C4")
+    return bool(known) or units.lower() in _OTHER_UNITS
 
 
 def derive_limb_leads(signal: np.ndarray, present: np.ndarray) -> list[str]:

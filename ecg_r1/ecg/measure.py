@@ -41,7 +41,7 @@ def measure(record: ECGRecord, *, method: str = "consensus") -> Measurements:
     try:
         if method in METHODS:
             return Measurements(measure_by_library(signal, record.lead_mask, method), method)
-        found = delineate(signal, record.lead_mask)
+        found = delineate(signal, record.lead_mask, record.windows)
     except Unmeasurable as reason:
         return Measurements(dict.fromkeys(QUANTITIES, Measured(reason=str(reason))), method)
     bounded = (found.qrs_offset - found.qrs_onset) * MS <= WIDEST_QRS
@@ -116,9 +116,10 @@ def _axis(found: Delineation) -> Measured:
     qrs = slice(int(found.qrs_onset), int(found.qrs_offset) + 1)
     frontal, beat = [row[0] for row in rows], found.beat
     axis = _direction(beat.signal[frontal, qrs])
-    of_beats = [_direction(found.signal[frontal, p - beat.r + qrs.start : p - beat.r + qrs.stop]) for p in beat.peaks]
+    whole = [p for p in beat.peaks if found.recorded(frontal, p - beat.r + qrs.start, p - beat.r + qrs.stop)]
+    of_beats = [_direction(found.signal[frontal, p - beat.r + qrs.start : p - beat.r + qrs.stop]) for p in whole]
     turned = np.array([QUANTITIES["axis_deg"].difference(of_beat, axis) for of_beat in of_beats])
-    return Measured(axis, _iqr(turned), 2, beat.beats)
+    return Measured(axis, _iqr(turned) if len(turned) else 0.0, 2, beat.beats)
 
 
 def _direction(qrs: np.ndarray) -> float:

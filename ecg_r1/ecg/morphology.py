@@ -14,6 +14,7 @@ from scipy.signal import find_peaks
 from ecg_r1.ecg.beats import MS
 from ecg_r1.ecg.delineate import Delineation
 from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.windows import median_of
 
 AFTER_J = int(60 / MS)  # samples after the QRS end at which the ST level is read
 AROUND = int(4 / MS)  # samples to either side of it that the level is the mean of
@@ -56,7 +57,9 @@ def shapes(found: Delineation, peaks: np.ndarray) -> list[LeadMorphology]:
     level = slice(max(onset - BASELINE[0], 0), max(onset - BASELINE[1], 1))
     start, length = found.beat.r, found.beat.signal.shape[1]
     beats = np.stack([found.raw[:, peak - start : peak - start + length] for peak in peaks])
-    median = np.median(beats - beats[:, :, level].mean(axis=2, keepdims=True), axis=0)
+    if found.there is not None:
+        beats[~np.stack([found.there[:, peak - start : peak - start + length].all(axis=1) for peak in peaks])] = np.nan
+    median = median_of(beats - beats[:, :, level].mean(axis=2, keepdims=True))
     st = min(offset + AFTER_J, length - 1 - AROUND)
     t_wave = slice(int(found.t.onset), int(found.t.offset) + 1) if len(found.t) else None
     return [

@@ -1,4 +1,4 @@
-"""Records that are not WFDB: raw CPSC2018 `.mat`, CODE-15% HDF5, NumPy arrays."""
+"""Records that are not WFDB: `.mat` of CPSC2018 and CODE-15%, HDF5 of CODE-15% and SPH, NumPy arrays."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ecg_r1.ecg.leads import LEADS
-from ecg_r1.ecg.raw import RawRecord, RecordError, size_of
+from ecg_r1.ecg.raw import NOT_MILLIVOLTS, RawRecord, RecordError, size_of
 
 if TYPE_CHECKING:
     import h5py
@@ -24,27 +24,38 @@ _MAT_ERRORS = (
     ValueError, KeyError, IndexError, TypeError, AttributeError, OSError, EOFError, OverflowError, MemoryError,
     NotImplementedError, struct.error, zlib.error,
 )  # fmt: skip
+# What h5py raises on damaged files.
+_HDF5_ERRORS = (OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError)
 COMPRESSED = 15  # MAT-file element type (MathWorks, MAT-file format, level 5)
 
 
-def read_cpsc(path: Path) -> RawRecord:
-    """CPSC2018's original files: a struct `ECG` with `sex`, `age` and `data` (12, T) in mV at 500 Hz.
+def read_mat(path: Path) -> RawRecord:
+    """A MAT-file: CPSC2018's or CODE-15%'s.
+
+    CPSC2018's hold a struct `ECG` with `sex`, `age` and `data` (12, T) in mV at 500 Hz; CODE-15%'s, as ECG-FM publishes
+    them, `feats` (12, T) at `curr_sample_rate`, in no unit that is known.
 
     Raises:
-        RecordError: no MAT-file, or none with such a struct.
+        RecordError: no MAT-file, or neither of these.
     """
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 
     _refuse_bombs(path)
     try:
-        ecg = loadmat(path, variable_names=["ECG"])["ECG"][0, 0]
+        held = loadmat(path, variable_names=["ECG", "feats", "curr_sample_rate"])
+        if "feats" in held:
+            rate = float(np.ravel(held["curr_sample_rate"])[0])
+            return _twelve_leads(np.asarray(held["feats"], float), path, rate, unit=NOT_MILLIVOLTS)
+        ecg = held["ECG"][0, 0]
         signal = np.asarray(ecg["data"], float)
         sex, age = (str(np.ravel(ecg[field])[0]) for field in ("sex", "age"))
+    except RecordError:
+        raise
     except (*_MAT_ERRORS, MatReadError) as error:
-        raise RecordError(f"{path}: not a CPSC2018 record ({str(error)[:80]})") from None
+        raise RecordError(f"{path}: not a record of CPSC2018 or CODE-15% ({str(error)[:80]})") from None
     comments = (f"Sex: {sex}", f"Age: {age}")
-    return _twelve_leads(signal, path, 500.0, comments=comments, source="cpsc2018")
+    return _twelve_leads(signal, path, 500.0, unit="mV", comments=comments, source="cpsc2018")
 
 
 def _refuse_bombs(path: Path) -> None:
@@ -69,7 +80,10 @@ def _refuse_bombs(path: Path) -> None:
 
 
 def read_hdf5(path: Path) -> RawRecord:
-    """CODE-15%'s layout: `tracings` (N, 4096, 12) in mV at 400 Hz, zero-padded at both ends, and `exam_id` (N,).
+    """An HDF5 file: an exam of CODE-15% or a record of SPH.
+
+    CODE-15%'s hold `tracings` (N, 4096, 12) at 400 Hz, zero-padded at both ends and in no unit that is known, and
+    `exam_id` (N,); SPH's hold `ecg` (12, T) in mV at 500 Hz.
 
     Args:
         path: `exams_part0.hdf5#1169160` names the exam; without `#`, the file must hold one exam only.
@@ -82,38 +96,51 @@ def read_hdf5(path: Path) -> RawRecord:
     file, exam = _exam(path)
     size_of(file)
     try:
-        with h5py.File(file, "r") as exams:
-            tracings, ids = _dataset(exams, "tracings"), _exam_ids(exams)
-            if tracings.ndim != 3 or tracings.shape[2] != 12 or tracings.shape[0] != len(ids):
-                raise RecordError(f"{file}: tracings of shape {tracings.shape}; (exams, samples, 12) are read")
-            if exam is None and len(ids) != 1:
-                raise RecordError(
-                    f"{file}: holds {len(ids)} exams; name one as {file.name}#{ids[0] if len(ids) else 'ID'}"
-                )
-            places = np.arange(1) if exam is None else np.flatnonzero(ids == exam)
-            if not len(places):
-                raise RecordError(f"{file}: no exam {exam}")
-            signal = np.asarray(tracings[int(places[0]), : 60 * 400], float).T
-    except (OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        if isinstance(error, RecordError):
-            raise
-        raise RecordError(f"{file}: not a CODE-15% file ({str(error)[:80]})") from None
+        with h5py.File(file, "r") as content:
+            if "tracings" not in content and "ecg" in content:
+                return _sph(content, path)
+            signal = _tracing(content, file, exam)
+    except RecordError:
+        raise
+    except _HDF5_ERRORS as error:
+        raise RecordError(f"{file}: not a file of CODE-15% or SPH ({str(error)[:80]})") from None
     alive = np.flatnonzero((signal != 0).any(axis=0))
     if not len(alive):
         raise RecordError(f"{path}: all samples are zero")
-    return _twelve_leads(signal[:, alive[0] : alive[-1] + 1], path, 400.0, source="code15")
+    return _twelve_leads(signal[:, alive[0] : alive[-1] + 1], path, 400.0, unit=NOT_MILLIVOLTS, source="code15")
+
+
+def _sph(content: h5py.File, path: Path) -> RawRecord:
+    """A record of SPH (Shandong Provincial Hospital): float16 in mV."""
+    ecg = _dataset(content, "ecg")
+    if ecg.ndim != 2 or ecg.shape[0] != len(LEADS) or ecg.dtype.kind not in "fiu":
+        raise RecordError(f"{path}: ecg of shape {ecg.shape} and type {ecg.dtype}; (12, samples) are read")
+    return _twelve_leads(ecg, path, 500.0, unit="mV", source="sph")
+
+
+def _tracing(content: h5py.File, file: Path, exam: int | None) -> np.ndarray:
+    """The samples of an exam of CODE-15%: (12, T)."""
+    tracings, ids = _dataset(content, "tracings"), _exam_ids(content)
+    if tracings.ndim != 3 or tracings.shape[2] != 12 or tracings.shape[0] != len(ids):
+        raise RecordError(f"{file}: tracings of shape {tracings.shape}; (exams, samples, 12) are read")
+    if exam is None and len(ids) != 1:
+        raise RecordError(f"{file}: holds {len(ids)} exams; name one as {file.name}#{ids[0] if len(ids) else 'ID'}")
+    places = np.arange(1) if exam is None else np.flatnonzero(ids == exam)
+    if not len(places):
+        raise RecordError(f"{file}: no exam {exam}")
+    return np.asarray(tracings[int(places[0]), : 60 * 400], float).T
 
 
 def exams(file: Path) -> list[Path]:
-    """`file#ID` for each exam of a CODE-15% file."""
+    """`file#ID` for each exam of a CODE-15% file; the file itself for any other, which reading it may explain."""
     import h5py
 
-    size_of(file)
     try:
+        size_of(file)
         with h5py.File(file, "r") as content:
-            return [file.with_name(f"{file.name}#{int(i)}") for i in _exam_ids(content)]
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise RecordError(f"{file}: not a CODE-15% file ({str(error)[:80]})") from None
+            return [file.with_name(f"{file.name}#{int(i)}") for i in _exam_ids(content)] or [file]
+    except (RecordError, *_HDF5_ERRORS):
+        return [file]
 
 
 def _dataset(content: h5py.File, name: str) -> h5py.Dataset:
@@ -166,10 +193,18 @@ def read_numpy(path: Path) -> RawRecord:
 
 
 def _twelve_leads(
-    signal: np.ndarray, path: Path, rate: float, *, comments: tuple[str, ...] = (), source: str | None = None
+    signal: np.ndarray | h5py.Dataset,
+    path: Path,
+    rate: float,
+    *,
+    unit: str = "",
+    comments: tuple[str, ...] = (),
+    source: str | None = None,
 ) -> RawRecord:
     if signal.ndim != 2 or signal.shape[0] != len(LEADS):
         raise RecordError(f"{path}: signals of shape {signal.shape}; 12 leads are read")
+    if not 0 < rate <= 1e6:
+        raise RecordError(f"{path}: sampled at {rate:g} Hz")
     seconds = signal.shape[1] / rate
     window = np.asarray(signal[:, : int(SECONDS * rate)], float)
-    return RawRecord(window, LEADS, ("mV",) * len(LEADS), rate, seconds, comments, source or path.parent.name or None)
+    return RawRecord(window, LEADS, (unit,) * len(LEADS), rate, seconds, comments, source or path.parent.name or None)

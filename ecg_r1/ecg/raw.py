@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
@@ -10,6 +12,13 @@ import numpy as np
 
 from ecg_r1.errors import UserError
 
+# Of a physical unit; none named means mV, by WFDB's format and for arrays.
+MILLIVOLTS = {
+    "mv": 1.0, "v": 1e3, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6, "": 1.0,
+    "millivolt": 1.0, "volt": 1e3, "microvolt": 1e-3, "nanovolt": 1e-6,
+}  # fmt: skip
+NOT_MILLIVOLTS = "?"  # in place of a unit: the file names none, and its data set is not in mV
+
 
 class RecordError(UserError):
     """A record cannot be read. The message names the file and what is wrong with it."""
@@ -17,9 +26,14 @@ class RecordError(UserError):
 
 @dataclass(frozen=True)
 class RawRecord:
-    """signal: float64 (leads, T) in `units`; NaN where the file marks a sample as invalid.
+    """What a reader found in a file.
 
-    seconds: length of the whole recording, of which `signal` may be the beginning.
+    Attributes:
+        signal: float64 (leads, T) in `units`; NaN where the file marks a sample as invalid.
+        units: keys of `MILLIVOLTS`, or `NOT_MILLIVOLTS`.
+        seconds: length of the whole recording, of which `signal` may be the beginning.
+        warnings: what the reader noticed.
+        gains: of WFDB, each signal's gain and unit as its header gives them; None where it gives none.
     """
 
     signal: np.ndarray
@@ -30,6 +44,21 @@ class RawRecord:
     comments: tuple[str, ...] = ()
     source: str | None = None
     warnings: tuple[str, ...] = ()
+    gains: tuple[tuple[float | None, str | None], ...] = ()
+
+
+@contextmanager
+def needs(library: str, extra: str, path: Path) -> Iterator[None]:
+    """Imports of an optional library.
+
+    Raises:
+        RecordError: it is not installed; the message says how to install it.
+    """
+    try:
+        yield
+    except ImportError as error:
+        install = f'pip install "ecg-r1-gem[{extra}]"'
+        raise RecordError(f"{path}: reading it needs {library}: {install} ({str(error)[:60]})") from None
 
 
 def size_of(path: Path) -> int:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from os.path import isdir, isfile  # pathlib's raise where a name is too long
+from os.path import isdir  # pathlib's raise where a name is too long
 from pathlib import Path
 
 import numpy as np
 from scipy.signal import resample_poly
 
-from ecg_r1.ecg.leads import LEADS, canonical_lead, derive_limb_leads
-from ecg_r1.ecg.other_files import exams, read_cpsc, read_hdf5, read_numpy
+from ecg_r1.ecg.dicom import read_dicom
+from ecg_r1.ecg.doubts import DOUBT, gain_doubts, is_doubt
+from ecg_r1.ecg.edf import read_edf
+from ecg_r1.ecg.leads import LEADS, canonical_lead, derive_limb_leads, recorded_beside, standard_leads
+from ecg_r1.ecg.other_files import exams, read_hdf5, read_mat, read_numpy
 from ecg_r1.ecg.quality import alive, notes
-from ecg_r1.ecg.raw import RawRecord, RecordError
+from ecg_r1.ecg.raw import MILLIVOLTS, NOT_MILLIVOLTS, RawRecord, RecordError
+from ecg_r1.ecg.text import printable
 from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.ecg.wfdb_files import read_wfdb, write_wfdb
+from ecg_r1.ecg.wfdb_header import header_file
+from ecg_r1.ecg.windows import bridged, described, first_and_last
+from ecg_r1.ecg.xml_files import read_xml
 
 __all__ = [
     "SAMPLES",
@@ -35,9 +43,11 @@ SAMPLING_RATE = 500
 SAMPLES = 5000
 SLOWEST, FASTEST = 100, 1000  # Hz: below, QRS bounds are lost; above, no archive of 12-lead ECGs goes
 SHORTEST = 1.0  # seconds
-MILLIVOLTS = {"mv": 1.0, "v": 1e3, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6, "": 1.0}
 WFDB_ENDINGS = (".hea", ".dat", ".mat")
-READERS = {".mat": read_cpsc, ".h5": read_hdf5, ".hdf5": read_hdf5, ".npy": read_numpy}
+READERS = {
+    ".mat": read_mat, ".h5": read_hdf5, ".hdf5": read_hdf5, ".npy": read_numpy,
+    ".dcm": read_dicom, ".edf": read_edf, ".bdf": read_edf, ".xml": read_xml,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,8 @@ class ECGRecord:
 
     signal: float32 (12, 5000) mV, rows in the order of `LEADS`, finite; zero where there is no signal.
     lead_mask: bool (12,); False where a lead is missing.
+    windows: int (12, 2): of each lead the first sample that was recorded and the one after the last, where that differs
+        among the leads (a page that was digitised shows 2.5 s of each); None: every lead over the whole record.
     samples: length before padding; `signal[:, samples:]` is zero.
     patient: as the file names the person; records of one person are not independent of each other.
     diagnoses: canonical names where the vocabulary knows them, the file's own codes where not.
@@ -64,23 +76,46 @@ class ECGRecord:
     source: str | None = None
     patient: str | None = None
     quality: tuple[str, ...] = ()
+    windows: np.ndarray | None = None
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """The notes of `quality` that say why the signal itself cannot be trusted: its checksum or its gain."""
+        return tuple(filter(is_doubt, self.quality))
+
+    def recorded(self) -> np.ndarray:
+        """bool (12, samples): where a lead was recorded."""
+        there = np.repeat(self.lead_mask[:, None], self.samples, axis=1)
+        if self.windows is not None:
+            time = np.arange(self.samples)
+            there &= (time >= self.windows[:, :1]) & (time < self.windows[:, 1:])
+        return there
 
 
-def read_record(path: str | Path) -> ECGRecord:
+def read_record(path: str | Path, *, unit_mv: float | None = None, refuse_doubtful: bool = False) -> ECGRecord:
     """Reads one record; `path` with or without its ending.
 
+    Args:
+        unit_mv: mV that one unit of the samples stands for, of a file that does not say (HDF5, `.mat`, `.npy`).
+        refuse_doubtful: refuse a record whose checksum or gain says that its signal is wrong; see `ecg_r1.ecg.doubts`.
+
     Raises:
-        RecordError: missing, truncated, malformed, or without any standard lead.
+        RecordError: missing, truncated, malformed, doubtful where that is refused, or without any standard lead; or the
+            file names its units and `unit_mv` is given all the same.
     """
     path = Path(path)
-    if not path.name or (isdir(path) and not isfile(f"{path}.hea")):
-        raise RecordError(f"{path}: a folder without records")
+    if printable(path) != str(path):
+        raise RecordError(f"{printable(path)}: the name is not UTF-8; rename the file")
+    if not path.name or (isdir(path) and header_file(path) is None):
+        cannot = isdir(path) and not os.access(path, os.R_OK | os.X_OK)
+        raise RecordError(f"{path}: a folder {'that cannot be opened' if cannot else 'without records'}")
     reader = _reader(path)
-    if reader is not None:
-        return canonical(reader(path), path)
-    if path.suffix.lower() in WFDB_ENDINGS:
+    if reader is None and header_file(path) is None and path.suffix.lower() in WFDB_ENDINGS:
         path = path.with_suffix("")
-    return canonical(read_wfdb(path), path)
+    record = canonical((reader or read_wfdb)(path), path, unit_mv)
+    if refuse_doubtful and record.doubts:
+        raise RecordError(f"{path}: {'; '.join(record.doubts)}")
+    return record
 
 
 def require_signal(record: ECGRecord) -> ECGRecord:
@@ -97,24 +132,30 @@ def require_signal(record: ECGRecord) -> ECGRecord:
 def _reader(path: Path) -> Callable[[Path], RawRecord] | None:
     """The reader of a file that is not WFDB's; None for WFDB, whose `.mat` files have a header beside them."""
     ending = Path(path.name.partition("#")[0]).suffix.lower()
-    return None if isfile(path.with_suffix(".hea")) else READERS.get(ending)
+    if ending not in READERS or header_file(path) or header_file(path.with_suffix("")):
+        return None
+    return READERS[ending]
 
 
 def find_records(folder: str | Path) -> list[Path]:
     """The records of a folder and its subfolders, sorted: WFDB's without ending, an HDF5 file's exams as `file#ID`.
+
+    A file that cannot be opened is among them: reading it says why, and the others are read.
 
     Raises:
         RecordError: the folder is missing or holds no record.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise RecordError(f"{folder}: no such folder")
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    found = [path.with_suffix("") for path in files if path.suffix == ".hea"]
-    for path in files:
-        reader = _reader(path)
-        if reader is not None:
-            found += exams(path) if reader is read_hdf5 else [path]
+        raise RecordError(f"{printable(folder)}: no such folder")
+    found: set[Path] = set()
+    for root, _, names in os.walk(folder, onerror=lambda error: found.add(Path(error.filename))):
+        for name in names:
+            path = Path(root, name)
+            if path.suffix.lower() == ".hea":
+                found.add(path.with_suffix(""))
+            elif (reader := _reader(path)) is not None:
+                found.update(exams(path) if reader is read_hdf5 else [path])
     if not found:
         raise RecordError(f"{folder}: no records here (looked for .hea, {', '.join(READERS)})")
     return sorted(found)
@@ -138,42 +179,43 @@ def write_record(record: ECGRecord, folder: str | Path) -> Path:
     present = np.flatnonzero(record.lead_mask)
     return write_wfdb(
         folder / record.record_id,
-        record.signal[present, : record.samples],
+        np.where(record.recorded(), record.signal[:, : record.samples], np.nan)[present],
         [LEADS[i] for i in present],
         record.sampling_rate,
         comments,
     )
 
 
-def canonical(raw: RawRecord, path: Path) -> ECGRecord:
-    """Leads by name into `LEADS`' order, units into mV, the rate into 500 Hz, the length into 10 s."""
+def canonical(raw: RawRecord, path: Path, unit_mv: float | None = None) -> ECGRecord:
+    """Leads by name into `LEADS`' order, units into mV, the rate into 500 Hz, the length into 10 s.
+
+    Args:
+        raw: as its reader found it; path: named in errors.
+        unit_mv: see `read_record`.
+
+    Raises:
+        RecordError: see `read_record`.
+    """
     if not SLOWEST <= raw.rate <= FASTEST:
         raise RecordError(f"{path}: sampled at {raw.rate:g} Hz; between {SLOWEST} and {FASTEST} Hz are read")
     quality = list(raw.warnings)
-    rows: dict[str, np.ndarray] = {}
-    others = []
-    for name, units, row in zip(raw.names, raw.units, raw.signal, strict=True):
-        lead = canonical_lead(name)
-        if lead is None or lead in rows:
-            others.append(name)
-            continue
-        if units.lower() not in MILLIVOLTS:
-            raise RecordError(f"{path}: lead {name} is in {units!r}; mV, µV, nV and V are read")
-        rows[lead] = row * MILLIVOLTS[units.lower()]
-    if not rows:
-        raise RecordError(f"{path}: none of the 12 standard leads among {', '.join(raw.names)[:80]}")
-    recorded = np.array([lead in rows for lead in LEADS])
+    places, others = _leads(raw, path)
+    recorded = np.array([lead in places for lead in LEADS])
     if others:
-        if not recorded.all():
-            raise RecordError(f"{path}: {_misnamed(others)}; name the leads {', '.join(LEADS)}, each once")
         quality.append(f"other signals left out: {' '.join(others)[:80]}")
+    if raw.gains:
+        given = [raw.gains[place] for place in places.values()]
+        quality += gain_doubts(list(places), [gain for gain, _ in given], [unit for _, unit in given])
     length = raw.signal.shape[1]
     if length < SHORTEST * raw.rate:
         raise RecordError(f"{path}: {length / raw.rate:.2g} s long; at least {SHORTEST:g} s are needed")
     signal = np.zeros((len(LEADS), length))
-    for lead, row in rows.items():
-        signal[LEADS.index(lead)] = row
-    quality += _bridge_gaps(signal)
+    for lead, place in places.items():
+        signal[LEADS.index(lead)] = raw.signal[place] * _millivolts(raw, place, path, unit_mv)
+    if unit_mv is None and NOT_MILLIVOLTS in raw.units:
+        quality.append(f"{DOUBT}the file names no unit (mV taken); give `unit_mv`")
+    windows = first_and_last(signal, raw.rate)
+    quality += bridged(signal, windows)
     signal = _resample(signal, raw.rate)
     if raw.seconds > SAMPLES / SAMPLING_RATE + 0.05:
         quality.append(f"first {SAMPLES / SAMPLING_RATE:g} s of {raw.seconds:.4g} s")
@@ -184,13 +226,61 @@ def canonical(raw: RawRecord, path: Path) -> ECGRecord:
         raise RecordError(f"{path}: samples beyond what float32 holds; check gain and units")
     if samples < SAMPLES:
         quality.append(f"{samples / SAMPLING_RATE:.3g} s, padded to {SAMPLES / SAMPLING_RATE:g} s")
+    if windows is not None:
+        windows = np.rint(windows * (SAMPLING_RATE / raw.rate)).astype(int).clip(0, samples)
+        recorded &= windows[:, 1] > windows[:, 0]
     missing = [lead for lead, there in zip(LEADS, recorded, strict=True) if not there]
     derived = derive_limb_leads(padded, recorded)
     if missing:
         quality.append(f"missing leads: {' '.join(missing)}" + (f" (derived: {' '.join(derived)})" if derived else ""))
     mask = recorded | np.isin(LEADS, derived)
     record = ECGRecord(record_id(path), padded, mask, samples=samples, source=raw.source, **_header_notes(raw.comments))
-    return replace(record, quality=tuple(quality + notes(padded[:, :samples], mask)))
+    if windows is not None:
+        shared = max(windows[0, 0], windows[1, 0]), min(windows[0, 1], windows[1, 1])  # of I and II
+        windows[np.isin(LEADS, derived)] = shared if shared[0] < shared[1] else (0, 0)
+        mask &= windows[:, 1] > windows[:, 0]
+        record = replace(record, windows=windows, lead_mask=mask)
+        padded[:, :samples][~record.recorded()] = 0
+        if parts := described(windows, mask, samples):
+            quality.append(f"leads recorded in part: {parts}")
+        else:
+            record = replace(record, windows=None)
+    return replace(record, quality=tuple(quality + notes(padded[:, :samples], record.lead_mask, record.windows)))
+
+
+def _leads(raw: RawRecord, path: Path) -> tuple[dict[str, int], list[str]]:
+    """Where each standard lead stands among the signals, and the names of the others.
+
+    Raises:
+        RecordError: there is none, or a lead is missing that another signal may be.
+    """
+    places: dict[str, int] = {}
+    others = []
+    for place, lead in enumerate(standard_leads(raw.names)):
+        if lead is None or lead in places:
+            others.append(place)
+        else:
+            places[lead] = place
+    if not places:
+        raise RecordError(f"{path}: none of the 12 standard leads among {', '.join(raw.names)[:80]}")
+    unknown = [raw.names[place] for place in others if not recorded_beside(raw.names[place], raw.units[place])]
+    if unknown and len(places) < len(LEADS):
+        raise RecordError(f"{path}: {_misnamed(unknown)}; name the leads {', '.join(LEADS)}, each once")
+    return places, [raw.names[place] for place in others]
+
+
+def _millivolts(raw: RawRecord, place: int, path: Path, unit_mv: float | None) -> float:
+    units = raw.units[place].lower()
+    if unit_mv is not None:
+        if units not in (NOT_MILLIVOLTS, ""):
+            raise RecordError(f"{path}: the file names its units, {raw.units[place][:16]!r}; leave `unit_mv` out")
+        return unit_mv
+    if units == NOT_MILLIVOLTS:
+        return 1.0
+    if units.rstrip("s") not in MILLIVOLTS:
+        lead, unit = raw.names[place][:16], raw.units[place][:16]
+        raise RecordError(f"{path}: lead {lead} is in {unit!r}; mV, µV, nV and V are read")
+    return MILLIVOLTS[units.rstrip("s")]
 
 
 def _misnamed(names: list[str]) -> str:
@@ -201,16 +291,6 @@ def _misnamed(names: list[str]) -> str:
 def record_id(path: Path) -> str:
     """The id of the record that `read_record` reads at a path."""
     return path.name.replace("#", "_") if "#" in path.name or path.suffix.lower() not in READERS else path.stem
-
-
-def _bridge_gaps(signal: np.ndarray) -> list[str]:
-    """NaN and infinite samples become straight lines between their neighbours, in place."""
-    bad = ~np.isfinite(signal)
-    for row in np.flatnonzero(bad.any(axis=1)):
-        good = np.flatnonzero(~bad[row])
-        signal[row] = np.interp(np.arange(signal.shape[1]), good, signal[row, good]) if len(good) else 0.0
-    gaps = [f"{LEADS[i]} {100 * bad[i].mean():.0f}%" for i in np.flatnonzero(bad.any(axis=1))]
-    return [f"gaps bridged: {', '.join(gaps)}"] if gaps else []
 
 
 def _resample(signal: np.ndarray, rate: float) -> np.ndarray:
@@ -233,13 +313,15 @@ def _header_notes(comments: Iterable[str]) -> dict:
         match = _COMMENT.fullmatch(comment.strip())
         if match:
             key = "patient" if match["patient"] else match["key"].lower()
+            if key == "dx" and key in found:  # a second line goes on with the first
+                found[key] += "," + match["value"].strip()
             found.setdefault(key, match["value"].strip())
     age = re.match(r"\d{1,3}(?:\.\d+)?", found.get("age", ""))
     return {
         "age": float(age[0]) if age else None,
         "sex": {"m": "male", "f": "female"}.get(found.get("sex", "")[:1].lower()),
         "patient": found.get("patient") or None,
-        "diagnoses": tuple(_name(code) for code in re.split(r"\s*,\s*", found.get("dx", "")) if code),
+        "diagnoses": tuple(dict.fromkeys(_name(code) for code in re.split(r"\s*,\s*", found.get("dx", "")) if code)),
         "report": found.get("report"),
     }
 

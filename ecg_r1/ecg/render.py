@@ -129,6 +129,9 @@ def _y_mm(record: ECGRecord, page: Layout) -> np.ndarray:
     signal = record.signal[:, : record.samples]
     # Real recorders centre each trace; the median is close to the isoelectric line, and every eighth sample tells it.
     levels = np.median(signal[:, ::8], axis=1)
+    if record.windows is not None:
+        signal = np.where(record.recorded(), signal, np.nan)
+        levels = np.array([np.nan_to_num(np.nanmedian(row)) if np.isfinite(row).any() else 0 for row in signal])
     lines = []
     for cell in cells(page):
         lead, samples = LEADS.index(cell.lead), cell.samples

@@ -5,12 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
+from typing import Literal
 
 import yaml
 
 from ecg_r1.errors import UserError, nearest
+
+Kind = Literal["diagnostic", "form", "rhythm", "axis"]
+# PTB-XL counts these as diagnostic and as forms; they say themselves that they are no diagnosis.
+_NON_SPECIFIC = re.compile("non-(?:diagnostic|specific) (?:T|ST|ST-T)\\b")
+_RHYTHM = re.compile("rhythm|cardia$|fibrillation|flutter|arrest|pac(?:ing|emaker)|^sin(?:us|o)|brady-|[bt]r?igemin")
 
 
 class UnknownDiagnosis(UserError, KeyError):
@@ -44,6 +50,15 @@ class Statement:
     def wordings(self) -> tuple[str, ...]:
         """What a text may call it."""
         return (self.name, *self.synonyms)
+
+    @cached_property
+    def kind(self) -> Kind:
+        """What sort of statement it is, in PTB-XL's words; the axis is one of its own, for which PTB-XL has no code."""
+        if self.superclass is not None and not _NON_SPECIFIC.match(self.name):
+            return "diagnostic"
+        if "axis" in self.name:
+            return "axis"
+        return "rhythm" if _RHYTHM.search(self.name) else "form"
 
     @property
     def keys(self) -> tuple[str, ...]:

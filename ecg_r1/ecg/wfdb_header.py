@@ -5,27 +5,42 @@ Format: https://physionet.org/physiotools/wag/header-5.htm
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
+from os.path import isfile
 from pathlib import Path
 
 from ecg_r1.ecg.raw import RecordError, size_of
+from ecg_r1.ecg.text import decoded
 
 HEADER_BYTES = 1 << 20
+HEADER_ENDINGS = (".hea", ".HEA", ".Hea")
+UNCALIBRATED = 200.0  # units a mV where a header gives no gain, or 0, by the format
 MAX_SIGNALS = 64
+MAX_RATE = 100_000  # Hz: what is read of a longer recording is bounded by it
 MAX_SAMPLES = 500_000_000  # a channel; a week at 800 Hz
 
 
 @dataclass(frozen=True)
 class SignalLine:
-    """One line of a header: where a signal lies and how its integers become physical units."""
+    """One line of a header: where a signal lies and how its integers become physical units.
+
+    Attributes:
+        gain: units of the file in one physical unit; None where the header gives none, or 0.
+        units: None where the header names none.
+        initial: the first sample, from which format 8 counts.
+        checksum: sum of all samples modulo 65536; None where the header gives none.
+    """
 
     file: str
     format: str
     offset_bytes: int
-    gain: float
+    gain: float | None
     baseline: float
-    units: str
+    units: str | None
+    initial: int
+    checksum: int | None
     name: str
 
 
@@ -45,6 +60,12 @@ _RECORD_LINE = re.compile(
 
 _FORMAT = re.compile(r"(?P<format>\d{1,4})(?:x(?P<frames>\d+))?(?::(?P<skew>\d+))?(?:\+(?P<offset>\d{1,12}))?")
 _GAIN = re.compile(r"(?P<gain>[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?)(?:\((?P<baseline>[-+]?\d{1,12})\))?(?:/(?P<units>\S+))?")
+
+
+def header_file(path: Path) -> Path | None:
+    """The header of the record `path` (without ending), however its ending is written; None where there is none."""
+    named = (path.with_name(path.name + ending) for ending in HEADER_ENDINGS) if path.name else ()
+    return next((header for header in named if isfile(header)), None)
 
 
 def read_header(path: Path) -> Header:
@@ -67,7 +88,7 @@ def read_header(path: Path) -> Header:
     rate = float(record["rate"] or 250)  # the format's own default
     if not 1 <= count <= MAX_SIGNALS:
         raise RecordError(f"{path}: {count} signals; between 1 and {MAX_SIGNALS} are read")
-    if not rate > 0:
+    if not 0 < rate <= MAX_RATE:
         raise RecordError(f"{path}: sampled at {rate:g} Hz")
     if samples is not None and int(samples) > MAX_SAMPLES:
         raise RecordError(f"{path}: promises {samples} samples; at most {MAX_SAMPLES} are read")
@@ -84,7 +105,7 @@ def _lines(path: Path) -> list[str]:
     if size_of(path) > HEADER_BYTES:
         raise RecordError(f"{path}: larger than {HEADER_BYTES} bytes; not a header")
     try:
-        return path.read_bytes().decode("utf-8", errors="replace").splitlines()
+        return decoded(path.read_bytes()).splitlines()
     except OSError as error:
         raise RecordError(f"{path}: {error.strerror or error}") from None
 
@@ -99,16 +120,25 @@ def _signal_line(line: str, path: Path) -> SignalLine:
         raise RecordError(f"{path}: signal file {_short(words[0])} lies outside the record's folder")
     if (layout["frames"] or "1") != "1" or (layout["skew"] or "0") != "0":
         raise RecordError(f"{path}: several samples a frame or skewed signals are not read: {_short(line)}")
-    zero = int(words[4]) if len(words) > 4 and re.fullmatch(r"[-+]?\d{1,12}", words[4]) else 0
+    zero, initial, checksum = (_integer(words[i]) if len(words) > i else None for i in (4, 5, 6))
+    value = float(gain["gain"]) if gain else 0.0
+    if not math.isfinite(value):
+        raise RecordError(f"{path}: {_short(words[2])} is no gain")
     return SignalLine(
         file=words[0],
         format=layout["format"],
         offset_bytes=int(layout["offset"] or 0),
-        gain=(float(gain["gain"]) if gain else 0) or 200.0,  # 0 or none: uncalibrated, 200 units a mV by the format
-        baseline=float(gain["baseline"]) if gain and gain["baseline"] else float(zero),
-        units=(gain["units"] if gain and gain["units"] else "mV"),
+        gain=value or None,
+        baseline=float(gain["baseline"]) if gain and gain["baseline"] else float(zero or 0),
+        units=gain["units"] if gain else None,
+        initial=initial or 0,
+        checksum=None if checksum is None else checksum % 65536,
         name=words[8].strip() if len(words) > 8 else "",
     )
+
+
+def _integer(word: str) -> int | None:
+    return int(word) if re.fullmatch(r"[-+]?\d{1,12}", word) else None
 
 
 def _short(text: str) -> str:

@@ -75,7 +75,7 @@ def truths(store: RecordStore) -> dict[str, tuple[str, str]]:
 
 
 def _truth(row: Mapping[str, Any]) -> list[Any]:
-    return [row["diagnoses"], row["measurements"]]
+    return [row["diagnoses"], row["unlabelled"], row["measurements"]]
 
 
 def check_whole(path: Path, answers: Mapping[str, Sequence[Prediction]], store: RecordStore, n: int) -> None:

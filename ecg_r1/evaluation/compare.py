@@ -40,7 +40,7 @@ def compare(plan: Plan) -> dict[str, Any]:
         CompareError: a model's answers are not those to the split, or too many of them were cut off.
     """
     recipe, store = plan.recipe, plan.store
-    judged = {run.name: judge(_answers(plan, run), store) for run in plan.runs}
+    judged = {run.name: judge(_answers(plan, run), store, recipe.style) for run in plan.runs}
     codes = cluster_codes([store.cluster(answer.example_id) for answer in next(iter(judged.values()))])
     clusters = int(codes.max()) + 1
     tables = {name: tallies(rows) for name, rows in judged.items()}

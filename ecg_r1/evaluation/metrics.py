@@ -13,9 +13,10 @@ from ecg_r1.ecg.quantities import QUANTITIES
 from ecg_r1.evaluation.bootstrap import Tally, macro_f1
 from ecg_r1.runs.predictions import Prediction
 from ecg_r1.scoring import Case, Completion
-from ecg_r1.scoring.answers import canonical_set, read_answer
+from ecg_r1.scoring.answers import read_answer
 from ecg_r1.scoring.blocks import malformed
 from ecg_r1.scoring.judgement import VERDICTS, Judgement
+from ecg_r1.scoring.labels import held_against, truth_of
 from ecg_r1.scoring.verify import verify
 
 
@@ -34,9 +35,10 @@ class Judged:
         case: what is true of the example.
         completion: the answer as it was parsed.
         evidence: `scoring.verify`'s judgement of each quoted value.
-        truth: the canonical names of the case's diagnoses.
+        truth: the canonical names of the diagnoses that the case's labels assert; of labels that only doubt, of those.
         answered: what the answer asserts: diagnoses of the vocabulary, and each part of it that names none, in lower
-            case. A doubted diagnosis is not asserted; one that is denied too is "<name> (contradicted)".
+            case. A doubted diagnosis is not asserted; one that is denied too is "<name> (contradicted)". What the
+            labels doubt, or never hold, is left out (`scoring.labels.held_against`).
         formatted: whether the answer has the form that was asked for.
         cut: whether the answer was still going on at the limit of tokens.
     """
@@ -60,22 +62,28 @@ class Judged:
         return sum(row.verdict == verdict for row in self.evidence)
 
 
-def judge(predictions: Iterable[Prediction], cases: Cases) -> list[Judged]:
-    """Parse and verify each answer against its own example, in the predictions' order."""
-    return [_judge(row, cases.case(row.example)) for row in predictions]
+def judge(predictions: Iterable[Prediction], cases: Cases, style: str = "deepseek") -> list[Judged]:
+    """Parse and verify each answer against its own example, in the predictions' order.
+
+    Args:
+        style: the form that was asked for; see `scoring.blocks.malformed`.
+    """
+    return [_judge(row, cases.case(row.example), style) for row in predictions]
 
 
-def _judge(row: Prediction, case: Case) -> Judged:
+def _judge(row: Prediction, case: Case, style: str) -> Judged:
     completion = Completion.parse(row.completion)
-    answer = read_answer(completion)
+    labels, answer = truth_of(case), held_against(read_answer(completion), case)
+    truth = labels.asserted or labels.doubted
+    answered = {*answer.asserted, *answer.contradicted, *(answer.doubted if not labels.asserted else ())}
     return Judged(
         example_id=row.example,
         case=case,
         completion=completion,
         evidence=verify(completion, case),
-        truth=canonical_set(case.diagnoses),
-        answered=frozenset(answer.asserted + answer.contradicted),
-        formatted=malformed(completion) is None,
+        truth=frozenset(truth),
+        answered=frozenset(answered - (set(labels.doubted) - set(truth))),
+        formatted=malformed(completion, style) is None,
         cut=row.cut,
     )
 

@@ -34,12 +34,19 @@ Place = Annotated[str, AfterValidator(check_place)]  # a file or folder, or the 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy and torch both take
 
 
+LabelKind = Literal["diagnostic", "form", "rhythm"]
+
+
 class Source(_Strict):
     """Where the records of a split come from: the simulator, or a folder of WFDB records.
 
-    folds: PTB-XL's `strat_fold`; needs ptbxl_database.csv in the folder or above it. examples: a file of own questions
-    about these records, in place of a report on each; see `ecg_r1.corpus.example_file`. limit: so many records, or
-    examples of the file, drawn with the seed.
+    folds: PTB-XL's `strat_fold`; needs ptbxl_database.csv in the folder or up to two levels above it. examples: a
+    file of own questions about these records, in place of a report on each; see `ecg_r1.corpus.example_file`. limit:
+    so many records, or examples of the file, drawn with the seed. labels: which kinds of PTB-XL's statements are the
+    truth; what an answer says of the other kinds is then neither right nor wrong. likelihood: leave out statements
+    that the cardiologists thought less likely than this, in percent; 0 in the table means that none is given, and
+    such a statement is kept. Both need ptbxl_database.csv. unit_mv: mV that one unit of the samples stands for, of
+    files that do not say (CODE-15%).
     """
 
     simulate: int | None = Field(None, gt=0)
@@ -47,12 +54,22 @@ class Source(_Strict):
     folds: list[int] | None = None
     examples: Place | None = None
     limit: int | None = Field(None, gt=0)
+    labels: LabelKind | list[LabelKind] | Literal["all"] | None = None
+    likelihood: float | None = Field(None, ge=0, le=100)
+    unit_mv: float | None = Field(None, gt=0)
+
+    @property
+    def kinds(self) -> list[str] | None:
+        """The kinds of `labels`; None for all of them."""
+        if self.labels in (None, "all"):
+            return None
+        return [self.labels] if isinstance(self.labels, str) else list(self.labels or ())
 
     @model_validator(mode="after")
     def _one_source(self) -> Source:
         if (self.simulate is None) == (self.records is None):
             raise ValueError("give a source either `simulate: N` or `records: FOLDER`")
-        for key in ("folds", "examples", "limit"):
+        for key in ("folds", "examples", "limit", "labels", "likelihood", "unit_mv"):
             if self.simulate is not None and getattr(self, key) is not None:
                 raise ValueError(f"`{key}` is for `records: FOLDER`, not for `simulate`")
         return self
@@ -94,6 +111,7 @@ class CorpusRecipe(_Strict):
     """Splits to build: records, measurements, pages, target texts.
 
     pages: "stored", or "drawn" when they are used, which costs milliseconds each and no room on disk.
+    refuse_doubtful: quarantine records whose checksum or gain says that their signal is wrong; see docs/formats.md.
     """
 
     stage: Literal["corpus"]
@@ -102,6 +120,7 @@ class CorpusRecipe(_Strict):
     page_size: int = Field(112, ge=32, le=1024)
     pages: Literal["stored", "drawn"] = "stored"
     workers: int = Field(2, ge=1)
+    refuse_doubtful: bool = False
     splits: dict[str, list[Source]]
     reports: Reports = Reports()
     prompts: Prompts = Prompts()
@@ -244,12 +263,16 @@ class Decoding(_Strict):
         return self
 
 
+Style = Literal["deepseek", "ecg-r1", "free"]
+
+
 class EvaluateRecipe(_Strict):
     """Models compared on the same examples.
 
     models: runs or checkpoint folders, earlier first: each pair is compared as later minus earlier. corpus: the split;
     if left out, the one that the runs' recipes name as `corpus.evaluate`. seeds: `compare.json` of the same comparison
-    trained from other seeds, or their folders. out: folder of `compare.json` and `report.html`. resamples: of the
+    trained from other seeds, or their folders. style: the form that answers were asked to have, as for the reward
+    `format`. out: folder of `compare.json` and `report.html`. resamples: of the
     bootstrap. seed: of the bootstrap, of sampling, and of what the report shows.
     """
 
@@ -258,6 +281,7 @@ class EvaluateRecipe(_Strict):
     corpus: Place | None = None
     decoding: Decoding = Decoding()
     seeds: list[Place] = []
+    style: Style = "deepseek"
     out: Place = "runs"
     resamples: int = Field(2000, ge=1)
     seed: Seed = 0

@@ -7,19 +7,20 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from reprlib import repr as shown  # however long
-from typing import Any
+from typing import Any, get_args
 
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.quantities import QUANTITIES
-from ecg_r1.ecg.vocabulary import vocabulary
+from ecg_r1.ecg.vocabulary import Kind, vocabulary
 from ecg_r1.errors import UserError
 from ecg_r1.files import read_json_lines
 from ecg_r1.scoring.contract import Case
+from ecg_r1.scoring.labels import read_labels
 
 # What is no quantity where the diagnosis says that a wave is absent: a measurer may find one all the same.
 NEEDS = {"P": ("pr_ms", "p_ms")}
 _MEASURED = (*QUANTITIES, "unmeasurable", "spread", "absent", "by_lead", "method")
-_KEYS = ("id", "diagnoses", "measurements", "record", "completion", "expected", "question", "extra")
+_KEYS = ("id", "diagnoses", "unlabelled", "measurements", "record", "completion", "expected", "question", "extra")
 
 
 class CaseError(UserError):
@@ -42,16 +43,16 @@ def case_from(record_id: str, diagnoses: Iterable[str], measurements: Measuremen
     finds.
 
     Args:
-        diagnoses: names or codes; what the vocabulary does not know stays as it is.
+        diagnoses: labels: names, codes or free text.
         fields: the other fields of `Case`.
     """
-    names = tuple(diagnoses)
-    for name in names:
+    labels = tuple(diagnoses)
+    for name in read_labels(labels).asserted:
         statement = vocabulary().find(name)
         for wave in statement.absent_waves if statement else ():
             reason = f"no {wave} waves ({name})"
             measurements = measurements.without(NEEDS.get(wave, ()), reason, absent=True)
-    return Case(record_id, names, measurements, **fields)
+    return Case(record_id, labels, measurements, **fields)
 
 
 def sample_from(row: Mapping[str, Any], where: str, measure: Callable[[Path], Measurements] | None = None) -> Sample:
@@ -77,7 +78,8 @@ def sample_from(row: Mapping[str, Any], where: str, measure: Callable[[Path], Me
     question = row.get("question")
     if not isinstance(question, str | None):
         raise CaseError(f'{where}: "question" is a text, not {shown(question)}')
-    return Sample(given, case_from(str(given), diagnoses, measurements, question=question, **fields), row["completion"])
+    fields |= {"question": question, "unlabelled": unlabelled_from(row.get("unlabelled", []), where)}
+    return Sample(given, case_from(str(given), diagnoses, measurements, **fields), row["completion"])
 
 
 def diagnoses_from(given: Any, where: str) -> list[str]:
@@ -86,6 +88,19 @@ def diagnoses_from(given: Any, where: str) -> list[str]:
     if not isinstance(given, list | tuple) or not all(isinstance(name, str) for name in given):
         raise CaseError(f'{where}: "diagnoses" is a list of names or codes, not {shown(given)}')
     return list(given)
+
+
+def unlabelled_from(given: Any, where: str) -> tuple[str, ...]:
+    """The kinds of statement that the labels of a line or row leave out.
+
+    Raises:
+        CaseError: it is not a list of kinds.
+    """
+    given = _listed(given)
+    kinds = get_args(Kind)
+    if not isinstance(given, list | tuple) or any(kind not in kinds for kind in given):
+        raise CaseError(f'{where}: "unlabelled" is a list of {", ".join(kinds)}, not {shown(given)}')
+    return tuple(given)
 
 
 def _measurements(row: Mapping[str, Any], where: str, measure: Callable[[Path], Measurements] | None) -> Measurements:

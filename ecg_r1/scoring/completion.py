@@ -16,6 +16,7 @@ from ecg_r1.reading.statements import MOST as MOST_MENTIONS
 from ecg_r1.reading.statements import Mention, Place, deny_struck, read_statements
 from ecg_r1.reading.tokens import MOST, tokens
 from ecg_r1.reading.values import Quote
+from ecg_r1.scoring.conclusions import conclusions
 
 _TAG = re.compile(r"<(/?)((?i:think|answer))>")
 _STEP = re.compile(
@@ -53,6 +54,7 @@ class Completion:
 
     text: str
     ids: Sequence[int] | None = None  # of its tokens, where the caller has them, as in training
+    all_answer: bool = False  # a label: no tag, heading or line of it is looked for
 
     @classmethod
     def parse(cls, text: str, ids: Sequence[int] | None = None) -> Completion:
@@ -65,9 +67,9 @@ class Completion:
         return tuple(Tag((m[1] + m[2]).lower(), m.start(), m.end()) for m in _TAG.finditer(self.text))
 
     @cached_property
-    def sections(self) -> tuple[tuple[int, int, Place], ...]:
-        """(start, end, "think" | "answer") of each block. One left open, as if cut off, runs to the next opening or
-        the end.
+    def blocks(self) -> tuple[tuple[int, int, Place], ...]:
+        """(start, end, "think" | "answer") of what stands between tags. One left open, as if cut off, runs to the next
+        opening or the end.
 
         An answer block is an answer wherever it stands: one inside the reasoning is not hidden by it.
         """
@@ -83,6 +85,24 @@ class Completion:
             found.append((opened.end, len(self.text), opened.name))  # type: ignore[arg-type]
         return tuple(found)
 
+    @cached_property
+    def sections(self) -> tuple[tuple[int, int, Place], ...]:
+        """The blocks; where no tag marks an answer, also what concludes the text (`conclusions`) as its answer.
+
+        Without a think tag too, the reasoning is what stands before that.
+        """
+        if self.all_answer:
+            return ((0, len(self.text), "answer"),)
+        thought, names = [tag for tag in self.tags if tag.name == "/think"], {tag.name for tag in self.tags}
+        still_thinking = bool(self.blocks) and self.blocks[-1][1] == len(self.text)
+        if names & {"answer", "/answer"} or still_thinking:
+            return self.blocks
+        answers = conclusions(self.text, thought[-1].end if thought else 0)
+        found: list[tuple[int, int, Place]] = [*self.blocks, *((a, b, "answer") for a, b in answers)]
+        if answers and not self.blocks and answers[0][0] > 0:
+            found.insert(0, (0, answers[0][0], "think"))
+        return tuple(found)
+
     def _joined(self, place: Place) -> str | None:
         parts = [self.text[a:b].strip() for a, b, p in self.sections if p == place]
         return "\n".join(parts) if parts else None
@@ -94,7 +114,7 @@ class Completion:
 
     @cached_property
     def answer(self) -> str | None:
-        """The answer, None where none is given. Several answer blocks are all of them: a second is no second chance."""
+        """The answer, None where none is given. Several answers are all of them: a second is no second chance."""
         return self._joined("answer")
 
     @cached_property

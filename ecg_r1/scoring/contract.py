@@ -54,7 +54,7 @@ class Case:
 
     Attributes:
         record_id: the record that the question is about; of several, the first.
-        diagnoses: of that record, in the vocabulary's names.
+        diagnoses: the labels of that record: names and codes of the vocabulary, or free text (`labels.truth_of`).
         measurements: of that record.
         leads: those that are shown to the model.
         expected: what a right response says, by the rewards that ask for it: phrases by step, leads, windows.
@@ -62,6 +62,8 @@ class Case:
         extra: other fields of the example, such as the right letter of a choice.
         example_id: one record can have many examples; the record's own id where it has one.
         others: the cases of the other records, where an example compares several.
+        unlabelled: kinds of statement ("axis", "form", "rhythm", "diagnostic") that its labels leave out: they cost
+            nothing in an answer.
     """
 
     record_id: str
@@ -73,6 +75,7 @@ class Case:
     extra: Mapping[str, Any] = field(default_factory=dict)
     example_id: str = ""
     others: tuple[Case, ...] = ()
+    unlabelled: tuple[str, ...] = ()
 
 
 @overload

@@ -17,11 +17,12 @@ from ecg_r1.ecg.quantities import QUANTITIES, TABLE
 from ecg_r1.ecg.record import ECGRecord
 from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.rewards.consistency import consistency, implications
-from ecg_r1.scoring.answers import canonical_set, read_answer
+from ecg_r1.scoring.answers import read_answer
 from ecg_r1.scoring.cases import case_from
 from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.contract import Case
 from ecg_r1.scoring.judgement import LOOKS, Judgement
+from ecg_r1.scoring.labels import truth_of
 from ecg_r1.scoring.verify import tolerance_of, verify
 
 
@@ -31,7 +32,7 @@ def checked(completion: Completion, records: Sequence[ECGRecord]) -> RenderableT
     With several records each value is held against each of them: the text does not say which it means.
 
     Args:
-        completion: of the model. A text without think and answer tags is all answer.
+        completion: of the model.
         records: those that the model was shown.
 
     Returns:
@@ -39,17 +40,16 @@ def checked(completion: Completion, records: Sequence[ECGRecord]) -> RenderableT
         for each contradiction.
     """
     cases = [_case(record) for record in records]
-    answer = completion if completion.sections else Completion.parse(f"<answer>{completion.text}</answer>")
-    parts = [_values(completion, cases), *_diagnoses(answer, cases)]
+    parts = [_values(completion, cases), *_diagnoses(completion, cases)]
     look = LOOKS["contradicted"]
-    return Group(*parts, *(cell(f"{look.mark} {line}", look.style) for line in contradictions(answer, cases)))
+    return Group(*parts, *(cell(f"{look.mark} {line}", look.style) for line in contradictions(completion, cases)))
 
 
 def contradictions(completion: Completion, cases: Sequence[Case]) -> list[str]:
     """Find what the answer contradicts.
 
     Args:
-        completion: with an answer block.
+        completion: with an answer.
         cases: of the records that it may be about.
 
     Returns:
@@ -106,7 +106,7 @@ def _diagnoses(completion: Completion, cases: Sequence[Case]) -> Iterator[Table]
     said = dict.fromkeys(answer.doubted, "possible") | dict.fromkeys(answer.asserted, "asserted")
     said = {name: how for name, how in said.items() if vocabulary().find(name)}
     said |= dict.fromkeys(answer.contradicted, "asserted and denied")
-    truths = [canonical_set(case.diagnoses) for case in labelled]
+    truths = [truth_of(case).given for case in labelled]
     table = _table(["diagnosis", "answer"], "label", labelled)
     for name in dict.fromkeys([*said, *(name for truth in truths for name in sorted(truth))]):
         table.add_row(cell(name), Text(said.get(name, "–")), *(_labelled(name in said, name in t) for t in truths))

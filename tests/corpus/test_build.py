@@ -52,7 +52,8 @@ def whole(tmp_path_factory) -> Path:
 def test_a_split_holds_what_its_records_hold(whole):
     store = RecordStore(whole)
     assert len(store) == N
-    counts = {"records": N, "examples": N, "quarantined": 0, "examples_left_out": 0, "unknown_labels": {}}
+    counts = {"records": N, "examples": N, "quarantined": 0, "examples_left_out": 0, "doubtful": 0}
+    counts["unknown_labels"] = {}
     assert json.loads((whole / "complete.json").read_text()) == counts
     assert not (whole / "records.jsonl").exists()  # what was appended is not kept beside the rows
     assert [store.diagnoses(record)[0] for record in store.ids[:2]] == ["normal ECG", "sinus bradycardia"]
@@ -292,6 +293,35 @@ def test_an_unknown_label_is_dropped_and_counted_and_its_record_stays(tmp_path):
         f"{folder}: 2 records and 2 examples",
         "  3 labels dropped that the vocabulary does not know: 2 x 164889999, 1 x odd",
     ]
+
+
+def test_labels_in_free_text_are_read_and_what_is_unread_is_counted(tmp_path):
+    records = tmp_path / "records"
+    labels = ("Atrial fibrillation with rapid ventricular response", "Possible LVH; moonstruck heart", "Abnormal ECG")
+    write_record(dataclasses.replace(simulated(), record_id="one", diagnoses=labels), records)
+    (folder,) = build(corpus(tmp_path / "out", splits={"train": [{"records": str(records)}]}))
+    store = RecordStore(folder)
+    kept = ("atrial fibrillation", "possible left ventricular hypertrophy")
+    assert store.diagnoses("one") == kept
+    assert store.row("one")["unknown_labels"] == ["moonstruck heart"]
+    assert "1 labels dropped" in summary(folder)
+    completion, case = Completion.parse(store.example("one").response), store.case("one")
+    assert load_reward("diagnosis")(completion, case).value == 1.0
+    assert case.measurements.value("pr_ms") is None
+
+
+def test_what_a_data_set_never_labels_reaches_the_reward(tmp_path):
+    records = tmp_path / "records"
+    write_record(dataclasses.replace(simulated(), record_id="00001_hr"), records)
+    (records / "ptbxl_database.csv").write_text(
+        "ecg_id,scp_codes,strat_fold\n1,\"{'CLBBB': 100.0, 'NDT': 100.0, 'IMI': 15.0, 'SR': 0.0}\",3\n"
+    )
+    source = {"records": str(records), "labels": "diagnostic", "likelihood": 50}
+    (folder,) = build(corpus(tmp_path / "out", splits={"train": [source]}))
+    case = RecordStore(folder).case("00001_hr")
+    assert (case.diagnoses, case.unlabelled) == (("left bundle branch block",), ("axis", "form", "rhythm"))
+    answer = Completion.parse("<answer>sinus rhythm; LBBB; left axis deviation</answer>")
+    assert load_reward("diagnosis")(answer, case).value == 1.0
 
 
 def test_the_summary_names_the_commonest_reasons(tmp_path):

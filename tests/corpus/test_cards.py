@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from ecg_r1.datasets.card import KINDS
 from ecg_r1.datasets.wfdb import record_cards
 from ecg_r1.ecg.record import RecordError, read_record, write_record
 from ecg_r1.ecg.simulate import simulate
+from ecg_r1.ecg.vocabulary import vocabulary
 
 REAL = Path(os.environ.get("ECG_R1_RECORDS", Path(__file__).parents[2] / "../shared/ecg"))
 TABLE = """ecg_id,patient_id,report,scp_codes,strat_fold
@@ -43,6 +45,47 @@ def test_folds_choose_records(folder):
     assert [card.path.name for card in record_cards(folder, [10]) if not card.fault] == ["00002_hr"]
     with pytest.raises(RecordError, match=r"no record of ptbxl_database.csv in folds \[7\]"):
         record_cards(folder, [7])
+
+
+CODES = "{'NDT': 100.0, 'IMI': 35.0, 'LVH': 80.0, 'DIG': 0.0, 'VCLVH': 0.0, 'PVC': 100.0, 'SR': 0.0, 'ODD': 100.0}"
+
+
+@pytest.mark.parametrize(
+    ("labels", "likelihood", "codes"),
+    [
+        (None, None, ["NDT", "IMI", "LVH", "DIG", "VCLVH", "PVC", "SR"]),
+        (["diagnostic"], None, ["IMI", "LVH", "DIG"]),  # NDT calls itself non-diagnostic
+        (["form"], None, ["NDT", "VCLVH", "PVC"]),
+        (["rhythm"], None, ["SR"]),
+        (["diagnostic", "rhythm"], None, ["IMI", "LVH", "DIG", "SR"]),
+        (None, 50, ["NDT", "LVH", "DIG", "VCLVH", "PVC", "SR"]),  # 0 is no likelihood
+        (["diagnostic"], 100, ["DIG"]),
+    ],
+)
+def test_labels_and_likelihood_choose_what_is_the_truth(folder, labels, likelihood, codes):
+    (folder / "ptbxl_database.csv").write_text(f'ecg_id,scp_codes,strat_fold\n1,"{CODES}",3\n')
+    card, *_ = record_cards(folder, labels=labels, likelihood=likelihood)
+    assert card.diagnoses == (*(vocabulary().get(code).name for code in codes), "ODD")
+    left_out = [kind for kind in KINDS if labels and kind not in labels]
+    assert card.unlabelled == ("axis", *left_out)
+
+
+def test_labels_need_the_table(folder):
+    (folder / "ptbxl_database.csv").unlink()
+    for option in ({"labels": ["rhythm"]}, {"likelihood": 50}):
+        with pytest.raises(RecordError, match=rf"`{next(iter(option))}` needs ptbxl_database\.csv"):
+            record_cards(folder, **option)
+
+
+def test_every_code_of_ptb_xl_is_of_the_kind_that_its_own_table_says():
+    """scp_statements.csv of PTB-XL 1.0.3; NDT, NST_, DIG and LNGQT are diagnostic and form there."""
+    form = {"NDT", "NST_", "ABQRS", "PVC", "STD_", "VCLVH", "QWAVE", "LOWT", "NT_", "PAC", "LPR", "INVT"}
+    form |= {"LVOLT", "HVOLT", "TAB_", "STE_", "PRC(S)"}
+    rhythm = ["SR", "AFIB", "STACH", "SARRH", "SBRAD", "PACE", "SVARR", "BIGU", "AFLT", "SVTAC", "PSVT", "TRIGU"]
+    for statement in vocabulary():
+        for code in statement.scp:
+            kind = "form" if code in form else "rhythm" if code in rhythm else "diagnostic"
+            assert statement.kind == kind, code
 
 
 def test_an_ecg_that_is_there_at_two_rates_is_one_record(folder):

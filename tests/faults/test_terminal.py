@@ -201,15 +201,15 @@ def test_corpus_says_what_is_wrong_with_records_and_labels(ecg_r1, records: Path
     with table.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerows([["record", "diagnoses"], *([str(path), NAME] for path in found)])
-    source = {"wfdb": str(records)}
-    split = {NAME.replace("\r", "").replace("[", "(")[:40]: [source]}
+    source = {"records": str(records)}
+    split = {"a": [source]}
     recipe.write_text(
         json.dumps({"stage": "corpus", "out": str(tmp_path / "c"), "page_size": 32, "workers": 1, "splits": split})
     )
     said = ecg_r1("corpus", recipe)
     assert_safe(said.out, said.err)
     assert "Traceback" not in said.err
-    assert "\\x1b" in said.out + said.err
+    assert "owned\\x" in said.err  # numbers in reasons are left out, so that like reasons are counted together
 
 
 @pytest.fixture

@@ -3,12 +3,14 @@
 import re
 
 import pytest
+from free_hacks import FREE
 from hacks import CASE, GUESS, HACKS, HONEST, NORMAL, PARTLY, write
 from more_hacks import MORE
 
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.scoring import Case, Completion, Score, load_reward
 
+ALL_HACKS = HACKS | MORE | FREE
 WEIGHTS = {"format": 0.1, "diagnosis": 0.4, "intervals": 0.4, "consistency": 0.1}
 LIBRARY = {name: load_reward(name) for name in WEIGHTS}
 
@@ -59,16 +61,16 @@ def test_there_are_at_least_40_strategies() -> None:
     assert len(HACKS) >= 40
 
 
-@pytest.mark.parametrize("strategy", HACKS | MORE)
+@pytest.mark.parametrize("strategy", ALL_HACKS)
 def test_cheating_pays_no_more(strategy: str) -> None:
-    text, honest = (HACKS | MORE)[strategy]
+    text, honest = ALL_HACKS[strategy]
     assert total(text) <= total(honest) + 1e-9
 
 
 @pytest.mark.parametrize("name", OTHERS)
-@pytest.mark.parametrize("strategy", HACKS | MORE)
+@pytest.mark.parametrize("strategy", ALL_HACKS)
 def test_cheating_pays_no_more_on_other_cases(strategy: str, name: str) -> None:
-    text, honest = (translated(said, name) for said in (HACKS | MORE)[strategy])
+    text, honest = (translated(said, name) for said in ALL_HACKS[strategy])
     listed = 0.01  # what the Jaccard index gives to naming all diagnoses there are, and not to a wrong guess
     assert total(text, other_case(name)) <= total(honest, other_case(name)) + listed
 

@@ -57,6 +57,41 @@ def test_format(think: str, text: str, expected: float) -> None:
 
 
 @pytest.mark.parametrize(
+    ("style", "text", "expected"),
+    [
+        ("ecg-r1", "<think>a</think>\n\nThe ECG shows b.\n\n<answer>b</answer>", 1),
+        ("ecg-r1", "<think>a</think><answer>b</answer>", 1),
+        ("ecg-r1", "Sure. <think>a</think> prose <answer>b</answer>", 0),
+        ("ecg-r1", "<think>a</think> prose <answer>b</answer> done", 0),
+        ("ecg-r1", "<think>a</think> prose", 0),
+        ("ecg-r1", "<think></think> prose <answer>b</answer>", 0),
+        ("ecg-r1", "<think>a</think> prose <answer>b</answer><answer>c</answer>", 0),
+        ("ecg-r1", "<think>a</think> <answer/> <answer>b</answer>", 0),
+        ("deepseek", "<think>a</think> prose <answer>b</answer>", 0),
+        ("free", "<think>a</think> prose <answer>b</answer> done", 1),
+        ("free", "<answer>b</answer><think>a</think>", 1),
+        ("free", "Rate 75.\nFinal diagnosis: AF", 1),
+        ("free", '{"diagnosis": "AF"}', 1),
+        ("free", "<think>a</think> AF", 1),
+        ("free", "<think>a", 0),
+        ("free", "", 0),
+        ("free", "...", 0),
+        ("free", "<answer>b</answer><answer>c</answer>", 0),
+        ("free", "<answer></answer>", 0),
+        ("free", "Diagnosis: AF <answer/>", 0),
+    ],
+)
+def test_format_in_a_style(style: str, text: str, expected: float) -> None:
+    assert score("format", text, options={"style": style}) == expected
+
+
+@pytest.mark.parametrize("style", ["ecg-r1", "free"])
+def test_an_option_of_one_style_is_refused_with_another(style: str) -> None:
+    with pytest.raises(RewardError, match='think is an option of "style: deepseek"'):
+        load_reward("format", {"style": style, "think": "after"})
+
+
+@pytest.mark.parametrize(
     ("match", "answer", "truth", "expected"),
     [
         ("jaccard", "AF", ("atrial fibrillation",), 1),
@@ -142,11 +177,74 @@ def test_diagnosis_does_not_apply_without_a_truth() -> None:
         ("The rhythm is not regular, so B", 0.5),
         ("The rhythm is not regular and therefore B", 0.5),
         ("There are no P waves. Answer: B", 0.5),
+        ("**B**", 0.5),
+        ("$\\boxed{B}$", 0.5),
+        ("B. Left bundle branch block", 0.5),
+        ("b) LBBB", 0.5),
+        ("The correct option is B", 0.5),
+        ("the correct answer is (b).", 0.5),
+        ("I think it is B", 0.5),
+        ("A normal ECG is excluded by the long PR: B", 0.5),
+        ("B, because A and C do not fit", 0.5),
+        ("B since A is wrong", 0.5),
+        ("B. A and C do not fit.", 0.5),
+        ("Answer: B) LBBB", 0.5),
+        ("B and C", 0),
+        ("B. The answer is C.", 0),
+        ("B or C, because A is wrong", 0),
+        ("A because B does not fit", 0),
+        ("A. B does not fit.", 0),
+        ("B. B does not fit.", 0),
+        ("C, not B", 0),
+        ("Not B, because it is narrow", 0),
+        ("A. normal\nB. LBBB\nC. AF", 0),
+        ("a normal ECG", 0),
+        ("best", 0),
     ],
 )
 def test_choice(answer: str, expected: float) -> None:
     assert score("choice", f"<think>x</think><answer>{answer}</answer>", extra={"answer": "B"}) == expected
     assert score("choice", f"<answer>{answer}</answer>") is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("A", 1),
+        ("(A)", 0.5),
+        ("A. Normal ECG", 0.5),
+        ("The answer is A.", 0.5),
+        ("A, because B is wrong", 0.5),
+        ("I choose A.", 0.5),
+        ("A normal ECG", 0),
+        ("The answer is A normal ECG", 0),
+        ("The answer is a normal ECG", 0),
+        ("A wide QRS", 0),
+        ("I see a block", 0),
+        ("A or B", 0),
+    ],
+)
+def test_a_letter_that_is_a_word_is_no_choice(answer: str, expected: float) -> None:
+    assert score("choice", f"<answer>{answer}</answer>", extra={"answer": "A"}) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("It is slow.\nAnswer: B", 1),
+        ("It is slow. The correct option is B.", 1),
+        ("A is AF.\n\n**Answer: B**", 1),
+        ("\\boxed{B}", 1),
+        ('{"answer": "B"}', 1),
+        ("A is wrong.\nC is wrong.\nB", 1),
+        ("Answer: B) LBBB", 0.5),
+        ("Answer: A\nAnswer: B", 0),
+        ("Answer: A\n\\boxed{B}", 0),
+        ("The answer is A. The answer is B.", 0),
+    ],
+)
+def test_choice_without_tags(text: str, expected: float) -> None:
+    assert score("choice", text, extra={"answer": "B"}) == expected
 
 
 NEEDED = {"quantities": ["pr_ms"]}
@@ -178,6 +276,41 @@ NEEDED = {"quantities": ["pr_ms"]}
 def test_intervals(text: str, measured: dict, expected: float | None) -> None:
     value = score("intervals", text, measured=measured, options=NEEDED)
     assert value == (None if expected is None else pytest.approx(expected, abs=1e-5))
+
+
+ALL_FOUR = {"heart_rate_bpm": 64, "pr_ms": 224, "qrs_ms": 92, "qt_ms": 412, "qtc_ms": 426}
+THREE = "Rate 64 bpm. PR 224 ms. QRS 92 ms. "
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "expected"),
+    [
+        (THREE + "QTc 426 ms.", {}, 1),
+        (THREE + "QTc 456 ms.", {}, (3 + 0.367879) / 4),
+        (THREE + "QT 412 ms. QTc 426 ms.", {}, 1),
+        (THREE + "QT 412 ms. QTc 526 ms.", {}, 4 / 5),
+        (THREE + "QT 600 ms. QTc 426 ms.", {}, (3 + 0.000543) / 4),
+        (THREE + "QTc 426 ms. QTc 526 ms.", {}, 3 / 4),
+        (THREE, {}, 3 / 4),
+        (THREE + "QTc 426 ms.", {"qtc_for_qt": False}, 3 / 4),
+        (THREE + "QTc 526 ms.", {"qtc_for_qt": False}, 3 / 5),
+        (THREE, {"owed": 3}, 1),
+        ("Rate 64 bpm. PR 224 ms.", {"owed": 3}, 2 / 3),
+        ("Rate 64 bpm.", {"owed": 1}, 1),
+        ("Rate 64 bpm. PR 300 ms.", {"owed": 1}, (1 + 0.022371) / 2),
+        ("", {"owed": 1}, 0),
+        (THREE + "QT 412 ms.", {"owed": 2}, 1),
+        ("QTc 426 ms.", {"quantities": ["qt_ms"]}, 1),
+        ("QTc 426 ms.", {"quantities": ["qtc_ms", "qt_ms"]}, 1 / 2),
+    ],
+)
+def test_what_a_report_owes(text: str, options: dict, expected: float) -> None:
+    assert score("intervals", text, measured=ALL_FOUR, options=options) == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_qtc_that_cannot_be_judged_stands_for_no_qt() -> None:
+    measured = {"heart_rate_bpm": 64, "pr_ms": 224, "qrs_ms": 92, "qt_ms": 412}
+    assert score("intervals", THREE + "QTc 426 ms.", measured=measured) == pytest.approx(3 / 4)
 
 
 def test_intervals_gives_one_row_of_evidence_for_each_quote() -> None:
@@ -454,10 +587,12 @@ def test_language() -> None:
 
 
 BAD = {
-    "format": [{"think": "never"}, {"think": ["before"]}, {"think": None}],
+    "format": [{"think": "never"}, {"think": ["before"]}, {"think": None}, {"style": "r1"}, {"style": None}],
     "diagnosis": [{"match": "best"}, {"match": ["exact"]}],
     "choice": [{"field": ""}, {"field": 3}, {"field": None}],
-    "intervals": [{"quantities": value} for value in ([], "pr_ms", ["pr"], [["pr_ms"]], None)],
+    "intervals": [{"quantities": value} for value in ([], "pr_ms", ["pr"], [["pr_ms"]], None)]
+    + [{"owed": value} for value in (0, 5, "2", 1.5, True)]
+    + [{"qtc_for_qt": value} for value in ("yes", 1, None)],
     "evidence": [{"mode": "strict"}, {"mode": None}],
     "steps": [{"alpha": value} for value in (-0.1, "0.1", None, float("nan"), float("inf"), True)]
     + [{"parts": value} for value in ([], "accuracy", ["speed"], None, [["accuracy"]])],

@@ -3,8 +3,9 @@
 import pytest
 
 from ecg_r1.scoring import Completion
-from ecg_r1.scoring.answers import UNREAD, Answer, canonical_set, read_answer
+from ecg_r1.scoring.answers import UNREAD, Answer, read_answer
 from ecg_r1.scoring.blocks import malformed
+from ecg_r1.scoring.labels import read_labels
 
 
 def answer(text):
@@ -43,7 +44,7 @@ def test_a_completion_with_more_mentions_than_are_read_answers_nothing():
     ],
 )
 def test_an_exact_answer_gives_these_and_no_other(text, exact):
-    assert answer(text).is_exactly(canonical_set(["LBBB", "normal ECG"])) is exact
+    assert answer(text).is_exactly(read_labels(("LBBB", "normal ECG"))) is exact
 
 
 @pytest.mark.parametrize(
