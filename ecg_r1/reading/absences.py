@@ -11,7 +11,7 @@ def absent_names(sentence: Sentence, i: int) -> list[int]:
     """The names that the absence at token i is said of: those right after it, or the nearest before without a value."""
     tokens = sentence.tokens
     where, step = i + 1, 1
-    if not (sentence.is_quantity(where) and cues.CLOSELY.fullmatch(sentence.gap(i, where))):
+    if tokens[i].key == VOID or not (sentence.is_quantity(where) and cues.CLOSELY.fullmatch(sentence.gap(i, where))):
         step = -1
         for where in range(i - 1, max(-1, i - BACK), -1):
             if sentence.is_quantity(where) and not tokens[where].taken and not sentence.landmark(where):

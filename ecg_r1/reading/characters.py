@@ -31,10 +31,19 @@ _TABLE: dict[int, int | str] = {
     **dict.fromkeys(map(ord, _SPACES), ord(" ")),
     **dict.fromkeys(map(ord, "’‘ʼ"), ord("'")),
     **dict.fromkeys(map(ord, "～∼"), ord("~")),
+    **{
+        code: ord(plain[0])
+        for code in range(0xC0, 0x250)
+        if (plain := unicodedata.normalize("NFKD", chr(code)))[0].isascii() and plain[0].isalpha()
+    },  # "für" is "fur"
+    ord("ß"): ord("s"),
     **dict.fromkeys(map(ord, "_`"), ord(" ")),  # Markdown code, and the underscores of pr_ms
 }
 # Markdown emphasis is not seen either, but the star of "0.4 * 1000" is, and the one that stands for no value: "* ms".
-_EMPHASIS = re.compile(r"(?!(?<=[ :*])\*{1,3} ?(?:ms|bpm|deg|°|\||/|[,;] |-\d))(?:\*+(?! ?[\d.(√])|(?<![\d) ])\*+)")
+_EMPHASIS = re.compile(
+    r"(?!(?<=[ :*])\*{1,3} ?(?:ms|bpm|deg|°|\||/|[,;] "
+    r"|-\d))(?!(?<=[:=] )\* +[A-Z]{2}[A-Z .]{0,14}:)(?:\*+(?! ?[\d.(√])|(?<![\d) ])\*+)"
+)
 # The brackets of other tags than ours are markup too, and no "greater than": <rate>79</rate>.
 _MARKUP = re.compile(r"<(?!/?(?:think|answer)>)(/?[a-z][a-z0-9_ -]{0,24})>|<!--|-->")
 # LaTeX as a chain of thought writes it, $\\text{PR} = 164 \\pm 10\\,\\text{ms}$: signs for commands, else spaces.

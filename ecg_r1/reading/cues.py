@@ -12,9 +12,11 @@ _BOUND = re.compile(
     rf"|drops?) )?(?:(?:any|much"
     rf"|significantly|be|been) )?)?"
     rf"(?:(?P<low>(?:{_MORE}) than|above|over|exceed(?:s|ing|ed)?|beyond|past|in excess of|upwards of|at least"
-    r"|(?<!-)>=?|=>|≥|≧|⩾|≳|大于|高于|长于|超过|达到?或?超过|不小于|不低于|不少于|至少)"
+    r"|(?<!-)>=?|=>|≥|≧|⩾|≳|uber|ueber|gros+er als|mehr als"
+    r"|mindestens|大于|高于|长于|超过|达到?或?超过|不小于|不低于|不少于|至少)"
     rf"|(?P<high>(?:{_LESS}) than|below|under|up to|at (?:the )?most|(?<=not )reach(?:es|ing)?|short of"
-    r"|<=?|=<|≤|≦|⩽|≲|小于|低于|少于|短于|不到|未及|不超过|不大于|不高于|不足|未超过|未达到?|最多))"
+    r"|<=?|=<|≤|≦|⩽|≲|unter|kleiner als|weniger als|hochstens|小于"
+    r"|低于|少于|短于|不到|未及|不超过|不大于|不高于|不足|未超过|未达到?|最多))"
     r" ?(?:(?:or equal to|about|approximately|around|roughly|some|the|约) ?)?[ (]*$"
 )
 _BOUND_AFTER = re.compile(
@@ -131,6 +133,54 @@ IN_LEAD = re.compile(
     r" ?\(?(?:deep |tall |high )?(?:as |is |are )?(?:measured |seen |present |noted |visible )?"
     r"(?P<preposition>in|on|from|at|for)?(?: the)? ?(?:leads?)? ?"
 )
+# A lead named ahead of what is said of it: "In lead II, PR is 160 ms", "Lead I has PR intervals of 186 ms", a cell.
+LEAD_AHEAD = re.compile(
+    r"(?:^|[.,;:(|\n>*-]|\b(?:and|while|whereas|but)) ?(?:(?:in|on|over|for|from|at) )?(?:the )?(?:leads? )?$"
+)
+LEAD_LEFT = re.compile(r"[;\n]|\b(?:overall|rate|rhythm|axis)\b")
+# "Sinus tachycardia is a rhythm of more than 100 bpm": what it is, and not what this ECG shows.
+_SICK = (
+    "cardia|block|fibrillation|flutter|syndrome|deviation|hypertrophy|excitation|dissociation|rhythm|lafb|lpfb|[lr]bbb"
+    "|wpw|svt|escape|escape beat|escape rhythm|pacemaker|node|torsades|kal[ae]?emia"
+)
+_OF_THIS_ECG = (
+    "this|the|her|his|its?|there|here|patient|our|these|those|that|rhythm|impression|diagnosis|ecg|ekg|with|no|not"
+)
+_ONE = rf"(?!(?:{_OF_THIS_ECG})\b)[a-z0-9' -]{{0,40}}(?:{_SICK})s?"
+DEFINES = re.compile(
+    rf"[ \n>#*-]*+(?:an? )?{_ONE} (?:is|are|means|refers to|denotes)(?: generally| usually| typically)?"
+    r" (?:an? |any |when |defined|diagnosed|characteri[sz]ed|present when|said)"
+    rf"|[ \n]*+[a-z -]{{0,24}}(?:{_SICK}) an? (?:heart |ventricular )?rate (?:over|above|below|under|of (?:more|less))"
+    r"|[ \n]*+(?:an? |any )(?:[a-z-]{1,12} )?(?:qrs|pr|qtc?|rate|axis|duration|interval)\b[^.;\n]{1,80} (?:is|are) "
+    r"(?:typical|diagnostic|characteristic|considered|called|regarded|termed|defined)"
+)
+# … and what it usually has, which makes a range or a bound no claim: "Junctional rhythm runs at 40-60 bpm".
+TELLS = re.compile(
+    rf"[ \n>#*-]*+(?:an? )?{_ONE} (?:(?:usually|typically|often"
+    rf"|generally) )?(?:has|have|shows?|runs?|fires?|produces?|gives?"
+    r"|occurs?|presents?|displays?|requires?|needs?|causes?|comes?|goes"
+    r"|lies|lasts?|widens?|lengthens?|shortens?|ranges?"
+    r"|exceeds?|(?:is|are) (?:slower|faster|wider|longer|shorter|called|between|usually|always|often))\b"
+    rf"|[ \n>#*-]*+in (?:(?:healthy |normal |most )?(?:adults|men|women"
+    rf"|children|people|patients)|(?!sinus rhythm)[a-z -]{{0,30}}"
+    rf"(?:{_SICK}|flutter|avnrt|avrt|vt|af))\b"
+    r"|[ \n>#*-]*+(?:reference|normal|norm)(?: (?:values?|ranges?|limits?|intervals?))? ?:"
+    r"|[ \n>#*-]*+the atria [a-z]{3,8} at [^.;\n]{1,60} in (?:an? )?(?:atrial )?(?:flutter|fibrillation)"
+)
+AT = {"qrs_ms": "heart_rate_bpm", "p_ms": "atrial_rate_bpm"}
+CORRECTED_TO = re.compile(r"(?:correct|normali[sz]|adjust)\w{1,4} to (?:an? |the )?(?:heart |ventricular )?rate of ?$")
+NUMBERED = re.compile(r"\) [a-z]")
+RULE = re.compile(r"(?:/ ?\d+){0,4}[ -](?:rule|method)\b")
+IN_TERRITORY = re.compile(
+    r" ?(?:is |are )?(?:seen |present |noted )?(?:in|over"
+    r"|across) (?:the )?(?P<leads>(?:inferior|anterior|lateral|septal"
+    r"|anteroseptal|anterolateral|inferolateral|high lateral|precordial|chest|limb)(?: precordial| limb)? leads)"
+)
+TERRITORY_AHEAD = re.compile(
+    r"(?:^|[.,;:(\n>]|\b(?:and|while|whereas|but)) ?(?:in|over|across) (?:the )?(?P<leads>(?:inferior|anterior|lateral"
+    r"|septal|anteroseptal|anterolateral|inferolateral|high lateral|precordial|chest|limb) leads),?"
+    r"(?: there is| the| an?| some| [a-z-]{2,12}){0,5} ?$"
+)
 EXCEPTED = re.compile(r" ?,?\(? ?(?:except|exclud|but |apart from|other than|save |bar )")
 ALL_LEADS = re.compile(
     r" ?(?:is |are )?(?:seen |present |noted )?in (?P<leads>all (?:of the )?(?:12 |twelve )?leads)"
@@ -221,8 +271,8 @@ RENAMED = {
 }
 
 # Which way the ST level and the T wave go: a word between the name and the number, or after or before both.
-_DOWN = r"depress|\bstd\b|invert|inversion|negative|压低|下移|下降|倒置|负向"
-_UP = r"elevat|raised|upright|positive|peaked|tented|抬高|上抬|直立|高耸"
+_DOWN = r"senkung|depress|\bstd\b|invert|inversion|negative|压低|下移|下降|倒置|负向"
+_UP = r"hebung|elevat|raised|upright|positive|peaked|tented|抬高|上抬|直立|高耸"
 DIRECTION = re.compile(rf"(?P<down>{_DOWN})|(?:{_UP})")
 DIRECTED = ("st_mv", "t_mv")
 DIRECTION_NEXT = re.compile(

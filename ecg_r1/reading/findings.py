@@ -45,15 +45,18 @@ _SUBJECTS = (
         r"qtc?(?:/qtc)?(?: interval)?s?",
         "qt qtc",
         {
-            "prolong(?:ed|ation)|lengthened|(?<!how )(?<!as )long(?! as)": "long QT interval",
-            "short(?:ened)?(?! of)": "short QT interval",
+            "prolong(?:ed|ation)|(?<!has )(?<!have )lengthened|(?<!how )(?<!as )long(?! as)": "long QT interval",
+            "(?<!has )(?<!have )short(?:ened)?(?! of)": "short QT interval",
         },
         "prolonged prolongation lengthened long short shortened",
     ),
     _Subject(
         r"pr(?: interval)?s?",
         "pr",
-        {"prolong(?:ed|ation)|lengthened": "prolonged PR interval", "short(?:ened)?(?! of)": "short PR interval"},
+        {
+            "prolong(?:ed|ation)|(?<!has )(?<!have )lengthened": "prolonged PR interval",
+            "(?<!has )(?<!have )short(?:ened)?(?! of)": "short PR interval",
+        },
         "prolonged prolongation lengthened short shortened",
     ),
     _Subject(
@@ -92,11 +95,14 @@ _SUBJECTS = (
     _Subject(
         "r[- ]wave progression",
         "progression",
-        {"poor|delayed|reduced": "poor R-wave progression"},
-        "poor delayed reduced",
+        {"poor|delayed|reduced|diminished|absent|slow|lost": "poor R-wave progression"},
+        "poor delayed reduced diminished absent slow lost",
     ),
     _Subject(
-        "q[- ]waves?", "q", {"pathologic(?:al)?|abnormal": "pathological Q waves"}, "pathologic pathological abnormal"
+        "q[- ]waves?",
+        "q",
+        {"pathologic(?:al)?|abnormal|significant": "pathological Q waves"},
+        "pathologic pathological abnormal significant",
     ),
     _Subject(
         "ecg|ekg|electrocardiogram|tracing|trace",
@@ -111,8 +117,10 @@ _SUBJECTS = (
 )
 # What may stand between the subject and what is said of it: verbs, denials, adverbs, leads, values, other things said.
 _COPULA = (
-    r"is|are|was|were|be|been|being|has|have|had|appears?|seems?|looks?|remains?|not|n't|isn't|aren't|wasn't|weren't"
-    r"|neither|either|nor|or|and|anything|but|far|from|no|\w+ly|very|quite|somewhat|rather|also|both|now|again|still|itself|of|in|origin|may"
+    r"is|are|was|were|be|been|being|recogni[sz]ed|identified|confirmed|as|has|have|had"
+    r"|appears?|seems?|looks?|remains?|not|n't|isn't|aren't|wasn't|weren't"
+    r"|neither|either|nor|or|and|anything|but|far|from|no|\w+ly|very|quite|somewhat"
+    r"|rather|also|both|now|again|still|itself|of|in|origin|may"
     r"|might|could|to|within|cannot|can't|said|called|considered|the|normal|without|\d+|deg(?:rees?)?|deviation"
 )
 _BREATH = (

@@ -15,11 +15,11 @@ Said = tuple[str, str, int, float]  # quantity, kind, end and value (or first en
 def elsewhere(sentence: Sentence, i: int, after: str) -> bool:
     """Whether number i is of another ECG, asked or supposed, or what one would expect."""
     aside = sentence.aside(sentence.tokens[i])
-    if aside == "elsewhere" and references.NOW_AFTER.match(after):
+    if aside in ("elsewhere", "then") and references.NOW_AFTER.match(after):
         return False
     if aside == "typical" and references.HERE_AFTER.search(after):
         return False
-    if aside in ("elsewhere", "supposed", "typical") or references.OTHER_AFTER.match(after):
+    if aside in ("elsewhere", "then", "person", "supposed", "typical") or references.OTHER_AFTER.match(after):
         return True
     return sentence.asked or (sentence.doubted and not after.strip())
 
@@ -40,7 +40,7 @@ def general(
     """
     text, start = sentence.text, sentence.tokens[i].start
     aside = sentence.aside(sentence.tokens[i])
-    if aside == "general" or continues(text, said, name, start):
+    if sentence.defines or cues.TELLS.match(text) or aside == "general" or continues(text, said, name, start):
         return True
     if (references.GENERAL_AFTER.match(after) or references.GENERAL_AFTER.match(then)) and not (
         (references.OF_THIS.search(text, max(0, named - 40), named) and "(" not in text[named:start])

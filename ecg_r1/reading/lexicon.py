@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from ecg_r1.reading.languages import patterns, sections
+
 TIME, RATE, ANGLE, VOLT, BOX, OTHER = "time", "rate", "angle", "volt", "box", "other"
 
 # What a named thing is called in each dimension that it may be quoted in; the first is meant where no unit is written.
@@ -53,9 +55,9 @@ WEAK = (
 )  # names that a number is said of only next to them, or only in its own unit
 
 
-def each(words: str, rest: str) -> tuple[str, ...]:
-    """One entry for each of the words, followed by the rest."""
-    return tuple(word + rest for word in words.split())
+def each(words: str, rest: str, before: str = "") -> tuple[str, ...]:
+    """One entry for each of the words, followed by the rest and set behind what must stand before."""
+    return tuple(before + word + rest for word in words.split())
 
 
 _PLANE = "(?: (?:frontal|plane|qrs|electrical|cardiac|heart)){0,3} axis"
@@ -80,7 +82,9 @@ NAMES: dict[str, tuple[str, ...]] = {
               "qrs-t angle", "tpeak-tend", "heart rate variability", "hrv", "sdnn", "rmssd",
               "intrinsicoid deflection", "r[- ]?wave peak time", "qtd", "qt离散度", "pr段", "coupling interval",
               "compensatory pause", "pause", "pauses"),
-    "nothing": (*each("respiratory respiration breathing sampling", " rate"), "target (?:heart rate|hr)",
+    "nothing": (*each("respiratory respiration breathing sampling", " rate"),
+                *each("resp", r"\.? rate"), "breaths", "respirations",
+                "respiration", "resp(?=[ :.=])", "target (?:heart rate|hr)",
                 *each("maximum maximal max", r"\.? predicted (?:heart rate|hr)")),
     "qtc_both": (r"qtc ?\(?(?:bazett|baz|b) ?/ ?(?:fridericia|frid?|f)\)?",),
     "qtcf": (*each("qtcf qtcfri qtcfrid qtcfridericia", ""), r"qtc,? ?(?:by |using |\()?fridericia",
@@ -123,8 +127,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "p": ("p ?[- ]?waves?", "pwave", "pwaves", "duration of (?:the )?p", "p" + _LONG, "p ?波",
           r"p(?=[ :=]{1,2}\d{2,3} ?(?:ms|p[rq]))", r"p(?=[ :=]{1,2}0?[.,]\d\d ?s)", "p(?= ?: ?absent)"),
     "q": ("q ?[- ]?waves?", "q(?= (?:duration|amplitude|in))", "q ?波"),
-    "r": ("r ?[- ]?waves?", "r" + _TALL, "rv[1-6](?![0-9])", "r ?波"),
-    "s": ("s ?[- ]?waves?", "s" + _TALL, "sv[1-6](?![0-9])", "s ?波"),
+    "r": ("r ?[- ]?waves?", "r" + _TALL, "rv[1-6](?![0-9])", r"r(?=[ :=]{1,2}\d[\d.]* ?m[mv])", "r ?波"),
+    "s": ("s ?[- ]?waves?", "s" + _TALL, "sv[1-6](?![0-9])", r"s(?=[ :=]{1,2}\d[\d.]* ?m[mv])", "s ?波"),
     "t": ("t ?[- ]?waves?", "t" + _TALL, "t ?波"),
     "letter": each("r t", r"(?=[ :=]{1,2}[-+*]?\d?)"),  # read only in a row of axes
 }  # fmt: skip
@@ -186,6 +190,8 @@ PER_MINUTE_BEFORE = "次 or 下, where 每分钟 stands before the number"
 # unit pattern, dimension, factor to ms, bpm, degrees or mV. 1 mm is 0.1 mV at the standard gain of 10 mm/mV. A small
 # box is 1 mm: 40 ms at 25 mm/s along the paper, 0.1 mV across it.
 UNITS: tuple[tuple[str, str, float], ...] = (
+    *(("|".join(patterns(unit["words"])), unit["dimension"], float(unit["factor"])) for units in sections("units")
+      for unit in units),
     (r"mm ?/ ?(?:s|sec|second|mv)|mm per (?:second|sec|s|mv|millivolt)|毫米/(?:秒|毫伏)", OTHER, 1.0),
     (r"ms|msecs?|millisec(?:ond)?s?|m\.?sec|毫秒", TIME, 1.0),
     (r"b\.?p\.?m|b ?/ ?min(?:ute)?|beats? ?(?:/|per|a|each) ?min(?:ute)?s?|/ ?min(?:ute)?|per min(?:ute)?"
@@ -229,6 +235,7 @@ _ABBREVIATIONS = "".join(
         "neg",
     )
 )
+_ABBREVIATIONS += "".join(rf"(?<!\b{word}\.)" for words in sections("abbreviations") for word in words)
 # A line of nothing but values goes with the line of names above it, as in a table.
 _VALUE = r"(?:[-+]?\d{1,4}(?:\.\d{1,3})?|-{1,3}|\*) ?(?:ms|bpm|°|deg|s|sec)?"
 _NO_ROW = (

@@ -1,9 +1,9 @@
-"""Where a text names a diagnosis of the vocabulary, in English or Chinese."""
+"""Where a text names a diagnosis of the vocabulary, in any language that has a vocabulary file."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
@@ -12,14 +12,17 @@ import yaml
 
 from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.reading.findings import TRIGGERS, findings
+from ecg_r1.reading.languages import languages, sections
+from ecg_r1.reading.phrases import Phrases
 
 _WORD = re.compile(r"[a-z0-9]+")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
-# "AV block, first degree"; "voltage criteria (QRS) for …"
-_BETWEEN = r"(?:[ \n°º/-]{1,3}|(?:, | \()(?=first|second|third|1st|2nd|3rd)| \((?=qrs\))|(?<=qrs)\) )"
-_END = r"(?![a-z0-9])(?!-[a-z])"  # a compound ("LBBB-like") is no mention
 # Abbreviations that mean something else beside these words: the artery.
-_UNLESS = {"lad": "(?! (?:artery|occlusion|lesion|stenosis|territory|culprit|disease|stent|infarct))"}
+_UNLESS = {
+    "t abnorm": re.compile(", wahrscheinlich"),
+    "t abnormal": re.compile(", wahrscheinlich"),
+    "lad": re.compile(" (?:artery|occlusion|lesion|stenosis|territory|culprit|disease|stent|infarct)"),
+}
 MOST_COMBINED = 2  # pairs of interchangeable words in one wording
 
 
@@ -53,44 +56,27 @@ def _names() -> dict[str, str]:
     return names
 
 
-def _tree(wordings: Iterable[list[str]]) -> str:
-    """A pattern of wordings that share their beginnings, the longest first: one pass whatever their number."""
-    following: dict[str, list[list[str]]] = {}
-    ends = False
-    for words in wordings:
-        if words:
-            following.setdefault(words[0], []).append(words[1:])
-        else:
-            ends = True
-    branches = "|".join(first + _tree(rest) for first, rest in following.items())
-    longer = [f"{_BETWEEN}(?:{branches})"] if branches else []
-    return f"(?:{'|'.join([*longer, *([_END] if ends else [])])})"
+@cache
+def _phrases() -> Phrases:
+    """The names of every language but Chinese, which has no words to look up."""
+    dotted = ((s.name, wording) for s in vocabulary() for wording in s.wordings if "." in wording)
+    return Phrases([*((name, wording) for wording, name in _names().items()), *dotted, *_foreign_names()])
+
+
+def _foreign_names() -> Iterator[tuple[str, str]]:
+    for names in sections("statements", without=("zh",)):
+        yield from ((name, wording) for name, wordings in names.items() for wording in wordings)
 
 
 @cache
-def _english() -> tuple[frozenset[str], dict[str, tuple[frozenset[str], list[list[str]]]]]:
-    """The first words of all wordings; for each, (what its wordings go on with, "" for nothing; their other words)."""
-    grouped: dict[str, list[list[str]]] = {}
-    for wording in _names():
-        first, *rest = wording.split()
-        grouped.setdefault(first, []).append(rest)
-    table = {first: (frozenset((rest or [""])[0] for rest in rests), rests) for first, rests in grouped.items()}
-    return frozenset(table), table
-
-
-@cache
-def _beginning(first: str) -> re.Pattern[str]:
-    """All wordings that begin with this word; looked for where a text holds it and what it goes on with."""
-    whole = rf"{first}(?<![a-z0-9]{first})(?<![a-z0-9]-{first})(?<![a-z]\){first})"
-    if first.isdigit():  # "2:1 AV block"
-        whole += rf"(?<!\d[:.]{first})"
-    return re.compile(f"{whole}{_tree(_english()[1][first][1])}{_UNLESS.get(first, '')}")
+def _others() -> Phrases:
+    return Phrases(_foreign_names())
 
 
 @cache
 def _chinese() -> tuple[re.Pattern[str], dict[str, str]]:
     """(pattern of all wordings, wording -> canonical name); Chinese has no words to look up."""
-    rows = _data("vocabulary.zh.yaml").items()
+    rows = languages()["zh"]["statements"].items()
     names = {wording.lower(): vocabulary().get(name).name for name, wordings in rows for wording in wordings}
     return re.compile("|".join(re.escape(w) for w in sorted(names, key=len, reverse=True))), names
 
@@ -120,6 +106,10 @@ _PREMATURE = re.compile(
     rf"premature ({_KIND})(?: |-)?(?:,? ?(?:and/or|and|or)|/|,|&) ?({_KIND}) (complex|beat|contraction"
     "|depolari[sz]ation|extrasystole)(?:e?s)?"
 )
+_NONSPECIFIC = re.compile(
+    r" (?:in [a-z0-9, -]{2,30}? )?(?:is|are|was|were|seems?|appears?"
+    r"|looks?) (?:\w{2,12}ly )?(?:non-?|un)specific(?![a-z])"
+)
 MOST_LEFT_OUT = 3  # short forms before one mention
 
 
@@ -130,7 +120,11 @@ def mentions(text: str) -> Iterator[tuple[str, int, int]]:
     right bundle branch block") the short one's span is its own word.
     """
     words = set(_WORD.findall(text))
-    found = _in_english(text, words)
+    found = [
+        at
+        for at in _phrases().scan(text)
+        if not ((unless := _UNLESS.get(text[at[0] : at[1]])) and unless.match(text, at[1]))
+    ]
     if not text.isascii() and _HAN.search(text):
         pattern, names = _chinese()
         found += [(m.start(), m.end(), names[m.group()]) for m in pattern.finditer(text)]
@@ -143,6 +137,8 @@ def mentions(text: str) -> Iterator[tuple[str, int, int]]:
                 found += [(m.start(), m.end(1), first), (m.start(2), m.end(), second)]
     if not found:
         return
+    if any(adjective in words for adjective in ("nonspecific", "specific", "unspecific")):
+        found = [_qualified(text, *mention) for mention in found]
     found.sort(key=lambda mention: (mention[0], -mention[1]))
     last = 0
     for start, end, name in found:
@@ -156,15 +152,17 @@ def mentions(text: str) -> Iterator[tuple[str, int, int]]:
                 yield further
 
 
-def _in_english(text: str, words: set[str]) -> list[tuple[int, int, str]]:
-    firsts, table = _english()
-    found, names = [], _names()
-    for first in words & firsts:
-        following = table[first][0]
-        if "" in following or not following.isdisjoint(words):
-            for m in _beginning(first).finditer(text):
-                found.append((m.start(), m.end(), names.get(m.group()) or names[_key(m.group())]))
-    return found
+def _qualified(text: str, start: int, end: int, name: str) -> tuple[int, int, str]:
+    """The mention, named by what is said of it: "T wave changes are nonspecific" are nonspecific T wave changes."""
+    said = _NONSPECIFIC.match(text, end)
+    other = _name_of(f"nonspecific {text[start:end]}") if said else None
+    return (start, said.end(), other) if said and other else (start, end, name)
+
+
+@lru_cache(maxsize=1024)
+def foreign(wording: str) -> bool:
+    """Whether a mention is of the vocabulary of another language with words than English."""
+    return _key(wording) not in _names() and any(_others().scan(wording))
 
 
 def _left_out(text: str, last: int, start: int, end: int, head: re.Match[str]) -> Iterator[tuple[str, int, int]]:

@@ -7,19 +7,23 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ecg_r1.reading import cues
 from ecg_r1.reading.elsewhere import elsewhere
-from ecg_r1.reading.polarity_cues import BEFORE, HEADINGS
+from ecg_r1.reading.languages import entries, sections
+from ecg_r1.reading.polarity_cues import HEADINGS
 from ecg_r1.reading.polarity_han import HAN_BEFORE, HAN_BUT
 from ecg_r1.reading.predicates import REACH, Polarity, predicate
+from ecg_r1.reading.scopes import scope
 from ecg_r1.reading.wordings import Wordings
 
 HAN_REACH = 40  # of Chinese, which says as much in half the characters
 NEAR = 24  # characters over which "not" reaches a verb: "does not in itself suggest"
 
-_WORDINGS = Wordings((kind, cue) for kind, cues in BEFORE.items() for cue in cues)
+_WORDINGS = Wordings(entries("before"))
 _HAN_CUE = re.compile(HAN_BEFORE)
-_DOT = r"\.(?!\d)(?<!vs\.)(?<!poss\.)(?<!prob\.)(?<!susp\.)(?<!neg\.)(?<!i\.e\.)(?<!e\.g\.)(?<!i\.)(?<!e\.)"
-_STOP = re.compile(rf"[;!\n<>。；！]|:(?!\d)|{_DOT}|\?(?! ?$)(?![a-z])")
+_DOT = r"\.(?!\d|[a-z]\.)(?<!vs\.)(?<!poss\.)(?<!prob\.)(?<!susp\.)(?<!neg\.)(?<!i\.e\.)(?<!e\.g\.)(?<!i\.)(?<!e\.)"
+_DOT += "".join(rf"(?<!\b{word}\.)" for words in sections("abbreviations") for word in words)
+_STOP = re.compile(rf"[;!\n。；！]|[<>](?! ?=? ?\d)|:(?!\d)|{_DOT}|\?(?! ?$)(?![a-z])")
 _HEADING = re.compile(rf"(?:^|[^\w])(?:{HEADINGS})[\"']? ?$")
 _ASIDE = re.compile(r"\([^()]*\)")
 _QUERIED = re.compile(r"\?[a-z ]{0,20}$")
@@ -33,17 +37,32 @@ _TURN_AFTER = re.compile(
     r"|were|shows?)\b"
 )
 _OR = re.compile(r"\b(?:or|nor)\b|或|及|和")
+# "rules out ACS, pericarditis and electrolyte disturbance": a list of things, known or not, that one verb excludes.
+_EXCLUDING = re.compile(
+    r"rul|exclud|dismiss|eliminat|preclud|lack|negative for|free|devoid|no (?:\w+ ){0,2}(?:evid|sign|feat)"
+)
+_NO_ITEM = re.compile(
+    r"[.;:()\n]|\b(?:is|are|was|were|has|have|shows?|there|but|with|while|which|so|this|that|it|confirms?|suggests?)\b"
+)
+_AND_OR = re.compile(r"\b(?:and|or)\b")
+_ITEMS_END = re.compile(r"s?(?:,? (?:and|or)\b|,[^.;:\n]{2,60}\b(?:and|or)\b|[.;\n)]| ?$)")
 _ALTERNATIVE = re.compile(r"\b(?:or|vs|versus)\b|或")
 _OR_BEFORE = re.compile(r"(?:\b(?:or|vs\.?|versus)|或(?:者|是)?) ?(?:\w{1,12} )?$")
 _OR_AFTER = re.compile(r"[ ,]*(?:(?:versus|vs|or)\b|或)")
 _MORE = re.compile(r"\b(?:and|with|plus|showing|but)\b")
 _AND_BEFORE = re.compile(r"(?:\band|,|\bwith) (?:an? |the )?$")
 _ASKED = re.compile(r"[^.;:!\n<>]{0,80}\?(?![a-z])")
+_FINITE = re.compile(r"\b(?:is|are|was|were|shows?|has|have)\b")
 _COMMANDED = re.compile(r"(?:^|[.;:(\n>,]|\b(?:to|should|must|please|and)) ?$")
 
 
+_INSERTED = re.compile(
+    r", ?(?:while|although|though|even if|because|since|as|being|if|where"
+    r"|when|which|owing|due|secondary|despite)\b[^,]*"
+)
 _PASSING = {"supposed": REACH, "listed": REACH, "occasion": 8, "record": 16}  # where in its clause one passes a comma
 _ON = re.compile(r"(?<!as )\b(?:on|in|from|at|during)(?: (?:the|an?|his|her|their|any|my))?(?: patient's)? $")
+_OTHERS = ("then", "person")  # scopes in which a diagnosis is not of this ECG
 _OWN = ("nominal", "verbal", "adjective", "open", "nothing")
 
 
@@ -83,9 +102,9 @@ def _listed(text: str, comma: int, start: int, end: int) -> bool:
     return _OR.search(text, end, turn.start() if turn else end + REACH) is not None
 
 
-def _clause(text: str, start: int) -> tuple[int, Polarity]:
+def _clause(text: str, start: int, floor: int) -> tuple[int, Polarity]:
     """Where the clause of a mention begins, within reach, and what the heading of that clause makes of it."""
-    low = max(0, start - REACH)
+    low = max(floor, start - REACH)
     for stop in _STOP.finditer(text, low, start):
         low = stop.end()
     if text[low - 1 : low] == ":":
@@ -112,6 +131,14 @@ def _cues(text: str, first: int, start: int, end: int) -> list[tuple[str, int, i
         return cues
     for aside in _ASIDE.finditer(text, cues[0][1] - 1 if cues[0][1] else 0, start):
         cues = [cue for cue in cues if not aside.start() < cue[1] < aside.end()]
+    excluding = next((cue for cue in cues if _EXCLUDING.match(text, cue[1], cue[2])), None)
+    if (
+        excluding
+        and not _NO_ITEM.search(text, excluding[2], start)
+        and _ITEMS_END.match(text, end)
+        and (text.startswith(("rul", "excl"), excluding[1]) or _AND_OR.search(text, excluding[2], end + REACH))
+    ):
+        return cues
     comma = -1
     for m in _COMMA.finditer(text, first, start):
         comma = m.start()
@@ -121,9 +148,9 @@ def _cues(text: str, first: int, start: int, end: int) -> list[tuple[str, int, i
     return cues
 
 
-def _before(text: str, start: int, end: int, *, restated: bool) -> _Before:
+def _before(text: str, start: int, end: int, floor: int, *, restated: bool) -> _Before:
     """What the words before a mention make of it. restated: a verb of its own follows it, so an "and" begins anew."""
-    first, headed = _clause(text, start)
+    first, headed = _clause(text, start, floor)
     cues = _cues(text, first, start, end)
     verbal = maybe = -REACH  # where the last "not" ends, and the last doubt
     denied, doubted = headed == "negated", headed == "uncertain"
@@ -141,7 +168,11 @@ def _before(text: str, start: int, end: int, *, restated: bool) -> _Before:
             verbal, denied = b, True
         elif kind == "nothing":
             nothing = denied = True
-        elif kind == "rule" and _COMMANDED.search(text, max(0, a - 8), a):
+        elif (
+            kind == "rule"
+            and _COMMANDED.search(text, max(0, a - 8), a)
+            and not (text.endswith("and ", 0, a) and _FINITE.search(text, first, a))
+        ):
             doubted = True
         elif kind in ("nominal", "rule"):
             doubted = doubted or a - verbal <= NEAR
@@ -167,6 +198,17 @@ def _before(text: str, start: int, end: int, *, restated: bool) -> _Before:
     return _Before(result, supposed, told, attributed)
 
 
+def _subordinate(text: str, start: int, last: int) -> bool:
+    """Whether a mention ends a clause set in between commas, behind which the main clause goes on.
+
+    "T waves, while inverted because of the RBBB, are not peaked."
+    """
+    if not text.startswith(",", last):
+        return False
+    comma = text.rfind(",", max(0, start - REACH), start)
+    return comma >= 0 and _INSERTED.match(text, comma, start) is not None
+
+
 def _left_open(text: str, start: int, end: int, last: int) -> bool:
     """Whether a mention is asked, or one of two."""
     if "?" in text and (_QUERIED.search(text, max(0, start - 24), start) or _ASKED.match(text, last)):
@@ -174,20 +216,25 @@ def _left_open(text: str, start: int, end: int, last: int) -> bool:
     return _OR_BEFORE.search(text, max(0, start - 16), start) is not None or _OR_AFTER.match(text, end) is not None
 
 
-def polarity(text: str, group: Sequence[int], start: int, end: int, alternatives: bool) -> Polarity:
+def polarity(text: str, group: Sequence[int], start: int, end: int, alternatives: bool, floor: int = 0) -> Polarity:
     """Polarity of the mention at [start, end) of a lower-case text.
 
-    group: [start, end) of the list it stands in, whose words around it speak of all; alternatives: it has an "or".
+    group: [start, end) of the list it stands in, whose words around it speak of all; alternatives: it has an "or";
+    floor: where what was said of the mention before it ends, where no sign parts the two.
     """
-    said = predicate(text, group[1])
+    said = None if _subordinate(text, start, group[1]) else predicate(text, group[1])
     restated = said is not None and said.polarity == "asserted" and said.singular and end == group[1]
-    before = _before(text, start if restated else group[0], end, restated=restated)
+    before = _before(text, start if restated else group[0], end, floor, restated=restated)
     result = before.polarity
     if said is not None and said.polarity != "asserted":
         result = said.denied if before.polarity == "negated" and said.denied != "asserted" else said.polarity
-    if before.supposed:
+    if before.supposed or (result == "asserted" and cues.DEFINES.match(text)):
         return "uncertain"
-    if result == "asserted" and (before.told or elsewhere(text, group[1])) and not _LASTING.search(text, start, end):
+    if (
+        result == "asserted"
+        and (before.told or elsewhere(text, group[1]) or scope(text, group[0]) in _OTHERS)
+        and not _LASTING.search(text, start, end)
+    ):
         return "uncertain"
     if result == "asserted" and _IN.search(text, max(0, start - 24), start) and _GENERALLY.match(text, end):
         return "uncertain"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
+from ecg_r1.reading.languages import entries
 from ecg_r1.reading.polarity_han import HAN_AFTER
+from ecg_r1.reading.wordings import Wordings
 
 Polarity = Literal["asserted", "negated", "uncertain"]
 REACH = 80  # characters on either side of a mention that may change its polarity
@@ -93,6 +95,8 @@ _STATUS = "|".join(f"(?P<s{i}>{words})" for i, words in enumerate(STATUS.values(
 _PAIRS = tuple(STATUS)
 _PRESENT, _EXCLUDED = _PAIRS[0], _PAIRS[2]
 _HAN_SAID = re.compile(HAN_AFTER)
+AFTER = Wordings(entries("after"))
+_GAP = re.compile(r"(?:\(n\))?[ ,:(-]{1,3}(?:(?:ist|sind|scheint|bleibt|ware|eher|sehr) ){0,2}([a-z]+)")
 _END = re.compile(r" ?(?:$|[^\w ]|[\u4e00-\u9fff])")
 _PHRASE_END = re.compile(
     r" ?(?:$|[^\w ]|(?:and|by|on|in|with|here|because|as|from|due|given|but|since|at|for|after|per|this|than)\b"
@@ -215,12 +219,26 @@ def _predicate(text: str, at: int, whole: bool) -> Said | None:
     return Said(result, pair[not negated], said.startswith(("is ", "was ")))
 
 
+def _behind(text: str, last: int) -> tuple[str, int] | None:
+    """(what it makes of a mention, end) of a status word right behind it: "Infarkt nicht auszuschließen"."""
+    gap = _GAP.match(text, last)
+    return AFTER[gap[1]].at(text, gap.start(1), last + REACH) if gap and gap[1] in AFTER else None
+
+
+def said_until(text: str, last: int) -> int:
+    """Where what is said of a mention by a status word right behind it ends."""
+    behind = _behind(text, last)
+    return behind[1] if behind else last
+
+
 def predicate(text: str, last: int) -> Said | None:
     """What is said behind a mention, or the list it stands in, that ends at `last`."""
     if not text.isascii():
         m = _HAN_SAID.match(text, last, last + REACH)
         if m:
             return _DOUBTED if m["open"] else _DENIED
+    if behind := _behind(text, last):
+        return _DENIED if behind[0] == "denied" else _DOUBTED
     bracket = _BRACKET.match(text, last, last + REACH)
     for at in (last, bracket.end()) if bracket else (last,):
         if text[at : at + 1] in _CLOSED:

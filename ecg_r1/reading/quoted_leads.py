@@ -12,6 +12,19 @@ LEAD = r"(?:av[rlf]|v[1-6]|i{1,3})"  # the pattern of a lead in a readable text
 _LEAD = re.compile(LEAD)
 _TO = re.compile(r" ?(?:-|to|through|至|到) ?")
 _BY_NAME = {lead.lower(): lead for lead in LEADS}
+_TERRITORIES = {
+    "inferior": "ii iii avf",
+    "lateral": "i avl v5 v6",
+    "high lateral": "i avl",
+    "septal": "v1 v2",
+    "anterior": "v3 v4",
+    "anteroseptal": "v1 v2 v3 v4",
+    "anterolateral": "i avl v3 v4 v5 v6",
+    "inferolateral": "ii iii avf i avl v5 v6",
+    "precordial": "v1 v2 v3 v4 v5 v6",
+    "chest": "v1 v2 v3 v4 v5 v6",
+    "limb": "i ii iii avr avl avf",
+}
 _ROWS = (LEADS[:3], LEADS[6:])  # only in these has "from this to that" one meaning
 
 
@@ -20,6 +33,8 @@ def leads_named(written: str) -> tuple[str, ...]:
     """The leads of a list in lower case, in the order of `LEADS`: "v2-v4" is three, "all leads" all twelve."""
     if written.startswith("all"):
         return LEADS
+    if (territory := _TERRITORIES.get(written.removesuffix(" leads"))) is not None:
+        return tuple(lead for lead in LEADS if lead.lower() in territory.split())
     found = list(_LEAD.finditer(written))
     named = {_BY_NAME[m.group()] for m in found}
     for first, last in pairwise(found):

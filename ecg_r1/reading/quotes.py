@@ -7,13 +7,17 @@ from functools import lru_cache
 from ecg_r1.ecg.quantities import unit_of
 from ecg_r1.reading import cues, kinds, references, seconds
 from ecg_r1.reading.absences import absent_names
+from ecg_r1.reading.claims import turned_back
 from ecg_r1.reading.kinds import REACH, Said
 from ecg_r1.reading.lexicon import BOX, DIMENSIONS, ENTITIES, OTHER, TIME
 from ecg_r1.reading.sentences import REMEMBERED, SHORT, Sentence, sentences
 from ecg_r1.reading.table_rows import row
+from ecg_r1.reading.tables import Table, tables
 from ecg_r1.reading.tokens import MOST, VOID
 from ecg_r1.reading.values import Kind, Quote, value_of
 
+UNMEASURED = ("r_mv", "s_mv", "st_ms", "st_mv")  # "ST depression is absent" says that it is none, not that it has none
+MOST_NUMBERED = 20  # of a list: "12) Axis"
 REMARK = 60  # characters of a sentence that names nothing, and leaves open what "it" is
 
 
@@ -81,6 +85,15 @@ class Reader:
             name = next((said for said, *_ in self.said[-1:] if DIMENSIONS[said] == unit.dimension), None)
         if name is None or (unit.dimension is None and not self.ends(last, after)):
             return []
+        if cues.RULE.match(after):  # "the 300/150/100 rule"
+            return []
+        if unit.dimension is None and name in cues.AT and where is not None and sentence.gap(where, i) == " at ":
+            name = cues.AT[name]  # "P waves at 90, QRS at 36"
+        if cues.CORRECTED_TO.search(self.text, max(0, first.start - 48), first.start):
+            return []
+        small = unit.dimension is None and first.number < MOST_NUMBERED and "(" not in before
+        if small and cues.NUMBERED.match(self.text, first.end):  # "1) Axis 2) Rate"
+            return []
         if name in cues.RENAMED:
             name = next((other for after_it, other in cues.RENAMED[name] if after_it.match(after)), name)
         values = [v for t in ends if (v := value_of(self.text, t, t if t.dimension else unit, name)) is not None]
@@ -107,7 +120,9 @@ class Reader:
         if second.negative and gap == "":  # the dash of "156-190" is no sign
             second.negative = False
             return True
-        if not cues.JOIN.fullmatch(gap) or self.sentence.aside(first) == "elsewhere":  # "from the previous 430 to 455"
+        if not cues.JOIN.fullmatch(gap):
+            return False
+        if self.sentence.aside(first) in ("elsewhere", "then"):  # "from the previous 430 to 455"
             return False
         return gap.strip() not in ("and", "和", "与") or bool(cues.BETWEEN.search(self.before(i)))
 
@@ -167,6 +182,7 @@ class Reader:
             references.refers(before, after, value=kind == "value")
             or (kind == "value" and not before and named < start and kinds.denied(self.text, named, start))
             or kinds.elsewhere(sentence, i, after)
+            or (kind == "value" and references.OF_MANY_AFTER.match(after))
             or (kind != "value" and kinds.general(sentence, self.said, i, name, named, ends, after, then))
             or (bound and (beside := kinds.beside(self.text, self.said, start)) and beside["marked"])
             or kinds.compares(self.text, self.said, name, start, bound, low)
@@ -206,14 +222,27 @@ class Reader:
             quantity = quantities.get(TIME) or next(iter(quantities.values()))
             span = (name.start, name.end) if found else (min(token.start, name.start), max(token.end, name.end))
             found.append(self.make(quantity, "absent", 0.0, 0.0, None, None, span))
-        return sorted(found, key=lambda q: q.span)
+        return sorted((q for q in found if q.name not in UNMEASURED), key=lambda q: q.span)
 
 
 @lru_cache(maxsize=REMEMBERED)
 def _read(text: str, doubted: bool, named: str | None) -> tuple[list[Quote], str | None, int]:
     """(quantities, what "it" takes up next, tokens) of a sentence; spans are into the sentence."""
     sentence = Sentence(text, doubted, named)
-    return Reader(sentence).read(), sentence.open_name(), len(sentence.tokens)
+    found = Reader(sentence).read()
+    if found and (back := turned_back(text)):
+        found = [q._replace(kind="reference") if back.start <= q.span[0] < back.end else q for q in found]
+    return found, sentence.open_name(), len(sentence.tokens)
+
+
+def _cells(table: Table) -> list[Quote]:
+    """The quantities of a table."""
+    found = []
+    for cell in table.cells:
+        for q in _read(cell.sentence, False, None)[0]:
+            kind: Kind = "reference" if cell.reference else q.kind
+            found.append(q._replace(span=(cell.start, cell.end), lead=q.lead or cell.lead, kind=kind))
+    return found
 
 
 def read_quotes(text: str) -> list[Quote]:
@@ -226,7 +255,14 @@ def read_quotes(text: str) -> list[Quote]:
     named: str | None = None
     most = 2 * MOST  # `intervals` pays nothing from MOST on, however the text falls into sentences
     other, headed = False, ":\n" in text or ": \n" in text or "#" in text
+    shown = list(tables(text))
     for start, end in sentences(text):
+        if shown and shown[0].start < end:
+            if start >= shown[0].end:
+                table = shown.pop(0)
+                found += _cells(table)
+            elif start >= shown[0].start:
+                continue
         if found and end - start <= REMARK and references.RETRACTS.match(text, start, end):
             retracted.append(len(found))
         read = _read if end - start <= SHORT else _read.__wrapped__
@@ -239,6 +275,8 @@ def read_quotes(text: str) -> list[Quote]:
         most -= count
         if most <= 0:
             break
+    for table in shown:
+        found += _cells(table)
     for place in reversed(retracted):
         seconds.retract(found, place)
     return found

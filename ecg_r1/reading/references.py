@@ -43,6 +43,8 @@ _BEFORE = (
     r"|nowhere near|nothing like|hardly|scarcely|(?:differs?|different|deviates?) from|other than|except|unlike"
     r"|不等于|不可能[为是]",
     r"(?:far|away|a long way) from (?:the )?",
+    r"(?:squares?|box(?:es)?|mm|millimet(?:er|re)s?)[) ]*(?:is|are|="
+    r"|represents?|equals?|corresponds? to|lasts?) (?:about )?",
     r"(?:由|从)原?来?的?",
 )
 _REFERENCE = re.compile(rf"(?<![a-z])(?:{'|'.join(_BEFORE)})[ ]*$")
@@ -58,7 +60,7 @@ _AFTER = (
     r" (?:needed|required|necessary|expected|typical of|(?:that|which) (?:would|defines?|separates?|marks?|is (?:used"
     r"|needed|required|taken)))",
     rf"(?:-|[ ,]*)(?:(?:is |being |as |would be |was )?(?:the |an? )?(?:upper |lower |usual |diagnostic "
-    rf"|voltage ){{0,2}}{_LIMIT})",
+    rf"|voltage ){{0,2}}{_LIMIT})(?! ?(?:of |is |: ?)?[<>≤≥]?\d)",
     r"的?(?:正常)?(?:上限|下限|标准|阈值|界限|临界值|正常范围|参考)",
 )
 # What takes a value back: "164 ms, which is false", "a PR of 164 ms was not found", "164 ms: no", "if measurable".
@@ -180,12 +182,17 @@ _TURNS = {
         rf"|to $|目前|现在|本次"
         rf"|今"
     ),
+    "person": re.compile(
+        rf"[;:)\]]|\b(?:now|today|but|whereas|while|(?:he|she) (?:himself"
+        rf"|herself)|(?:her|his) own|(?:the|our|this) patient"
+        rf"|{_THIS})\b"
+    ),
     "general": re.compile(
         rf"[)\]]|\b(?:now|here|measured|measures|at(?! least| most)|but|however|met|meets|{_THIS})\b|本例|实测"
     ),
     "typical": re.compile(rf"\b(?:now|here|but|however|whereas|although|measured|met|{_THIS})\b|本例|本图|实测"),
 }
-TURN = _TURNS | {"supposed": _TURNS["elsewhere"], "normal": _TURNS["general"]}
+TURN = _TURNS | {"then": _TURNS["elsewhere"], "supposed": _TURNS["elsewhere"], "normal": _TURNS["general"]}
 OTHER_AFTER = re.compile(
     r"[ ,(]*(?:(?:on|in|at|from|of|during) (?:the |her |his |their |an? )?(?:previous|prior|earlier|old|last|baseline"
     r"|former|(?:19|20)\d\d)\b|(?:previously|yesterday|last (?:year|month|week)|before (?:the )?(?:treatment|therapy"
@@ -197,6 +204,7 @@ OTHER_AFTER = re.compile(
     r"(?:of|for|in) (?:adults|the population|healthy|normal)|(?:one|two|three|six|a|\d{1,2}) (?:days?|weeks?"
     r"|months?|years?) (?:ago|earlier|before)|then(?= ?(?:$|[.,;)])))"
 )
+OF_MANY_AFTER = re.compile(r" ?[(]?(?:in|for) (?:men|women|males?|females?|adults|children|both sexes)\b")
 HERE_AFTER = re.compile(rf"\b(?:in|on|for|of) {_THIS}\b|\bhere\b")
 NOW_AFTER = re.compile(
     r" (?:now|today|currently|at present|(?:on|in|at) (?:the |this |today's )?(?:current|present|this|today))\b"

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from ecg_r1.reading import cues, references
 from ecg_r1.reading.lexicon import ANGLE, ENTITIES, RATE, SENTENCE_END, TIME, WEAK
+from ecg_r1.reading.scopes import ORDER
 from ecg_r1.reading.tokens import VOID, Token, tokens
 
 BACK = 24  # tokens before a number among which its name is looked for; keeps a text of nothing but names linear
@@ -15,6 +16,7 @@ REMEMBERED, SHORT = 16384, 400  # sentences, which a model writes over and over,
 ASIDE_REACH, NEAREST = 160, 3  # characters that an aside reaches over, and how many of them may reach a number
 FEWEST = 30  # of a number without a name and a unit, to be a value
 LATE, LONGEST = 48, 160  # characters before a number that may say that it is of what the sentence before named
+NEXT = 10  # characters between a name and the number that is its own
 FURTHEST = 64  # characters between the atria's waves and the rate at which they come
 
 
@@ -32,6 +34,7 @@ class Sentence:
         self.text, self.doubted, self.named = text, doubted, named
         self.tokens, self.asides = tokens(text)
         self.asked = doubted and references.ASKS.match(text) is not None
+        self.defines = cues.DEFINES.match(text) is not None
 
     def gap(self, i: int, j: int) -> str:
         """The text between two tokens."""
@@ -79,6 +82,8 @@ class Sentence:
         """A name that only says where something begins or ends, or that is an operand of a formula."""
         token, text = self.tokens[i], self.text
         low, start = max(0, token.start - 36), token.start
+        if i and self.tokens[i - 1].key == VOID:  # "PR: * QRS: 102"
+            return False
         if text.endswith(cues.BEFORE_LANDMARKS, low, start) and cues.LANDMARK_BEFORE.search(text, low, start):
             return True
         after = self.after(i)
@@ -144,7 +149,10 @@ class Sentence:
             ):
                 return right, quantity  # "158 ms (PR), 88 ms (QRS)"
             at = self.text.endswith(("at ", "with "), 0, self.tokens[i].start)
-            if not left and (at or not leads_on) and cues.LEADS_RIGHT.fullmatch(gap):
+            of_next = (
+                leads_on and "," in gap and len(self.gap(right, right + 1)) < NEXT
+            )  # "at 38 bpm, P waves at 82 bpm"
+            if not left and ((at and not of_next) or not leads_on) and cues.LEADS_RIGHT.fullmatch(gap):
                 return right, quantity
         if left:
             return left
@@ -201,7 +209,7 @@ class Sentence:
             turn = references.TURN[aside.kind]
             if token.start - aside.end <= ASIDE_REACH and not turn.search(self.text, aside.end, token.start):
                 kinds.add(aside.kind)
-        return next((kind for kind in ("elsewhere", "supposed", "typical", "general", "normal") if kind in kinds), None)
+        return next((kind for kind in ORDER if kind in kinds), None)
 
     def lead(self, i: int, last: int, where: int | None) -> str | None:
         """The lead, or leads as written ("v2-v4", "all leads"), that numbers i to last are quoted for.
@@ -226,8 +234,26 @@ class Sentence:
                 return joined[1]
         if follows:
             return self.leads(after)
-        everywhere = cues.ALL_LEADS.match(self.after(after - 1))
-        return everywhere["leads"] if everywhere else None
+        if everywhere := cues.ALL_LEADS.match(self.after(after - 1)):
+            return everywhere["leads"]
+        if territory := cues.IN_TERRITORY.match(self.after(after - 1)):
+            return territory["leads"]
+        first = min(i, where if where is not None else i)
+        low = self.tokens[first].start
+        ahead = cues.TERRITORY_AHEAD.search(self.text, max(0, low - 64), low)
+        return ahead["leads"] if ahead else self.heading_lead(first)
+
+    def heading_lead(self, first: int) -> str | None:
+        """The lead, or leads, that the clause of token `first` begins with: "In lead II the PR interval is …"."""
+        for j in range(first - 1, max(-1, first - BACK), -1):
+            if self.tokens[j].kind == "lead":
+                head = self.first_lead(j)
+                low = self.tokens[head].start
+                if not cues.LEAD_AHEAD.search(self.text, max(0, low - 24), low):
+                    return None
+                between = self.text[self.tokens[j].end : self.tokens[first].start]
+                return None if cues.LEAD_LEFT.search(between) else self.leads(head)
+        return None
 
     def first_lead(self, last: int) -> int:
         """The first token of the list of leads that ends with token `last`."""

@@ -8,10 +8,11 @@ from functools import cache, lru_cache
 from itertools import islice
 from typing import Literal, NamedTuple
 
+from ecg_r1.reading.claims import headings, turned_back, within
 from ecg_r1.reading.marks import crossed, signed, struck
-from ecg_r1.reading.mentions import mentions
+from ecg_r1.reading.mentions import foreign, mentions
 from ecg_r1.reading.polarity import polarity
-from ecg_r1.reading.predicates import REACH, Polarity
+from ecg_r1.reading.predicates import REACH, Polarity, said_until
 from ecg_r1.reading.sentences import REMEMBERED, SHORT, sentences
 
 Place = Literal["think", "answer", "outside"]
@@ -43,6 +44,8 @@ _NONE_OF = re.compile(
 _DENIED_ALL = re.compile(
     r" ?[:=(-] ?(?:no|none|neg|negative|absent|not|excluded|ruled out|false|nil|all (?:no|absent|negative))(?![a-z])"
 )
+_HEDGED = re.compile(r" (?:may|might|could) ")  # "ST-T changes may be due to myocardial ischemia"
+_PARTED = re.compile(r"[,;:.()!?/\n\u4e00-\u9fff]|\b(?:und|oder|bzw|mit|bei|and|or|with|och|eller)\b")
 _HEAD = re.compile(r": ?(?:[a-z]{2,12} ){0,3}")
 _ASKING = re.compile(
     r"[ \n>#*-]*(?:is|are|was|could|can|does|do|did|has|have|might|may|would|should|what|which|why|how|whether|any"
@@ -58,6 +61,10 @@ _RETRACTED = re.compile(
     r"(?:is|was|seems|proved) (?:\w{1,12}ly )?"
     r"(?:incorrect|wrong|false|erroneous|inaccurate|mistaken|untrue|an? (?:error|mistake|misread\w*|misinterpretation)"
     r"|not (?:correct|true|right|so|the case|supported|confirmed by)))"
+)
+# "LVH criteria are not met; likewise RVH."
+_LIKEWISE = re.compile(
+    r"[ \n]*(?:and )?(?:likewise|similarly|the same (?:goes|holds|is true|applies) (?:for|to)|ditto)[ ,:]*(?:for )?"
 )
 _ANSWERED_NO = re.compile(r"\? ?(?:no|none|nope|negative|absent|unlikely|not (?:here|present|seen|met))(?![a-z])")
 _ANSWERED_YES = re.compile(r"\? ?(?:yes|present|definitely|positive|indeed)(?![a-z])")
@@ -128,6 +135,21 @@ def _headed(text: str, found: list[tuple[str, int, int]]) -> list[tuple[str, int
     ]
 
 
+def _floors(text: str, found: list[tuple[str, int, int]]) -> list[int]:
+    """For each mention where what is said of the one before it ends, where no sign parts them, as in German reports.
+
+    Empty for a text in English.
+    """
+    others = [foreign(text[start:end]) for _, start, end in found]
+    if not any(others):
+        return []
+    floors = [0]
+    for (_, _, end), (_, start, _), *either in zip(found, found[1:], others, others[1:], strict=False):
+        behind = said_until(text, end)
+        floors.append(behind if any(either) and behind <= start and not _PARTED.search(text, end, start) else 0)
+    return floors
+
+
 def _asked_alone(text: str, found: list[tuple[str, int, int]], i: int) -> bool:
     """Whether the question mark behind a list is of its last only: "sinus tachycardia, RVH?" """
     if i + 1 == len(found):
@@ -144,15 +166,20 @@ def _anew(text: str, span: tuple[int, int], end: int) -> bool:
 @lru_cache(maxsize=REMEMBERED)
 def _read(sentence: str) -> list[tuple[str, Polarity, int, int]]:
     found = _headed(sentence, list(islice(mentions(sentence), MOST)))
-    if len(found) == 1:
-        ((name, start, end),) = found
-        return [(name, polarity(sentence, (start, end), start, end, False), start, end)]
+    if not found:
+        return []
+    back = turned_back(sentence)
+    floors = _floors(sentence, found)
     read, asked = [], sentence.endswith("?") and not _ASKING.match(sentence)
     for i, ((name, start, end), (first, last, alternatives)) in enumerate(
         zip(found, groups(sentence, found), strict=True)
     ):
         said = sentence[: found[i + 1][1]] if asked and _asked_alone(sentence, found, i) else sentence
-        read.append((name, polarity(said, (first, last), start, end, alternatives), start, end))
+        floor = floors[i] if floors else 0
+        sense = polarity(said, (first, last), start, end, alternatives, floor)
+        sense = "negated" if back and back.start <= start < back.end else sense
+        sense = "uncertain" if sense == "asserted" and _HEDGED.search(sentence, start, end) else sense
+        read.append((name, sense, start, end))
     return read
 
 
@@ -185,15 +212,22 @@ def _unsigned(text: str) -> Iterator[tuple[str, Polarity, int, int]]:
 
 
 def _read_all(text: str) -> Iterator[tuple[str, Polarity, int, int]]:
-    begun = 0
+    begun, last = 0, None
+    titles = headings(text)
     for start, end in sentences(text):
         if start and text[start - 1] == "?" and not text[begun : start - 1].strip():
             start -= 1  # "? AF"
         begun = start
         sentence = text[start : end + 1]  # with the question mark
         found = _read(sentence) if end - start <= SHORT else _read.__wrapped__(sentence)
+        if titles:
+            found = [each for each in found if not within(titles, start + each[2])]
         if not found:
+            last = None
             continue
+        if found[0][1] == "asserted" and last and _LIKEWISE.fullmatch(sentence, 0, found[0][2]):
+            found = [(found[0][0], last, *found[0][2:]), *found[1:]]
+        last = found[-1][1]
         *others, (name, sense, a, b) = found
         for other, its, x, y in others:
             yield other, its, start + x, start + y

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ecg_r1.reading import cues
-from ecg_r1.reading.asides import ASIDES, HAN_ASIDES
+from ecg_r1.reading.asides import HAN_ASIDES
+from ecg_r1.reading.languages import entries, listed
 from ecg_r1.reading.lexicon import (
     ABSENT,
     AXIS_ROW,
@@ -25,6 +26,7 @@ from ecg_r1.reading.lexicon import (
     UNITS,
 )
 from ecg_r1.reading.numerals import DIGITS, FURTHER, HAN, NUMBER_WORDS, from_digits, from_han, from_words
+from ecg_r1.reading.scopes import OPENING, ORDER
 from ecg_r1.reading.wordings import Alternatives, Wordings
 
 MOST = 2000
@@ -50,12 +52,14 @@ class Token:
 
 def _entries() -> Iterator[tuple[str, str]]:
     """(meaning, wording) of every English entry, in the order they are tried; a name means its entity."""
+    yield from (("absent", pattern) for pattern in listed("absent"))
+    foreign = list(entries("names"))
     for key, wordings in NAMES.items():
+        yield from ((key, wording) for name, wording in foreign if name == key)
         yield from ((key, wording) for wording in wordings)
     yield from (("absent", wording) for wording in ABSENT)
     yield from (("lead", wording) for wording in LEADS)
-    for kind, wordings in ASIDES.items():
-        yield from ((kind, wording) for wording in wordings)
+    yield from OPENING
     yield from (("words", word + FURTHER) for word in NUMBER_WORDS)
 
 
@@ -67,10 +71,12 @@ _DIGITS = rf"(?P<sign>[-+])?(?:(?P<digits>{DIGITS})|(?P<numeral>{HAN})(?= ?(?:æ¯
 # What stands where a value should: "PR: --", "PR interval * ms", a cell "| - |"; no dash that parts words or numbers.
 _VOID = (
     r"(?:(?<=[:=-] )-{1,3}(?= ?(?:[(,)|]|$))|(?<=[ :=/])(?:-{1,3}|\*{1,3})(?= ?(?:ms|bpm|deg|Â°|/))"
-    r"|(?<= )(?:-{1,2}|\*)(?= ?\|)|(?<=[ :=/])(?:-{2,3}(?= ?(?:[,;)]|$))|\*{1,3}(?= -?\d| ?[,;)]|$)))"
+    r"|(?<=[:=] )\*(?= [a-z]{2})|(?<= )(?:-{1,2}|\*)(?= ?\|)"
+    r"|(?<=[ :=/])(?:-{2,3}(?= ?(?:[,;)]|$))|\*{1,3}(?= -?\d| ?[,;)]|$)))"
 )
 _LEXEME = re.compile(
-    rf"(?P<word>[a-z]++)|(?=[-+.*\d\u3007\u4e00-\u9fff])(?:{_DIGITS}|(?P<han>{_HAN.any})|(?P<void>{_VOID}))"
+    r"(?P<word>[a-z]++)|(?P<date>(?:19|2[0-4])\d\d-[01]?\d-[0-3]?\d(?!\d))"
+    rf"|(?=[-+.*\d\u3007\u4e00-\u9fff])(?:{_DIGITS}|(?P<han>{_HAN.any})|(?P<void>{_VOID}))"
 )
 
 
@@ -89,6 +95,9 @@ def tokens(text: str) -> tuple[list[Token], list[Token]]:
         if wordings is None:  # as most words: no entry begins with it
             continue
         group = m.lastgroup
+        if group == "date":
+            at = m.end()
+            continue
         a = m.start()
         if a < at:  # inside the last token
             continue
@@ -119,7 +128,7 @@ def tokens(text: str) -> tuple[list[Token], list[Token]]:
                 token = _number(text, a, b, from_words(written), unit["unit"] if unit else None)
                 if token.dimension or token.number >= SMALLEST_WORD or "point" in written:
                     found.append(token)
-            elif meaning in ASIDES:
+            elif meaning in ORDER:
                 asides.append(Token(meaning, a, b))
             else:
                 found.append(Token(meaning, a, b, text[a:b]))

@@ -10,6 +10,7 @@ from ecg_r1.reading.numerals import LARGEST
 from ecg_r1.reading.tokens import Token
 
 PLAUSIBLE = {TIME: (20.0, 3000.0), RATE: (10.0, 400.0), ANGLE: (-180.0, 360.0)}  # of a number without a unit
+FEWEST_RR = 200.0
 SECONDS = (0.02, 3.0)  # a time without a unit in this range is in seconds
 PER_BOX = {TIME: 40.0, VOLT: 0.1}  # ms along the paper at 25 mm/s, mV across it at 10 mm/mV
 
@@ -47,6 +48,8 @@ def value_of(text: str, token: Token, unit: Token, name: str) -> float | None:
         return None
     if dimension == TIME and SECONDS[0] <= value <= SECONDS[1]:
         value *= 1000.0
+    if name == "rr_ms" and value < FEWEST_RR:  # vitals: "HR 112, RR 24" counts breaths
+        return None
     low, high = PLAUSIBLE[dimension]
     if low <= value <= high or cues.DIRECTLY.search(text, max(0, start - 40), start):
         return min(value, LARGEST)

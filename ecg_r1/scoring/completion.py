@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ecg_r1.reading.characters import readable
+from ecg_r1.reading.claims import within
+from ecg_r1.reading.marks import struck
 from ecg_r1.reading.quotes import read_quotes
 from ecg_r1.reading.statements import MOST as MOST_MENTIONS
 from ecg_r1.reading.statements import Mention, Place, deny_struck, read_statements
@@ -151,9 +153,10 @@ class Completion:
     def quantities(self) -> tuple[Quote, ...]:
         """Every quoted quantity, in order of the text."""
         found = read_quotes(self.readable)
-        if isinstance(self._readable[1], range):  # every character stands where it stood
-            return tuple(found)
-        return tuple(q._replace(span=self.span(q.span)) for q in found)
+        if not isinstance(self._readable[1], range):  # else every character stands where it stood
+            found = [q._replace(span=self.span(q.span)) for q in found]
+        hidden = tuple(struck(self.text)[::-1])
+        return tuple(q._replace(kind="reference") if hidden and within(hidden, q.span[0]) else q for q in found)
 
     @cached_property
     def flooded(self) -> bool:

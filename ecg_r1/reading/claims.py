@@ -1,0 +1,181 @@
+"""Whether a text claims something of this ECG: the one answer that quantities, diagnoses and phrases all ask for.
+
+A text may say a thing and claim nothing: of another ECG or another person, as a supposition, of ECGs in general, as the
+title of what follows, struck out, or turned back later. Denial and doubt are words of the same clause.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+from ecg_r1.reading import references
+from ecg_r1.reading.characters import readable
+from ecg_r1.reading.marks import struck, without_struck
+from ecg_r1.reading.polarity import polarity
+from ecg_r1.reading.scopes import scope, unscoped
+from ecg_r1.reading.sentences import sentences
+
+Stance = Literal[
+    "claimed",
+    "denied",
+    "doubted",
+    "of another ECG",
+    "of another person",
+    "supposed",
+    "general",
+    "heading",
+    "struck out",
+    "turned back later",
+]
+_OF_SCOPE: dict[str, Stance] = {
+    "elsewhere": "of another ECG",
+    "then": "of another ECG",
+    "person": "of another person",
+    "supposed": "supposed",
+    "typical": "general",
+    "general": "general",
+    "normal": "general",
+}
+_OF_POLARITY: dict[str, Stance] = {"asserted": "claimed", "negated": "denied", "uncertain": "doubted"}
+
+# A line that is the title of the lines below it: "Step 4: Ischemia, injury and infarct", "## Ischemia & infarction".
+_TITLE = re.compile(
+    r"^[ >|-]*+(?P<mark>#{1,6} ?)?(?P<number>(?:step|part|section) ?\d{1,2}[:.) -]{1,3}|\d{1,2}[.)] )?"
+    r"(?P<title>[^\n.:;?!|]{2,80}):? ?\n\n?(?=[ >|-]*+(?!#|step ?\d|\d{1,2}[.)])[^\n]*[a-z\u4e00-\u9fff])",
+    re.MULTILINE,
+)
+_SAYS = re.compile(r"\b(?:is|are|was|were|has|have|shows?|no|not|without|measures?)\b|\d ?(?:ms|bpm|mv|mm|°)")
+_OF_TITLES = re.compile(
+    r"&|\b(?:assessment|analysis|evaluation|interpretation|considerations?|mimics?|others?|criteria|signs|features)\b"
+)
+
+# "The computer reads LBBB, QRS 150 ms, but this is wrong."
+_WRONG = (
+    r"(?:wrong|false|incorrect|erroneous|inaccurate|mistaken|untrue|an? (?:error|mistake|misread\w*|misinterpretation"
+    r"|artefact|artifact)|not (?:so|true|correct|right))"
+)
+_TURNED = re.compile(
+    rf"(?:[,;(-]|\bbut|\bhowever) ?(?:but|however|yet|although|though|and)? ?,? ?(?:all )?(?:of )?(?:this|that|it|which"
+    rf"|these|those|both|the (?:computer|machine|reading|measurement|interpretation|diagnosis|software|algorithm))"
+    rf" (?:is|was|are|were|seems?|proved|turned out)(?: to be)? (?:\w{{1,12}}ly |all |both |quite )?{_WRONG}(?![a-z])"
+)
+_ATTRIBUTED = re.compile(
+    r"\b(?:computer|machine|algorithm|software|device|automated|printout|monitor|colleague|referr?er|instrument)\b"
+)
+
+
+class Retraction(NamedTuple):
+    """What a sentence turns back of itself: [start, end) characters of its text."""
+
+    start: int
+    end: int
+
+
+def turned_back(sentence: str) -> Retraction | None:
+    """What a sentence says first and then calls wrong.
+
+    Args:
+        sentence: a readable sentence.
+
+    Returns:
+        The part, from who is said to say it on; None where nothing is turned back.
+    """
+    turned = _TURNED.search(sentence) if "wrong" in sentence or _MAY_TURN.search(sentence) else None
+    if turned is None:
+        return None
+    source = _ATTRIBUTED.search(sentence, 0, turned.start())
+    return Retraction(source.start() if source else 0, turned.start())
+
+
+_MAY_TURN = re.compile(
+    "false|incorrect|erroneous|inaccurate|mistake|untrue|error|misread|misinter|artefact|artifact| not "
+)
+
+
+@lru_cache(maxsize=16)
+def headings(text: str) -> tuple[tuple[int, int], ...]:
+    """[start, end) of each line of a readable text that is the title of what stands below it, and claims nothing."""
+    if "\n" not in text:
+        return ()
+    found = []
+    for m in _TITLE.finditer(text):
+        step = (m["number"] or "").startswith(("step", "part", "section"))
+        marked = bool(m["mark"] or m["number"])
+        if (step or (marked and _OF_TITLES.search(m["title"]))) and not _SAYS.search(m["title"]):
+            found.append((m.start(), m.end("title")))
+    return tuple(found)
+
+
+def within(spans: tuple[tuple[int, int], ...], start: int) -> bool:
+    """Whether a place lies in one of some spans that are in order."""
+    i = bisect_left(spans, (start + 1,)) - 1
+    return i >= 0 and spans[i][0] <= start < spans[i][1]
+
+
+def sections_elsewhere(text: str) -> Iterator[tuple[int, int]]:
+    """[start, end) of each sentence of a readable text that stands under the heading of another ECG or of norms."""
+    if ":\n" in text or ": \n" in text or "#" in text:
+        other = False
+        for start, end in sentences(text):
+            if other := references.another_section(text, start, end, other):
+                yield start, end
+
+
+def stance(text: str, start: int, end: int) -> Stance:
+    """What a text does with what it says at [start, end): claims it of this ECG, or one of nine other things.
+
+    Args:
+        text: a sentence, or a whole text, as it was written.
+        start: of a mention, a quantity or a phrase in it.
+        end: its end.
+
+    Returns:
+        "claimed", or why it is no claim; where several hold, the one that reaches furthest.
+    """
+    if any(a <= start < b for a, b in struck(text)):
+        return "struck out"
+    plain, places = readable(text)
+    start, end = bisect_left(places, start), bisect_left(places, end)
+    if within(headings(plain), start):
+        return "heading"
+    if any(a <= start < b for a, b in sections_elsewhere(plain)):
+        return "of another ECG"
+    at = next(((a, b) for a, b in sentences(plain) if a <= start <= b), (0, len(plain)))
+    sentence = plain[at[0] : at[1] + 1]
+    start, end = start - at[0], min(end, at[1]) - at[0]
+    if (back := turned_back(sentence)) and back.start <= start < back.end:
+        return "turned back later"
+    if references.RETRACTS.match(plain, at[1] + 1):
+        return "turned back later"
+    if sentence.endswith("?") and references.ASKS.match(sentence):
+        return "supposed"
+    if (kind := scope(sentence, start)) and kind in _OF_SCOPE:
+        return _OF_SCOPE[kind]
+    return _OF_POLARITY[polarity(sentence, (start, end), start, end, False)]
+
+
+def claimed_text(text: str) -> str:
+    """A text without what it does not claim of this ECG, for phrases to be looked for.
+
+    Args:
+        text: of an answer, a step or a whole completion, as it was written.
+
+    Returns:
+        What is left, in lower case: no questions, titles, suppositions, other ECGs, nothing struck out or turned back.
+    """
+    plain = readable(without_struck(text))[0]
+    titles = headings(plain)
+    kept, at = [], 0
+    for start, end in sentences(plain):
+        sentence = plain[start:end]
+        if back := turned_back(sentence):
+            sentence = sentence[: back.start] + sentence[back.end :]
+        asked = plain.startswith("?", end)
+        title = within(titles, start + len(sentence) - len(sentence.lstrip()))
+        kept += [plain[at:start], " " if asked or title else unscoped(sentence)]
+        at = end
+    return "".join([*kept, plain[at:]])
