@@ -1,12 +1,16 @@
 """How well and how fast ECGs are measured: LUDB's cardiologists and simulated truth, against plain neurokit2.
 
     python benchmarks/measurement.py [--json measurement.json] [--records 330] [--ludb FOLDER] [--ptbxl FOLDER]
-                                     [--quick]
+                                     [--chapman FOLDER] [--muse FILE] [--quick]
 
 LUDB v1.0.1 (Kalyakulina et al., IEEE Access 2020) with the experts' intervals in `reference_intervals_median12.csv`, in
 halves by record number. How the P wave, QRS and T wave are bounded, and how leads are weighed, was chosen on
 `number % 4 == 0` alone; whether there is a P wave, R peaks, the beats counted for the rate and pacemaker spikes were
 looked at on both halves (and on PTB-XL and the challenge's records).
+
+LUDB's experts marked single leads, so its QT is held against `qt_lead_ms`. GE MUSE counts QT and QRS over all leads;
+its values of records of Chapman-Shaoxing (Zheng et al., Sci Data 2020) are held against `qt_ms`, whose end of T was
+fitted to 12 of them.
 
 Amplitudes have no experts' values, and LUDB's gains put every lead about 1 mV too high. How far they repeat is measured
 on PTB-XL: the first half of a record's beats against the second, lead by lead. `ecg_r1.ecg.quantities` has its
@@ -44,8 +48,12 @@ from ecg_r1.files import write_atomically
 
 METHODS = ("consensus", "neurokit2", "neurokit2-prominence")
 INTERVALS = ("p_ms", "pr_ms", "qrs_ms", "qt_ms")
+MARKED = {"p_ms": "p_ms", "pr_ms": "pr_ms", "qrs_ms": "qrs_ms", "qt_lead_ms": "qt_ms"}  # ours: LUDB's column
+MUSE = {"heart_rate_bpm": "VentricularRate", "qrs_ms": "QRSDuration", "qt_ms": "QTInterval"}  # ours: its column
 SHARED = Path(os.environ.get("ECG_R1_RECORDS", Path(__file__).parents[1] / "../shared/ecg"))
-LUDB, PTBXL = SHARED / "ludb", SHARED / "ptb-xl" / "records500"
+LUDB, PTBXL, CHAPMAN = SHARED / "ludb", SHARED / "ptb-xl" / "records500", SHARED / "cinc2021"
+MUSE_ROWS = SHARED / "tables" / "chapman_muse_measurements.csv"
+SHOWN = ("p_ms", "pr_ms", "qrs_ms", "qt_ms", "qt_lead_ms", "heart_rate_bpm")
 FEWEST_BEATS = 6  # of a record whose halves are compared
 Truth = dict[str, float | None]
 SEED = 2026  # of the simulated records; none was used to choose a parameter
@@ -56,11 +64,30 @@ def ludb(folder: Path) -> dict[str, list[tuple[ECGRecord, Truth]]]:
     halves: dict[str, list[tuple[ECGRecord, Truth]]] = {"LUDB, bounds chosen on": [], "LUDB, bounds not chosen on": []}
     with (folder / "reference_intervals_median12.csv").open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            truth = {name: float(row[name]) if row[name] else None for name in (*INTERVALS, "rr_ms")}
-            truth["heart_rate_bpm"] = 60000 / truth["rr_ms"] if truth["rr_ms"] else None
+            path = folder / "data" / row["record"]
+            truth = {name: float(row[column]) if row[column] else None for name, column in MARKED.items()}
+            truth["heart_rate_bpm"] = marked_rate(path)
             half = "LUDB, bounds chosen on" if int(row["record"]) % 4 == 0 else "LUDB, bounds not chosen on"
-            halves[half].append((read_record(folder / "data" / row["record"]), truth))
+            halves[half].append((read_record(path), truth))
     return halves
+
+
+def marked_rate(path: Path) -> float:
+    """The mean rate of the beats that LUDB's experts marked in lead II, bpm."""
+    import wfdb
+
+    marks = wfdb.rdann(str(path), "ii")
+    beats = [sample for sample, symbol in zip(marks.sample, marks.symbol, strict=True) if symbol == "N"]
+    return 60 * marks.fs / float(np.mean(np.diff(beats)))
+
+
+def muse(folder: Path, rows: Path) -> list[tuple[ECGRecord, Truth]]:
+    """The records at hand with what GE MUSE measured on them."""
+    with rows.open(encoding="utf-8") as file:
+        known = {
+            row["record"]: {name: float(row[column]) for name, column in MUSE.items()} for row in csv.DictReader(file)
+        }
+    return [(read_record(path), known[path.name]) for path in map(Path, find_records(folder)) if path.name in known]
 
 
 def errors(pairs: Iterable[tuple[Measurements, Truth]], name: str) -> dict[str, Any]:
@@ -96,10 +123,10 @@ def raising(records: Iterable[tuple[ECGRecord, Truth]]) -> dict[str, int]:
 
 
 def accuracy(records: Sequence[tuple[ECGRecord, Truth]], methods: Sequence[str]) -> dict[str, Any]:
-    found = {}
+    found, names = {}, list(records[0][1])
     for method in methods:
         pairs = [(measure(record, method=method), truth) for record, truth in records]
-        found[method] = {name: errors(pairs, name) for name in (*INTERVALS, "heart_rate_bpm")}
+        found[method] = {name: errors(pairs, name) for name in names if name in SHOWN}
     return found
 
 
@@ -224,6 +251,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="file for the numbers")
     parser.add_argument("--records", type=int, default=330, help="simulated records")
     parser.add_argument("--ludb", type=Path, default=LUDB, help="folder of LUDB")
+    parser.add_argument("--chapman", type=Path, default=CHAPMAN, help="folder of Chapman-Shaoxing's records")
+    parser.add_argument("--muse", type=Path, default=MUSE_ROWS, help="table of GE MUSE's measurements of them")
     parser.add_argument("--ptbxl", type=Path, default=PTBXL, help="folder of PTB-XL's records at 500 Hz")
     parser.add_argument("--quick", action="store_true", help="ours only, without neurokit2 beside it")
     options = parser.parse_args()
@@ -239,6 +268,9 @@ def main() -> None:
                 console.print(f"records on which a method raises: {numbers[half]['raising']}\n")
     else:
         console.print(f"no LUDB at {options.ludb}; --ludb FOLDER names it")
+    if options.muse.is_file() and (records := muse(options.chapman, options.muse)):
+        numbers["GE MUSE"] = accuracy(records, methods)
+        show(console, f"GE MUSE: {len(records)} records", numbers["GE MUSE"])
     if options.ptbxl.is_dir():
         numbers["amplitudes"] = repeatability(options.ptbxl)
         console.print("Amplitudes: difference between the halves of a record, mV")

@@ -69,6 +69,7 @@ def measure_lead(row: np.ndarray, delineation: str) -> dict[str, float]:
         "pr_ms": _median_gap(waves, "ECG_P_Onsets", "ECG_R_Onsets"),
         "qrs_ms": _median_gap(waves, "ECG_R_Onsets", "ECG_R_Offsets"),
         "qt_ms": qt,
+        "qt_lead_ms": qt,
         "qtc_ms": qt / float(np.sqrt(rr / 1000)),
     }
 

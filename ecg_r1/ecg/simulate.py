@@ -26,7 +26,7 @@ DRAWS = 1000  # in search of a beat that fits into its RR interval
 class Simulated:
     """A record and its true values, keyed as `ecg_r1.ecg.measure.QUANTITIES`; None where there is no P wave.
 
-    Intervals are those of the waves' supports; rr_ms is the median RR interval of all beats but the first and last,
+    Intervals are those of the waves' supports; rr_ms is the mean RR interval of all whole beats,
     axis_deg the direction of the QRS area.
     """
 
