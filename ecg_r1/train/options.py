@@ -14,6 +14,7 @@ from typing import Any
 from ecg_r1.errors import did_you_mean
 from ecg_r1.files import read_object
 from ecg_r1.recipe import GRPORecipe, PretrainRecipe, RecipeError, RunRecipe, unknown_key
+from ecg_r1.recipe.messages import SHOWN
 from ecg_r1.train.advantages import ADVANTAGES
 from ecg_r1.train.field_names import field_names
 from ecg_r1.train.legal_values import missing_need, wrong_value
@@ -50,7 +51,9 @@ def check_options(recipe: RunRecipe, path: str) -> None:
     if isinstance(recipe, GRPORecipe):
         if recipe.credit not in ADVANTAGES:
             near = did_you_mean(recipe.credit, ADVANTAGES)
-            raise RecipeError(f'{path}: "credit": {recipe.credit!r} is not one of {", ".join(ADVANTAGES)}{near}')
+            raise RecipeError(
+                f'{path}: "credit": {SHOWN.repr(recipe.credit)} is not one of {", ".join(ADVANTAGES)}{near}'
+            )
         _check_rollout(recipe, path)
 
 
