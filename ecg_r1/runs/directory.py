@@ -90,7 +90,7 @@ class RunDirectory:
 
     def _check_corpus(self) -> None:
         began = (read_json(self.folder / layout.ENVIRONMENT) or {}).get("corpus")  # runs of older versions do not say
-        if self.last_checkpoint() is not None and began not in (None, self._corpus()):
+        if began is not None and self.last_checkpoint() is not None and began != self._corpus():
             raise RecipeError(
                 f"{self.folder}: began with other examples than {self.recipe.corpus.train} holds now; choose another "
                 "`run:`, or build that corpus again as it was"

@@ -5,6 +5,9 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow  # real processes; beside other tests in one process not yet seen to pass
+
+
 WITHOUT = """
 import sys
 
