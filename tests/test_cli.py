@@ -20,7 +20,7 @@ SLOW = {
     "torch", "transformers", "trl", "vllm", "peft", "accelerate", "deepspeed", "datasets",
     "neurokit2", "numpy", "pandas", "scipy", "sympy", "pyarrow", "wfdb", "h5py", "matplotlib",
 }  # fmt: skip
-QUANTITIES = {"heart_rate_bpm", "rr_ms", "p_ms", "pr_ms", "qrs_ms", "qt_ms", "qtc_ms", "axis_deg"}
+QUANTITIES = {"heart_rate_bpm", "rr_ms", "p_ms", "pr_ms", "qrs_ms", "qt_ms", "qt_lead_ms", "qtc_ms", "axis_deg"}
 
 
 @pytest.fixture
