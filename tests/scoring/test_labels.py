@@ -43,7 +43,7 @@ LABELS = [
 def test_an_answer_identical_to_its_labels_is_worth_1(labels, joint, match, request):
     if "Lateral ST-T changes may be due to myocardial ischemia" in labels:
         request.applymarker(
-            pytest.mark.xfail(reason="the reader joins this statement and its cause, the labels do not")
+            pytest.mark.xfail(reason="the reader joins the finding and its cause")
         )
     said = joint.join(labels)
     case = case_from("r", labels, NOTHING)
