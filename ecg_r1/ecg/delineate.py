@@ -12,7 +12,7 @@ from ecg_r1.ecg.beats import Unmeasurable, clean, noisy, r_peaks
 from ecg_r1.ecg.measurements import Measured
 from ecg_r1.ecg.median_beat import MedianBeat, median_beat
 from ecg_r1.ecg.pacing import paced_onset, spikes, without
-from ecg_r1.ecg.populations import Populations, alike, populations
+from ecg_r1.ecg.populations import Populations, of_one_kind, populations
 from ecg_r1.ecg.waves import NOWHERE, Bounds, P, T, bound, peaks, qrs_bounds, t_window
 from ecg_r1.ecg.windows import held, inside, rhythm
 
@@ -91,7 +91,7 @@ def delineate(signal: np.ndarray, mask: np.ndarray, windows: np.ndarray | None =
 def _kinds(cleaned: np.ndarray, found: np.ndarray, there: np.ndarray | None) -> Populations:
     """The beats by kind, told apart in the leads that were recorded from begin to end; without any, all are of one."""
     through = np.ones(len(cleaned), bool) if there is None else there.all(axis=1)
-    return populations(cleaned[through], found) if through.any() else alike(found)
+    return populations(cleaned[through], found) if through.any() else of_one_kind(found)
 
 
 def _delineate(

@@ -21,9 +21,8 @@ RELATED = 0.9  # the same of two single beats, as a share of what the most simil
 REPEATED = 0.6  # median correlation below which there is no beat, only noise; 0.97 in 99 of 100 real records
 AROUND = int(120 / MS)  # samples to either side of the R peak that are compared
 EARLY = 0.85  # an RR interval that is so much shorter than others ends in a premature beat
-REGULAR = (
-    0.07  # three of four RR intervals of the other beats differ by less from their median; in fibrillation by more
-)
+# In a regular rhythm three of four RR intervals differ by a smaller share from their median; in fibrillation by more.
+REGULAR = 0.07
 QRS = int(50 / MS)  # samples to either side of the R peak in which a QRS is steepest
 CLOSEST = int(200 / MS)  # samples between two beats: the heart muscle cannot be excited again sooner
 PAUSE = 1.5  # times the median RR interval, from which on a missed beat is looked for
@@ -48,12 +47,12 @@ class Populations:
     @property
     def before(self) -> np.ndarray:
         """RR interval before each beat, in samples; NaN before the first."""
-        return np.concatenate([[np.nan], np.diff(self.peaks)])
+        return _before(self.peaks)
 
     @property
     def after(self) -> np.ndarray:
         """RR interval after each beat, in samples; NaN after the last."""
-        return np.concatenate([np.diff(self.peaks), [np.nan]])
+        return np.append(np.diff(self.peaks), np.nan)
 
     @property
     def undisturbed(self) -> np.ndarray:
@@ -85,8 +84,8 @@ class Populations:
         return [f"of {len(self.peaks)} beats {counted}; intervals are those of the other {self.dominant.sum()}"]
 
 
-def alike(peaks: np.ndarray) -> Populations:
-    """All beats of one kind."""
+def of_one_kind(peaks: np.ndarray) -> Populations:
+    """All beats are dominant."""
     none = np.zeros(len(peaks), bool)
     return Populations(peaks, ~none, none, none)
 
@@ -115,6 +114,10 @@ def populations(signal: np.ndarray, peaks: np.ndarray) -> Populations:
     if early.any() and len(peaks) > 2 and dominant.sum() > 2:
         dominant[0] = False  # nobody knows whether the first beat came early
     return Populations(peaks, dominant, early, ~same)
+
+
+def _before(peaks: np.ndarray) -> np.ndarray:
+    return np.insert(np.diff(peaks).astype(float), 0, np.nan)
 
 
 def _cut(signal: np.ndarray, peaks: np.ndarray) -> np.ndarray:
@@ -235,7 +238,7 @@ def _regular(peaks: np.ndarray, kept: np.ndarray, premature: np.ndarray) -> bool
 
     The pauses after premature beats are left aside. In fibrillation chance alone may make one of the two regular.
     """
-    before = np.concatenate([[np.nan], np.diff(peaks)])
+    before = _before(peaks)
     undisturbed = before[kept & np.concatenate([[False], kept[:-1]])]
     intervals = undisturbed if len(undisturbed) >= 3 else before[kept]
     coupling = before[premature]

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -90,19 +91,20 @@ class RunDirectory:
 
     def _check_corpus(self) -> None:
         began = (read_json(self.folder / layout.ENVIRONMENT) or {}).get("corpus")  # runs of older versions do not say
-        if began is not None and self.last_checkpoint() is not None and began != self._corpus():
+        if began is not None and self.last_checkpoint() is not None and began != self._corpus:
             raise RecipeError(
                 f"{self.folder}: began with other examples than {self.recipe.corpus.train} holds now; choose another "
                 "`run:`, or build that corpus again as it was"
             )
 
+    @cached_property  # a large split takes seconds to read
     def _corpus(self) -> str:
         """Of the training split, the rows and how it was made; they hold what was measured on each signal."""
         return fingerprint(Path(self.recipe.corpus.train), (".arrow", FACTS))
 
     def _remove_halves(self) -> None:
         """Remove what a killed process did not write to its end: temporary files, and checkpoints without a state."""
-        for path in [*self.folder.glob("*.part"), *(folder for folder in self._checkpoints() if not _whole(folder))]:
+        for path in [*self.folder.glob(f"*{PART}"), *(folder for folder in self._checkpoints() if not _whole(folder))]:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def _checkpoints(self) -> list[Path]:
@@ -157,7 +159,7 @@ class RunDirectory:
             "command": sys.argv,
             "folder": os.getcwd(),
             "seed": seed,
-            "corpus": self._corpus(),
+            "corpus": self._corpus,
             "host": platform.node(),
             "pid": os.getpid(),
             "started": time.time(),
