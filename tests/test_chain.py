@@ -59,7 +59,7 @@ def chain(tmp_path_factory):
         "train", RECIPES / "grpo.yaml", f"run={runs}/grpo", f"model={runs}/sft",
         f"corpus={{train: {runs}/corpus/rl, evaluate: {runs}/corpus/held-out}}",
         f"trainer.max_steps={STEPS}", "trainer.per_device_train_batch_size=16", "trainer.num_generations=4",
-        "trainer.save_steps=1", "trainer.learning_rate=1e-3",
+        "trainer.save_steps=1", "trainer.learning_rate=3e-4",
     )  # fmt: skip
     kill_after_first_checkpoint(grpo, runs / "grpo")
     # What a run killed while it loads DeepSpeed's operator leaves: torch would wait for this file to vanish.

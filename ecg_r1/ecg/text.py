@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import re
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+# Surrogates that stand for no byte: none comes from a file system, but a caller may give one.
+_LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
 def decoded(content: bytes) -> str:
@@ -26,4 +29,5 @@ def decoded(content: bytes) -> str:
 
 def printable(name: object) -> str:
     """A file's name in characters that every terminal and file can hold: bytes that are not UTF-8 as `\\xNN`."""
-    return str(name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    shown = _LONE.sub(lambda lone: f"\\u{ord(lone[0]):04x}", str(name))
+    return shown.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.leads import LEADS, canonical_lead
 from ecg_r1.ecg.raw import RawRecord
 from ecg_r1.ecg.record import ECGRecord, RecordError, canonical, require_signal
 
@@ -118,6 +118,8 @@ def read_ecg(ecg: Any) -> np.ndarray:
         raise RecordError(f"ecg: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
     if len(part.signal) != len(part.leads):
         raise RecordError(f"ecg: {len(part.signal)} rows of `signal` for {len(part.leads)} names in `leads`")
+    if unknown := [name for name in part.leads if canonical_lead(name) is None]:  # none is left out in silence
+        raise RecordError(f"ecg: {unknown[0][:16]!r} is no standard lead; name the leads {', '.join(LEADS)}")
     if len({len(row) for row in part.signal}) > 1:
         raise RecordError("ecg: the rows of `signal` differ in length")
     signal = np.array(part.signal)

@@ -251,7 +251,8 @@ def _check_header(file: Path) -> None:
     length = int.from_bytes(read_start(file, 8, CheckpointError), "little")
     if not 2 <= length <= LARGEST_HEADER:
         raise CheckpointError(
-            f"{file}: no safetensors file, or a header of {length:,} bytes; at most {LARGEST_HEADER:,} are read"
+            f"{file}: truncated, or no safetensors file (a header of {length:,} bytes; at most {LARGEST_HEADER:,} are "
+            "read); fetch it again"
         )
 
 

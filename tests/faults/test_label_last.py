@@ -22,9 +22,6 @@ from ecg_r1.files import write_atomically, write_labelled
 from ecg_r1.runs.fingerprint import fingerprint
 from ecg_r1.runs.predictions import Prediction, label_of, read_label, read_predictions, write_predictions
 
-pytestmark = pytest.mark.slow  # real processes; beside other tests in one process not yet seen to pass
-
-
 ROWS = [{"record": f"r{k}", "diagnoses": ["normal ECG"], "measurements": {"pr_ms": 160.0}} for k in range(3)]
 
 

@@ -7,9 +7,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow  # real processes; beside other tests in one process not yet seen to pass
-
-
 torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
 

@@ -20,9 +20,6 @@ from ecg_r1.corpus.store import EXAMPLE_ROWS, PAGES, RECORD_ROWS, SIGNALS, Recor
 from ecg_r1.disk import DiskError
 from ecg_r1.locks import LOCK, TOKEN, FolderLock, Locked
 
-pytestmark = pytest.mark.slow  # real processes; beside other tests in one process not yet seen to pass
-
-
 ECG_R1 = [sys.executable, "-m", "ecg_r1"]
 HOLDS = "import sys, time; from ecg_r1.locks import FolderLock\nwith FolderLock(sys.argv[1]) as lock:\n"
 

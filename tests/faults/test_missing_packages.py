@@ -5,9 +5,6 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.slow  # real processes; beside other tests in one process not yet seen to pass
-
-
 WITHOUT = """
 import sys
 

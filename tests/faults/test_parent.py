@@ -11,9 +11,6 @@ import pytest
 
 from ecg_r1.model.parent import ENDS_WITH_PARENT
 
-pytestmark = pytest.mark.slow  # real processes; beside other tests in one process not yet seen to pass
-
-
 PROGRAM = """
 import multiprocessing, os, sys, time
 from ecg_r1.model.parent import end_with_parent

@@ -18,9 +18,6 @@ from ecg_r1.scoring import Case, RewardPool, load_reward
 from ecg_r1.scoring.contract import LARGEST_SCORE
 from ecg_r1.scoring.frames import LARGEST, ForeignBytes, Frames, sealed
 
-pytestmark = pytest.mark.slow  # real processes; beside other tests in one process not yet seen to pass
-
-
 FILE = Path(__file__).parents[1] / "scoring" / "misbehaving.py"
 MEASURED = Measurements.from_json({"heart_rate_bpm": 75, "pr_ms": 160, "qrs_ms": 92, "qt_ms": 400})
 TEXTS = [

@@ -16,9 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 
-pytestmark = pytest.mark.slow  # real processes; beside other tests in one process not yet seen to pass
-
-
 torch = pytest.importorskip("torch")
 pytest.importorskip("vllm", reason="vLLM is not installed: pip install '.[cpu]' or '.[gpu]'")
 

@@ -42,9 +42,7 @@ LABELS = [
 @pytest.mark.parametrize("match", ["jaccard", "exact", "f1", "ontology"])
 def test_an_answer_identical_to_its_labels_is_worth_1(labels, joint, match, request):
     if "Lateral ST-T changes may be due to myocardial ischemia" in labels:
-        request.applymarker(
-            pytest.mark.xfail(reason="the reader joins the finding and its cause")
-        )
+        request.applymarker(pytest.mark.xfail(reason="the reader joins the finding and its cause"))
     said = joint.join(labels)
     case = case_from("r", labels, NOTHING)
     for text in (f"<think>x</think><answer>{said}</answer>", f"Impression:\n{said}"):

@@ -189,7 +189,7 @@ def test_towers_see_some_of_the_leads_in_pre_training(media, tmp_path):
         output_dir=str(tmp_path), report_to=[], max_steps=2, disable_tqdm=True, dataloader_pin_memory=False
     )
     trainer = pretrain_trainer(model, few, arguments, [])
-    signals = [trainer.data_collator([0, 1, 2, 3])["ecg_values"] for trainer.data_collator.epoch in range(3)]
+    signals = [trainer.data_collator([0, 1, 2, 3])["ecg_values"] for trainer.data_collator.collator.epoch in range(3)]
     shown = [signal.abs().sum(dim=2) > 0 for signal in signals]
     assert all((leads.sum(dim=1) < 12).all() and (leads.sum(dim=1) > 0).all() for leads in shown)
     assert not torch.equal(shown[0], shown[1])
