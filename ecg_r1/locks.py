@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import secrets
+import stat
 from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
@@ -102,7 +103,9 @@ class FolderLock:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
-            raise DiskError(f"{self.folder}: is a file or lies in one; choose another folder") from None
+            if any(_is_no_folder(path) for path in (self.folder, *self.folder.parents)):
+                raise DiskError(f"{self.folder}: is a file or lies in one; choose another folder") from None
+            raise FileNotFoundError(self.folder) from None  # its last holder removed it between the two looks of mkdir
         self._made = missing or self._made
 
     def _facts(self) -> dict[str, str]:
@@ -136,6 +139,18 @@ class FolderLock:
             _held.discard(self._file)
             os.close(self._file)
             self._file = -1
+
+
+def _is_no_folder(path: Path) -> bool:
+    """Whether a file stands at a path, or a link that leads nowhere; one look, since others may remove what is there."""
+    try:
+        return not stat.S_ISDIR(path.stat().st_mode)
+    except FileNotFoundError:
+        return path.is_symlink()
+    except NotADirectoryError:  # one of its parents is that file
+        return False
+    except OSError:  # links that lead to each other
+        return True
 
 
 def _now() -> str:

@@ -146,7 +146,8 @@ def _patterns(subject: _Subject) -> tuple[re.Pattern[str], re.Pattern[str], list
     said = "|".join(f"({words})" for words in subject.said)
     between = _COPULA if subject.narrow else _BREATH
     not_yet = rf"(?!(?:{'|'.join(subject.said)})(?![a-z0-9]))"
-    breath = rf"(?:[ ,:=°~+()/.-]{{0,3}}{not_yet}(?:{between})(?![a-z0-9]))*+"
+    breath = rf"[ ,:=°~+()/.-]{{0,3}}{not_yet}(?:{between})(?![a-z0-9])"
+    breath = rf"(?:{breath})*(?!{breath})"  # all that there are
     if not subject.narrow:
         strange = rf"{not_yet}(?!(?:{_NAMES}|{_OTHERS})(?![a-z0-9]))[a-z.]{{2,14}}+"
         breath += rf"(?:[ ,:(]{{1,2}}{strange}{breath}){{0,{STRANGE}}}"

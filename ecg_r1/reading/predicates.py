@@ -110,7 +110,7 @@ _MARK = r"[ \"']{0,2}(?::{1,2}=?|={1,3}|[(|[\u2192]|->?)[ \"']{0,4}"  # "LVH: ",
 _PREDICATE = re.compile(
     rf"{_LEAD}(?:(?P<mark>{_MARK}(?:(?:voltage )?criteria )?)|,? (?:{_ASIDES}),? "
     r"|(?P<pronoun>,? ?(?:(?:but|and|although|though) )?(?:this|that|which|it) )|(?P<comma>, )| )?"
-    rf"(?P<said>(?:{_WORD}(?![a-z]) ?)*+)(?:(?P<status>{_STATUS})(?![a-z'])|(?P<none>))"
+    rf"(?P<said>(?:{_WORD}(?![a-z]) ?)*)(?:(?P<status>{_STATUS})(?![a-z'])|(?P<none>))"
 )
 _BRACKET = re.compile(rf"{_LEAD} ?\([^()\n]{{0,60}}\)")
 # "LVH: no", "LVH (?)", "LVH requires …"

@@ -53,7 +53,7 @@ _KEY = re.compile(
     rf'"(?:(?:{_KINDS})[ _-]?){{0,2}}(?:{_NOUN}|interpretation|labels?|prediction|option|choice)"[ \t\r\n]*:[ \t\r\n]*',
     re.IGNORECASE,
 )
-_STRING = re.compile(r'"((?:[^"\\\n]|\\.)*+)"([ \t\r\n]*:)?')
+_STRING = re.compile(r'"((?:[^"\\\n]|\\.)*)"([ \t\r\n]*:)?')
 _DECODER = json.JSONDecoder()
 
 

@@ -107,8 +107,6 @@ def _arguments(folder: Path, model: str, options: Sequence[str], allow_text_only
         def error(self, message: str) -> NoReturn:
             raise ServeError(f"ecg-r1 serve: {message}; the options are those of `vllm serve`")
 
-    if any(option.partition("=")[0].replace("_", "-") == "--trust-remote-code" for option in options):
-        raise ServeError("--trust-remote-code is not accepted: it would run code that comes with a checkpoint")
     register_vllm()
     cli_env_setup()
     arguments: Any = make_arg_parser(Parser(prog="ecg-r1 serve")).parse_args(
