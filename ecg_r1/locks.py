@@ -142,7 +142,7 @@ class FolderLock:
 
 
 def _is_no_folder(path: Path) -> bool:
-    """Whether a file stands at a path, or a link that leads nowhere; one look, since others may remove what is there."""
+    """Whether a file stands there, or a link that leads nowhere. It looks once, since others may remove what it sees."""
     try:
         return not stat.S_ISDIR(path.stat().st_mode)
     except FileNotFoundError:

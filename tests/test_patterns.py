@@ -32,7 +32,8 @@ for name in (f"ecg_r1.{room}" for room in NAMES.split()):
         importlib.import_module(module.name)
 print(len(compiled))
 for (pattern, flags), where in compiled.items():
-    if isinstance(pattern, str) and where.startswith("ecg_r1") and list(groups(_parser.parse(pattern, flags & ~re.DEBUG))):
+    ours = isinstance(pattern, str) and where.startswith("ecg_r1")
+    if ours and list(groups(_parser.parse(pattern, flags))):
         print(where, pattern[:200].replace(chr(10), " "))
 """
 
