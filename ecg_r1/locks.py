@@ -142,7 +142,7 @@ class FolderLock:
 
 
 def _is_no_folder(path: Path) -> bool:
-    """Whether a file stands there, or a link that leads nowhere. It looks once, since others may remove what it sees."""
+    """Whether a file stands there, or a link that leads nowhere. It looks once: others may remove what it sees."""
     try:
         return not stat.S_ISDIR(path.stat().st_mode)
     except FileNotFoundError:
