@@ -22,6 +22,7 @@ from ecg_r1.evaluation.metrics import Judged, chance_accuracy, judge, per_diagno
 from ecg_r1.evaluation.preparation import Plan
 from ecg_r1.evaluation.report.html import Comparison, report_page
 from ecg_r1.evaluation.report.terminal import print_comparison
+from ecg_r1.evaluation.sampling import sampled
 from ecg_r1.files import write_labelled
 from ecg_r1.recipe import to_yaml
 from ecg_r1.runs import layout
@@ -109,6 +110,9 @@ def _model(plan: Plan, run: Run, judged: Sequence[Judged], table: Mapping[str, T
     values["superclasses"] = per_class(superclasses(judged))
     values["confusion"] = confusion(diagnoses(judged))
     values["reliability"] = reliability(judged)
+    if plan.recipe.decoding.n > 1:
+        clusters = [plan.store.cluster(example.id) for example in plan.store.examples]
+        values["sampled"] = sampled(judged, clusters, plan.recipe.resamples, plan.recipe.seed)
     return values
 
 

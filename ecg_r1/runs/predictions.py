@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ def read_predictions(path: Path) -> dict[str, list[Prediction]]:
         try:
             prediction = Prediction(**row)
         except TypeError:
-            keys = ", ".join(Prediction.__annotations__)
+            keys = ", ".join(field.name for field in fields(Prediction) if field.default is MISSING)
             raise RunError(f"{where}: a prediction has {keys}; this row has {', '.join(sorted(row))}") from None
         predictions.setdefault(prediction.example, []).append(prediction)
     if not predictions:
