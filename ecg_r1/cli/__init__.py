@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from ecg_r1.cli import ecg, model, reward, serving, training
+from ecg_r1.cli import benchmark, ecg, model, reward, serving, training
 from ecg_r1.disk import fault
 from ecg_r1.errors import UserError
 from ecg_r1.terminal import guard_logs, say, visible
@@ -25,6 +25,7 @@ app.add_typer(model.app)
 app.add_typer(serving.app)
 app.add_typer(ecg.app)
 app.add_typer(reward.app, name="reward")
+app.add_typer(benchmark.app, name="benchmark")
 
 
 def main() -> None:
