@@ -25,6 +25,7 @@ app.add_typer(model.app)
 app.add_typer(serving.app)
 app.add_typer(ecg.app)
 app.add_typer(reward.app, name="reward")
+app.command()(benchmark.baseline)
 app.add_typer(benchmark.app, name="benchmark")
 
 

@@ -1,4 +1,4 @@
-"""Scores of published benchmarks: ecg-r1 benchmark ecgbench | ecg-qa | reasoning."""
+"""What models are held against: published benchmarks, and baselines without a language model."""
 
 from __future__ import annotations
 
@@ -58,3 +58,17 @@ def reasoning(items: Annotated[Path, typer.Argument(help="Items with `model_resp
     from ecg_r1.evaluation.benchmarks.reasoning import score
 
     _print(score(read_items(items)))
+
+
+def baseline(
+    train: Annotated[Path, typer.Argument(help="The split that the baselines are fitted on")],
+    corpus: Annotated[Path, typer.Argument(help="The split that they answer")],
+    kinds: Annotated[list[str] | None, typer.Option("--kind", help="One of them; all unless given")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the baselines' folders")] = Path("runs/baselines"),
+    seed: Annotated[int, typer.Option(min=0, help="Of the random forest and of boosting")] = 0,
+) -> None:
+    """Answers of baselines on the measurements: majority, rules, logistic, forest, boosting; for `ecg-r1 compare`."""
+    from ecg_r1.evaluation.baselines import write
+
+    for folder in write(kinds or [], train, corpus, out, seed):
+        say(folder)

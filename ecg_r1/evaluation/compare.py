@@ -14,6 +14,7 @@ import numpy as np
 
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.disk import writing
+from ecg_r1.evaluation.benchmarks.grounded import aggregate, rule_judge
 from ecg_r1.evaluation.bootstrap import Tally, cluster_codes, draw, mcnemar
 from ecg_r1.evaluation.classes import class_tallies, confusion, diagnoses, per_class, reliability, superclasses
 from ecg_r1.evaluation.comparable import check_cut, check_whole
@@ -110,6 +111,7 @@ def _model(plan: Plan, run: Run, judged: Sequence[Judged], table: Mapping[str, T
     values["superclasses"] = per_class(superclasses(judged))
     values["confusion"] = confusion(diagnoses(judged))
     values["reliability"] = reliability(judged)
+    values["grounded"] = aggregate([rule_judge(row) for row in judged])
     if plan.recipe.decoding.n > 1:
         clusters = [plan.store.cluster(example.id) for example in plan.store.examples]
         values["sampled"] = sampled(judged, clusters, plan.recipe.resamples, plan.recipe.seed)

@@ -71,7 +71,7 @@ def make_plan(recipe: EvaluateRecipe, kind: str = "") -> Plan:
     max_tokens = recipe.decoding.max_tokens or max(
         *(_longest_answer(run, processor, store) for run, processor in opened),
         *(_answered_up_to(_path(run, recipe, store, kind)) for run in runs if not run.checkpoint.is_dir()),
-        0,
+        1,  # where baselines are compared alone
     )
     resolved = recipe.model_copy(
         update={

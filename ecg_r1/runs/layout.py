@@ -12,6 +12,7 @@ INITIAL = "initial"  # the weights that a preset began with, for the rollouts
 STOPPED = "stopped"  # the batch of a step whose loss, gradient or weights are not finite
 MODEL = "model"  # the trained checkpoint
 FINISHED = "finished.json"  # steps and time; written last
+BASELINE = "baseline"  # the stage in the recipe of a baseline, whose answers are no model's
 PREDICTIONS = (
     "predictions"  # <split>.jsonl and its label <split>.json; the same with -sampled (several answers), -shuffled
 )
