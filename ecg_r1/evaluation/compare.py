@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -75,12 +76,18 @@ def compare(plan: Plan) -> dict[str, Any]:
     with writing(out, "the answers that are there are compared"):
         out.mkdir(parents=True, exist_ok=True)
         files = {
-            out / layout.REPORT: report_page(Comparison(plan.runs, judged, store, result)),
+            out / layout.REPORT: report_page(Comparison(plan.runs, judged, store, result, _answered(plan))),
             out / layout.COMPARISON: json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
         }
         write_labelled(out / layout.RECIPE, to_yaml(recipe), files)
     print_comparison(result)
     return result
+
+
+def _answered(plan: Plan) -> str:
+    """The day of the newest answers, so that comparing them again gives the same page."""
+    newest = max(plan.path(run).stat().st_mtime for run in plan.runs)
+    return datetime.fromtimestamp(newest, UTC).date().isoformat()
 
 
 def _answers(plan: Plan, run: Run) -> list[Prediction]:
