@@ -17,6 +17,7 @@ from ecg_r1.corpus.store import RecordStore
 from ecg_r1.disk import writing
 from ecg_r1.evaluation.benchmarks.grounded import aggregate, rule_judge
 from ecg_r1.evaluation.bootstrap import Tally, cluster_codes, draw, mcnemar
+from ecg_r1.evaluation.card import as_csv, as_html, as_latex, as_markdown, make_card
 from ecg_r1.evaluation.classes import class_tallies, confusion, diagnoses, per_class, reliability, superclasses
 from ecg_r1.evaluation.comparable import check_cut, check_whole
 from ecg_r1.evaluation.intervals import holm, method, paired_interval
@@ -75,7 +76,12 @@ def compare(plan: Plan) -> dict[str, Any]:
     out = Path(recipe.out)
     with writing(out, "the answers that are there are compared"):
         out.mkdir(parents=True, exist_ok=True)
+        card = make_card(plan.runs, judged, result)
         files = {
+            out / f"{layout.CARD}.html": as_html(card),
+            out / f"{layout.CARD}.md": as_markdown(card),
+            out / f"{layout.CARD}.csv": as_csv(card),
+            out / f"{layout.CARD}.tex": as_latex(card),
             out / layout.REPORT: report_page(Comparison(plan.runs, judged, store, result, _answered(plan))),
             out / layout.COMPARISON: json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
         }

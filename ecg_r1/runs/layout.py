@@ -21,3 +21,4 @@ PREDICTIONS = (
 COMPARISON = "compare.json"
 HEADROOM = "headroom.json"  # of --headroom
 REPORT = "report.html"
+CARD = "card"  # .html, .md, .csv, .tex

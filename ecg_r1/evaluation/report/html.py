@@ -202,7 +202,7 @@ def _run_facts(run: Run) -> dict[str, Any]:
         "rewards": rewards or None,
         "credit": recipe.get("credit") if rewards else None,
         "seed": recipe.get("seed"),
-        "processor time": processor_time(run),
+        "processor time": None if (minutes := processor_minutes(run)) is None else f"{minutes:.1f} min",
         "machine": run.environment.get("platform"),
         "commit": (run.environment.get("commit") or "unknown")[:10],
     }
@@ -227,8 +227,8 @@ def _split_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in shown.items() if value is not None} if facts else {}
 
 
-def processor_time(run: Run) -> str | None:
+def processor_minutes(run: Run) -> float | None:
     """Of the training process; its clock starts anew where a run was resumed. None where it was not logged."""
     times = [row["cpu_seconds"] for row in run.log if "cpu_seconds" in row]
     ends = [a for a, b in itertools.pairwise(times) if b < a] + times[-1:]
-    return f"{sum(ends) / 60:.1f} min" if times else None
+    return sum(ends) / 60 if times else None
