@@ -14,6 +14,7 @@ PAGES = {
     "Use": [
         "docs/demo",
         "docs/results",
+        "docs/evaluation",
         "docs/howto",
         "docs/formats",
         "docs/algorithms",
