@@ -5,7 +5,8 @@ models. The features are the measurements that the rewards use: every quantity o
 
 * majority: the commonest set of labels of the training records.
 * rules: each statement whose criterion in the vocabulary the measurements meet, or whose missing waves are missing, of
-  those that occur in the training labels; a normal ECG where none does. Nothing is fitted.
+  those that occur in the training labels; a normal ECG where none does; sinus rhythm beside these where P waves go
+  before the QRS and no other rhythm is found. Nothing is fitted.
 * logistic, forest, boosting: scikit-learn's logistic regression, random forest, and gradient boosting on histograms,
   one classifier for each label. A label is asserted from a probability of one half; without any, the most probable is.
 """
@@ -41,7 +42,7 @@ from ecg_r1.scoring.labels import truth_of
 
 KINDS = ("majority", "rules", "logistic", "forest", "boosting")
 FEWEST = 2  # training cases that a label needs on each side to be fitted
-NORMAL = "normal ECG"
+NORMAL, SINUS = "normal ECG", "sinus rhythm"
 
 Labels = frozenset[str]
 Answer = tuple[Labels, dict[str, float] | None]  # what is asserted; the probabilities, where there are any
@@ -132,7 +133,7 @@ def _rules(cases: Sequence[Case], truths: Sequence[Labels], seed: int) -> Callab
 
 
 def _by_rules(measured: Measurements, known: Labels) -> Labels:
-    found = set()
+    found: set[str] = set()
     for statement in vocabulary():
         if statement.name not in known:
             continue
@@ -142,7 +143,11 @@ def _by_rules(measured: Measurements, known: Labels) -> Labels:
         lacks = "P" in statement.absent_waves and measured["pr_ms"].absent
         if meets and (lacks if statement.absent_waves else criterion is not None):
             found.add(statement.name)
-    return frozenset(found or ({NORMAL} & known))
+    found = found or {NORMAL} & known
+    rhythms = {statement.name for statement in vocabulary() if statement.kind == "rhythm"}
+    if measured.value("pr_ms") is not None and not found & rhythms:  # P waves go before the QRS
+        found |= {SINUS} & known
+    return frozenset(found)
 
 
 def _fitted(make: Callable[[int], Any]) -> Callable[..., Callable[[Sequence[Case]], list[Answer]]]:

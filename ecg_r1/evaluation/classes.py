@@ -7,7 +7,7 @@ split has, count in `diagnosis_accuracy` alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -69,19 +69,21 @@ def _labels(
     judged: Sequence[Judged], truth: list[frozenset[str]], answered: list[frozenset[str]], order: Sequence[str] = ()
 ) -> Labels:
     names = sorted(frozenset().union(*truth), key=lambda name: (order.index(name) if name in order else -1, name))
-    table = [np.array([[name in row for name in names] for row in rows], dtype=bool) for rows in (truth, answered)]
-    table = [rows.reshape(len(judged), len(names)) for rows in table]
+    true, said = (
+        np.array([[name in row for name in names] for row in rows], dtype=bool).reshape(len(judged), len(names))
+        for rows in (truth, answered)
+    )
     groups = [list(rows) for _, rows in groupby(range(len(judged)), key=lambda row: judged[row].example_id)]
     given = [judged[rows[0]].probabilities for rows in groups]
     if given and all(row is not None for row in given):
         probability, steps = np.array([[_given(row or {}, name) for name in names] for row in given]), STEPS
     else:
-        probability, steps = np.array([table[1][rows].mean(0) for rows in groups]), max(map(len, groups), default=1)
+        probability, steps = np.array([said[rows].mean(0) for rows in groups]), max(map(len, groups), default=1)
     probability = probability.reshape(len(groups), len(names))
-    return Labels(tuple(names), *table, np.array([rows[0] for rows in groups], dtype=int), probability, steps)
+    return Labels(tuple(names), true, said, np.array([rows[0] for rows in groups], dtype=int), probability, steps)
 
 
-def _given(probabilities: dict[str, float], name: str) -> float:
+def _given(probabilities: Mapping[str, float], name: str) -> float:
     """The probability of a diagnosis; of a superclass, that at least its most probable diagnosis is there."""
     if name in SUPERCLASSES:
         members = [p for key, p in probabilities.items() if name in _classes(frozenset({key}))]

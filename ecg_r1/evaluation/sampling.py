@@ -146,10 +146,10 @@ def summary(outcomes: Outcomes, clusters: Sequence[str], resamples: int, seed: i
     steps = [step for step in (1, 2, 4, 8, 16, 32, 64) if step < k] + [k]
     share, best = outcomes.right.mean(1), outcomes.right.any(1)
     codes = cluster_codes([clusters[row] for row in outcomes.rows])
-    tallies = [
+    some, each = (
         Tally(np.stack([values.astype(float), np.ones(count)], axis=1)).per_cluster(codes) for values in (best, share)
-    ]
-    found = paired_interval(*tallies, draw(int(codes.max()) + 1, resamples, seed))
+    )
+    found = paired_interval(some, each, draw(int(codes.max()) + 1, resamples, seed))
     return {
         "questions": count,
         "acc_1": float(share.mean()),

@@ -87,3 +87,19 @@ def test_the_command_writes_folders_for_compare(ecg_r1, two, tmp_path):
     said = ecg_r1("baseline", *two, "--kind", "rules", "--out", tmp_path / "baselines")
     assert said.code == 0, said.err
     assert said.out.strip() == str(tmp_path / "baselines" / "rules")
+
+
+def test_sinus_rhythm_is_a_rule_where_p_waves_are_measured(tmp_path):
+    rows_of = [
+        {
+            "record": "a",
+            "diagnoses": ["sinus rhythm", NORMAL],
+            "measurements": {"heart_rate_bpm": 70.0, "pr_ms": 160.0},
+        },
+        {"record": "b", "diagnoses": [BRADY], "measurements": {"heart_rate_bpm": 45.0, "pr_ms": 160.0}},
+        {"record": "c", "diagnoses": [NORMAL], "measurements": {"heart_rate_bpm": 70.0}},
+    ]
+    split = splits.write_split(tmp_path / "corpus" / "train", rows_of, page_size=32, seed=0, sources=[])
+    (folder,) = write(["rules"], split, split, tmp_path / "baselines")
+    result = compared([folder], tmp_path / "out", resamples=10)
+    assert result["models"]["rules"]["diagnosis_accuracy"] == 1.0

@@ -105,7 +105,7 @@ def _label(cell: Cell, lines: list[tuple[np.ndarray, np.ndarray]]) -> tuple[int,
     left, top = (cell.left + 1) * UNIT, (cell.top + 1) * UNIT
     lowest = (cell.top + LAYOUT.row) * UNIT - height
     for x in np.arange(left, (cell.left + (cell.end - cell.start) * SPEED) * UNIT - width, 2 * UNIT):
-        passing = [_reach(x, width, *line) for line in lines]
+        passing = [_reach(float(x), width, *line) for line in lines]
         for y in np.arange(top, lowest, UNIT):
             if not any(high <= y + height and low >= y for high, low in passing):
                 return round(x), round(y + 0.8 * height)
