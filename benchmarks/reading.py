@@ -78,7 +78,9 @@ def _quantities(record: Label, readings: tuple[Any, ...], count: Counter[str]) -
             continue
         if {want["kind"] for want in _wants(label)} == {"reference"}:
             count["references"] += 1
-            count["references as claims"] += q is not None and q.kind != "reference"
+            claimed = q is not None and q.kind != "reference"
+            count["references as claims"] += claimed
+            missed += [f"reference {label['name']} -> {q}"] * claimed
             continue
         exact = q is not None and _fits_quantity(q, label) >= EXACT
         count["quantities"] += 1

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 
 from ecg_r1.reading import references
 from ecg_r1.reading.characters import readable
+from ecg_r1.reading.generic import general
 from ecg_r1.reading.marks import struck, without_struck
 from ecg_r1.reading.polarity import polarity
 from ecg_r1.reading.scopes import scope, unscoped
@@ -155,7 +156,8 @@ def stance(text: str, start: int, end: int) -> Stance:
         return "supposed"
     if (kind := scope(sentence, start)) and kind in _OF_SCOPE:
         return _OF_SCOPE[kind]
-    return _OF_POLARITY[polarity(sentence, (start, end), start, end, False)]
+    sense = polarity(sentence, (start, end), start, end, False)
+    return "general" if sense == "asserted" and general(sentence, start, end) else _OF_POLARITY[sense]
 
 
 def claimed_text(text: str) -> str:

@@ -112,7 +112,7 @@ _MORE_THAN = (
 )
 OPERATOR_NEXT = re.compile(r":\d| ?(?:[×÷√^*]|/ ?(?:√|sqrt|\d{1,2}(?!\d)|\d+(?:\.\d+)? ?[=≈]|\(|rr)|\+ ?\d)")
 # "0.12 s / 3 small squares" divides nothing
-OPERATOR_AFTER_UNIT = re.compile(rf" ?(?:[×÷√^*]|/ ?(?:√|sqrt|\(|rr)|\+ ?\d{_MORE_THAN})")
+OPERATOR_AFTER_UNIT = re.compile(rf" (?:{_MORE}|{_LESS}) than | ?(?:[×÷√^*]|/ ?(?:√|sqrt|\(|rr)|\+ ?\d{_MORE_THAN})")
 
 # "Other leads give 224 ms.": a sentence that names nothing says it of what was named before, unless it is about these.
 NOT_OF_IT = re.compile(
@@ -123,6 +123,7 @@ NOT_OF_IT = re.compile(
     r"|标准|窗"
 )
 DENIED_HERE = re.compile(r"(?:^|[ (])(?:no|not|without) (?:(?:a|an|any|the|such) )?$")  # "no PR of 164 ms"
+DENIED_SIGN = re.compile(r"\bno (?:evidence|signs?|indication|suggestion|trace|hint) of (?:an? |any |the )?$")
 DENIED_NAME = re.compile(r"\b(?:no|without|absence of) (?:\w{1,12} ){0,2}$")  # "no ST changes > 1 mm"
 RECORDING = re.compile(r"[- ]*(?:strip|recording|tracing|ecg|ekg|window|segment|rhythm|epoch|period|12|lead)")
 DURING = re.compile(r"\b(?:in|over|during|within|every|per|for)(?: (?:an?|the|these|about))? ?$")
@@ -253,6 +254,11 @@ TAKES_UP_LATE = re.compile(
     r"(?: (?:now|about|around|approximately|only|still|roughly|just|found to be|measured at|down to|back to))? ?$"
 )
 
+# "• Normal (30 deg)": an angle without a name is that of the axis.
+AXIS_UNNAMED = re.compile(
+    r"\b(?:normal|left(?:ward)?|right(?:ward)?|extreme|superior|north-?west|deviation|typ)[ (:,~]{1,3}"
+    r"(?:(?:about|approx\.?|approximately|around|at) )?$"
+)
 # "P waves march through at 86 per minute" is the rate of the atria; "sinus P waves, one before each QRS, at 75" is not.
 FIRES = re.compile(
     r"(?:\b(?:at|of|with|by)|[:=]|为|约) ?(?:an? (?:rate|frequency) of )?(?:only|about|around|roughly|some"

@@ -64,7 +64,10 @@ def general(
 
 def denied(text: str, named: int, start: int) -> bool:
     """Whether the quantity named at this place is denied with its value at `start`: "no PR of 164 ms"."""
-    return "(" not in text[named:start] and cues.DENIED_HERE.search(text, max(0, named - 16), named) is not None
+    return "(" not in text[named:start] and (
+        cues.DENIED_HERE.search(text, max(0, named - 16), named) is not None
+        or cues.DENIED_SIGN.search(text, max(0, named - 40), named) is not None
+    )
 
 
 def continues(text: str, said: list[Said], name: str, start: int) -> bool:

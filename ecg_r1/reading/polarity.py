@@ -66,12 +66,6 @@ _OTHERS = ("then", "person")  # scopes in which a diagnosis is not of this ECG
 _OWN = ("nominal", "verbal", "adjective", "open", "nothing")
 
 
-# "In LBBB the QRS would exceed 120 ms."
-_IN = re.compile(r"(?:^|[.;:\n>(,] ?)in (?:an? |true |typical |classic(?:al)? |complete )?$")
-_GENERALLY = re.compile(
-    r"[^.;:\n]{1,40}\b(?:would|should|typically|usually|classically|generally|is expected"
-    r"|are expected|one expects|one sees)\b"
-)
 # What a wave keeps: an old infarction is seen on this ECG, an old arrhythmia is not.
 _LASTING = re.compile(r"infarct|\bmi\b|stemi|梗")
 # "The computer reads AF, but this is sinus rhythm."
@@ -235,8 +229,6 @@ def polarity(text: str, group: Sequence[int], start: int, end: int, alternatives
         and (before.told or elsewhere(text, group[1]) or scope(text, group[0]) in _OTHERS)
         and not _LASTING.search(text, start, end)
     ):
-        return "uncertain"
-    if result == "asserted" and _IN.search(text, max(0, start - 24), start) and _GENERALLY.match(text, end):
         return "uncertain"
     if result == "asserted" and before.attributed and (but := _BUT.match(text, group[1])):
         return "negated" if but["contrary"] or but["han"] or but["not"] else "uncertain"

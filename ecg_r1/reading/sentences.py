@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from functools import lru_cache
@@ -17,6 +18,7 @@ ASIDE_REACH, NEAREST = 160, 3  # characters that an aside reaches over, and how 
 FEWEST = 30  # of a number without a name and a unit, to be a value
 LATE, LONGEST = 48, 160  # characters before a number that may say that it is of what the sentence before named
 NEXT = 10  # characters between a name and the number that is its own
+BRACKETS = re.compile(r"\([^()]*\)|\[[^][]*\]")
 FURTHEST = 64  # characters between the atria's waves and the rate at which they come
 
 
@@ -122,7 +124,7 @@ class Sentence:
 
     def subject(self, i: int, last: int, dimension: str | None) -> tuple[int | None, str | None]:
         """(token of the name, quantity) that numbers i to last are values of; the token is None for a name unsaid."""
-        left = None
+        left = aside = None
         for j in range(i - 1, max(-1, i - BACK), -1):
             token = self.tokens[j]
             if j == i - 1 and (token.key == "nothing" or (token.key == "rr" and self.breaths(i, dimension))):
@@ -132,8 +134,12 @@ class Sentence:
             if "+" in self.text[max(0, token.start - 2) : token.start]:  # the sum of SV1 + RV5
                 return None, None
             if not self.landmark(j):
+                if self.enclosed(j, i):  # "PR (after each long RR) is 240 ms"
+                    aside = aside or (j, quantity)
+                    continue
                 left = j, quantity
                 break
+        left = left or aside
         if left and left[0] == i - 1 and not self.tokens[i - 1].taken and not self.next_one(i, last):
             return left
         right = last + 1
@@ -158,10 +164,18 @@ class Sentence:
             return left
         if dimension == RATE:
             return None, "heart_rate_bpm"
+        if dimension == ANGLE and cues.AXIS_UNNAMED.search(self.text, 0, self.tokens[i].start):
+            return None, "axis_deg"
         if self.takes_up(i):
             quantities = ENTITIES[self.named or ""]
             return None, quantities.get(dimension) if dimension else next(iter(quantities.values()))
         return None, None
+
+    def enclosed(self, i: int, j: int) -> bool:
+        """Whether token i stands in a bracket that is closed before token j."""
+        between = BRACKETS.sub("", self.text[self.tokens[i].end : self.tokens[j].start])
+        closed = min((at for at in map(between.find, ")]") if at >= 0), default=-1)
+        return closed >= 0 and not any(c in between[:closed] for c in "([") and self.gap(i, j) != ") "
 
     def next_one(self, i: int, last: int) -> bool:
         """Whether what stands between a name and the numbers after it parts them: "QRS after a 160 ms PR interval"."""
@@ -207,7 +221,8 @@ class Sentence:
             if aside.start >= token.start:
                 break
             turn = references.TURN[aside.kind]
-            if token.start - aside.end <= ASIDE_REACH and not turn.search(self.text, aside.end, token.start):
+            between = self.text[aside.end : token.start]
+            if len(between) <= ASIDE_REACH and not turn.search(BRACKETS.sub("", between) if "(" in between else between):
                 kinds.add(aside.kind)
         return next((kind for kind in ORDER if kind in kinds), None)
 

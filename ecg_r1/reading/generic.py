@@ -1,0 +1,138 @@
+"""Whether a sentence tells of ECGs in general: what a finding is, what it looks like or does, when it is diagnosed.
+
+"First-degree AV block is defined by a PR above 200 ms" says of no ECG that it has one. Such a sentence is known by its
+grammar: its subject is a finding or a bound without an article of this ECG, and its verb is of what always holds.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+REACH = 160  # characters of a sentence on either side of a mention that are looked at
+
+_OFTEN = (
+    "usually|often|typically|commonly|generally|frequently|sometimes|occasionally|rarely|classically|traditionally"
+    "|normally|always|characteristically"
+)
+# What makes a sentence one on this ECG all the same.
+_OURS = re.compile(
+    r"\b(?:this|here|today|now|currently|was|were|had|showed|his|her|patient's"
+    r"|(?:the|our|my) (?:patient|ecg|ekg|tracing|trace|strip|case))\b"
+)
+# Only in a sentence with one of these is there anything to find.
+_MAY_BE = re.compile(
+    rf"[<>≤≥=]|\b(?:{_OFTEN}|occurs?|causes?|results?|refers?|means?|denotes?|defined|diagnosed|characteri[sz]ed|criteri"
+    r"|features|signs|differential|examples|includes?|consists?|requires?|if|when|in|supposed|can|may|might|should"
+    r"|is an?|does not|do not|above|below|over|under|than|exceeding|based)"
+)
+_CLAUSE = re.compile(r"[.;\n!?•|](?!\d)")
+
+# Before a mention that is the subject of its sentence.
+_SUBJECT = re.compile(
+    r"(?:^|[.;:\n>•|,)-]|\b(?:and|that|although|while|because|since|though|but|as)) ?(?:\d{1,2}[.)] ?)?"
+    r"(?:(?:an?|true|isolated|complete|uncomplicated|marked|mild|most|all|many|some|any|new|chronic|acute|typical|lesser"
+    r"|degrees|of|or|left|right|long|short|prolonged|wide|extreme)[ -])*$"
+)
+_APPOSED = r"(?: ?\([^()\n]{1,40}\))?(?: (?:itself|alone|per se|pattern))?"
+_STATES = (
+    rf"(?:{_OFTEN}|defined|characteri[sz]ed|said|considered|called|termed|regarded|classified"
+    r"|an? (?:\w{1,12} ){0,2}?(?:type|form|kind|rhythm|condition|disorder|arrhythmia|delay|marker|sign|cause|consequence"
+    r"|complication|variant|term|pattern|contraindication|risk|block|tachycardia|finding in)\b"
+    r"|(?:common|benign|rare|frequent|caused|associated with|dangerous|asymptomatic)(?! (?:here|today|now))"
+    r"|(?:seen|found) in (?:patients|people|athletes|adults|children|young|healthy|normal|many|most|some|up to))"
+)
+_ALWAYS = re.compile(
+    rf"{_APPOSED} (?:"
+    rf"(?:is|are) (?!an? (?:new|known|clear|definite|obvious)){_STATES}(?= (?!here|present|seen in (?:leads?|v\d|i))|[,.:]|$)"
+    rf"|(?:{_OFTEN}) [a-z]"
+    r"|(?:occurs?|arises?|refers?|denotes?|consists?|predisposes?|belongs?|depends?|manifests?)(?![a-z])"
+    r"|(?:causes?|produces?|results? in|leads to|gives?|increases?|affects?|reflects?|has|have)"
+    r" (?:an? |no |many |several |various )?(?!the\b|this\b|his\b|her\b|replaced|been|developed|resolved)[a-z-]+"
+    r"|(?:does|do) not (?:usually |necessarily |always )?(?:cause|mean|exclude|rule|require|preclude|affect|need|alter)"
+    r"|(?:can|may|might|should|will|must|would|tends? to) (?:also |always |often |sometimes |still |falsely )*"
+    r"(?:mimic|mask|hide|cause|occur|produce|progress|lead|result|develop|simulate|resemble|degenerate|have|show|persist"
+    r"|be (?:seen|found|caused|associated|asymptomatic|normal|due|considered|difficult|misdiagnosed|confused))\b)"
+)
+# "Sinus rhythm is present if …", "is diagnosed when …", "… based on a PR > 200 ms".
+_CONDITIONED = re.compile(
+    rf"{_APPOSED} (?:is|are|can be|should be|may be) (?:then |only |also |usually )*[a-z]{{4,13}} (?:if|when(?:ever)?"
+    r"|based on an?|by an?|as an?)\b"
+)
+# "Criteria for LBBB are: …", "causes of left axis deviation include …", "the differential of this rhythm includes: …".
+_FRAME = re.compile(
+    r"\b(?:criteri(?:a|on)|causes?|features|signs|findings|hallmarks?|characteristics|definition|examples?|types|mimics"
+    r"|mechanisms?|diagnos[ei]s|differentials?(?: diagnos[ei]s)?)(?: (?:for|of|in|by|at)\b[^.;:!?\n]{2,100}?)?"
+    r" (?:includes?|(?:consists?|comprises?)(?: of)?|requires?|(?:is|are)(?: the following| as follows)?(?=:(?! ?(?:met"
+    r"|absent|present|no)\b)))"
+)
+_EXAMPLES = re.compile(  # "In most examples of RBBB", "in patients with LBBB"
+    r"\bin (?:(?:most|many|some|all|other|any) )?(?:(?:cases|examples|patients|people|individuals|adults|persons"
+    r"|instances|types|forms) (?:of|with)|(?:most|many|some|all)) (?:an? )?(?:[a-z-]{2,12} ){0,2}$"
+)
+_IN = re.compile(
+    r"(?:^|[.;:\n>(•,-] ?|\bthat )in (?:an? |true |typical |classic(?:al)? |complete |uncomplicated |isolated )*$"
+)
+_IN_ALWAYS = re.compile(  # behind it: a clause on no value of this ECG
+    rf"(?:{_APPOSED},? (?:the|an?|one|you|we|there|it|conduction|depolari[sz]ation)\b(?=[^.;\n]*\b(?:is|are|has|have|will"
+    r"|shows?|gives?|becomes?|should|would|must|can|may|exceeds?|remains?|occurs?)\b)(?![^.;\n]*\b\d{2,3}(?: |/)?(?:bpm|ms"
+    rf"|/min|beats))|[^.;:\n]{{1,40}}\b(?:would|should|{_OFTEN}|is expected|are expected|one expects|one sees))"
+)
+# "A QRS > 120 ms indicates bundle branch block", "PR > 200 ms = AV block": a bound that is the subject of what follows.
+_BOUND = re.compile(
+    r"(?:^|[.;:\n(•|,]|- |\b(?:and|while|that|whereas)\b)(?![^.;:\n]{0,60}?\b(?:is|are|was|were|measures?|at|of|the)"
+    r" ?(?:[<>≤≥]|above|over|below|\d|about|approx))"
+    r"[^.;:\n=\d]{0,48}?(?:[<>≤≥]=? ?|\b(?:above|below|over|under|exceeding|beyond|(?:more|greater|less|longer|shorter"
+    r"|wider) than) )[-+]?\d[^.;:\n]{0,40}?(?:\b(?:indicates?|suggests?|defines?|means?|constitutes?|represents?"
+    r"|raises?|points? to|implies|imply|signif(?:y|ies)|establishes|(?:is|are)(?: considered| diagnostic of| called"
+    r"| suggestive of| termed| consistent with| classified as)?)\b|=|→|->)[^.;:\n]{0,40}$"
+)
+_EQUALS = re.compile(r"\b(?:prolong\w+|short\w+|wide\w*|absen\w+|elevat\w+|depress\w+|wave|duration|complex)\)? ?= ?(?:an? )?$")
+# "poor sensitivity for detecting LVH", "the risk of atrial fibrillation"
+_TESTED = re.compile(
+    r"\b(?:sensitiv\w+|specificity|accuracy|risk|prevalence|incidence)\b[^.;:\n]{0,32}\b(?:for|of|in)(?: (?:detecting|diagnosing"
+    r"|developing|the diagnosis of))? (?:an? )?$"
+)
+_DEFINED = re.compile(r" ?= ?[^.;\n]{0,24}[<>≤≥]")
+
+
+@lru_cache(maxsize=1024)
+def _frames(text: str) -> tuple[int, ...]:
+    """Where what is listed in general begins in a sentence: behind "causes of LVH include"."""
+    return tuple(m.start() for m in _FRAME.finditer(text))
+
+
+def continued(text: str, end: int, start: int) -> bool:
+    """Whether what is named at `start` belongs to the clause that has named something in general up to `end`."""
+    return 0 <= end <= start and not (_CLAUSE.search(text, end, start) or _OURS.search(text, end, start))
+
+
+def general(text: str, start: int, end: int) -> bool:
+    """Whether a readable sentence speaks in general of what it names at [start, end).
+
+    Args:
+        text: the sentence, in lower case.
+        start: of a mention, or of a list of mentions that one predicate is said of.
+        end: its end.
+
+    Returns:
+        False where it speaks of this ECG, or where that is not told.
+    """
+    if not _MAY_BE.search(text):
+        return False
+    if any(at <= start for at in _frames(text)):
+        return True
+    low = max((m.end() for m in _CLAUSE.finditer(text, max(0, start - REACH), start)), default=max(0, start - REACH))
+    stop = _CLAUSE.search(text, end, end + REACH)
+    high = stop.start() if stop else min(len(text), end + REACH)
+    if _OURS.search(text, low, high):
+        return False
+    if _SUBJECT.search(text, low, start) and (_ALWAYS.match(text, end, high) or _CONDITIONED.match(text, end, high)):
+        return True
+    if _EXAMPLES.search(text, low, start) or _BOUND.search(text, low, start) or _EQUALS.search(text, low, start):
+        return True
+    if _TESTED.search(text, low, start):
+        return True
+    if _DEFINED.match(text, end, high):
+        return True
+    return bool(_IN.search(text, max(0, low - 1), start) and _IN_ALWAYS.match(text, end, high))
