@@ -254,6 +254,12 @@ TAKES_UP_LATE = re.compile(
     r"(?: (?:now|about|around|approximately|only|still|roughly|just|found to be|measured at|down to|back to))? ?$"
 )
 
+# "at a rate of 110 particularly in lead II", but not "at a rate of 3 large squares".
+RATE_OF = re.compile(r"\b(?:rate|frequency) (?:of|is|was) (?:about |around |approximately |~ ?)?$")
+COUNTED = re.compile(r" ?(?:[a-z]* ?)(?:square|box|mm|strip|lead|complex|cycle|large|small|:)")
+FOOTNOTE = re.compile(r"[a-z]{3} \($")  # "a bifascicular block is present (1)"
+INDEFINITE = re.compile(r"\b(?:an?|any|normal|typical|usual) (?:[a-z]{2,10} ){0,2}$")  # "a PR of 134-146 ms is normal"
+OPENED = re.compile(r"[(](?:up to )?$")
 # "• Normal (30 deg)": an angle without a name is that of the axis.
 AXIS_UNNAMED = re.compile(
     r"\b(?:normal|left(?:ward)?|right(?:ward)?|extreme|superior|north-?west|deviation|typ)[ (:,~]{1,3}"

@@ -44,6 +44,8 @@ _STATES = (
 )
 _ALWAYS = re.compile(
     rf"{_APPOSED} (?:"
+    rf"(?:is|are) (?:(?:{_OFTEN}) )?[\"']?(?:supposed|reputed|known|said|thought|believed)[\"']? to"
+    r"|"
     rf"(?:is|are) (?!an? (?:new|known|clear|definite|obvious)){_STATES}(?= (?!here|present|seen in (?:leads?|v\d|i))|[,.:]|$)"
     rf"|(?:{_OFTEN}) [a-z]"
     r"|(?:occurs?|arises?|refers?|denotes?|consists?|predisposes?|belongs?|depends?|manifests?)(?![a-z])"
@@ -69,6 +71,8 @@ _FRAME = re.compile(
 _EXAMPLES = re.compile(  # "In most examples of RBBB", "in patients with LBBB"
     r"\bin (?:(?:most|many|some|all|other|any) )?(?:(?:cases|examples|patients|people|individuals|adults|persons"
     r"|instances|types|forms) (?:of|with)|(?:most|many|some|all)) (?:an? )?(?:[a-z-]{2,12} ){0,2}$"
+    rf"|\b(?:than|as) (?:is |are )?(?:{_OFTEN}|expected)(?: (?:seen|found|expected|observed))? (?:with|in|for) (?:an? )?$"
+    r"|\bthat (?:usually )?(?:defines?|distinguish\w+|characteri\w+) (?:an? |complete )?$"
 )
 _IN = re.compile(
     r"(?:^|[.;:\n>(•,-] ?|\bthat )in (?:an? |true |typical |classic(?:al)? |complete |uncomplicated |isolated )*$"
@@ -125,7 +129,8 @@ def general(text: str, start: int, end: int) -> bool:
     low = max((m.end() for m in _CLAUSE.finditer(text, max(0, start - REACH), start)), default=max(0, start - REACH))
     stop = _CLAUSE.search(text, end, end + REACH)
     high = stop.start() if stop else min(len(text), end + REACH)
-    if _OURS.search(text, low, high):
+    comma = text.find(",", end, high)
+    if _OURS.search(text, low, comma if comma >= 0 else high):
         return False
     if _SUBJECT.search(text, low, start) and (_ALWAYS.match(text, end, high) or _CONDITIONED.match(text, end, high)):
         return True

@@ -244,6 +244,6 @@ _NO_ROW = (
 )
 SENTENCE_END = re.compile(
     rf"!(?!=)|；|。|！|？|;(?! ?(?:normal|nl|ref(?:erence)?|(?:upper )?limit)(?: range| limits?"
-    rf"| values?)?[ :.]{{0,2}}[<>≤≥]? ?\d)|\?(?![a-z])|\.(?![a-z0-9,.])(?<!\.\.){_ABBREVIATIONS}"
+    rf"| values?)?[ :.]{{0,2}}[<>≤≥]? ?\d)|\?(?![a-z])|\.(?![a-z0-9,.])(?<!\.\.)(?<!\n\d\.)(?<!\n \d\.){_ABBREVIATIONS}"
     rf"|\n(?<!:\n)(?<!: \n)(?<!:  \n){_NO_ROW}"
 )

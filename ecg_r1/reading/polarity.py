@@ -60,6 +60,7 @@ _INSERTED = re.compile(
     r", ?(?:while|although|though|even if|because|since|as|being|if|where"
     r"|when|which|owing|due|secondary|despite)\b[^,]*"
 )
+_DEFLECTION, _DOWN = re.compile(r"[tp](?![a-z])|st[- ]t"), re.compile(r"[ ,:-]{1,3}neg(?:ativ\w*)?(?![a-z])")  # "T neg in V1"
 _PASSING = {"supposed": REACH, "listed": REACH, "occasion": 8, "record": 16}  # where in its clause one passes a comma
 _ON = re.compile(r"(?<!as )\b(?:on|in|from|at|during)(?: (?:the|an?|his|her|their|any|my))?(?: patient's)? $")
 _OTHERS = ("then", "person")  # scopes in which a diagnosis is not of this ECG
@@ -217,6 +218,8 @@ def polarity(text: str, group: Sequence[int], start: int, end: int, alternatives
     floor: where what was said of the mention before it ends, where no sign parts the two.
     """
     said = None if _subordinate(text, start, group[1]) else predicate(text, group[1])
+    if said and said.polarity == "negated" and _DEFLECTION.match(text, start) and _DOWN.match(text, group[1]):
+        said = None
     restated = said is not None and said.polarity == "asserted" and said.singular and end == group[1]
     before = _before(text, start if restated else group[0], end, floor, restated=restated)
     result = before.polarity

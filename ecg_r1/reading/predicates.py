@@ -38,7 +38,7 @@ STATUS: dict[tuple[Polarity, Polarity], str] = {
     ("negated", "uncertain"): (
         "excluded|ruled out|discarded|dismissed|rejected|eliminated|discounted|refuted|disproved|disproven|unlikely"
         "|improbable|implausible|out(?! of proportion)|low|remote|slim|negligible|off the table|less likely"
-        "|precluded|impossible|inconceivable|inconsistent"
+        "|less (?:convincing|probable|plausible)|precluded|impossible|inconceivable|inconsistent"
     ),
     ("negated", "asserted"): (
         "absent|nonexistent|non-existent|lacking|missing|wrong|incorrect|false|erroneous|inaccurate|mistaken|denied"
@@ -68,7 +68,7 @@ STATUS: dict[tuple[Polarity, Polarity], str] = {
         "new|old|recent|acute|marked|severe|only|just|merely|specific|symptomatic|surprising|unexpected|uncommon"
         "|unusual|rare|well|fast|rapid|slow|controlled|typical|classic|complete|significant|the only|necessarily"
         r"|explain\w*|account\w*|affect\w*|change\w*|preclude|exclude|rule|mean|alter|require|need|due|secondary"
-        "|caused|age"
+        r"|caused|age|improv\w*|worsen\w*|progress\w*|persist\w*|helpful|benign"
     ),
 }  # fmt: skip
 

@@ -17,6 +17,7 @@ from ecg_r1.reading.tokens import MOST, VOID
 from ecg_r1.reading.values import Kind, Quote, value_of
 
 UNMEASURED = ("r_mv", "s_mv", "st_ms", "st_mv")  # "ST depression is absent" says that it is none, not that it has none
+LEAST_UNNOTED = 10  # a smaller number in brackets is that of a note
 MOST_NUMBERED = 20  # of a list: "12) Axis"
 REMARK = 60  # characters of a sentence that names nothing, and leaves open what "it" is
 
@@ -92,6 +93,8 @@ class Reader:
         if cues.CORRECTED_TO.search(self.text, max(0, first.start - 48), first.start):
             return []
         small = unit.dimension is None and first.number < MOST_NUMBERED and "(" not in before
+        if first.number < LEAST_UNNOTED and cues.FOOTNOTE.search(self.text, 0, first.start) and unit.dimension is None and after.startswith(")"):
+            return []
         if small and cues.NUMBERED.match(self.text, first.end):  # "1) Axis 2) Rate"
             return []
         if name in cues.RENAMED:
@@ -108,6 +111,8 @@ class Reader:
 
     def ends(self, last: int, after: str) -> bool:
         """Whether a number without a unit is a value, as the last word of its phrase or before the next name."""
+        if cues.RATE_OF.search(self.text, 0, self.tokens[last].start) and not cues.COUNTED.match(after):
+            return True
         following = self.sentence.is_name(last + 1) and len(self.sentence.gap(last, last + 1)) < 2
         return following or cues.PHRASE_END.match(after) is not None
 
@@ -177,13 +182,14 @@ class Reader:
                 low, high, bound = -abs(high), -abs(low), {"low": "high", "high": "low", None: None}[bound]
         kind: Kind = "range" if high > low else "bound" if bound else "value"
         named = self.tokens[where].start if where is not None and where < i else start
+        named_to = self.tokens[where].end if named < start and where is not None else named
         then = sentence.after(where) if where is not None and where > last else ""
         if (
             references.refers(before, after, value=kind == "value")
             or (kind == "value" and not before and named < start and kinds.denied(self.text, named, start))
             or kinds.elsewhere(sentence, i, after)
-            or (kind == "value" and references.OF_MANY_AFTER.match(after))
-            or (kind != "value" and kinds.general(sentence, self.said, i, name, named, ends, after, then))
+            or ((kind == "value" or references.OF_BOTH_AFTER.match(after)) and references.OF_MANY_AFTER.match(after))
+            or (kind != "value" and kinds.general(sentence, self.said, i, name, named, named_to, ends, after, then))
             or (bound and (beside := kinds.beside(self.text, self.said, start)) and beside["marked"])
             or kinds.compares(self.text, self.said, name, start, bound, low)
         ):

@@ -33,6 +33,9 @@ _BEFORE = (
     rf"{_COMPARED}(?:upper |lower )?(?:{_QUALIFIED}) (?:of )?",
     r"the (?:usual|conventional|customary|classic|textbook|critical|magic|arbitrary) ",
     rf"{_LIMITS}{_MORE}",
+    r"\bwhich (?:begin|start)s? (?:at|from) (?:about )?",
+    r"to (?:increase|raise|reduce|slow|lower|keep|maintain|bring|get) the (?:[a-z]{2,12} ){0,2}(?:rate|qtc?|interval) "
+    r"(?:to|at|below|above|under|around) (?:about )?",
     r"(?:needs?|requires?|demands?) (?:an? |the |at least )?[<>≤≥]?=? ?",
     r"(?:should|must|ought to|has to) (?!be (?:about|around|approx|roughly|close))(?:\w{1,12} ){0,3}"
     r"(?:be|exceed|measure)?[ ]*(?:<=?|>=?|≤|≥|(?:more|greater|less) than)?",
@@ -205,6 +208,8 @@ OTHER_AFTER = re.compile(
     r"|months?|years?) (?:ago|earlier|before)|then(?= ?(?:$|[.,;)])))"
 )
 OF_MANY_AFTER = re.compile(r" ?[(]?(?:in|for) (?:men|women|males?|females?|adults|children|both sexes)\b")
+OF_BOTH_AFTER = re.compile(r" ?(?:in|for) (?:men|males?) (?:and|,|or) ?[<>≤≥]")
+OWN_LIMIT = re.compile(r" (?:is|are) [a-z ]{0,16}normal,? \((?:normal|ref)")
 HERE_AFTER = re.compile(rf"\b(?:in|on|for|of) {_THIS}\b|\bhere\b")
 NOW_AFTER = re.compile(
     r" (?:now|today|currently|at present|(?:on|in|at) (?:the |this |today's )?(?:current|present|this|today))\b"

@@ -186,10 +186,10 @@ def _read(sentence: str) -> list[tuple[str, Polarity, int, int]]:
         floor = floors[i] if floors else 0
         sense = polarity(said, (first, last), start, end, alternatives, floor)
         sense = "negated" if back and back.start <= start < back.end else sense
-        if sense == "asserted" and (
-            continued(sentence, generally, start) or general(sentence, first, last) or _HEDGED.search(sentence, start, end)
-        ):
+        if sense != "negated" and (continued(sentence, generally, start) or general(sentence, first, last)):
             sense, generally = "uncertain", end
+        elif sense == "asserted" and _HEDGED.search(sentence, start, end):
+            sense = "uncertain"
         read.append((name, sense, start, end))
     return read
 
