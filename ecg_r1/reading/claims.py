@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -51,7 +50,8 @@ _TITLE = re.compile(
 )
 _SAYS = re.compile(r"\b(?:is|are|was|were|has|have|shows?|no|not|without|measures?)\b|\d ?(?:ms|bpm|mv|mm|°)")
 _OF_TITLES = re.compile(
-    r"&|\b(?:assessment|analysis|evaluation|interpretation|considerations?|mimics?|others?|criteria|signs|features)\b"
+    r"&|\b(?:assessment|analysis|evaluation|interpretation|considerations?|mimics?|others?|criteria|signs|features|pathophysiology"
+    r"|mechanisms?|definitions?|management|treatment|causes)\b"
 )
 
 # "The computer reads LBBB, QRS 150 ms, but this is wrong."
@@ -117,13 +117,15 @@ def within(spans: tuple[tuple[int, int], ...], start: int) -> bool:
     return i >= 0 and spans[i][0] <= start < spans[i][1]
 
 
-def sections_elsewhere(text: str) -> Iterator[tuple[int, int]]:
-    """[start, end) of each sentence of a readable text that stands under the heading of another ECG or of norms."""
-    if ":\n" in text or ": \n" in text or "#" in text:
-        other = False
+@lru_cache(maxsize=16)
+def sections_elsewhere(text: str) -> tuple[tuple[int, int], ...]:
+    """[start, end] of each sentence of a readable text that stands under a heading of another ECG, norms or criteria."""
+    found, other = [], False
+    if ":\n" in text or ": \n" in text or "#" in text or references.HEADED.search(text):
         for start, end in sentences(text):
             if other := references.another_section(text, start, end, other):
-                yield start, end
+                found.append((start, end + 1))
+    return tuple(found)
 
 
 def stance(text: str, start: int, end: int) -> Stance:
@@ -143,7 +145,7 @@ def stance(text: str, start: int, end: int) -> Stance:
     start, end = bisect_left(places, start), bisect_left(places, end)
     if within(headings(plain), start):
         return "heading"
-    if any(a <= start < b for a, b in sections_elsewhere(plain)):
+    if within(sections_elsewhere(plain), start):
         return "of another ECG"
     at = next(((a, b) for a, b in sentences(plain) if a <= start <= b), (0, len(plain)))
     sentence = plain[at[0] : at[1] + 1]

@@ -128,7 +128,7 @@ DENIED_NAME = re.compile(r"\b(?:no|without|absence of) (?:\w{1,12} ){0,2}$")  # 
 RECORDING = re.compile(r"[- ]*(?:strip|recording|tracing|ecg|ekg|window|segment|rhythm|epoch|period|12|lead)")
 DURING = re.compile(r"\b(?:in|over|during|within|every|per|for)(?: (?:an?|the|these|about))? ?$")
 PER_MINUTE = re.compile(r"每分钟?(?:心跳|搏动)?(?:约|大约|为)? ?$")
-NEGATIVE = re.compile(r"(?:minus|negative|负) ?$")
+NEGATIVE = re.compile(r"(?:minus|negative|负|(?:at|around|about|of|is|=|:) -) ?$")
 LEAD_LIST = re.compile(r" ?(?:-|/|&|,|、|to|through|and|, and|和|及|至|到) ?")
 IN_LEAD = re.compile(
     r" ?\(?(?:deep |tall |high )?(?:as |is |are )?(?:measured |seen |present |noted |visible )?"
@@ -158,7 +158,7 @@ DEFINES = re.compile(
 # … and what it usually has, which makes a range or a bound no claim: "Junctional rhythm runs at 40-60 bpm".
 TELLS = re.compile(
     rf"[ \n>#*-]*+(?:an? )?{_ONE} (?:(?:usually|typically|often"
-    rf"|generally) )?(?:has|have|shows?|runs?|fires?|produces?|gives?"
+    rf"|generally|will|would|can|may|must|should) )?(?:has|have|shows?|runs?|fires?|produces?|gives?"
     r"|occurs?|presents?|displays?|requires?|needs?|causes?|comes?|goes"
     r"|lies|lasts?|widens?|lengthens?|shortens?|ranges?"
     r"|exceeds?|(?:is|are) (?:slower|faster|wider|longer|shorter|called|between|usually|always|often))\b"
@@ -166,6 +166,7 @@ TELLS = re.compile(
     rf"|children|people|patients)|(?!sinus rhythm)[a-z -]{{0,30}}"
     rf"(?:{_SICK}|flutter|avnrt|avrt|vt|af))\b"
     r"|[ \n>#*-]*+(?:reference|normal|norm)(?: (?:values?|ranges?|limits?|intervals?))? ?:"
+    r"|[ \n>#*-]*+(?:eine? )?(?:anzeichen|zeichen|kriterium|merkmal) (?:fur|des|der|eines|einer) "
     r"|[ \n>#*-]*+the atria [a-z]{3,8} at [^.;\n]{1,60} in (?:an? )?(?:atrial )?(?:flutter|fibrillation)"
 )
 AT = {"qrs_ms": "heart_rate_bpm", "p_ms": "atrial_rate_bpm"}
@@ -259,7 +260,10 @@ RATE_OF = re.compile(r"\b(?:rate|frequency) (?:of|is|was) (?:about |around |appr
 COUNTED = re.compile(r" ?(?:[a-z]* ?)(?:square|box|mm|strip|lead|complex|cycle|large|small|:)")
 FOOTNOTE = re.compile(r"[a-z]{3} \($")  # "a bifascicular block is present (1)"
 INDEFINITE = re.compile(r"\b(?:an?|any|normal|typical|usual) (?:[a-z]{2,10} ){0,2}$")  # "a PR of 134-146 ms is normal"
+ALONE = re.compile(r"(?:[(]|\n ?[-•*] ?)$")
 OPENED = re.compile(r"[(](?:up to )?$")
+AIMED = re.compile(r"\bto (?:increase|raise|reduce|slow|lower|keep|maintain|bring|get) (?:the |his |her )?$")
+COUNTING = re.compile(r"\b(?:in|over|per|every|each|during)(?: the)? $")  # "in 1 ventricular cycle"
 # "• Normal (30 deg)": an angle without a name is that of the axis.
 AXIS_UNNAMED = re.compile(
     r"\b(?:normal|left(?:ward)?|right(?:ward)?|extreme|superior|north-?west|deviation|typ)[ (:,~]{1,3}"

@@ -22,16 +22,16 @@ _OURS = re.compile(
 )
 # Only in a sentence with one of these is there anything to find.
 _MAY_BE = re.compile(
-    rf"[<>≤≥=]|\b(?:{_OFTEN}|occurs?|causes?|results?|refers?|means?|denotes?|defined|diagnosed|characteri[sz]ed|criteri"
+    rf"[<>≤≥=]|typisch|zeichen|kriteri|wenn|whenever|once|\b(?:{_OFTEN}|occurs?|causes?|results?|refers?|means?|denotes?|defined|diagnosed|characteri[sz]ed|criteri"
     r"|features|signs|differential|examples|includes?|consists?|requires?|if|when|in|supposed|can|may|might|should"
     r"|is an?|does not|do not|above|below|over|under|than|exceeding|based)"
 )
-_CLAUSE = re.compile(r"[.;\n!?•|](?!\d)")
+_CLAUSE = re.compile(r"\.(?![a-z\d])|[;\n!?•|](?!\d)")
 
 # Before a mention that is the subject of its sentence.
 _SUBJECT = re.compile(
     r"(?:^|[.;:\n>•|,)-]|\b(?:and|that|although|while|because|since|though|but|as)) ?(?:\d{1,2}[.)] ?)?"
-    r"(?:(?:an?|true|isolated|complete|uncomplicated|marked|mild|most|all|many|some|any|new|chronic|acute|typical|lesser"
+    r"(?:the (?:diagnosis|presence|development|treatment|management) of )?(?:(?:an?|true|isolated|complete|uncomplicated|marked|mild|most|all|many|some|any|new|chronic|acute|typical|lesser"
     r"|degrees|of|or|left|right|long|short|prolonged|wide|extreme)[ -])*$"
 )
 _APPOSED = r"(?: ?\([^()\n]{1,40}\))?(?: (?:itself|alone|per se|pattern))?"
@@ -39,7 +39,7 @@ _STATES = (
     rf"(?:{_OFTEN}|defined|characteri[sz]ed|said|considered|called|termed|regarded|classified"
     r"|an? (?:\w{1,12} ){0,2}?(?:type|form|kind|rhythm|condition|disorder|arrhythmia|delay|marker|sign|cause|consequence"
     r"|complication|variant|term|pattern|contraindication|risk|block|tachycardia|finding in)\b"
-    r"|(?:common|benign|rare|frequent|caused|associated with|dangerous|asymptomatic)(?! (?:here|today|now))"
+    r"|(?:particularly|especially|highly|equivalent|common|benign|rare|frequent|caused|associated with|dangerous|asymptomatic)(?! (?:here|today|now))"
     r"|(?:seen|found) in (?:patients|people|athletes|adults|children|young|healthy|normal|many|most|some|up to))"
 )
 _ALWAYS = re.compile(
@@ -58,7 +58,7 @@ _ALWAYS = re.compile(
 )
 # "Sinus rhythm is present if …", "is diagnosed when …", "… based on a PR > 200 ms".
 _CONDITIONED = re.compile(
-    rf"{_APPOSED} (?:is|are|can be|should be|may be) (?:then |only |also |usually )*[a-z]{{4,13}} (?:if|when(?:ever)?"
+    rf"{_APPOSED} (?:is|are|can be|should be|may be) (?:then |only |also |usually |greatly |strongly )*[a-z]{{4,13}} (?:if|when(?:ever)?"
     r"|based on an?|by an?|as an?)\b"
 )
 # "Criteria for LBBB are: …", "causes of left axis deviation include …", "the differential of this rhythm includes: …".
@@ -74,6 +74,14 @@ _EXAMPLES = re.compile(  # "In most examples of RBBB", "in patients with LBBB"
     rf"|\b(?:than|as) (?:is |are )?(?:{_OFTEN}|expected)(?: (?:seen|found|expected|observed))? (?:with|in|for) (?:an? )?$"
     r"|\bthat (?:usually )?(?:defines?|distinguish\w+|characteri\w+) (?:an? |complete )?$"
 )
+# "When prolonged, a first-degree AV block is present."
+_WHEN = re.compile(
+    r"(?:^ ?|[.;\n] ?)(?:when|if|whenever|once|wenn) (?:(?:it|they|the [a-z]{1,12}) (?:is|are) )?(?:prolonged|shortened|present"
+    r"|absent|seen|wide|narrow|long|short|severe|marked|verlangert|verkurzt)\b[^,.;\n]{0,40},? (?:an? |then |so )*$"
+)
+_TYPICAL_FOR = re.compile(
+    r"\b(?:typisch|zeichen|anzeichen|kriteri\w{1,3}|merkmale?|ursachen?) (?:fur|des|der|eines|einer) (?:[a-z]{2,16} ){0,3}$"
+)
 _IN = re.compile(
     r"(?:^|[.;:\n>(•,-] ?|\bthat )in (?:an? |true |typical |classic(?:al)? |complete |uncomplicated |isolated )*$"
 )
@@ -86,8 +94,8 @@ _IN_ALWAYS = re.compile(  # behind it: a clause on no value of this ECG
 _BOUND = re.compile(
     r"(?:^|[.;:\n(•|,]|- |\b(?:and|while|that|whereas)\b)(?![^.;:\n]{0,60}?\b(?:is|are|was|were|measures?|at|of|the)"
     r" ?(?:[<>≤≥]|above|over|below|\d|about|approx))"
-    r"[^.;:\n=\d]{0,48}?(?:[<>≤≥]=? ?|\b(?:above|below|over|under|exceeding|beyond|(?:more|greater|less|longer|shorter"
-    r"|wider) than) )[-+]?\d[^.;:\n]{0,40}?(?:\b(?:indicates?|suggests?|defines?|means?|constitutes?|represents?"
+    r"[^.;:\n=\d]{0,48}?(?:[<>≤≥]=? ?|\b(?:above|below|over|under|exceeding|beyond|uber|unter|(?:more|greater|less|longer|shorter"
+    r"|wider) than) )[-+]?\d[^.;:\n]{0,40}?(?:\b(?:besteht|spricht man von|bedeutet|indicates?|suggests?|defines?|means?|constitutes?|represents?"
     r"|raises?|points? to|implies|imply|signif(?:y|ies)|establishes|(?:is|are)(?: considered| diagnostic of| called"
     r"| suggestive of| termed| consistent with| classified as)?)\b|=|→|->)[^.;:\n]{0,40}$"
 )
@@ -129,6 +137,7 @@ def general(text: str, start: int, end: int) -> bool:
     low = max((m.end() for m in _CLAUSE.finditer(text, max(0, start - REACH), start)), default=max(0, start - REACH))
     stop = _CLAUSE.search(text, end, end + REACH)
     high = stop.start() if stop else min(len(text), end + REACH)
+    low = max(0, low - 1)
     comma = text.find(",", end, high)
     if _OURS.search(text, low, comma if comma >= 0 else high):
         return False
@@ -136,8 +145,10 @@ def general(text: str, start: int, end: int) -> bool:
         return True
     if _EXAMPLES.search(text, low, start) or _BOUND.search(text, low, start) or _EQUALS.search(text, low, start):
         return True
+    if _WHEN.search(text, low, start) or _TYPICAL_FOR.search(text, low, start):
+        return True
     if _TESTED.search(text, low, start):
         return True
     if _DEFINED.match(text, end, high):
         return True
-    return bool(_IN.search(text, max(0, low - 1), start) and _IN_ALWAYS.match(text, end, high))
+    return bool(_IN.search(text, low, start) and _IN_ALWAYS.match(text, end, high))

@@ -64,15 +64,21 @@ def general(
         beside = bool(said) and said[-1][:2] == (name, "value")  # as what the value lies within
         normal = references.NORMAL.search(so_far)
         return (
-            aside == "normal" or bool(normal and cues.OPENED.search(so_far)) or (ends[0] < ends[1] and bool(beside or normal))
+            aside == "normal" or bool(normal and cues.OPENED.search(so_far)) or _enclosed(text, start, ends) or (ends[0] < ends[1] and bool(beside or normal))
         )
     return False
+
+
+def _enclosed(text: str, start: int, ends: tuple[float, float]) -> bool:
+    """Whether both ends of a range are limits and it stands in a bracket or as an item of a list: "(60 - 100 bpm)"."""
+    return ends[0] < ends[1] and cues.ALONE.search(text, 0, start) is not None
 
 
 def denied(text: str, named: int, start: int) -> bool:
     """Whether the quantity named at this place is denied with its value at `start`: "no PR of 164 ms"."""
     return "(" not in text[named:start] and (
         cues.DENIED_HERE.search(text, max(0, named - 16), named) is not None
+        or cues.AIMED.search(text, max(0, named - 40), named) is not None
         or cues.DENIED_SIGN.search(text, max(0, named - 40), named) is not None
     )
 

@@ -94,7 +94,7 @@ NAMES: dict[str, tuple[str, ...]] = {
             *each("qt q-t", rf"(?: interval)?,? \(?(?:rate[- ])?corrected{_FOR_RATE}"),
             *each("corrected corrects correction correcting adjusted", rf"{_FOR_RATE}{_BY},? (?:the |this |her |his )?"
                   "(?:qt|q-t)(?: interval)?(?![a-z])"),
-            *each("corrected corrects", _FOR_RATE), f"correction{_FOR_RATE}(?! ?:)"),
+            *each("corrected corrects", _FOR_RATE), f"(?<!rate )(?<!without )correction{_FOR_RATE}(?! ?:)"),
     "qt": (f"qrs{_ONSET} to{_ONSET} of (?:the )?t{_WAVE}",
            *each(_FROM, rf"{_OF}qrs{_WAVE} to{_ONSET}{_OF}t"), "qt", "q-t"),
     "p_axis": ("p(?:[- ]wave)?[- ]axis", "p ?波?电轴"),
@@ -220,6 +220,7 @@ _ABBREVIATIONS = "".join(
         "approx",
         "ref",
         r"e\.g",
+        r"k\.a",
         r"i\.e",
         " vs",
         "vent",

@@ -7,7 +7,7 @@ from functools import lru_cache
 from ecg_r1.ecg.quantities import unit_of
 from ecg_r1.reading import cues, kinds, references, seconds
 from ecg_r1.reading.absences import absent_names
-from ecg_r1.reading.claims import turned_back
+from ecg_r1.reading.claims import sections_elsewhere, turned_back, within
 from ecg_r1.reading.kinds import REACH, Said
 from ecg_r1.reading.lexicon import BOX, DIMENSIONS, ENTITIES, OTHER, TIME
 from ecg_r1.reading.sentences import REMEMBERED, SHORT, Sentence, sentences
@@ -91,6 +91,8 @@ class Reader:
         if unit.dimension is None and name in cues.AT and where is not None and sentence.gap(where, i) == " at ":
             name = cues.AT[name]  # "P waves at 90, QRS at 36"
         if cues.CORRECTED_TO.search(self.text, max(0, first.start - 48), first.start):
+            return []
+        if unit.dimension is None and cues.COUNTING.search(before):
             return []
         small = unit.dimension is None and first.number < MOST_NUMBERED and "(" not in before
         if first.number < LEAST_UNNOTED and cues.FOOTNOTE.search(self.text, 0, first.start) and unit.dimension is None and after.startswith(")"):
@@ -191,6 +193,7 @@ class Reader:
             or ((kind == "value" or references.OF_BOTH_AFTER.match(after)) and references.OF_MANY_AFTER.match(after))
             or (kind != "value" and kinds.general(sentence, self.said, i, name, named, named_to, ends, after, then))
             or (bound and (beside := kinds.beside(self.text, self.said, start)) and beside["marked"])
+            or (kind == "range" and before and cues.bound(before, ""))  # "less than 320-350 ms"
             or kinds.compares(self.text, self.said, name, start, bound, low)
         ):
             kind = "reference"
@@ -260,7 +263,7 @@ def read_quotes(text: str) -> list[Quote]:
     retracted: list[int] = []  # places in found after which a sentence takes the last value back
     named: str | None = None
     most = 2 * MOST  # `intervals` pays nothing from MOST on, however the text falls into sentences
-    other, headed = False, ":\n" in text or ": \n" in text or "#" in text
+    elsewhere = sections_elsewhere(text)
     shown = list(tables(text))
     for start, end in sentences(text):
         if shown and shown[0].start < end:
@@ -275,7 +278,7 @@ def read_quotes(text: str) -> list[Quote]:
         quantities, then, count = read(text[start:end], text.startswith("?", end), named)
         named = then if count or end - start > REMARK else named  # "This was wrong." speaks of what was named before
         quoted = [q._replace(span=(q.span[0] + start, q.span[1] + start)) for q in quantities]
-        if headed and (other := references.another_section(text, start, end, other)):
+        if within(elsewhere, start):
             quoted = [q._replace(kind="reference") for q in quoted]
         found += quoted
         most -= count

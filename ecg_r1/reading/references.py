@@ -34,8 +34,6 @@ _BEFORE = (
     r"the (?:usual|conventional|customary|classic|textbook|critical|magic|arbitrary) ",
     rf"{_LIMITS}{_MORE}",
     r"\bwhich (?:begin|start)s? (?:at|from) (?:about )?",
-    r"to (?:increase|raise|reduce|slow|lower|keep|maintain|bring|get) the (?:[a-z]{2,12} ){0,2}(?:rate|qtc?|interval) "
-    r"(?:to|at|below|above|under|around) (?:about )?",
     r"(?:needs?|requires?|demands?) (?:an? |the |at least )?[<>≤≥]?=? ?",
     r"(?:should|must|ought to|has to) (?!be (?:about|around|approx|roughly|close))(?:\w{1,12} ){0,3}"
     r"(?:be|exceed|measure)?[ ]*(?:<=?|>=?|≤|≥|(?:more|greater|less) than)?",
@@ -117,10 +115,15 @@ _OTHER = (
     r" (?:adult )?(?:ecg|ekg|tracing|values?|ranges?|limits?|findings|measurements?|study|report|recording|intervals?)"
     r"[^:\n]{0,40}"
 )
-_HEADING = re.compile(
-    rf"[ \n>|-]*(?:#{{1,4}} ?)?(?:(?P<other>{_OTHER})|[a-z\u4e00-\u9fff][^:\n]{{0,40}}): *(?:\n|$)"
-    rf"|[ \n]*#{{1,4}} ?(?:(?P<titled>{_OTHER})|[^\n]*)$"
+_ABOUT = (  # "ECG features of ventricular tachycardia", a title
+    r"(?:ecg |ekg |diagnostic |typical )?(?:features|criteria|signs|characteristics|hallmarks|definitions?"
+    r"|causes|differentials?|pathophysiology) (?:of|for|in) (?!.*\b(?:is|are|was|were|met|present|seen|not)\b)[^:.\n]{2,40}"
 )
+_HEADING = re.compile(
+    rf"[ \n>|-]*(?:#{{1,4}} ?)?(?:(?P<other>{_OTHER}|{_ABOUT})|[a-z\u4e00-\u9fff][^:\n]{{0,40}}): *(?:\n|$)"
+    rf"|[ \n]*#{{1,4}} ?(?:(?P<titled>{_OTHER}|{_ABOUT})|[^\n]*)$|[ \n>•-]*(?P<about>{_ABOUT})$"
+)
+HEADED = re.compile(r"\b(?:features|criteria|signs|characteristics|hallmarks|definitions?|causes|pathophysiology) (?:of|for|in) ")
 _BACK = re.compile(r"[ \n>#|*-]*(?:(?:on|in|the) )?(?:today|now|current|this|new|present|patient|measured|findings)")
 
 
@@ -130,7 +133,7 @@ def another_section(text: str, start: int, end: int, already: bool) -> bool:
     Such a section ends at the next heading, at an empty line, or where the text turns back to this ECG.
     """
     if m := _HEADING.match(text, start, end):
-        return bool(m["other"] or m["titled"])
+        return bool(m["other"] or m["titled"] or m["about"])
     return already and not (text.endswith("\n\n", 0, start) or _BACK.match(text, start, end))
 
 
@@ -208,7 +211,7 @@ OTHER_AFTER = re.compile(
     r"|months?|years?) (?:ago|earlier|before)|then(?= ?(?:$|[.,;)])))"
 )
 OF_MANY_AFTER = re.compile(r" ?[(]?(?:in|for) (?:men|women|males?|females?|adults|children|both sexes)\b")
-OF_BOTH_AFTER = re.compile(r" ?(?:in|for) (?:men|males?) (?:and|,|or) ?[<>≤≥]")
+OF_BOTH_AFTER = re.compile(r" ?(?:in|for) (?:men|males?),? ?(?:and|or)? ?(?:[<>≤≥]|less|more|above|below|under|over|\d)")
 OWN_LIMIT = re.compile(r" (?:is|are) [a-z ]{0,16}normal,? \((?:normal|ref)")
 HERE_AFTER = re.compile(rf"\b(?:in|on|for|of) {_THIS}\b|\bhere\b")
 NOW_AFTER = re.compile(

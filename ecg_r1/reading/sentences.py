@@ -19,6 +19,9 @@ FEWEST = 30  # of a number without a name and a unit, to be a value
 LATE, LONGEST = 48, 160  # characters before a number that may say that it is of what the sentence before named
 NEXT = 10  # characters between a name and the number that is its own
 BRACKETS = re.compile(r"\([^()]*\)|\[[^][]*\]")
+APPOSED = re.compile(  # "the previous ECG, recorded 3 months earlier, showed"
+    r"\([^()]*\)|, (?:recorded|taken|obtained|done|performed|dated|made|from|\d+ \w+ (?:ago|earlier|before))\b[^,.;]{0,40},"
+)
 FURTHEST = 64  # characters between the atria's waves and the rate at which they come
 
 
@@ -222,7 +225,7 @@ class Sentence:
                 break
             turn = references.TURN[aside.kind]
             between = self.text[aside.end : token.start]
-            if len(between) <= ASIDE_REACH and not turn.search(BRACKETS.sub("", between) if "(" in between else between):
+            if len(between) <= ASIDE_REACH and not turn.search(APPOSED.sub("", between)):
                 kinds.add(aside.kind)
         return next((kind for kind in ORDER if kind in kinds), None)
 

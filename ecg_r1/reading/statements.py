@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from itertools import islice
 from typing import Literal, NamedTuple
 
-from ecg_r1.reading.claims import headings, turned_back, within
+from ecg_r1.reading.claims import headings, sections_elsewhere, turned_back, within
 from ecg_r1.reading.generic import continued, general
 from ecg_r1.reading.marks import crossed, signed, struck
 from ecg_r1.reading.mentions import foreign, mentions
@@ -52,6 +52,15 @@ _OPENS = re.compile(
     r": ?(?:\n|$)"
 )
 _ITEM = re.compile(r"[ \n>]*(?:(\d{1,2}|[a-h])[.)]|[-•*·]) ")
+# "The machine reads AF. I do not agree."
+_BY_MACHINE = re.compile(
+    r"\b(?:computer\w*|machine|algorithm|software)\b[^.;\n]{0,120}?\b(?:reads?|called|calls|suggest\w*|identified"
+    r"|interpret\w*|labell?ed|says|said|diagnos\w+|flag\w+)"
+)
+_DISAGREES = re.compile(
+    r"[.;!\n ]*(?:i (?:do not|don't|cannot|can't) agree|i disagree|however|but|actually|in (?:fact|reality)"
+    r"|(?:this|that|it) is (?:not|wrong|incorrect|an error))\b"
+)
 _PARTED = re.compile(r"[,;:.()!?/\n\u4e00-\u9fff]|\b(?:und|oder|bzw|mit|bei|and|or|with|och|eller)\b")
 _HEAD = re.compile(r": ?(?:[a-z]{2,12} ){0,3}")
 _ASKING = re.compile(
@@ -225,6 +234,7 @@ def _unsigned(text: str) -> Iterator[tuple[str, Polarity, int, int]]:
 def _read_all(text: str) -> Iterator[tuple[str, Polarity, int, int]]:
     begun, last, listed = 0, None, False
     titles = headings(text)
+    elsewhere = sections_elsewhere(text)
     for start, end in sentences(text):
         if start and text[start - 1] == "?" and not text[begun : start - 1].strip():
             start -= 1  # "? AF"
@@ -236,6 +246,8 @@ def _read_all(text: str) -> Iterator[tuple[str, Polarity, int, int]]:
         if listed and found:
             among = opens.end() if opens else 0
             found = [(n, "uncertain" if s == "asserted" and a >= among else s, a, b) for n, s, a, b in found]
+        if within(elsewhere, start) or (found and _BY_MACHINE.search(sentence) and _DISAGREES.match(text, end)):
+            found = [(n, "uncertain" if s == "asserted" else s, a, b) for n, s, a, b in found]
         if titles:
             found = [each for each in found if not within(titles, start + each[2])]
         if not found:
