@@ -50,7 +50,7 @@ PLAIN = re.compile(
 # Between the two ends of a range, between the members of a list of numbers, and of a list of names.
 JOIN = re.compile(
     r" ?(?:-|~|,? ?(?:or thereabouts, ?)?(?:or |possibly |anywhere |even |and |goes |rises |extends ){0,3}up to"
-    r"|(?:upwards? )?to|through|until"
+    r"|(?:upwards? )?to|through|until|bis(?: zu)?"
     r"|至|到|and|和|与) ?(?:plus |minus |negative |正|负)?"
 )
 BETWEEN = re.compile(r"(?:between(?: the| an?)?|介于|在) ?$")
@@ -166,6 +166,7 @@ TELLS = re.compile(
     rf"|children|people|patients)|(?!sinus rhythm)[a-z -]{{0,30}}"
     rf"(?:{_SICK}|flutter|avnrt|avrt|vt|af))\b"
     r"|[ \n>#*-]*+(?:reference|normal|norm)(?: (?:values?|ranges?|limits?|intervals?))? ?:"
+    r"|[ \n>#*-]*+(?:patients|people|persons|those|adults|individuals|men|women|athletes) with "
     r"|[ \n>#*-]*+(?:eine? )?(?:anzeichen|zeichen|kriterium|merkmal) (?:fur|des|der|eines|einer) "
     r"|[ \n>#*-]*+the atria [a-z]{3,8} at [^.;\n]{1,60} in (?:an? )?(?:atrial )?(?:flutter|fibrillation)"
 )

@@ -22,7 +22,7 @@ _OURS = re.compile(
 )
 # Only in a sentence with one of these is there anything to find.
 _MAY_BE = re.compile(
-    rf"[<>≤≥=]|typisch|zeichen|kriteri|wenn|whenever|once|\b(?:{_OFTEN}|occurs?|causes?|results?|refers?|means?|denotes?|defined|diagnosed|characteri[sz]ed|criteri"
+    rf"[<>≤≥=]|typisch|meist|selten|oft|regel|bei ein|should|zeichen|kriteri|wenn|whenever|once|\b(?:{_OFTEN}|occurs?|causes?|results?|refers?|means?|denotes?|defined|diagnosed|characteri[sz]ed|criteri"
     r"|features|signs|differential|examples|includes?|consists?|requires?|if|when|in|supposed|can|may|might|should"
     r"|is an?|does not|do not|above|below|over|under|than|exceeding|based)"
 )
@@ -31,10 +31,11 @@ _CLAUSE = re.compile(r"\.(?![a-z\d])|[;\n!?•|](?!\d)")
 # Before a mention that is the subject of its sentence.
 _SUBJECT = re.compile(
     r"(?:^|[.;:\n>•|,)-]|\b(?:and|that|although|while|because|since|though|but|as)) ?(?:\d{1,2}[.)] ?)?"
-    r"(?:the (?:diagnosis|presence|development|treatment|management) of )?(?:(?:an?|true|isolated|complete|uncomplicated|marked|mild|most|all|many|some|any|new|chronic|acute|typical|lesser"
+    r"(?:the (?:diagnosis|presence|development|treatment|management) of )?(?:(?:an?|true|sinus|asymptomatic|isolated|complete|uncomplicated|marked|mild|most|all|many|some|any|new|chronic|acute|typical|lesser"
     r"|degrees|of|or|left|right|long|short|prolonged|wide|extreme)[ -])*$"
 )
-_APPOSED = r"(?: ?\([^()\n]{1,40}\))?(?: (?:itself|alone|per se|pattern))?"
+_APPOSED = r"(?: ?\([^()\n]{1,40}\)| ?[<>≤≥]=? ?\d+ ?[a-z/]{0,9}(?: ?/ ?min)?)?(?: (?:itself|alone|per se|pattern))?"
+_WITH = r"(?: (?:at|of|in|with|on|plus|due to) (?!this|the patient)[^,.;:()\n]{2,50}?)?"
 _STATES = (
     rf"(?:{_OFTEN}|defined|characteri[sz]ed|said|considered|called|termed|regarded|classified"
     r"|an? (?:\w{1,12} ){0,2}?(?:type|form|kind|rhythm|condition|disorder|arrhythmia|delay|marker|sign|cause|consequence"
@@ -43,18 +44,19 @@ _STATES = (
     r"|(?:seen|found) in (?:patients|people|athletes|adults|children|young|healthy|normal|many|most|some|up to))"
 )
 _ALWAYS = re.compile(
-    rf"{_APPOSED} (?:"
+    rf"{_APPOSED}(?:{_WITH} (?:(?:{_OFTEN}) (?:occurs?|is|are|has|have|shows?|results?)|will result|constitutes?) | (?:"
     rf"(?:is|are) (?:(?:{_OFTEN}) )?[\"']?(?:supposed|reputed|known|said|thought|believed)[\"']? to"
     r"|"
     rf"(?:is|are) (?!an? (?:new|known|clear|definite|obvious)){_STATES}(?= (?!here|present|seen in (?:leads?|v\d|i))|[,.:]|$)"
     rf"|(?:{_OFTEN}) [a-z]"
+    r"|(?:constitutes?|(?:occurs?|will (?:be|result|show|have|cause)) (?:in|an?|with)) "
     r"|(?:occurs?|arises?|refers?|denotes?|consists?|predisposes?|belongs?|depends?|manifests?)(?![a-z])"
     r"|(?:causes?|produces?|results? in|leads to|gives?|increases?|affects?|reflects?|has|have)"
     r" (?:an? |no |many |several |various )?(?!the\b|this\b|his\b|her\b|replaced|been|developed|resolved)[a-z-]+"
     r"|(?:does|do) not (?:usually |necessarily |always )?(?:cause|mean|exclude|rule|require|preclude|affect|need|alter)"
     r"|(?:can|may|might|should|will|must|would|tends? to) (?:also |always |often |sometimes |still |falsely )*"
     r"(?:mimic|mask|hide|cause|occur|produce|progress|lead|result|develop|simulate|resemble|degenerate|have|show|persist"
-    r"|be (?:seen|found|caused|associated|asymptomatic|normal|due|considered|difficult|misdiagnosed|confused))\b)"
+    r"|be (?:seen|found|caused|associated|asymptomatic|normal|due|considered|difficult|misdiagnosed|confused))\b))"
 )
 # "Sinus rhythm is present if …", "is diagnosed when …", "… based on a PR > 200 ms".
 _CONDITIONED = re.compile(
@@ -63,7 +65,8 @@ _CONDITIONED = re.compile(
 )
 # "Criteria for LBBB are: …", "causes of left axis deviation include …", "the differential of this rhythm includes: …".
 _FRAME = re.compile(
-    r"\b(?:criteri(?:a|on)|causes?|features|signs|findings|hallmarks?|characteristics|definition|examples?|types|mimics"
+    r"(?:^ ?|[.;\n] ?)for (?:example|instance),|\bshould (?:the|this|he|she|it|his|her) [a-z][^,.;\n]{2,40},"
+    r"|\b(?:criteri(?:a|on)|causes?|features|signs|findings|hallmarks?|characteristics|definition|examples?|types|mimics"
     r"|mechanisms?|diagnos[ei]s|differentials?(?: diagnos[ei]s)?)(?: (?:for|of|in|by|at)\b[^.;:!?\n]{2,100}?)?"
     r" (?:includes?|(?:consists?|comprises?)(?: of)?|requires?|(?:is|are)(?: the following| as follows)?(?=:(?! ?(?:met"
     r"|absent|present|no)\b)))"
@@ -79,14 +82,18 @@ _WHEN = re.compile(
     r"(?:^ ?|[.;\n] ?)(?:when|if|whenever|once|wenn) (?:(?:it|they|the [a-z]{1,12}) (?:is|are) )?(?:prolonged|shortened|present"
     r"|absent|seen|wide|narrow|long|short|severe|marked|verlangert|verkurzt)\b[^,.;\n]{0,40},? (?:an? |then |so )*$"
 )
+_OFTEN_DE = re.compile(r"\b(?:meist(?:ens)?|selten(?:er)?|oft|typischerweise|ublicherweise|in der regel)\b")
+_HIER = re.compile(r"\b(?:hier|dieser?|dieses|diesem|vorliegend\w*|heute|war|zeigte)\b")
 _TYPICAL_FOR = re.compile(
     r"\b(?:typisch|zeichen|anzeichen|kriteri\w{1,3}|merkmale?|ursachen?) (?:fur|des|der|eines|einer) (?:[a-z]{2,16} ){0,3}$"
+    r"|\b(?:other|common|possible|potential) causes (?:of|for) (?:an? )?$"
+    r"|(?:^ ?|[.;\n] ?)bei (?:einem|einer)(?: [a-z]{4,16}en)? $"
 )
 _IN = re.compile(
-    r"(?:^|[.;:\n>(•,-] ?|\bthat )in (?:an? |true |typical |classic(?:al)? |complete |uncomplicated |isolated )*$"
+    r"(?:^ ?|[.;:\n>(•,-] ?|\bthat )(?:normally |usually |typically )?in (?:an? |true |typical |classic(?:al)? |complete |uncomplicated |isolated )*$"
 )
 _IN_ALWAYS = re.compile(  # behind it: a clause on no value of this ECG
-    rf"(?:{_APPOSED},? (?:the|an?|one|you|we|there|it|conduction|depolari[sz]ation)\b(?=[^.;\n]*\b(?:is|are|has|have|will"
+    rf"(?:{_APPOSED},? (?:the|an?|one|two|both|all|you|we|there|it|conduction|depolari[sz]ation)\b(?=[^.;\n]*\b(?:is|are|has|have|will"
     r"|shows?|gives?|becomes?|should|would|must|can|may|exceeds?|remains?|occurs?)\b)(?![^.;\n]*\b\d{2,3}(?: |/)?(?:bpm|ms"
     rf"|/min|beats))|[^.;:\n]{{1,40}}\b(?:would|should|{_OFTEN}|is expected|are expected|one expects|one sees))"
 )
@@ -105,7 +112,7 @@ _TESTED = re.compile(
     r"\b(?:sensitiv\w+|specificity|accuracy|risk|prevalence|incidence)\b[^.;:\n]{0,32}\b(?:for|of|in)(?: (?:detecting|diagnosing"
     r"|developing|the diagnosis of))? (?:an? )?$"
 )
-_DEFINED = re.compile(r" ?= ?[^.;\n]{0,24}[<>≤≥]")
+_DEFINED = re.compile(r" ?= ?[^.;,\n]{0,60}[<>≤≥]")
 
 
 @lru_cache(maxsize=1024)
@@ -139,11 +146,17 @@ def general(text: str, start: int, end: int) -> bool:
     high = stop.start() if stop else min(len(text), end + REACH)
     low = max(0, low - 1)
     comma = text.find(",", end, high)
+    if (
+        (subject := _SUBJECT.search(text, low, start))
+        and not _OURS.search(text, subject.start(), comma if comma >= 0 else high)
+        and (_ALWAYS.match(text, end, high) or _CONDITIONED.match(text, end, high))
+    ):
+        return True
     if _OURS.search(text, low, comma if comma >= 0 else high):
         return False
-    if _SUBJECT.search(text, low, start) and (_ALWAYS.match(text, end, high) or _CONDITIONED.match(text, end, high)):
-        return True
     if _EXAMPLES.search(text, low, start) or _BOUND.search(text, low, start) or _EQUALS.search(text, low, start):
+        return True
+    if _OFTEN_DE.search(text, low, high) and not _HIER.search(text, low, high):
         return True
     if _WHEN.search(text, low, start) or _TYPICAL_FOR.search(text, low, start):
         return True

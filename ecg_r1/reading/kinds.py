@@ -32,6 +32,7 @@ def general(
     name: str,
     named: int,
     named_to: int,
+    end: int,
     ends: tuple[float, float],
     after: str,
     then: str,
@@ -42,7 +43,7 @@ def general(
     """
     text, start = sentence.text, sentence.tokens[i].start
     closed = text.find(")", start, start + REACH) + 1 if "(" in text[named:start] else 0
-    if named < start and (generic.general(text, named, closed) if closed else generic.general(text, named, named_to)):
+    if named < start and any(generic.general(text, named, at) for at in ([closed] if closed else (named_to, end))):
         return True
     aside = sentence.aside(sentence.tokens[i])
     if sentence.defines or cues.TELLS.match(text) or aside == "general" or continues(text, said, name, start):

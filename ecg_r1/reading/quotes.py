@@ -70,7 +70,7 @@ class Reader:
             return limit
         more = unit.dimension is None and bool(self.said) and seconds.another(self.text, *self.said[-1][2:], first)
         if unit.dimension == OTHER or (
-            unit.dimension is None and not more and not sentence.is_name(i - 1) and not sentence.takes_up(i)
+            unit.dimension is None and not more and not sentence.named_near(i) and not sentence.takes_up(i)
         ):
             return []
         before, after = self.before(i), sentence.after(last)
@@ -191,7 +191,7 @@ class Reader:
             or (kind == "value" and not before and named < start and kinds.denied(self.text, named, start))
             or kinds.elsewhere(sentence, i, after)
             or ((kind == "value" or references.OF_BOTH_AFTER.match(after)) and references.OF_MANY_AFTER.match(after))
-            or (kind != "value" and kinds.general(sentence, self.said, i, name, named, named_to, ends, after, then))
+            or (kind != "value" and kinds.general(sentence, self.said, i, name, named, named_to, end, ends, after, then))
             or (bound and (beside := kinds.beside(self.text, self.said, start)) and beside["marked"])
             or (kind == "range" and before and cues.bound(before, ""))  # "less than 320-350 ms"
             or kinds.compares(self.text, self.said, name, start, bound, low)

@@ -160,7 +160,7 @@ GENERAL_AFTER = re.compile(
     rf"(?:[ ,]*(?:is|are|being|as|为)? ?{_ADVERBS}(?:the )?(?:normal|brady|tachy|prolonged|considered|called|defined"
     rf"|termed|diagnostic"
     rf"|regarded|abnormal|patholog|high[- ]risk|dangerous"
-    r"|taken as|deemed|labell?ed|said to|classed|classified|one of|(?:an? |the )?(?:sign|criteri|marker|feature"
+    r"|treated|taken as|deemed|labell?ed|said to|classed|classified|one of|(?:an? |the )?(?:sign|criteri|marker|feature"
     r"|hallmark|definition)|needed|required|necessary|正常)"
     r"| (?:in|for) (?:men|women|males|females|adults)[)\]]"
     r"| ?= ?[a-z1-3]| (?:is|are) associated with| ?(?:→|->) ?(?:think|consider|suspect|diagnos)"
@@ -175,7 +175,7 @@ RULED_OUT = re.compile(  # "neither bradycardia (<60 bpm) nor tachycardia (>100 
     r"\b(?:no|not|neither|nor|without|or|than)\b[^.:(]{0,30}(?:(?:brady|tachy)cardi\w{1,2}|block|hypertrophy|prolonged"
     r"|wide|long|short) ?\([<>≤≥ =]*$"
 )
-EQUALS = re.compile(r"[a-z] ?= ?(?:a |an |the )?$")  # "first-degree AV block = PR > 200 ms"
+EQUALS = re.compile(r"[a-z] ?= ?(?:[a-z-]{1,14} ){0,5}$")  # "first-degree AV block = PR > 200 ms"
 OF_THIS = re.compile(r"\b(?:the|this|his|her|its|our|patient's) (?!normal|usual|typical)(?:\w{1,12} ){0,2}$")
 NORMAL = re.compile(r"normal|physiologic|reference|正常|参考")
 
@@ -185,7 +185,7 @@ _TURNS = {
     "elsewhere": re.compile(
         r"[,:](?! ?(?:$|when|where|(?:(?:on|in|of) )?which|at|with|pr|qrs|qt))|[)\]]"
         rf"|\b(?:now|today|current(?:ly)?|(?<!is )(?<!are )present(?:ly)?|here|then|but|and (?:is|it is)|{_THIS})\b"
-        rf"|to $|目前|现在|本次"
+        rf"|(?<!equal )(?<!up )to $|目前|现在|本次"
         rf"|今"
     ),
     "person": re.compile(

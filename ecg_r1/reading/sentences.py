@@ -53,6 +53,10 @@ class Sentence:
     def is_name(self, i: int) -> bool:
         return 0 <= i < len(self.tokens) and self.tokens[i].kind == "name"
 
+    def named_near(self, i: int) -> bool:
+        """Whether the token before number i is a name, and near enough to have a number without a unit."""
+        return self.is_name(i - 1) and self.tokens[i].start - self.tokens[i - 1].end <= FURTHEST
+
     def is_quantity(self, i: int) -> bool:
         """Whether token i names a quantity itself, and not a rhythm that has a rate or complexes that have a width."""
         return self.is_name(i) and self.tokens[i].key not in WEAK
