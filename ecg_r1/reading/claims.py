@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from ecg_r1.reading import references
 from ecg_r1.reading.characters import readable
-from ecg_r1.reading.generic import general
+from ecg_r1.reading.generic import entry, general
 from ecg_r1.reading.marks import struck, without_struck
 from ecg_r1.reading.polarity import polarity
 from ecg_r1.reading.scopes import scope, unscoped
@@ -125,6 +125,10 @@ def sections_elsewhere(text: str) -> tuple[tuple[int, int], ...]:
         for start, end in sentences(text):
             if other := references.another_section(text, start, end, other):
                 found.append((start, end + 1))
+    if ": " in text:
+        glossary = [(start, end + 1) for start, end in sentences(text) if entry(text[start:end])]
+        if len(glossary) > 1:
+            found = sorted({*found, *glossary})
     return tuple(found)
 
 

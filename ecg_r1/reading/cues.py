@@ -15,7 +15,7 @@ _BOUND = re.compile(
     r"|(?<!-)>=?|=>|≥|≧|⩾|≳|uber|ueber|gros+er als|mehr als"
     r"|mindestens|大于|高于|长于|超过|达到?或?超过|不小于|不低于|不少于|至少)"
     rf"|(?P<high>(?:{_LESS}) than|below|under|up to|at (?:the )?most|(?<=not )reach(?:es|ing)?|short of"
-    r"|<=?|=<|≤|≦|⩽|≲|unter|kleiner als|weniger als|hochstens|小于"
+    r"|<=?|=<|≤|≦|⩽|≲|unter|kleiner als|weniger als|hochstens|maximal|小于"
     r"|低于|少于|短于|不到|未及|不超过|不大于|不高于|不足|未超过|未达到?|最多))"
     r" ?(?:(?:or equal to|about|approximately|around|roughly|some|the|约) ?)?[ (]*$"
 )
@@ -139,37 +139,6 @@ LEAD_AHEAD = re.compile(
     r"(?:^|[.,;:(|\n>*-]|\b(?:and|while|whereas|but)) ?(?:(?:in|on|over|for|from|at) )?(?:the )?(?:leads? )?$"
 )
 LEAD_LEFT = re.compile(r"[;\n]|\b(?:overall|rate|rhythm|axis)\b")
-# "Sinus tachycardia is a rhythm of more than 100 bpm": what it is, and not what this ECG shows.
-_SICK = (
-    "cardia|block|fibrillation|flutter|syndrome|deviation|hypertrophy|excitation|dissociation|rhythm|lafb|lpfb|[lr]bbb"
-    "|wpw|svt|escape|escape beat|escape rhythm|pacemaker|node|torsades|kal[ae]?emia"
-)
-_OF_THIS_ECG = (
-    "this|the|her|his|its?|there|here|patient|our|these|those|that|rhythm|impression|diagnosis|ecg|ekg|with|no|not"
-)
-_ONE = rf"(?!(?:{_OF_THIS_ECG})\b)[a-z0-9' -]{{0,40}}(?:{_SICK})s?"
-DEFINES = re.compile(
-    rf"[ \n>#*-]*+(?:an? )?{_ONE} (?:is|are|means|refers to|denotes)(?: generally| usually| typically)?"
-    r" (?:an? |any |when |defined|diagnosed|characteri[sz]ed|present when|said)"
-    rf"|[ \n]*+[a-z -]{{0,24}}(?:{_SICK}) an? (?:heart |ventricular )?rate (?:over|above|below|under|of (?:more|less))"
-    r"|[ \n]*+(?:an? |any )(?:[a-z-]{1,12} )?(?:qrs|pr|qtc?|rate|axis|duration|interval)\b[^.;\n]{1,80} (?:is|are) "
-    r"(?:typical|diagnostic|characteristic|considered|called|regarded|termed|defined)"
-)
-# … and what it usually has, which makes a range or a bound no claim: "Junctional rhythm runs at 40-60 bpm".
-TELLS = re.compile(
-    rf"[ \n>#*-]*+(?:an? )?{_ONE} (?:(?:usually|typically|often"
-    rf"|generally|will|would|can|may|must|should) )?(?:has|have|shows?|runs?|fires?|produces?|gives?"
-    r"|occurs?|presents?|displays?|requires?|needs?|causes?|comes?|goes"
-    r"|lies|lasts?|widens?|lengthens?|shortens?|ranges?"
-    r"|exceeds?|(?:is|are) (?:slower|faster|wider|longer|shorter|called|between|usually|always|often))\b"
-    rf"|[ \n>#*-]*+in (?:(?:healthy |normal |most )?(?:adults|men|women"
-    rf"|children|people|patients)|(?!sinus rhythm)[a-z -]{{0,30}}"
-    rf"(?:{_SICK}|flutter|avnrt|avrt|vt|af))\b"
-    r"|[ \n>#*-]*+(?:reference|normal|norm)(?: (?:values?|ranges?|limits?|intervals?))? ?:"
-    r"|[ \n>#*-]*+(?:patients|people|persons|those|adults|individuals|men|women|athletes) with "
-    r"|[ \n>#*-]*+(?:eine? )?(?:anzeichen|zeichen|kriterium|merkmal) (?:fur|des|der|eines|einer) "
-    r"|[ \n>#*-]*+the atria [a-z]{3,8} at [^.;\n]{1,60} in (?:an? )?(?:atrial )?(?:flutter|fibrillation)"
-)
 AT = {"qrs_ms": "heart_rate_bpm", "p_ms": "atrial_rate_bpm"}
 CORRECTED_TO = re.compile(r"(?:correct|normali[sz]|adjust)\w{1,4} to (?:an? |the )?(?:heart |ventricular )?rate of ?$")
 NUMBERED = re.compile(r"\) [a-z]")

@@ -24,10 +24,41 @@ _OURS = re.compile(
 _MAY_BE = re.compile(
     rf"[<>≤≥=]|typisch|meist|selten|oft|regel|bei ein|should|zeichen|kriteri|wenn|whenever|once|\b(?:{_OFTEN}|occurs?|causes?|results?|refers?|means?|denotes?|defined|diagnosed|characteri[sz]ed|criteri"
     r"|features|signs|differential|examples|includes?|consists?|requires?|if|when|in|supposed|can|may|might|should"
-    r"|is an?|does not|do not|above|below|over|under|than|exceeding|based)"
+    r"|is an?|does not|do not|constitutes?|represents?|above|below|over|under|than|exceeding|based)"
 )
 _CLAUSE = re.compile(r"\.(?![a-z\d])|[;\n!?•|](?!\d)")
 
+# "Sinus tachycardia is a rhythm of more than 100 bpm": what it is, and not what this ECG shows.
+_SICK = (
+    "cardia|block|fibrillation|flutter|syndrome|deviation|hypertrophy|excitation|dissociation|rhythm|lafb|lpfb|[lr]bbb"
+    "|wpw|svt|escape|escape beat|escape rhythm|pacemaker|node|torsades|kal[ae]?emia"
+)
+_OF_THIS_ECG = (
+    "this|the|her|his|its?|there|here|patient|our|these|those|that|rhythm|impression|diagnosis|ecg|ekg|with|no|not"
+)
+_ONE = rf"(?!(?:{_OF_THIS_ECG})\b)[a-z0-9' -]{{0,40}}(?:{_SICK})s?"
+DEFINES = re.compile(
+    rf"[ \n>#*-]*+(?:an? )?{_ONE} (?:is|are|means|refers to|denotes)(?: generally| usually| typically)?"
+    r" (?:an? |any |when |defined|diagnosed|characteri[sz]ed|present when|said)"
+    rf"|[ \n]*+[a-z -]{{0,24}}(?:{_SICK}) an? (?:heart |ventricular )?rate (?:over|above|below|under|of (?:more|less))"
+    r"|[ \n]*+(?:an? |any )(?:[a-z-]{1,12} )?(?:qrs|pr|qtc?|rate|axis|duration|interval)\b[^.;\n]{1,80} (?:is|are) "
+    r"(?:typical|diagnostic|characteristic|considered|called|regarded|termed|defined)"
+)
+# … and what it usually has, which makes a range or a bound no claim: "Junctional rhythm runs at 40-60 bpm".
+TELLS = re.compile(
+    rf"[ \n>#*-]*+(?:an? )?{_ONE} (?:(?:usually|typically|often"
+    rf"|generally|will|would|can|may|must|should) )?(?:has|have|shows?|runs?|fires?|produces?|gives?"
+    r"|occurs?|presents?|displays?|requires?|needs?|causes?|comes?|goes"
+    r"|lies|lasts?|widens?|lengthens?|shortens?|ranges?"
+    r"|exceeds?|(?:is|are) (?:slower|faster|wider|longer|shorter|called|between|usually|always|often))\b"
+    rf"|[ \n>#*-]*+in (?:(?:healthy |normal |most )?(?:adults|men|women"
+    rf"|children|people|patients)|(?!sinus rhythm)[a-z -]{{0,30}}"
+    rf"(?:{_SICK}|flutter|avnrt|avrt|vt|af))\b"
+    r"|[ \n>#*-]*+(?:reference|normal|norm)(?: (?:values?|ranges?|limits?|intervals?))? ?:"
+    r"|[ \n>#*-]*+(?:patients|people|persons|those|adults|individuals|men|women|athletes) with "
+    r"|[ \n>#*-]*+(?:eine? )?(?:anzeichen|zeichen|kriterium|merkmal) (?:fur|des|der|eines|einer) "
+    r"|[ \n>#*-]*+the atria [a-z]{3,8} at [^.;\n]{1,60} in (?:an? )?(?:atrial )?(?:flutter|fibrillation)"
+)
 # Before a mention that is the subject of its sentence.
 _SUBJECT = re.compile(
     r"(?:^|[.;:\n>•|,)-]|\b(?:and|that|although|while|because|since|though|but|as)) ?(?:\d{1,2}[.)] ?)?"
@@ -49,7 +80,7 @@ _ALWAYS = re.compile(
     r"|"
     rf"(?:is|are) (?!an? (?:new|known|clear|definite|obvious)){_STATES}(?= (?!here|present|seen in (?:leads?|v\d|i))|[,.:]|$)"
     rf"|(?:{_OFTEN}) [a-z]"
-    r"|(?:constitutes?|(?:occurs?|will (?:be|result|show|have|cause)) (?:in|an?|with)) "
+    r"|constitutes? |represents? an? |(?:occurs?|will (?:be|result|show|have|cause)) (?:in|an?|with) "
     r"|(?:occurs?|arises?|refers?|denotes?|consists?|predisposes?|belongs?|depends?|manifests?)(?![a-z])"
     r"|(?:causes?|produces?|results? in|leads to|gives?|increases?|affects?|reflects?|has|have)"
     r" (?:an? |no |many |several |various )?(?!the\b|this\b|his\b|her\b|replaced|been|developed|resolved)[a-z-]+"
@@ -93,7 +124,7 @@ _IN = re.compile(
     r"(?:^ ?|[.;:\n>(•,-] ?|\bthat )(?:normally |usually |typically )?in (?:an? |true |typical |classic(?:al)? |complete |uncomplicated |isolated )*$"
 )
 _IN_ALWAYS = re.compile(  # behind it: a clause on no value of this ECG
-    rf"(?:{_APPOSED},? (?:the|an?|one|two|both|all|you|we|there|it|conduction|depolari[sz]ation)\b(?=[^.;\n]*\b(?:is|are|has|have|will"
+    rf"(?:{_APPOSED},? (?:the(?! diagnosis)|an?|one|two|both|all|you|we|there|it|conduction|depolari[sz]ation)\b(?=[^.;\n]*\b(?:is|are|has|have|will"
     r"|shows?|gives?|becomes?|should|would|must|can|may|exceeds?|remains?|occurs?)\b)(?![^.;\n]*\b\d{2,3}(?: |/)?(?:bpm|ms"
     rf"|/min|beats))|[^.;:\n]{{1,40}}\b(?:would|should|{_OFTEN}|is expected|are expected|one expects|one sees))"
 )
@@ -113,6 +144,18 @@ _TESTED = re.compile(
     r"|developing|the diagnosis of))? (?:an? )?$"
 )
 _DEFINED = re.compile(r" ?= ?[^.;,\n]{0,60}[<>≤≥]")
+
+
+# A line of a glossary: "Sinus tachycardia: sinus rhythm, but above 100 bpm".
+_ENTRY = re.compile(
+    rf"[ \n>#*•-]*(?:\d{{1,2}}[.)] )?(?:an? )?[a-z' /-]{{0,32}}(?:{_SICK})s?(?: \([a-z0-9]{{2,6}}\))?: [^\n.\d]{{0,80}}?"
+    r"(?:[<>≤≥]|\b(?:below|above|under|over|(?:less|more|greater) than) )"
+)
+
+
+def entry(sentence: str) -> bool:
+    """Whether a readable sentence is like a line of a glossary; where several are, none is of this ECG."""
+    return _ENTRY.match(sentence) is not None
 
 
 @lru_cache(maxsize=1024)

@@ -43,10 +43,12 @@ def general(
     """
     text, start = sentence.text, sentence.tokens[i].start
     closed = text.find(")", start, start + REACH) + 1 if "(" in text[named:start] else 0
+    if named == start and i and sentence.tokens[i - 1].key == "rhythm":
+        named = sentence.tokens[i - 1].start
     if named < start and any(generic.general(text, named, at) for at in ([closed] if closed else (named_to, end))):
         return True
     aside = sentence.aside(sentence.tokens[i])
-    if sentence.defines or cues.TELLS.match(text) or aside == "general" or continues(text, said, name, start):
+    if sentence.defines or generic.TELLS.match(text) or aside == "general" or continues(text, said, name, start):
         return True
     measured = ends[0] < ends[1] and (any(end % ROUND for end in ends) or references.OWN_LIMIT.match(after)) and not cues.INDEFINITE.search(text, 0, named)
     if (references.GENERAL_AFTER.match(after) or references.GENERAL_AFTER.match(then)) and not (

@@ -221,6 +221,7 @@ _ABBREVIATIONS = "".join(
         "ref",
         r"e\.g",
         r"k\.a",
+        r"m\.i",
         r"i\.e",
         " vs",
         "vent",

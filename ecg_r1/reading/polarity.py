@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ecg_r1.reading import cues
+from ecg_r1.reading import cues, generic
 from ecg_r1.reading.elsewhere import elsewhere
 from ecg_r1.reading.languages import entries, sections
 from ecg_r1.reading.polarity_cues import HEADINGS
@@ -225,7 +225,7 @@ def polarity(text: str, group: Sequence[int], start: int, end: int, alternatives
     result = before.polarity
     if said is not None and said.polarity != "asserted":
         result = said.denied if before.polarity == "negated" and said.denied != "asserted" else said.polarity
-    if before.supposed or (result == "asserted" and cues.DEFINES.match(text)):
+    if before.supposed or (result == "asserted" and generic.DEFINES.match(text)):
         return "uncertain"
     if (
         result == "asserted"

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from functools import lru_cache
 
-from ecg_r1.reading import cues, references
+from ecg_r1.reading import cues, generic, references
 from ecg_r1.reading.lexicon import ANGLE, ENTITIES, RATE, SENTENCE_END, TIME, WEAK
 from ecg_r1.reading.scopes import ORDER
 from ecg_r1.reading.tokens import VOID, Token, tokens
@@ -22,6 +22,7 @@ BRACKETS = re.compile(r"\([^()]*\)|\[[^][]*\]")
 APPOSED = re.compile(  # "the previous ECG, recorded 3 months earlier, showed"
     r"\([^()]*\)|, (?:recorded|taken|obtained|done|performed|dated|made|from|\d+ \w+ (?:ago|earlier|before))\b[^,.;]{0,40},"
 )
+NEAR = 40  # characters between a name and a number without a unit
 FURTHEST = 64  # characters between the atria's waves and the rate at which they come
 
 
@@ -39,7 +40,7 @@ class Sentence:
         self.text, self.doubted, self.named = text, doubted, named
         self.tokens, self.asides = tokens(text)
         self.asked = doubted and references.ASKS.match(text) is not None
-        self.defines = cues.DEFINES.match(text) is not None
+        self.defines = generic.DEFINES.match(text) is not None
 
     def gap(self, i: int, j: int) -> str:
         """The text between two tokens."""
@@ -55,7 +56,7 @@ class Sentence:
 
     def named_near(self, i: int) -> bool:
         """Whether the token before number i is a name, and near enough to have a number without a unit."""
-        return self.is_name(i - 1) and self.tokens[i].start - self.tokens[i - 1].end <= FURTHEST
+        return self.is_name(i - 1) and self.tokens[i].start - self.tokens[i - 1].end <= NEAR
 
     def is_quantity(self, i: int) -> bool:
         """Whether token i names a quantity itself, and not a rhythm that has a rate or complexes that have a width."""
