@@ -52,7 +52,7 @@ STATUS: dict[tuple[Polarity, Polarity], str] = {
     ("uncertain", "negated"): (
         r"possible|likely(?! (?:the|an?|due|caused|related|secondary|old|chronic|new|recent)\b)|probable|suspected"
         r"|considered|conceivable|plausible|(?:an?|one|the) (?:\w{1,12} )?(?:possibility|consideration|concern)"
-        "|entertained|believable|possibly|probably|perhaps|maybe|more likely"
+        r"|entertained|believable|(?:possibly|probably|perhaps|maybe)(?! (?:due|caused|related|secondary|because|a (?:normal )?variant)\b)|more likely"
     ),
     ("uncertain", "uncertain"): (
         "neither confirmed nor (?:excluded|refuted|ruled out)|questionable|uncertain|less certain|borderline"
