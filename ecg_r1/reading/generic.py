@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+NEAR = 80  # characters before a mention in which what stands right before it begins
 REACH = 160  # characters of a sentence on either side of a mention that are looked at
 
 _OFTEN = (
@@ -22,8 +23,8 @@ _OURS = re.compile(
 )
 # Only in a sentence with one of these is there anything to find.
 _MAY_BE = re.compile(
-    rf"[<>≤≥=]|typisch|meist|selten|oft|regel|bei ein|should|zeichen|kriteri|wenn|whenever|once|\b(?:{_OFTEN}|occurs?|causes?|results?|refers?|means?|denotes?|defined|diagnosed|characteri[sz]ed|criteri"
-    r"|features|signs|differential|examples|includes?|consists?|requires?|if|when|in|supposed|can|may|might|should"
+    rf"[<>≤≥=]|(?:^ ?|[.;:\n>(•,-] ?|that |ly )in |in (?:most|many|some|all|other|any|cases|examples|patients|people)|typisch|meist|selten|oft|regel|bei ein|should|zeichen|kriteri|wenn|whenever|once|\b(?:{_OFTEN}|occurs?|causes?|results?|refers?|means?|denotes?|defined|diagnosed|characteri[sz]ed|criteri"
+    r"|features|signs|differential|examples|includes?|consists?|requires?|if|when|supposed|can|may|might|should"
     r"|is an?|does not|do not|constitutes?|represents?|above|below|over|under|than|exceeding|based)"
 )
 _CLAUSE = re.compile(r"\.(?![a-z\d])|[;\n!?•|](?!\d)")
@@ -102,20 +103,20 @@ _FRAME = re.compile(
     r" (?:includes?|(?:consists?|comprises?)(?: of)?|requires?|(?:is|are)(?: the following| as follows)?(?=:(?! ?(?:met"
     r"|absent|present|no)\b)))"
 )
-_EXAMPLES = re.compile(  # "In most examples of RBBB", "in patients with LBBB"
+_EXAMPLES = (  # "In most examples of RBBB", "in patients with LBBB"
     r"\bin (?:(?:most|many|some|all|other|any) )?(?:(?:cases|examples|patients|people|individuals|adults|persons"
     r"|instances|types|forms) (?:of|with)|(?:most|many|some|all)) (?:an? )?(?:[a-z-]{2,12} ){0,2}$"
     rf"|\b(?:than|as) (?:is |are )?(?:{_OFTEN}|expected)(?: (?:seen|found|expected|observed))? (?:with|in|for) (?:an? )?$"
     r"|\bthat (?:usually )?(?:defines?|distinguish\w+|characteri\w+) (?:an? |complete )?$"
 )
 # "When prolonged, a first-degree AV block is present."
-_WHEN = re.compile(
+_WHEN = (
     r"(?:^ ?|[.;\n] ?)(?:when|if|whenever|once|wenn) (?:(?:it|they|the [a-z]{1,12}) (?:is|are) )?(?:prolonged|shortened|present"
     r"|absent|seen|wide|narrow|long|short|severe|marked|verlangert|verkurzt)\b[^,.;\n]{0,40},? (?:an? |then |so )*$"
 )
 _OFTEN_DE = re.compile(r"\b(?:meist(?:ens)?|selten(?:er)?|oft|typischerweise|ublicherweise|in der regel)\b")
 _HIER = re.compile(r"\b(?:hier|dieser?|dieses|diesem|vorliegend\w*|heute|war|zeigte)\b")
-_TYPICAL_FOR = re.compile(
+_TYPICAL_FOR = (
     r"\b(?:typisch|zeichen|anzeichen|kriteri\w{1,3}|merkmale?|ursachen?) (?:fur|des|der|eines|einer) (?:[a-z]{2,16} ){0,3}$"
     r"|\b(?:other|common|possible|potential) causes (?:of|for) (?:an? )?$"
     r"|(?:^ ?|[.;\n] ?)bei (?:einem|einer)(?: [a-z]{4,16}en)? $"
@@ -137,9 +138,9 @@ _BOUND = re.compile(
     r"|raises?|points? to|implies|imply|signif(?:y|ies)|establishes|(?:is|are)(?: considered| diagnostic of| called"
     r"| suggestive of| termed| consistent with| classified as)?)\b|=|→|->)[^.;:\n]{0,40}$"
 )
-_EQUALS = re.compile(r"\b(?:prolong\w+|short\w+|wide\w*|absen\w+|elevat\w+|depress\w+|wave|duration|complex)\)? ?= ?(?:an? )?$")
+_EQUALS = (r"\b(?:prolong\w+|short\w+|wide\w*|absen\w+|elevat\w+|depress\w+|wave|duration|complex)\)? ?= ?(?:an? )?$")
 # "poor sensitivity for detecting LVH", "the risk of atrial fibrillation"
-_TESTED = re.compile(
+_TESTED = (
     r"\b(?:sensitiv\w+|specificity|accuracy|risk|prevalence|incidence)\b[^.;:\n]{0,32}\b(?:for|of|in)(?: (?:detecting|diagnosing"
     r"|developing|the diagnosis of))? (?:an? )?$"
 )
@@ -153,15 +154,22 @@ _ENTRY = re.compile(
 )
 
 
+_BEFORE = re.compile("|".join((_EXAMPLES, _EQUALS, _TESTED, _TYPICAL_FOR, _WHEN)))
+_HAS_BOUND = re.compile(r"[<>≤≥]|\b(?:above|below|over|under|exceeding|beyond|than|uber|unter) ")
+
+
 def entry(sentence: str) -> bool:
     """Whether a readable sentence is like a line of a glossary; where several are, none is of this ECG."""
-    return _ENTRY.match(sentence) is not None
+    return ": " in sentence and _HAS_BOUND.search(sentence) is not None and _ENTRY.match(sentence) is not None
 
 
-@lru_cache(maxsize=1024)
-def _frames(text: str) -> tuple[int, ...]:
-    """Where what is listed in general begins in a sentence: behind "causes of LVH include"."""
-    return tuple(m.start() for m in _FRAME.finditer(text))
+@lru_cache(maxsize=4096)
+def _candidate(text: str) -> tuple[bool, bool, int]:
+    """(whether anything may be general in a sentence, whether it has a bound, where a list of causes or signs begins)."""
+    if not _MAY_BE.search(text):
+        return False, False, len(text)
+    frame = _FRAME.search(text)
+    return True, _HAS_BOUND.search(text) is not None, frame.start() if frame else len(text)
 
 
 def continued(text: str, end: int, start: int) -> bool:
@@ -180,31 +188,29 @@ def general(text: str, start: int, end: int) -> bool:
     Returns:
         False where it speaks of this ECG, or where that is not told.
     """
-    if not _MAY_BE.search(text):
+    may_be, bounded, framed = _candidate(text)
+    if not may_be:
         return False
-    if any(at <= start for at in _frames(text)):
+    if framed <= start:
         return True
     low = max((m.end() for m in _CLAUSE.finditer(text, max(0, start - REACH), start)), default=max(0, start - REACH))
     stop = _CLAUSE.search(text, end, end + REACH)
     high = stop.start() if stop else min(len(text), end + REACH)
     low = max(0, low - 1)
+    near = max(low, start - NEAR)
     comma = text.find(",", end, high)
     if (
-        (subject := _SUBJECT.search(text, low, start))
+        (subject := _SUBJECT.search(text, near, start))
         and not _OURS.search(text, subject.start(), comma if comma >= 0 else high)
         and (_ALWAYS.match(text, end, high) or _CONDITIONED.match(text, end, high))
     ):
         return True
     if _OURS.search(text, low, comma if comma >= 0 else high):
         return False
-    if _EXAMPLES.search(text, low, start) or _BOUND.search(text, low, start) or _EQUALS.search(text, low, start):
+    if _BEFORE.search(text, near, start) or (bounded and _BOUND.search(text, low, start)):
         return True
     if _OFTEN_DE.search(text, low, high) and not _HIER.search(text, low, high):
         return True
-    if _WHEN.search(text, low, start) or _TYPICAL_FOR.search(text, low, start):
+    if bounded and _DEFINED.match(text, end, high):
         return True
-    if _TESTED.search(text, low, start):
-        return True
-    if _DEFINED.match(text, end, high):
-        return True
-    return bool(_IN.search(text, low, start) and _IN_ALWAYS.match(text, end, high))
+    return bool(_IN.search(text, near, start) and _IN_ALWAYS.match(text, end, high))

@@ -181,7 +181,10 @@ class Sentence:
 
     def enclosed(self, i: int, j: int) -> bool:
         """Whether token i stands in a bracket that is closed before token j."""
-        between = BRACKETS.sub("", self.text[self.tokens[i].end : self.tokens[j].start])
+        between = self.text[self.tokens[i].end : self.tokens[j].start]
+        if ")" not in between and "]" not in between:
+            return False
+        between = BRACKETS.sub("", between)
         closed = min((at for at in map(between.find, ")]") if at >= 0), default=-1)
         return closed >= 0 and not any(c in between[:closed] for c in "([") and self.gap(i, j) != ") "
 
@@ -230,7 +233,9 @@ class Sentence:
                 break
             turn = references.TURN[aside.kind]
             between = self.text[aside.end : token.start]
-            if len(between) <= ASIDE_REACH and not turn.search(APPOSED.sub("", between)):
+            if "(" in between or "," in between:
+                between = APPOSED.sub("", between)
+            if token.start - aside.end <= ASIDE_REACH and not turn.search(between):
                 kinds.add(aside.kind)
         return next((kind for kind in ORDER if kind in kinds), None)
 

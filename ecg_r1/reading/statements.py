@@ -246,7 +246,7 @@ def _read_all(text: str) -> Iterator[tuple[str, Polarity, int, int]]:
         if listed and found:
             among = opens.end() if opens else 0
             found = [(n, "uncertain" if s == "asserted" and a >= among else s, a, b) for n, s, a, b in found]
-        if within(elsewhere, start) or (found and _BY_MACHINE.search(sentence) and _DISAGREES.match(text, end)):
+        if found and (within(elsewhere, start) or (_DISAGREES.match(text, end) and _BY_MACHINE.search(sentence))):
             found = [(n, "uncertain" if s == "asserted" else s, a, b) for n, s, a, b in found]
         if titles:
             found = [each for each in found if not within(titles, start + each[2])]
