@@ -24,7 +24,7 @@ _OURS = re.compile(
 # Only in a sentence with one of these is there anything to find.
 _MAY_BE = re.compile(
     rf"[<>≤≥=]|(?:^ ?|[.;:\n>(•,-] ?|that |ly )in |in (?:most|many|some|all|other|any|cases|examples|patients|people)|typisch|meist|selten|oft|regel|bei ein|should|zeichen|kriteri|wenn|whenever|once|\b(?:{_OFTEN}|occurs?|causes?|results?|refers?|means?|denotes?|defined|diagnosed|characteri[sz]ed|criteri"
-    r"|features|signs|differential|examples|includes?|consists?|requires?|if|when|supposed|can|may|might|should"
+    r"|features|signs|differential|individuals|divided|sensitivity|specificity|with |has an?|examples|includes?|consists?|requires?|if|when|supposed|can|may|might|should"
     r"|is an?|does not|do not|constitutes?|represents?|above|below|over|under|than|exceeding|based)"
 )
 _CLAUSE = re.compile(r"\.(?![a-z\d])|[;\n!?•|](?!\d)")
@@ -66,10 +66,10 @@ _SUBJECT = re.compile(
     r"(?:the (?:diagnosis|presence|development|treatment|management) of )?(?:(?:an?|true|sinus|asymptomatic|isolated|complete|uncomplicated|marked|mild|most|all|many|some|any|new|chronic|acute|typical|lesser"
     r"|degrees|of|or|left|right|long|short|prolonged|wide|extreme)[ -])*$"
 )
-_APPOSED = r"(?: ?\([^()\n]{1,40}\)| ?[<>≤≥]=? ?\d+ ?[a-z/]{0,9}(?: ?/ ?min)?)?(?: (?:itself|alone|per se|pattern))?"
+_APPOSED = r"(?:, (?:also known as |especially |particularly )[^.;,()]{2,60},)?(?: ?\([^()\n]{1,40}\)| ?[<>≤≥]=? ?\d+ ?[a-z/]{0,9}(?: ?/ ?min)?)?(?: (?:itself|alone|per se|pattern))?"
 _WITH = r"(?: (?:at|of|in|with|on|plus|due to) (?!this|the patient)[^,.;:()\n]{2,50}?)?"
 _STATES = (
-    rf"(?:{_OFTEN}|defined|characteri[sz]ed|said|considered|called|termed|regarded|classified"
+    rf"(?:{_OFTEN}|defined|divided|characteri[sz]ed|said|considered|called|termed|regarded|classified"
     r"|an? (?:\w{1,12} ){0,2}?(?:type|form|kind|rhythm|condition|disorder|arrhythmia|delay|marker|sign|cause|consequence"
     r"|complication|variant|term|pattern|contraindication|risk|block|tachycardia|finding in)\b"
     r"|(?:particularly|especially|highly|equivalent|common|benign|rare|frequent|caused|associated with|dangerous|asymptomatic)(?! (?:here|today|now))"
@@ -79,7 +79,7 @@ _ALWAYS = re.compile(
     rf"{_APPOSED}(?:{_WITH} (?:(?:{_OFTEN}) (?:occurs?|is|are|has|have|shows?|results?)|will result|constitutes?) | (?:"
     rf"(?:is|are) (?:(?:{_OFTEN}) )?[\"']?(?:supposed|reputed|known|said|thought|believed)[\"']? to"
     r"|"
-    rf"(?:is|are) (?!an? (?:new|known|clear|definite|obvious)){_STATES}(?= (?!here|present|seen in (?:leads?|v\d|i))|[,.:]|$)"
+    rf"(?:is|are|has been|have been) (?:historically )?(?!an? (?:new|known|clear|definite|obvious)){_STATES}(?= (?!here|present|seen in (?:leads?|v\d|i))|[,.:]|$)"
     rf"|(?:{_OFTEN}) [a-z]"
     r"|constitutes? |represents? an? |(?:occurs?|will (?:be|result|show|have|cause)) (?:in|an?|with) "
     r"|(?:occurs?|arises?|refers?|denotes?|consists?|predisposes?|belongs?|depends?|manifests?)(?![a-z])"
@@ -88,7 +88,8 @@ _ALWAYS = re.compile(
     r"|(?:does|do) not (?:usually |necessarily |always )?(?:cause|mean|exclude|rule|require|preclude|affect|need|alter)"
     r"|(?:can|may|might|should|will|must|would|tends? to) (?:also |always |often |sometimes |still |falsely )*"
     r"(?:mimic|mask|hide|cause|occur|produce|progress|lead|result|develop|simulate|resemble|degenerate|have|show|persist"
-    r"|be (?:seen|found|caused|associated|asymptomatic|normal|due|considered|difficult|misdiagnosed|confused))\b))"
+    r"|be (?:an? )?(?:completely |entirely )?(?:seen|found|caused|associated|asymptomatic|normal|due|considered|difficult|misdiagnosed|confused))\b))"
+    rf"| ?- (?:{_OFTEN}|frequent|common|may|can) [a-z]"
 )
 # "Sinus rhythm is present if …", "is diagnosed when …", "… based on a PR > 200 ms".
 _CONDITIONED = re.compile(
@@ -106,7 +107,8 @@ _FRAME = re.compile(
 _EXAMPLES = (  # "In most examples of RBBB", "in patients with LBBB"
     r"\bin (?:(?:most|many|some|all|other|any) )?(?:(?:cases|examples|patients|people|individuals|adults|persons"
     r"|instances|types|forms) (?:of|with)|(?:most|many|some|all)) (?:an? )?(?:[a-z-]{2,12} ){0,2}$"
-    rf"|\b(?:than|as) (?:is |are )?(?:{_OFTEN}|expected)(?: (?:seen|found|expected|observed))? (?:with|in|for) (?:an? )?$"
+    r"|\b(?:most|many|some|all|percent of|% of) (?:individuals|patients|people|persons|subjects|adults) (?:with|without) (?:an? )?$"
+    rf"|\bthan (?:is |are )?(?:{_OFTEN}|expected)(?: (?:seen|found|expected|observed))? (?:with|in|for) (?:an? )?$"
     r"|\bthat (?:usually )?(?:defines?|distinguish\w+|characteri\w+) (?:an? |complete )?$"
 )
 # "When prolonged, a first-degree AV block is present."
@@ -122,10 +124,10 @@ _TYPICAL_FOR = (
     r"|(?:^ ?|[.;\n] ?)bei (?:einem|einer)(?: [a-z]{4,16}en)? $"
 )
 _IN = re.compile(
-    r"(?:^ ?|[.;:\n>(•,-] ?|\bthat )(?:normally |usually |typically )?in (?:an? |true |typical |classic(?:al)? |complete |uncomplicated |isolated )*$"
+    r"(?:^ ?|[.;:\n>(•,-] ?|\bthat )(?:normally |usually |typically )?(?:in|with) (?:an? |true |typical |classic(?:al)? |complete |uncomplicated |isolated )*$"
 )
 _IN_ALWAYS = re.compile(  # behind it: a clause on no value of this ECG
-    rf"(?:{_APPOSED},? (?:the(?! diagnosis)|an?|one|two|both|all|you|we|there|it|conduction|depolari[sz]ation)\b(?=[^.;\n]*\b(?:is|are|has|have|will"
+    rf"(?:{_APPOSED},? (?:the(?! diagnosis)|an?|one|two|both|all|[pqrst]+ (?:waves|complexes)|you|we|there|it|conduction|depolari[sz]ation)\b(?=[^.;\n]*\b(?:is|are|has|have|will"
     r"|shows?|gives?|becomes?|should|would|must|can|may|exceeds?|remains?|occurs?)\b)(?![^.;\n]*\b\d{2,3}(?: |/)?(?:bpm|ms"
     rf"|/min|beats))|[^.;:\n]{{1,40}}\b(?:would|should|{_OFTEN}|is expected|are expected|one expects|one sees))"
 )
@@ -141,7 +143,7 @@ _BOUND = re.compile(
 _EQUALS = (r"\b(?:prolong\w+|short\w+|wide\w*|absen\w+|elevat\w+|depress\w+|wave|duration|complex)\)? ?= ?(?:an? )?$")
 # "poor sensitivity for detecting LVH", "the risk of atrial fibrillation"
 _TESTED = (
-    r"\b(?:sensitiv\w+|specificity|accuracy|risk|prevalence|incidence)\b[^.;:\n]{0,32}\b(?:for|of|in)(?: (?:detecting|diagnosing"
+    r"\b(?:sensitiv\w+|specificity|accuracy|risk|prevalence|incidence)\b[^;:\n]{0,32}\b(?:for|of|in)(?: (?:detecting|diagnosing"
     r"|developing|the diagnosis of))? (?:an? )?$"
 )
 _DEFINED = re.compile(r" ?= ?[^.;,\n]{0,60}[<>≤≥]")

@@ -112,7 +112,7 @@ NAMES: dict[str, tuple[str, ...]] = {
                            "[- ]waves? (?:(?:at|with|of|having) an? )?(?:rate|frequency)"),
                     r"(?<![a-z0-9] )a[ -]?rate(?=[ :=~]{1,3}(?:about )?\d)"),
     "atria": (*each("flutter f fibrillatory sawtooth atrial", "[- ](?:waves?|activity|deflections?|impulses?)"),
-              "atria", r"atrial(?= ?:? ?(?:about |~)?\d)", "f ?波"),
+              "atria", r"atrial(?= ?[:=]? ?(?:about |~)?\d)", "f ?波"),
     "rate": (*each("heart ventricular pulse sinus cardiac average mean", " (?:rate|frequency)"),
              *each("v vent", r"\.? (?:rate|frequency)"), "heartbeat",
              "heart beat", "pulse", "hr(?! (?:reserve|recovery|variab))", "vr", "fc", "rate(?!-[a-z])"),

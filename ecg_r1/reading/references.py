@@ -33,6 +33,8 @@ _BEFORE = (
     rf"{_COMPARED}(?:upper |lower )?(?:{_QUALIFIED}) (?:of )?",
     r"the (?:usual|conventional|customary|classic|textbook|critical|magic|arbitrary) ",
     rf"{_LIMITS}{_MORE}",
+    r"\b(?:may|might|can|could) (?:also )?(?:decrease|increase|rise|fall|drop|reach|exceed|go)(?: (?:up|down|to|as|low|high|about)){0,5} ",
+    r"\b(?:is|means?) one (?:that|which) is (?:less|more|greater|longer|shorter) than ",
     r"\bwhich (?:begin|start)s? (?:at|from) (?:about )?",
     r"(?:needs?|requires?|demands?) (?:an? |the |at least )?[<>≤≥]?=? ?",
     r"(?:should|must|ought to|has to) (?!be (?:about|around|approx|roughly|close))(?:\w{1,12} ){0,3}"
@@ -165,7 +167,7 @@ GENERAL_AFTER = re.compile(
     r"| (?:in|for) (?:men|women|males|females|adults)[)\]]"
     r"| ?= ?[a-z1-3]| (?:is|are) associated with| ?(?:→|->) ?(?:think|consider|suspect|diagnos)"
     r"|[)\]] (?:would|(?:is|are|was) (?:absent|not|excluded|ruled out))"
-    rf"| {_ADVERBS}(?:suggests?|indicates?|means?|defines?|constitutes?|would|is consistent with|points? to(?:wards)?"
+    rf"| (?:does |do |may |can |will )?{_ADVERBS}(?:suggests?|indicates?|means?|defines?|constitutes?|would|is consistent with|points? to(?:wards)?"
     r"|favou?rs|rules? out|excludes?|counts? as|qualif|raises?|carr(?:y|ies)|denotes?|implies|signif(?:y|ies)"
     r"|establishes|supports?)"
     r"|[,、]?(?:可|常|多)?见于|[,、]?(?:可能)?为窦性心动过[速缓]"
