@@ -40,7 +40,7 @@ _OF_THIS_ECG = (
 _ONE = rf"(?!(?:{_OF_THIS_ECG})\b)[a-z0-9' -]{{0,40}}(?:{_SICK})s?"
 DEFINES = re.compile(
     rf"[ \n>#*-]*+(?:an? )?{_ONE} (?:is|are|means|refers to|denotes)(?: generally| usually| typically)?"
-    r" (?:an? |any |when |defined|diagnosed|characteri[sz]ed|present when|said)"
+    r" (?:an? (?!(?:new|known|clear|definite|likely)\b)|any |when |defined|diagnosed|characteri[sz]ed|present when|said)"
     rf"|[ \n]*+[a-z -]{{0,24}}(?:{_SICK}) an? (?:heart |ventricular )?rate (?:over|above|below|under|of (?:more|less))"
     r"|[ \n]*+(?:an? |any )(?:[a-z-]{1,12} )?(?:qrs|pr|qtc?|rate|axis|duration|interval)\b[^.;\n]{1,80} (?:is|are) "
     r"(?:typical|diagnostic|characteristic|considered|called|regarded|termed|defined)"

@@ -42,9 +42,9 @@ def general(
     named: where its name stands, or else the number itself. after, then: the text after the number, and after its name.
     """
     text, start = sentence.text, sentence.tokens[i].start
-    closed = text.find(")", start, start + REACH) + 1 if "(" in text[named:start] else 0
     if named == start and i and sentence.tokens[i - 1].key == "rhythm":
-        named = sentence.tokens[i - 1].start
+        named, named_to = sentence.tokens[i - 1].start, sentence.tokens[i - 1].end
+    closed = text.find(")", start, start + REACH) + 1 if "(" in text[named:start] else 0
     if named < start and any(generic.general(text, named, at) for at in ([closed] if closed else (named_to, end))):
         return True
     aside = sentence.aside(sentence.tokens[i])

@@ -61,8 +61,12 @@ def _begun(word: str) -> Iterator[str]:
 
 
 def _patterns(entry: dict[str, Any]) -> Iterator[str]:
-    """The patterns of an entry, which has them as they are, or words."""
-    yield from entry.get("patterns") or dict.fromkeys(patterns(entry["words"]))
+    """The patterns of an entry, which has words, or patterns as they are or as words that one pattern follows."""
+    for each in entry.get("patterns", [entry]):
+        if isinstance(each, str):
+            yield each
+        else:
+            yield from (word + each.get("then", "") for word in dict.fromkeys(patterns(each["words"])))
 
 
 def entries(section: str) -> Iterator[tuple[str, str]]:

@@ -68,7 +68,7 @@ STATUS: dict[tuple[Polarity, Polarity], str] = {
         "new|old|recent|acute|marked|severe|only|just|merely|specific|symptomatic|surprising|unexpected|uncommon"
         "|unusual|rare|well|fast|rapid|slow|controlled|typical|classic|complete|significant|the only|necessarily"
         r"|explain\w*|account\w*|affect\w*|change\w*|preclude|exclude|rule|mean|alter|require|need|due|secondary"
-        r"|caused|age|improv\w*|worsen\w*|progress\w*|persist\w*|helpful|benign"
+        r"|caused|age|improv\w*|worsen\w*|progress\w*|persist\w*|cause|produce|helpful|benign"
     ),
 }  # fmt: skip
 
