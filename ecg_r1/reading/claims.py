@@ -44,7 +44,7 @@ _OF_POLARITY: dict[str, Stance] = {"asserted": "claimed", "negated": "denied", "
 
 # A line that is the title of the lines below it: "Step 4: Ischemia, injury and infarct", "## Ischemia & infarction".
 _TITLE = re.compile(
-    r"^[ >|-]*+(?P<mark>#{1,6} ?)?(?P<number>(?:step|part|section) ?\d{1,2}[:.) -]{1,3}|\d{1,2}[.)] )?"
+    r"(?:^|<answer>|<think>)[ >|-]*+(?P<mark>#{1,6} ?)?(?P<number>(?:step|part|section) ?\d{1,2}[:.) -]{1,3}|\d{1,2}[.)] )?"
     r"(?P<title>[^\n.:;?!|]{2,80}):? ?\n\n?(?=[ >|-]*+(?!#|step ?\d|\d{1,2}[.)])[^\n]*[a-z\u4e00-\u9fff])",
     re.MULTILINE,
 )

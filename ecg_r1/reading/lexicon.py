@@ -132,13 +132,6 @@ NAMES: dict[str, tuple[str, ...]] = {
     "t": ("t ?[- ]?waves?", "t" + _TALL, "t ?波"),
     "letter": each("r t", r"(?=[ :=]{1,2}[-+*]?\d?)"),  # read only in a row of axes
 }  # fmt: skip
-HAN_NAMES = {
-    "qtc": "[校矫]正后?的?(?:qtc?)?(?:间期)?",
-    "axis": "(?:额面)?(?:心|qrs)?电轴",
-    "atrial_rate": "心房(?:的?频)?率|房率|[扑颤]动波(?:的?频率)?",
-    "rate": "心室(?:的?频)?率|室率|心率|频率|心跳(?:速率)?",
-}
-
 _OTHER_LEAD = r"(?:leads? )?(?:av[rlf]|v[1-6]|i{1,3})(?![a-z0-9])"
 # Lead I is also a word: it counts after "lead" and in a list with other leads.
 LEADS = (
@@ -179,13 +172,6 @@ ABSENT: tuple[str, ...] = (
     *(f"{none}(?<=[:=-] {none})(?= ?(?:[(,)|]|$))" for none in ("none", "nil", "na", "null")),
     *(f"(?<={name} )none" for name in ("pr", "qt", "qtc", "interval")),
 )  # fmt: skip
-HAN_ABSENT = (
-    "无法(?:准确|可靠)?(?:测量|测定|评估|确定|计算|测出|判断)|不能(?:测量|测定|评估|确定|测出)|不可(?:测量?|测定|评估)"
-    "|测不出"
-    "|未测出|未能测(?:出|量)|(?:难以|没法)(?:准确)?(?:测量|测定|测出|计算)|(?:无法|不能|未能?)(?:测得|得出|计算)"
-    "|测不到|不适用|不可见|不存在|看不到|消失|缺失|(?:未见|无|没有)(?=(?:明显|明确)?的?p)"
-)
-
 PER_MINUTE_BEFORE = "次 or 下, where 每分钟 stands before the number"
 # unit pattern, dimension, factor to ms, bpm, degrees or mV. 1 mm is 0.1 mV at the standard gain of 10 mm/mV. A small
 # box is 1 mm: 40 ms at 25 mm/s along the paper, 0.1 mV across it.

@@ -9,9 +9,7 @@ from typing import NamedTuple
 
 from ecg_r1.reading import cues, generic
 from ecg_r1.reading.elsewhere import elsewhere
-from ecg_r1.reading.languages import entries, sections
-from ecg_r1.reading.polarity_cues import HEADINGS
-from ecg_r1.reading.polarity_han import HAN_BEFORE, HAN_BUT
+from ecg_r1.reading.languages import either, entries, han, joined, sections
 from ecg_r1.reading.predicates import REACH, Polarity, predicate
 from ecg_r1.reading.scopes import scope
 from ecg_r1.reading.wordings import Wordings
@@ -20,11 +18,12 @@ HAN_REACH = 40  # of Chinese, which says as much in half the characters
 NEAR = 24  # characters over which "not" reaches a verb: "does not in itself suggest"
 
 _WORDINGS = Wordings(entries("before"))
-_HAN_CUE = re.compile(HAN_BEFORE)
+_HAN_CUE = re.compile(either(han("before")))
 _DOT = r"\.(?!\d|[a-z]\.)(?<!vs\.)(?<!poss\.)(?<!prob\.)(?<!susp\.)(?<!neg\.)(?<!i\.e\.)(?<!e\.g\.)(?<!i\.)(?<!e\.)"
 _DOT += "".join(rf"(?<!\b{word}\.)" for words in sections("abbreviations") for word in words)
 _STOP = re.compile(rf"[;!\n。；！]|[<>](?! ?=? ?\d)|:(?!\d)|{_DOT}|\?(?! ?$)(?![a-z])")
-_HEADING = re.compile(rf"(?:^|[^\w])(?:{HEADINGS})[\"']? ?$")
+_HEADINGS = either(joined("headings"))
+_HEADING = re.compile(rf"(?:^|[^\w])(?:{_HEADINGS})[\"']? ?$")
 _ASIDE = re.compile(r"\([^()]*\)")
 _QUERIED = re.compile(r"\?[a-z ]{0,20}$")
 # Where a clause ends at a comma, and not a list of leads or an infinitive: "no Q waves in II, III, to suggest".
@@ -76,7 +75,7 @@ _BUT = re.compile(
     r"|i (?:read|call|think|believe|see)|in (?:reality|truth))|but|yet|however|although|though|whereas|while|actually"
     r"|in fact)\b,?"
     r"(?P<contrary> (?:this|it|the (?:rhythm|ecg|trace|tracing)|i|we|there|in fact|actually|clear|regular|sinus)\b)?"
-    rf"|(?P<han>{HAN_BUT})"
+    rf"|(?P<han>{han('but')})"
 )
 
 

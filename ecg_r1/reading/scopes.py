@@ -7,8 +7,7 @@ import re
 from functools import lru_cache
 
 from ecg_r1.reading import references
-from ecg_r1.reading.asides import HAN_ASIDES, SOUGHT
-from ecg_r1.reading.languages import entries
+from ecg_r1.reading.languages import entries, han, listed
 from ecg_r1.reading.wordings import Alternatives, Wordings
 
 REACH = 160  # characters that a scope reaches over
@@ -16,9 +15,9 @@ ORDER = ("elsewhere", "then", "person", "supposed", "typical", "general", "norma
 OPENING = list(entries("asides"))
 _OPENING = Wordings(OPENING)
 _SOUGHT = Wordings(
-    [*(("sought", cue) for cue in SOUGHT), *((kind, cue) for kind, cue in OPENING if kind in ("then", "person"))]
+    [*(("sought", cue) for cue in listed("sought")), *((kind, cue) for kind, cue in OPENING if kind in ("then", "person"))]
 )
-_HAN = Alternatives([*HAN_ASIDES.items()], end="")
+_HAN = Alternatives([*han("asides").items()], end="")
 _HAN_ANY = re.compile(_HAN.any)
 
 

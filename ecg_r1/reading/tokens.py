@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ecg_r1.reading import cues
-from ecg_r1.reading.asides import HAN_ASIDES
-from ecg_r1.reading.languages import entries, listed
+from ecg_r1.reading.languages import entries, han, listed
 from ecg_r1.reading.lexicon import (
     ABSENT,
     AXIS_ROW,
-    HAN_ABSENT,
-    HAN_NAMES,
     LEADS,
     NAMES,
     OF_AXES,
@@ -64,7 +61,7 @@ def _entries() -> Iterator[tuple[str, str]]:
 
 
 _WORDS = Wordings(_entries())
-_HAN = Alternatives([*HAN_NAMES.items(), ("absent", HAN_ABSENT), *HAN_ASIDES.items()], end="")
+_HAN = Alternatives([*han("names").items(), ("absent", han("absent")), *han("asides").items()], end="")
 _UNIT = rf"(?: ?-? ?(?P<unit>{'|'.join(pattern for pattern, _, _ in UNITS)})(?![a-z0-9]))?"
 _UNIT_AFTER = re.compile(_UNIT)
 _DIGITS = rf"(?P<sign>[-+])?(?:(?P<digits>{DIGITS})|(?P<numeral>{HAN})(?= ?(?:毫|秒|次|度|[小大]格|ms|bpm))){_UNIT}"
