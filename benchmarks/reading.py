@@ -1,4 +1,4 @@
-"""How a file of labelled passages is read: python benchmarks/reading.py FILE.jsonl [--by style] [--misses] [--pairs FILE]
+"""How a file of labelled passages is read: python benchmarks/reading.py FILE.jsonl [--by style] [--misses] [--pairs P]
 
 One passage a line: {"id", "style", "text", "quantities": [{"name", "kind", "value", "low", "high", "lead", "span",
 "optional", "any"}], "diagnoses": [{"name", "polarity", "span", "optional", "any"}]}. "any" holds readings that are
@@ -7,8 +7,8 @@ exactly, of claims read that are claims, of references read as claims, of leads,
 of asserted diagnoses that are asserted, the share of passages that are worth 1.00 as an answer where they are the label
 too, and the characters read in a second on one core, at first sight.
 
-A file of pairs has {"diagnoses", "measurements", "honest", "hostile"} a line, two completions of one record. Printed: the
-share of pairs in which the hostile completion is not paid more than the honest one.
+A file of pairs has {"diagnoses", "measurements", "honest", "hostile"} a line, two completions of one record. Printed:
+the share of pairs in which the hostile completion is not paid more than the honest one.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ecg_r1.reading.quoted_leads import leads_named
 from ecg_r1.ecg.measurements import Measurements
+from ecg_r1.reading.quoted_leads import leads_named
 from ecg_r1.scoring import Case, Completion, load_reward
 from ecg_r1.scoring.labels import read_labels
 

@@ -44,13 +44,15 @@ _OF_POLARITY: dict[str, Stance] = {"asserted": "claimed", "negated": "denied", "
 
 # A line that is the title of the lines below it: "Step 4: Ischemia, injury and infarct", "## Ischemia & infarction".
 _TITLE = re.compile(
-    r"(?:^|<answer>|<think>)[ >|-]*+(?P<mark>#{1,6} ?)?(?P<number>(?:step|part|section) ?\d{1,2}[:.) -]{1,3}|\d{1,2}[.)] )?"
+    r"(?:^|<answer>|<think>)[ >|-]*+(?P<mark>#{1,6} ?)?(?P<number>(?:step|part|section) ?\d{1,2}[:.) -]{1,3}"
+    r"|\d{1,2}[.)] )?"
     r"(?P<title>[^\n.:;?!|]{2,80}):? ?\n\n?(?=[ >|-]*+(?!#|step ?\d|\d{1,2}[.)])[^\n]*[a-z\u4e00-\u9fff])",
     re.MULTILINE,
 )
 _SAYS = re.compile(r"\b(?:is|are|was|were|has|have|shows?|no|not|without|measures?)\b|\d ?(?:ms|bpm|mv|mm|°)")
 _OF_TITLES = re.compile(
-    r"&|\b(?:assessment|analysis|evaluation|interpretation|considerations?|mimics?|others?|criteria|signs|features|pathophysiology"
+    r"&|\b(?:assessment|analysis|evaluation|interpretation|considerations?|mimics?|others?|criteria|signs|features"
+    r"|pathophysiology"
     r"|mechanisms?|definitions?|management|treatment|causes)\b"
 )
 
@@ -119,7 +121,7 @@ def within(spans: tuple[tuple[int, int], ...], start: int) -> bool:
 
 @lru_cache(maxsize=16)
 def sections_elsewhere(text: str) -> tuple[tuple[int, int], ...]:
-    """[start, end] of each sentence of a readable text that stands under a heading of another ECG, norms or criteria."""
+    """[start, end] of each sentence of a readable text under a heading of another ECG, of norms or of criteria."""
     found, other = [], False
     if ":\n" in text or ": \n" in text or "#" in text or references.HEADED.search(text):
         for start, end in sentences(text):

@@ -23,8 +23,11 @@ _OURS = re.compile(
 )
 # Only in a sentence with one of these is there anything to find.
 _MAY_BE = re.compile(
-    rf"[<>≤≥=]|(?:^ ?|[.;:\n>(•,-] ?|that |ly )in |in (?:most|many|some|all|other|any|cases|examples|patients|people)|typisch|meist|selten|oft|regel|bei ein|should|zeichen|kriteri|wenn|whenever|once|\b(?:{_OFTEN}|occurs?|causes?|results?|refers?|means?|denotes?|defined|diagnosed|characteri[sz]ed|criteri"
-    r"|features|signs|differential|individuals|divided|sensitivity|specificity|with |has an?|examples|includes?|consists?|requires?|if|when|supposed|can|may|might|should"
+    rf"[<>≤≥=]|(?:^ ?|[.;:\n>(•,-] ?|that |ly )in |in (?:most|many|some|all|other|any|cases|examples|patients|people)"
+    rf"|typisch|meist|selten|oft|regel|bei ein|should|zeichen|kriteri|wenn|whenever|once|\b(?:{_OFTEN}|occurs?"
+    rf"|causes?|results?|refers?|means?|denotes?|defined|diagnosed|characteri[sz]ed|criteri"
+    r"|features|signs|differential|individuals|divided|sensitivity|specificity|with |has an?|examples|includes?"
+    r"|consists?|requires?|if|when|supposed|can|may|might|should"
     r"|is an?|does not|do not|constitutes?|represents?|above|below|over|under|than|exceeding|based)"
 )
 _CLAUSE = re.compile(r"\.(?![a-z\d])|[;\n!?•|](?!\d)")
@@ -40,7 +43,8 @@ _OF_THIS_ECG = (
 _ONE = rf"(?!(?:{_OF_THIS_ECG})\b)[a-z0-9' -]{{0,40}}(?:{_SICK})s?"
 DEFINES = re.compile(
     rf"[ \n>#*-]*+(?:an? )?{_ONE} (?:is|are|means|refers to|denotes)(?: generally| usually| typically)?"
-    r" (?:an? (?!(?:new|known|clear|definite|likely)\b)|any |when |defined|diagnosed|characteri[sz]ed|present when|said)"
+    r" (?:an? (?!(?:new|known|clear|definite|likely)\b)|any |when |defined|diagnosed|characteri[sz]ed|present when"
+    r"|said)"
     rf"|[ \n]*+[a-z -]{{0,24}}(?:{_SICK}) an? (?:heart |ventricular )?rate (?:over|above|below|under|of (?:more|less))"
     r"|[ \n]*+(?:an? |any )(?:[a-z-]{1,12} )?(?:qrs|pr|qtc?|rate|axis|duration|interval)\b[^.;\n]{1,80} (?:is|are) "
     r"(?:typical|diagnostic|characteristic|considered|called|regarded|termed|defined)"
@@ -63,23 +67,30 @@ TELLS = re.compile(
 # Before a mention that is the subject of its sentence.
 _SUBJECT = re.compile(
     r"(?:^|[.;:\n>•|,)-]|\b(?:and|that|although|while|because|since|though|but|as)) ?(?:\d{1,2}[.)] ?)?"
-    r"(?:the (?:diagnosis|presence|development|treatment|management) of )?(?:(?:an?|true|sinus|asymptomatic|isolated|complete|uncomplicated|marked|mild|most|all|many|some|any|new|chronic|acute|typical|lesser"
+    r"(?:the (?:diagnosis|presence|development|treatment|management) of )?(?:(?:an?|true|sinus|asymptomatic|isolated"
+    r"|complete|uncomplicated|marked|mild|most|all|many|some|any|new|chronic|acute|typical|lesser"
     r"|degrees|of|or|left|right|long|short|prolonged|wide|extreme)[ -])*$"
 )
-_APPOSED = r"(?:, (?:also known as |especially |particularly )[^.;,()]{2,60},)?(?: ?\([^()\n]{1,40}\)| ?[<>≤≥]=? ?\d+ ?[a-z/]{0,9}(?: ?/ ?min)?)?(?: (?:itself|alone|per se|pattern))?"
+_APPOSED = (
+    r"(?:, (?:also known as |especially |particularly )[^.;,()]{2,60},)?(?: ?\([^()\n]{1,40}\)"
+    r"| ?[<>≤≥]=? ?\d+ ?[a-z/]{0,9}(?: ?/ ?min)?)?(?: (?:itself|alone|per se|pattern))?"
+)
 _WITH = r"(?: (?:at|of|in|with|on|plus|due to) (?!this|the patient)[^,.;:()\n]{2,50}?)?"
 _STATES = (
     rf"(?:{_OFTEN}|defined|divided|characteri[sz]ed|said|considered|called|termed|regarded|classified"
-    r"|an? (?:\w{1,12} ){0,2}?(?:type|form|kind|rhythm|condition|disorder|arrhythmia|delay|marker|sign|cause|consequence"
+    r"|an? (?:\w{1,12} ){0,2}?(?:type|form|kind|rhythm|condition|disorder|arrhythmia|delay|marker|sign|cause"
+    r"|consequence"
     r"|complication|variant|term|pattern|contraindication|risk|block|tachycardia|finding in)\b"
-    r"|(?:particularly|especially|highly|equivalent|common|benign|rare|frequent|caused|associated with|dangerous|asymptomatic)(?! (?:here|today|now))"
+    r"|(?:particularly|especially|highly|equivalent|common|benign|rare|frequent|caused|associated with|dangerous"
+    r"|asymptomatic)(?! (?:here|today|now))"
     r"|(?:seen|found) in (?:patients|people|athletes|adults|children|young|healthy|normal|many|most|some|up to))"
 )
 _ALWAYS = re.compile(
     rf"{_APPOSED}(?:{_WITH} (?:(?:{_OFTEN}) (?:occurs?|is|are|has|have|shows?|results?)|will result|constitutes?) | (?:"
     rf"(?:is|are) (?:(?:{_OFTEN}) )?[\"']?(?:supposed|reputed|known|said|thought|believed)[\"']? to"
     r"|"
-    rf"(?:is|are|has been|have been) (?:historically )?(?!an? (?:new|known|clear|definite|obvious)){_STATES}(?= (?!here|present|seen in (?:leads?|v\d|i))|[,.:]|$)"
+    rf"(?:is|are|has been|have been) (?:historically )?(?!an? (?:new|known|clear|definite"
+    rf"|obvious)){_STATES}(?= (?!here|present|seen in (?:leads?|v\d|i))|[,.:]|$)"
     rf"|(?:{_OFTEN}) [a-z]"
     r"|constitutes? |represents? an? |(?:occurs?|will (?:be|result|show|have|cause)) (?:in|an?|with) "
     r"|(?:occurs?|arises?|refers?|denotes?|consists?|predisposes?|belongs?|depends?|manifests?)(?![a-z])"
@@ -87,19 +98,23 @@ _ALWAYS = re.compile(
     r" (?:an? |no |many |several |various )?(?!the\b|this\b|his\b|her\b|replaced|been|developed|resolved)[a-z-]+"
     r"|(?:does|do) not (?:usually |necessarily |always )?(?:cause|mean|exclude|rule|require|preclude|affect|need|alter)"
     r"|(?:can|may|might|should|will|must|would|tends? to) (?:also |always |often |sometimes |still |falsely )*"
-    r"(?:mimic|mask|hide|cause|occur|produce|progress|lead|result|develop|simulate|resemble|degenerate|have|show|persist"
-    r"|be (?:an? )?(?:completely |entirely )?(?:seen|found|caused|associated|asymptomatic|normal|due|considered|difficult|misdiagnosed|confused))\b))"
+    r"(?:mimic|mask|hide|cause|occur|produce|progress|lead|result|develop|simulate|resemble|degenerate|have|show"
+    r"|persist"
+    r"|be (?:an? )?(?:completely |entirely )?(?:seen|found|caused|associated|asymptomatic|normal|due|considered"
+    r"|difficult|misdiagnosed|confused))\b))"
     rf"| ?- (?:{_OFTEN}|frequent|common|may|can) [a-z]"
 )
 # "Sinus rhythm is present if …", "is diagnosed when …", "… based on a PR > 200 ms".
 _CONDITIONED = re.compile(
-    rf"{_APPOSED} (?:is|are|can be|should be|may be) (?:then |only |also |usually |greatly |strongly )*[a-z]{{4,13}} (?:if|when(?:ever)?"
+    rf"{_APPOSED} (?:is|are|can be|should be|may be) (?:then |only |also |usually |greatly "
+    rf"|strongly )*[a-z]{{4,13}} (?:if|when(?:ever)?"
     r"|based on an?|by an?|as an?)\b"
 )
 # "Criteria for LBBB are: …", "causes of left axis deviation include …", "the differential of this rhythm includes: …".
 _FRAME = re.compile(
     r"(?:^ ?|[.;\n] ?)for (?:example|instance),|\bshould (?:the|this|he|she|it|his|her) [a-z][^,.;\n]{2,40},"
-    r"|\b(?:criteri(?:a|on)|causes?|features|signs|findings|hallmarks?|characteristics|definition|examples?|types|mimics"
+    r"|\b(?:criteri(?:a|on)|causes?|features|signs|findings|hallmarks?|characteristics|definition|examples?|types"
+    r"|mimics"
     r"|mechanisms?|diagnos[ei]s|differentials?(?: diagnos[ei]s)?)(?: (?:for|of|in|by|at)\b[^.;:!?\n]{2,100}?)?"
     r" (?:includes?|(?:consists?|comprises?)(?: of)?|requires?|(?:is|are)(?: the following| as follows)?(?=:(?! ?(?:met"
     r"|absent|present|no)\b)))"
@@ -107,43 +122,52 @@ _FRAME = re.compile(
 _EXAMPLES = (  # "In most examples of RBBB", "in patients with LBBB"
     r"\bin (?:(?:most|many|some|all|other|any) )?(?:(?:cases|examples|patients|people|individuals|adults|persons"
     r"|instances|types|forms) (?:of|with)|(?:most|many|some|all)) (?:an? )?(?:[a-z-]{2,12} ){0,2}$"
-    r"|\b(?:most|many|some|all|percent of|% of) (?:individuals|patients|people|persons|subjects|adults) (?:with|without) (?:an? )?$"
+    r"|\b(?:most|many|some|all|percent of|% of) (?:individuals|patients|people|persons|subjects|adults) (?:with"
+    r"|without) (?:an? )?$"
     rf"|\bthan (?:is |are )?(?:{_OFTEN}|expected)(?: (?:seen|found|expected|observed))? (?:with|in|for) (?:an? )?$"
     r"|\bthat (?:usually )?(?:defines?|distinguish\w+|characteri\w+) (?:an? |complete )?$"
 )
 # "When prolonged, a first-degree AV block is present."
 _WHEN = (
-    r"(?:^ ?|[.;\n] ?)(?:when|if|whenever|once|wenn) (?:(?:it|they|the [a-z]{1,12}) (?:is|are) )?(?:prolonged|shortened|present"
+    r"(?:^ ?|[.;\n] ?)(?:when|if|whenever|once|wenn) (?:(?:it|they|the [a-z]{1,12}) (?:is|are) )?(?:prolonged"
+    r"|shortened|present"
     r"|absent|seen|wide|narrow|long|short|severe|marked|verlangert|verkurzt)\b[^,.;\n]{0,40},? (?:an? |then |so )*$"
 )
 _OFTEN_DE = re.compile(r"\b(?:meist(?:ens)?|selten(?:er)?|oft|typischerweise|ublicherweise|in der regel)\b")
 _HIER = re.compile(r"\b(?:hier|dieser?|dieses|diesem|vorliegend\w*|heute|war|zeigte)\b")
 _TYPICAL_FOR = (
-    r"\b(?:typisch|zeichen|anzeichen|kriteri\w{1,3}|merkmale?|ursachen?) (?:fur|des|der|eines|einer) (?:[a-z]{2,16} ){0,3}$"
+    r"\b(?:typisch|zeichen|anzeichen|kriteri\w{1,3}|merkmale?|ursachen?) (?:fur|des|der|eines"
+    r"|einer) (?:[a-z]{2,16} ){0,3}$"
     r"|\b(?:other|common|possible|potential) causes (?:of|for) (?:an? )?$"
     r"|(?:^ ?|[.;\n] ?)bei (?:einem|einer)(?: [a-z]{4,16}en)? $"
 )
 _IN = re.compile(
-    r"(?:^ ?|[.;:\n>(•,-] ?|\bthat )(?:normally |usually |typically )?(?:in|with) (?:an? |true |typical |classic(?:al)? |complete |uncomplicated |isolated )*$"
+    r"(?:^ ?|[.;:\n>(•,-] ?|\bthat )(?:normally |usually |typically )?(?:in|with) (?:an? |true |typical "
+    r"|classic(?:al)? |complete |uncomplicated |isolated )*$"
 )
 _IN_ALWAYS = re.compile(  # behind it: a clause on no value of this ECG
-    rf"(?:{_APPOSED},? (?:the(?! diagnosis)|an?|one|two|both|all|[pqrst]+ (?:waves|complexes)|you|we|there|it|conduction|depolari[sz]ation)\b(?=[^.;\n]*\b(?:is|are|has|have|will"
-    r"|shows?|gives?|becomes?|should|would|must|can|may|exceeds?|remains?|occurs?)\b)(?![^.;\n]*\b\d{2,3}(?: |/)?(?:bpm|ms"
+    rf"(?:{_APPOSED},? (?:the(?! diagnosis)|an?|one|two|both|all|[pqrst]+ (?:waves|complexes)|you|we|there|it"
+    rf"|conduction|depolari[sz]ation)\b(?=[^.;\n]*\b(?:is|are|has|have|will"
+    r"|shows?|gives?|becomes?|should|would|must|can|may|exceeds?|remains?|occurs?)\b)(?![^.;\n]*\b\d{2,3}(?: "
+    r"|/)?(?:bpm|ms"
     rf"|/min|beats))|[^.;:\n]{{1,40}}\b(?:would|should|{_OFTEN}|is expected|are expected|one expects|one sees))"
 )
 # "A QRS > 120 ms indicates bundle branch block", "PR > 200 ms = AV block": a bound that is the subject of what follows.
 _BOUND = re.compile(
     r"(?:^|[.;:\n(•|,]|- |\b(?:and|while|that|whereas)\b)(?![^.;:\n]{0,60}?\b(?:is|are|was|were|measures?|at|of|the)"
     r" ?(?:[<>≤≥]|above|over|below|\d|about|approx))"
-    r"[^.;:\n=\d]{0,48}?(?:[<>≤≥]=? ?|\b(?:above|below|over|under|exceeding|beyond|uber|unter|(?:more|greater|less|longer|shorter"
-    r"|wider) than) )[-+]?\d[^.;:\n]{0,40}?(?:\b(?:besteht|spricht man von|bedeutet|indicates?|suggests?|defines?|means?|constitutes?|represents?"
+    r"[^.;:\n=\d]{0,48}?(?:[<>≤≥]=? ?|\b(?:above|below|over|under|exceeding|beyond|uber|unter|(?:more|greater|less"
+    r"|longer|shorter"
+    r"|wider) than) )[-+]?\d[^.;:\n]{0,40}?(?:\b(?:besteht|spricht man von|bedeutet|indicates?|suggests?|defines?"
+    r"|means?|constitutes?|represents?"
     r"|raises?|points? to|implies|imply|signif(?:y|ies)|establishes|(?:is|are)(?: considered| diagnostic of| called"
     r"| suggestive of| termed| consistent with| classified as)?)\b|=|→|->)[^.;:\n]{0,40}$"
 )
-_EQUALS = (r"\b(?:prolong\w+|short\w+|wide\w*|absen\w+|elevat\w+|depress\w+|wave|duration|complex)\)? ?= ?(?:an? )?$")
+_EQUALS = r"\b(?:prolong\w+|short\w+|wide\w*|absen\w+|elevat\w+|depress\w+|wave|duration|complex)\)? ?= ?(?:an? )?$"
 # "poor sensitivity for detecting LVH", "the risk of atrial fibrillation"
 _TESTED = (
-    r"\b(?:sensitiv\w+|specificity|accuracy|risk|prevalence|incidence)\b[^;:\n]{0,32}\b(?:for|of|in)(?: (?:detecting|diagnosing"
+    r"\b(?:sensitiv\w+|specificity|accuracy|risk|prevalence|incidence)\b[^;:\n]{0,32}\b(?:for|of|in)(?: (?:detecting"
+    r"|diagnosing"
     r"|developing|the diagnosis of))? (?:an? )?$"
 )
 _DEFINED = re.compile(r" ?= ?[^.;,\n]{0,60}[<>≤≥]")
@@ -151,7 +175,8 @@ _DEFINED = re.compile(r" ?= ?[^.;,\n]{0,60}[<>≤≥]")
 
 # A line of a glossary: "Sinus tachycardia: sinus rhythm, but above 100 bpm".
 _ENTRY = re.compile(
-    rf"[ \n>#*•-]*(?:\d{{1,2}}[.)] )?(?:an? )?[a-z' /-]{{0,32}}(?:{_SICK})s?(?: \([a-z0-9]{{2,6}}\))?: [^\n.\d]{{0,80}}?"
+    r"[ \n>#*•-]*(?:\d{1,2}[.)] )?(?:an? )?"
+    rf"[a-z' /-]{{0,32}}(?:{_SICK})s?(?: \([a-z0-9]{{2,6}}\))?: [^\n.\d]{{0,80}}?"
     r"(?:[<>≤≥]|\b(?:below|above|under|over|(?:less|more|greater) than) )"
 )
 
@@ -167,7 +192,7 @@ def entry(sentence: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _candidate(text: str) -> tuple[bool, bool, int]:
-    """(whether anything may be general in a sentence, whether it has a bound, where a list of causes or signs begins)."""
+    """(whether anything may be general in a sentence, whether it has a bound, where a list of causes begins)."""
     if not _MAY_BE.search(text):
         return False, False, len(text)
     frame = _FRAME.search(text)

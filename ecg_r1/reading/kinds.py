@@ -50,7 +50,11 @@ def general(
     aside = sentence.aside(sentence.tokens[i])
     if sentence.defines or generic.TELLS.match(text) or aside == "general" or continues(text, said, name, start):
         return True
-    measured = ends[0] < ends[1] and (any(end % ROUND for end in ends) or references.OWN_LIMIT.match(after)) and not cues.INDEFINITE.search(text, 0, named)
+    measured = (
+        ends[0] < ends[1]
+        and (any(end % ROUND for end in ends) or references.OWN_LIMIT.match(after))
+        and not cues.INDEFINITE.search(text, 0, named)
+    )
     if (references.GENERAL_AFTER.match(after) or references.GENERAL_AFTER.match(then)) and not (
         (references.OF_THIS.search(text, max(0, named - 40), named) and "(" not in text[named:start])
         or references.HERE_AFTER.search(after)
@@ -67,7 +71,10 @@ def general(
         beside = bool(said) and said[-1][:2] == (name, "value")  # as what the value lies within
         normal = references.NORMAL.search(so_far)
         return (
-            aside == "normal" or bool(normal and cues.OPENED.search(so_far)) or _enclosed(text, start, ends) or (ends[0] < ends[1] and bool(beside or normal))
+            aside == "normal"
+            or bool(normal and cues.OPENED.search(so_far))
+            or _enclosed(text, start, ends)
+            or (ends[0] < ends[1] and bool(beside or normal))
         )
     return False
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from ecg_r1.reading.languages import patterns, sections
+from ecg_r1.reading.languages import languages, patterns, sections
 
 TIME, RATE, ANGLE, VOLT, BOX, OTHER = "time", "rate", "angle", "volt", "box", "other"
 
@@ -55,83 +55,9 @@ WEAK = (
 )  # names that a number is said of only next to them, or only in its own unit
 
 
-def each(words: str, rest: str, before: str = "") -> tuple[str, ...]:
-    """One entry for each of the words, followed by the rest and set behind what must stand before."""
-    return tuple(before + word + rest for word in words.split())
-
-
-_PLANE = "(?: (?:frontal|plane|qrs|electrical|cardiac|heart)){0,3} axis"
-_LEVEL = "(?:[- ]segments?)? (?:elevations?|depressions?|deviations?|level|shift)"
-_FOR_RATE = "(?: for (?:the )?(?:heart )?rate)?"
-_BY = "(?: (?:by|using|with|according to|per) (?:the )?bazett(?:'s)?(?: formula| method)?)?"
-_LONG, _TALL = "(?= (?:dur|width|time|amplitude|voltage))", "(?= (?:amplitude|voltage|in))"
-_CELL = (
-    r"[ :=]{1,2}[-+]?(?:\d{1,3}|\*) ?(?:°|deg(?:rees)?)?[ ,;/]{1,3}"  # a value, and what parts it from the next name
-)
-
-_FROM, _OF, _WAVE = "onset start beginning", "(?: of)?(?: the)? ", "(?:[- ]?(?:wave|complex))?"
-_ONSET = "(?: the)?(?: first)? (?:onset|start|beginning|deflection|end|offset|termination)"
-
 # Names in the order they are tried: the longer and more special first.
-NAMES: dict[str, tuple[str, ...]] = {
-    "axis_row": (rf"p(?={_CELL}(?:qrs|r){_CELL}t[ :=]{{1,2}}[-+*]?\d?)",),
-    "qrs_t_axes": ("qrs ?[-/] ?t ax[ei]s",),
-    "axes": (*each("axes axis", r"[ (:]{1,2}p ?[-/|,] ?(?:qrs|r) ?[-/|,] ?t(?![a-z])"), r"p ?[-/|, ] ?(?:qrs|r) ?[-/"
-    r"|, ] ?t(?: ax[ei]s| ?波?电轴|(?= ?[:=|]?[ |]{0,2}[-+*]?\d))",),
-    "other": (*each("pr p-r pq tp", " segments?"), "pr depression", "jt(?: interval)?", "qt dispersion",
-              "qrs-t angle", "tpeak-tend", "heart rate variability", "hrv", "sdnn", "rmssd",
-              "intrinsicoid deflection", "r[- ]?wave peak time", "qtd", "qt离散度", "pr段", "coupling interval",
-              "compensatory pause", "pause", "pauses"),
-    "nothing": (*each("respiratory respiration breathing sampling", " rate"),
-                *each("resp", r"\.? rate"), "breaths", "respirations",
-                "respiration", "resp(?=[ :.=])", "target (?:heart rate|hr)",
-                *each("maximum maximal max", r"\.? predicted (?:heart rate|hr)")),
-    "qtc_both": (r"qtc ?\(?(?:bazett|baz|b) ?/ ?(?:fridericia|frid?|f)\)?",),
-    "qtcf": (*each("qtcf qtcfri qtcfrid qtcfridericia", ""), r"qtc,? ?(?:by |using |\()?fridericia",
-             "fridericia(?:'s)? (?:corrected )?qtc?", "qt ?f(?![a-z])"),
-    "qtc": ("qtc", *each("qtcb qtcbaz qtcbazett", ""), "qt[ -]c", "corrected (?:qtc|q-?t)",
-            "rate[- ]corrected (?:qtc|q-?t)", "bazett[- ]corrected (?:qtc|q-?t)",
-            *each("qt q-t", rf"(?: interval)?,? \(?(?:rate[- ])?corrected{_FOR_RATE}"),
-            *each("corrected corrects correction correcting adjusted", rf"{_FOR_RATE}{_BY},? (?:the |this |her |his )?"
-                  "(?:qt|q-t)(?: interval)?(?![a-z])"),
-            *each("corrected corrects", _FOR_RATE), f"(?<!rate )(?<!without )correction{_FOR_RATE}(?! ?:)"),
-    "qt": (f"qrs{_ONSET} to{_ONSET} of (?:the )?t{_WAVE}",
-           *each(_FROM, rf"{_OF}qrs{_WAVE} to{_ONSET}{_OF}t"), "qt", "q-t"),
-    "p_axis": ("p(?:[- ]wave)?[- ]axis", "p ?波?电轴"),
-    "t_axis": ("t(?:[- ]wave)?[- ]axis", "t ?波?电轴"),
-    "axis": ("lad", "rad", "qrs vector", "r[- ]axis", "axis(?:[ :-]{1,3}qrs)?", "axes[ :-]{1,3}qrs", "qrs ?电轴",
-             *each("mean frontal qrs electrical cardiac heart", _PLANE)),
-    "pr": (f"p{_WAVE}{_ONSET} to{_ONSET} of (?:the )?qrs{_WAVE}", f"p{_WAVE}{_ONSET} to qrs{_WAVE}{_ONSET}",
-           *each(_FROM, rf"{_OF}p{_WAVE} to{_ONSET}{_OF}qrs"), "pr", "pq", "p-r", "p-q", "pri", "p to [qr]",
-           "av conduction time", "atrioventricular conduction time"),
-    "qrs": ("ventricular depolari[sz]ation(?: time)?",
-            *each(_FROM, rf"{_OF}qrs{_WAVE} to{_ONSET}{_OF}qrs"), "qrs", "qrsd"),
-    "rr": ("rr", "r-r", "r to r"),
-    "atrial_rate": (*each("atrial flutter", " (?:rate|frequency)"), *each("p f", " ?波(?:的?频率|率)"),
-                    *each("p f flutter fibrillatory sawtooth",
-                           "[- ]waves? (?:(?:at|with|of|having) an? )?(?:rate|frequency)"),
-                    r"(?<![a-z0-9] )a[ -]?rate(?=[ :=~]{1,3}(?:about )?\d)"),
-    "atria": (*each("flutter f fibrillatory sawtooth atrial", "[- ](?:waves?|activity|deflections?|impulses?)"),
-              "atria", r"atrial(?= ?[:=]? ?(?:about |~)?\d)", "f ?波"),
-    "rate": (*each("heart ventricular pulse sinus cardiac average mean", " (?:rate|frequency)"),
-             *each("v vent", r"\.? (?:rate|frequency)"), "heartbeat",
-             "heart beat", "pulse", "hr(?! (?:reserve|recovery|variab))", "vr", "fc", "rate(?!-[a-z])"),
-    "complex": ("(?<!premature )ventricular complex(?:es)?",
-                *(rf"(?<!qrs )(?<!qrs-)(?<!premature )(?<!premature ventricular )(?<!atrial ){complex}"
-                  for complex in ("complex", "complexes")),
-                "ventricles depolari[sz]e", "beats(?= (?:are|is|look|appear) (?:wide|narrow|broad))"),
-    "rhythm": (*each("rhythm bradycardia tachycardia bradycardic tachycardic brady tachy tach wct nct paced", ""),
-               *each("pacing rvr sr sb fibrillation nsr afib af svt vt", ""), r"sinus(?= ?(?:@|at) ?\d)"),
-    "st": ("st" + _LEVEL, "j[- ]?point(?: (?:elevation|depression))?", "st ?段?(?:抬高|压低|偏移)",
-           "st ?段", "st", "ste", "std"),
-    "p": ("p ?[- ]?waves?", "pwave", "pwaves", "duration of (?:the )?p", "p" + _LONG, "p ?波",
-          r"p(?=[ :=]{1,2}\d{2,3} ?(?:ms|p[rq]))", r"p(?=[ :=]{1,2}0?[.,]\d\d ?s)", "p(?= ?: ?absent)"),
-    "q": ("q ?[- ]?waves?", "q(?= (?:duration|amplitude|in))", "q ?波"),
-    "r": ("r ?[- ]?waves?", "r" + _TALL, "rv[1-6](?![0-9])", r"r(?=[ :=]{1,2}\d[\d.]* ?m[mv])", "r ?波"),
-    "s": ("s ?[- ]?waves?", "s" + _TALL, "sv[1-6](?![0-9])", r"s(?=[ :=]{1,2}\d[\d.]* ?m[mv])", "s ?波"),
-    "t": ("t ?[- ]?waves?", "t" + _TALL, "t ?波"),
-    "letter": each("r t", r"(?=[ :=]{1,2}[-+*]?\d?)"),  # read only in a row of axes
-}  # fmt: skip
+NAMES = tuple(languages()["en"]["names"])
+
 _OTHER_LEAD = r"(?:leads? )?(?:av[rlf]|v[1-6]|i{1,3})(?![a-z0-9])"
 # Lead I is also a word: it counts after "lead" and in a list with other leads.
 LEADS = (
@@ -139,39 +65,6 @@ LEADS = (
     rf"i(?=(?:,? and |, ?|/|-) ?{_OTHER_LEAD})", *(rf"(?<=av{x}{join})i" for x in "rlf" for join in (", ", " and ")),
 )  # fmt: skip
 
-_ABLY = ("(?: (?:be|been|reliably|accurately|clearly|possible|able|to|directly|meaningfully|formally|readily"
-         "|precisely)){0,3}")  # fmt: skip
-_MEASURED = (
-    r"(?:(?:measur|determin|assess|calcul|comput|obtain|defin|evalua|quantif|identif|discern|detect|estimat|establish"
-    r"|ascertain|recogni[sz]|assign|report|specif|deriv|delineat|interpret|resolv|visuali[sz]|appreciat|provid|separat"
-    r"|reproduc|record)\w{0,7}|read|given?|work(?:ed)? out|stated|quoted|found|made out|applicable|available|present"
-    r"|visible|seen|possible"
-    r"|feasible|exist|appl(?:y|ied))"
-)
-_CLEAR = (
-    "(?:(?:a|any|clear|discern[ia]ble|identifiable|consistent|measurable|definite|visible|distinct|organi[sz]ed"
-    "|recogni[sz]able|meaningful|reliable|true|valid) ){0,3}"
-)
-_MEASUREMENT = " (?:the |any )?(?:measurement|assessment|determination|calculation) of"
-_CANNOT = ("can not", "cannot", "can't", "could not", "couldn't", "isn't", "wasn't", "aren't", "not", "unable to",
-           "impossible to", "difficult to", "hard to", "no way to")  # fmt: skip
-_UN = (
-    "detectable measurable measured determinable determined obtainable assessable identifiable defined quantifiable"
-    " readable"
-)
-
-# What says that a quantity is not there to be measured.
-ABSENT: tuple[str, ...] = (
-    *(f"{cannot}{_ABLY} {_MEASURED}" for cannot in _CANNOT),
-    *(f"un{able}" for able in _UN.split()), *(f"un-{able}" for able in _UN.split()),
-    rf"neither(?=[^.,;]{{3,60}}? (?:can be|could be|is|are|was|were){_ABLY} {_MEASURED})",
-    "immeasurable", "nonmeasurable", "non-measurable", "indeterminate", "indeterminable", "n/a", r"n\.a\.", "absent",
-    "absence of", "missing", "lack of", "lacking",
-    *each("preclude precludes precluding prevent prevents preventing prohibit prohibits", _MEASUREMENT),
-    *each("no without", f"(?= {_CLEAR}(?:p[- ]?waves?|pr|p-r|pq|qt|qrs)(?![a-z]))"),
-    *(f"{none}(?<=[:=-] {none})(?= ?(?:[(,)|]|$))" for none in ("none", "nil", "na", "null")),
-    *(f"(?<={name} )none" for name in ("pr", "qt", "qtc", "interval")),
-)  # fmt: skip
 PER_MINUTE_BEFORE = "次 or 下, where 每分钟 stands before the number"
 # unit pattern, dimension, factor to ms, bpm, degrees or mV. 1 mm is 0.1 mV at the standard gain of 10 mm/mV. A small
 # box is 1 mm: 40 ms at 25 mm/s along the paper, 0.1 mV across it.

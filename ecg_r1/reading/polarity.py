@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ecg_r1.reading import cues, generic
+from ecg_r1.reading import generic
 from ecg_r1.reading.elsewhere import elsewhere
 from ecg_r1.reading.languages import either, entries, han, joined, sections
 from ecg_r1.reading.predicates import REACH, Polarity, predicate
@@ -59,7 +59,10 @@ _INSERTED = re.compile(
     r", ?(?:while|although|though|even if|because|since|as|being|if|where"
     r"|when|which|owing|due|secondary|despite)\b[^,]*"
 )
-_DEFLECTION, _DOWN = re.compile(r"[tp](?![a-z])|st[- ]t"), re.compile(r"[ ,:-]{1,3}neg(?:ativ\w*)?(?![a-z])")  # "T neg in V1"
+_DEFLECTION, _DOWN = (
+    re.compile(r"[tp](?![a-z])|st[- ]t"),
+    re.compile(r"[ ,:-]{1,3}neg(?:ativ\w*)?(?![a-z])"),
+)  # "T neg in V1"
 _PASSING = {"supposed": REACH, "listed": REACH, "occasion": 8, "record": 16}  # where in its clause one passes a comma
 _ON = re.compile(r"(?<!as )\b(?:on|in|from|at|during)(?: (?:the|an?|his|her|their|any|my))?(?: patient's)? $")
 _OTHERS = ("then", "person")  # scopes in which a diagnosis is not of this ECG

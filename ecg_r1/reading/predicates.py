@@ -72,7 +72,8 @@ _NO = (
 _GENERAL = (
     r"requires?|means(?! (?:that )?(?:this|the|it|there|we|she|he)\b)|like|would (?:need|require)"
     r"|(?:is|are) defined|needs|(?:deserves|warrants|merits) (?:\w{1,12} )?(?:consideration|exclusion)"
-    r"|until proven otherwise|comes? to mind|enters|as (?:an? |one )?(?:\w{1,12} )?(?:possibility|consideration|differential)"
+    r"|until proven otherwise|comes? to mind|enters|as (?:an? |one )?(?:\w{1,12} )?(?:possibility|consideration"
+    r"|differential)"
 )
 # "LBBB 0%", "AF (probability 3 %)", "p(AF) = 0.02"
 _IMPROBABLE = (

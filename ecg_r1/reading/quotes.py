@@ -95,7 +95,12 @@ class Reader:
         if unit.dimension is None and cues.COUNTING.search(before):
             return []
         small = unit.dimension is None and first.number < MOST_NUMBERED and "(" not in before
-        if first.number < LEAST_UNNOTED and cues.FOOTNOTE.search(self.text, 0, first.start) and unit.dimension is None and after.startswith(")"):
+        if (
+            first.number < LEAST_UNNOTED
+            and cues.FOOTNOTE.search(self.text, 0, first.start)
+            and unit.dimension is None
+            and after.startswith(")")
+        ):
             return []
         if small and cues.NUMBERED.match(self.text, first.end):  # "1) Axis 2) Rate"
             return []
@@ -191,7 +196,9 @@ class Reader:
             or (kind == "value" and not before and named < start and kinds.denied(self.text, named, start))
             or kinds.elsewhere(sentence, i, after)
             or ((kind == "value" or references.OF_BOTH_AFTER.match(after)) and references.OF_MANY_AFTER.match(after))
-            or (kind != "value" and kinds.general(sentence, self.said, i, name, named, named_to, end, ends, after, then))
+            or (
+                kind != "value" and kinds.general(sentence, self.said, i, name, named, named_to, end, ends, after, then)
+            )
             or (bound and (beside := kinds.beside(self.text, self.said, start)) and beside["marked"])
             or (kind == "range" and before and cues.bound(before, ""))  # "less than 320-350 ms"
             or kinds.compares(self.text, self.said, name, start, bound, low)

@@ -33,7 +33,8 @@ _BEFORE = (
     rf"{_COMPARED}(?:upper |lower )?(?:{_QUALIFIED}) (?:of )?",
     r"the (?:usual|conventional|customary|classic|textbook|critical|magic|arbitrary) ",
     rf"{_LIMITS}{_MORE}",
-    r"\b(?:may|might|can|could) (?:also )?(?:decrease|increase|rise|fall|drop|reach|exceed|go)(?: (?:up|down|to|as|low|high|about)){0,5} ",
+    r"\b(?:may|might|can|could) (?:also )?(?:decrease|increase|rise|fall|drop|reach|exceed|go)(?: (?:up|down|to|as"
+    r"|low|high|about)){0,5} ",
     r"\b(?:is|means?) one (?:that|which) is (?:less|more|greater|longer|shorter) than ",
     r"\bwhich (?:begin|start)s? (?:at|from) (?:about )?",
     r"(?:needs?|requires?|demands?) (?:an? |the |at least )?[<>≤≥]?=? ?",
@@ -119,13 +120,16 @@ _OTHER = (
 )
 _ABOUT = (  # "ECG features of ventricular tachycardia", a title
     r"(?:ecg |ekg |diagnostic |typical )?(?:features|criteria|signs|characteristics|hallmarks|definitions?"
-    r"|causes|differentials?|pathophysiology) (?:of|for|in) (?!.*\b(?:is|are|was|were|met|present|seen|not)\b)[^:.\n]{2,40}"
+    r"|causes|differentials?|pathophysiology) (?:of|for|in) (?!.*\b(?:is|are|was|were|met|present|seen"
+    r"|not)\b)[^:.\n]{2,40}"
 )
 _HEADING = re.compile(
     rf"[ \n>|-]*(?:#{{1,4}} ?)?(?:(?P<other>{_OTHER}|{_ABOUT})|[a-z\u4e00-\u9fff][^:\n]{{0,40}}): *(?:\n|$)"
     rf"|[ \n]*#{{1,4}} ?(?:(?P<titled>{_OTHER}|{_ABOUT})|[^\n]*)$|[ \n>•-]*(?P<about>{_ABOUT})$"
 )
-HEADED = re.compile(r"\b(?:features|criteria|signs|characteristics|hallmarks|definitions?|causes|pathophysiology) (?:of|for|in) ")
+HEADED = re.compile(
+    r"\b(?:features|criteria|signs|characteristics|hallmarks|definitions?|causes|pathophysiology) (?:of|for|in) "
+)
 _BACK = re.compile(r"[ \n>#|*-]*(?:(?:on|in|the) )?(?:today|now|current|this|new|present|patient|measured|findings)")
 
 
@@ -167,7 +171,8 @@ GENERAL_AFTER = re.compile(
     r"| (?:in|for) (?:men|women|males|females|adults)[)\]]"
     r"| ?= ?[a-z1-3]| (?:is|are) associated with| ?(?:→|->) ?(?:think|consider|suspect|diagnos)"
     r"|[)\]] (?:would|(?:is|are|was) (?:absent|not|excluded|ruled out))"
-    rf"| (?:does |do |may |can |will )?{_ADVERBS}(?:suggests?|indicates?|means?|defines?|constitutes?|would|is consistent with|points? to(?:wards)?"
+    rf"| (?:does |do |may |can |will )?{_ADVERBS}(?:suggests?|indicates?|means?|defines?|constitutes?|would"
+    rf"|is consistent with|points? to(?:wards)?"
     r"|favou?rs|rules? out|excludes?|counts? as|qualif|raises?|carr(?:y|ies)|denotes?|implies|signif(?:y|ies)"
     r"|establishes|supports?)"
     r"|[,、]?(?:可|常|多)?见于|[,、]?(?:可能)?为窦性心动过[速缓]"
@@ -213,7 +218,9 @@ OTHER_AFTER = re.compile(
     r"|months?|years?) (?:ago|earlier|before)|then(?= ?(?:$|[.,;)])))"
 )
 OF_MANY_AFTER = re.compile(r" ?[(]?(?:in|for) (?:men|women|males?|females?|adults|children|both sexes)\b")
-OF_BOTH_AFTER = re.compile(r" ?(?:in|for) (?:men|males?),? ?(?:and|or)? ?(?:[<>≤≥]|less|more|above|below|under|over|\d)")
+OF_BOTH_AFTER = re.compile(
+    r" ?(?:in|for) (?:men|males?),? ?(?:and|or)? ?(?:[<>≤≥]|less|more|above|below|under|over|\d)"
+)
 OWN_LIMIT = re.compile(r" (?:is|are) [a-z ]{0,16}normal,? \((?:normal|ref)")
 HERE_AFTER = re.compile(rf"\b(?:in|on|for|of) {_THIS}\b|\bhere\b")
 NOW_AFTER = re.compile(

@@ -15,7 +15,10 @@ ORDER = ("elsewhere", "then", "person", "supposed", "typical", "general", "norma
 OPENING = list(entries("asides"))
 _OPENING = Wordings(OPENING)
 _SOUGHT = Wordings(
-    [*(("sought", cue) for cue in listed("sought")), *((kind, cue) for kind, cue in OPENING if kind in ("then", "person"))]
+    [
+        *(("sought", cue) for cue in listed("sought")),
+        *((kind, cue) for kind, cue in OPENING if kind in ("then", "person")),
+    ]
 )
 _HAN = Alternatives([*han("asides").items()], end="")
 _HAN_ANY = re.compile(_HAN.any)

@@ -20,7 +20,8 @@ LATE, LONGEST = 48, 160  # characters before a number that may say that it is of
 NEXT = 10  # characters between a name and the number that is its own
 BRACKETS = re.compile(r"\([^()]*\)|\[[^][]*\]")
 APPOSED = re.compile(  # "the previous ECG, recorded 3 months earlier, showed"
-    r"\([^()]*\)|, (?:recorded|taken|obtained|done|performed|dated|made|from|\d+ \w+ (?:ago|earlier|before))\b[^,.;]{0,40},"
+    r"\([^()]*\)|, (?:recorded|taken|obtained|done|performed|dated|made|from|\d+ \w+ (?:ago|earlier"
+    r"|before))\b[^,.;]{0,40},"
 )
 NEAR = 40  # characters between a name and a number without a unit
 FURTHEST = 64  # characters between the atria's waves and the rate at which they come

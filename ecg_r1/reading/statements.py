@@ -45,10 +45,14 @@ _NONE_OF = re.compile(
 _DENIED_ALL = re.compile(
     r" ?[:=(-] ?(?:no|none|neg|negative|absent|not|excluded|ruled out|false|nil|all (?:no|absent|negative))(?![a-z])"
 )
-_HEDGED = re.compile(r" (?:may|might|could|wahrscheinlich|moglicherweise|probably|possibly) ")  # "ST-T changes may be due to myocardial ischemia"
+_HEDGED = re.compile(
+    r" (?:may|might|could|wahrscheinlich|moglicherweise|probably"
+    r"|possibly) "
+)  # "ST-T changes may be due to myocardial ischemia"
 # "Differential diagnosis:\n1. LVH\n2. WPW": up to where one item follows the other, each is one of several.
 _OPENS = re.compile(
-    r"\b(?:differentials?|ddx?|possibilities|causes|mimics|criteria|etiologies|aetiologies|features|types)\b[^.:;\n]{0,80}"
+    r"\b(?:differentials?|ddx?|possibilities|causes|mimics|criteria|etiologies|aetiologies|features"
+    r"|types)\b[^.:;\n]{0,80}"
     r": ?(?:\n|$)"
 )
 _ITEM = re.compile(r"[ \n>]*(?:(\d{1,2}|[a-h])[.)]|[-•*·]) ")

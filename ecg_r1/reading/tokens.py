@@ -10,7 +10,6 @@ from functools import lru_cache
 from ecg_r1.reading import cues
 from ecg_r1.reading.languages import entries, han, listed
 from ecg_r1.reading.lexicon import (
-    ABSENT,
     AXIS_ROW,
     LEADS,
     NAMES,
@@ -48,13 +47,11 @@ class Token:
 
 
 def _entries() -> Iterator[tuple[str, str]]:
-    """(meaning, wording) of every English entry, in the order they are tried; a name means its entity."""
+    """(meaning, wording) of every entry but the Chinese, in the order they are tried; a name means its entity."""
+    wordings = list(entries("names"))
+    for key in NAMES:
+        yield from ((name, wording) for name, wording in wordings if name == key)
     yield from (("absent", pattern) for pattern in listed("absent"))
-    foreign = list(entries("names"))
-    for key, wordings in NAMES.items():
-        yield from ((key, wording) for name, wording in foreign if name == key)
-        yield from ((key, wording) for wording in wordings)
-    yield from (("absent", wording) for wording in ABSENT)
     yield from (("lead", wording) for wording in LEADS)
     yield from OPENING
     yield from (("words", word + FURTHER) for word in NUMBER_WORDS)

@@ -56,7 +56,7 @@ DIAGNOSES = [
     ("left_ventricular_hypertrophy?", "An ECG has a poor sensitivity for detecting LVH."),
     ("first-degree_AV_block?", "When prolonged, a first-degree AV block is present."),
     ("third-degree_AV_block?", "Should the last fascicle fail, the patient will have complete heart block."),
-    ("atrial_flutter? sinus_tachycardia?", "The differential of this rhythm includes:\n1. sinus tachycardia\n2. atrial flutter"),
+    ("atrial_flutter? sinus_tachycardia?", "The differential includes:\n1. sinus tachycardia\n2. atrial flutter"),
     ("left_bundle_branch_block?", "The computer called this LBBB. However, pacing spikes are seen."),
     ("fusion_beats? ventricular_tachycardia?", "A fusion beat would secure the diagnosis of ventricular tachycardia."),
     ("sinus_tachycardia? sinus_bradycardia?", "- Sinus tachycardia: above 100 bpm\n- Sinus bradycardia: below 60 bpm"),
