@@ -65,33 +65,13 @@ LEADS = (
     rf"i(?=(?:,? and |, ?|/|-) ?{_OTHER_LEAD})", *(rf"(?<=av{x}{join})i" for x in "rlf" for join in (", ", " and ")),
 )  # fmt: skip
 
-PER_MINUTE_BEFORE = "次 or 下, where 每分钟 stands before the number"
-# unit pattern, dimension, factor to ms, bpm, degrees or mV. 1 mm is 0.1 mV at the standard gain of 10 mm/mV. A small
-# box is 1 mm: 40 ms at 25 mm/s along the paper, 0.1 mV across it.
-UNITS: tuple[tuple[str, str, float], ...] = (
-    *(("|".join(patterns(unit["words"])), unit["dimension"], float(unit["factor"])) for units in sections("units")
-      for unit in units),
-    (r"mm ?/ ?(?:s|sec|second|mv)|mm per (?:second|sec|s|mv|millivolt)|毫米/(?:秒|毫伏)", OTHER, 1.0),
-    (r"ms|msecs?|millisec(?:ond)?s?|m\.?sec|毫秒", TIME, 1.0),
-    (r"b\.?p\.?m|b ?/ ?min(?:ute)?|beats? ?(?:/|per|a|each) ?min(?:ute)?s?|/ ?min(?:ute)?|per min(?:ute)?"
-        r"|min(?:-1|⁻¹| ?\^ ?[({]?-1[)}]?)"
-        r"|[次下拍] ?[/每] ?(?:分钟?|min)|次分|bts/min|lpm|ppm|bt/min|spm|/ ?mn|puls(?:e|os)?/min|in (?:1 |one |a )?"
-        r"min(?:ute)?"
-        r"|(?:beats|times|complexes|cycles|impulses|pulses|contractions) (?:per|a|each|every|in an?|in one"
-        r"|/) ?min(?:ute)?"
-        r"|(?:a|each|every) minute",
-        RATE, 1.0),
-    (r"µv|μv|uv|microvolts?|微伏", VOLT, 0.001),
-    (r"mv|millivolts?|毫伏", VOLT, 1.0),
-    (r"mm|millimet(?:er|re)s?|毫米", VOLT, 0.1),
-    (r"s|secs?|seconds?|秒", TIME, 1000.0),
-    (r"°|º|˚|deg(?:ree)?s?(?![ -](?:a-?v|heart|block|s-?a))|度(?!房室|窦房|传导|阻滞|av|ⅰ|ⅱ)", ANGLE, 1.0),
-    (r"(?:small|little|tiny) (?:grid )?(?:squares?|box(?:es)?)|小格", BOX, 1.0),
-    (r"(?:large|big) (?:grid )?(?:squares?|box(?:es)?)|大格", BOX, 5.0),
-    (r"[次下]", PER_MINUTE_BEFORE, 1.0),
-    (r"k?hz|%|percent|years?|yrs?|岁|leads?|导联|beats?|cm|kg|squares?|boxes|box|small|large|little|big|个|cycles?"
-     r"|times|x|st|nd|rd|th|hours?|h|days?|min(?:ute)?s?|mmhg|complexes|samples?|records?|points?|mg|ml", OTHER, 1.0),
-)  # fmt: skip
+PER_MINUTE_BEFORE = "per minute before"  # "次" or "下", where "每分钟" stands before the number
+# unit pattern, dimension, factor to ms, bpm, degrees or mV
+UNITS: list[tuple[str, str, float]] = [
+    (unit.get("pattern") or "|".join(patterns(unit["words"])), unit["dimension"], float(unit["factor"]))
+    for units in sections("units")
+    for unit in units
+]
 
 _ABBREVIATIONS = "".join(
     rf"(?<!{w}\.)"
