@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import NamedTuple
 
 NEAR = 80  # characters before a mention in which what stands right before it begins
 REACH = 160  # characters of a sentence on either side of a mention that are looked at
@@ -182,6 +183,10 @@ _ENTRY = re.compile(
 
 
 _BEFORE = re.compile("|".join((_EXAMPLES, _EQUALS, _TESTED, _TYPICAL_FOR, _WHEN)))
+_MAY_STAND_BEFORE = re.compile(
+    r"\b(?:most|many|some|all|patients|people|cases|examples|than|that|sensitiv|specific|accuracy|risk|preval|incid|causes|typisch"
+    r"|zeichen|anzeichen|kriteri|merkmal|ursache|bei ein|when|if|once|wenn|individuals|types|forms|adults|other)|="
+)
 _HAS_BOUND = re.compile(r"[<>≤≥]|\b(?:above|below|over|under|exceeding|beyond|than|uber|unter) ")
 
 
@@ -190,13 +195,24 @@ def entry(sentence: str) -> bool:
     return ": " in sentence and _HAS_BOUND.search(sentence) is not None and _ENTRY.match(sentence) is not None
 
 
+class _May(NamedTuple):
+    """What may be general in a sentence: something, by what stands before it or by a bound; where a list begins."""
+
+    be: bool
+    before: bool
+    bounded: bool
+    often: bool
+    framed: int
+
+
 @lru_cache(maxsize=4096)
-def _candidate(text: str) -> tuple[bool, bool, int]:
-    """(whether anything may be general in a sentence, whether it has a bound, where a list of causes begins)."""
+def _may(text: str) -> _May:
+    """What there is to look for in a sentence, asked once for all its mentions."""
     if not _MAY_BE.search(text):
-        return False, False, len(text)
-    frame = _FRAME.search(text)
-    return True, _HAS_BOUND.search(text) is not None, frame.start() if frame else len(text)
+        return _May(False, False, False, False, len(text))
+    frame, often = _FRAME.search(text), _OFTEN_DE.search(text) is not None
+    bounded, before = _HAS_BOUND.search(text) is not None, _MAY_STAND_BEFORE.search(text) is not None
+    return _May(True, before, bounded, often, frame.start() if frame else len(text))
 
 
 def continued(text: str, end: int, start: int) -> bool:
@@ -215,10 +231,10 @@ def general(text: str, start: int, end: int) -> bool:
     Returns:
         False where it speaks of this ECG, or where that is not told.
     """
-    may_be, bounded, framed = _candidate(text)
-    if not may_be:
+    may = _may(text)
+    if not may.be:
         return False
-    if framed <= start:
+    if may.framed <= start:
         return True
     low = max((m.end() for m in _CLAUSE.finditer(text, max(0, start - REACH), start)), default=max(0, start - REACH))
     stop = _CLAUSE.search(text, end, end + REACH)
@@ -227,17 +243,17 @@ def general(text: str, start: int, end: int) -> bool:
     near = max(low, start - NEAR)
     comma = text.find(",", end, high)
     if (
-        (subject := _SUBJECT.search(text, near, start))
+        (_ALWAYS.match(text, end, high) or _CONDITIONED.match(text, end, high))
+        and (subject := _SUBJECT.search(text, near, start))
         and not _OURS.search(text, subject.start(), comma if comma >= 0 else high)
-        and (_ALWAYS.match(text, end, high) or _CONDITIONED.match(text, end, high))
     ):
         return True
     if _OURS.search(text, low, comma if comma >= 0 else high):
         return False
-    if _BEFORE.search(text, near, start) or (bounded and _BOUND.search(text, low, start)):
+    if (may.before and _BEFORE.search(text, near, start)) or (may.bounded and _BOUND.search(text, low, start)):
         return True
-    if _OFTEN_DE.search(text, low, high) and not _HIER.search(text, low, high):
+    if may.often and _OFTEN_DE.search(text, low, high) and not _HIER.search(text, low, high):
         return True
-    if bounded and _DEFINED.match(text, end, high):
+    if may.bounded and _DEFINED.match(text, end, high):
         return True
     return bool(_IN.search(text, near, start) and _IN_ALWAYS.match(text, end, high))

@@ -285,7 +285,7 @@ def read_quotes(text: str) -> list[Quote]:
         quantities, then, count = read(text[start:end], text.startswith("?", end), named)
         named = then if count or end - start > REMARK else named  # "This was wrong." speaks of what was named before
         quoted = [q._replace(span=(q.span[0] + start, q.span[1] + start)) for q in quantities]
-        if within(elsewhere, start):
+        if elsewhere and within(elsewhere, start):
             quoted = [q._replace(kind="reference") for q in quoted]
         found += quoted
         most -= count

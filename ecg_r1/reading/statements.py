@@ -57,6 +57,7 @@ _OPENS = re.compile(
 )
 _ITEM = re.compile(r"[ \n>]*(?:(\d{1,2}|[a-h])[.)]|[-•*·]) ")
 # "The machine reads AF. I do not agree."
+_MACHINE = re.compile("computer|machine|algorithm|software")
 _BY_MACHINE = re.compile(
     r"\b(?:computer\w*|machine|algorithm|software)\b[^.;\n]{0,120}?\b(?:reads?|called|calls|suggest\w*|identified"
     r"|interpret\w*|labell?ed|says|said|diagnos\w+|flag\w+)"
@@ -238,7 +239,7 @@ def _unsigned(text: str) -> Iterator[tuple[str, Polarity, int, int]]:
 def _read_all(text: str) -> Iterator[tuple[str, Polarity, int, int]]:
     begun, last, listed = 0, None, False
     titles = headings(text)
-    elsewhere = sections_elsewhere(text)
+    elsewhere, by_machine = sections_elsewhere(text), _MACHINE.search(text)
     for start, end in sentences(text):
         if start and text[start - 1] == "?" and not text[begun : start - 1].strip():
             start -= 1  # "? AF"
@@ -250,7 +251,10 @@ def _read_all(text: str) -> Iterator[tuple[str, Polarity, int, int]]:
         if listed and found:
             among = opens.end() if opens else 0
             found = [(n, "uncertain" if s == "asserted" and a >= among else s, a, b) for n, s, a, b in found]
-        if found and (within(elsewhere, start) or (_DISAGREES.match(text, end) and _BY_MACHINE.search(sentence))):
+        if found and (
+            (elsewhere and within(elsewhere, start))
+            or (by_machine and _DISAGREES.match(text, end) and _BY_MACHINE.search(sentence))
+        ):
             found = [(n, "uncertain" if s == "asserted" else s, a, b) for n, s, a, b in found]
         if titles:
             found = [each for each in found if not within(titles, start + each[2])]
