@@ -75,25 +75,9 @@ _CHANGED = (
 # A name that only says where something begins or ends, and a number that is part of a formula.
 LETTERS = " abcdefghijklmnopqrstuvwxyz,;:"  # before a name that is no operand
 BEFORE_LANDMARKS = (
-    "of the ",
-    "in the ",
-    "for the ",
-    "precede the ",
-    "precedes the ",
-    "follow the ",
-    "follows the ",
-    "each ",
-    "every ",
-    " of ",
-    "precede ",
-    "precedes ",
-    "preceding ",
-    "follow ",
-    "follows ",
-    " a ",
-    "conducted ",
-    "sinus ",
-)
+    "of the ", "in the ", "for the ", "precede the ", "precedes the ", "follow the ", "follows the ", "each ",
+    "every ", " of ", "precede ", "precedes ", "preceding ", "follow ", "follows ", " a ", "conducted ", "sinus ",
+)  # fmt: skip
 LANDMARK_BEFORE = re.compile(
     r"(?:(?:onset|start|beginning|end|offset|peak|termination|deflection)s? of (?:the )?|each |every |(?:precede"
     r"|follow)s? (?:each |every |the |a )?|preceding |(?:pr|p-r|pq|qt|rr) intervals? (?:of|in|for) (?:the "

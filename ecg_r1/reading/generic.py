@@ -184,7 +184,8 @@ _ENTRY = re.compile(
 
 _BEFORE = re.compile("|".join((_EXAMPLES, _EQUALS, _TESTED, _TYPICAL_FOR, _WHEN)))
 _MAY_STAND_BEFORE = re.compile(
-    r"\b(?:most|many|some|all|patients|people|cases|examples|than|that|sensitiv|specific|accuracy|risk|preval|incid|causes|typisch"
+    r"\b(?:most|many|some|all|patients|people|cases|examples|than|that|sensitiv|specific|accuracy|risk|preval|incid"
+    r"|causes|typisch"
     r"|zeichen|anzeichen|kriteri|merkmal|ursache|bei ein|when|if|once|wenn|individuals|types|forms|adults|other)|="
 )
 _HAS_BOUND = re.compile(r"[<>≤≥]|\b(?:above|below|over|under|exceeding|beyond|than|uber|unter) ")
@@ -193,6 +194,37 @@ _HAS_BOUND = re.compile(r"[<>≤≥]|\b(?:above|below|over|under|exceeding|beyon
 def entry(sentence: str) -> bool:
     """Whether a readable sentence is like a line of a glossary; where several are, none is of this ECG."""
     return ": " in sentence and _HAS_BOUND.search(sentence) is not None and _ENTRY.match(sentence) is not None
+
+
+# "LPFB shows an axis of more than +90° and a QRS under 120 ms": a finding without an article of this ECG, a verb of the
+# present, and no number but bounds and ranges.
+_GNOMIC = re.compile(
+    rf"[ \n>#*•-]*+(?:in |with [\d:]+ conduction )?(?:an? |the )?(?:{_ONE}"
+    r"|(?:[a-z]+ ){0,3}(?:wolff-parkinson-white|enlargement|voltages?|delay|pacemaker|\w*calc[ae]{1,2}mia"
+    r"|pericarditis|avnrt|avrt))"
+    rf"(?: (?:pattern|syndrome|form))?,?(?: (?:{_OFTEN}|mostly))? (?!(?:is|are) (?:(?:also|now|still|not"
+    rf"|clearly) )?(?:present|seen|noted"
+    r"|evident|visible|likely|suspected|confirmed|new|suggested|supported|indicated|shown|found|there|unlikely|possible"
+    r"|probable|excluded|absent|ruled|diagnosed|considered|known|identified)\b|(?:was|has been"
+    r"|has (?:now )?(?:replaced|resolved))\b)"
+    r"(?:(?!less|plus|minus|thus|leads|was\b)[a-z]{1,12}s|are|have|show|run|mean|the (?:pr|qrs|qtc?|rate|axis"
+    r"|p wave)\b[^.;\n]{0,20} [a-z]+s)\b"
+)
+_MANY = re.compile(
+    r"(?:[<>≤≥]=?|\b(?:above|below|over|under|beyond|exceeds?|less than|more than|than|least|most)) ?[-+]?\d"
+    r"|\d°? ?(?:-|to|and) ?[-+]?\d|\d ?[a-z]{1,4} or (?:more|less)"
+)
+_ONE_VALUE = re.compile(
+    r"(?<![-–<>≤≥+\d.])(?<!over )(?<!under )(?<!above )(?<!below )(?<!than )(?<!least )(?<!most )(?<!beyond )"
+    r"(?<!and )(?<!to )(?<!exceeds )"
+    r"[+-]?\b\d[\d.]* ?(?:ms|msec|bpm|/min|beats|seconds?|s\b|°|mm\b)(?! ?(?:or (?:more|less|longer|above)|-|to "
+    r"|and [-+]?\d))"
+)
+
+
+def _gnomic(text: str) -> bool:
+    """Whether a sentence tells what a finding is or does, with nothing but bounds and ranges."""
+    return bool(_MANY.search(text) and _GNOMIC.match(text) and not _OURS.search(text) and not _ONE_VALUE.search(text))
 
 
 class _May(NamedTuple):
@@ -208,11 +240,18 @@ class _May(NamedTuple):
 @lru_cache(maxsize=4096)
 def _may(text: str) -> _May:
     """What there is to look for in a sentence, asked once for all its mentions."""
-    if not _MAY_BE.search(text):
+    if not _MAY_BE.search(text) and not _MANY.search(text):
         return _May(False, False, False, False, len(text))
+    if _gnomic(text):
+        return _May(True, False, False, False, 0)
     frame, often = _FRAME.search(text), _OFTEN_DE.search(text) is not None
     bounded, before = _HAS_BOUND.search(text) is not None, _MAY_STAND_BEFORE.search(text) is not None
     return _May(True, before, bounded, often, frame.start() if frame else len(text))
+
+
+def tells(text: str) -> bool:
+    """Whether a readable sentence tells of a finding in general, so that its bounds and ranges are no claims."""
+    return TELLS.match(text) is not None or _may(text).framed == 0
 
 
 def continued(text: str, end: int, start: int) -> bool:

@@ -47,12 +47,8 @@ TOGETHER = {
 # "P 48 QRS 15 T 33" is a row of axes, and so are its names up to this many characters from its first.
 OF_AXES = {"p": "p_axis", "qrs": "axis", "r": "axis", "t": "t_axis"}
 AXIS_ROW = 30
-WEAK = (
-    "rhythm",
-    "atria",
-    "complex",
-    "nothing",
-)  # names that a number is said of only next to them, or only in its own unit
+# Names that a number is said of only next to them, or only in its own unit.
+WEAK = ("rhythm", "atria", "complex", "nothing")
 
 
 # Names in the order they are tried: the longer and more special first.
@@ -73,29 +69,11 @@ UNITS: list[tuple[str, str, float]] = [
     for unit in units
 ]
 
-_ABBREVIATIONS = "".join(
-    rf"(?<!{w}\.)"
-    for w in (
-        "approx",
-        "ref",
-        r"e\.g",
-        r"k\.a",
-        r"m\.i",
-        r"i\.e",
-        " vs",
-        "vent",
-        "avg",
-        " ca",
-        " no",
-        "resp",
-        " int",
-        " dur",
-        "poss",
-        "prob",
-        "susp",
-        "neg",
-    )
-)
+_ABBREVIATED = [
+    "approx", "ref", r"e\.g", r"k\.a", r"m\.i", r"i\.e", " vs", "vent", "avg", " ca", " no", "resp", " int", " dur",
+    "poss", "prob", "susp", "neg",
+]  # fmt: skip
+_ABBREVIATIONS = "".join(rf"(?<!{word}\.)" for word in _ABBREVIATED)
 _ABBREVIATIONS += "".join(rf"(?<!\b{word}\.)" for words in sections("abbreviations") for word in words)
 # A line of nothing but values goes with the line of names above it, as in a table.
 _VALUE = r"(?:[-+]?\d{1,4}(?:\.\d{1,3})?|-{1,3}|\*) ?(?:ms|bpm|°|deg|s|sec)?"

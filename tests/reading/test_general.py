@@ -25,6 +25,13 @@ QUANTITIES = [
     ("qrs~", "If the QRS is equal to 0.12 seconds, measure it again."),
     ("rate~", "The heart rate may fall to as low as 32 bpm during sleep."),
     ("qrs~", "LBBB requires rS in V1 (see above) and a QRS of more than 120 ms."),
+    # what a finding is or does, told with nothing but bounds and ranges
+    ("axis~ qrs~", "LPFB shows an axis of more than +90° and a QRS under 120 ms."),
+    ("pr~ qrs~", "In Wolff-Parkinson-White the PR interval falls below 0.12 s and the QRS exceeds 0.11 s."),
+    ("rate~ qrs~", "Ventricular tachycardia is three or more beats at over 100 bpm with a QRS of 120 ms or more."),
+    ("rate~", "Atrial fibrillation is irregular, mostly at 100 to 160 bpm when untreated."),
+    ("rate=72 qrs<120", "Sinus rhythm is present at 72 bpm with a QRS below 120 ms."),
+    ("qrs>120", "LBBB is present with a QRS above 120 ms."),
     # aims, differences, other ECGs behind an apposition
     ("rate~", "She received isoprenaline to increase the ventricular rate to 50 bpm."),
     ("qtc=485 qtc~", "The QTc is 485 ms. Her previous ECG, recorded 3 months earlier, showed a QTc of 430 ms."),
