@@ -41,7 +41,7 @@ _ASIDES = (
     "however|therefore|thus|in fact|indeed|by contrast|in contrast|on the other hand|of course|in my (?:view|opinion)"
 )
 _STATUS = "|".join(f"(?P<s{i}>{words})" for i, words in enumerate(_STATUS_WORDS.values()))
-_PAIRS: list[tuple[Any, Any]] = [tuple(pair.split()) for pair in _STATUS_WORDS]
+_PAIRS: list[tuple[Any, ...]] = [tuple(pair.split()) for pair in _STATUS_WORDS]
 _PRESENT, _EXCLUDED = _PAIRS[0], _PAIRS[2]
 _HAN_SAID = re.compile(f"{han('between')}(?:{either(han('behind'))})")
 AFTER = Wordings(entries("after"))
