@@ -70,9 +70,10 @@ def spawn(recipe: RunRecipe, path: str, overrides: list[str], environment: dict[
     Raises:
         SystemExit: a process failed; its error has been printed.
     """
-    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={recipe.processes}"]
+    torchrun = ["-m", "ecg_r1.train.torchrun", "--standalone", f"--nproc_per_node={recipe.processes}"]
     command = [sys.executable, *torchrun, "-m", "ecg_r1", "train", path, *overrides]
-    done = subprocess.run(command, env=os.environ | environment, preexec_fn=end_with_parent, check=False)
+    variables = {"LOGLEVEL": "CRITICAL"} | os.environ | environment  # of torchrun alone: it repeats how they ended
+    done = subprocess.run(command, env=variables, preexec_fn=end_with_parent, check=False)
     if code := done.returncode:
         sys.exit(code)
 

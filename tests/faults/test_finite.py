@@ -184,8 +184,10 @@ def test_two_processes_stop_together(split, tmp_path, deepspeed):
     (tmp_path / "r.yaml").write_text(f"{recipe}\nprocesses: 2\ndeepspeed: {deepspeed}\n")
     command = [sys.executable, "-m", "ecg_r1", "train", str(tmp_path / "r.yaml")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
-    assert done.returncode != 0
+    assert done.returncode == 2
     assert done.stderr.count("the run stopped") == 1, done.stderr[-3000:]
+    assert "Traceback" not in done.stderr, done.stderr[-3000:]
+    assert done.stderr.splitlines()[-1].startswith(f"{tmp_path}/run: step "), done.stderr[-3000:]
     assert not (tmp_path / "run" / "finished.json").exists()
     for checkpoint in (tmp_path / "run" / "checkpoints").glob("checkpoint-*"):
         check_values(checkpoint)
