@@ -75,8 +75,8 @@ def serve(
     Raises:
         CheckpointError: `model` is not a GEM checkpoint, or a weight is NaN or infinite.
         EngineUnavailable: vLLM is not installed.
-        ServeError: vLLM does not have an option or cannot start with it, an option is refused, the address is taken, the
-            key is missing.
+        ServeError: vLLM does not have an option or cannot start with it, an option is refused, the address is taken, or
+            the key is missing.
     """
     require_vllm("use `ecg-r1 ask`, which does without")
     if not 1 <= seconds <= LONGEST:  # also NaN

@@ -72,8 +72,7 @@ def spawn(recipe: RunRecipe, path: str, overrides: list[str], environment: dict[
     """
     torchrun = ["-m", "ecg_r1.train.torchrun", "--standalone", f"--nproc_per_node={recipe.processes}"]
     command = [sys.executable, *torchrun, "-m", "ecg_r1", "train", path, *overrides]
-    variables = {"LOGLEVEL": "CRITICAL"} | os.environ | environment  # of torchrun alone: it repeats how they ended
-    done = subprocess.run(command, env=variables, preexec_fn=end_with_parent, check=False)
+    done = subprocess.run(command, env=os.environ | environment, preexec_fn=end_with_parent, check=False)
     if code := done.returncode:
         sys.exit(code)
 

@@ -1,10 +1,11 @@
-"""torchrun, run as a program: it ends as its processes did, without a traceback of its own.
+"""torchrun, run as a program: it ends as its processes did, without a word of its own.
 
 A process that fails has said why. torchrun would add some forty lines that name its own code.
 """
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 
@@ -26,6 +27,7 @@ def main(arguments: list[str] | None = None) -> None:
         SystemExit: a process failed, with the exit code of the first that did; a process that a signal ended could say
             nothing, so that is printed, and the exit code is 128 + the signal, as in a shell.
     """
+    logging.disable(logging.ERROR)  # torchrun also logs that it ends the other processes
     try:
         run.main(arguments)
     except ChildFailedError as error:
