@@ -155,7 +155,7 @@ trainer: {{max_steps: 4, per_device_train_batch_size: 2, learning_rate: 1.0e6, s
 
 
 GRPO = (  # short answers earn more, so that there is an advantage, and a gradient
-    "rewards=[{name: length, options: {limit: 12, cache: 12}}]",
+    "rewards=[{name: length, limit: 12, cache: 12}]",
     "rollout={engine: vllm, mode: colocate, dtype: float32, options: {max_model_len: 256}}",
     "trainer.num_generations=4",
     "trainer.per_device_train_batch_size=8",
