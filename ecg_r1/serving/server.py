@@ -30,6 +30,8 @@ REFUSED = {  # options of vLLM that stay as they are, and why
     "data_parallel_multi_port_external_lb": _UNGUARDED,
     "allowed_local_media_path": "requests could read files of this machine; send a page with the request",
     "trust_remote_code": "a checkpoint is data, and its code is not run",
+    "enable_prompt_embeds": "requests would carry tensors in torch's own format, a pickle",
+    "enable_mm_embeds": "requests would carry tensors in torch's own format, a pickle",
     "api_server_count": "one process checks keys and limits; start several servers instead",
     "tokenizer_mode": "it refuses requests without an ECG; to answer those too, use --allow-text-only",
     "model": "the model is the first word after `serve`",

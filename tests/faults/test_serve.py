@@ -283,6 +283,8 @@ def test_a_server_that_cannot_start_says_so_in_one_line(folder, tmp_path, monkey
             ([], {"allowed_hosts": ["ecg.example", "ecg.example:8000"]}, "--allowed-host 'ecg.example:8000'"),
             (["--allowed-local-media-path", "/"], {}, "read files"),
             (["--trust-remote-code"], {}, "its code is not run"),
+            (["--enable-prompt-embeds"], {}, "a pickle"),
+            (["--enable_mm_embeds"], {}, "--enable-mm-embeds is not accepted"),
             (["--no-such-option"], {}, "--no-such-option"),
         ]:
             with pytest.raises(ServeError) as refused:
