@@ -76,6 +76,7 @@ def read(case: tuple[str, str, object]) -> None:
     ending, kind, what = case
     if not SOUND:
         SOUND.update(sound())
+    np.seterr(all="raise", under="ignore")
     with tempfile.TemporaryDirectory() as folder:
         for name, content in SOUND.items():
             Path(folder, f"x{name}").write_bytes(content)
