@@ -22,9 +22,6 @@ class UserError(ValueError):
             as `\\n`.
     """
 
-    def __init__(self, *lines: object) -> None:
-        super().__init__(*lines)
-
     def __str__(self) -> str:
         return _shortened("\n".join(visible(_shortened(str(line))) for line in self.args))
 
