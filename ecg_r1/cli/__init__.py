@@ -37,7 +37,7 @@ def main() -> None:
     try:
         sys.exit(app(prog_name="ecg-r1", standalone_mode=False))
     except UserError as error:
-        _end(str(error) if error.has_lines else visible(error))
+        _end(str(error))
     except typer.Abort:
         say("Aborted!", err=True)
         sys.exit(1)

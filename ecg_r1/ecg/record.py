@@ -43,6 +43,7 @@ SAMPLING_RATE = 500
 SAMPLES = 5000
 SLOWEST, FASTEST = 100, 1000  # Hz: below, QRS bounds are lost; above, no archive of 12-lead ECGs goes
 SHORTEST = 1.0  # seconds
+LARGEST = 1e12  # mV: the square of a larger one, summed over a record, leaves float32
 WFDB_ENDINGS = (".hea", ".dat", ".mat")
 READERS = {
     ".mat": read_mat, ".h5": read_hdf5, ".hdf5": read_hdf5, ".npy": read_numpy,
@@ -217,13 +218,13 @@ def canonical(raw: RawRecord, path: Path, unit_mv: float | None = None) -> ECGRe
     windows = first_and_last(signal, raw.rate)
     quality += bridged(signal, windows)
     signal = _resample(signal, raw.rate)
+    if not (np.abs(signal) <= LARGEST).all():  # also NaN
+        raise RecordError(f"{path}: samples beyond {LARGEST:g} mV; check gain and units")
     if raw.seconds > SAMPLES / SAMPLING_RATE + 0.05:
         quality.append(f"first {SAMPLES / SAMPLING_RATE:g} s of {raw.seconds:.4g} s")
     samples = min(signal.shape[1], SAMPLES)
     padded = np.zeros((len(LEADS), SAMPLES), np.float32)
     padded[:, :samples] = signal[:, :samples]
-    if not np.isfinite(padded).all():
-        raise RecordError(f"{path}: samples beyond what float32 holds; check gain and units")
     if samples < SAMPLES:
         quality.append(f"{samples / SAMPLING_RATE:.3g} s, padded to {SAMPLES / SAMPLING_RATE:g} s")
     if windows is not None:
