@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ecg_r1.corpus.example_file import read_examples
 from ecg_r1.corpus.store import RecordStore
+from ecg_r1.datasets.formats import read_examples
 from ecg_r1.ecg.criteria import parse
 from ecg_r1.ecg.record import read_record, write_record
 from ecg_r1.ecg.simulate import simulate

@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ecg_r1.corpus.example import Example
 from ecg_r1.corpus.rows import EXAMPLES, RECORDS, CorpusError, Ids, Rows
+from ecg_r1.datasets.example import Example
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.record import SAMPLES, ECGRecord
@@ -194,7 +194,7 @@ class RecordStore:
         row = self.row(record_id)
         return case_from(
             record_id,
-            row["diagnoses"],
+            example.expected.get("diagnoses", row["diagnoses"]),
             Measurements.from_json(row["measurements"]),
             leads=tuple(row["leads"]),
             unlabelled=tuple(row["unlabelled"]),
@@ -252,7 +252,8 @@ class _Examples(Sequence[Example]):
 
 
 def _example(row: Mapping[str, Any]) -> Example:
-    return Example(**{**row, "records": tuple(row["records"])})
+    turns = tuple((question, response) for question, response in row["turns"] or ())
+    return Example(**{**row, "records": tuple(row["records"]), "turns": turns})
 
 
 def split_facts(folder: Path) -> dict[str, Any]:

@@ -28,7 +28,10 @@ def summary(folder: Path) -> str:
             "(`refuse_doubtful: true` leaves them out)"
         )
     if counts["examples_left_out"]:
-        lines.append(f"  {counts['examples_left_out']} examples left out: a record of theirs is quarantined")
+        lines.append(
+            f"  {counts['examples_left_out']} examples left out: a record of theirs is quarantined or missing, see "
+            "left-out.jsonl"
+        )
     if unknown := counts["unknown_labels"]:
         most = ", ".join(f"{count} x {visible(label)}" for label, count in list(unknown.items())[:REASONS])
         more = ", …" if len(unknown) > REASONS else ""

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from splits import write_split
 
-from ecg_r1.corpus.example import Example
 from ecg_r1.corpus.rows import RECORDS, write_rows
 from ecg_r1.corpus.store import EXAMPLE_ROWS, PAGES, RECORD_ROWS, SIGNALS, CorpusError, RecordStore
+from ecg_r1.datasets.example import Example
 from ecg_r1.ecg.leads import LEADS
 
 SIZE = 8

@@ -11,7 +11,7 @@ from html import escape
 import numpy as np
 from PIL import Image
 
-from ecg_r1.corpus.example import Example
+from ecg_r1.datasets.example import Example
 from ecg_r1.ecg.measurements import NOT_MEASURED, Measurements
 from ecg_r1.ecg.quantities import LEAD_QUANTITIES, QUANTITIES, TABLE
 from ecg_r1.evaluation.metrics import Judged
