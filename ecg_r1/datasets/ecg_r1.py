@@ -1,4 +1,4 @@
-"""PKU's ECG-R1: ms-swift's messages with `objects` {"ecg": [paths]}, `images`, and for reinforcement learning `solution`.
+"""PKU's ECG-R1: ms-swift's messages with `objects` {"ecg": [paths]}, `images`, and for GRPO `solution`.
 
 A solution gives the labels between `<|answer|>` tags and, between `<|key_diagnostic_evidence|>` tags, phrases by step:
 `step_1_technical_rate_rhythm: a; b`. They become `expected`: `diagnoses` and the steps, as the rewards `diagnosis` and

@@ -1,8 +1,9 @@
 """ECG-Reasoning-Benchmark (KAIST): a diagnosis in steps, each a question with options, about one ECG.
 
-`metadata` {id, data_source, ecg_id, target_dx, …} and `data` {initial_diagnostic_question, reasoning: [{criterion_selection,
-finding_identification, ecg_grounding: […], diagnostic_decision}]}. The questions become the turns of one conversation, in
-their order, the last of them its question; both objects are kept whole, so that a row is written as it was.
+`metadata` {id, data_source, ecg_id, target_dx, …} and `data` {initial_diagnostic_question, reasoning: [{…}]}. A step of
+`reasoning` has criterion_selection, finding_identification, ecg_grounding (a list) and diagnostic_decision. The
+questions become the turns of one conversation, in their order, the last of them its question; both objects are kept
+whole, so that a row is written as it was.
 """
 
 from __future__ import annotations

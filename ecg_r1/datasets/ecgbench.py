@@ -1,5 +1,5 @@
-"""PULSE's ECGBench: the subsets ptb-test, cpsc-test, code15-test, csn-test-no-cot, g12-test-no-cot, mmmu-ecg, ecgqa-test,
-ptb-test-report and arena. Rows are LLaVA's, with small differences from subset to subset, which are kept.
+"""PULSE's ECGBench: the subsets ptb-test, cpsc-test, code15-test, csn-test-no-cot, g12-test-no-cot, mmmu-ecg,
+ecgqa-test, ptb-test-report and arena. Rows are LLaVA's, with small differences from subset to subset, which are kept.
 
 The letter of a multiple choice becomes `extra["answer"]`, as the reward `choice` asks for it.
 """

@@ -203,10 +203,7 @@ def entry_of(card: DatasetCard, path: Path, key: str, row: Mapping[str, str], in
     patient = f"{card.name} {given.removesuffix('.0')}" if given else None  # others count their patients too
     try:
         labels = FORMS[card.labels.form](row, card.labels)
-        if card.index.fold:
-            fold = int(float(row[card.index.fold]))
-        else:
-            fold = drawn_fold(patient or f"{card.name} {key}")
+        fold = int(float(row[card.index.fold])) if card.index.fold else drawn_fold(patient or f"{card.name} {key}")
     except _UNREADABLE:
         columns = [*card.labels.columns, *([card.index.fold] if card.index.fold else [])]
         named = " or ".join(columns[:3]) + (" …" if len(columns) > 3 else "")

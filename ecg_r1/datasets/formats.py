@@ -15,7 +15,7 @@ from ecg_r1.datasets.ecginstruct import ECGINSTRUCT
 from ecg_r1.datasets.ecgqa import ECG_QA
 from ecg_r1.datasets.example import Example
 from ecg_r1.datasets.gem import GEM
-from ecg_r1.datasets.item import Format, FormatError, Item
+from ecg_r1.datasets.item import Format, FormatError, Item, Media
 from ecg_r1.datasets.jsonl import JSONL
 from ecg_r1.datasets.llava import LLAVA
 from ecg_r1.datasets.messages import MESSAGES
@@ -24,6 +24,7 @@ from ecg_r1.datasets.rows import read_rows
 from ecg_r1.errors import did_you_mean
 
 # The first that recognises a row reads it, so that what has more keys comes before what has fewer.
+LLAVAS = {"gem", "ecginstruct", "ecgbench", "llava"}
 FORMATS: dict[str, Format] = {
     made.name: made for made in (ECG_REASONING, ECG_QA, ECG_R1, MESSAGES, GEM, ECGBENCH, ECGINSTRUCT, LLAVA, JSONL)
 }
@@ -38,6 +39,21 @@ def format_named(name: str) -> Format:
     if name not in FORMATS:
         raise FormatError(f"no format {name!r}{did_you_mean(name, FORMATS)}; known: {', '.join(FORMATS)}")
     return FORMATS[name]
+
+
+def as_row(example: Example, made: Format, media: Media) -> dict[str, Any]:
+    """Write an example in a format.
+
+    What its own file says besides goes with it only into the same format, or from one of LLaVA's kind into another.
+
+    Raises:
+        FormatError: the format cannot hold the example.
+    """
+    before = str(example.extra.get("format", ""))
+    if made is not JSONL and before != made.name and not {before, made.name} <= LLAVAS:
+        kept = {key: value for key, value in example.extra.items() if key not in ("row", "written", "format")}
+        example = replace(example, extra=kept)
+    return made.write(example, media)
 
 
 def recognise(row: Mapping[str, Any], path: Path, where: str) -> Format:
@@ -68,6 +84,8 @@ def read_items(path: Path) -> Iterator[tuple[str, Format, Item]]:
     for number, (where, row) in enumerate(read_rows(path), start=1):
         found = found or recognise(row, path, where)
         item = found.read(row, where, f"{path.stem}-{number}")
+        if found is not JSONL:
+            item = replace(item, example=replace(item.example, extra={**item.example.extra, "format": found.name}))
         name = item.example.id
         if count := taken.get(name):
             if found is JSONL:

@@ -104,7 +104,7 @@ def untagged(question: str) -> tuple[str, dict[str, str]]:
     clean = _TAGS.sub(" ", rest).strip() if _TAGS.search(rest) else rest
     if clean != rest or not clean.strip():
         return clean or question, {"question": question}
-    return clean, {"tags": tags} if tags else {}
+    return clean, {"tags": tags}
 
 
 def tagged(question: str, written: Mapping[str, Any], default: str) -> str:

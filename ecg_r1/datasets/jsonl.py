@@ -20,10 +20,8 @@ KEYS = ("id", "record", "records", "question", "response", "expected", "extra", 
 
 
 def _recognises(row: Row, file: str) -> bool:
-    return (
-        (("record" in row or "records" in row)
-        and not {"messages", "conversations"} & row.keys())
-        or ("question" in row and row.keys() <= set(KEYS))
+    return (("record" in row or "records" in row) and not {"messages", "conversations"} & row.keys()) or (
+        "question" in row and row.keys() <= set(KEYS)
     )
 
 

@@ -1,6 +1,7 @@
 """LLaVA's conversations, as GEM, PULSE and ECG-Chat have them:
 
-    {"id": …, "image": "a.png", "conversations": [{"from": "human", "value": "<image>\\n…"}, {"from": "gpt", "value": …}]}
+    {"id": …, "image": "a.png",
+     "conversations": [{"from": "human", "value": "<image>\\n…"}, {"from": "gpt", "value": …}]}
 
 The published report test of ECGBench writes `conversation` with `user` and `assistant`, its arena `conversations` of
 `question` and `answer`: all three are read, and written again as they were.

@@ -22,7 +22,8 @@ _NAMES = {
         "studyid", "recording", "ecg", "id", "name",
     ),
     "labels": (
-        "labels", "label", "diagnoses", "diagnosis", "dx", "statements", "scpcodes", "codes", "classes", "class", "target",
+        "labels", "label", "diagnoses", "diagnosis", "dx", "statements", "scpcodes", "codes", "classes", "class",
+        "target",
     ),
     "patient": ("patientid", "patient", "subjectid", "subject", "personid", "mrn"),
     "fold": ("stratfold", "fold"),

@@ -139,7 +139,7 @@ def example_dataset(store: RecordStore) -> Dataset:
     Raises:
         MediaError: a question holds a tag.
     """
-    for question, _ in store.questions():
+    for question, _, _ in store.questions():
         check_untagged(question)
     return Dataset.from_dict({"example": store.example_ids.array})
 

@@ -87,7 +87,7 @@ def test_a_case_is_of_its_example(tmp_path):
     assert choice.extra == {"answer": "A"}
     assert (both.record_id, [case.record_id for case in both.others]) == ("b", ["a"])
     assert both.others[0].measurements.value("pr_ms") == 160.0
-    assert store.questions() == [("Rate?", 1), ("A or B?", 1), ("Which is faster?", 2)]
+    assert store.questions() == [("Rate?", 1, ()), ("A or B?", 1, ()), ("Which is faster?", 2, ())]
     with pytest.raises(CorpusError, match="no example 'c'"):
         store.case("c")
 
