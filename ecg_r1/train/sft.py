@@ -65,8 +65,10 @@ def conversation(media: Media, example: Example) -> list[tuple[str, bool]]:
     for number, (question, response) in enumerate(example.turns):
         before = replace(example, question=question, turns=example.turns[:number])
         asked = processor.expand(media.prompt(before))
-        ended = response + processor.tokenizer.eos_token
-        said = ended if prompt.startswith(asked + ended) else response
+        rest = prompt[len(asked) :]
+        asked += rest[: len(rest) - len(rest.lstrip())]  # LLaVA's template has a space before an earlier response
+        ended = response.lstrip() + processor.tokenizer.eos_token
+        said = ended if prompt.startswith(asked + ended) else response.lstrip()
         if not (asked.startswith(done) and prompt.startswith(asked + said)):
             return [(prompt, False), (last, True)]
         parts += [(asked[len(done) :], False), (said, True)]
