@@ -90,3 +90,24 @@ def export(
 
     say(f"{run(split, out, to, media=media)} examples in {out}", err=True)
     say(out)
+
+
+@app.command()
+def audit(
+    paths: Annotated[list[Path], typer.Argument(help="Splits, or files of examples in any format")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of audit.json and audit.html")] = Path("runs/audit"),
+    records: Annotated[Path | None, typer.Option(help="The folder of the records that files are about")] = None,
+    dataset: Dataset = None,
+    workers: Workers = 1,
+) -> None:
+    """Check a corpus: quoted values against the signals, duplicates, patients in several splits, labels."""
+    from ecg_r1.corpus.audit.audit import PAGE
+    from ecg_r1.corpus.audit.audit import audit as run
+    from ecg_r1.corpus.audit.page import summary
+    from ecg_r1.corpus.audit.terminal import print_tables
+
+    found = run(paths, out, records=records, dataset=dataset, workers=workers)
+    print_tables(found)
+    for note in summary(found):
+        say(note)
+    say(out / PAGE)

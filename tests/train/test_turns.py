@@ -66,9 +66,7 @@ def test_in_llava_s_template_too(media, monkeypatch):
 
 
 def test_a_template_that_rewrites_an_earlier_response_leaves_the_last_one_to_learn(media, monkeypatch):
-    monkeypatch.setattr(
-        media.processor.tokenizer,
-        "chat_template",
-        "{% for m in messages %}{{ m['role'] + ': ' + (m['content'] if m['role'] == 'user' else 'said') + ' ' }}{% endfor %}",
-    )
+    said = "m['content'] if m['role'] == 'user' else 'said'"
+    template = "{% for m in messages %}{{ m['role'] + ': ' + (" + said + ") + ' ' }}{% endfor %}"
+    monkeypatch.setattr(media.processor.tokenizer, "chat_template", template)
     assert [text for text, is_response in conversation(media, TURNS) if is_response] == ["164 ms.</s>"]
