@@ -31,6 +31,7 @@ _NAMES = {
 }  # fmt: skip
 LOOKED_AT = 2000  # rows: enough to tell a column of ids from one of ages
 _DIGITS = r"0*(\d+)"
+_NUMBER, _ANYTHING = re.compile(r"\d+(?:\.0+)?"), re.compile(r".+")
 
 
 def table_card(
@@ -115,7 +116,13 @@ def _record_column(
     for pattern in dict.fromkeys([base.id if base else None, None, _DIGITS]):
         card = (base or _BASE).model_copy(update={"id": pattern})
         keys = {card.key(record_id(path)) for path in paths} | {card.key(path.name) for path in paths}
-        hits = {column: sum(card.key(row[column].strip()) in keys for row in rows if row[column]) for column in columns}
+        given_by = _NUMBER if pattern is _DIGITS else _ANYTHING
+        hits = {
+            column: sum(
+                card.key(row[column].strip()) in keys for row in rows if given_by.fullmatch(row[column].strip())
+            )
+            for column in columns
+        }
         best = max(hits, key=lambda column: (hits[column], -order.get(_plain(column), len(order))), default=None)
         if best is not None and hits[best]:
             return best, pattern

@@ -18,7 +18,7 @@ from scipy.ndimage import uniform_filter1d
 
 BANDS, BITS = 20, 16
 DECIMATION, SLOW, SMOOTH = 10, 50, 3  # 500 Hz to 50 Hz; samples of the slow part, 1 s, and of a moving mean
-NEAR = 0.9  # correlation of two signals that are one ECG; of 45,000 pairs of PTB-XL the highest had 0.61
+NEAR = 0.95  # correlation of two signals that are one ECG; of 45,000 pairs of PTB-XL the highest had 0.61
 MOST = 64  # signals of one band that are compared with each other
 BATCH = 256
 Signal = Callable[[int], np.ndarray]
