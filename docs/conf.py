@@ -15,6 +15,7 @@ PAGES = {
         "docs/demo",
         "docs/results",
         "docs/howto",
+        "docs/corpora",
         "docs/formats",
         "docs/algorithms",
         "docs/rewards",
