@@ -158,6 +158,7 @@ class ECGGRPOTrainer(GuardedTrainer, GRPOTrainer):
             group=self._group,
             scale=self.scale_rewards,
             tokenizer=self.processing_class,
+            rewards=output["advantages"].new_tensor(self.reward_set.totals()),
         )
 
     def _pages(self, shown: Shown) -> list[np.ndarray]:
