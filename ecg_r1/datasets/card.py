@@ -147,11 +147,16 @@ class DatasetCard(_Strict):
 
     def of_another(self, named: str) -> DatasetCard | None:
         """The other data set that a path names by one of its folders; None where it names none, or this one."""
-        parts = {part.lower() for part in PurePosixPath(named.replace("\\", "/")).parts[:-1]}
-        if parts & {folder.lower() for folder in self.folders}:
+        parts = [part.lower() for part in named.replace("\\", "/").split("/")[:-1]]
+        if not parts or any(part in parts for part in map(str.lower, self.folders)):
             return None
-        others = (card for card in shipped_cards().values() if card.name != self.name)
-        return next((card for card in others if parts & {folder.lower() for folder in card.folders}), None)
+        places = _cards_by_folder()
+        return next((card for part in parts if (card := places.get(part)) and card.name != self.name), None)
+
+
+@cache
+def _cards_by_folder() -> dict[str, DatasetCard]:
+    return {folder.lower(): card for card in shipped_cards().values() for folder in card.folders}
 
 
 def drawn_fold(name: str) -> int:

@@ -6,6 +6,7 @@ Rows are read one by one: a file of a million conversations is never in memory a
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
@@ -15,6 +16,7 @@ from ecg_r1.files import PART, read_json_lines
 
 CHUNK = 1 << 20  # characters that are read at once
 LONGEST = 64 << 20  # characters of one row
+_SPACE = re.compile(r"[ \t\r\n]*")
 ENDINGS = (".json", ".jsonl", ".parquet")
 
 
@@ -97,40 +99,62 @@ def _text(path: Path) -> TextIO:
 
 def _json_list(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """The objects of a JSON list, each decoded as soon as it is read whole."""
-    decoder = json.JSONDecoder(parse_constant=_no_number)
     number = 0
     with _text(path) as file:
+        window = _Window(file, path)
+        window.skip("[")
+        while not window.begins("]"):
+            number += 1
+            row = window.value(f"{path}:{number}")
+            if not isinstance(row, dict):
+                raise FormatError(f"{path}:{number}: an object for each row, not {type(row).__name__}")
+            yield f"{path}:{number}", row
+            window.skip(",")
+
+
+class _Window:
+    """The part of a file that is being decoded."""
+
+    def __init__(self, file: TextIO, path: Path):
+        self.file, self.path = file, path
+        self.text, self.place = "", 0
+        self.decoder = json.JSONDecoder(parse_constant=_no_number)
+
+    def skip(self, mark: str) -> None:
+        """Go behind a mark, where it comes next."""
+        if self.begins(mark):
+            self.place += 1
+
+    def begins(self, mark: str) -> bool:
+        """Whether a mark comes next, behind white space."""
+        while True:
+            self.place = _SPACE.match(self.text, self.place).end()  # type: ignore[union-attr]
+            if self.place < len(self.text) or not self._read():
+                return self.text.startswith(mark, self.place)
+
+    def value(self, where: str) -> Any:
+        """The value that comes next."""
+        while True:
+            try:
+                row, self.place = self.decoder.raw_decode(self.text, self.place)
+                return row
+            except RecursionError:
+                raise FormatError(f"{where}: nested too deeply to be read") from None
+            except ValueError as error:
+                if len(self.text) - self.place > LONGEST:
+                    raise FormatError(f"{where}: larger than {LONGEST >> 20} million characters, or not JSON") from None
+                if not self._read():
+                    raise FormatError(f"{where}: not JSON, or cut short: {error}") from None
+
+    def _read(self) -> bool:
+        """Read on, twice as much as is held; whether there was more."""
+        held = self.text[self.place :]
         try:
-            held = file.read(CHUNK).lstrip()[1:]
-            while True:
-                held = held.lstrip(" \t\r\n,")
-                if held.startswith("]"):
-                    return
-                number += 1
-                row, end, held = _next(decoder, held, file, f"{path}:{number}")
-                if not isinstance(row, dict):
-                    raise FormatError(f"{path}:{number}: an object for each row, not {type(row).__name__}")
-                yield f"{path}:{number}", row
-                held = held[end:]
+            more = self.file.read(max(CHUNK, len(held)))
         except UnicodeDecodeError:
-            raise FormatError(f"{path}: not UTF-8; save it as UTF-8") from None
-
-
-def _next(decoder: json.JSONDecoder, held: str, file: TextIO, where: str) -> tuple[Any, int, str]:
-    """The next value, where it ends, and the text that it stands in."""
-    while True:
-        try:
-            row, end = decoder.raw_decode(held)
-            return row, end, held
-        except RecursionError:
-            raise FormatError(f"{where}: nested too deeply to be read") from None
-        except ValueError as error:
-            more = file.read(max(CHUNK, len(held)))
-            if not more:
-                raise FormatError(f"{where}: not JSON, or cut short: {error}") from None
-            held += more
-            if len(held) > LONGEST:
-                raise FormatError(f"{where}: larger than {LONGEST >> 20} million characters, or not JSON") from None
+            raise FormatError(f"{self.path}: not UTF-8; save it as UTF-8") from None
+        self.text, self.place = held + more, 0
+        return bool(more)
 
 
 def _folder(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
