@@ -77,6 +77,7 @@ def record_entries(
     folder = Path(folder)
     paths = find_records(folder)
     card = find_card(dataset) if dataset else None
+    index: Path | None
     if labels is not None:
         card, index = table_card(Path(labels), paths, columns or {}, card)
     elif columns:

@@ -141,7 +141,7 @@ def _duplicates(splits: _Splits) -> dict[str, Any]:
         return splits.stores[name].signal(record)
 
     pairs = duplicates(signals, signal)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "a": "/".join(records[pair.a]),
             "b": "/".join(records[pair.b]),

@@ -198,9 +198,9 @@ def profile(quantities: Mapping[str, Quoted]) -> dict[str, float | None]:
     qt = quantities.get("qt_ms")
     from_end = None
     if qt is not None and qt.values:
-        copied = {row["value"] for row in boilerplate(qt.values, TABLE["qt_ms"].tolerance)}
-        own_count = sum(quoted not in copied for quoted, _ in qt.values)
-        from_end = sum(quoted not in copied for quoted in qt.from_qrs_end) / own_count if own_count else None
+        templated = {row["value"] for row in boilerplate(qt.values, TABLE["qt_ms"].tolerance)}
+        own_count = sum(quoted not in templated for quoted, _ in qt.values)
+        from_end = sum(quoted not in templated for quoted in qt.from_qrs_end) / own_count if own_count else None
     return {
         "boilerplate": float(np.mean(templates)) if templates else None,
         "rounded": float(np.mean(rounded)) if rounded else None,
