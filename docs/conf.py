@@ -16,6 +16,7 @@ PAGES = {
         "docs/results",
         "docs/evaluation",
         "docs/howto",
+        "docs/corpora",
         "docs/formats",
         "docs/algorithms",
         "docs/rewards",

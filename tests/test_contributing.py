@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ecg_r1.datasets.card import drawn_fold
 from ecg_r1.recipe import read_recipe
 from ecg_r1.scoring.registry import library
 
@@ -140,27 +141,29 @@ def test_a_quantity(copy):
 
 
 def test_a_data_set(copy):
-    (copy / "ecg_r1/datasets/hospital.py").write_text(block("ecg_r1/datasets/hospital.py").partition("\n")[2])
-    wfdb = copy / "ecg_r1/datasets/wfdb.py"
-    entry = "HOSPITAL_TABLE: hospital_cards"
-    assert f"`{entry}`" in TEXT
-    insert(wfdb, "from ecg_r1.datasets.ptbxl", "from ecg_r1.datasets.hospital import HOSPITAL_TABLE, hospital_cards\n")
-    insert(wfdb, "PTBXL_TABLE: ptbxl_cards}", f"{entry}, ")
+    (copy / "data/datasets/hospital.yaml").write_text(block("data/datasets/hospital.yaml"))
     python(copy, "-m", "ecg_r1", "simulate", "-n", "3", "--out", "records")
     names = sorted(path.stem for path in (copy / "records").glob("*.hea"))
-    table = f"record,patient,diagnoses\n{names[0]},7,sinus rhythm; left bundle branch block\n{names[1]},8,normal ECG\n"
+    table = f"record,patient,diagnoses\n{names[0]},7,SR; left bundle branch block\n{names[1]},8,normal ECG\n"
     (copy / "records" / "hospital.csv").write_text(table)
     found = python(
         copy,
         "-c",
-        "from ecg_r1.datasets.wfdb import record_cards\n"
-        "for card in record_cards('records'): print(card.path.name, card.diagnoses, card.patient, card.fault)",
+        "from ecg_r1.datasets.folder import record_entries\n"
+        "for entry in record_entries('records').entries:\n"
+        "    print(entry.path.name, entry.diagnoses, entry.patient, entry.fold, entry.fault)",
     ).splitlines()
     assert found == [
-        f"{names[0]} ('sinus rhythm', 'left bundle branch block') hospital 7 None",
-        f"{names[1]} ('normal ECG',) hospital 8 None",
-        f"{names[2]} None None records/{names[2]}: no row in hospital.csv",
+        f"{names[0]} ('sinus rhythm', 'left bundle branch block') hospital 7 {drawn_fold('hospital 7')} None",
+        f"{names[1]} ('normal ECG',) hospital 8 {drawn_fold('hospital 8')} None",
+        f"{names[2]} None None None records/{names[2]}: no row in hospital.csv",
     ]
+    environment = os.environ | {"PYTHONPATH": str(copy)}
+    words = [sys.executable, "-m", "ecg_r1", "corpus", "check", "hospital", "records"]
+    checked = subprocess.run(words, cwd=copy, env=environment, capture_output=True, text=True)
+    assert checked.returncode == 1  # a record has no row
+    assert "  2 readable, with a label that is read" in checked.stdout
+    assert "  3 label statements, 0 of them not read" in checked.stdout
 
 
 def test_a_recipe(copy):

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from ecg_r1.cli import benchmark, ecg, model, reward, serving, training
+from ecg_r1.cli import benchmark, corpus, ecg, model, reward, serving, training
 from ecg_r1.disk import fault
 from ecg_r1.errors import UserError
 from ecg_r1.terminal import guard_logs, say, visible
@@ -21,6 +21,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(training.app)
+app.add_typer(corpus.app, name="corpus")
 app.add_typer(model.app)
 app.add_typer(serving.app)
 app.add_typer(ecg.app)

@@ -1,4 +1,4 @@
-"""Commands from a recipe to a comparison: recipes, corpus, train, evaluate, predict, compare, inspect."""
+"""Commands from a recipe to a comparison: recipes, train, evaluate, predict, compare, inspect."""
 
 from __future__ import annotations
 
@@ -33,21 +33,6 @@ def recipes() -> None:
         words = path.read_text(encoding="utf-8").partition("#   ecg-r1")[0].replace("#", "").split()
         about = " ".join(words).partition(". ")[0].rstrip(".")
         say(f"{name:<{width}}  {read_recipe(name).stage:<8}  {about}")
-
-
-@app.command()
-def corpus(recipe: RecipeArgument, overrides: Overrides = None) -> None:
-    """Build a corpus: records, measurements, pages, target texts."""
-    from ecg_r1.corpus.build import build
-    from ecg_r1.corpus.summary import summary
-    from ecg_r1.recipe import CorpusRecipe, RecipeError, read_recipe
-
-    read = read_recipe(recipe, overrides or [])
-    if not isinstance(read, CorpusRecipe):
-        raise RecipeError(f"{recipe}: stage is {read.stage!r}; `ecg-r1 train` runs it")
-    for folder in build(read):
-        say(summary(folder), err=True)
-        say(folder)
 
 
 @app.command()

@@ -33,6 +33,7 @@ __all__ = [
     "ECGRecord",
     "RecordError",
     "find_records",
+    "read_raw",
     "read_record",
     "record_id",
     "require_signal",
@@ -110,13 +111,27 @@ def read_record(path: str | Path, *, unit_mv: float | None = None, refuse_doubtf
     if not path.name or (isdir(path) and header_file(path) is None):
         cannot = isdir(path) and not os.access(path, os.R_OK | os.X_OK)
         raise RecordError(f"{path}: a folder {'that cannot be opened' if cannot else 'without records'}")
-    reader = _reader(path)
-    if reader is None and header_file(path) is None and path.suffix.lower() in WFDB_ENDINGS:
-        path = path.with_suffix("")
-    record = canonical((reader or read_wfdb)(path), path, unit_mv)
+    path = _without_ending(path)
+    record = canonical(read_raw(path), path, unit_mv)
     if refuse_doubtful and record.doubts:
         raise RecordError(f"{path}: {'; '.join(record.doubts)}")
     return record
+
+
+def read_raw(path: Path) -> RawRecord:
+    """A record as its file holds it: its own rate, leads and units.
+
+    Raises:
+        RecordError: missing, truncated or malformed.
+    """
+    path = _without_ending(path)
+    return (_reader(path) or read_wfdb)(path)
+
+
+def _without_ending(path: Path) -> Path:
+    """WFDB's records are named without it."""
+    is_wfdb = _reader(path) is None and header_file(path) is None and path.suffix.lower() in WFDB_ENDINGS
+    return path.with_suffix("") if is_wfdb else path
 
 
 def require_signal(record: ECGRecord) -> ECGRecord:

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from ecg_r1.console import track
-from ecg_r1.corpus.example import Example
 from ecg_r1.corpus.store import RecordStore
+from ecg_r1.datasets.example import Example
 from ecg_r1.disk import writing
 from ecg_r1.engine import Engine, Prompt, checkpoint_dtype, open_engine
 from ecg_r1.evaluation.preparation import Plan, open_processor
@@ -185,7 +185,7 @@ def _sampling(recipe: EvaluateRecipe, start: int) -> dict[str, Any]:
 
 
 def _prompt(processor: GEMProcessor, store: RecordStore, example: Example, dealt: Mapping[str, str]) -> Prompt:
-    text = processor.expand(processor.prompt(example.question, ecgs=len(example.records)))
+    text = processor.expand(processor.prompt(example.question, ecgs=len(example.records), turns=example.turns))
     ids = processor.tokenizer(text, add_special_tokens=False)["input_ids"]
     shown = [dealt[record] for record in example.records]
     pages = [] if processor.page_size is None else [store.page(record) for record in shown]

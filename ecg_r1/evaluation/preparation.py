@@ -133,7 +133,9 @@ def _room(run: Run, processor: GEMProcessor, store: RecordStore, max_tokens: int
     """
     config = read_config(run.checkpoint)
     positions = config.text_config.max_position_embeddings
-    prompts = [processor.expand(processor.prompt(question, ecgs=n)) for question, n in store.questions()]
+    prompts = [
+        processor.expand(processor.prompt(question, ecgs=n, turns=turns)) for question, n, turns in store.questions()
+    ]
     longest = max(len(ids) for ids in processor.tokenizer(prompts, add_special_tokens=False)["input_ids"])
     if longest + max_tokens > positions:
         raise CompareError(
