@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ecg_r1.datasets.example import Example
 from ecg_r1.corpus.store import RecordStore
+from ecg_r1.datasets.example import Example
 from ecg_r1.ecg.measurements import NOT_MEASURED, Measurements
 from ecg_r1.ecg.quantities import LEAD_QUANTITIES, QUANTITIES, TABLE
 from ecg_r1.evaluation.metrics import Judged
