@@ -12,7 +12,8 @@ import numpy as np
 from PIL import Image
 
 from ecg_r1.corpus.example import Example
-from ecg_r1.ecg.measurements import NOT_MEASURED, Measurements
+from ecg_r1.ecg.findings import NOT_MEASURED
+from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.quantities import LEAD_QUANTITIES, QUANTITIES, TABLE
 from ecg_r1.evaluation.metrics import Judged
 from ecg_r1.scoring.judgement import LOOKS, VERDICTS, Judgement
