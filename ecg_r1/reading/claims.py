@@ -150,7 +150,7 @@ def stance(text: str, start: int, end: int) -> Stance:
     return stance_in(plain[at[0] : at[1] + 1], start - at[0], min(end, at[1]) - at[0])
 
 
-def stance_in(sentence: str, start: int, end: int, group: tuple[int, int] | None = None) -> Stance:
+def stance_in(sentence: str, start: int, end: int, group: tuple[int, int] | None = None, floor: int = 0) -> Stance:
     """What a sentence alone does with what it says at [start, end); `stance` also looks at the text around it.
 
     Args:
@@ -158,6 +158,7 @@ def stance_in(sentence: str, start: int, end: int, group: tuple[int, int] | None
         start: of a mention, a quantity or a phrase in it.
         end: its end.
         group: [start, end) of the list that it stands in, whose words around it speak of all.
+        floor: where its clause begins; what denies something before that does not deny it.
 
     Returns:
         As `stance`.
@@ -168,7 +169,7 @@ def stance_in(sentence: str, start: int, end: int, group: tuple[int, int] | None
         return "supposed"
     if (kind := scope(sentence, start)) and kind in _OF_SCOPE:
         return _OF_SCOPE[kind]
-    return _OF_POLARITY[polarity(sentence, group or (start, end), start, end, False)]
+    return _OF_POLARITY[polarity(sentence, group or (start, end), start, end, False, floor)]
 
 
 def claimed_text(text: str) -> str:

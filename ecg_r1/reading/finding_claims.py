@@ -30,6 +30,7 @@ class FindingClaim(NamedTuple):
     further: leads that the words may mean or not: "anterior" may mean V2.
     stance: "claimed", "denied", or why it is no claim of this ECG (`claims.stance`).
     span: [start, end) characters, with the leads.
+    voltage: in mV, of a Sokolow-Lyon or Cornell voltage that is quoted.
     """
 
     what: str
@@ -37,6 +38,7 @@ class FindingClaim(NamedTuple):
     further: tuple[str, ...]
     stance: Stance
     span: tuple[int, int]
+    voltage: float | None = None
 
 
 @dataclass
@@ -74,11 +76,13 @@ _BEHIND = re.compile(
     r") ?){1,4}"
 )
 _COORDINATED = re.compile(
-    r"[ ,/&+、]*(?:(?:and|or|nor|with|und|oder|sowie|mit|noch|plus|as well as|和|及|或|伴|、) ?)?"
+    r"[ ,/&+、]*(?P<by>(?:and|or|nor|with|und|oder|sowie|mit|noch|plus|as well as|和|及|或|伴) ?)?"
     r"(?:(?:an?|the|any|associated|significant|deep|reciprocal|possible|new|old|marked|mild|symmetric(?:al)?|acute|pathologic(?:al)?"
     r"|segment|changes?|wave|also|明显的?) ?)*"
 )
+_CLAUSE = re.compile(r"\b(?:is|are|was|were|has|have|shows?|appears?|looks?|remains?)\b")
 # Between a finding and the leads behind it.
+_BEHIND_COMMA = re.compile(r" ?[,，]")
 _INTO = re.compile(
     r"[ ,(:]*(?:leads? |导联)?|(?![^;]*\b(?:and|but|while|whereas|than|suggest\w*|indicat\w*|consistent|due|because)\b)[^;|\n]{0,60}"
     r"\b(?:in|over|across|from|at|on|throughout|affecting|involving|of|uber|maximal|including|especially|particularly)"
@@ -129,7 +133,7 @@ def _read(sentence: str) -> list[FindingClaim]:
     if not any(token.subject for token in tokens):
         return []
     claims = _claims(sentence, tokens)
-    _place(sentence, claims, lead_lists(sentence) if claims else [])
+    _place(sentence, tokens, claims, lead_lists(sentence) if claims else [])
     return [made for claim, group in zip(claims, _groups(sentence, claims), strict=True)
             for made in _made(sentence, claim, group)]  # fmt: skip
 
@@ -156,7 +160,9 @@ def _claims(sentence: str, tokens: list[_Token]) -> list[_Claim]:
             for wave in _waves(sentence, tokens, i):
                 wave.used = True
                 finding = word.said[wave.subject or ""]
-                if finding != NOTHING and not (claims and claims[-1].what == finding and claims[-1].start == wave.start):
+                if finding != NOTHING and not (
+                    claims and claims[-1].what == finding and claims[-1].start == wave.start
+                ):
                     start, end = min(wave.start, word.start), max(wave.end, word.end)
                     claims.append(_Claim(finding, start, end, word.start))
     for wave in tokens:
@@ -178,12 +184,18 @@ def _waves(sentence: str, tokens: list[_Token], i: int) -> list[_Token]:
         return wave.subject is not None and wave.subject in word.said
 
     left = next((k for k in range(i - 1, -1, -1) if takes(tokens[k])), None)
-    if left is not None and (word.start - tokens[left].end > REACH or _BETWEEN.search(sentence, tokens[left].end, word.start)):
+    if left is not None and (
+        word.start - tokens[left].end > REACH or _BETWEEN.search(sentence, tokens[left].end, word.start)
+    ):
         left = None
     beside = left == i - 1 and left is not None and sentence[tokens[left].end : word.start] in ("", " ", "-", ": ")
     if not (beside and not tokens[i - 1].used):
         k = i + 1
-        while k < len(tokens) and tokens[k].subject is None and _BEHIND.fullmatch(sentence, tokens[k - 1].end, tokens[k].start):
+        while (
+            k < len(tokens)
+            and tokens[k].subject is None
+            and _BEHIND.fullmatch(sentence, tokens[k - 1].end, tokens[k].start)
+        ):
             k += 1
         if k < len(tokens) and takes(tokens[k]) and _BEHIND.fullmatch(sentence, tokens[k - 1].end, tokens[k].start):
             return [tokens[k]]
@@ -198,17 +210,18 @@ def _waves(sentence: str, tokens: list[_Token], i: int) -> list[_Token]:
     return found
 
 
-def _place(sentence: str, claims: list[_Claim], named: list[LeadList]) -> None:
+def _place(sentence: str, tokens: list[_Token], claims: list[_Claim], named: list[LeadList]) -> None:
     """Give each claim its leads."""
-    taken = set[int]()
+    waves, taken = [token.start for token in tokens if token.subject], set[int]()
     for i, claim in enumerate(claims):
-        ends = [other.said for other in claims[i + 1 :] if other.said >= claim.end]
+        following = [other.said for other in claims[i + 1 :] if other.said >= claim.end]
         behind = next((each for each in named if each.start >= claim.end), None)
         if (
             behind
-            and not (ends and ends[0] < behind.start)
+            and not any(claim.end <= start < behind.start for start in (*following[:1], *waves))
             and _INTO.fullmatch(sentence, claim.end, behind.start)
-            and not _heads(sentence, behind, ends)
+            and not _heads(sentence, behind, following)
+            and not (_BEHIND_COMMA.match(sentence, claim.end) and _right_before(sentence, claim, named, taken))
         ):
             claim.where = behind
             taken.add(behind.start)
@@ -220,10 +233,20 @@ def _place(sentence: str, claims: list[_Claim], named: list[LeadList]) -> None:
     for claim in claims:
         claim.where = claim.where or claim.shared or _ahead(sentence, claim, named, taken)
     for one, following in reversed(list(pairwise(claims))):
-        if one.where is None and _coordinated(sentence, one, following) and following.where and following.where.start > one.said:
+        if (
+            one.where is None
+            and _coordinated(sentence, one, following)
+            and following.where
+            and following.where.start > one.said
+        ):
             one.where = following.where
     for one, following in pairwise(claims):
-        if following.where is None and one.where and one.where.start <= one.start and _coordinated(sentence, one, following):
+        if (
+            following.where is None
+            and one.where
+            and one.where.start <= one.start
+            and _coordinated(sentence, one, following)
+        ):
             following.where = one.where
 
 
@@ -232,17 +255,30 @@ def _heads(sentence: str, leads: LeadList, following: list[int]) -> bool:
     return bool(following) and sentence[leads.end : leads.end + 1] == ":" and following[0] - leads.end < REACH
 
 
-def _coordinated(sentence: str, one: _Claim, following: _Claim) -> bool:
+def _coordinated(sentence: str, one: _Claim, following: _Claim) -> re.Match[str] | None:
+    """What joins two claims, where they are members of one list and the second is no clause of its own."""
     start, end = max(one.end, one.said), min(following.start, following.said)
-    return (end <= start and one.start == following.start) or _COORDINATED.fullmatch(sentence, start, max(start, end)) is not None
+    if one.start == following.start and following.said > one.said:  # of one wave
+        start, end = min(one.end, following.said), following.said
+    elif following.start < following.said and _CLAUSE.search(sentence, following.start, following.said):
+        return None
+    return _COORDINATED.fullmatch(sentence, start, max(start, end))
 
 
-def _ahead(sentence: str, claim: _Claim, named: list[LeadList], taken: set[int]) -> LeadList | None:
-    """The leads before a claim: right before it, or those that its clause begins with."""
+def _right_before(sentence: str, claim: _Claim, named: list[LeadList], taken: set[int]) -> LeadList | None:
+    """Leads that stand right before a claim and belong to no other: "V1-V3: ST elevation"."""
     for leads in reversed([each for each in named if each.end <= claim.said]):
         for start in (claim.start, claim.said):
             if leads.end <= start and leads.start not in taken and _OF_LEADS.fullmatch(sentence, leads.end, start):
                 return leads
+    return None
+
+
+def _ahead(sentence: str, claim: _Claim, named: list[LeadList], taken: set[int]) -> LeadList | None:
+    """The leads before a claim: right before it, or those that its clause begins with."""
+    if beside := _right_before(sentence, claim, named, taken):
+        return beside
+    for leads in reversed([each for each in named if each.end <= claim.said]):
         if _BETWEEN.search(sentence, leads.end, claim.said):
             return None
         if leads.start not in taken and _AHEAD.search(sentence, max(0, leads.start - 24), leads.start):
@@ -254,7 +290,9 @@ def _groups(sentence: str, claims: list[_Claim]) -> list[tuple[int, int]]:
     """For each claim [start, end) of the list that it stands in, whose words around it speak of all."""
     found = [(claim.said, claim.end) for claim in claims]
     for i in range(len(claims) - 2, -1, -1):
-        if claims[i].end <= claims[i + 1].start and _coordinated(sentence, claims[i], claims[i + 1]):
+        joined = _coordinated(sentence, claims[i], claims[i + 1])
+        goes_on = found[i + 1][1] > claims[i + 1].end  # "no A, B or C" denies three; "no A, B" one
+        if joined and (goes_on or (joined["by"] and not joined["by"].startswith(("with", "mit")))):
             found[i] = found[i][0], max(found[i][1], found[i + 1][1])
     for i in range(1, len(claims)):
         if found[i - 1][1] >= found[i][1]:
@@ -265,9 +303,10 @@ def _groups(sentence: str, claims: list[_Claim]) -> list[tuple[int, int]]:
 def _made(sentence: str, claim: _Claim, group: tuple[int, int]) -> Iterator[FindingClaim]:
     """What a claim says of its leads, and the contrary of those that it excepts."""
     leads = claim.where
-    sense = stance_in(sentence, claim.said, claim.end, group)
+    floor = _clause_begins(sentence, claim)
+    sense = stance_in(sentence, claim.said, claim.end, group, floor)
     if sense == "claimed" and leads and leads.start >= claim.end:  # "ST elevation in V1 is not seen"
-        sense = stance_in(sentence, claim.said, leads.end, (group[0], max(group[1], leads.end)))
+        sense = stance_in(sentence, claim.said, leads.end, (group[0], max(group[1], leads.end)), floor)
     what = claim.what
     if what.startswith(_DENIES):
         what = what.removeprefix(_DENIES)
@@ -276,12 +315,37 @@ def _made(sentence: str, claim: _Claim, group: tuple[int, int]) -> Iterator[Find
         return
     span = (min(claim.start, leads.start) if leads else claim.start, max(claim.end, leads.end) if leads else claim.end)
     named = leads.leads if leads else ()
-    yield _located(FindingClaim(what, named, leads.further if leads else (), sense, span))
+    yield _located(FindingClaim(what, named, leads.further if leads else (), sense, span, _voltage(sentence, claim)))
     if leads and leads.excepted:
         yield _located(FindingClaim(what, leads.excepted, (), _CONTRARY.get(sense, sense), span))
 
 
+_NEW_CLAUSE = re.compile(r"(?:\b(?:and|but|with|while)|,) (?:the |all |his |her )?$")
+
+
+def _clause_begins(sentence: str, claim: _Claim) -> int:
+    """Where the clause of a claim begins, if its wave is the subject of one: "No Q waves, and the T waves are inverted"."""
+    if claim.start < claim.said and _CLAUSE.search(sentence, claim.start, claim.said):
+        return claim.start if _NEW_CLAUSE.search(sentence, max(0, claim.start - 12), claim.start) else 0
+    return 0
+
+
 _CONTRARY: dict[Stance, Stance] = {"claimed": "denied", "denied": "claimed"}
+
+
+_VOLTAGE = re.compile(
+    r"[ :=(]*(?:(?:is|of|at|was|about|voltage|index|sum|value) ?)*(\d{1,2}(?:[.,]\d{1,2})?) ?(mv|mm)\b"
+)
+_WITH_VOLTAGE = ("lvh_sokolow_lyon", "lvh_cornell")
+MM_PER_MV = 10.0
+
+
+def _voltage(sentence: str, claim: _Claim) -> float | None:
+    quoted = _VOLTAGE.match(sentence, claim.end) if claim.what in _WITH_VOLTAGE else None
+    if quoted is None:
+        return None
+    value = float(quoted[1].replace(",", "."))
+    return value if quoted[2] == "mv" else value / MM_PER_MV
 
 
 def _located(claim: FindingClaim) -> FindingClaim:
