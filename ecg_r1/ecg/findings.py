@@ -7,7 +7,7 @@ The table of findings is `data/findings.yaml`: what is measured, the threshold, 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -89,6 +89,15 @@ class Findings(Mapping[Key, Finding]):
     def leads(self, name: str, state: State = State.PRESENT) -> tuple[str, ...]:
         """The leads in which a finding is present, or has another state, in the order of `LEADS`."""
         return tuple(lead for lead in LEADS if self[name, lead].state is state)
+
+    def without(self, names: Iterable[str], reason: str) -> Findings:
+        """A copy in which findings of the record as a whole cannot be measured.
+
+        Args:
+            names: of the findings.
+            reason: why.
+        """
+        return Findings({**self.measured, **{(name, None): reason for name in names}})
 
     @cached_property
     def _of_record(self) -> dict[str, Finding]:
