@@ -13,15 +13,15 @@ def has_findings(case: Case) -> bool:
 
 @reward(applies=has_findings)
 def findings(completion: Completion, case: Case) -> Score | None:
-    """Mean over the findings that a reading of this ECG states; each that is claimed and not there counts as one more.
+    """Mean over the findings that a reading of this ECG states; what is claimed and not there makes it smaller.
 
     Stated are to be those findings of the label that the signal shows (data/expected_findings.yaml): one that is left
     out, doubted or denied is worth 0. A claim of leads is worth the harmonic mean of its precision (over the leads that
     it names; a wrong lead is worth the less the further its number is from the threshold) and its recall (over the leads
     that show the finding). Claims of one finding are worth the least of them, and 0 where one of several is contradicted.
-    Other findings pay nothing where they are right, and count with what they are worth, which is little, where the signal
-    contradicts them. What is borderline, not measurable, or in a lead that is not shown neither pays nor costs. Where
-    nothing is expected, a completion that claims nothing wrong is worth 1.
+    Other findings pay nothing where they are right. Where the signal contradicts them they count like a finding that is
+    left out, by as much as their numbers are past the threshold. What is borderline, not measurable, or in a lead that
+    is not shown neither pays nor costs. Where nothing is expected, a completion that claims nothing wrong is worth 1.
 
     Args:
         completion: its findings are read by `reading.finding_claims`, and held against the signal by
@@ -37,16 +37,24 @@ def findings(completion: Completion, case: Case) -> Score | None:
         return Score(0.0, explanation="more findings than are read")
     held = hold(completion, case)
     wanted = expected_findings(case)
-    scores = {name: settle_findings(_about(name, held)) or 0.0 for name in wanted}
+    scores = {name: _worth(_about(name, held)) for name in wanted}
     counted = {id(each) for name in wanted for each in _about(name, held)}
     wrong = [each for each in held if each.verdict == "contradicted" and id(each) not in counted]
     extra = {each.name: settle_findings([one for one in wrong if one.name == each.name]) or 0.0 for each in wrong}
-    values = [*scores.values(), *extra.values()]
+    owed = len(wanted) + sum(1.0 - worth for worth in extra.values())
+    value = sum(scores.values()) / owed if wanted else 1.0 / (1.0 + owed)
     missing = [name for name in wanted if not _about(name, held)]
     supported = sum(each.verdict == "supported" for each in held)
-    explanation = f"{supported} of {len(held)} findings supported" + (f"; left out: {', '.join(missing)}" if missing else "")
+    explanation = f"{supported} of {len(held)} findings supported" + (
+        f"; left out: {', '.join(missing)}" if missing else ""
+    )
     evidence = tuple(each.judgement(completion) for each in held)
-    return Score(sum(values) / len(values) if values else 1.0, extracted=scores, explanation=explanation, evidence=evidence)
+    return Score(value, extracted=scores, explanation=explanation, evidence=evidence)
+
+
+def _worth(about: list[Held]) -> float:
+    """What the claims of a finding that is there are worth; a claim without a right lead is worth no more than none."""
+    return 0.0 if any(each.wrong and not each.right for each in about) else settle_findings(about) or 0.0
 
 
 def _about(name: str, held: tuple[Held, ...]) -> list[Held]:

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from ecg_r1.ecg.findings import State
+from ecg_r1.ecg.findings import Findings, State
 from ecg_r1.reading.finding_words import GROUPS
 from ecg_r1.scoring.contract import Case
 from ecg_r1.scoring.labels import truth_of
-from ecg_r1.scoring.verify_findings import CONTRARIES
+from ecg_r1.scoring.verify_findings import CONTRARIES, shown_findings
 
 ENOUGH = 2  # leads in which a finding is shown that is expected in some
 
@@ -23,16 +23,14 @@ class Expected(NamedTuple):
     finding: str
     leads: tuple[str, ...] = ()
 
-    def is_shown(self, case: Case) -> bool:
-        """Whether the signal shows it, in two of its leads or as a whole; a borderline finding is not."""
-        return any(self._is_shown(name, case) for name in GROUPS.get(self.finding, (self.finding,)))
+    def is_in(self, shown: Findings) -> bool:
+        """Whether it is present, in two of its leads or as a whole; a borderline finding is not."""
+        return any(self._is_in(name, shown) for name in GROUPS.get(self.finding, (self.finding,)))
 
-    def _is_shown(self, name: str, case: Case) -> bool:
-        findings = case.measurements.findings
+    def _is_in(self, name: str, shown: Findings) -> bool:
         if not self.leads:
-            return findings[name, None].state is State.PRESENT
-        there = [lead for lead in self.leads if lead in case.leads and findings[name, lead].state is State.PRESENT]
-        return len(there) >= ENOUGH
+            return shown[name, None].state is State.PRESENT
+        return sum(shown[name, lead].state is State.PRESENT for lead in self.leads) >= ENOUGH
 
 
 @cache
@@ -56,5 +54,5 @@ def expected_findings(case: Case) -> tuple[str, ...]:
         Names as `verify_findings.Held.name` has them: "qrs_broad" stands for its contrary too.
     """
     named = (entry for label in sorted(truth_of(case).asserted) for entry in _table().get(label, ()))
-    shown = (CONTRARIES.get(entry.finding, entry.finding) for entry in named if entry.is_shown(case))
-    return tuple(dict.fromkeys(shown))
+    shown = shown_findings(case)
+    return tuple(dict.fromkeys(CONTRARIES.get(entry.finding, entry.finding) for entry in named if entry.is_in(shown)))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ecg_r1.ecg.definitions import Definition, definitions
-from ecg_r1.ecg.findings import Finding, State
+from ecg_r1.ecg.findings import Finding, Findings, State
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.reading.finding_claims import FindingClaim
 from ecg_r1.reading.finding_words import GROUPS
@@ -89,7 +89,9 @@ class Held:
             return f"{cell.reason} in {cell.lead}" if cell.lead else cell.reason
         where = f" in {cell.lead}" if cell.lead else ""
         side = "within the threshold" if cell.margin >= 0 else "short of the threshold"
-        said = f"{cell.name.replace('_', ' ')}: measured {_number(cell)}{where}, {abs(cell.margin):.3g} {cell.unit} {side}"
+        said = (
+            f"{cell.name.replace('_', ' ')}: measured {_number(cell)}{where}, {abs(cell.margin):.3g} {cell.unit} {side}"
+        )
         state = ", borderline" if cell.state is State.BORDERLINE else ""
         counts = f"; {self.right} of {self.right + self.wrong} leads as claimed" if len(self.cells) > 1 else ""
         hidden = f"; {', '.join(self.hidden)} not shown" if self.hidden else ""
@@ -145,8 +147,9 @@ def hold(completion: Completion, case: Case) -> tuple[Held, ...]:
 
     What it doubts, asks, supposes or says of another ECG is no claim.
     """
-    found = [_held(claim, case) for claim in completion.findings if claim.stance in ("claimed", "denied")]
-    return tuple(_with_recall(each, found, case) for each in found)
+    shown = shown_findings(case)
+    found = [_held(claim, case, shown) for claim in completion.findings if claim.stance in ("claimed", "denied")]
+    return tuple(_with_recall(each, found, shown) for each in found)
 
 
 def verify_findings(completion: Completion, case: Case) -> tuple[Judgement, ...]:
@@ -154,37 +157,45 @@ def verify_findings(completion: Completion, case: Case) -> tuple[Judgement, ...]
     return tuple(held.judgement(completion) for held in hold(completion, case))
 
 
-def _held(claim: FindingClaim, case: Case) -> Held:
+def shown_findings(case: Case) -> Findings:
+    """The findings of a case, those of leads that are not shown left out."""
+    findings = case.measurements.findings
+    if len(case.leads) == len(LEADS):
+        return findings
+    return Findings({key: cell for key, cell in findings.measured.items() if key[1] is None or key[1] in case.leads})
+
+
+def _held(claim: FindingClaim, case: Case, shown: Findings) -> Held:
     present = claim.stance == "claimed"
     name = claim.what
     if name in CONTRARIES:
         name, present = CONTRARIES[name], not present
     names = GROUPS.get(name, (name,))
     if claim.voltage is not None:
-        return _quoted(claim, name, case)
+        return _quoted(claim, name, shown)
     if not _per_lead(name):
-        return Held(claim, name, present, (_strongest(names, None, case),))
+        return Held(claim, name, present, (_strongest(names, None, shown),))
     normal = set.intersection(*(set(definitions()[each].normal_in) for each in names))
     leads = claim.leads
     if not present and len(leads) > len(normal):  # "no T inversion in V1-V6" is said of the leads where it would be one
         leads = tuple(lead for lead in leads if lead not in normal)
     if not leads or (not present and claim.leads == LEADS):
-        return Held(claim, name, present, (_strongest(names, None, case),))
+        return Held(claim, name, present, (_strongest(names, None, shown),))
     hidden = tuple(lead for lead in leads if lead not in case.leads)
-    cells = tuple(_strongest(names, lead, case) for lead in leads if lead in case.leads)
+    cells = tuple(_strongest(names, lead, shown) for lead in leads if lead in case.leads)
     return Held(claim, name, present, cells, hidden)
 
 
-def _strongest(names: Iterable[str], lead: str | None, case: Case) -> Finding:
+def _strongest(names: Iterable[str], lead: str | None, shown: Findings) -> Finding:
     """Of several findings the one that is there most clearly: they are all absent where it is."""
-    cells = [case.measurements.findings[name, lead] for name in names]
+    cells = [shown[name, lead] for name in names]
     known = [cell for cell in cells if cell.margin is not None]
     return max(known, key=_relative) if known else cells[0]
 
 
-def _quoted(claim: FindingClaim, name: str, case: Case) -> Held:
+def _quoted(claim: FindingClaim, name: str, shown: Findings) -> Held:
     """A quoted voltage is true where it lies within two borderline widths of the measured one."""
-    cell = case.measurements.findings[name, None]
+    cell = shown[name, None]
     if cell.value is None or claim.voltage is None:
         return Held(claim, name, True, (cell,))
     error = abs(claim.voltage - cell.value)
@@ -193,28 +204,24 @@ def _quoted(claim: FindingClaim, name: str, case: Case) -> Held:
     return Held(claim, name, True, (as_if,))
 
 
-def shown_in(name: str, case: Case) -> tuple[str, ...]:
-    """The leads shown in which a finding of single leads is present, leads aside in which it is normal."""
+def leads_with(name: str, shown: Findings) -> tuple[str, ...]:
+    """The leads in which a finding of single leads is present, leads aside in which it is normal."""
     names = GROUPS.get(name, (name,))
     normal = set.intersection(*(set(definitions()[each].normal_in) for each in names))
-    return tuple(
-        lead
-        for lead in case.leads
-        if lead not in normal and _strongest(names, lead, case).state is State.PRESENT
-    )
+    return tuple(lead for lead in LEADS if lead not in normal and _strongest(names, lead, shown).state is State.PRESENT)
 
 
-def _with_recall(held: Held, found: Iterable[Held], case: Case) -> Held:
+def _with_recall(held: Held, found: Iterable[Held], shown: Findings) -> Held:
     if not held.present or not held.claim.leads or not _per_lead(held.name):
         return held
-    there = set(shown_in(held.name, case))
+    there = set(leads_with(held.name, shown))
     if not there:
         return held
     named = {
         lead for each in found if each.present and each.name == held.name
         for lead in (*each.claim.leads, *each.claim.further)
     }  # fmt: skip
-    return Held(held.claim, held.name, True, held.cells, held.hidden, len(there & named) / len(there))
+    return replace(held, recall=len(there & named) / len(there))
 
 
 def settle_findings(held: Iterable[Held]) -> float | None:
@@ -228,7 +235,7 @@ def settle_findings(held: Iterable[Held]) -> float | None:
     return min((score for _, score in judged if score is not None), default=None)
 
 
-def lead_counts(held: Iterable[Held], case: Case) -> Iterator[tuple[int, int, int]]:
+def lead_counts(held: Iterable[Held], shown: Findings) -> Iterator[tuple[int, int, int]]:
     """(leads rightly named, leads named, leads that show it) of each finding that is claimed in leads."""
     by_name: dict[str, list[Held]] = {}
     for each in held:
@@ -238,4 +245,8 @@ def lead_counts(held: Iterable[Held], case: Case) -> Iterator[tuple[int, int, in
         cells = {cell.lead: cell.state for each in claims for cell in each.cells}
         right = sum(state is State.PRESENT for state in cells.values())
         wrong = sum(state is State.ABSENT for state in cells.values())
-        yield right, right + wrong, len({*shown_in(name, case)} | {k for k, v in cells.items() if v is State.PRESENT})
+        yield (
+            right,
+            right + wrong,
+            len({*leads_with(name, shown)} | {k for k, v in cells.items() if v is State.PRESENT}),
+        )
