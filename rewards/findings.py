@@ -8,7 +8,7 @@ from ecg_r1.scoring.verify_findings import Held, hold, settle_findings
 
 def has_findings(case: Case) -> bool:
     """Records whose findings are measured."""
-    return bool(case.measurements.findings.measured)
+    return any(not isinstance(cell, str) for cell in case.measurements.findings.measured.values())
 
 
 @reward(applies=has_findings)

@@ -55,7 +55,7 @@ def case_from(record_id: str, diagnoses: Iterable[str], measurements: Measuremen
         for wave in statement.absent_waves if statement else ():
             reason = f"no {wave} waves ({name})"
             measurements = measurements.without(NEEDS.get(wave, ()), reason, absent=True)
-            if wave == "P" and measurements.findings["p_present", None].state is not State.ABSENT:
+            if wave == "P" and measurements.findings["p_present", None].state in (State.PRESENT, State.BORDERLINE):
                 findings = measurements.findings.without(OF_P_WAVES, f"P waves are measured, and {name} has none")
                 measurements = replace(measurements, findings=findings)
     return Case(record_id, labels, measurements, **fields)

@@ -16,7 +16,7 @@ from ecg_r1.ecg.findings import NOT_MEASURED
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.quantities import LEAD_QUANTITIES, QUANTITIES, TABLE
 from ecg_r1.evaluation.metrics import Judged
-from ecg_r1.scoring.judgement import LOOKS, VERDICTS, Judgement
+from ecg_r1.scoring.judgement import FINDING, LOOKS, VERDICTS, Judgement
 
 SPREAD, WORSE = 12, 3
 RULE = (
@@ -106,11 +106,15 @@ def column(name: str, colour: int, judged: Judged) -> str:
     kind = "right" if judged.correct else "wrong"
     answer = "; ".join(sorted(judged.answered)) or "no diagnosis asserted"
     counts = ", ".join(f"{judged.count(v)} {v}" for v in VERDICTS if judged.count(v)) or "no value quoted"
+    if judged.findings:
+        found = ", ".join(f"{judged.count_findings(v)} {v}" for v in VERDICTS if judged.count_findings(v))
+        counts += f"; findings: {found}"
+    evidence = (*judged.evidence, *judged.findings)
     malformed = "" if judged.formatted else '<span class="tag">malformed</span>'
     malformed += '<span class="tag">cut off</span>' if judged.cut else ""
     return (
         f'<section class="completion"><h4><span class="key c{colour % 6}">{escape(name)}</span> {malformed}'
-        f'<small>{counts}</small></h4><p class="text">{highlighted(judged.completion.text, judged.evidence)}</p>'
+        f'<small>{counts}</small></h4><p class="text">{highlighted(judged.completion.text, evidence)}</p>'
         f'<p class="answer {kind}">{"✓" if judged.correct else "✗"} {escape(answer)}</p></section>'
     )
 
@@ -139,6 +143,8 @@ def _marked(quote: str, row: Judgement) -> str:
 
 def _beside(row: Judgement) -> str:
     """What stands beside a quote: the measured value, or why it could not be measured."""
+    if row.kind == FINDING:
+        return row.reason
     if row.measured is not None and row.quantity is not None:
         return TABLE[row.quantity].written(row.measured)
     if row.quantity in LEAD_QUANTITIES:
