@@ -24,7 +24,7 @@ from ecg_r1.ecg.qtc import qtc
 from ecg_r1.ecg.quantities import QUANTITIES
 from ecg_r1.ecg.record import ECGRecord
 from ecg_r1.ecg.record_findings import NO_BOUNDS, Heart
-from ecg_r1.ecg.waves import global_t_end, qrs_bounds, t_window, weighted_quantiles
+from ecg_r1.ecg.waves import global_t_end, qrs_widths, t_window, weighted_quantiles
 
 STILL = 20 / MS  # samples after T that must be free of the next beat
 ENDED = 0.2  # share of the height of T below which it is over
@@ -97,9 +97,8 @@ def _pr(found: Delineation) -> Measured:
 
 
 def _qrs(found: Delineation) -> Measured:
-    alone = (replace(found.beat, signal=row[None], weights=np.ones(1)) for row in found.beat.signal)
-    apart = np.array([end - start for start, end in map(qrs_bounds, alone)]) * MS
-    return Measured((found.qrs_offset - found.qrs_onset) * MS, _iqr(apart), len(found.leads), found.beat.beats)
+    apart = _iqr(qrs_widths(found.beat)) * MS
+    return Measured((found.qrs_offset - found.qrs_onset) * MS, apart, len(found.leads), found.beat.beats)
 
 
 def _qt(found: Delineation) -> Measured:
