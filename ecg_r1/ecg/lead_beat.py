@@ -23,6 +23,7 @@ class LeadBeat:
     """One lead of the median beat as recorded, in mV against the level just before the QRS.
 
     onset, offset: of the QRS over all leads, in samples; t: bounds of the T wave over all leads; None without one.
+    t_end: where the T wave has ended in nearly all leads.
     """
 
     lead: str
@@ -30,6 +31,7 @@ class LeadBeat:
     onset: int
     offset: int
     t: tuple[int, int] | None
+    t_end: int = 0
 
     @cached_property
     def qrs(self) -> list[float]:
@@ -109,6 +111,17 @@ class LeadBeat:
     def t_wave(self) -> np.ndarray | None:
         """The samples of the T wave; None without one."""
         return None if self.t is None else self.signal[self.t[0] : self.t[1] + 1]
+
+    @cached_property
+    def biphasic_mv(self) -> float:
+        """The smaller of the T wave's deflections above and below both the line and the ST segment that leads into it."""
+        values = self.signal[self.offset + AFTER_J : self.t_end + 1].tolist()
+        if not values or min(max(values), -min(values)) < TURN:
+            return 0.0
+        tops, bottoms = turns(values, TURN)
+        up = max((values[i] for i in tops), default=0.0) - max(0.0, self.st_mv)
+        down = -min((values[i] for i in bottoms), default=0.0) + min(0.0, self.st_mv)
+        return max(0.0, min(up, down))
 
     @cached_property
     def t_mv(self) -> float | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ecg_r1.ecg.beats import MS
-from ecg_r1.ecg.lead_beat import SEEN, TURN, LeadBeat, turns
+from ecg_r1.ecg.lead_beat import SEEN, TURN, LeadBeat
 
 Value = float | str
 LEAD_FINDINGS: dict[str, Callable[[LeadBeat], Value]] = {}
@@ -80,15 +80,7 @@ def t_tall(beat: LeadBeat) -> Value:
 
 @measures
 def t_biphasic(beat: LeadBeat) -> Value:
-    """Both deflections must turn within the T wave: an ST segment that leads into it is none of them."""
-    if beat.t_wave is None:
-        return NO_T
-    wave = beat.t_wave.tolist()
-    smaller: float = min(max(wave), -min(wave))
-    if smaller < TURN:
-        return max(0.0, smaller)
-    tops, bottoms = turns(wave, TURN)
-    return max(0.0, min(max((wave[i] for i in tops), default=0.0), -min((wave[i] for i in bottoms), default=0.0)))
+    return NO_T if beat.t is None else beat.biphasic_mv
 
 
 @measures

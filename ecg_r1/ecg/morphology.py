@@ -15,8 +15,10 @@ from ecg_r1.ecg.delineate import Delineation
 from ecg_r1.ecg.lead_beat import LeadBeat
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.quantities import LEAD_QUANTITIES
+from ecg_r1.ecg.waves import weighted_quantiles
 from ecg_r1.ecg.windows import median_of
 
+AFTER_T = int(20 / MS)  # samples by which a lead's T wave may outlast that of nine tenths of the leads
 BASELINE = (int(20 / MS), int(4 / MS))  # the isoelectric line: samples before the QRS onset
 
 
@@ -31,8 +33,9 @@ def lead_beats(found: Delineation, peaks: np.ndarray | None = None) -> dict[str,
         beats[~np.stack([found.there[:, piece].all(axis=1) for piece in pieces])] = np.nan
     median = median_of(beats - beats[:, :, level].mean(axis=2, keepdims=True))
     t = (int(found.t.onset), int(found.t.offset)) if len(found.t) else None
+    t_end = int(weighted_quantiles(found.t.offsets, found.t.weights, 0.9)) + AFTER_T if t else 0
     names = [LEADS[lead] for lead in found.leads]
-    return {lead: LeadBeat(lead, row, onset, offset, t) for lead, row in zip(names, median, strict=True)}
+    return {lead: LeadBeat(lead, row, onset, offset, t, t_end) for lead, row in zip(names, median, strict=True)}
 
 
 def amplitudes(beats: Mapping[str, LeadBeat]) -> dict[str, tuple[float | None, ...]]:

@@ -19,6 +19,7 @@ Value = float | str
 NO_BOUNDS = "the QRS has no clear bounds"
 BIPOLAR, CHEST = LEADS[:3], LEADS[6:]
 LATE_R = {"right": 50.0, "left": 60.0}  # ms from the QRS onset to the R peak, from which on a ventricle is late
+BROAD, SHORT_PR, WIDTH_STEP = 110.0, 110.0, 50.0  # ms: QRS and PR from which on it may be one, and 1 beyond that
 SLURRED_S = 40.0  # ms that S lasts in I and V6 where the right ventricle is late
 
 
@@ -117,15 +118,22 @@ def rbbb_morphology(heart: Heart) -> Value:
 
 @measures
 def lbbb_morphology(heart: Heart) -> Value:
-    """A late R wave in V5 or V6, without a Q wave in I and V6, and more S than R in V1."""
+    """A late R wave in V5 or V6 of a broad QRS, without a Q wave in I and V6, and more S than R in V1.
+
+    A short PR interval speaks against it: pre-excited ventricles look alike.
+    """
     if lost := heart.missing("I", "V1", "V5", "V6"):
         return lost
-    beats = heart.beats
+    beats, width, pr = heart.beats, heart.values["qrs_ms"].value, heart.values["pr_ms"].value
+    if width is None:
+        return NO_BOUNDS
+    broad = (width - BROAD) / WIDTH_STEP
+    conducted = 1.0 if pr is None else (pr - SHORT_PR) / WIDTH_STEP
     late = max(_late_r(beats[lead]) for lead in ("V5", "V6")) / LATE_R["left"] - 1
     q = 1 - max(beats[lead].q_mv if beats[lead].r_peaks else 0.0 for lead in ("I", "V6")) / SEEN
     v1 = beats["V1"]
     down = (v1.s_mv - v1.r_mv) / (v1.s_mv + v1.r_mv + 1e-9)
-    return min(late, q, down)
+    return min(broad, conducted, late, q, down)
 
 
 def _late_r(beat: LeadBeat) -> float:
