@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from ecg_r1.ecg.definitions import Definition, definitions
 from ecg_r1.ecg.findings import Finding, Findings, State
@@ -14,6 +14,7 @@ from ecg_r1.reading.finding_words import GROUPS
 from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.contract import Case
 from ecg_r1.scoring.judgement import FINDING, Judgement, Verdict
+from ecg_r1.scoring.labels import truth_of
 from ecg_r1.scoring.verify import LOOSE, graded
 
 MOSTLY = 2 / 3  # of the leads that are named must show a finding that is claimed in them
@@ -30,7 +31,8 @@ class Held:
     name: of the finding, or of a group of several; a claim of a contrary is a denial of it ("narrow QRS" of
     "qrs_broad"). present: whether it is claimed to be there. cells: what was measured in each lead that counts, or of
     the record as a whole. hidden: leads that are named and not shown. recall: share of the leads that show the
-    finding which the text names, where this claim names leads.
+    finding which the text names, where this claim names leads. labelled: whether a label of the case says the same: who
+    is right is open then, where the signal contradicts it.
     """
 
     claim: FindingClaim
@@ -39,6 +41,7 @@ class Held:
     cells: tuple[Finding, ...]
     hidden: tuple[str, ...] = ()
     recall: float | None = None
+    labelled: bool = False
 
     @cached_property
     def right(self) -> int:
@@ -59,7 +62,7 @@ class Held:
         """
         judged = self.right + self.wrong
         if judged and (self.right / judged < MOSTLY if self.present else self.wrong > 0):
-            return "contradicted"
+            return "unverifiable" if self.labelled else "contradicted"
         return "supported" if judged and not self.hidden else "unverifiable"
 
     @cached_property
@@ -95,7 +98,8 @@ class Held:
         state = ", borderline" if cell.state is State.BORDERLINE else ""
         counts = f"; {self.right} of {self.right + self.wrong} leads as claimed" if len(self.cells) > 1 else ""
         hidden = f"; {', '.join(self.hidden)} not shown" if self.hidden else ""
-        return said.replace(" ,", ",") + state + counts + hidden
+        label = "; a label says so" if self.labelled and self.verdict == "unverifiable" else ""
+        return said.replace(" ,", ",") + state + counts + hidden + label
 
     @property
     def worst(self) -> Finding:
@@ -147,14 +151,22 @@ def hold(completion: Completion, case: Case) -> tuple[Held, ...]:
 
     What it doubts, asks, supposes or says of another ECG is no claim.
     """
-    shown = shown_findings(case)
+    shown, labelled = shown_findings(case), _labelled(frozenset(truth_of(case).asserted))
     found = [_held(claim, case, shown) for claim in completion.findings if claim.stance in ("claimed", "denied")]
+    found = [replace(each, labelled=each.present and each.name in labelled) for each in found]
     return tuple(_with_recall(each, found, shown) for each in found)
 
 
 def verify_findings(completion: Completion, case: Case) -> tuple[Judgement, ...]:
     """One judgement for each finding that is claimed or denied, in the order of the text; see `Held`."""
     return tuple(held.judgement(completion) for held in hold(completion, case))
+
+
+@lru_cache(maxsize=4096)
+def _labelled(labels: frozenset[str]) -> frozenset[str]:
+    """The findings that labels name: "inverted T-waves"."""
+    named = (claim for label in labels for claim in Completion.parse(label).findings)
+    return frozenset(claim.what for claim in named if claim.stance == "claimed")
 
 
 def shown_findings(case: Case) -> Findings:

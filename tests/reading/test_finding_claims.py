@@ -2,7 +2,8 @@
 
 import pytest
 
-from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.definitions import definitions
+from ecg_r1.reading.finding_words import GROUPS, NOTHING, vocabulary
 from ecg_r1.reading.languages import sections
 from ecg_r1.scoring.completion import Completion
 
@@ -21,6 +22,14 @@ def examples() -> list[str]:
             entries = [*subject["called"], *(e for said in subject.get("said", {}).values() for e in said)]
             found += [entry["example"] for entry in entries]
     return found
+
+
+def test_every_finding_that_is_read_is_measured() -> None:
+    words = vocabulary()
+    said = {finding.removeprefix("no ") for of in words.said for finding in of.values()} - {NOTHING}
+    said |= {name for wave in words.subjects.values() for name in (wave.alone, wave.denied) if name}
+    assert said <= {*definitions(), *GROUPS}
+    assert {name for names in GROUPS.values() for name in names} <= set(definitions())
 
 
 @pytest.mark.parametrize("example", examples())
