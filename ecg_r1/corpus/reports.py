@@ -59,8 +59,8 @@ def write_report(
     A finding of a diagnosis is written in a sentence that the measured findings do not contradict; see `untold`.
     """
     sentences = [_quantity(name, measurements, shares, rng) for name in EXPECTED]
-    told = [found for diagnosis in diagnoses if (found := _findings_of(diagnosis, measurements))]
-    sentences += dict.fromkeys(_choose(found, rng) for found in told)  # two statements can rest on one finding
+    told = (_findings_of(diagnosis, measurements) for diagnosis in diagnoses)
+    sentences += dict.fromkeys(filter(None, told))  # two statements can rest on one finding
     return f"<think>{' '.join(sentences)}</think><answer>{'; '.join(diagnoses)}</answer>"
 
 
@@ -69,18 +69,18 @@ def untold(measurements: Measurements, diagnoses: tuple[str, ...]) -> tuple[str,
     return tuple(d for d in diagnoses if d in _data("knowledge.yaml") and not _findings_of(d, measurements))
 
 
-def _findings_of(diagnosis: str, measurements: Measurements) -> list[str]:
-    """The sentences for the findings of a diagnosis that its signal does not contradict: those of which it shows most.
+def _findings_of(diagnosis: str, measurements: Measurements) -> str:
+    """The sentence for the findings of a diagnosis that its signal shows most of, and contradicts nothing of.
 
-    Of two that say as much, the one counts that says less which cannot be judged.
+    Of two that say as much, the one counts that says less which cannot be judged, then the first. "" where there is
+    none.
     """
     case, ranks = Case("", (diagnosis,), measurements), dict[str, tuple[int, int]]()
     for sentence in _data("knowledge.yaml").get(diagnosis, ()):
         verdicts = [row.verdict for row in verify_findings(_parsed(sentence), case)]
         if "contradicted" not in verdicts:
             ranks[sentence] = verdicts.count("supported"), -verdicts.count("unverifiable")
-    best = max(ranks.values(), default=(0, 0))
-    return [sentence for sentence, rank in ranks.items() if rank == best]
+    return max(ranks, key=lambda sentence: ranks[sentence], default="")
 
 
 @cache
