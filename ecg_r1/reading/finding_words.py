@@ -43,7 +43,7 @@ def _begun(pattern: str) -> Iterator[str]:
 
 
 class Words:
-    """Wordings looked up in a readable sentence: those of European languages by their first word, Chinese ones anywhere."""
+    """Wordings looked up in a readable sentence: by their first word, Chinese ones anywhere."""
 
     def __init__(self, entries: Iterable[tuple[str, str, bool]]) -> None:
         """entries: (meaning, pattern, whether it is Chinese), each pattern once."""

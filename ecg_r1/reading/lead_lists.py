@@ -29,12 +29,14 @@ PARTS: dict[str, tuple[str, str]] = {
     "all": (" ".join(LEADS).lower(), ""),
     "widespread": ("i ii avl avf v2 v3 v4 v5 v6", "iii v1 avr"),
 }
+REACH = 48  # characters between two lists that are one
 _OTHERS = "others"  # the leads that the sentence does not name elsewhere
 _TO = r" ?(?:-|to|through|thru|until|bis|至|到) ?(?:lead )?"
-_AND = r" ?(?:,|、|/|&|\+|[,、]? ?(?:and|und|or|oder|as well as|sowie|plus|和|及|与))+ ?(?:leads? )?"
+_WORD = r"(?:and|und|or|oder|as well as|sowie|plus|和|及|与)"
+_AND = rf" ?(?:[,、/&+] ?(?:{_WORD} )?|{_WORD} ?)(?:leads? )?"
 _ONE = rf"(?:{LEAD})(?![a-z0-9])"
 # A digit alone goes on with a list of chest leads: "V1-4", "V5/6", "V1, 2 and 3"; not "V2, 3 mm".
-_DIGIT = r"[1-6](?![\d.]| ?(?:mm|mv|ms|s\b|bpm|%|°|[a-z]))"
+_DIGIT = r"[1-6](?!\d|[.,]\d| ?(?:mm|mv|ms|msec|s|cm|bpm|%|°|leads?|small|large|box(?:es)?)(?![a-z]))"
 _LIST = re.compile(rf"(?<![a-z0-9]){_ONE}(?:(?:{_TO}|{_AND})(?:{_ONE}|(?<=[-/,]){_DIGIT}|(?<=[-/,] ){_DIGIT}))*")
 _PRONOUN = re.compile(r"(?:leads? |导联 ?|\bin |\()$")
 _LED = re.compile(r" ?(?:leads?|导联|ableitung(?:en)?)")
@@ -48,7 +50,8 @@ _EXCEPTED = re.compile(
 )
 # "inferior" says where a finding is, but not before the name of a disease.
 _DISEASE = re.compile(
-    r"[ -]?(?:wall )?(?:myocardial |st[- ]?elevation |q[- ]wave )*(?:infarct|mi\b|stemi|ischemi|ischaemi|injury|wall|damage|necros"
+    r"[ -]?(?:wall )?(?:myocardial |st[- ]?elevation |q[- ]wave )*(?:infarct|mi\b|stemi|ischemi|ischaemi|injury"
+    r"|wall|damage|necros"
     r"|fascic|hemiblock|axis|descending|心肌|梗|缺血|wand)"
 )
 
@@ -114,6 +117,9 @@ def _joined(sentence: str, named: list[LeadList]) -> list[LeadList]:
     found: list[LeadList] = []
     for each in named:
         last = found[-1] if found else None
+        if last is not None and each.start - last.end > REACH:
+            found.append(each)
+            continue
         if last is None or each.start < last.end:
             if last is None:
                 found.append(each)
