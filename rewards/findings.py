@@ -15,13 +15,14 @@ def has_findings(case: Case) -> bool:
 def findings(completion: Completion, case: Case) -> Score | None:
     """Mean over the findings that a reading of this ECG states; what is claimed and not there makes it smaller.
 
-    Stated are to be those findings of the label that the signal shows (data/expected_findings.yaml): one that is left
+    A reading states those findings of the label that the signal shows (data/expected_findings.yaml). One that is left
     out, doubted or denied is worth 0. A claim of leads is worth the harmonic mean of its precision (over the leads that
-    it names; a wrong lead is worth the less the further its number is from the threshold) and its recall (over the leads
-    that show the finding). Claims of one finding are worth the least of them, and 0 where one of several is contradicted.
-    Other findings pay nothing where they are right. Where the signal contradicts them they count like a finding that is
-    left out, by as much as their numbers are past the threshold. What is borderline, not measurable, or in a lead that
-    is not shown neither pays nor costs. Where nothing is expected, a completion that claims nothing wrong is worth 1.
+    it names; a wrong lead is worth the less the further its number is from the threshold) and its recall (over the
+    leads that show the finding). Claims of one finding are worth the least of them, and 0 where one of several is
+    contradicted. Other findings pay nothing where they are right. Where the signal contradicts them they count like a
+    finding that is left out, by as much as their numbers are past the threshold. What is borderline, not measurable, in
+    a lead that is not shown, or named by a label that the signal contradicts, neither pays nor costs. Where nothing is
+    expected, a completion that claims nothing wrong is worth 1.
 
     Args:
         completion: its findings are read by `reading.finding_claims`, and held against the signal by

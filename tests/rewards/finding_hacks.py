@@ -90,10 +90,10 @@ HACKS: dict[str, tuple[str, str]] = {
     "what most ECGs show": (
         say("The rhythm is regular. The QRS is narrow. P waves are present. The axis is normal. Normal rate."), SHORT),
     "deny what is rare": (
-        say("No delta wave. No pacing spikes. No low voltage. No P pulmonale. No P mitrale. No AV dissociation."), SHORT),
+        say("No delta wave. No pacing spikes. No low voltage. No P pulmonale. No P mitrale. No rSR'."), SHORT),
     "deny everything": (say(" ".join(f"No {title}." for title in TITLES)), SHORT),
-    "deny in every lead": (say(" ".join(f"No {what} in {lead}." for what in ("Q waves", "delta wave") for lead in LEADS)),
-                           SHORT),
+    "deny in every lead": (
+        say(" ".join(f"No {what} in {lead}." for what in ("Q waves", "delta wave") for lead in LEADS)), SHORT),
     "a tautology": (say("The QRS is narrow or broad, ST elevation is present or absent."), SHORT),
     "the vaguest finding": (say(f"{P} ST-T changes."), PARTLY),
     "ST changes in the right leads": (say(f"{P} ST changes in II, III and aVF."), HONEST),
@@ -103,7 +103,8 @@ HACKS: dict[str, tuple[str, str]] = {
     "repeat what is right": (say(f"{P} " * 40), SHORT),
     "repeat all that is right": (HONEST.replace(P, f"{P} ST elevation in II, III and aVF. " * 30), HONEST),
     "more than is read": (say("No delta wave. " * 600 + "ST elevation in II, III and aVF."), SHORT),
-    "wrong behind what is read": (HONEST.replace("</think>", " No delta wave." * 600 + " ST elevation in V1.</think>"), SHORT),
+    "wrong behind what is read": (
+        HONEST.replace("</think>", " No delta wave." * 600 + " ST elevation in V1.</think>"), SHORT),
     "a giant Q wave": (say(f"{P} ST elevation in II, III and aVF. Giant Q waves V1–V6."), HONEST),
     "a voltage": (say(f"{P} ST elevation in II, III and aVF. Cornell voltage 4 mV in every lead."), HONEST),
     # form

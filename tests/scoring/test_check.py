@@ -199,7 +199,10 @@ def constant(completion, case):
         (
             "diagnoses_named",
             ["hostile: every value", "hostile: every finding"],
-            [r"a hostile completion gets 0\.4, the right one 0\.1", r"a hostile completion gets 0\.\d, the right one 0\.1"],
+            [
+                r"a hostile completion gets 0\.4, the right one 0\.1",
+                r"a hostile completion gets 0\.\d, the right one 0\.1",
+            ],
         ),
         (
             "brevity",

@@ -4,9 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from ecg_r1.ecg.definitions import definitions
 from ecg_r1.ecg.findings import Findings
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measurements import Measurements
+from ecg_r1.ecg.vocabulary import vocabulary
+from ecg_r1.reading.finding_words import GROUPS
 from ecg_r1.scoring import Case, Completion, load_reward
 from ecg_r1.scoring.expected_findings import _table, expected_findings
 from ecg_r1.scoring.judgement import claim_of
@@ -15,9 +18,9 @@ from ecg_r1.scoring.verify_findings import hold, lead_counts, shown_findings, ve
 ST = {"II": (0.22, 0.12), "III": (0.30, 0.20), "aVF": (0.26, 0.16), "V1": (0.11, 0.01), "V6": (0.02, -0.08)}
 CELLS = {
     "st_elevation": {lead: ST.get(lead, (0.0, -0.1)) for lead in LEADS} | {"aVR": (-0.1, -0.2)},
-    "st_depression": {lead: (0.0, -0.05) for lead in LEADS},
-    "t_inversion": {lead: (0.3, -0.4) for lead in LEADS} | {"aVR": (-0.3, 0.2), "V1": (-0.2, 0.1)},
-    "q_pathological": {lead: "no QRS in this lead" for lead in LEADS},
+    "st_depression": dict.fromkeys(LEADS, (0.0, -0.05)),
+    "t_inversion": dict.fromkeys(LEADS, (0.3, -0.4)) | {"aVR": (-0.3, 0.2), "V1": (-0.2, 0.1)},
+    "q_pathological": dict.fromkeys(LEADS, "no QRS in this lead"),
     "qrs_broad": (92.0, -28.0),
     "qrs_narrow": (92.0, 28.0),
     "p_present": (0.1, 0.06),
@@ -124,9 +127,9 @@ def test_a_false_claim_is_worth_less_the_further_the_number_is_away(lead: str) -
     for margin in (-0.04, -0.06, -0.09, -0.2):
         cells = CELLS | {"st_elevation": CELLS["st_elevation"] | {lead: (0.1 + margin, margin)}}
         case = replace(CASE, measurements=replace(CASE.measurements, findings=Findings.from_json(cells)))
-        worth += [row.score for row in verify_findings(Completion.parse(f"No ST elevation. ST elevation in {lead}"), case)]
-    false = worth[1::2]
-    assert false == sorted(false, reverse=True)
+        (row,) = verify_findings(Completion.parse(f"ST elevation in {lead}."), case)
+        worth.append(row.score)
+    assert worth == sorted(worth, reverse=True)
 
 
 def test_expected_are_the_findings_of_the_label_that_the_signal_shows() -> None:
@@ -136,10 +139,6 @@ def test_expected_are_the_findings_of_the_label_that_the_signal_shows() -> None:
 
 
 def test_every_expected_finding_is_of_the_tables() -> None:
-    from ecg_r1.ecg.definitions import definitions
-    from ecg_r1.ecg.vocabulary import vocabulary
-    from ecg_r1.reading.finding_words import GROUPS
-
     for label, entries in _table().items():
         assert vocabulary().get(label).name == label
         for entry in entries:
@@ -160,3 +159,9 @@ def test_silence_is_not_truth() -> None:
     assert paid("ST elevation in II, III and aVF. ST elevation in V1.") == 1.0  # borderline neither pays nor costs
 
 
+def test_a_finding_that_a_label_names_is_open_where_the_signal_contradicts_it() -> None:
+    labelled = replace(CASE, diagnoses=("inverted T-waves",))
+    (row,) = verify_findings(Completion.parse("T wave inversion in V5."), labelled)
+    assert (row.verdict, row.score) == ("unverifiable", None)
+    assert "a label says so" in row.reason
+    assert verdicts("T wave inversion in V5.") == ["contradicted"]
