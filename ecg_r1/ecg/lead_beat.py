@@ -114,7 +114,7 @@ class LeadBeat:
 
     @cached_property
     def biphasic_mv(self) -> float:
-        """The smaller of the T wave's deflections above and below both the line and the ST segment that leads into it."""
+        """The smaller of the T wave's deflections above and below both the line and the ST segment before it."""
         values = self.signal[self.offset + AFTER_J : self.t_end + 1].tolist()
         if not values or min(max(values), -min(values)) < TURN:
             return 0.0

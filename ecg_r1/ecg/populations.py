@@ -243,6 +243,9 @@ def _early(peaks: np.ndarray) -> np.ndarray:
     shorter = intervals < EARLY * np.nanmin(beside, axis=0)
     of_a_pair = intervals < EARLY * np.minimum(np.median(intervals), np.nanmax(beside, axis=0))
     early[1:] = shorter | of_a_pair
+    # The last beat has no interval after it to compare with: it may only end the row of beats after a pause.
+    if early[-1] and intervals[-1] >= EARLY * np.median(intervals) and EARLY * intervals[-1] > intervals[-3]:
+        early[-1] = False
     return early
 
 

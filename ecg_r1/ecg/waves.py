@@ -24,6 +24,7 @@ HOLD = int(12 / MS)  # samples it must stand still for
 # Share of the vector's greatest speed in the fall of T at which T ends, fitted to GE MUSE's QT of 12 records.
 T_LEVEL, T_SMOOTH = 0.05, 4 / MS
 BEYOND = int(8 / MS)  # samples that this end may lie after those of the leads
+HUMP = 0.5  # share of its height above which a P wave has not begun or ended, although it is flat
 NEAR = int(60 / MS)  # samples by which the leads may differ about a wave's peak
 
 
@@ -190,11 +191,12 @@ def bound(beat: MedianBeat, kind: WaveKind, found: np.ndarray, window: tuple[int
         rows = gaussian_filter1d(beat.signal[:, start:stop], kind.smooth / MS, axis=1)
         heights = rows - _rest(rows, kind)
         centre = _centre(heights, found - start)
-        near, reach = slice(max(0, centre - NEAR), centre + NEAR), int(kind.reach / MS)
+        near = slice(max(0, centre - NEAR), centre + NEAR)
         for row, height, weight in zip(rows, heights, beat.weights, strict=True):
             peak = near.start + int(np.argmax(np.abs(height[near])))
             if abs(height[peak]) >= kind.smallest:
-                onset, offset = _slope_bounds(row if height[peak] > 0 else -row, peak, reach, kind)
+                sign = 1 if height[peak] > 0 else -1
+                onset, offset = _slope_bounds(sign * row, sign * height, peak, kind)
                 found_bounds.append((start + onset, start + offset, weight))
     return Bounds(*np.array(found_bounds).T) if found_bounds else NOWHERE
 
@@ -218,12 +220,26 @@ def _centre(heights: np.ndarray, found: np.ndarray) -> int:
     return int(np.median(near)) if len(near) else greatest
 
 
-def _slope_bounds(row: np.ndarray, peak: int, reach: int, kind: WaveKind) -> tuple[int, int]:
-    """Around an upright peak, where the slope has fallen to a share of the steepest."""
-    slope = np.gradient(row)
+def _slope_bounds(row: np.ndarray, height: np.ndarray, peak: int, kind: WaveKind) -> tuple[int, int]:
+    """Around an upright peak, where the slope has fallen to a share of the steepest.
+
+    Args:
+        row: the lead; height: the same above the level that the wave stands on.
+    """
+    slope, reach = np.gradient(row), int(kind.reach / MS)
+    onset = _onset(slope, peak, reach, kind.begins)
+    offset = len(row) - 1 - _onset(-slope[::-1], len(row) - 1 - peak, reach - 1, kind.ends)
+    if kind is P:  # which may have two humps: between them it is flat, but high
+        if height[onset] > HUMP * height[peak]:
+            onset = _onset(slope, onset, reach, kind.begins)
+        if height[offset] > HUMP * height[peak]:
+            offset = len(row) - 1 - _onset(-slope[::-1], len(row) - 1 - offset, reach - 1, kind.ends)
+    return onset, offset
+
+
+def _onset(slope: np.ndarray, peak: int, reach: int, share: float) -> int:
+    """Where a rise to a peak begins: the slope is at most a share of the steepest one within reach."""
     first = max(0, peak - reach)
     up = first + int(np.argmax(slope[first : peak + 1]))
-    down = peak + int(np.argmin(slope[peak : peak + reach]))
-    before = np.flatnonzero(slope[: up + 1] < kind.begins * slope[up])
-    after = np.flatnonzero(slope[down:] > kind.ends * slope[down])
-    return int(before[-1]) if len(before) else 0, int(down + after[0]) if len(after) else len(row) - 1
+    before = np.flatnonzero(slope[: up + 1] < share * slope[up])
+    return int(before[-1]) if len(before) else 0
