@@ -72,7 +72,7 @@ def tokens(sentence: str) -> list[Token]:
 
 def claims_of(sentence: str, tokens: list[Token]) -> list[Claim]:
     """What is said of each wave, and the waves that say something by being named, in order."""
-    claims = []
+    claims = list[Claim]()
     for i, word in enumerate(tokens):
         if word.said:
             for wave in _waves(sentence, tokens, i):
