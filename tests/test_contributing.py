@@ -109,21 +109,22 @@ def insert(path: Path, before: str, text: str, indent: str = "") -> None:
 
 
 def test_a_quantity(copy):
-    table, measurement, words = (
+    table, measurement, entity = (
         block(f"ecg_r1/{file}").partition("\n")[2]
         for file in ("ecg/quantities.py", "ecg/measure.py", "reading/lexicon.py")
     )
     assert '`"jt_ms": _jt`' in TEXT
-    entity, name = words.splitlines(keepends=True)
+    name = block("data/vocabulary.en.yaml").partition("\n")[2]
     insert(copy / "ecg_r1/ecg/quantities.py", "    )\n}  # fmt: skip\n", table.rstrip() + ",\n", indent=" " * 8)
     insert(copy / "ecg_r1/ecg/measure.py", "# Each of `QUANTITIES`", measurement + "\n\n")
     insert(copy / "ecg_r1/ecg/measure.py", '    "axis_deg": _axis,\n', '"jt_ms": _jt,\n', indent=" " * 4)
     lexicon = copy / "ecg_r1/reading/lexicon.py"
     insert(lexicon, '    "qtc": {TIME: "qtc_ms"},\n', entity, indent=" " * 4)
-    insert(lexicon, '    "qt": (f"qrs', name, indent=" " * 4)
-    lexicon.write_text(
-        lexicon.read_text(encoding="utf-8").replace('"jt(?: interval)?", "qt dispersion"', '"qt dispersion"')
-    )
+    vocabulary = copy / "data/vocabulary.en.yaml"
+    ignored = "        - 'jt(?: interval)?'\n"
+    assert vocabulary.read_text(encoding="utf-8").count(ignored) == 1
+    vocabulary.write_text(vocabulary.read_text(encoding="utf-8").replace(ignored, ""), encoding="utf-8")
+    insert(vocabulary, "  qt:\n    - patterns:\n", name, indent="  ")
     first, *printed = python(copy, "-c", QUOTE).splitlines()
     found = json.loads(first)
     jt, expected = found["measured"]

@@ -1,4 +1,4 @@
-"""The words for findings in leads: sections `findings` and `leads` of data/vocabulary.<language>.yaml."""
+"""The words for findings in leads: sections `signs` and `leads` of data/vocabulary.<language>.yaml."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def vocabulary() -> Vocabulary:
     made = Vocabulary()
     called = dict[tuple[str, bool], str]()
     said = dict[tuple[str, bool], dict[str, str]]()
-    for code, subject, row in _rows("findings"):
+    for code, subject, row in _rows("signs"):
         known = made.subjects.setdefault(subject, Subject())
         known.alone, known.denied = row.get("alone", known.alone), row.get("denied", known.denied)
         called |= {word: subject for entry in row["called"] for word in _patterns(entry["words"], code)}

@@ -18,7 +18,7 @@ def read(text: str) -> list[str]:
 
 def examples() -> list[str]:
     found = []
-    for subjects in sections("findings"):
+    for subjects in sections("signs"):
         for subject in subjects.values():
             entries = [*subject["called"], *(e for said in subject.get("said", {}).values() for e in said)]
             found += [entry["example"] for entry in entries]
