@@ -29,6 +29,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import findings
 import numpy as np
 from rich.console import Console
 from rich.table import Table
@@ -39,7 +40,7 @@ from ecg_r1.ecg.delineate import delineate
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measure import measure
 from ecg_r1.ecg.measurements import Measurements
-from ecg_r1.ecg.morphology import shapes
+from ecg_r1.ecg.morphology import lead_beats
 from ecg_r1.ecg.quantities import LEAD_QUANTITIES
 from ecg_r1.ecg.record import ECGRecord, find_records, read_record
 from ecg_r1.ecg.render import LAYOUTS, render
@@ -142,10 +143,10 @@ def repeatability(folder: Path) -> dict[str, dict[str, float]]:
         peaks = found.beat.peaks
         if len(peaks) < FEWEST_BEATS:
             continue
-        halves = [shapes(found, part) for part in (peaks[: len(peaks) // 2], peaks[len(peaks) // 2 :])]
-        for first, second in zip(*halves, strict=True):
+        halves = [lead_beats(found, part) for part in (peaks[: len(peaks) // 2], peaks[len(peaks) // 2 :])]
+        for lead in halves[0]:
             for name, values in apart.items():
-                one, other = getattr(first, name), getattr(second, name)
+                one, other = (getattr(half[lead], name) for half in halves)
                 values += [] if one is None else [abs(one - other)]
     quantiles = {"median": 0.5, "90%": 0.9, "95%": 0.95}
     return {
@@ -284,6 +285,7 @@ def main() -> None:
     show(
         console, f"Simulated truth by diagnosis, consensus: {len(simulated)} records", numbers["simulated by diagnosis"]
     )
+    numbers["findings"] = findings.report(console, 2 * options.records, findings.PTBXL)
     numbers["speed"] = speed(simulated[0][0], times=3)
     console.print("Speed (processor time)")
     for name, value in numbers["speed"].items():

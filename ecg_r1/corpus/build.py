@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
 from ecg_r1 import __version__
 from ecg_r1.console import progress
 from ecg_r1.corpus.jobs import Job, Plan, plan
-from ecg_r1.corpus.reports import expected_steps, write_question, write_report
+from ecg_r1.corpus.reports import expected_steps, untold, write_question, write_report
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.corpus.summary import commonest_reasons
 from ecg_r1.corpus.writer import SplitWriter, as_stored
@@ -46,6 +46,7 @@ class Made:
     page: np.ndarray | None
     unknown_labels: tuple[str, ...]
     unlabelled: tuple[str, ...]
+    untold: tuple[str, ...]
     example: Example | None
 
 
@@ -117,7 +118,7 @@ def _write(chunk: list[Made | Unusable], writer: SplitWriter) -> None:
         if isinstance(made, Unusable):
             writer.quarantine(made.record, made.reason)
             continue
-        writer.add(made.record, made.measurements, made.page, made.unknown_labels, made.unlabelled)
+        writer.add(made.record, made.measurements, made.page, made.unknown_labels, made.unlabelled, made.untold)
         if made.example is not None:
             writer.add_example(made.example)
     writer.flush()
@@ -148,7 +149,9 @@ def _make(job: Job, recipe: CorpusRecipe) -> Made | Unusable:
     measurements = case_from(record.record_id, record.diagnoses, measured).measurements
     page = render(record, size=recipe.page_size) if recipe.pages == "stored" else None
     example = _example(record, measurements, job, recipe) if job.report else None
-    return Made(record, measurements, page, unknown, job.entry.unlabelled if job.entry else (), example)
+    unlabelled = job.entry.unlabelled if job.entry else ()
+    left_out = untold(measurements, record.diagnoses) if example else ()
+    return Made(record, measurements, page, unknown, unlabelled, left_out, example)
 
 
 def _labelled(record: ECGRecord, job: Job) -> tuple[ECGRecord, tuple[str, ...]]:

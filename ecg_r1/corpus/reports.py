@@ -21,6 +21,8 @@ import yaml
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.quantities import EXPECTED, QUANTITIES
 from ecg_r1.recipe import Reports
+from ecg_r1.scoring import Case, Completion
+from ecg_r1.scoring.verify_findings import verify_findings
 
 
 @cache
@@ -52,12 +54,38 @@ def expected_steps(measurements: Measurements) -> dict[str, list[str]]:
 def write_report(
     measurements: Measurements, diagnoses: tuple[str, ...], shares: Reports, rng: np.random.Generator
 ) -> str:
-    """One target text. The draw depends on `rng` alone, so a record's report is fixed by the corpus seed."""
+    """One target text. The draw depends on `rng` alone, so a record's report is fixed by the corpus seed.
+
+    A finding of a diagnosis is written in a sentence that the measured findings do not contradict; see `untold`.
+    """
     sentences = [_quantity(name, measurements, shares, rng) for name in EXPECTED]
-    knowledge = _data("knowledge.yaml")
-    findings = [_choose(knowledge[diagnosis], rng) for diagnosis in diagnoses if diagnosis in knowledge]
-    sentences += dict.fromkeys(findings)  # two statements can rest on one finding
+    told = (_findings_of(diagnosis, measurements) for diagnosis in diagnoses)
+    sentences += dict.fromkeys(filter(None, told))  # two statements can rest on one finding
     return f"<think>{' '.join(sentences)}</think><answer>{'; '.join(diagnoses)}</answer>"
+
+
+def untold(measurements: Measurements, diagnoses: tuple[str, ...]) -> tuple[str, ...]:
+    """The diagnoses of which no finding is written, because the signal contradicts every sentence that there is."""
+    return tuple(d for d in diagnoses if d in _data("knowledge.yaml") and not _findings_of(d, measurements))
+
+
+def _findings_of(diagnosis: str, measurements: Measurements) -> str:
+    """The sentence for the findings of a diagnosis that its signal shows most of, and contradicts nothing of.
+
+    Of two that say as much, the one counts that says less which cannot be judged, then the first. "" where there is
+    none.
+    """
+    case, ranks = Case("", (diagnosis,), measurements), dict[str, tuple[int, int]]()
+    for sentence in _data("knowledge.yaml").get(diagnosis, ()):
+        verdicts = [row.verdict for row in verify_findings(_parsed(sentence), case)]
+        if "contradicted" not in verdicts:
+            ranks[sentence] = verdicts.count("supported"), -verdicts.count("unverifiable")
+    return max(ranks, key=lambda sentence: ranks[sentence], default="")
+
+
+@cache
+def _parsed(sentence: str) -> Completion:
+    return Completion.parse(sentence)
 
 
 def _quantity(name: str, measurements: Measurements, shares: Reports, rng: np.random.Generator) -> str:

@@ -32,6 +32,7 @@ RECORDS = pa.schema(
         ("diagnoses", _NAMES),
         ("unknown_labels", _NAMES),
         ("unlabelled", _NAMES),
+        ("untold", _NAMES),
         ("leads", _NAMES),
         ("samples", pa.int32()),
         ("windows", pa.list_(pa.list_(pa.int32()))),

@@ -32,6 +32,13 @@ def summary(folder: Path) -> str:
             f"  {counts['examples_left_out']} examples left out: a record of theirs is quarantined or missing, see "
             "left-out.jsonl"
         )
+    if untold := counts["untold"]:
+        most = ", ".join(f"{count} x {name}" for name, count in list(untold.items())[:REASONS])
+        more = ", …" if len(untold) > REASONS else ""
+        lines.append(
+            f"  {sum(untold.values())} findings of a diagnosis not written, because the signal contradicts them: "
+            f"{most}{more}"
+        )
     if unknown := counts["unknown_labels"]:
         most = ", ".join(f"{count} x {visible(label)}" for label, count in list(unknown.items())[:REASONS])
         more = ", …" if len(unknown) > REASONS else ""

@@ -125,6 +125,7 @@ class SplitWriter:
         page: np.ndarray | None = None,
         unknown_labels: Sequence[str] = (),
         unlabelled: Sequence[str] = (),
+        untold: Sequence[str] = (),
     ) -> None:
         """Append a record.
 
@@ -134,6 +135,7 @@ class SplitWriter:
             page: uint8 (S, S, 3), of `as_stored(record)`; None where pages are drawn.
             unknown_labels: labels of the record, or parts of them, of which nothing is read.
             unlabelled: kinds of statement that its labels leave out.
+            untold: diagnoses of which its report states no finding, because the signal contradicts it.
         """
         self.records += 1
         self._files[SIGNALS].write(_microvolts(record.signal).tobytes())
@@ -147,6 +149,7 @@ class SplitWriter:
             "diagnoses": list(record.diagnoses),
             "unknown_labels": list(unknown_labels),
             "unlabelled": list(unlabelled),
+            "untold": list(untold),
             "leads": [lead for lead, there in zip(LEADS, record.lead_mask, strict=True) if there],
             "samples": record.samples,
             "windows": None if record.windows is None else record.windows.tolist(),
@@ -202,6 +205,7 @@ class SplitWriter:
             (self.folder / LEFT_OUT).unlink()
         Ids(Rows(self.folder / EXAMPLE_ROWS, EXAMPLES).table["id"], self.folder / EXAMPLE_ROWS)
         unknown = Counter(label for row in records.each("unknown_labels") for label in row["unknown_labels"])
+        untold = Counter(name for row in records.each("untold") for name in row["untold"])
         doubtful = sum(any(map(is_doubt, row["quality"])) for row in records.each("quality"))
         counts = {
             "records": self.records,
@@ -209,6 +213,7 @@ class SplitWriter:
             "quarantined": self.quarantined,
             "examples_left_out": left_out[False],
             "unknown_labels": dict(unknown.most_common()),
+            "untold": dict(untold.most_common()),
             "doubtful": doubtful,
         }
         write_atomically(self.folder / COMPLETE, json.dumps(counts))

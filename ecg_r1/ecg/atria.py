@@ -35,7 +35,7 @@ def p_window(beat: MedianBeat, onset: float, t_end: float | None) -> tuple[int, 
     return (start, stop) if stop - start >= int(60 / MS) else (max(0, stop - int(120 / MS)), stop)
 
 
-def p_wave_missing(signal: np.ndarray, beat: MedianBeat, window: tuple[int, int]) -> Measured | None:
+def p_wave_missing(signal: np.ndarray, beat: MedianBeat, window: tuple[int, int]) -> tuple[Measured | None, float]:
     """What PR and P are where there is no P wave to measure, with the reason; None where there is one.
 
     What lies before each QRS is compared with the median of all, over all leads at once. A wave that the atria repeat
@@ -44,18 +44,20 @@ def p_wave_missing(signal: np.ndarray, beat: MedianBeat, window: tuple[int, int]
     Args:
         signal: (leads, T) mV, filtered, NaN where a lead was not recorded; window: of the P wave, in samples of the
             beat.
+
+    Returns:
+        That, and how alike the waves are, as a share of what is wanted of P waves in step with the QRS.
     """
     start, stop = window
     if stop - start < int(40 / MS):
-        return Measured(reason="no room for P waves before the QRS")
+        return Measured(reason="no room for P waves before the QRS"), 0.0
     pieces = [_levelled(signal[:, p - beat.r + start : p - beat.r + stop]) for p in beat.peaks]
     shared = np.nan_to_num(median_of(np.stack(pieces)))
     direction = np.linalg.svd(shared, full_matrices=False)[0][:, 0]
     if np.ptp(direction @ shared) < AMPLITUDE:
-        return Measured(reason="no P waves", absent=True)
-    if _repeats(pieces, shared, beat.intervals):
-        return None
-    return Measured(reason="no P waves in step with the QRS", absent=True)
+        return Measured(reason="no P waves", absent=True), 0.0
+    repeats = _repeats(pieces, shared, beat.intervals)
+    return None if repeats >= 1 else Measured(reason="no P waves in step with the QRS", absent=True), repeats
 
 
 def t_wave_repeats(signal: np.ndarray, beat: MedianBeat, window: tuple[int, int]) -> bool:
@@ -69,7 +71,7 @@ def t_wave_repeats(signal: np.ndarray, beat: MedianBeat, window: tuple[int, int]
     if stop - start < int(40 / MS):
         return False
     pieces = [_levelled(beat.weights[:, None] * signal[:, p - beat.r + start : p - beat.r + stop]) for p in beat.peaks]
-    return _repeats(pieces, median_of(np.stack(pieces)), beat.intervals)
+    return _repeats(pieces, median_of(np.stack(pieces)), beat.intervals) >= 1
 
 
 def two_to_one_flutter(beat: MedianBeat, p: Bounds, qrs: tuple[float, float]) -> bool:
@@ -93,9 +95,10 @@ def two_to_one_flutter(beat: MedianBeat, p: Bounds, qrs: tuple[float, float]) ->
     return False
 
 
-def _repeats(pieces: list[np.ndarray], shared: np.ndarray, intervals: np.ndarray) -> bool:
+def _repeats(pieces: list[np.ndarray], shared: np.ndarray, intervals: np.ndarray) -> float:
+    """How alike the pieces are, as a share of what is wanted of waves that repeat themselves."""
     wanted = COHERENCE_IF_IRREGULAR if irregular(intervals) else COHERENCE
-    return bool(np.median([_likeness(piece, shared) for piece in pieces]) >= wanted)
+    return float(np.median([_likeness(piece, shared) for piece in pieces])) / wanted
 
 
 def _likeness(a: np.ndarray, b: np.ndarray) -> float:

@@ -31,6 +31,8 @@ class Delineation:
     raw: (leads, T) mV, the same leads as recorded, without pacemaker spikes: filters lower the QRS.
     p, t: onsets and offsets in each lead that shows the wave.
     no_p: why no P wave can be measured; None where one can.
+    p_alike: how alike what precedes each QRS is, as a share of what is wanted of P waves; None where it was not asked.
+    spike: the sharpest bend before the usual QRS, as a share of what a pacemaker spike has.
     there: bool (leads, T), where each of these leads was recorded; None: everywhere.
     """
 
@@ -44,6 +46,8 @@ class Delineation:
     p: Bounds
     t: Bounds
     no_p: Measured | None
+    p_alike: float | None = None
+    spike: float = 0.0
     there: np.ndarray | None = None
 
     def recorded(self, rows: Sequence[int] | np.ndarray, start: float, stop: float) -> bool:
@@ -76,7 +80,7 @@ def delineate(signal: np.ndarray, mask: np.ndarray, windows: np.ndarray | None =
     else:
         there = inside(windows[leads], signal.shape[1])
         found = r_peaks(rhythm(cleaned, there))
-    paced = spikes(raw, cleaned, found)
+    paced, spike = spikes(raw, cleaned, found)
     if len(paced):
         raw = without(raw, paced)
         cleaned = clean(raw)
@@ -84,8 +88,8 @@ def delineate(signal: np.ndarray, mask: np.ndarray, windows: np.ndarray | None =
     delineation = _delineate(cleaned, raw, leads, kinds, paced, there)
     if delineation.no_p is not None and delineation.no_p.absent and (kinds.premature & ~kinds.reshaped).any():
         # Without P waves no beat is premature: what looked like a regular rhythm was fibrillation.
-        return _delineate(cleaned, raw, leads, kinds.by_shape(), paced, there)
-    return delineation
+        delineation = _delineate(cleaned, raw, leads, kinds.by_shape(), paced, there)
+    return replace(delineation, spike=spike)
 
 
 def _kinds(cleaned: np.ndarray, found: np.ndarray, there: np.ndarray | None) -> Populations:
@@ -118,17 +122,19 @@ def _delineate(
     window = p_window(beat, onset, t.offset if len(t) else None)
     p = bound(beat, P, wave_peaks["P"], window)
     no_p: Measured | None
+    p_alike = None
     if len(paced):
         no_p = Measured(reason="paced ventricles")
     elif there is not None and not there.all(axis=1).any() and irregular(np.diff(kinds.peaks), UNEVEN):
         # Of the two or three beats that each lead shows, chance alone makes waves that repeat themselves.
         no_p = Measured(reason="an irregular rhythm, and no lead long enough to tell P waves from fibrillation")
     else:
-        no_p = p_wave_missing(recorded, beat, window)
+        no_p, p_alike = p_wave_missing(recorded, beat, window)
     if no_p is None and not len(p):
         no_p = Measured(reason="no P waves", absent=True)
     elif no_p is None and two_to_one_flutter(beat, p, (onset, offset)):
         no_p = Measured(reason="no P waves, but flutter waves, two to each QRS", absent=True)
     if len(t) and not t_wave_repeats(recorded, beat, (after[0], int(t.offset))):
         t = NOWHERE
-    return Delineation(cleaned, raw, beat, leads, kinds, onset, offset, NOWHERE if no_p else p, t, no_p, there)
+    p = NOWHERE if no_p else p
+    return Delineation(cleaned, raw, beat, leads, kinds, onset, offset, p, t, no_p, p_alike, there=there)

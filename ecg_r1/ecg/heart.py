@@ -13,6 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from ecg_r1.ecg import changes
+from ecg_r1.ecg.changes import Change
+from ecg_r1.ecg.lobes import Beat, Dipole, Lobe, Segment, Wave
 from ecg_r1.ecg.vocabulary import UnknownDiagnosis, vocabulary
 from ecg_r1.errors import UserError
 
@@ -39,56 +42,9 @@ class Rhythm:
     pr: tuple[float, float] = (122.0, 196.0)
     qrs: tuple[float, float] = (74.0, 104.0)
     qtc: tuple[float, float] = (372.0, 442.0)
+    p: tuple[float, float] = (84.0, 118.0)
     irregularity: tuple[float, float] = (0.005, 0.035)
-    atrial: str = "sinus"
-
-
-@dataclass(frozen=True)
-class Lobe:
-    """A half-wave of the dipole. start, end: ms from the QRS onset; rise: share of its length before the peak."""
-
-    wave: str
-    start: float
-    end: float
-    dipole: tuple[float, float, float]
-    rise: float = 0.5
-    edge: float = 1.4
-
-    def at(self, time: np.ndarray) -> np.ndarray:
-        """Its height (0 to 1) at `time` ms."""
-        x = (time - self.start) / (self.end - self.start)
-        phase = np.where(x < self.rise, x / self.rise, 1 + (x - self.rise) / (1 - self.rise)) * (np.pi / 2)
-        return np.where((x > 0) & (x < 1), np.sin(np.clip(phase, 0, np.pi)).clip(0) ** self.edge, 0.0)
-
-
-@dataclass(frozen=True)
-class Segment:
-    """A shifted ST segment: departs within the QRS, is reached at its end (the J point) and merges into the T wave."""
-
-    wave: str
-    start: float
-    j_point: float
-    end: float
-    dipole: tuple[float, float, float]
-
-    def at(self, time: np.ndarray) -> np.ndarray:
-        """The segment's size at each time (ms), 0 to 1."""
-        up = np.clip((time - self.start) / (self.j_point - self.start), 0, 1)
-        down = np.clip(2.2 * (self.end - time) / (self.end - self.j_point), 0, 1)
-        return np.sin(up * np.pi / 2) ** 2 * np.sin(down * np.pi / 2) ** 1.6
-
-
-Wave = Lobe | Segment
-
-
-@dataclass(frozen=True)
-class Beat:
-    """What one heart beat is made of; ms. p_start is negative, or None without a P wave."""
-
-    pr: float | None
-    p: float | None
-    qrs: float
-    qt: float
+    atrial: str = "sinus"  # or fibrillation, dissociated, paced (the ventricles, without P waves)
 
 
 def p_wave(beat: Beat) -> list[Wave]:
@@ -102,7 +58,7 @@ def p_wave(beat: Beat) -> list[Wave]:
     ]
 
 
-def t_wave(beat: Beat, dipole: tuple[float, float, float], onset: float = 0.3) -> list[Wave]:
+def t_wave(beat: Beat, dipole: Dipole, onset: float = 0.3) -> list[Wave]:
     """The T wave.
 
     Args:
@@ -113,11 +69,11 @@ def t_wave(beat: Beat, dipole: tuple[float, float, float], onset: float = 0.3) -
     return [Lobe("T", start, beat.qt, dipole, rise=0.58, edge=1.7)]
 
 
-def _qrs(beat: Beat, *parts: tuple[float, float, tuple[float, float, float]]) -> list[Wave]:
+def _qrs(beat: Beat, *parts: tuple[float, float, Dipole]) -> list[Wave]:
     return [Lobe("QRS", a * beat.qrs, b * beat.qrs, dipole, edge=2.4) for a, b, dipole in parts]
 
 
-def _st(beat: Beat, dipole: tuple[float, float, float]) -> list[Wave]:
+def _st(beat: Beat, dipole: Dipole) -> list[Wave]:
     return [Segment("ST", 0.55 * beat.qrs, beat.qrs, beat.qt - 20, dipole)]
 
 
@@ -182,11 +138,16 @@ def ventricular_ectopic(beat: Beat) -> list[Wave]:
 
 @dataclass(frozen=True)
 class Population:
-    """Hearts with one diagnosis: their rhythm, how their ventricles depolarise, and whether some beats are ectopic."""
+    """Hearts with one diagnosis: their rhythm, how their ventricles depolarise, and whether some beats are ectopic.
+
+    ectopics: where those come from: `ventricular`, `atrial`, or "" for none.
+    changes: what bends the waves of each heart.
+    """
 
     rhythm: Rhythm
-    ventricles: Callable[[Beat], list[Wave]]
-    ectopics: bool = False
+    ventricles: Callable[[Beat], list[Wave]] = narrow
+    ectopics: str = ""
+    changes: tuple[Change, ...] = ()
 
 
 _BROAD = (124.0, 178.0)
@@ -204,7 +165,33 @@ POPULATIONS: dict[str, Population] = {
     "left ventricular hypertrophy": Population(Rhythm(qrs=(86.0, 116.0), qtc=(380.0, 452.0)), hypertrophied),
     "inferior myocardial infarction": Population(Rhythm(), inferior_infarction),
     "anterior myocardial infarction": Population(Rhythm(), anterior_infarction),
-    "ventricular premature complex": Population(Rhythm(rate=(60.5, 90.0)), narrow, ectopics=True),
+    "ventricular premature complex": Population(Rhythm(rate=(60.5, 90.0)), ectopics="ventricular"),
+    "supraventricular premature complex": Population(Rhythm(rate=(60.5, 85.0)), ectopics="atrial"),
+    "sinus arrhythmia": Population(Rhythm(rate=(60.5, 80.0), irregularity=(0.15, 0.22))),
+    "third-degree AV block": Population(Rhythm(rate=(34.0, 46.0), irregularity=(0.002, 0.01), atrial="dissociated")),
+    "artificial pacemaker rhythm": Population(
+        Rhythm(rate=(60.5, 90.0), qrs=_BROAD, qtc=(430.0, 500.0), irregularity=(0.001, 0.004), atrial="paced"),
+        left_bundle,
+    ),
+    "ventricular preexcitation": Population(
+        Rhythm(pr=(86.0, 112.0), p=(58.0, 80.0), qrs=(112.0, 150.0), qtc=(390.0, 450.0)), changes=(changes.preexcited,)
+    ),
+    "non-specific ST elevation": Population(Rhythm(), changes=(changes.st_elevation,)),
+    "non-specific ST depression": Population(Rhythm(), changes=(changes.st_depression,)),
+    "inverted T-waves": Population(Rhythm(), changes=(changes.inverted_t,)),
+    "low amplitude T-waves": Population(Rhythm(), changes=(changes.flat_t,)),
+    "high T-voltage": Population(Rhythm(), changes=(changes.tall_t,)),
+    "T-wave abnormality": Population(Rhythm(), changes=(changes.biphasic_t,)),
+    "pathological Q waves": Population(Rhythm(), changes=(changes.infarcted,)),
+    "poor R-wave progression": Population(Rhythm(), changes=(changes.without_r,)),
+    "fragmented QRS": Population(Rhythm(), changes=(changes.notched,)),
+    "low QRS voltages": Population(Rhythm(), changes=(changes.low_voltage,)),
+    "voltage criteria for left ventricular hypertrophy": Population(Rhythm(), changes=(changes.high_voltage,)),
+    "left axis deviation": Population(Rhythm(), changes=(changes.turned_left,)),
+    "right axis deviation": Population(Rhythm(), changes=(changes.turned_right,)),
+    "indeterminate axis": Population(Rhythm(), changes=(changes.turned_far,)),
+    "right atrial enlargement": Population(Rhythm(), changes=(changes.high_p,)),
+    "left atrial enlargement": Population(Rhythm(p=(130.0, 160.0), pr=(172.0, 198.0))),
 }
 
 
@@ -222,6 +209,7 @@ def population(diagnosis: str) -> Population:
     """
     ranges: dict[str, Any] = {}
     owned: set[str] = set()
+    bent: tuple[Change, ...] = ()
     ventricles: Callable[[Beat], list[Wave]] = narrow
     names = [name.strip() for name in diagnosis.split(";")]
     for name in names:
@@ -237,4 +225,6 @@ def population(diagnosis: str) -> Population:
         ranges |= {f: wish for f, wish in wishes.items() if wish != getattr(Rhythm, f) and f not in owned}
         owned |= {field} if field else set()
         ventricles = own.ventricles if own.ventricles is not narrow else ventricles
-    return Population(replace(Rhythm(), **ranges), ventricles, any(POPULATIONS[name].ectopics for name in names))
+        bent += own.changes
+    ectopics = max(POPULATIONS[name].ectopics for name in names)  # ventricular ones, where some are
+    return Population(replace(Rhythm(), **ranges), ventricles, ectopics, bent)

@@ -17,12 +17,14 @@ import numpy as np
 from ecg_r1.ecg.beats import MS, Unmeasurable
 from ecg_r1.ecg.delineate import Delineation, delineate
 from ecg_r1.ecg.library import METHODS, measure_by_library
+from ecg_r1.ecg.measured_findings import measured_findings, none_measured
 from ecg_r1.ecg.measurements import Measured, Measurements
-from ecg_r1.ecg.morphology import amplitudes
+from ecg_r1.ecg.morphology import amplitudes, lead_beats
 from ecg_r1.ecg.qtc import qtc
 from ecg_r1.ecg.quantities import QUANTITIES
 from ecg_r1.ecg.record import ECGRecord
-from ecg_r1.ecg.waves import global_t_end, qrs_bounds, t_window, weighted_quantiles
+from ecg_r1.ecg.record_findings import NO_BOUNDS, Heart
+from ecg_r1.ecg.waves import global_t_end, qrs_widths, t_window, weighted_quantiles
 
 STILL = 20 / MS  # samples after T that must be free of the next beat
 ENDED = 0.2  # share of the height of T below which it is over
@@ -46,10 +48,13 @@ def measure(record: ECGRecord, *, method: str = "consensus") -> Measurements:
             return Measurements(measure_by_library(signal, record.lead_mask, method), method)
         found = delineate(signal, record.lead_mask, record.windows)
     except Unmeasurable as reason:
-        return Measurements(dict.fromkeys(QUANTITIES, Measured(reason=str(reason))), method)
+        nothing = dict.fromkeys(QUANTITIES, Measured(reason=str(reason)))
+        return Measurements(nothing, method, findings=none_measured(str(reason)))
     bounded = (found.qrs_offset - found.qrs_onset) * MS <= WIDEST_QRS
-    measured = {name: _function(name)(found) if bounded or name in OF_R_PEAKS else NO_BOUNDS for name in QUANTITIES}
-    return Measurements(measured, method, amplitudes(found) if bounded else {}, tuple(found.kinds.notes()))
+    measured = {name: _function(name)(found) if bounded or name in OF_R_PEAKS else UNBOUNDED for name in QUANTITIES}
+    beats = lead_beats(found) if bounded else {}
+    findings = measured_findings(Heart(found, beats, measured), record.sex, record.age)
+    return Measurements(measured, method, amplitudes(beats) if bounded else {}, tuple(found.kinds.notes()), findings)
 
 
 def _function(name: str) -> Callable[[Delineation], Measured]:
@@ -92,9 +97,8 @@ def _pr(found: Delineation) -> Measured:
 
 
 def _qrs(found: Delineation) -> Measured:
-    alone = (replace(found.beat, signal=row[None], weights=np.ones(1)) for row in found.beat.signal)
-    apart = np.array([end - start for start, end in map(qrs_bounds, alone)]) * MS
-    return Measured((found.qrs_offset - found.qrs_onset) * MS, _iqr(apart), len(found.leads), found.beat.beats)
+    apart = _iqr(qrs_widths(found.beat)) * MS
+    return Measured((found.qrs_offset - found.qrs_onset) * MS, apart, len(found.leads), found.beat.beats)
 
 
 def _qt(found: Delineation) -> Measured:
@@ -172,4 +176,4 @@ MEASURED_BY: dict[str, Callable[[Delineation], Measured]] = {
     "axis_deg": _axis,
 }
 OF_R_PEAKS = ("heart_rate_bpm", "rr_ms")
-NO_BOUNDS = Measured(reason="the QRS has no clear bounds")
+UNBOUNDED = Measured(reason=NO_BOUNDS)

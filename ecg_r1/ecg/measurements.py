@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ecg_r1.ecg.findings import NO_FINDINGS, NOT_MEASURED, Findings
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.quantities import LEAD_QUANTITIES, QUANTITIES, TABLE
 
 DECIMALS, LEAD_DECIMALS = 1, 3  # of ms, bpm and degrees; of mV
-NOT_MEASURED = "not measured"  # how the reason of an `unknown` quantity begins
 # Measurements that were written before there was `Measured.absent` say it in the reason.
 _ABSENT_BEFORE = "no p wave"
 
@@ -66,12 +66,14 @@ class Measurements:
     values: by quantity, for the record as a whole. method: names how they were measured.
     by_lead: quantity -> its value in each of `LEADS`, in mV, None in a lead that does not show it.
     notes: remarks on the rhythm, such as how many beats are ectopic.
+    findings: what the ECG shows in each lead and as a whole, from T-wave inversion to the rhythm.
     """
 
     values: Mapping[str, Measured]
     method: str
     by_lead: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    findings: Findings = NO_FINDINGS
 
     def __getitem__(self, name: str) -> Measured:
         return self.values[name]
@@ -100,14 +102,14 @@ class Measurements:
             absent: whether the ECG has no such wave, as opposed to one that could not be measured.
         """
         nothing = Measured(reason=reason, absent=absent)
-        return Measurements({**self.values, **dict.fromkeys(names, nothing)}, self.method, self.by_lead, self.notes)
+        return replace(self, values={**self.values, **dict.fromkeys(names, nothing)})
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers and nulls by quantity.
 
         The reasons are under `unmeasurable`, the spreads under `spread`, the lowest and highest over the beats under
         `range`, the names of what the ECG does not have under `absent`. Under `by_lead` each quantity of single leads
-        is a list of twelve numbers or nulls, in the order of `LEADS`.
+        is a list of twelve numbers or nulls, in the order of `LEADS`. `findings`: see `Findings.to_json`.
         """
         return {
             **{name: _rounded(self.value(name)) for name in QUANTITIES},
@@ -118,6 +120,7 @@ class Measurements:
             "by_lead": {name: [_rounded(v, LEAD_DECIMALS) for v in row] for name, row in self.by_lead.items()},
             "method": self.method,
             "notes": list(self.notes),
+            "findings": self.findings.to_json(),
         }
 
     @classmethod
@@ -125,7 +128,7 @@ class Measurements:
         """Reads `to_json`'s object or a part of it; a quantity left out counts as not measured.
 
         So does a value that no heart can have (29999, 0, seconds for milliseconds); the first of each quantity is
-        named in the log. Data without `absent` and `by_lead`, as earlier versions wrote it, is read too.
+        named in the log. Data without `absent`, `by_lead` and `findings`, as earlier versions wrote it, is read too.
 
         Raises:
             ValueError: a quantity is not a number or null, or is absent and has a value.
@@ -150,7 +153,8 @@ class Measurements:
         rows = {name: row for name, row in (data.get("by_lead") or {}).items() if row is not None}
         by_lead = {name: _leads(name, row) for name, row in rows.items()}
         notes = tuple(map(str, data.get("notes") or ()))
-        return cls(values, str(data.get("method", "given")), by_lead, notes)
+        findings = Findings.from_json(data.get("findings") or {})
+        return cls(values, str(data.get("method", "given")), by_lead, notes, findings)
 
 
 def _rounded(value: float | None, decimals: int = DECIMALS) -> float | None:

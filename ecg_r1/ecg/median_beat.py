@@ -25,7 +25,7 @@ class MedianBeat:
     weights: (leads,) how far each lead is trusted, 1 for the quietest: the inverse of how its beats differ, as changes
     over 8 ms; the leads' usual noise is added, so that no lead decides alone.
     peaks: R peaks of the record that it stands for.
-    intervals: RR intervals of the record, in samples; fibrillation makes them irregular.
+    intervals: RR intervals between beats of the dominant kind, in samples; fibrillation makes them irregular.
     """
 
     signal: np.ndarray
@@ -75,7 +75,7 @@ def median_beat(signal: np.ndarray, kinds: Populations, there: np.ndarray | None
     noise = _noise(np.abs(np.diff(differing, axis=2)))
     usual = np.median(noise) + 1e-9
     weights = (noise.min() + usual) / (noise + usual)
-    return MedianBeat(beat, left, before, after, free, weights, kinds.peaks[whole], np.diff(kinds.peaks))
+    return MedianBeat(beat, left, before, after, free, weights, kinds.peaks[whole], kinds.in_a_row())
 
 
 def _noise(changes: np.ndarray) -> np.ndarray:

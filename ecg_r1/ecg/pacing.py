@@ -16,22 +16,26 @@ SEARCHED = (int(180 / MS), int(40 / MS))  # before and after an R peak: a paced 
 BROAD = int(120 / MS)  # samples; a QRS that starts in the ventricle lasts longer (AHA/ACCF/HRS 2009)
 
 
-def spikes(raw: np.ndarray, cleaned: np.ndarray, peaks: np.ndarray) -> np.ndarray:
-    """Samples at which the beats' pacemaker spikes stand; empty where most beats have none.
+def spikes(raw: np.ndarray, cleaned: np.ndarray, peaks: np.ndarray) -> tuple[np.ndarray, float]:
+    """Samples at which the beats' pacemaker spikes stand, and how sharp they are.
 
     Args:
         raw, cleaned: (leads, T) mV, as recorded and below 40 Hz; peaks: R peaks.
+
+    Returns:
+        The samples, none where most beats have no spike; and the usual sharpest bend as a share of what a spike has.
     """
     bend = np.sqrt((np.diff(raw, 2, axis=1) ** 2).sum(axis=0))
     slope = spatial_velocity(cleaned)
     before, after = SEARCHED
     starts = peaks[peaks >= before] - before
     if not len(starts):
-        return starts
+        return starts, 0.0
     places = np.array([a + int(np.argmax(bend[a : a + before + after])) for a in starts])
     steepest = np.median([slope[a + before - 2 * after : a + before + 2 * after].max() for a in starts])
     limit = max(SPIKE * steepest, ABOVE_NOISE * np.median(bend))
-    return places + 1 if np.median(bend[places]) > limit else places[:0]
+    sharp = float(np.median(bend[places]) / limit)
+    return places + 1 if sharp > 1 else places[:0], sharp
 
 
 def without(raw: np.ndarray, places: np.ndarray) -> np.ndarray:

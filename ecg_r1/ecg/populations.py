@@ -24,6 +24,7 @@ EARLY = 0.85  # an RR interval that is so much shorter than others ends in a pre
 # In a regular rhythm three of four RR intervals differ by a smaller share from their median; in fibrillation by more.
 REGULAR = 0.07
 QRS = int(50 / MS)  # samples to either side of the R peak in which a QRS is steepest
+FEW = 4  # RR intervals that tell a regular rhythm from an irregular one
 CLOSEST = int(200 / MS)  # samples between two beats: the heart muscle cannot be excited again sooner
 PAUSE = 1.5  # times the median RR interval, from which on a missed beat is looked for
 ALONE = 10.0  # times the movement of the median lead: one electrode moves, and not the heart
@@ -70,6 +71,12 @@ class Populations:
             return self.peaks
         return self.peaks[first : last + 1]
 
+    def in_a_row(self) -> np.ndarray:
+        """RR intervals between two dominant beats, in samples; all where there are few of those."""
+        intervals = np.diff(self.peaks)
+        undisturbed = intervals[self.dominant[1:] & self.dominant[:-1]]
+        return undisturbed if len(undisturbed) >= FEW else intervals
+
     def notes(self) -> list[str]:
         """A remark with the number of beats of each kind; empty where all are of one kind."""
         if self.dominant.all():
@@ -102,6 +109,9 @@ def populations(signal: np.ndarray, peaks: np.ndarray) -> Populations:
     """
     shapes, alike = _shapes(_cut(signal, peaks))
     early = _early(peaks)
+    if len(peaks) > 3 and _t_of_an_unseen_beat(peaks, shapes == _dominant(shapes, early)):
+        peaks, shapes = peaks[1:], shapes[1:]
+        early = _early(peaks)
     mended = _mended(signal, peaks, shapes == _dominant(shapes, early), alike)
     if len(mended) != len(peaks) or (mended != peaks).any():
         peaks = mended
@@ -110,10 +120,19 @@ def populations(signal: np.ndarray, peaks: np.ndarray) -> Populations:
     same = shapes == _dominant(shapes, early)
     if not _regular(peaks, same & ~early, same & early):
         early &= ~same  # an irregular rhythm, such as fibrillation, has no premature beats of its own kind
+    # At the record's ends, where a part of it is missing, a QRS may look like another one.
+    cut_off = (peaks < AROUND) | (peaks >= signal.shape[1] - AROUND)
     dominant = same & ~early
     if early.any() and len(peaks) > 2 and dominant.sum() > 2:
         dominant[0] = False  # nobody knows whether the first beat came early
-    return Populations(peaks, dominant, early, ~same)
+    return Populations(peaks, dominant, early & ~(cut_off & ~same), ~same & ~cut_off)
+
+
+def _t_of_an_unseen_beat(peaks: np.ndarray, same: np.ndarray) -> bool:
+    """Whether the first peak is the T wave of a beat whose QRS came before the record began."""
+    intervals = np.diff(peaks)
+    usual = float(np.median(intervals))
+    return bool(not same[0] and same[1] and peaks[0] < EARLY * usual / 2 and intervals[0] < EARLY * usual)
 
 
 def _before(peaks: np.ndarray) -> np.ndarray:
@@ -224,6 +243,9 @@ def _early(peaks: np.ndarray) -> np.ndarray:
     shorter = intervals < EARLY * np.nanmin(beside, axis=0)
     of_a_pair = intervals < EARLY * np.minimum(np.median(intervals), np.nanmax(beside, axis=0))
     early[1:] = shorter | of_a_pair
+    # The last beat has no interval after it to compare with: it may only end the row of beats after a pause.
+    if early[-1] and intervals[-1] >= EARLY * np.median(intervals) and EARLY * intervals[-1] > intervals[-3]:
+        early[-1] = False
     return early
 
 

@@ -10,13 +10,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ecg_r1.ecg.heart import DOWER, POPULATIONS, Beat, Population, Wave, p_wave, population, ventricular_ectopic
+from ecg_r1.ecg.findings import Findings
+from ecg_r1.ecg.heart import DOWER, POPULATIONS, Population, p_wave, population, ventricular_ectopic
 from ecg_r1.ecg.leads import LEADS, derive_limb_leads
+from ecg_r1.ecg.lobes import Beat, Wave
 from ecg_r1.ecg.noise import electrode_movement, electrode_noise, fibrillation
 from ecg_r1.ecg.record import SAMPLES, SAMPLING_RATE, ECGRecord
+from ecg_r1.ecg.truth import TrueHeart, true_findings
 from ecg_r1.errors import UserError
 
-DIAGNOSES = tuple(name for name in POPULATIONS if name != "ventricular premature complex")
+DIAGNOSES = tuple(POPULATIONS)[:11]  # each a population of its own, told apart by intervals, rhythm or shape
 BEFORE, AFTER = 400.0, 760.0  # ms of one beat drawn around its QRS onset
 MS = 1000 / SAMPLING_RATE
 DRAWS = 1000  # in search of a beat that fits into its RR interval
@@ -27,11 +30,12 @@ class Simulated:
     """A record and its true values, keyed as `ecg_r1.ecg.measure.QUANTITIES`; None where there is no P wave.
 
     Intervals are those of the waves' supports; rr_ms is the mean RR interval of all whole beats,
-    axis_deg the direction of the QRS area.
+    axis_deg the direction of the QRS area. findings: those that the waves are made of.
     """
 
     record: ECGRecord
     truth: dict[str, float | None]
+    findings: Findings
 
 
 def simulate(
@@ -59,22 +63,30 @@ def _simulate_one(
 ) -> Simulated:
     beat, rr = _draw_beat(population, rng)
     onsets = _draw_onsets(population, beat, rr, rng)
-    waves = _vary(p_wave(beat) + population.ventricles(beat), rng)
+    drawn = p_wave(beat) + population.ventricles(beat)
+    for change in population.changes:
+        drawn = change(drawn, beat, rng)
+    waves = _vary(drawn, rng)
     gains = rng.uniform(0.75, 1.25) * rng.uniform(0.92, 1.08, 8)[:, None]
     view = gains * DOWER
     template, qrs_area = _draw(waves, view)
     leads = np.zeros((8, SAMPLES), np.float32)
     ectopic = _ectopic_beats(population, onsets, rng)
+    reshaped = ectopic if population.ectopics == "ventricular" else set()
     for k, onset in enumerate(onsets):
-        if k not in ectopic:
+        if k not in reshaped:
             _place(template * np.float32(rng.normal(1, 0.02)), onset, leads)
-    if ectopic:
+    if reshaped:
         broad = Beat(pr=None, p=None, qrs=rng.uniform(140, 170), qt=rng.uniform(390, 430))
         other, _ = _draw(_vary(ventricular_ectopic(broad), rng), view)
-        for k in ectopic:
+        for k in reshaped:
             _place(other, onsets[k], leads)
     if population.rhythm.atrial == "fibrillation":
         leads += (view @ fibrillation(SAMPLES, SAMPLING_RATE, rng)).astype(np.float32)
+    elif population.rhythm.atrial == "dissociated":
+        leads += _dissociated(view, rng)
+    elif population.rhythm.atrial == "paced":
+        leads += _spikes(onsets, rng)
     leads += electrode_noise(SAMPLES, SAMPLING_RATE, rng)
     record = ECGRecord(
         record_id,
@@ -85,7 +97,32 @@ def _simulate_one(
         sex=("female", "male")[int(rng.integers(2))],
         source="simulated",
     )
-    return Simulated(record, _truth(beat, onsets, qrs_area))
+    truth = _truth(beat, onsets, qrs_area)
+    hearts = TrueHeart(beat, [(wave, view @ dipole) for wave, dipole in waves], population, onsets, ectopic, truth)
+    return Simulated(record, truth, true_findings(hearts, record.sex, record.age))
+
+
+def _dissociated(view: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(8, samples): P waves in a rhythm of their own, 66 to 100 a minute."""
+    atria = p_wave(Beat(pr=150.0, p=rng.uniform(90, 115), qrs=90.0, qt=400.0))
+    template, _ = _draw(_vary(atria, rng), view)
+    leads = np.zeros((8, SAMPLES), np.float32)
+    cycle = rng.uniform(600, 900) / MS
+    for onset in np.arange(rng.uniform(0, cycle), SAMPLES + BEFORE / MS, cycle):
+        _place(template, int(onset), leads)
+    return leads
+
+
+def _spikes(onsets: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(8, samples): pacemaker spikes, two samples wide, up to 20 ms before each QRS."""
+    spike = rng.uniform(0.4, 1.6) * rng.normal(0, 1, 8)
+    before = int(rng.uniform(2, 20) / MS)
+    leads = np.zeros((8, SAMPLES), np.float32)
+    for at in onsets - before:
+        if 0 <= at < SAMPLES - 1:
+            leads[:, at] += spike
+            leads[:, at + 1] -= 0.3 * spike
+    return leads
 
 
 def _twelve(leads: np.ndarray) -> np.ndarray:
@@ -113,8 +150,8 @@ def _draw_beat(population: Population, rng: np.random.Generator) -> tuple[Beat, 
         rr = 60000 / rng.uniform(*rhythm.rate)
         pr, qrs = rng.uniform(*rhythm.pr), rng.uniform(*rhythm.qrs)
         qt = rng.uniform(*rhythm.qtc) * np.sqrt(rr / 1000)  # Bazett
-        p = min(rng.uniform(84, 118), pr - 24)
-        if rhythm.atrial == "fibrillation":
+        p = min(rng.uniform(*rhythm.p), pr - 24)
+        if rhythm.atrial != "sinus":
             return Beat(pr=None, p=None, qrs=qrs, qt=min(qt, 0.75 * rr)), rr
         if pr + qt + 30 < rr and qt < AFTER - 20:
             return Beat(pr=pr, p=p, qrs=qrs, qt=qt), rr

@@ -24,6 +24,7 @@ HOLD = int(12 / MS)  # samples it must stand still for
 # Share of the vector's greatest speed in the fall of T at which T ends, fitted to GE MUSE's QT of 12 records.
 T_LEVEL, T_SMOOTH = 0.05, 4 / MS
 BEYOND = int(8 / MS)  # samples that this end may lie after those of the leads
+HUMP = 0.5  # share of its height above which a P wave has not begun or ended, although it is flat
 NEAR = int(60 / MS)  # samples by which the leads may differ about a wave's peak
 
 
@@ -81,9 +82,20 @@ def weighted_quantiles(values: np.ndarray, weights: np.ndarray, shares: float | 
 def qrs_bounds(beat: MedianBeat) -> tuple[float, float]:
     """QRS onset and offset in samples of the beat: where its spatial velocity sinks into the level around it."""
     velocity = spatial_velocity(beat.weights[:, None] * beat.signal)
-    lo, hi = max(beat.r - int(150 / MS), 0), min(beat.r + int(150 / MS), len(velocity))
+    return _qrs_bounds(velocity, float(np.percentile(velocity, 10)), beat.r)
+
+
+def qrs_widths(beat: MedianBeat) -> np.ndarray:
+    """(leads,) the QRS of each lead looked at alone, in samples."""
+    velocities = np.abs(np.gradient(beat.signal, axis=1))
+    floors = np.percentile(velocities, 10, axis=1)
+    bounds = [_qrs_bounds(row, float(floor), beat.r) for row, floor in zip(velocities, floors, strict=True)]
+    return np.array([end - start for start, end in bounds])
+
+
+def _qrs_bounds(velocity: np.ndarray, floor: float, r: int) -> tuple[float, float]:
+    lo, hi = max(r - int(150 / MS), 0), min(r + int(150 / MS), len(velocity))
     top = lo + int(np.argmax(velocity[lo:hi]))
-    floor = np.percentile(velocity, 10)
     quiet = velocity < QRS_LEVEL * velocity[top] + floor
     onset = _last_run(quiet[: top + 1], max(top - int(220 / MS), 0))
     for level in RAISED:
@@ -111,7 +123,8 @@ def peaks(beat: MedianBeat) -> dict[str, np.ndarray]:
     Raises:
         Unmeasurable: neurokit2 raises an error.
     """
-    import neurokit2
+    # `ecg_delineate` lays what this function finds out over all samples, twice, which takes three times as long.
+    from neurokit2.ecg.ecg_delineate import _prominence_ecg_delineator
 
     # neurokit2 needs two beats, so a lone lead is laid out twice.
     rows = beat.signal if len(beat.signal) > 1 else np.repeat(beat.signal, 2, axis=0)
@@ -123,13 +136,9 @@ def peaks(beat: MedianBeat) -> dict[str, np.ndarray]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # a lead without an R wave; its R is not asked for
-            waves = neurokit2.ecg_delineate(
-                laid.ravel(),
-                r_peaks,
-                sampling_rate=RATE,
-                method="prominence",
-                typical_st_segment=float(np.clip(150 * pace, 110, 210)),
-            )[1]
+            waves = _prominence_ecg_delineator(
+                laid.ravel(), r_peaks, sampling_rate=RATE, typical_st_segment=float(np.clip(150 * pace, 110, 210))
+            )
     except LIBRARY_ERRORS:
         raise Unmeasurable("neurokit2 cannot delineate the median beat") from None
     return {wave: np.asarray(waves[f"ECG_{wave}_Peaks"], float) - (r_peaks - beat.r) for wave in ("P", "T")}
@@ -182,11 +191,12 @@ def bound(beat: MedianBeat, kind: WaveKind, found: np.ndarray, window: tuple[int
         rows = gaussian_filter1d(beat.signal[:, start:stop], kind.smooth / MS, axis=1)
         heights = rows - _rest(rows, kind)
         centre = _centre(heights, found - start)
-        near, reach = slice(max(0, centre - NEAR), centre + NEAR), int(kind.reach / MS)
+        near = slice(max(0, centre - NEAR), centre + NEAR)
         for row, height, weight in zip(rows, heights, beat.weights, strict=True):
             peak = near.start + int(np.argmax(np.abs(height[near])))
             if abs(height[peak]) >= kind.smallest:
-                onset, offset = _slope_bounds(row if height[peak] > 0 else -row, peak, reach, kind)
+                sign = 1 if height[peak] > 0 else -1
+                onset, offset = _slope_bounds(sign * row, sign * height, peak, kind)
                 found_bounds.append((start + onset, start + offset, weight))
     return Bounds(*np.array(found_bounds).T) if found_bounds else NOWHERE
 
@@ -210,12 +220,26 @@ def _centre(heights: np.ndarray, found: np.ndarray) -> int:
     return int(np.median(near)) if len(near) else greatest
 
 
-def _slope_bounds(row: np.ndarray, peak: int, reach: int, kind: WaveKind) -> tuple[int, int]:
-    """Around an upright peak, where the slope has fallen to a share of the steepest."""
-    slope = np.gradient(row)
+def _slope_bounds(row: np.ndarray, height: np.ndarray, peak: int, kind: WaveKind) -> tuple[int, int]:
+    """Around an upright peak, where the slope has fallen to a share of the steepest.
+
+    Args:
+        row: the lead; height: the same above the level that the wave stands on.
+    """
+    slope, reach = np.gradient(row), int(kind.reach / MS)
+    onset = _onset(slope, peak, reach, kind.begins)
+    offset = len(row) - 1 - _onset(-slope[::-1], len(row) - 1 - peak, reach - 1, kind.ends)
+    if kind is P:  # which may have two humps: between them it is flat, but high
+        if height[onset] > HUMP * height[peak]:
+            onset = _onset(slope, onset, reach, kind.begins)
+        if height[offset] > HUMP * height[peak]:
+            offset = len(row) - 1 - _onset(-slope[::-1], len(row) - 1 - offset, reach - 1, kind.ends)
+    return onset, offset
+
+
+def _onset(slope: np.ndarray, peak: int, reach: int, share: float) -> int:
+    """Where a rise to a peak begins: the slope is at most a share of the steepest one within reach."""
     first = max(0, peak - reach)
     up = first + int(np.argmax(slope[first : peak + 1]))
-    down = peak + int(np.argmin(slope[peak : peak + reach]))
-    before = np.flatnonzero(slope[: up + 1] < kind.begins * slope[up])
-    after = np.flatnonzero(slope[down:] > kind.ends * slope[down])
-    return int(before[-1]) if len(before) else 0, int(down + after[0]) if len(after) else len(row) - 1
+    before = np.flatnonzero(slope[: up + 1] < share * slope[up])
+    return int(before[-1]) if len(before) else 0

@@ -19,7 +19,7 @@ from ecg_r1.ecg.quantities import TABLE
 from ecg_r1.errors import UserError
 from ecg_r1.runs import layout
 from ecg_r1.runs.read import existing
-from ecg_r1.scoring.judgement import LOOKS, Judgement, judgements
+from ecg_r1.scoring.judgement import FINDING, LOOKS, Judgement, judgements
 
 NOT_REWARDS = ("step", "prompt", "completion", "evidence", "advantage", "example", "shown")
 EXPLANATION = "/explanation"  # a reward's column of that name says why it scored so
@@ -148,7 +148,7 @@ def _panel(row: Mapping[str, Any], rewards: list[str]) -> Panel:
 
 
 def _why(claim: Judgement) -> str:
-    if claim.measured is None:
+    if claim.measured is None or claim.kind == FINDING:
         return claim.reason or "nothing measured"
     known = TABLE.get(claim.quantity or "")
     return f"measured: {known.written(claim.measured) if known else f'{claim.measured:.0f} {claim.unit}'}"

@@ -18,6 +18,7 @@ from ecg_r1.scoring.blocks import malformed
 from ecg_r1.scoring.judgement import VERDICTS, Judgement
 from ecg_r1.scoring.labels import held_against, truth_of
 from ecg_r1.scoring.verify import verify
+from ecg_r1.scoring.verify_findings import hold, lead_counts, shown_findings
 
 
 class Cases(Protocol):
@@ -35,6 +36,8 @@ class Judged:
         case: what is true of the example.
         completion: the answer as it was parsed.
         evidence: `scoring.verify`'s judgement of each quoted value.
+        findings: `scoring.verify_findings`' judgement of each finding that is claimed or denied.
+        leads: of the findings claimed in leads: leads rightly named, leads named, leads that show them.
         truth: the canonical names of the diagnoses that the case's labels assert; of labels that only doubt, of those.
         answered: what the answer asserts: diagnoses of the vocabulary, and each part of it that names none, in lower
             case. A doubted diagnosis is not asserted; one that is denied too is "<name> (contradicted)". What the
@@ -53,6 +56,8 @@ class Judged:
     formatted: bool
     cut: bool
     probabilities: Mapping[str, float] | None = None
+    findings: tuple[Judgement, ...] = ()
+    leads: tuple[int, int, int] = (0, 0, 0)
 
     @property
     def correct(self) -> bool:
@@ -62,6 +67,10 @@ class Judged:
     def count(self, verdict: str) -> int:
         """How many of its quoted values have this verdict."""
         return sum(row.verdict == verdict for row in self.evidence)
+
+    def count_findings(self, verdict: str) -> int:
+        """How many of its findings have this verdict."""
+        return sum(row.verdict == verdict for row in self.findings)
 
 
 def judge(predictions: Iterable[Prediction], cases: Cases, style: str = "deepseek") -> list[Judged]:
@@ -77,6 +86,8 @@ def _judge(row: Prediction, case: Case, style: str) -> Judged:
     completion = Completion.parse(row.completion)
     labels, answer = truth_of(case), held_against(read_answer(completion), case)
     truth = labels.asserted or labels.doubted
+    held = hold(completion, case)
+    counts = np.array([*lead_counts(held, shown_findings(case))] or [(0, 0, 0)]).sum(axis=0)
     answered = {*answer.asserted, *answer.contradicted, *(answer.doubted if not labels.asserted else ())}
     return Judged(
         example_id=row.example,
@@ -88,6 +99,8 @@ def _judge(row: Prediction, case: Case, style: str) -> Judged:
         formatted=malformed(completion, style) is None,
         cut=row.cut,
         probabilities=row.probabilities,
+        findings=tuple(one.judgement(completion) for one in held),
+        leads=tuple(map(int, counts)),  # type: ignore[arg-type]
     )
 
 
@@ -98,6 +111,9 @@ def tallies(judged: Sequence[Judged]) -> dict[str, Tally]:
     * `diagnosis_macro_f1`: over the diagnoses that occur in the cases.
     * `supported`, `contradicted`, `unverifiable`: share of all quoted values (a right "not measurable" is supported).
     * `quoted_per_answer`: how many values were quoted, so that silence is not mistaken for truth.
+    * `findings.supported`, `.contradicted`, `.unverifiable`: share of all findings that are claimed or denied, and
+      `findings.per_answer`, how many they are; `findings.lead_precision`: share of the leads named for findings that
+      show them; `findings.lead_recall`: share of the leads that show these findings which are named.
     * per quantity, over answers about a case where it is measurable: `quoted`, the share that quote a value for it; and
       over those that do, `mae` and `bias` (quoted minus measured, in the quantity's unit) and `within`, the share
       inside the tolerance. An answer that quotes a quantity more than once counts with the mean over its quotes.
@@ -113,6 +129,7 @@ def tallies(judged: Sequence[Judged]) -> dict[str, Tally]:
         **{verdict: _rate([j.count(verdict) for j in judged], quoted) for verdict in VERDICTS},
         "quoted_per_answer": _rate(quoted, ones),
     }
+    table |= {f"findings.{name}": tally for name, tally in _findings(judged, ones).items()}
     for quantity in QUANTITIES:
         table |= {f"{quantity}.{name}": tally for name, tally in _quantity(judged, quantity).items()}
     return table
@@ -120,6 +137,17 @@ def tallies(judged: Sequence[Judged]) -> dict[str, Tally]:
 
 def _rate(numerator: Sequence[float] | np.ndarray, denominator: np.ndarray) -> Tally:
     return Tally(np.stack([np.asarray(numerator, dtype=float), denominator], axis=1))
+
+
+def _findings(judged: Sequence[Judged], ones: np.ndarray) -> dict[str, Tally]:
+    said = np.array([len(j.findings) for j in judged], dtype=float)
+    right, named, there = np.array([j.leads for j in judged], dtype=float).reshape(-1, 3).T
+    return {
+        **{verdict: _rate([j.count_findings(verdict) for j in judged], said) for verdict in VERDICTS},
+        "per_answer": _rate(said, ones),
+        "lead_precision": _rate(right, named),
+        "lead_recall": _rate(right, there),
+    }
 
 
 def _f1(judged: Sequence[Judged]) -> Tally:

@@ -154,17 +154,31 @@ def stance(text: str, start: int, end: int) -> Stance:
     if within(sections_elsewhere(plain), start):
         return "of another ECG"
     at = next(((a, b) for a, b in sentences(plain) if a <= start <= b), (0, len(plain)))
-    sentence = plain[at[0] : at[1] + 1]
-    start, end = start - at[0], min(end, at[1]) - at[0]
-    if (back := turned_back(sentence)) and back.start <= start < back.end:
-        return "turned back later"
     if references.RETRACTS.match(plain, at[1] + 1):
+        return "turned back later"
+    return stance_in(plain[at[0] : at[1] + 1], start - at[0], min(end, at[1]) - at[0])
+
+
+def stance_in(sentence: str, start: int, end: int, group: tuple[int, int] | None = None, floor: int = 0) -> Stance:
+    """What a sentence alone does with what it says at [start, end); `stance` also looks at the text around it.
+
+    Args:
+        sentence: readable, with its question mark.
+        start: of a mention, a quantity or a phrase in it.
+        end: its end.
+        group: [start, end) of the list that it stands in, whose words around it speak of all.
+        floor: where its clause begins; what denies something before that does not deny it.
+
+    Returns:
+        As `stance`.
+    """
+    if (back := turned_back(sentence)) and back.start <= start < back.end:
         return "turned back later"
     if sentence.endswith("?") and references.ASKS.match(sentence):
         return "supposed"
     if (kind := scope(sentence, start)) and kind in _OF_SCOPE:
         return _OF_SCOPE[kind]
-    sense = polarity(sentence, (start, end), start, end, False)
+    sense = polarity(sentence, group or (start, end), start, end, False, floor)
     return "general" if sense == "asserted" and general(sentence, start, end) else _OF_POLARITY[sense]
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from reprlib import repr as shown  # however long
 from typing import Any, get_args
 
+from ecg_r1.ecg.findings import State
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.quantities import QUANTITIES
 from ecg_r1.ecg.vocabulary import Kind, vocabulary
@@ -19,7 +20,9 @@ from ecg_r1.scoring.labels import read_labels
 
 # What is no quantity where the diagnosis says that a wave is absent: a measurer may find one all the same.
 NEEDS = {"P": ("pr_ms", "p_ms")}
-_MEASURED = (*QUANTITIES, "unmeasurable", "spread", "range", "absent", "by_lead", "method", "notes")
+# What cannot be said of P waves where the diagnosis says that there are none, and the signal shows some all the same.
+OF_P_WAVES = ("p_present", "p_absent", "p_in_step", "p_pulmonale", "p_mitrale")
+_MEASURED = (*QUANTITIES, "unmeasurable", "spread", "range", "absent", "by_lead", "method", "notes", "findings")
 _KEYS = ("id", "diagnoses", "unlabelled", "measurements", "record", "completion", "expected", "question", "extra")
 
 
@@ -40,7 +43,7 @@ def case_from(record_id: str, diagnoses: Iterable[str], measurements: Measuremen
     """The one constructor of cases: for the store, other frameworks' rows, `ask` and `reward score`.
 
     PR and P are absent where a diagnosis says that there are no P waves (atrial fibrillation), whatever a measurer
-    finds.
+    finds. The findings of P waves count as not measurable then, if the signal shows P waves: who is right is open.
 
     Args:
         diagnoses: labels: names, codes or free text.
@@ -52,6 +55,9 @@ def case_from(record_id: str, diagnoses: Iterable[str], measurements: Measuremen
         for wave in statement.absent_waves if statement else ():
             reason = f"no {wave} waves ({name})"
             measurements = measurements.without(NEEDS.get(wave, ()), reason, absent=True)
+            if wave == "P" and measurements.findings["p_present", None].state in (State.PRESENT, State.BORDERLINE):
+                findings = measurements.findings.without(OF_P_WAVES, f"P waves are measured, and {name} has none")
+                measurements = replace(measurements, findings=findings)
     return Case(record_id, labels, measurements, **fields)
 
 

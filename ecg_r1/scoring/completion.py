@@ -10,6 +10,8 @@ from functools import cached_property
 
 from ecg_r1.reading.characters import readable
 from ecg_r1.reading.claims import within
+from ecg_r1.reading.finding_claims import MOST as MOST_FINDINGS
+from ecg_r1.reading.finding_claims import FindingClaim, read_findings
 from ecg_r1.reading.marks import struck
 from ecg_r1.reading.quotes import read_quotes
 from ecg_r1.reading.statements import MOST as MOST_MENTIONS
@@ -176,3 +178,18 @@ class Completion:
             for name, polarity, start, end in read_statements(self.readable)
         )
         return deny_struck(self.text, found)
+
+    @cached_property
+    def findings(self) -> tuple[FindingClaim, ...]:
+        """Every finding that the text speaks of, with its leads and what the text does with it, in order."""
+        hidden = tuple(struck(self.text)[::-1])
+        found = (claim._replace(span=self.span(claim.span)) for claim in read_findings(self.readable))
+        return tuple(
+            claim._replace(stance="struck out") if hidden and within(hidden, claim.span[0]) else claim
+            for claim in found
+        )
+
+    @property
+    def has_more_findings(self) -> bool:
+        """Whether the text may have more findings than are read: behind them anything may stand."""
+        return len(self.findings) >= MOST_FINDINGS

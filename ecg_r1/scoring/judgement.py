@@ -29,6 +29,7 @@ LOOKS: dict[str, Look] = {
     "unverifiable": Look("?", "bright_black", "none", "dotted"),
     "missing": Look("–", "yellow", "none", "dotted"),
 }
+FINDING = "finding"  # the kind of a judgement of a finding
 VERDICTS = ("supported", "contradicted", "unverifiable")  # of what was said; "missing" is what was to be said
 
 
@@ -38,12 +39,13 @@ class Judgement:
 
     Attributes:
         claim: what is claimed: the name of a quantity, with its lead where each lead has its own ("st_mv V2"), a
-            statement of the vocabulary, a phrase that is expected, or the kind of a calculation.
+            statement of the vocabulary, a finding ("st_elevation"), a phrase that is expected, or the kind of a
+            calculation.
         verdict: one of `LOOKS`.
         score: 0 to 1; None where the claim cannot be judged, or where its reward gives one score for all claims.
         span: [start, end) characters of the completion; None where the claim stands nowhere in it.
         reason: one line for a human. text: the characters of `span`, or what was calculated there.
-        quantity: its name, where the claim is about one. kind: as in `reading.values.Quote`.
+        quantity: its name, where the claim is about one. kind: as in `reading.values.Quote`; FINDING for a finding.
         quoted: the value as quoted; None for a range, bound or absence. low, high: of a range or bound.
         unit: of all these and of `measured`. lead: the lead or leads as written, in lower case.
         measured: the value that the quote is held against; of several leads, the one that is furthest from it.
@@ -124,13 +126,13 @@ def to_json(row: Evidence) -> dict[str, Any]:
 
 
 def claim_of(row: Evidence) -> Judgement | None:
-    """The judgement of one quoted value that a row is, which gives its tokens their own advantage; None for others.
+    """The judgement of one quoted value or finding that a row is, which gives its tokens their own advantage.
 
-    It has a quantity, a span, and a score or the kind of a quote. Of a plain mapping its quantity, score and span will
-    do.
+    It has a quantity, or is of a finding, and has a span, and a score or the kind of a quote. Of a plain mapping its
+    quantity, score and span will do. None for others.
     """
     if isinstance(row, Judgement):
-        quoted = row.quantity and row.span and (row.kind or row.score is not None)
+        quoted = (row.quantity or row.kind == FINDING) and row.span and (row.kind or row.score is not None)
         return row if quoted else None
     if row.keys() >= {"quantity", "score", "span"}:
         judged = judgement_of({"verdict": "unverifiable", **row})

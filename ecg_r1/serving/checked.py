@@ -24,6 +24,7 @@ from ecg_r1.scoring.contract import Case
 from ecg_r1.scoring.judgement import LOOKS, Judgement
 from ecg_r1.scoring.labels import truth_of
 from ecg_r1.scoring.verify import tolerance_of, verify
+from ecg_r1.scoring.verify_findings import verify_findings
 
 
 def checked(completion: Completion, records: Sequence[ECGRecord]) -> RenderableType:
@@ -36,11 +37,11 @@ def checked(completion: Completion, records: Sequence[ECGRecord]) -> RenderableT
         records: those that the model was shown.
 
     Returns:
-        For rich's console: a table of the quoted values; a table of the diagnoses where a record has labels; a line
-        for each contradiction.
+        For rich's console: a table of the quoted values; tables of the findings and of the diagnoses, where the answer
+        states findings and a record has labels; a line for each contradiction.
     """
     cases = [_case(record) for record in records]
-    parts = [_values(completion, cases), *_diagnoses(completion, cases)]
+    parts = [_values(completion, cases), *_findings(completion, cases), *_diagnoses(completion, cases)]
     look = LOOKS["contradicted"]
     return Group(*parts, *(cell(f"{look.mark} {line}", look.style) for line in contradictions(completion, cases)))
 
@@ -88,6 +89,19 @@ def _values(completion: Completion, cases: Sequence[Case]) -> Table | Text:
     for text, rows in quotes.items():
         table.add_row(cell(text), *map(_measured, rows))
     return table
+
+
+def _findings(completion: Completion, cases: Sequence[Case]) -> Iterator[Table]:
+    """One line for each finding that is claimed or denied, one column for each record."""
+    judged = zip(*(verify_findings(completion, case) for case in cases), strict=True)
+    claims = {(rows[0].claim, rows[0].text): rows for rows in judged}  # what is repeated is shown once
+    if claims:
+        table = _table(["finding"], "measured", cases)
+        for rows in claims.values():
+            looks = [LOOKS[row.verdict] for row in rows]
+            cells = (cell(f"{look.mark} {row.reason}", look.style) for look, row in zip(looks, rows, strict=True))
+            table.add_row(cell(rows[0].text), *cells)
+        yield table
 
 
 def _measured(row: Judgement) -> Text:

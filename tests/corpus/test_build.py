@@ -53,7 +53,7 @@ def test_a_split_holds_what_its_records_hold(whole):
     store = RecordStore(whole)
     assert len(store) == N
     counts = {"records": N, "examples": N, "quarantined": 0, "examples_left_out": 0, "doubtful": 0}
-    counts["unknown_labels"] = {}
+    counts["unknown_labels"] = counts["untold"] = {}
     assert json.loads((whole / "complete.json").read_text()) == counts
     assert not (whole / "records.jsonl").exists()  # what was appended is not kept beside the rows
     assert [store.diagnoses(record)[0] for record in store.ids[:2]] == ["normal ECG", "sinus bradycardia"]

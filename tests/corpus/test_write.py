@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from ecg_r1.corpus.reports import _data, write_question, write_report
+from ecg_r1.corpus.reports import _data, untold, write_question, write_report
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.recipe import Reports
@@ -100,3 +100,19 @@ def test_every_finding_belongs_to_a_diagnosis_of_the_vocabulary():
 def test_invalid_shares_are_refused(shares):
     with pytest.raises(ValueError, match=r"boilerplate|rounded"):
         Reports(**shares)
+
+
+def test_a_finding_that_the_signal_contradicts_is_not_written():
+    leads = {lead: [0.0, -0.1] for lead in ("II", "III", "aVF")}
+    none = {"st_elevation": leads, "q_pathological": {lead: [0, -30] for lead in leads},
+            "t_inversion": {lead: [0.3, -0.4] for lead in leads}}  # fmt: skip
+    measured = Measurements.from_json({**VALUES, "findings": none})
+    diagnoses = ("inferior myocardial infarction",)
+    assert "aVF" not in write_report(measured, diagnoses, CLEAN, np.random.default_rng(0))
+    assert untold(measured, diagnoses) == diagnoses
+    old = none | {"q_pathological": {lead: [50, 20] for lead in leads}}  # worded by what is measured
+    measured = Measurements.from_json({**VALUES, "findings": old})
+    assert "Pathological Q waves in II, III and aVF." in write_report(
+        measured, diagnoses, CLEAN, np.random.default_rng(0)
+    )
+    assert untold(measured, diagnoses) == ()

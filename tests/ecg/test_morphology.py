@@ -8,7 +8,7 @@ import pytest
 from ecg_r1.ecg.delineate import delineate
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measure import measure
-from ecg_r1.ecg.morphology import morphology, shapes
+from ecg_r1.ecg.morphology import lead_beats
 from ecg_r1.ecg.quantities import LEAD_QUANTITIES, TABLE
 from ecg_r1.ecg.record import ECGRecord, read_record
 from ecg_r1.ecg.simulate import simulate
@@ -82,7 +82,7 @@ def test_the_filter_that_finds_the_waves_does_not_lower_them():
     found = delineate(record(dict.fromkeys(LEADS, (0.0, 1.0, 0.0, 0.0, 0.3))).signal.astype(float), np.ones(12, bool))
     beneath = float(found.beat.signal.max())
     assert beneath < 0.95
-    assert morphology(found)["II"].r_mv == pytest.approx(1.0, abs=0.01)
+    assert lead_beats(found)["II"].r_mv == pytest.approx(1.0, abs=0.01)
 
 
 def test_noise_moves_no_amplitude_beyond_its_tolerance(monkeypatch):
@@ -105,10 +105,11 @@ def test_the_halves_of_real_records_agree_within_the_tolerance(real_records):
         peaks = found.beat.peaks
         if len(peaks) < 6:
             continue
-        halves = shapes(found, peaks[: len(peaks) // 2]), shapes(found, peaks[len(peaks) // 2 :])
-        for first, second in zip(*halves, strict=True):
+        halves = [lead_beats(found, part) for part in (peaks[: len(peaks) // 2], peaks[len(peaks) // 2 :])]
+        for lead in halves[0]:
             for name, values in apart.items():
-                values.append(abs(getattr(first, name) - getattr(second, name)))
+                one, other = (getattr(half[lead], name) for half in halves)
+                values.append(abs(one - other))
     for name, values in apart.items():
         assert len(values) >= 200
         assert np.mean(np.array(values) <= TABLE[name].tolerance) >= 0.9, name

@@ -158,3 +158,18 @@ def test_metrics_know_no_reward():
     code = "import sys, ecg_r1.evaluation.metrics; print([m for m in sys.modules if m.startswith('ecg_r1.rewards')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_findings_are_judged_beside_the_values():
+    leads = {"II": [0.2, 0.1], "III": [0.3, 0.2], "aVF": [0.2, 0.1], "V6": [0.0, -0.1]}
+    measured = {
+        "heart_rate_bpm": 75,
+        "findings": {"st_elevation": leads, "qrs_broad": [92, -28], "qrs_narrow": [92, 28]},
+    }
+    cases = Known([{"record": "r", "diagnoses": ["normal ECG"], "measurements": measured}])
+    found = values(
+        {"r": says("ST elevation in II, III and V6. The QRS is broad. T waves are flat.", "normal ECG")}, cases
+    )
+    names = ("supported", "contradicted", "unverifiable", "per_answer", "lead_precision", "lead_recall")
+    assert [found[f"findings.{name}"] for name in names] == pytest.approx([1 / 3, 1 / 3, 1 / 3, 3, 2 / 3, 2 / 3])
+    assert found["quoted_per_answer"] == 0

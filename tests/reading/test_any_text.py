@@ -14,7 +14,15 @@ from ecg_r1.scoring.registry import library
 CASE = Case(
     "r",
     ("atrial fibrillation",),
-    Measurements.from_json({"heart_rate_bpm": 80, "qrs_ms": 92, "qt_ms": 380, "unmeasurable": {"pr_ms": "no P waves"}}),
+    Measurements.from_json(
+        {
+            "heart_rate_bpm": 80,
+            "qrs_ms": 92,
+            "qt_ms": 380,
+            "unmeasurable": {"pr_ms": "no P waves"},
+            "findings": {"p_present": [0.0, -0.04], "rhythm_irregular": [0.4, 0.2], "st_elevation": {"II": [0.2, 0.1]}},
+        }
+    ),
     expected={"1": ["no P waves", "rate 80 bpm"], "leads": ["II"], "windows": [[1.0, 1.2]]},
     extra={"answer": "B"},
 )
@@ -33,6 +41,9 @@ PIECES = st.sampled_from(
         "rate",
         "axis",
         "P wave",
+        "ST elevation",
+        "T waves inverted",
+        "V1-V4",
         "RR",
         "160",
         "0.16",

@@ -12,10 +12,13 @@ from ecg_r1.scoring.needs import require_fed, unfed
 from ecg_r1.scoring.registry import library
 
 MEASURED = Measurements.from_json({"heart_rate_bpm": 75, "pr_ms": 160})
+WITH_FINDINGS = Measurements.from_json({"heart_rate_bpm": 75, "pr_ms": 160, "findings": {"p_in_step": [0.9, 0.3]}})
 EXPECTED = ({}, {"3": ["PR interval 160 ms"]}, {"leads": ["II"]}, {"windows": [[1.0, 1.2]]}, {"verdict": "normal"})
 CASES = [
-    Case("r", diagnoses, MEASURED, expected=expected, extra=extra)
-    for diagnoses, expected, extra in product(((), ("normal ECG",)), EXPECTED, ({}, {"answer": "B"}, {"letter": "C"}))
+    Case("r", diagnoses, measured, expected=expected, extra=extra)
+    for diagnoses, measured, expected, extra in product(
+        ((), ("normal ECG",)), (MEASURED, WITH_FINDINGS), EXPECTED, ({}, {"answer": "B"}, {"letter": "C"})
+    )
 ]
 TEXT = "<think>Step 3: PR interval 160 ms in lead II from 1.0 to 1.2 s.</think><answer>normal ECG; B</answer>"
 

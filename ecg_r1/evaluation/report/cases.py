@@ -9,12 +9,13 @@ from typing import Any
 
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.datasets.example import Example
-from ecg_r1.ecg.measurements import NOT_MEASURED, Measurements
+from ecg_r1.ecg.findings import NOT_MEASURED
+from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.quantities import LEAD_QUANTITIES, QUANTITIES, TABLE
 from ecg_r1.evaluation.metrics import Judged
 from ecg_r1.evaluation.report.calipers import Strip, shown_beat, strips
 from ecg_r1.evaluation.report.trace import Trace, traces
-from ecg_r1.scoring.judgement import LOOKS, VERDICTS, Judgement
+from ecg_r1.scoring.judgement import FINDING, LOOKS, VERDICTS, Judgement
 
 UNCHECKED = "unchecked"  # a statement of the reasoning that nothing was held against
 TAG = "tag"  # <think> and the like
@@ -115,10 +116,10 @@ def _case(number: int, example: Example, answers: Mapping[str, Judged], store: R
             colour=i % 6,
             judged=answer,
             pieces=tuple(pieces(answer)),
-            counts=", ".join(f"{answer.count(v)} {v}" for v in VERDICTS if answer.count(v)) or "no value quoted",
+            counts=_counts(answer),
             unverified=unverified(answer),
             strips=tuple(strips(records[0], measured[0], beats[0], answer.evidence)),
-            rows=tuple(_row(row) for row in answer.evidence),
+            rows=tuple(_row(row) for row in (*answer.evidence, *answer.findings)),
         )
         for i, (name, answer) in enumerate(answers.items())
     ]
@@ -128,14 +129,24 @@ def _case(number: int, example: Example, answers: Mapping[str, Judged], store: R
     return Case(number, example, truth, shown, columns, flags(list(answers.values())), search)
 
 
+def _counts(answer: Judged) -> str:
+    values = ", ".join(f"{answer.count(v)} {v}" for v in VERDICTS if answer.count(v)) or "no value quoted"
+    findings = ", ".join(f"{answer.count_findings(v)} {v}" for v in VERDICTS if answer.count_findings(v))
+    return f"{values}; findings: {findings}" if findings else values
+
+
 def flags(answers: Sequence[Judged]) -> list[str]:
     """What the filter can ask for.
 
-    `contradicted`, `unverifiable`: an answer has such a value. `wrong`, `right`: the last model's diagnosis. `win`,
-    `loss`: the last model has more, or fewer, of its values supported than the one before, or is right where that one
-    was wrong, or the other way round. `disagree`: the models give different diagnoses.
+    `contradicted`, `unverifiable`: an answer has such a value or finding. `wrong`, `right`: the last model's diagnosis.
+    `win`, `loss`: the last model has more, or fewer, of its values supported than the one before, or is right where
+    that one was wrong, or the other way round. `disagree`: the models give different diagnoses.
     """
-    found = [verdict for verdict in ("contradicted", "unverifiable") if any(row.count(verdict) for row in answers)]
+    found = [
+        verdict
+        for verdict in ("contradicted", "unverifiable")
+        if any(row.count(verdict) + row.count_findings(verdict) for row in answers)
+    ]
     *earlier, last = answers
     found.append("right" if last.correct else "wrong")
     if earlier:
@@ -170,7 +181,7 @@ def pieces(judged: Judged) -> Iterator[Piece]:
     """
     text, at = judged.completion.text, 0
     claims: list[tuple[tuple[int, int], Judgement | None]] = [
-        (row.span, row) for row in judged.evidence if row.span is not None
+        (row.span, row) for row in (*judged.evidence, *judged.findings) if row.span is not None
     ]
     claims += [(span, None) for span in _unchecked(judged)]
     for (start, end), row in sorted(claims, key=lambda claim: (claim[0], claim[1] is None)):
@@ -194,21 +205,28 @@ def _plain(text: str) -> Iterator[Piece]:
 
 
 def _unchecked(judged: Judged) -> list[tuple[int, int]]:
-    """Statements that the reasoning asserts; the answer's own are held against the labels."""
-    mentions = judged.completion.statements
-    return [m.span for m in mentions if m.where != "answer" and m.polarity == "asserted"]
+    """Statements of the reasoning that are no judged finding; the answer's own are held against the labels."""
+    held = [row.span for row in judged.findings if row.span is not None]
+    return [
+        m.span
+        for m in judged.completion.statements
+        if m.where != "answer"
+        and m.polarity == "asserted"
+        and not any(start < m.span[1] and m.span[0] < end for start, end in held)
+    ]
 
 
 def unverified(judged: Judged) -> float | None:
-    """The share of the claims (quoted values, statements of the reasoning) that nothing verified; None without any."""
-    unchecked = len(_unchecked(judged))
-    claims = len(judged.evidence) + unchecked
-    verified = judged.count("supported") + judged.count("contradicted")
+    """The share of the claims (values, findings, other statements) that nothing verified; None without any."""
+    claims = len(judged.evidence) + len(judged.findings) + len(_unchecked(judged))
+    verified = sum(judged.count(v) + judged.count_findings(v) for v in ("supported", "contradicted"))
     return 1 - verified / claims if claims else None
 
 
 def beside(row: Judgement) -> str:
-    """What stands beside a quote: the measured value, or why it could not be measured."""
+    """What stands beside a claim: the measured value, or why it could not be measured."""
+    if row.kind == FINDING:
+        return row.reason
     if row.measured is not None and row.quantity is not None:
         return TABLE[row.quantity].written(row.measured)
     if row.quantity in LEAD_QUANTITIES:

@@ -1,0 +1,188 @@
+"""What a finding is: something an ECG shows in a lead or as a whole, measured, with its distance from the threshold.
+
+The table of findings is `data/findings.yaml`: what is measured, the threshold, and the guideline it is taken from.
+`ecg.lead_findings` and `ecg.record_findings` measure them; `measure(record).findings` holds the result.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+from ecg_r1.ecg.definitions import Definition, definitions
+from ecg_r1.ecg.leads import LEADS
+from ecg_r1.errors import nearest
+
+NOT_MEASURED = "not measured"  # the reason of a finding that nobody tried to measure
+DECIMALS = 3
+# Leads that look at neighbouring parts of the heart: a finding of the record as a whole is wanted in two such leads.
+NEIGHBOURS = (
+    ("I", "aVL"), ("II", "aVF"), ("aVF", "III"), ("II", "III"), ("I", "V6"),
+    ("V1", "V2"), ("V2", "V3"), ("V3", "V4"), ("V4", "V5"), ("V5", "V6"),
+)  # fmt: skip
+Key = tuple[str, str | None]
+
+
+class State(StrEnum):
+    """Whether an ECG shows a finding."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    BORDERLINE = "borderline"  # so near to the threshold that two readers may disagree
+    UNMEASURABLE = "unmeasurable"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding in one lead, or of the record as a whole.
+
+    name: as in `data/findings.yaml`. lead: one of `LEADS`; None for the record.
+    value: in `unit`; None where it cannot be measured.
+    margin: distance of the value from the threshold in `unit`, positive where the finding is present.
+    reason: why it cannot be measured; "" where it can.
+    """
+
+    name: str
+    lead: str | None
+    state: State
+    value: float | None
+    unit: str
+    margin: float | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Findings(Mapping[Key, Finding]):
+    """The findings of one record, by name and lead; the lead is None for the record as a whole.
+
+    Every key of the table has a finding, so a lookup fails for unknown names and leads only. A finding of single leads
+    has one for the record too: that of the two neighbouring leads which show it best (of the best lead, where the
+    table says that one is enough), leads aside in which it is normal.
+
+    measured: (value, margin), or the reason why there is no value, by key.
+    """
+
+    measured: Mapping[Key, tuple[float, float] | str]
+
+    def __getitem__(self, key: Key) -> Finding:
+        name, lead = key
+        definition = _definition(name)
+        if lead is not None and (not definition.per_lead or lead not in LEADS):
+            raise KeyError(f"{name} is not a finding of {lead!r}")
+        if lead is None and definition.per_lead:
+            return self._of_record[name]
+        return _finding(definition, lead, self.measured.get(key, NOT_MEASURED))
+
+    def __iter__(self) -> Iterator[Key]:
+        for name, definition in definitions().items():
+            yield name, None
+            if definition.per_lead:
+                yield from ((name, lead) for lead in LEADS)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def leads(self, name: str, state: State = State.PRESENT) -> tuple[str, ...]:
+        """The leads in which a finding is present, or has another state, in the order of `LEADS`."""
+        return tuple(lead for lead in LEADS if self[name, lead].state is state)
+
+    def without(self, names: Iterable[str], reason: str) -> Findings:
+        """A copy in which findings of the record as a whole cannot be measured.
+
+        Args:
+            names: of the findings.
+            reason: why.
+        """
+        return Findings({**self.measured, **{(name, None): reason for name in names}})
+
+    @cached_property
+    def _of_record(self) -> dict[str, Finding]:
+        return {name: self._summary(definition) for name, definition in definitions().items() if definition.per_lead}
+
+    def _summary(self, definition: Definition) -> Finding:
+        """The finding of the record as a whole, from those of its leads."""
+        name = definition.name
+        margins = {
+            lead: cell[1]
+            for lead in LEADS
+            if lead not in definition.normal_in and not isinstance(cell := self.measured.get((name, lead), ""), str)
+        }
+        groups = [(lead,) for lead in margins] if definition.leads_needed == 1 else NEIGHBOURS
+        whole = [group for group in groups if all(lead in margins for lead in group)]
+        if not whole:
+            given = (self.measured.get((name, lead)) for lead in LEADS)
+            reasons = [reason for reason in given if isinstance(reason, str)]
+            return _finding(definition, None, reasons[0] if reasons else NOT_MEASURED)
+        best = max(whole, key=lambda group: min(margins[lead] for lead in group))
+        cell = self.measured[name, min(best, key=lambda lead: margins[lead])]
+        return _finding(definition, None, cell)
+
+    def to_json(self) -> dict[str, Any]:
+        """By name: [value, margin] or a reason; for findings of single leads an object of these by lead."""
+        data: dict[str, Any] = {}
+        for (name, lead), cell in self.measured.items():
+            written = cell if isinstance(cell, str) else [round(number, DECIMALS) + 0.0 for number in cell]
+            if lead is None:
+                data[name] = written
+            else:
+                data.setdefault(name, {})[lead] = written
+        return data
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Findings:
+        """Reads `to_json`'s object or a part of it; what is left out counts as not measured.
+
+        Raises:
+            ValueError: an unknown finding or lead, or what is neither two finite numbers nor a reason.
+        """
+        if not isinstance(data, Mapping):
+            raise ValueError(f"findings is {data!r}; an object by name belongs here")
+        measured: dict[Key, tuple[float, float] | str] = {}
+        for name, cells in data.items():
+            try:
+                per_lead = _definition(name).per_lead
+            except KeyError as error:
+                raise ValueError(f"findings: {error.args[0]}") from None
+            if not per_lead:
+                measured[name, None] = _cell(name, cells)
+                continue
+            if not isinstance(cells, Mapping) or (unknown := [lead for lead in cells if lead not in LEADS]):
+                where = cells if not isinstance(cells, Mapping) else unknown[0]
+                raise ValueError(f"findings: {name} has {where!r}; an object by lead belongs here")
+            measured |= {(name, lead): _cell(name, cell) for lead, cell in cells.items()}
+        return cls(measured)
+
+
+NO_FINDINGS = Findings({})
+
+
+def _definition(name: str) -> Definition:
+    known = definitions()
+    if name not in known:
+        near = nearest(name, known, cutoff=0.5)
+        raise KeyError(f"unknown finding {name!r}" + (f"; did you mean {near!r}?" if near else ""))
+    return known[name]
+
+
+def _finding(definition: Definition, lead: str | None, cell: tuple[float, float] | str) -> Finding:
+    if isinstance(cell, str):
+        return Finding(definition.name, lead, State.UNMEASURABLE, None, definition.unit, None, cell)
+    value, margin = cell
+    state = State.PRESENT if margin >= 0 else State.ABSENT
+    if abs(margin) < definition.band:
+        state = State.BORDERLINE
+    return Finding(definition.name, lead, state, value, definition.unit, margin)
+
+
+def _cell(name: str, cell: Any) -> tuple[float, float] | str:
+    if isinstance(cell, str):
+        return cell
+    if isinstance(cell, list | tuple) and len(cell) == 2:
+        value, margin = cell
+        if all(isinstance(number, int | float) and abs(number) <= sys.float_info.max for number in cell):
+            return float(value), float(margin)
+    raise ValueError(f"findings: {name} is {cell!r}; two numbers, [value, margin], or a reason belong here")

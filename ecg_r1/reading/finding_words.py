@@ -1,0 +1,136 @@
+"""The words for findings in leads: sections `signs` and `leads` of data/vocabulary.<language>.yaml."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from ecg_r1.reading.languages import languages, patterns
+from ecg_r1.reading.wordings import WORD, first_word
+
+# What is said of several findings of data/findings.yaml at once: one of them, or with a denial none of them.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "st_changes": ("st_elevation", "st_depression"),
+    "t_changes": ("t_inversion", "t_flat", "t_biphasic", "t_tall"),
+    "st_t_changes": ("st_elevation", "st_depression", "t_inversion", "t_flat", "t_biphasic", "t_tall"),
+    "low_voltage": ("low_voltage_limb", "low_voltage_precordial"),
+    "lvh_voltage": ("lvh_sokolow_lyon", "lvh_cornell"),
+    "voltage_changes": ("low_voltage_limb", "low_voltage_precordial", "lvh_sokolow_lyon", "lvh_cornell"),
+}
+NOTHING = "-"  # what is said of a wave, and of nothing that is measured
+_CHINESE = "zh"
+_OPTIONAL = re.compile(r"([a-z]+)\?(.*)", re.DOTALL)
+_HYPHEN = re.compile(r"([a-z]+)\[- (/?)\]\?(.*)", re.DOTALL)
+_GROUP = re.compile(r"([a-z]+)\(\?:([a-z|]+)\)(\??)(.*)", re.DOTALL)
+
+
+def _begun(pattern: str) -> Iterator[str]:
+    """The patterns of one wording, each of which begins with a word that is always the same."""
+    if m := _OPTIONAL.fullmatch(pattern):
+        yield from _begun(m[1] + m[2])
+        yield from _begun(m[1][:-1] + m[2])
+    elif m := _HYPHEN.fullmatch(pattern):
+        yield from _begun(m[1] + m[3])
+        yield f"{m[1]}[- {m[2]}]{m[3]}"
+    elif m := _GROUP.fullmatch(pattern):
+        for ending in [*m[2].split("|"), *([""] if m[3] else [])]:
+            yield from _begun(m[1] + ending + m[4])
+    else:
+        yield pattern
+
+
+class Words:
+    """Wordings looked up in a readable sentence: by their first word, Chinese ones anywhere."""
+
+    def __init__(self, entries: Iterable[tuple[str, str, bool]]) -> None:
+        """entries: (meaning, pattern, whether it is Chinese), each pattern once."""
+        self._plain = dict[str, list[tuple[str, re.Pattern[str]]]]()
+        self._chinese = dict[str, str]()
+        for meaning, pattern, han in entries:
+            if han:
+                self._chinese[pattern] = meaning
+            else:
+                compiled = re.compile(rf"(?:{pattern})(?![a-z])")
+                self._plain.setdefault(first_word(pattern), []).append((meaning, compiled))
+        self._han = re.compile("|".join(map(re.escape, sorted(self._chinese, key=len, reverse=True))) or "(?!)")
+
+    def scan(self, sentence: str) -> Iterator[tuple[str, int, int]]:
+        """(meaning, start, end) of each wording, the longest at each place, none inside another."""
+        found = []
+        for word in WORD.finditer(sentence):
+            for meaning, pattern in self._plain.get(word[0], ()):
+                if m := pattern.match(sentence, word.start()):
+                    found.append((m.start(), -m.end(), meaning))
+        if not sentence.isascii():
+            found += [(m.start(), -m.end(), self._chinese[m[0]]) for m in self._han.finditer(sentence)]
+        at = 0
+        for start, end, meaning in sorted(found):
+            if start >= at:
+                yield meaning, start, -end
+                at = -end
+
+
+@dataclass
+class Subject:
+    """What a text may speak of.
+
+    alone: the finding that naming it claims by itself. denied: the finding that denying it denies.
+    """
+
+    alone: str | None = None
+    denied: str | None = None
+
+
+@dataclass
+class Vocabulary:
+    """The words of all languages.
+
+    words: their meaning is "=subject", or a number of `said`. said: subject -> finding, of each set of words.
+    """
+
+    subjects: dict[str, Subject] = field(default_factory=dict)
+    said: list[Mapping[str, str]] = field(default_factory=list)
+    words: Words = field(default_factory=lambda: Words(()))
+
+
+@cache
+def vocabulary() -> Vocabulary:
+    """The words for findings, read once."""
+    made = Vocabulary()
+    called = dict[tuple[str, bool], str]()
+    said = dict[tuple[str, bool], dict[str, str]]()
+    for code, subject, row in _rows("signs"):
+        known = made.subjects.setdefault(subject, Subject())
+        known.alone, known.denied = row.get("alone", known.alone), row.get("denied", known.denied)
+        called |= {word: subject for entry in row["called"] for word in _patterns(entry["words"], code)}
+        for finding, entries in row.get("said", {}).items():
+            for word in (word for entry in entries for word in _patterns(entry["words"], code)):
+                said.setdefault(word, {}).setdefault(subject, finding)
+    found = [(f"={subject}", pattern, han) for (pattern, han), subject in called.items()]
+    for (pattern, han), of in said.items():
+        found.append((str(len(made.said)), pattern, han))
+        made.said.append(of)
+    made.words = Words(found)
+    return made
+
+
+def lead_words() -> Words:
+    """The words for parts of the heart that leads look at, in every language."""
+    rows = _rows("leads")
+    return Words((part, pattern, han) for code, part, words in rows for pattern, han in _patterns(words, code))
+
+
+def _patterns(words: str, code: str) -> Iterator[tuple[str, bool]]:
+    """(pattern, whether it is Chinese) of each wording, once."""
+    if code == _CHINESE:
+        yield from ((word, True) for word in words.split("; "))
+    else:
+        yield from dict.fromkeys((begun, False) for pattern in patterns(words) for begun in _begun(pattern))
+
+
+def _rows(section: str) -> Iterator[tuple[str, str, Any]]:
+    for code, words in languages().items():
+        yield from ((code, name, row) for name, row in words.get(section, {}).items())

@@ -1,0 +1,143 @@
+"""Where a sentence names leads: "V1 to V4", "II, III, aVF", "the inferior leads", "in all leads except aVR"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import NamedTuple
+
+from ecg_r1.ecg.leads import LEADS
+from ecg_r1.reading.finding_words import Words, lead_words
+from ecg_r1.reading.quoted_leads import LEAD, leads_named
+
+# Part of the heart -> the leads that look at it, and those that some readers count too.
+PARTS: dict[str, tuple[str, str]] = {
+    "inferior": ("ii iii avf", ""),
+    "lateral": ("v5 v6", "i avl"),
+    "high lateral": ("i avl", ""),
+    "septal": ("v1 v2", "v3"),
+    "anterior": ("v3 v4", "v1 v2 v5"),
+    "anteroseptal": ("v1 v2 v3", "v4"),
+    "anterolateral": ("v4 v5 v6", "v2 v3 i avl"),
+    "inferolateral": ("ii iii avf v5 v6", "i avl"),
+    "right precordial": ("v1 v2", "v3"),
+    "left precordial": ("v5 v6", "v4"),
+    "mid precordial": ("v3 v4", "v2 v5"),
+    "precordial": ("v1 v2 v3 v4 v5 v6", ""),
+    "limb": ("i ii iii avr avl avf", ""),
+    "all": (" ".join(LEADS).lower(), ""),
+    "widespread": ("i ii avl avf v2 v3 v4 v5 v6", "iii v1 avr"),
+}
+REACH = 48  # characters between two lists that are one
+_OTHERS = "others"  # the leads that the sentence does not name elsewhere
+_TO = r" ?(?:-|to|through|thru|until|bis|至|到) ?(?:lead )?"
+_WORD = r"(?:and|und|or|oder|as well as|sowie|plus|和|及|与)"
+_AND = rf" ?(?:[,、/&+] ?(?:{_WORD} )?|{_WORD} ?)(?:leads? )?"
+_ONE = rf"(?:{LEAD})(?![a-z0-9])"
+# A digit alone goes on with a list of chest leads: "V1-4", "V5/6", "V1, 2 and 3"; not "V2, 3 mm".
+_DIGIT = r"[1-6](?!\d|[.,]\d| ?(?:mm|mv|ms|msec|s|cm|bpm|%|°|leads?|small|large|box(?:es)?)(?![a-z]))"
+_LIST = re.compile(rf"(?<![a-z0-9]){_ONE}(?:(?:{_TO}|{_AND})(?:{_ONE}|(?<=[-/,]){_DIGIT}|(?<=[-/,] ){_DIGIT}))*")
+_PRONOUN = re.compile(r"(?:leads? |导联 ?|\bin |\()$")
+_LED = re.compile(r" ?(?:leads?|导联|ableitung(?:en)?)")
+_JOINED = re.compile(
+    r" ?(?:,|;|、|/|\+)? ?(?:and|und|as well as|also|or|oder|plus|sowie|和|及)? ?(?:also |even |less so |extending )?"
+    r"(?:(?:in|over|across|into|to|uber) )?(?:the )?(?:leads? )?"
+)
+_EXCEPTED = re.compile(
+    r" ?,?\(? ?(?:except(?:ing)?|excluding|but not|and not|not|sparing|apart from|other than|save|ausser|nicht)"
+    r"(?: (?:for|in|the|leads?|also))* ?"
+)
+# "inferior" says where a finding is, but not before the name of a disease.
+_DISEASE = re.compile(
+    r"[ -]?(?:wall )?(?:myocardial |st[- ]?elevation |q[- ]wave )*(?:infarct|mi\b|stemi|ischemi|ischaemi|injury"
+    r"|wall|damage|necros"
+    r"|fascic|hemiblock|axis|descending|心肌|梗|缺血|wand)"
+)
+
+
+class LeadList(NamedTuple):
+    """Leads that a sentence names at [start, end).
+
+    leads: in the order of `LEADS`. further: leads that the name of a part of the heart may mean or not. excepted: leads
+    that are named as those without what is said.
+    """
+
+    start: int
+    end: int
+    leads: tuple[str, ...]
+    further: tuple[str, ...] = ()
+    excepted: tuple[str, ...] = ()
+
+
+@cache
+def _parts() -> Words:
+    return lead_words()
+
+
+@cache
+def _meaning(part: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return leads_named(PARTS[part][0]), leads_named(PARTS[part][1])
+
+
+def _plain_lists(sentence: str) -> Iterator[LeadList]:
+    for m in _LIST.finditer(sentence):
+        if m[0] == "i" and not _PRONOUN.search(sentence, max(0, m.start() - 8), m.start()):
+            continue
+        written = re.sub(_AND, ", ", re.sub(_TO, "-", m[0]))
+        written = re.sub(r"(?<=[-,/ ])(?=[1-6])", "v", written)
+        end = m.end()
+        if led := _LED.match(sentence, end):
+            end = led.end()
+        yield LeadList(m.start(), end, leads_named(written))
+
+
+def lead_lists(sentence: str) -> list[LeadList]:
+    """Find the leads that a readable sentence names.
+
+    Args:
+        sentence: in lower case, as `characters.readable` gives it.
+
+    Returns:
+        Each list in order; lists that "and" joins are one, and what is excepted belongs to the list before it.
+    """
+    named = [*_plain_lists(sentence)]
+    others = []
+    for part, start, end in _parts().scan(sentence):
+        if part == _OTHERS:
+            others.append((start, end))
+        elif not _DISEASE.match(sentence, end):
+            named.append(LeadList(start, end, *_meaning(part)))
+    said = {lead for each in named for lead in each.leads}
+    named += [LeadList(a, b, tuple(lead for lead in LEADS if lead not in said)) for a, b in others if said]
+    return _joined(sentence, sorted(named))
+
+
+def _joined(sentence: str, named: list[LeadList]) -> list[LeadList]:
+    found: list[LeadList] = []
+    for each in named:
+        last = found[-1] if found else None
+        if last is not None and each.start - last.end > REACH:
+            found.append(each)
+            continue
+        if last is None or each.start < last.end:
+            if last is None:
+                found.append(each)
+            continue
+        if _EXCEPTED.fullmatch(sentence, last.end, each.start):
+            kept = tuple(lead for lead in last.leads if lead not in each.leads)
+            found[-1] = last._replace(end=each.end, leads=kept, excepted=last.excepted + each.leads)
+        elif (
+            not last.excepted
+            and sentence[last.end : each.start].strip()
+            and _JOINED.fullmatch(sentence, last.end, each.start)
+        ):
+            both = {*last.leads, *each.leads}
+            found[-1] = last._replace(
+                end=each.end,
+                leads=tuple(lead for lead in LEADS if lead in both),
+                further=tuple(lead for lead in {*last.further, *each.further} if lead not in both),
+            )
+        else:
+            found.append(each)
+    return found

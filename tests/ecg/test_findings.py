@@ -1,0 +1,111 @@
+"""What a finding is: its state by margin and band, the record's finding from its leads', and the JSON in between."""
+
+import pytest
+
+from ecg_r1.ecg.definitions import definitions
+from ecg_r1.ecg.findings import NO_FINDINGS, Findings, State
+from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.measurements import Measurements
+
+
+def of(name: str, **values: float) -> Findings:
+    """The findings of a record in which one finding has these values in these leads."""
+    return Findings({(name, lead): (value, definitions()[name].margin(value, lead)) for lead, value in values.items()})
+
+
+@pytest.mark.parametrize(
+    ("value", "state"),
+    [(0.30, State.PRESENT), (0.11, State.BORDERLINE), (0.08, State.BORDERLINE), (0.02, State.ABSENT)],
+)
+def test_the_state_follows_from_threshold_and_band(value, state):
+    finding = of("st_elevation", II=value)["st_elevation", "II"]
+    assert (finding.state, finding.value, finding.unit) == (state, value, "mV")
+    assert finding.margin == pytest.approx(value - 0.1)
+
+
+@pytest.mark.parametrize(
+    ("lead", "sex", "age", "threshold"),
+    [
+        ("V2", "male", 60, 0.2),
+        ("V2", "male", 30, 0.25),
+        ("V3", "female", 30, 0.15),
+        ("V3", None, None, 0.2),
+        ("V4", "female", 30, 0.1),
+    ],
+)
+def test_st_elevation_in_v2_and_v3_depends_on_sex_and_age(lead, sex, age, threshold):
+    assert definitions()["st_elevation"].margin(threshold, lead, sex, age) == pytest.approx(0)
+
+
+@pytest.mark.parametrize(
+    ("axis", "quadrant"),
+    [
+        (60, "axis_normal"),
+        (-60, "axis_left"),
+        (120, "axis_right"),
+        (-130, "axis_extreme"),
+        (185, "axis_extreme"),
+    ],
+)
+def test_each_axis_is_in_one_quadrant(axis, quadrant):
+    quadrants = [name for name in definitions() if name.startswith("axis_")]
+    assert [name for name in quadrants if definitions()[name].margin(axis) > 0] == [quadrant]
+
+
+def test_an_axis_near_180_degrees_is_borderline_on_both_sides():
+    for name in ("axis_right", "axis_extreme"):
+        margin = definitions()[name].margin(177.0)
+        assert abs(margin) == pytest.approx(3)
+
+
+def test_the_record_has_what_two_neighbouring_leads_show():
+    assert of("t_inversion", V4=-0.3, V5=-0.2)["t_inversion", None].state is State.PRESENT
+    assert of("t_inversion", II=-0.3, V5=-0.3, aVF=0.3, V4=0.3)["t_inversion", None].state is State.ABSENT
+    assert of("t_inversion", II=-0.3, V5=-0.3)["t_inversion", None].state is State.UNMEASURABLE
+
+
+def test_leads_in_which_a_finding_is_normal_say_nothing_of_the_record():
+    found = of("t_inversion", aVR=-0.4, V1=-0.3, V2=0.3, V3=0.4)
+    assert found.leads("t_inversion") == ("aVR", "V1")
+    assert found["t_inversion", None].state is State.ABSENT
+
+
+def test_what_nobody_measured_is_unmeasurable_and_a_wrong_name_is_an_error():
+    assert NO_FINDINGS["st_elevation", "V2"].reason == "not measured"
+    assert len(list(NO_FINDINGS)) == len(NO_FINDINGS)
+    for key in (("st_elevatoin", None), ("qrs_broad", "V2"), ("st_elevation", "V7")):
+        with pytest.raises(KeyError):
+            NO_FINDINGS[key]
+
+
+def test_findings_survive_the_measurements_json():
+    found = of("st_elevation", V2=0.31234, V3=0.25)
+    found = Findings({**found.measured, ("qrs_broad", None): "the QRS has no clear bounds"})
+    read = Measurements.from_json(Measurements.from_json({"findings": found.to_json()}).to_json()).findings
+    assert read["st_elevation", "V2"].value == pytest.approx(0.312)
+    assert read.leads("st_elevation") == ("V2", "V3")
+    assert read["qrs_broad", None].reason == "the QRS has no clear bounds"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"st_elevaton": {}},
+        {"st_elevation": [1, 2]},
+        {"st_elevation": {"V9": [1, 2]}},
+        {"qrs_broad": [1]},
+        {"qrs_broad": [float("nan"), 1]},
+        {"qrs_broad": {"V1": [1, 2]}},
+        ["qrs_broad"],
+    ],
+)
+def test_damaged_findings_are_refused_by_name(given):
+    with pytest.raises(ValueError, match="findings"):
+        Measurements.from_json({"findings": given})
+
+
+def test_every_definition_is_complete():
+    for name, definition in definitions().items():
+        assert all((definition.title, definition.value, definition.source)), name
+        assert definition.band >= 0
+        assert set(definition.normal_in) <= set(LEADS)
