@@ -121,6 +121,7 @@ def _of_record(heart: TrueHeart) -> dict[str, float | None]:
         "lvh_cornell": r["aVL"] + s["V3"],
         "lvh_voltage": max((s["V1"] + left) / 3.5, left / 2.6, r["aVL"] / 1.1),
         "r_progression_poor": r["V3"],
+        "late_r_v1": max(_last_r(heart.qrs[lead]) for lead in ("V1", "V2")),
         "lbbb_morphology": 1.0 if ventricles is left_bundle else -1.0,
         "rbbb_morphology": 1.0 if ventricles is right_bundle else -1.0,
         **dict.fromkeys(("p_present", "p_absent"), None if paced else max(p_height.values())),
@@ -166,6 +167,11 @@ def _q(qrs: np.ndarray) -> tuple[float, float]:
 def _r(qrs: np.ndarray) -> float:
     tops = find_peaks(qrs, height=SEEN, prominence=SEEN)[0]
     return float(qrs[tops].max()) if len(tops) else 0.0
+
+
+def _last_r(qrs: np.ndarray) -> float:
+    tops = find_peaks(qrs, height=SEEN, prominence=SEEN)[0]
+    return float(tops[-1]) * STEP if len(tops) else 0.0
 
 
 def _s(qrs: np.ndarray) -> float:

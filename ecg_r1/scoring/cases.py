@@ -19,7 +19,18 @@ from ecg_r1.scoring.labels import read_labels
 
 # What is no quantity where the diagnosis says that a wave is absent: a measurer may find one all the same.
 NEEDS = {"P": ("pr_ms", "p_ms")}
-_MEASURED = (*QUANTITIES, "unmeasurable", "spread", "range", "absent", "by_lead", "method", "notes", "findings")
+_MEASURED = (
+    *QUANTITIES,
+    "unmeasurable",
+    "spread",
+    "range",
+    "absent",
+    "by_lead",
+    "method",
+    "notes",
+    "findings",
+    "rhythm",
+)
 _KEYS = ("id", "diagnoses", "unlabelled", "measurements", "record", "completion", "expected", "question", "extra")
 
 
