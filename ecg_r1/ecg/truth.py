@@ -193,7 +193,7 @@ def _delta(qrs: np.ndarray) -> float:
     """Time from 0.05 mV on until the trace is half as steep as it ever is on its way to its highest or lowest point."""
     top = int(np.abs(qrs).argmax())
     rising = qrs[: top + 1] * np.sign(qrs[top])
-    if rising[-1] < 0.3 or rising.min() < -TURN:
+    if rising[-1] < 0.3 or rising.min() < -SEEN:
         return 0.0
     slope = np.gradient(rising)
     return max(0.0, float(np.argmax(slope >= slope.max() / 2) - np.argmax(rising > SEEN)) * STEP)

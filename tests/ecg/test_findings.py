@@ -126,9 +126,9 @@ def test_every_entry_of_the_table_has_one_function():
 
 @pytest.fixture(scope="module")
 def counted() -> dict[str, Counter]:
-    """(true state, measured state) of each finding, over four records of each population."""
+    """(true state, measured state) of each finding, over six records of each population."""
     counts: dict[str, Counter] = {name: Counter() for name in definitions()}
-    for one in simulate(4 * len(POPULATIONS), seed=12, diagnoses=list(POPULATIONS)):
+    for one in simulate(6 * len(POPULATIONS), seed=12, diagnoses=list(POPULATIONS)):
         found = measure(one.record).findings
         for name, lead in one.findings.measured:
             counts[name][one.findings[name, lead].state, found[name, lead].state] += 1
