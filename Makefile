@@ -34,11 +34,14 @@ demo-real: records setup  ## RECORDS=folder of WFDB records with PTB-XL's tables
 records:  # before anything is set up
 	@test -d "$(RECORDS)" || { echo "make demo-real RECORDS=FOLDER: a folder of WFDB records with ptbxl_database.csv"; exit 2; }
 
+# Two processes, a file of tests in one of them: most tests wait for a process that they start, and use one core.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+
 test: setup
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-all: setup
-	$(BIN)/python -m pytest -m "slow or not slow"
+	$(PYTEST) -m "slow or not slow"
 
 lint: setup
 	$(BIN)/ruff check .

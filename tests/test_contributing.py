@@ -177,7 +177,7 @@ def test_an_advantage(copy):
     source = path.read_text(encoding="utf-8")
     table = source.index("Advantages = Callable")
     source = source[:table] + block("ecg_r1/train/advantages.py") + "\n\n" + source[table:]
-    path.write_text(source.replace('"claim": claim}', '"claim": claim, "blend": blend}'), encoding="utf-8")
+    path.write_text(source.replace('"claim": claim,', '"claim": claim, "blend": blend,'), encoding="utf-8")
     (copy / "test_blend.py").write_text(block("tests/train/test_blend.py"))
     assert "1 passed" in python(copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_blend.py")
     accept = "from ecg_r1.recipe import read_recipe; from ecg_r1.train.options import check_options\n"

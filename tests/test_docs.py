@@ -112,7 +112,22 @@ def test_the_table_of_algorithms_is_read_whole():
         "DFT",
     ):
         assert name in names
-    assert len(algorithms()) == 25
+    assert len(algorithms()) == 27
+
+
+PAPERS = sorted((ROOT / "recipes" / "papers").glob("*.yaml"))
+OWN_REWARDS = ("step_grpo", "ecg_r1")  # more than the lines of a table
+
+
+def test_each_recipe_of_a_paper_has_the_lines_of_its_row():
+    rows = {re.sub(r"\W+", "_", name.lower()): lines for _, name, lines in algorithms()}
+    rows["max_rl"] = rows.pop("maxrl")
+    for path in PAPERS:
+        assert f"papers/{path.stem}" in ALGORITHMS or path.stem not in OWN_REWARDS
+        if path.stem not in OWN_REWARDS:
+            given, lines = read_recipe(path), rows[path.stem]
+            assert given.credit == lines["credit"]
+            assert {key: given.trainer.get(key) for key in lines["trainer"]} == lines["trainer"]
 
 
 def recipe_with(lines: dict, stage: str, folder: Path, **more: object):
@@ -166,8 +181,15 @@ def test_a_misspelt_choice_would_be_noticed():
         test_each_named_choice_is_one_that_the_trainer_compares_with("grpo", {"trainer": {"loss_type": "dapoo"}})
 
 
+ROWS_AND_PAPERS = pytest.mark.parametrize(
+    ("stage", "lines"),
+    [pytest.param(s, r, id=name) for s, name, r in algorithms()]
+    + [pytest.param("grpo", yaml.safe_load(p.read_text()), id=p.stem) for p in PAPERS if p.stem in OWN_REWARDS],
+)
+
+
 @pytest.mark.slow
-@ROWS
+@ROWS_AND_PAPERS
 def test_an_algorithm_runs_two_steps(stage, lines, tmp_path, split):
     """Without vLLM, whose own options are therefore not in use."""
     torch = pytest.importorskip("torch")
@@ -189,7 +211,7 @@ def test_an_algorithm_runs_two_steps(stage, lines, tmp_path, split):
     group = {"num_generations": 2, "max_completion_length": 8, "log_completions": False} if stage == "grpo" else {}
     small = {"per_device_train_batch_size": 2, "max_steps": 2, "warmup_steps": 0, "logging_steps": 1, "save_steps": 9}
     trainer_lines = lines.get("trainer", {}) | small | group
-    rewards = [{"name": "length", "limit": 4, "cache": 4}, {"name": "intervals"}]
+    rewards = lines.get("rewards", [{"name": "length", "limit": 4, "cache": 4}, {"name": "intervals"}])
     more = {"rollout": {"engine": "hf"}, "rewards": rewards} if stage == "grpo" else {}
     recipe = recipe_with(lines, stage, tmp_path, deepspeed=None, run=str(tmp_path), trainer=trainer_lines, **more)
     arguments = training_arguments(recipe, "docs/algorithms.md")

@@ -33,6 +33,7 @@ class Batch:
         group: G, completions of a prompt.
         scale: TRL's `scale_rewards`: "group", "batch" or "none".
         tokenizer: of the policy.
+        rewards: (B,) weighted sums of the rewards that apply; NaN where none does.
     """
 
     totals: torch.Tensor
@@ -42,6 +43,7 @@ class Batch:
     group: int
     scale: str
     tokenizer: PreTrainedTokenizerBase
+    rewards: torch.Tensor
 
     @cached_property
     def texts(self) -> list[str]:
@@ -89,8 +91,35 @@ def claim(batch: Batch) -> torch.Tensor:
     return spread
 
 
+def rloo(batch: Batch) -> torch.Tensor:
+    """REINFORCE with leave-one-out (arXiv 2402.14740): the reward less the mean of the group's other rewards.
+
+    Returns:
+        (B,) advantages; 0 where no reward applies, or to no other completion of the group.
+    """
+    grouped = batch.rewards.view(-1, batch.group)
+    others = (~grouped.isnan()).sum(dim=1, keepdim=True) - 1
+    centred = (grouped - grouped.nanmean(dim=1, keepdim=True)) * (others + 1) / others
+    return centred.nan_to_num(0.0, 0.0, 0.0).view(-1)
+
+
+def max_rl(batch: Batch) -> torch.Tensor:
+    """Maximum-likelihood RL (arXiv 2602.02710): the reward less the group's mean, divided by that mean.
+
+    The rarer a reward, the larger the step towards it. Written for rewards that are 0 or 1; others of at least 0 work
+    too, and a group whose mean is not above 0 teaches nothing.
+
+    Returns:
+        (B,) advantages; 0 where no reward applies.
+    """
+    grouped = batch.rewards.view(-1, batch.group)
+    mean = grouped.nanmean(dim=1, keepdim=True)
+    return ((grouped - mean) / mean).where(mean > 0, 0.0).nan_to_num(0.0).view(-1)
+
+
 Advantages = Callable[[Batch], "torch.Tensor"]  # (B,), or (B, T) where tokens of a completion differ
-ADVANTAGES: dict[str, Advantages] = {"sequence": sequence, "claim": claim}
+ADVANTAGES: dict[str, Advantages] = {"sequence": sequence, "claim": claim, "rloo": rloo, "max_rl": max_rl}
+FROM_REWARDS = ("rloo", "max_rl")  # TRL's options that shape its own advantages do nothing beside these
 
 
 def _score(claims: Claims, name: str) -> float:

@@ -9,12 +9,13 @@ trainer's private methods; `tests/train/test_trl_seams.py` pins them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+import trl.trainer.grpo_trainer as trl_grpo
 from accelerate.utils import gather_object
 from datasets import Dataset
 from torch.utils.data import Sampler
@@ -30,7 +31,7 @@ from ecg_r1.train.media import WHOLE, DrawEachEpoch, Media, example_dataset
 from ecg_r1.train.reference import reference_from
 from ecg_r1.train.rewards import RewardSet
 from ecg_r1.train.rollout import rollouts_through
-from ecg_r1.train.shared_prefix import SharedPrefix, groups_kept_together, use_branching_attention
+from ecg_r1.train.shared_prefix import SharedPrefix, use_branching_attention
 from ecg_r1.train.trackers import has_table, log_completions
 
 trl_utils.Console = console  # `print_prompt_completions_sample` prints what a model has written
@@ -46,6 +47,22 @@ class _WithMedia:
         rows = [shown.views for shown in self.shown[self.row : self.row + len(input_ids)]]
         self.row += len(input_ids)
         return self.model(input_ids=input_ids, **kwargs, **self.media.tensors(rows, input_ids.device))
+
+
+@contextmanager
+def groups_kept_together(group: int) -> Iterator[None]:
+    """TRL shuffles the rows of a generation batch before it splits them into micro-batches: here it shuffles groups."""
+    original = trl_grpo.shuffle_sequence_dict
+
+    def shuffle(batch: dict[str, Any]) -> dict[str, Any]:
+        grouped = {key: x.unflatten(0, (-1, group)) if x is not None and x.ndim else x for key, x in batch.items()}
+        return {key: x.flatten(0, 1) if x is not None and x.ndim else x for key, x in original(grouped).items()}
+
+    trl_grpo.shuffle_sequence_dict = shuffle
+    try:
+        yield
+    finally:
+        trl_grpo.shuffle_sequence_dict = original
 
 
 class EachEpochSampler(Sampler):
@@ -158,6 +175,7 @@ class ECGGRPOTrainer(GuardedTrainer, GRPOTrainer):
             group=self._group,
             scale=self.scale_rewards,
             tokenizer=self.processing_class,
+            rewards=output["advantages"].new_tensor(self.reward_set.totals()),
         )
 
     def _pages(self, shown: Shown) -> list[np.ndarray]:

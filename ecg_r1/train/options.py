@@ -15,7 +15,7 @@ from ecg_r1.errors import did_you_mean
 from ecg_r1.files import read_object
 from ecg_r1.recipe import GRPORecipe, PretrainRecipe, RecipeError, RunRecipe, unknown_key
 from ecg_r1.recipe.messages import SHOWN
-from ecg_r1.train.advantages import ADVANTAGES
+from ecg_r1.train.advantages import ADVANTAGES, FROM_REWARDS
 from ecg_r1.train.field_names import field_names
 from ecg_r1.train.legal_values import missing_need, wrong_value
 from ecg_r1.train.refused import LORA, TRAINER, Refused
@@ -103,6 +103,10 @@ def _check_values(recipe: RunRecipe, path: str) -> None:
             raise RecipeError(f'{path}: "trainer.{key}": {wrong}')
         if wrong := missing_need(key, values):
             raise RecipeError(f'{path}: "trainer.{key}" {wrong}')
+        if key in ("scale_rewards", "multi_objective_aggregation") and values.get("credit") in FROM_REWARDS:
+            raise RecipeError(
+                f'{path}: "trainer.{key}" has no effect with `credit: {values["credit"]}`; set it to null'
+            )
     if values.get("sync_ref_model") and not values.get("beta"):
         raise RecipeError(f'{path}: "trainer.sync_ref_model" has no effect unless `beta` is more than 0')
     if values.get("sync_ref_model") and recipe.lora is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -50,6 +51,16 @@ class RewardSet:
         """Of the evidence of each completion, the judgements of one quoted value each."""
         paying = [scores for scores, weight in zip(self._batch, self.weights, strict=True) if weight]
         return [[claim for row in rows if (claim := claim_of(row))] for rows in _evidence(paying)]
+
+    def totals(self) -> list[float]:
+        """The weighted sum of the rewards that apply to each completion, as TRL sums them; NaN where none does."""
+        return [self._total(scores) for scores in zip(*self._batch, strict=True)]
+
+    def _total(self, scores: Sequence[Score]) -> float:
+        known = [
+            weight * score.value for weight, score in zip(self.weights, scores, strict=True) if score.value is not None
+        ]
+        return sum(known) if known else math.nan
 
     def __enter__(self) -> RewardSet:
         return self

@@ -8,13 +8,11 @@ P + G C tokens are read instead of G (P + C). The idea is PrefixGrouper's (Liu e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import torch
-import trl.trainer.grpo_trainer as trl_grpo
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
@@ -114,19 +112,3 @@ class SharedPrefix:
             entropy=None if output.entropy is None else output.entropy[:, prefix:].reshape(-1, length),
             aux_loss=output.aux_loss,
         )
-
-
-@contextmanager
-def groups_kept_together(group: int) -> Iterator[None]:
-    """TRL shuffles the rows of a generation batch before it splits them into micro-batches: here it shuffles groups."""
-    original = trl_grpo.shuffle_sequence_dict
-
-    def shuffle(batch: dict[str, Any]) -> dict[str, Any]:
-        grouped = {key: x.unflatten(0, (-1, group)) if x is not None and x.ndim else x for key, x in batch.items()}
-        return {key: x.flatten(0, 1) if x is not None and x.ndim else x for key, x in original(grouped).items()}
-
-    trl_grpo.shuffle_sequence_dict = shuffle
-    try:
-        yield
-    finally:
-        trl_grpo.shuffle_sequence_dict = original

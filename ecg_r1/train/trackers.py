@@ -8,8 +8,11 @@ tables: there the completions are in the run's `completions/*.parquet` alone, as
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
+
+from packaging.version import Version
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +35,8 @@ TRACKERS = {  # transformers' name: the module, and what to install
     "kubeflow": ("kubeflow", "kubeflow"),
 }
 BY_TRL = ("wandb", "trackio")  # these get their table from TRL
+# The first release whose `get_run` raises before a run has begun: transformers' callback calls it then.
+TOO_NEW = {"swanlab": "0.8"}
 
 
 def unusable(name: str) -> str | None:
@@ -41,7 +46,11 @@ def unusable(name: str) -> str | None:
     if name not in TRACKERS:
         return f"{name!r} is not one of {', '.join(TRACKERS)}, all, none"
     module, package = TRACKERS[name]
-    return None if find_spec(module) else f"{name} is not installed: pip install {package}"
+    if find_spec(module) is None:
+        return f"{name} is not installed: pip install {package}"
+    if name in TOO_NEW and Version(version(package)) >= Version(TOO_NEW[name]):
+        return f"{name} {version(package)} does not fit transformers' callback: pip install '{package}<{TOO_NEW[name]}'"
+    return None
 
 
 def has_table(trackers: Sequence[str]) -> bool:

@@ -8,16 +8,16 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from ecg_r1.model.tokenizer import train_tokenizer
-from ecg_r1.recipe import read_recipe
+from ecg_r1.recipe import RecipeError, read_recipe
 from ecg_r1.scoring.judgement import Judgement
-from ecg_r1.train.advantages import ADVANTAGES, Batch, claim, token_spans
+from ecg_r1.train.advantages import ADVANTAGES, Batch, claim, max_rl, rloo, token_spans
 from ecg_r1.train.options import check_options
 
 NAN = float("nan")
 
 
 def claim_advantages(totals, evidence, spans, length, group, scale):
-    batch = Batch(totals, [], evidence, length, group, scale, None)
+    batch = Batch(totals, [], evidence, length, group, scale, None, totals)
     batch.__dict__["token_spans"] = spans  # else read from a tokenizer
     return claim(batch)
 
@@ -140,7 +140,8 @@ def credited(tokenizer, monkeypatch):
         store = SimpleNamespace(example=lambda name: SimpleNamespace(id=name), example_index=lambda name: 0)
         trainer.media = SimpleNamespace(store=store, shown=lambda example, moment: None, prompt=lambda example: "")
         trainer.model, trainer.state = SimpleNamespace(training=True), SimpleNamespace(global_step=0)
-        trainer.reward_set, trainer.credit = SimpleNamespace(claims=lambda: claims), credit
+        rewards = SimpleNamespace(claims=lambda: claims, totals=lambda: [1.0, 0.5])
+        trainer.reward_set, trainer.credit = rewards, credit
         trainer.processing_class, trainer.accelerator = tokenizer, SimpleNamespace(device="cpu")
         trainer.num_generations, trainer.scale_rewards, trainer.log_pages = 2, "none", False
         return trainer._generate_and_score_completions([{"example": "e"}] * 2)["advantages"]
@@ -166,3 +167,30 @@ def test_an_advantage_is_one_function_and_one_entry(credited, monkeypatch):
     check_options(read_recipe(recipe, ["credit=halved"]), str(recipe))
     assert run("halved").tolist() == [0.125, -0.125]
     assert run("sequence").tolist() == [0.25, -0.25]
+
+
+def of_rewards(*rewards, group=4):
+    return Batch(torch.zeros(len(rewards)), [], [], 2, group, "none", None, torch.tensor(rewards))
+
+
+def test_rloo_subtracts_the_mean_of_the_others():
+    assert rloo(of_rewards(1.0, 0.0, 0.5, 0.5)).tolist() == pytest.approx([2 / 3, -2 / 3, 0.0, 0.0])
+    nan = float("nan")
+    assert rloo(of_rewards(1.0, 0.0, nan, nan, nan, nan, nan, 3.0)).tolist() == [1.0, -1.0, 0, 0, 0, 0, 0, 0]
+
+
+def test_max_rl_divides_by_the_mean_so_that_a_rare_success_counts_most():
+    batch = of_rewards(1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, float("nan"), -1.0, 1.0, 0.0)
+    assert max_rl(batch).tolist() == pytest.approx([3, -1, -1, -1, 1 / 3, 1 / 3, 1 / 3, -1, *[0] * 8])
+
+
+def test_the_trainer_hands_the_rewards_themselves_to_an_advantage(credited):
+    _, run = credited
+    assert run("rloo").tolist() == [0.5, -0.5]
+
+
+@pytest.mark.parametrize("key", ["scale_rewards=group", "multi_objective_aggregation=normalize_then_sum"])
+def test_options_that_shape_trls_own_advantage_are_refused_beside_one_of_rewards(key):
+    recipe = Path(__file__).parents[2] / "recipes" / "tiny" / "grpo.yaml"
+    with pytest.raises(RecipeError, match=r"has no effect with `credit: rloo`; set it to null"):
+        check_options(read_recipe(recipe, ["trainer.scale_rewards=null", "credit=rloo", f"trainer.{key}"]), "r")

@@ -95,7 +95,7 @@ def said(recipe, *overrides):
         ("grpo.yaml", "rollout.options.language_model_only=true", "would leave out the ECG"),
         ("grpo.yaml", "rollout={engine: hf, options: {block_size: 16}}", "option of vLLM, and rollout.engine is hf"),
         ("grpo.yaml", "rollout={engine: hf, dtype: bfloat16}", '"rollout.dtype": bfloat16 is not what the hf engine'),
-        ("grpo.yaml", "credit=claims", "\"credit\": 'claims' is not one of sequence, claim — did you mean \"claim\"?"),
+        ("grpo.yaml", "credit=claims", "\"credit\": 'claims' is not one of sequence, claim, "),
         ("grpo.yaml", "lora={inference_mode: true}", '"lora.inference_mode" would train no adapter'),
         ("sft.yaml", "trainer.seed=1", '"trainer.seed" is set by the recipe; use `seed:`'),
         ("sft.yaml", "trainer.eval_strategy=steps", "`ecg-r1 compare RUN` evaluates a finished run"),

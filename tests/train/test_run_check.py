@@ -79,7 +79,7 @@ def test_a_check_starts_nothing_and_writes_nothing(split, tmp_path, recipe):
         ("grpo.yaml", "rewards=[{name: length, words: 3}]", 'reward "length": unknown option "words"'),
         ("grpo.yaml", "rewards=[{name: format, weigth: 2}]", 'did you mean "weight"?'),
         ("grpo.yaml", "rewards=[{name: format}, {name: format}]", "two rewards of one name: format"),
-        ("grpo.yaml", "credit=claims", "grpo.yaml: \"credit\": 'claims' is not one of sequence, claim — did you mean"),
+        ("grpo.yaml", "credit=claims", "grpo.yaml: \"credit\": 'claims' is not one of sequence, claim, "),
         ("grpo.yaml", "trainer={num_generations: 3}", 'grpo.yaml: "trainer": generation_batch_size (8) must be divisi'),
     ],
 )  # fmt: skip

@@ -15,6 +15,7 @@ pytest.importorskip("trl")
 from PIL import Image
 
 from ecg_r1.model.checkpoint import load_model, save
+from ecg_r1.train import trackers
 from ecg_r1.train.trackers import TABLES, has_table, log_completions
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "tiny" / "grpo.yaml"
@@ -79,3 +80,11 @@ def test_mlflow_keeps_a_table_for_each_step(tmp_path, monkeypatch):
     (kept,) = tmp_path.rglob("completions/00007.json")
     assert json.loads(kept.read_text())["columns"] == ["completion", "format", "page"]
     assert list(tmp_path.rglob("*.png"))
+
+
+def test_a_release_that_transformers_cannot_start_is_refused_before_anything_is_loaded(monkeypatch):
+    monkeypatch.setattr(trackers, "find_spec", lambda name: True)
+    monkeypatch.setattr(trackers, "version", lambda name: "0.10.3")
+    assert trackers.unusable("swanlab").endswith("pip install 'swanlab<0.8'")
+    monkeypatch.setattr(trackers, "version", lambda name: "0.7.20")
+    assert trackers.unusable("swanlab") is None
