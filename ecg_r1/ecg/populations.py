@@ -155,7 +155,8 @@ def _differing(pieces: np.ndarray, kept: np.ndarray) -> np.ndarray:
         return np.zeros(pieces.shape[1], bool)
     levelled = pieces - pieces.mean(axis=2, keepdims=True)
     median = np.median(levelled[:, kept], axis=1, keepdims=True)
-    apart = np.sqrt(((levelled - median) ** 2).sum(axis=(0, 2)) / (median**2).sum())
+    by_lead = ((levelled - median) ** 2).sum(axis=2) / ((median**2).sum(axis=2) + 1e-12)
+    apart = np.sqrt(np.median(by_lead, axis=0))  # no lead decides alone
     return apart > np.maximum(DIFFERENT, FAR * np.median(apart[kept]))
 
 
