@@ -26,8 +26,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from ecg_r1.datasets.card import KINDS, Card
-from ecg_r1.datasets.ptbxl import _ptbxl_card
+from ecg_r1.datasets.card import find_card
+from ecg_r1.datasets.entry import KINDS, Entry
+from ecg_r1.datasets.folder import entry_of
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.reading.sentences import sentences
@@ -47,14 +48,14 @@ WHY = ("never stated", "wording unknown", "degree", "disagree")
 _GENERAL = frozenset(content("wave segment changes abnormality ecg interval left right lead leads complex qrs heart"))
 
 
-def english(table: Path) -> Iterator[Card]:
-    """The cards of a table whose report is in English."""
+def english(table: Path) -> Iterator[Entry]:
+    """The entries of a table whose report is in English."""
     with table.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            card = _ptbxl_card(Path(row["ecg_id"]), row, table)
-            report = card.report or ""
-            if _ENGLISH.search(report) and not _OTHER.search(report) and not card.fault:
-                yield card
+            entry = entry_of(find_card("ptb-xl"), Path(row["ecg_id"]), row["ecg_id"], row, table)
+            report = entry.report or ""
+            if _ENGLISH.search(report) and not _OTHER.search(report) and not entry.fault:
+                yield entry
 
 
 def lost(case: Case, report: str) -> tuple[float, list[tuple[str, str, float]]]:
@@ -94,20 +95,20 @@ def main() -> None:
     parser.add_argument("--likelihood", type=float, default=0.0)
     parser.add_argument("--show", type=int, default=0, help="so many of the lowest reports, with their losses")
     options = parser.parse_args()
-    cards = {card.path.name: card for table in options.tables for card in english(table)}
+    entries = {entry.path.name: entry for table in options.tables for entry in english(table)}
     points, names = Counter[str](), defaultdict[str, Counter[str]](Counter)
     scored, unknown = [], Counter[str]()
-    for card in cards.values():
-        card = card.choose(options.labels.split(","), options.likelihood)
-        case = Case(card.path.name, card.diagnoses or (), Measurements.from_json({}), unlabelled=card.unlabelled)
+    for entry in entries.values():
+        entry = entry.choose(options.labels.split(","), options.likelihood)
+        case = Case(entry.path.name, entry.diagnoses or (), Measurements.from_json({}), unlabelled=entry.unlabelled)
         if not truth_of(case).given:
             continue
-        value, losses = lost(case, card.report or "")
-        scored.append((value, card, losses))
+        value, losses = lost(case, entry.report or "")
+        scored.append((value, entry, losses))
         for name, why, lost_points in losses:
             points[why] += lost_points
             names[why][name] += 1
-        unknown.update(unread_sentences(card.report or ""))
+        unknown.update(unread_sentences(entry.report or ""))
     mean = sum(value for value, _, _ in scored) / len(scored)
     table = Table(title=f"{len(scored)} English reports, mean Jaccard {mean:.3f}; of 1.000 is lost:")
     for column in ("why", "points", "most often"):
@@ -118,8 +119,8 @@ def main() -> None:
     console = Console(width=160)
     console.print(table)
     console.print("Sentences of which nothing is read:", [f"{n} x {said}" for said, n in unknown.most_common(25)])
-    for value, card, losses in sorted(scored, key=lambda row: row[0])[: options.show]:
-        console.print(f"{value:.2f}", card.path.name, card.report, card.diagnoses, losses)
+    for value, entry, losses in sorted(scored, key=lambda row: row[0])[: options.show]:
+        console.print(f"{value:.2f}", entry.path.name, entry.report, entry.diagnoses, losses)
     shares = {why: round(points[why] / len(scored), 4) for why in WHY}
     print(json.dumps({"reports": len(scored), "jaccard": round(mean, 4), "lost": shares}))
 

@@ -1,10 +1,14 @@
-"""How a file of labelled passages is read: python benchmarks/reading.py FILE.jsonl [--by style] [--misses]
+"""How a file of labelled passages is read: python benchmarks/reading.py FILE.jsonl [--by style] [--misses] [--pairs P]
 
 One passage a line: {"id", "style", "text", "quantities": [{"name", "kind", "value", "low", "high", "lead", "span",
 "optional", "any"}], "diagnoses": [{"name", "polarity", "span", "optional", "any"}]}. "any" holds readings that are
 right too; what is optional counts neither as missed nor as read wrongly. Printed: the share of quantities read
 exactly, of claims read that are claims, of references read as claims, of leads, of diagnoses with the right polarity,
-of asserted diagnoses that are asserted, and the characters read in a second on one core, at first sight.
+of asserted diagnoses that are asserted, the share of passages that are worth 1.00 as an answer where they are the label
+too, and the characters read in a second on one core, at first sight.
+
+A file of pairs has {"diagnoses", "measurements", "honest", "hostile"} a line, two completions of one record. Printed:
+the share of pairs in which the hostile completion is not paid more than the honest one.
 """
 
 from __future__ import annotations
@@ -17,11 +21,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.reading.quoted_leads import leads_named
-from ecg_r1.scoring import Completion
+from ecg_r1.scoring import Case, Completion, load_reward
+from ecg_r1.scoring.labels import read_labels
 
 Label = dict[str, Any]
-EXACT, NAMED, RIGHT = 9, 4, 6  # scores of a reading against a label
+NOTHING = Measurements.from_json({})
+REWARDS = ("format", "diagnosis", "intervals", "consistency")
+EXACT, RIGHT = 9, 6  # scores of a reading against a label
 
 
 def _near(a: float | None, b: float | None) -> bool:
@@ -78,7 +86,9 @@ def _quantities(record: Label, readings: tuple[Any, ...], count: Counter[str]) -
             continue
         if {want["kind"] for want in _wants(label)} == {"reference"}:
             count["references"] += 1
-            count["references as claims"] += q is not None and q.kind != "reference"
+            claimed = q is not None and q.kind != "reference"
+            count["references as claims"] += claimed
+            missed += [f"reference {label['name']} -> {q}"] * claimed
             continue
         exact = q is not None and _fits_quantity(q, label) >= EXACT
         count["quantities"] += 1
@@ -144,11 +154,36 @@ SHARES = (
 )
 
 
+def _itself(records: list[Label]) -> tuple[int, int]:
+    """(those worth 1.00 as an answer, all) of the passages that have a diagnosis, each with itself as its label."""
+    reward, right, of = load_reward("diagnosis"), 0, 0
+    for text in (record["text"] for record in records if not record["quantities"]):
+        if read_labels((text,)).given:
+            score = reward(Completion.parse(f"<think>x</think><answer>{text}</answer>"), Case("r", (text,), NOTHING))
+            right, of = right + (score is not None and abs(score.value - 1.0) < 1e-9), of + 1
+    return right, of
+
+
+def _pairs_kept(file: Path) -> tuple[int, int]:
+    """(pairs in which the hostile completion is not paid more, pairs) of a file."""
+    rewards, kept, of = [load_reward(name) for name in REWARDS], 0, 0
+    for line in file.read_text(encoding="utf-8").splitlines():
+        pair = json.loads(line)
+        case = Case("r", tuple(pair["diagnoses"]), Measurements.from_json(pair["measurements"]))
+        honest, hostile = (
+            sum(score.value for reward in rewards if (score := reward(Completion.parse(pair[side]), case)) is not None)
+            for side in ("honest", "hostile")
+        )
+        kept, of = kept + (hostile <= honest + 1e-9), of + 1
+    return kept, of
+
+
 def main() -> None:
     """Print the figures of a file, for all its passages and by one of their fields."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
     parser.add_argument("--by", default=None, help="a field of the passages, such as style")
+    parser.add_argument("--pairs", type=Path, default=None, help="a file of honest and hostile completions")
     parser.add_argument("--misses", action="store_true", help="print what was read otherwise than it is labelled")
     options = parser.parse_args()
     records = [json.loads(line) for line in options.file.read_text(encoding="utf-8").splitlines() if line.strip()]
@@ -168,6 +203,10 @@ def main() -> None:
     for group, count in counts.items():
         shares = (f"{a} {count[a]} of {count[b]} ({count[a] / max(1, count[b]):.1%})" for a, b in SHARES)
         print(f"{group}:", ", ".join(shares))
+    right, of = _itself(records)
+    print(f"label against itself: {right} of {of} worth 1.00")
+    if options.pairs:
+        print("hostile not above honest: {} of {} pairs".format(*_pairs_kept(options.pairs)))
     characters = sum(len(record["text"]) for record in records)
     speed = characters / max(seconds, 1e-9)
     print(f"{speed:,.0f} characters a second and core, at first sight, in {len(records)} passages")

@@ -14,7 +14,9 @@ PAGES = {
     "Use": [
         "docs/demo",
         "docs/results",
+        "docs/evaluation",
         "docs/howto",
+        "docs/corpora",
         "docs/formats",
         "docs/algorithms",
         "docs/rewards",

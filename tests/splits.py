@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ecg_r1.corpus.example import Example
 from ecg_r1.corpus.writer import SplitWriter
+from ecg_r1.datasets.example import Example
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.record import SAMPLES, ECGRecord

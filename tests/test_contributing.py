@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ecg_r1.datasets.card import drawn_fold
 from ecg_r1.recipe import read_recipe
 from ecg_r1.scoring.registry import library
 
@@ -109,21 +110,22 @@ def insert(path: Path, before: str, text: str, indent: str = "") -> None:
 
 
 def test_a_quantity(copy):
-    table, measurement, words = (
+    table, measurement, entity = (
         block(f"ecg_r1/{file}").partition("\n")[2]
         for file in ("ecg/quantities.py", "ecg/measure.py", "reading/lexicon.py")
     )
     assert '`"jt_ms": _jt`' in TEXT
-    entity, name = words.splitlines(keepends=True)
+    name = block("data/vocabulary.en.yaml").partition("\n")[2]
     insert(copy / "ecg_r1/ecg/quantities.py", "    )\n}  # fmt: skip\n", table.rstrip() + ",\n", indent=" " * 8)
     insert(copy / "ecg_r1/ecg/measure.py", "# Each of `QUANTITIES`", measurement + "\n\n")
     insert(copy / "ecg_r1/ecg/measure.py", '    "axis_deg": _axis,\n', '"jt_ms": _jt,\n', indent=" " * 4)
     lexicon = copy / "ecg_r1/reading/lexicon.py"
     insert(lexicon, '    "qtc": {TIME: "qtc_ms"},\n', entity, indent=" " * 4)
-    insert(lexicon, '    "qt": (f"qrs', name, indent=" " * 4)
-    lexicon.write_text(
-        lexicon.read_text(encoding="utf-8").replace('"jt(?: interval)?", "qt dispersion"', '"qt dispersion"')
-    )
+    vocabulary = copy / "data/vocabulary.en.yaml"
+    ignored = "        - 'jt(?: interval)?'\n"
+    assert vocabulary.read_text(encoding="utf-8").count(ignored) == 1
+    vocabulary.write_text(vocabulary.read_text(encoding="utf-8").replace(ignored, ""), encoding="utf-8")
+    insert(vocabulary, "  qt:\n    - patterns:\n", name, indent="  ")
     first, *printed = python(copy, "-c", QUOTE).splitlines()
     found = json.loads(first)
     jt, expected = found["measured"]
@@ -139,27 +141,29 @@ def test_a_quantity(copy):
 
 
 def test_a_data_set(copy):
-    (copy / "ecg_r1/datasets/hospital.py").write_text(block("ecg_r1/datasets/hospital.py").partition("\n")[2])
-    wfdb = copy / "ecg_r1/datasets/wfdb.py"
-    entry = "HOSPITAL_TABLE: hospital_cards"
-    assert f"`{entry}`" in TEXT
-    insert(wfdb, "from ecg_r1.datasets.ptbxl", "from ecg_r1.datasets.hospital import HOSPITAL_TABLE, hospital_cards\n")
-    insert(wfdb, "PTBXL_TABLE: ptbxl_cards}", f"{entry}, ")
+    (copy / "data/datasets/hospital.yaml").write_text(block("data/datasets/hospital.yaml"))
     python(copy, "-m", "ecg_r1", "simulate", "-n", "3", "--out", "records")
     names = sorted(path.stem for path in (copy / "records").glob("*.hea"))
-    table = f"record,patient,diagnoses\n{names[0]},7,sinus rhythm; left bundle branch block\n{names[1]},8,normal ECG\n"
+    table = f"record,patient,diagnoses\n{names[0]},7,SR; left bundle branch block\n{names[1]},8,normal ECG\n"
     (copy / "records" / "hospital.csv").write_text(table)
     found = python(
         copy,
         "-c",
-        "from ecg_r1.datasets.wfdb import record_cards\n"
-        "for card in record_cards('records'): print(card.path.name, card.diagnoses, card.patient, card.fault)",
+        "from ecg_r1.datasets.folder import record_entries\n"
+        "for entry in record_entries('records').entries:\n"
+        "    print(entry.path.name, entry.diagnoses, entry.patient, entry.fold, entry.fault)",
     ).splitlines()
     assert found == [
-        f"{names[0]} ('sinus rhythm', 'left bundle branch block') hospital 7 None",
-        f"{names[1]} ('normal ECG',) hospital 8 None",
-        f"{names[2]} None None records/{names[2]}: no row in hospital.csv",
+        f"{names[0]} ('sinus rhythm', 'left bundle branch block') hospital 7 {drawn_fold('hospital 7')} None",
+        f"{names[1]} ('normal ECG',) hospital 8 {drawn_fold('hospital 8')} None",
+        f"{names[2]} None None None records/{names[2]}: no row in hospital.csv",
     ]
+    environment = os.environ | {"PYTHONPATH": str(copy)}
+    words = [sys.executable, "-m", "ecg_r1", "corpus", "check", "hospital", "records"]
+    checked = subprocess.run(words, cwd=copy, env=environment, capture_output=True, text=True)
+    assert checked.returncode == 1  # a record has no row
+    assert "  2 readable, with a label that is read" in checked.stdout
+    assert "  3 label statements, 0 of them not read" in checked.stdout
 
 
 def test_a_recipe(copy):

@@ -1,10 +1,9 @@
 """The documentation: its links lead somewhere, and what it tells a reader to write works."""
 
+import dataclasses
 import inspect
 import json
 import re
-import subprocess
-import sys
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,10 +12,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ecg_r1.corpus.example_file import read_examples
 from ecg_r1.corpus.store import RecordStore
+from ecg_r1.datasets.folder import record_entries
+from ecg_r1.datasets.formats import read_examples
 from ecg_r1.ecg.criteria import parse
-from ecg_r1.ecg.record import read_record, write_record
+from ecg_r1.ecg.record import write_record
 from ecg_r1.ecg.simulate import simulate
 from ecg_r1.ecg.vocabulary import Statement, Vocabulary, vocabulary
 from ecg_r1.recipe import read_recipe
@@ -244,15 +244,18 @@ def code(page: str, language: str, name: str) -> str:
     return block
 
 
-def test_labels_of_a_table_are_written_into_the_headers(tmp_path):
+def test_the_table_of_labels_is_read(tmp_path):
     (simulated,) = simulate(1, seed=0)
-    write_record(simulated.record, tmp_path / "records")
-    name = simulated.record.record_id
-    (tmp_path / "labels.csv").write_text(f"record,diagnoses\n{name},AFIB;left bundle branch block\n")
-    script = code(HOWTO, "python", "label.py")
-    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
-    labelled = read_record(tmp_path / "labelled" / name)
-    assert labelled.diagnoses == ("atrial fibrillation", "left bundle branch block")
+    for name in ("rec001", "rec002"):
+        write_record(dataclasses.replace(simulated.record, record_id=name), tmp_path / "records")
+    (table,) = (block for block in re.findall(r"```\n(.*?)```", HOWTO, re.DOTALL) if block.startswith("record,"))
+    (tmp_path / "labels.csv").write_text(table)
+    source = yaml.safe_load(code(HOWTO, "yaml", "my-labels.yaml"))["splits"]["train"][0]
+    found = record_entries(tmp_path / source["records"], labels=tmp_path / source["labels"])
+    assert [(entry.diagnoses, entry.patient) for entry in found.entries] == [
+        (("sinus rhythm", "left bundle branch block"), "table 17"),
+        (("atrial fibrillation",), "table 18"),
+    ]
 
 
 def test_the_diagnosis_is_one_that_the_vocabulary_takes():
@@ -265,7 +268,8 @@ def test_the_diagnosis_is_one_that_the_vocabulary_takes():
     assert parse(criterion).quantity == "pr_ms"
 
 
-RECIPES = {"my-evaluation": "evaluate", "my-corpus": "corpus", "my-questions": "corpus"}
+RECIPES = {"my-evaluation": "evaluate"}
+RECIPES |= dict.fromkeys(("my-corpus", "my-questions", "my-labels", "my-ecg-qa", "my-mimic"), "corpus")
 RECIPES |= dict.fromkeys(("my-judge", "my-tracked"), "grpo")
 
 

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from ecg_r1.cli import ecg, model, reward, serving, training
+from ecg_r1.cli import benchmark, corpus, ecg, model, reward, serving, training
 from ecg_r1.disk import fault
 from ecg_r1.errors import UserError
 from ecg_r1.terminal import guard_logs, say, visible
@@ -21,10 +21,13 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(training.app)
+app.add_typer(corpus.app, name="corpus")
 app.add_typer(model.app)
 app.add_typer(serving.app)
 app.add_typer(ecg.app)
 app.add_typer(reward.app, name="reward")
+app.command()(benchmark.baseline)
+app.add_typer(benchmark.app, name="benchmark")
 
 
 def main() -> None:
@@ -35,7 +38,7 @@ def main() -> None:
     try:
         sys.exit(app(prog_name="ecg-r1", standalone_mode=False))
     except UserError as error:
-        _end(str(error) if error.has_lines else visible(error))
+        _end(str(error))
     except typer.Abort:
         say("Aborted!", err=True)
         sys.exit(1)

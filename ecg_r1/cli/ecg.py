@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import typer
 
-from ecg_r1.errors import UserError
 from ecg_r1.terminal import say, say_json
 
 app = typer.Typer()
@@ -66,20 +65,13 @@ def render(
     ] = None,
 ) -> None:
     """Draw a record as a 12-lead page."""
-    from PIL import Image
-
     from ecg_r1.ecg.artefacts import distort
+    from ecg_r1.ecg.page_file import write_page
     from ecg_r1.ecg.record import read_record, require_signal
     from ecg_r1.ecg.render import render as draw
 
-    if out.suffix.lower() not in Image.registered_extensions():
-        raise typer.BadParameter(f"{out}: name it .png, .jpg or another kind of image")
     page = draw(require_signal(read_record(record)), layout=layout.value, size=size)
-    image = Image.fromarray(page if spoil is None else distort(page, seed=spoil))
-    try:
-        image.save(out)
-    except OSError as error:
-        raise UserError(f"{out}: {error.strerror or error}") from None
+    write_page(page if spoil is None else distort(page, seed=spoil), out)
 
 
 @app.command()

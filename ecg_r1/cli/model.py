@@ -36,7 +36,9 @@ def convert(
     gem_compat: Annotated[
         bool, typer.Option("--gem-compat", help="GEM's own preprocessing: the page's centre, signals as they come")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of the parts that no source holds")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**63 - 1, help="Of the parts that no source holds; 0 unless given")
+    ] = None,
 ) -> None:
     """Convert released weights to a checkpoint that transformers and vLLM open. See docs/gem.md."""
     from ecg_r1.console import track

@@ -26,7 +26,7 @@ def serve(
     allowed_host: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="A name by which clients call this server; repeatable")
     ] = None,
-    request_timeout: Annotated[float, typer.Option(min=1, help="Seconds in which a request must be answered")] = 300,
+    request_timeout: Annotated[float, typer.Option(help="Seconds in which a request must be answered")] = 300,
 ) -> None:
     """Serve a model over HTTP. All other options are vLLM's own: --port 8000, --host, --max-model-len …
 
@@ -81,8 +81,6 @@ def ask(
 ) -> None:
     """Ask about a record; each quoted value is shown beside the measured one."""
     *records, question = asked
-    if not records:
-        raise typer.BadParameter('a record and a question are needed: ecg-r1 ask MODEL RECORD "Read this ECG."')
     from ecg_r1.serving.ask import ask as run
 
     run(model, records, question, engine=engine.value if engine else None, max_tokens=max_tokens)

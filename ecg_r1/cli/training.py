@@ -1,4 +1,4 @@
-"""Commands from a recipe to a comparison: recipes, corpus, train, evaluate, predict, compare, inspect."""
+"""Commands from a recipe to a comparison: recipes, train, evaluate, predict, compare, inspect."""
 
 from __future__ import annotations
 
@@ -36,21 +36,6 @@ def recipes() -> None:
 
 
 @app.command()
-def corpus(recipe: RecipeArgument, overrides: Overrides = None) -> None:
-    """Build a corpus: records, measurements, pages, target texts."""
-    from ecg_r1.corpus.build import build
-    from ecg_r1.corpus.summary import summary
-    from ecg_r1.recipe import CorpusRecipe, RecipeError, read_recipe
-
-    read = read_recipe(recipe, overrides or [])
-    if not isinstance(read, CorpusRecipe):
-        raise RecipeError(f"{recipe}: stage is {read.stage!r}; `ecg-r1 train` runs it")
-    for folder in build(read):
-        say(summary(folder), err=True)
-        say(folder)
-
-
-@app.command()
 def train(
     recipe: RecipeArgument,
     overrides: Overrides = None,
@@ -68,16 +53,20 @@ def train(
 def evaluate(
     recipe: RecipeArgument,
     overrides: Overrides = None,
+    headroom: Annotated[
+        bool, typer.Option("--headroom", help="Sample answers: Pass@K, Acc@1, majority; is there anything to sharpen?")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, print the resolved recipe")] = False,
 ) -> None:
     """Compare the models that a recipe names: table, compare.json, report.html."""
-    from ecg_r1.evaluation.evaluate import evaluate as run
+    from ecg_r1.evaluation.evaluate import evaluate as compare_models
+    from ecg_r1.evaluation.headroom import headroom as sample
     from ecg_r1.recipe import EvaluateRecipe, RecipeError, read_recipe, to_yaml
 
     read = read_recipe(recipe, overrides or [])
     if not isinstance(read, EvaluateRecipe):
         raise RecipeError(f"{recipe}: stage is {read.stage!r}; `ecg-r1 evaluate` runs a recipe of stage evaluate")
-    plan = run(read, dry_run=dry_run)
+    plan = sample(read, dry_run=dry_run) if headroom else compare_models(read, dry_run=dry_run)
     if dry_run:
         say(to_yaml(plan.recipe))
 

@@ -16,12 +16,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
 
 from ecg_r1 import __version__
 from ecg_r1.console import progress
-from ecg_r1.corpus.example import Example
 from ecg_r1.corpus.jobs import Job, Plan, plan
 from ecg_r1.corpus.reports import expected_steps, write_question, write_report
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.corpus.summary import commonest_reasons
 from ecg_r1.corpus.writer import SplitWriter, as_stored
+from ecg_r1.datasets.example import Example
 from ecg_r1.disk import writing
 from ecg_r1.ecg.measure import measure
 from ecg_r1.ecg.measurements import Measurements
@@ -66,7 +66,7 @@ def build(recipe: CorpusRecipe) -> list[Path]:
     Raises:
         RecipeError: a folder holds a split of another recipe, or nothing of a split can be used.
         RecordError: a record folder is missing or empty, or two records of a split have one id.
-        CorpusError: a file of examples is malformed, or names an unknown record.
+        FormatError: a file of examples is malformed, or names no record of its source.
         Locked: another process builds one of the splits.
         DiskError: a folder cannot be written to.
     """
@@ -143,28 +143,28 @@ def _make(job: Job, recipe: CorpusRecipe) -> Made | Unusable:
         if (reason := measured.reason("heart_rate_bpm")) is not None:
             raise RecordError(f"{record.record_id}: not even a rate can be measured: {reason}")
     except RecordError as error:
-        return Unusable(printable(job.card.path if job.card else job.index), str(error))
+        return Unusable(printable(job.entry.path if job.entry else job.index), str(error))
     record = as_stored(record)
     measurements = case_from(record.record_id, record.diagnoses, measured).measurements
     page = render(record, size=recipe.page_size) if recipe.pages == "stored" else None
     example = _example(record, measurements, job, recipe) if job.report else None
-    return Made(record, measurements, page, unknown, job.card.unlabelled if job.card else (), example)
+    return Made(record, measurements, page, unknown, job.entry.unlabelled if job.entry else (), example)
 
 
 def _labelled(record: ECGRecord, job: Job) -> tuple[ECGRecord, tuple[str, ...]]:
     """The record with what its data set says of it, and the labels, or parts of them, of which nothing is read.
 
     Raises:
-        RecordError: no label is left.
+        RecordError: no label is left, and a report is to be written of them.
     """
     given = record.diagnoses
-    if job.card is not None:
-        given = given if job.card.diagnoses is None else job.card.diagnoses
-        report = record.report if job.card.report is None else job.card.report
-        record = replace(record, report=report, patient=job.card.patient or record.patient)
+    if job.entry is not None:
+        given = given if job.entry.diagnoses is None else job.entry.diagnoses
+        report = record.report if job.entry.report is None else job.entry.report
+        record = replace(record, report=report, patient=job.entry.patient or record.patient)
     unknown = tuple(part for label in given for part in unread(label))
     known = as_labels(read_labels(tuple(given)))
-    if not known:
+    if not known and job.report:
         among = f" among {', '.join(unknown)}" if unknown else ""
         raise RecordError(f"{record.record_id}: no diagnosis of the vocabulary{among}")
     return replace(record, diagnoses=known), unknown
@@ -183,8 +183,8 @@ def _example(record: ECGRecord, measurements: Measurements, job: Job, recipe: Co
 
 
 def _read(job: Job, refuse_doubtful: bool) -> ECGRecord:
-    if job.card is not None:
-        if job.card.fault:
-            raise RecordError(job.card.fault)
-        return read_record(job.card.path, unit_mv=job.card.unit_mv, refuse_doubtful=refuse_doubtful)
+    if job.entry is not None:
+        if job.entry.fault:
+            raise RecordError(job.entry.fault)
+        return read_record(job.entry.path, unit_mv=job.entry.unit_mv, refuse_doubtful=refuse_doubtful)
     return next(iter(simulate(1, seed=job.seed, start=job.index))).record

@@ -17,7 +17,12 @@ from ecg_r1.errors import UserError
 from ecg_r1.files import PART
 
 ROWS = 16384  # a batch of a file: what is in memory while it is written
-JSON = ("measurements", "expected", "extra")  # columns of objects whose keys are not the store's to know, as JSON
+JSON = (
+    "measurements",
+    "expected",
+    "extra",
+    "turns",
+)  # columns of objects whose keys are not the store's to know, as JSON
 _NAMES = pa.list_(pa.string())
 RECORDS = pa.schema(
     [
@@ -43,6 +48,7 @@ EXAMPLES = pa.schema(
         ("response", pa.string()),
         ("expected", pa.string()),
         ("extra", pa.string()),
+        ("turns", pa.string()),
     ]
 )
 

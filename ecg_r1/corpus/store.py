@@ -6,7 +6,7 @@ Only ids travel through datasets, prompts and logs; arrays are looked up here wh
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ecg_r1.corpus.example import Example
 from ecg_r1.corpus.rows import EXAMPLES, RECORDS, CorpusError, Ids, Rows
+from ecg_r1.datasets.example import Example
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.record import SAMPLES, ECGRecord
@@ -29,6 +29,7 @@ from ecg_r1.scoring.contract import Case
 __all__ = ["CorpusError", "RecordStore", "split_facts"]
 
 MICROVOLT = 1e-3  # mV
+Turns = tuple[tuple[str, str], ...]  # (question, response) of each turn
 RECORD_ROWS, EXAMPLE_ROWS = "records.arrow", "examples.arrow"
 CACHED = 1024  # examples and cases in memory, a few kilobytes each: the G completions of a prompt ask for the same
 FACTS, COMPLETE = "split.json", "complete.json"  # how a split was made; the counts of one that is finished
@@ -158,12 +159,16 @@ class RecordStore:
             raise CorpusError(f"{self.folder}: no example {str(example_id)!r}")
         return place
 
-    def questions(self) -> list[tuple[str, int]]:
-        """Each question once with the number of records it is asked about."""
+    def questions(self) -> list[tuple[str, int, Turns]]:
+        """Each question once with the number of records it is asked about, and the turns before it."""
         table = self._examples.table
-        counts = pc.list_value_length(table["records"])
-        distinct = pa.table({"question": table["question"], "records": counts}).group_by(["question", "records"])
-        return [(row["question"], row["records"]) for row in distinct.aggregate([]).to_pylist()]
+        asked = {
+            "question": table["question"],
+            "records": pc.list_value_length(table["records"]),
+            "turns": table["turns"],
+        }
+        distinct = pa.table(asked).group_by(list(asked)).aggregate([]).to_pylist()
+        return [(row["question"], row["records"], _turns(json.loads(row["turns"] or "[]"))) for row in distinct]
 
     def case(self, example_id: str) -> Case:
         """What a reward may know of an example.
@@ -194,7 +199,7 @@ class RecordStore:
         row = self.row(record_id)
         return case_from(
             record_id,
-            row["diagnoses"],
+            example.expected.get("diagnoses", row["diagnoses"]),
             Measurements.from_json(row["measurements"]),
             leads=tuple(row["leads"]),
             unlabelled=tuple(row["unlabelled"]),
@@ -252,7 +257,11 @@ class _Examples(Sequence[Example]):
 
 
 def _example(row: Mapping[str, Any]) -> Example:
-    return Example(**{**row, "records": tuple(row["records"])})
+    return Example(**{**row, "records": tuple(row["records"]), "turns": _turns(row["turns"] or ())})
+
+
+def _turns(given: Iterable[Sequence[str]]) -> Turns:
+    return tuple((question, response) for question, response in given)
 
 
 def split_facts(folder: Path) -> dict[str, Any]:

@@ -28,7 +28,10 @@ def summary(folder: Path) -> str:
             "(`refuse_doubtful: true` leaves them out)"
         )
     if counts["examples_left_out"]:
-        lines.append(f"  {counts['examples_left_out']} examples left out: a record of theirs is quarantined")
+        lines.append(
+            f"  {counts['examples_left_out']} examples left out: a record of theirs is quarantined or missing, see "
+            "left-out.jsonl"
+        )
     if unknown := counts["unknown_labels"]:
         most = ", ".join(f"{count} x {visible(label)}" for label, count in list(unknown.items())[:REASONS])
         more = ", …" if len(unknown) > REASONS else ""
@@ -39,14 +42,14 @@ def summary(folder: Path) -> str:
 def commonest_reasons(folder: Path) -> list[tuple[str, int]]:
     """Why records of a split are quarantined, and how many: reasons that differ in a name or a number are one."""
     reasons = Counter(
-        _general(row["quarantined"], row["record"])
+        general(row["quarantined"], row["record"])
         for _, row in read_json_lines(folder / "quarantine.jsonl", CorpusError)
     )
     return reasons.most_common(REASONS)
 
 
-def _general(reason: str, record: str) -> str:
-    """A reason without the record's name and numbers."""
+def general(reason: str, record: str) -> str:
+    """A reason without the record's name and numbers, so that reasons of one kind can be counted."""
     for name in (record, Path(record).name):
         reason = re.sub(rf"^{re.escape(name)}(?:\.\w+)?: ", "", reason).replace(name, "…")
     return _NUMBER.sub("…", reason)

@@ -13,9 +13,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ecg_r1.corpus.example import Example
 from ecg_r1.corpus.rows import EXAMPLES, RECORDS, CorpusError, Ids, Rows, write_rows
 from ecg_r1.corpus.store import COMPLETE, EXAMPLE_ROWS, FACTS, MICROVOLT, PAGES, RECORD_ROWS, SIGNALS, split_facts
+from ecg_r1.datasets.example import Example
 from ecg_r1.disk import DiskError
 from ecg_r1.ecg.doubts import is_doubt
 from ecg_r1.ecg.leads import LEADS
@@ -26,6 +26,7 @@ from ecg_r1.locks import LOCK, FolderLock, Locked
 from ecg_r1.recipe import RecipeError
 
 RECORD_LINES, EXAMPLE_LINES, QUARANTINE = "records.jsonl", "examples.jsonl", "quarantine.jsonl"
+LEFT_OUT = "left-out.jsonl"  # examples without one of their records
 PROGRESS = "progress.json"
 
 
@@ -175,7 +176,8 @@ class SplitWriter:
         """Turn the lines into Arrow files; nothing can be appended afterwards.
 
         Args:
-            more: examples that come after those appended. One whose record is quarantined is left out, and counted.
+            more: examples that come after those appended. One whose record is quarantined or was never there is left
+                out, and listed in `left-out.jsonl`.
 
         Raises:
             CorpusError: two records or two examples have one id.
@@ -185,13 +187,19 @@ class SplitWriter:
         records = Rows(self.folder / RECORD_ROWS, RECORDS)
         known, left_out = Ids(records.table["record"], self.folder / RECORD_ROWS), Counter[bool]()
 
-        def usable(example: dict[str, Any]) -> bool:
-            whole = all(record in known for record in example["records"])
-            left_out[whole] += 1
-            return whole
+        with (self.folder / LEFT_OUT).open("w", encoding="utf-8") as missing:
 
-        examples = chain(self._rows(EXAMPLE_LINES), map(asdict, more))
-        write_rows(self.folder / EXAMPLE_ROWS, EXAMPLES, filter(usable, examples))
+            def usable(example: dict[str, Any]) -> bool:
+                lacks = [record for record in example["records"] if record not in known]
+                left_out[not lacks] += 1
+                if lacks:
+                    missing.write(json.dumps({"example": example["id"], "records": lacks}) + "\n")
+                return not lacks
+
+            examples = chain(self._rows(EXAMPLE_LINES), map(asdict, more))
+            write_rows(self.folder / EXAMPLE_ROWS, EXAMPLES, filter(usable, examples))
+        if not left_out[False]:
+            (self.folder / LEFT_OUT).unlink()
         Ids(Rows(self.folder / EXAMPLE_ROWS, EXAMPLES).table["id"], self.folder / EXAMPLE_ROWS)
         unknown = Counter(label for row in records.each("unknown_labels") for label in row["unknown_labels"])
         doubtful = sum(any(map(is_doubt, row["quality"])) for row in records.each("quality"))

@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from itertools import islice
 from os.path import basename, exists, isdir, isfile, join, sep, splitext
@@ -21,7 +22,6 @@ from ecg_r1.ecg.record import READERS, WFDB_ENDINGS, RecordError, find_records, 
 from ecg_r1.ecg.simulate import simulate
 from ecg_r1.ecg.text import printable
 from ecg_r1.ecg.wfdb_header import header_file
-from ecg_r1.errors import UserError
 from ecg_r1.files import PART
 from ecg_r1.locks import FolderLock
 
@@ -61,20 +61,18 @@ def measure_paths(
         refuse_doubtful: a record whose checksum or gain says that its signal is wrong is an error.
 
     Raises:
-        UserError: `plots` cannot be written to.
+        UserError: `plots` cannot be written to, or another process writes there.
     """
     records = listed(paths)
-    if plots is not None:
-        _make_folder(plots)
     jobs = list(zip(records, _pages(records, plots), strict=True))
-    yield from _mapped(partial(_measure_one, method=method, refuse_doubtful=refuse_doubtful), jobs, workers)
+    with nullcontext() if plots is None else _locked(plots):
+        yield from _mapped(partial(_measure_one, method=method, refuse_doubtful=refuse_doubtful), jobs, workers)
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{folder}: {error.strerror}") from None
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    with writing(folder), FolderLock(folder):
+        yield
 
 
 def _pages(records: Sequence[str], plots: Path | None) -> list[Path | None]:
@@ -104,11 +102,10 @@ def _measure_one(job: tuple[str, Path | None], *, method: str, refuse_doubtful: 
     except RecordError as error:
         return {"record": name, "error": _missing(path) or str(error)}
     if page is not None:
-        from PIL import Image
-
         from ecg_r1.ecg.annotate import annotate
+        from ecg_r1.ecg.page_file import write_page
 
-        Image.fromarray(annotate(record)).save(page)
+        write_page(annotate(record), page)
     found = measure(record, method=method).to_json()
     remarks = [*record.quality, *found["notes"]]
     noticed = {"quality": remarks} if remarks else {}
@@ -138,7 +135,7 @@ def simulate_to(
     write = partial(_write_some, folder=folder, n=n, seed=seed, diagnoses=tuple(diagnoses) if diagnoses else None)
     truth = folder / "truth.csv"
     part = truth.with_name(truth.name + PART)
-    with writing(folder), FolderLock(folder):
+    with _locked(folder):
         with part.open("w", newline="", encoding="utf-8") as file:
             table = csv.DictWriter(file, ["record", "diagnoses", *QUANTITIES])
             table.writeheader()

@@ -33,6 +33,7 @@ __all__ = [
     "ECGRecord",
     "RecordError",
     "find_records",
+    "read_raw",
     "read_record",
     "record_id",
     "require_signal",
@@ -43,6 +44,7 @@ SAMPLING_RATE = 500
 SAMPLES = 5000
 SLOWEST, FASTEST = 100, 1000  # Hz: below, QRS bounds are lost; above, no archive of 12-lead ECGs goes
 SHORTEST = 1.0  # seconds
+LARGEST = 1e12  # mV: the square of a larger one, summed over a record, leaves float32
 WFDB_ENDINGS = (".hea", ".dat", ".mat")
 READERS = {
     ".mat": read_mat, ".h5": read_hdf5, ".hdf5": read_hdf5, ".npy": read_numpy,
@@ -109,13 +111,27 @@ def read_record(path: str | Path, *, unit_mv: float | None = None, refuse_doubtf
     if not path.name or (isdir(path) and header_file(path) is None):
         cannot = isdir(path) and not os.access(path, os.R_OK | os.X_OK)
         raise RecordError(f"{path}: a folder {'that cannot be opened' if cannot else 'without records'}")
-    reader = _reader(path)
-    if reader is None and header_file(path) is None and path.suffix.lower() in WFDB_ENDINGS:
-        path = path.with_suffix("")
-    record = canonical((reader or read_wfdb)(path), path, unit_mv)
+    path = _without_ending(path)
+    record = canonical(read_raw(path), path, unit_mv)
     if refuse_doubtful and record.doubts:
         raise RecordError(f"{path}: {'; '.join(record.doubts)}")
     return record
+
+
+def read_raw(path: Path) -> RawRecord:
+    """A record as its file holds it: its own rate, leads and units.
+
+    Raises:
+        RecordError: missing, truncated or malformed.
+    """
+    path = _without_ending(path)
+    return (_reader(path) or read_wfdb)(path)
+
+
+def _without_ending(path: Path) -> Path:
+    """WFDB's records are named without it."""
+    is_wfdb = _reader(path) is None and header_file(path) is None and path.suffix.lower() in WFDB_ENDINGS
+    return path.with_suffix("") if is_wfdb else path
 
 
 def require_signal(record: ECGRecord) -> ECGRecord:
@@ -217,13 +233,13 @@ def canonical(raw: RawRecord, path: Path, unit_mv: float | None = None) -> ECGRe
     windows = first_and_last(signal, raw.rate)
     quality += bridged(signal, windows)
     signal = _resample(signal, raw.rate)
+    if not (np.abs(signal) <= LARGEST).all():  # also NaN
+        raise RecordError(f"{path}: samples beyond {LARGEST:g} mV; check gain and units")
     if raw.seconds > SAMPLES / SAMPLING_RATE + 0.05:
         quality.append(f"first {SAMPLES / SAMPLING_RATE:g} s of {raw.seconds:.4g} s")
     samples = min(signal.shape[1], SAMPLES)
     padded = np.zeros((len(LEADS), SAMPLES), np.float32)
     padded[:, :samples] = signal[:, :samples]
-    if not np.isfinite(padded).all():
-        raise RecordError(f"{path}: samples beyond what float32 holds; check gain and units")
     if samples < SAMPLES:
         quality.append(f"{samples / SAMPLING_RATE:.3g} s, padded to {SAMPLES / SAMPLING_RATE:g} s")
     if windows is not None:

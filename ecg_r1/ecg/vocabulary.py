@@ -22,9 +22,6 @@ _RHYTHM = re.compile("rhythm|cardia$|fibrillation|flutter|arrest|pac(?:ing|emake
 class UnknownDiagnosis(UserError, KeyError):
     """Neither a code nor a wording of the vocabulary. The message offers the nearest names."""
 
-    def __str__(self) -> str:
-        return str(self.args[0])
-
 
 @dataclass(frozen=True)
 class Statement:

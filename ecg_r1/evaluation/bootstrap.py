@@ -1,14 +1,13 @@
-"""Tallies that can be resampled, the paired bootstrap over clusters, and the exact test beside it.
+"""Tallies that can be resampled over clusters, and the exact test of which model is right more often.
 
 Every metric here is a function of counts that are summed over examples (a rate, a mean error, a macro F1). Examples of
 one patient are not independent of each other, so clusters are resampled and not examples (Efron and Tibshirani 1993,
-ch. 8). Resampling is one matrix product. Two models are resampled with the same draws, which makes the interval a
-paired one.
+ch. 8). Resampling is one matrix product. Two models are resampled with the same draws, which makes the interval of
+their difference a paired one; see `intervals`.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 
@@ -107,33 +106,6 @@ def draw(clusters: int, resamples: int, seed: int) -> np.ndarray:
     """
     generator = np.random.default_rng(seed)
     return generator.multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples).astype(np.float64)
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A difference and its percentile bootstrap interval (Efron and Tibshirani 1993, ch. 13). NaN where undefined."""
-
-    difference: float
-    low: float
-    high: float
-
-
-def paired_interval(later: Tally, earlier: Tally, draws: np.ndarray, *, level: float = 0.95) -> Interval:
-    """The interval of `later - earlier`. It covers the choice of the clusters, not the training seed.
-
-    Args:
-        later: its rows are those that are drawn, clusters where examples are not independent.
-        earlier: of the same rows, in the same order.
-        draws: (resamples, rows), as `draw` makes them.
-        level: share of the resampled differences that lie inside.
-    """
-    difference = later.value() - earlier.value()
-    resampled = later.resampled(draws) - earlier.resampled(draws)
-    resampled = resampled[np.isfinite(resampled)]
-    if math.isnan(difference) or resampled.size == 0:
-        return Interval(math.nan, math.nan, math.nan)
-    low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(difference, float(low), float(high))
 
 
 def mcnemar(gains: np.ndarray) -> float:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,29 @@ import numpy as np
 
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.disk import writing
-from ecg_r1.evaluation.bootstrap import Tally, cluster_codes, draw, mcnemar, paired_interval
+from ecg_r1.evaluation.benchmarks.grounded import aggregate, rule_judge
+from ecg_r1.evaluation.bootstrap import Tally, cluster_codes, draw, mcnemar
+from ecg_r1.evaluation.card import as_csv, as_html, as_latex, as_markdown, make_card
+from ecg_r1.evaluation.classes import class_tallies, confusion, diagnoses, per_class, reliability, superclasses
 from ecg_r1.evaluation.comparable import check_cut, check_whole
+from ecg_r1.evaluation.intervals import holm, method, paired_interval
 from ecg_r1.evaluation.metrics import Judged, chance_accuracy, judge, per_diagnosis, tallies
 from ecg_r1.evaluation.preparation import Plan
 from ecg_r1.evaluation.report.html import Comparison, report_page
 from ecg_r1.evaluation.report.terminal import print_comparison
+from ecg_r1.evaluation.sampling import sampled
 from ecg_r1.files import write_labelled
 from ecg_r1.recipe import to_yaml
 from ecg_r1.runs import layout
 from ecg_r1.runs.predictions import Prediction, read_label, read_predictions
 from ecg_r1.runs.read import Run, trained_on
+
+# Families of tests; within each, p values are adjusted together (Holm).
+FAMILIES: tuple[Callable[[str], bool], ...] = (
+    lambda name: name in ("supported", "diagnosis_accuracy", "diagnosis_macro_f1"),
+    lambda name: name.endswith(".within"),
+    lambda name: name.endswith(".mae"),
+)
 
 
 def compare(plan: Plan) -> dict[str, Any]:
@@ -43,7 +56,7 @@ def compare(plan: Plan) -> dict[str, Any]:
     judged = {run.name: judge(_answers(plan, run), store, recipe.style) for run in plan.runs}
     codes = cluster_codes([store.cluster(answer.example_id) for answer in next(iter(judged.values()))])
     clusters = int(codes.max()) + 1
-    tables = {name: tallies(rows) for name, rows in judged.items()}
+    tables = {name: tallies(rows) | class_tallies(rows) for name, rows in judged.items()}
     draws = draw(clusters, recipe.resamples, recipe.seed)
     result = {
         "examples": len(store.examples),
@@ -56,20 +69,31 @@ def compare(plan: Plan) -> dict[str, Any]:
             f"{later.name} - {earlier.name}": _pair(judged, tables, later.name, earlier.name, codes, draws)
             for earlier, later in itertools.combinations(plan.runs, 2)
         },
-        "bootstrap": {"resamples": recipe.resamples, "seed": recipe.seed, "level": 0.95},
+        "bootstrap": {"resamples": recipe.resamples, "seed": recipe.seed, "level": 0.95, "interval": method(clusters)},
         "reports": dict(trained_on(plan.runs[0]).get("reports") or {}),
         "seeds": plan.seeds,
     }
     out = Path(recipe.out)
     with writing(out, "the answers that are there are compared"):
         out.mkdir(parents=True, exist_ok=True)
+        card = make_card(plan.runs, judged, result)
         files = {
-            out / layout.REPORT: report_page(Comparison(plan.runs, judged, store, result)),
+            out / f"{layout.CARD}.html": as_html(card),
+            out / f"{layout.CARD}.md": as_markdown(card),
+            out / f"{layout.CARD}.csv": as_csv(card),
+            out / f"{layout.CARD}.tex": as_latex(card),
+            out / layout.REPORT: report_page(Comparison(plan.runs, judged, store, result, _answered(plan))),
             out / layout.COMPARISON: json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
         }
         write_labelled(out / layout.RECIPE, to_yaml(recipe), files)
     print_comparison(result)
     return result
+
+
+def _answered(plan: Plan) -> str:
+    """The day of the newest answers, so that comparing them again gives the same page."""
+    newest = max(plan.path(run).stat().st_mtime for run in plan.runs)
+    return datetime.fromtimestamp(newest, UTC).date().isoformat()
 
 
 def _answers(plan: Plan, run: Run) -> list[Prediction]:
@@ -95,7 +119,15 @@ def _model(plan: Plan, run: Run, judged: Sequence[Judged], table: Mapping[str, T
         check_whole(shuffled, answers, plan.store, plan.recipe.decoding.n)
         accuracy = tallies(judge(_in_order(answers, plan.store), plan.store))["diagnosis_accuracy"]
         values["shuffled"] = _number(accuracy.value())
-    values["diagnoses"] = per_diagnosis(judged)
+    areas = per_class(diagnoses(judged))
+    values["diagnoses"] = {name: row | {"auroc": areas[name]["auroc"]} for name, row in per_diagnosis(judged).items()}
+    values["superclasses"] = per_class(superclasses(judged))
+    values["confusion"] = confusion(diagnoses(judged))
+    values["reliability"] = reliability(judged)
+    values["grounded"] = aggregate([rule_judge(row) for row in judged])
+    if plan.recipe.decoding.n > 1:
+        clusters = [plan.store.cluster(example.id) for example in plan.store.examples]
+        values["sampled"] = sampled(judged, clusters, plan.recipe.resamples, plan.recipe.seed)
     return values
 
 
@@ -107,14 +139,16 @@ def _pair(
     codes: np.ndarray,
     draws: np.ndarray,
 ) -> dict[str, Any]:
-    intervals = {
-        name: {
-            key: _number(value)
-            for key, value in asdict(
-                paired_interval(tally.per_cluster(codes), tables[earlier][name].per_cluster(codes), draws)
-            ).items()
-        }
+    found = {
+        name: paired_interval(tally.per_cluster(codes), tables[earlier][name].per_cluster(codes), draws)
         for name, tally in tables[later].items()
+        if name in tables[earlier]  # calibration needs several answers or probabilities of both
+    }
+    adjusted = {name: p for family in FAMILIES for name, p in holm({n: found[n].p for n in found if family(n)}).items()}
+    intervals = {
+        name: {key: _number(value) for key, value in asdict(interval).items()}
+        | ({"p_holm": _number(adjusted[name])} if name in adjusted else {})
+        for name, interval in found.items()
     }
     right = [np.array([answer.correct for answer in judged[name]], dtype=int) for name in (later, earlier)]
     gains = right[0] - right[1]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as parquet
 from rich.console import Console, Group
 from rich.panel import Panel
@@ -40,7 +41,8 @@ def inspect(
         count: how many.
 
     Raises:
-        InspectError: no completions, no such step, or no such reward; the message names those there are.
+        InspectError: no completions, no such step, or no such reward: the message names those there are. Or a file of
+            them is damaged.
     """
     rows = _rows(run, step)
     rewards = [name for name in rows[0] if name not in NOT_REWARDS and not name.endswith(EXPLANATION)]
@@ -58,21 +60,66 @@ def _rows(run: Path, step: int | None) -> list[dict[str, Any]]:
     if not files:
         raise InspectError(f"{run / layout.COMPLETIONS}: no completions; GRPO saves them where `log_completions` is on")
     if step is None:
-        rows = parquet.read_table(files[-1]).to_pylist()
+        rows = _read(files[-1])
         step = max(row["step"] for row in rows)
-    else:
-        rows = [row for file in files for row in parquet.read_table(file, filters=[("step", "=", step)]).to_pylist()]
-    rows = [row for row in rows if row["step"] == step]
+        return [row for row in rows if row["step"] == step]
+    damaged, rows, others = [], [], set()
+    for file in files:
+        try:
+            found = _read(file)
+        except InspectError as error:  # it may be of another step
+            damaged.append(str(error))
+            continue
+        rows += [row for row in found if row["step"] == step]
+        others |= {row["step"] for row in found}
     if not rows:
-        raise InspectError(f"{run / layout.COMPLETIONS}: no completions of step {step}; there are {_steps(files)}")
+        there = f"there are {_spans(others)}" if others else "there are none"
+        raise InspectError("; ".join([f"{run / layout.COMPLETIONS}: no completions of step {step}; {there}", *damaged]))
     return rows
 
 
-def _steps(files: list[Path]) -> str:
+def _read(file: Path) -> list[dict[str, Any]]:
+    """The rows of a file.
+
+    Raises:
+        InspectError: it was cut short, is damaged, or is no file of completions.
+    """
+    try:
+        table = parquet.read_table(file)
+    except (pa.ArrowException, OSError) as error:
+        said = " ".join(str(error).split())
+        raise InspectError(
+            f"{file}: cut short or damaged ({said[:80]}); name another step with --step, or repeat `ecg-r1 train`"
+        ) from None
+    fitting = all(name in table.column_names and holds(table[name].type) for name, holds in COLUMNS.items())
+    fitting = fitting and not any(table[name].null_count for name in ("step", "example", "completion"))
+    scores = [name for name in table.column_names if name not in NOT_REWARDS and not name.endswith(EXPLANATION)]
+    if not (fitting and table.num_rows and all(map(_is_score, (table[name].type for name in scores)))):
+        raise InspectError(f"{file}: no completions of GRPO; remove it from the folder")
+    return table.to_pylist()
+
+
+def _is_score(kind: pa.DataType) -> bool:
+    return pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+COLUMNS = {  # that every file of completions has, and what they hold
+    "step": pa.types.is_integer,
+    "example": _is_text,
+    "completion": _is_text,
+    "evidence": _is_text,
+    "advantage": _is_score,
+}
+
+
+def _spans(steps: Iterable[int]) -> str:
     """`1 to 40, 45`: the steps that were saved."""
-    steps = sorted({step for file in files for step in parquet.read_table(file, columns=["step"])["step"].to_pylist()})
     spans: list[list[int]] = []
-    for step in steps:
+    for step in sorted(steps):
         if spans and step == spans[-1][-1] + 1:
             spans[-1] = [spans[-1][0], step]
         else:
@@ -81,7 +128,12 @@ def _steps(files: list[Path]) -> str:
 
 
 def _panel(row: Mapping[str, Any], rewards: list[str]) -> Panel:
-    evidence = judgements(json.loads(row["evidence"]))
+    try:
+        evidence = judgements(json.loads(row["evidence"]))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise InspectError(
+            f"step {row['step']}, {row['example']}: its evidence is damaged; name another step"
+        ) from None
     spans = [(claim.span, LOOKS[claim.verdict].style) for claim in evidence if claim.span]
     claims = [
         cell(f"{claim.verdict:>12}  {claim.text or claim.claim}  ({_why(claim)})", LOOKS[claim.verdict].style)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,6 +41,7 @@ class Judged:
             labels doubt, or never hold, is left out (`scoring.labels.held_against`).
         formatted: whether the answer has the form that was asked for.
         cut: whether the answer was still going on at the limit of tokens.
+        probabilities: of the diagnoses, where the model gave them itself.
     """
 
     example_id: str
@@ -51,6 +52,7 @@ class Judged:
     answered: frozenset[str]
     formatted: bool
     cut: bool
+    probabilities: Mapping[str, float] | None = None
 
     @property
     def correct(self) -> bool:
@@ -85,6 +87,7 @@ def _judge(row: Prediction, case: Case, style: str) -> Judged:
         answered=frozenset(answered - (set(labels.doubted) - set(truth))),
         formatted=malformed(completion, style) is None,
         cut=row.cut,
+        probabilities=row.probabilities,
     )
 
 

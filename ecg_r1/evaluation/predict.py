@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from ecg_r1.console import track
-from ecg_r1.corpus.example import Example
 from ecg_r1.corpus.store import RecordStore
+from ecg_r1.datasets.example import Example
 from ecg_r1.disk import writing
 from ecg_r1.engine import Engine, Prompt, checkpoint_dtype, open_engine
 from ecg_r1.evaluation.preparation import Plan, open_processor
@@ -85,6 +85,8 @@ def _decoding(recipe: EvaluateRecipe) -> dict[str, Any]:
 
 def _differing(made: Mapping[str, Any], label: Mapping[str, Any]) -> str:
     """In words, how answers were made otherwise; "" where they fit."""
+    if "baseline" in made:  # it is not decoded; with the same training records it answers the same
+        return "" if made.get("corpus") == label["corpus"] else "another corpus"
     if "decoding" not in made:
         return "an older version"
     said = [f"another {name}" for name in ("model", "corpus") if name in label and made.get(name) != label[name]]
@@ -111,7 +113,7 @@ def predict(plan: Plan, tasks: list[Task]) -> None:
                 say(f"{task.path}: made with {task.made}; made again", err=True)
             engine, processor = engines.of(task.run)
             title = f"{task.run.name} {task.path.stem}"
-            answers = _answers(engine, processor, plan, _dealt(plan.store, task.shuffled), title)
+            answers = _answers(engine, processor, plan, dealt(plan.store, task.shuffled), title)
             with writing(task.path.parent, "the answers that are there are kept"):
                 write_predictions(task.path, answers, task.label)
 
@@ -146,8 +148,8 @@ class _Engines:
             self._engine = None
 
 
-def _dealt(store: RecordStore, shuffled: bool) -> dict[str, str]:
-    """Record id -> the record whose ECG and page are shown for it."""
+def dealt(store: RecordStore, shuffled: bool) -> dict[str, str]:
+    """Record id -> the record whose ECG and page are shown for it: its own, or where `shuffled`, another's."""
     shown = list(np.random.default_rng(SHUFFLE).permutation(store.ids)) if shuffled else store.ids
     return dict(zip(store.ids, map(str, shown), strict=True))
 
@@ -183,7 +185,7 @@ def _sampling(recipe: EvaluateRecipe, start: int) -> dict[str, Any]:
 
 
 def _prompt(processor: GEMProcessor, store: RecordStore, example: Example, dealt: Mapping[str, str]) -> Prompt:
-    text = processor.expand(processor.prompt(example.question, ecgs=len(example.records)))
+    text = processor.expand(processor.prompt(example.question, ecgs=len(example.records), turns=example.turns))
     ids = processor.tokenizer(text, add_special_tokens=False)["input_ids"]
     shown = [dealt[record] for record in example.records]
     pages = [] if processor.page_size is None else [store.page(record) for record in shown]

@@ -31,6 +31,7 @@ class Plan:
         store: the split.
         max_model_len: tokens of the longest prompt with its answer.
         seeds: the same comparison trained from other seeds.
+        kind: in the names of the predictions files, so that answers for another purpose are kept apart ("-sampled").
     """
 
     recipe: EvaluateRecipe
@@ -38,14 +39,19 @@ class Plan:
     store: RecordStore
     max_model_len: int
     seeds: list[dict[str, Any]]
+    kind: str = ""
 
     def path(self, run: Run, *, shuffled: bool = False) -> Path:
         """Where a model's answers lie: in its run, or beside the comparison for a checkpoint by itself."""
-        return _path(run, self.recipe, self.store, shuffled)
+        return _path(run, self.recipe, self.store, self.kind, shuffled)
 
 
-def make_plan(recipe: EvaluateRecipe) -> Plan:
+def make_plan(recipe: EvaluateRecipe, kind: str = "") -> Plan:
     """Look up everything that the recipe names. Nothing is written and no engine is started.
+
+    Args:
+        recipe: as it was read.
+        kind: see `Plan`.
 
     Raises:
         UserError: a run, checkpoint, split, seed, engine or folder is wrong, or prompts and answers do not fit into a
@@ -59,13 +65,13 @@ def make_plan(recipe: EvaluateRecipe) -> Plan:
     if recipe.decoding.engine == "vllm":
         require_vllm("set `decoding.engine: hf` (or `--engine hf`)")
     for run in runs:
-        if run.checkpoint.is_dir() or read_label(_path(run, recipe, store)) is None:
+        if run.checkpoint.is_dir() or read_label(_path(run, recipe, store, kind)) is None:
             check_checkpoint(run.checkpoint)
     opened = [(run, open_processor(run, store)) for run in runs if run.checkpoint.is_dir()]
     max_tokens = recipe.decoding.max_tokens or max(
         *(_longest_answer(run, processor, store) for run, processor in opened),
-        *(_answered_up_to(run, recipe, store) for run in runs if not run.checkpoint.is_dir()),
-        0,
+        *(_answered_up_to(_path(run, recipe, store, kind)) for run in runs if not run.checkpoint.is_dir()),
+        1,  # where baselines are compared alone
     )
     resolved = recipe.model_copy(
         update={
@@ -74,7 +80,7 @@ def make_plan(recipe: EvaluateRecipe) -> Plan:
         }
     )
     longest = max((_room(run, processor, store, max_tokens) for run, processor in opened), default=0)
-    return Plan(resolved, runs, store, longest, seeds)
+    return Plan(resolved, runs, store, longest, seeds, kind)
 
 
 def open_processor(run: Run, store: RecordStore) -> GEMProcessor:
@@ -93,10 +99,10 @@ def _store(recipe: EvaluateRecipe, runs: Sequence[Run]) -> RecordStore:
     return stores[splits[0]]
 
 
-def _path(run: Run, recipe: EvaluateRecipe, store: RecordStore, shuffled: bool = False) -> Path:
+def _path(run: Run, recipe: EvaluateRecipe, store: RecordStore, kind: str, shuffled: bool = False) -> Path:
     alone = run.checkpoint == run.folder
     folder = Path(recipe.out, layout.PREDICTIONS, run.name) if alone else run.folder / layout.PREDICTIONS
-    return folder / f"{store.folder.resolve().name}{'-shuffled' if shuffled else ''}.jsonl"
+    return folder / f"{store.folder.resolve().name}{kind}{'-shuffled' if shuffled else ''}.jsonl"
 
 
 def _longest_answer(run: Run, processor: GEMProcessor, store: RecordStore) -> int:
@@ -114,8 +120,8 @@ def _longest_answer(run: Run, processor: GEMProcessor, store: RecordStore) -> in
     return STEP * ceil(MARGIN * (longest + 1) / STEP)  # one for the end of text
 
 
-def _answered_up_to(run: Run, recipe: EvaluateRecipe, store: RecordStore) -> int:
-    label = read_label(_path(run, recipe, store)) or {}
+def _answered_up_to(path: Path) -> int:
+    label = read_label(path) or {}
     return int(label.get("decoding", {}).get("max_tokens") or 0)
 
 
@@ -127,7 +133,9 @@ def _room(run: Run, processor: GEMProcessor, store: RecordStore, max_tokens: int
     """
     config = read_config(run.checkpoint)
     positions = config.text_config.max_position_embeddings
-    prompts = [processor.expand(processor.prompt(question, ecgs=n)) for question, n in store.questions()]
+    prompts = [
+        processor.expand(processor.prompt(question, ecgs=n, turns=turns)) for question, n, turns in store.questions()
+    ]
     longest = max(len(ids) for ids in processor.tokenizer(prompts, add_special_tokens=False)["input_ids"])
     if longest + max_tokens > positions:
         raise CompareError(

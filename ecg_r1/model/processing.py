@@ -214,7 +214,9 @@ class GEMProcessor(ProcessorMixin):
             self.image_token, self.image_token * self.num_image_tokens
         )
 
-    def prompt(self, question: str, *, ecgs: int = 1, images: int | None = None) -> str:
+    def prompt(
+        self, question: str, *, ecgs: int = 1, images: int | None = None, turns: Sequence[tuple[str, str]] = ()
+    ) -> str:
         """Write the prompt of a question on one record or several, in the checkpoint's own chat template.
 
         Each record's ECG stands before its page, and all of them before the question, as in GEM.
@@ -223,22 +225,29 @@ class GEMProcessor(ProcessorMixin):
             question: without tags.
             ecgs: number of records.
             images: number of pages; by default one for each ECG, and none if the model reads no pages.
+            turns: earlier questions of the conversation with their responses; the media stand before the first.
 
         Returns:
             The prompt, with one tag for each ECG and page.
 
         Raises:
-            MediaError: the question holds a tag, or a page is asked for and the model reads none.
+            MediaError: a question or response holds a tag, or a page is asked for and the model reads none.
         """
-        check_untagged(question)
+        for said in (*(said for turn in turns for said in turn), question):
+            check_untagged(said)
         system = [] if self.system is None else [{"role": "system", "content": self.system}]
         if images is None:
             images = 0 if self.page_size is None else ecgs
         elif images:
             self._check_reads_pages()
         media = "".join(self.ecg_token * (i < ecgs) + self.image_token * (i < images) for i in range(max(ecgs, images)))
+        asked = [earlier for earlier, _ in turns] + [question]
+        asked[0] = f"{media}\n{asked[0]}" if media else asked[0]
+        messages = [{"role": "user", "content": asked[0]}]
+        for (_, response), following in zip(turns, asked[1:], strict=True):
+            messages += [{"role": "assistant", "content": response}, {"role": "user", "content": following}]
         return self.tokenizer.apply_chat_template(
-            [*system, {"role": "user", "content": f"{media}\n{question}" if media else question}],
+            [*system, *messages],
             tokenize=False,
             add_generation_prompt=True,
         )

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from ecg_r1.reading import references
 from ecg_r1.reading.characters import readable
+from ecg_r1.reading.generic import entry, general
 from ecg_r1.reading.marks import struck, without_struck
 from ecg_r1.reading.polarity import polarity
 from ecg_r1.reading.scopes import scope, unscoped
@@ -44,13 +44,16 @@ _OF_POLARITY: dict[str, Stance] = {"asserted": "claimed", "negated": "denied", "
 
 # A line that is the title of the lines below it: "Step 4: Ischemia, injury and infarct", "## Ischemia & infarction".
 _TITLE = re.compile(
-    r"^[ >|-]*+(?P<mark>#{1,6} ?)?(?P<number>(?:step|part|section) ?\d{1,2}[:.) -]{1,3}|\d{1,2}[.)] )?"
+    r"(?:^|<answer>|<think>)[ >|-]*+(?P<mark>#{1,6} ?)?(?P<number>(?:step|part|section) ?\d{1,2}[:.) -]{1,3}"
+    r"|\d{1,2}[.)] )?"
     r"(?P<title>[^\n.:;?!|]{2,80}):? ?\n\n?(?=[ >|-]*+(?!#|step ?\d|\d{1,2}[.)])[^\n]*[a-z\u4e00-\u9fff])",
     re.MULTILINE,
 )
 _SAYS = re.compile(r"\b(?:is|are|was|were|has|have|shows?|no|not|without|measures?)\b|\d ?(?:ms|bpm|mv|mm|°)")
 _OF_TITLES = re.compile(
-    r"&|\b(?:assessment|analysis|evaluation|interpretation|considerations?|mimics?|others?|criteria|signs|features)\b"
+    r"&|\b(?:assessment|analysis|evaluation|interpretation|considerations?|mimics?|others?|criteria|signs|features"
+    r"|pathophysiology"
+    r"|mechanisms?|definitions?|management|treatment|causes)\b"
 )
 
 # "The computer reads LBBB, QRS 150 ms, but this is wrong."
@@ -116,13 +119,19 @@ def within(spans: tuple[tuple[int, int], ...], start: int) -> bool:
     return i >= 0 and spans[i][0] <= start < spans[i][1]
 
 
-def sections_elsewhere(text: str) -> Iterator[tuple[int, int]]:
-    """[start, end) of each sentence of a readable text that stands under the heading of another ECG or of norms."""
-    if ":\n" in text or ": \n" in text or "#" in text:
-        other = False
+@lru_cache(maxsize=16)
+def sections_elsewhere(text: str) -> tuple[tuple[int, int], ...]:
+    """[start, end] of each sentence of a readable text under a heading of another ECG, of norms or of criteria."""
+    found, other = [], False
+    if ":\n" in text or ": \n" in text or "#" in text or references.HEADED.search(text):
         for start, end in sentences(text):
             if other := references.another_section(text, start, end, other):
-                yield start, end
+                found.append((start, end + 1))
+    if ": " in text:
+        glossary = [(start, end + 1) for start, end in sentences(text) if entry(text[start:end])]
+        if len(glossary) > 1:
+            found = sorted({*found, *glossary})
+    return tuple(found)
 
 
 def stance(text: str, start: int, end: int) -> Stance:
@@ -142,7 +151,7 @@ def stance(text: str, start: int, end: int) -> Stance:
     start, end = bisect_left(places, start), bisect_left(places, end)
     if within(headings(plain), start):
         return "heading"
-    if any(a <= start < b for a, b in sections_elsewhere(plain)):
+    if within(sections_elsewhere(plain), start):
         return "of another ECG"
     at = next(((a, b) for a, b in sentences(plain) if a <= start <= b), (0, len(plain)))
     sentence = plain[at[0] : at[1] + 1]
@@ -155,7 +164,8 @@ def stance(text: str, start: int, end: int) -> Stance:
         return "supposed"
     if (kind := scope(sentence, start)) and kind in _OF_SCOPE:
         return _OF_SCOPE[kind]
-    return _OF_POLARITY[polarity(sentence, (start, end), start, end, False)]
+    sense = polarity(sentence, (start, end), start, end, False)
+    return "general" if sense == "asserted" and general(sentence, start, end) else _OF_POLARITY[sense]
 
 
 def claimed_text(text: str) -> str:

@@ -15,7 +15,7 @@ _BOUND = re.compile(
     r"|(?<!-)>=?|=>|≥|≧|⩾|≳|uber|ueber|gros+er als|mehr als"
     r"|mindestens|大于|高于|长于|超过|达到?或?超过|不小于|不低于|不少于|至少)"
     rf"|(?P<high>(?:{_LESS}) than|below|under|up to|at (?:the )?most|(?<=not )reach(?:es|ing)?|short of"
-    r"|<=?|=<|≤|≦|⩽|≲|unter|kleiner als|weniger als|hochstens|小于"
+    r"|<=?|=<|≤|≦|⩽|≲|unter|kleiner als|weniger als|hochstens|maximal|小于"
     r"|低于|少于|短于|不到|未及|不超过|不大于|不高于|不足|未超过|未达到?|最多))"
     r" ?(?:(?:or equal to|about|approximately|around|roughly|some|the|约) ?)?[ (]*$"
 )
@@ -50,7 +50,7 @@ PLAIN = re.compile(
 # Between the two ends of a range, between the members of a list of numbers, and of a list of names.
 JOIN = re.compile(
     r" ?(?:-|~|,? ?(?:or thereabouts, ?)?(?:or |possibly |anywhere |even |and |goes |rises |extends ){0,3}up to"
-    r"|(?:upwards? )?to|through|until"
+    r"|(?:upwards? )?to|through|until|bis(?: zu)?"
     r"|至|到|and|和|与) ?(?:plus |minus |negative |正|负)?"
 )
 BETWEEN = re.compile(r"(?:between(?: the| an?)?|介于|在) ?$")
@@ -75,25 +75,9 @@ _CHANGED = (
 # A name that only says where something begins or ends, and a number that is part of a formula.
 LETTERS = " abcdefghijklmnopqrstuvwxyz,;:"  # before a name that is no operand
 BEFORE_LANDMARKS = (
-    "of the ",
-    "in the ",
-    "for the ",
-    "precede the ",
-    "precedes the ",
-    "follow the ",
-    "follows the ",
-    "each ",
-    "every ",
-    " of ",
-    "precede ",
-    "precedes ",
-    "preceding ",
-    "follow ",
-    "follows ",
-    " a ",
-    "conducted ",
-    "sinus ",
-)
+    "of the ", "in the ", "for the ", "precede the ", "precedes the ", "follow the ", "follows the ", "each ",
+    "every ", " of ", "precede ", "precedes ", "preceding ", "follow ", "follows ", " a ", "conducted ", "sinus ",
+)  # fmt: skip
 LANDMARK_BEFORE = re.compile(
     r"(?:(?:onset|start|beginning|end|offset|peak|termination|deflection)s? of (?:the )?|each |every |(?:precede"
     r"|follow)s? (?:each |every |the |a )?|preceding |(?:pr|p-r|pq|qt|rr) intervals? (?:of|in|for) (?:the "
@@ -112,7 +96,7 @@ _MORE_THAN = (
 )
 OPERATOR_NEXT = re.compile(r":\d| ?(?:[×÷√^*]|/ ?(?:√|sqrt|\d{1,2}(?!\d)|\d+(?:\.\d+)? ?[=≈]|\(|rr)|\+ ?\d)")
 # "0.12 s / 3 small squares" divides nothing
-OPERATOR_AFTER_UNIT = re.compile(rf" ?(?:[×÷√^*]|/ ?(?:√|sqrt|\(|rr)|\+ ?\d{_MORE_THAN})")
+OPERATOR_AFTER_UNIT = re.compile(rf" (?:{_MORE}|{_LESS}) than | ?(?:[×÷√^*]|/ ?(?:√|sqrt|\(|rr)|\+ ?\d{_MORE_THAN})")
 
 # "Other leads give 224 ms.": a sentence that names nothing says it of what was named before, unless it is about these.
 NOT_OF_IT = re.compile(
@@ -123,11 +107,12 @@ NOT_OF_IT = re.compile(
     r"|标准|窗"
 )
 DENIED_HERE = re.compile(r"(?:^|[ (])(?:no|not|without) (?:(?:a|an|any|the|such) )?$")  # "no PR of 164 ms"
+DENIED_SIGN = re.compile(r"\bno (?:evidence|signs?|indication|suggestion|trace|hint) of (?:an? |any |the )?$")
 DENIED_NAME = re.compile(r"\b(?:no|without|absence of) (?:\w{1,12} ){0,2}$")  # "no ST changes > 1 mm"
 RECORDING = re.compile(r"[- ]*(?:strip|recording|tracing|ecg|ekg|window|segment|rhythm|epoch|period|12|lead)")
 DURING = re.compile(r"\b(?:in|over|during|within|every|per|for)(?: (?:an?|the|these|about))? ?$")
 PER_MINUTE = re.compile(r"每分钟?(?:心跳|搏动)?(?:约|大约|为)? ?$")
-NEGATIVE = re.compile(r"(?:minus|negative|负) ?$")
+NEGATIVE = re.compile(r"(?:minus|negative|负|(?:at|around|about|of|is|=|:) -) ?$")
 LEAD_LIST = re.compile(r" ?(?:-|/|&|,|、|to|through|and|, and|和|及|至|到) ?")
 IN_LEAD = re.compile(
     r" ?\(?(?:deep |tall |high )?(?:as |is |are )?(?:measured |seen |present |noted |visible )?"
@@ -138,35 +123,6 @@ LEAD_AHEAD = re.compile(
     r"(?:^|[.,;:(|\n>*-]|\b(?:and|while|whereas|but)) ?(?:(?:in|on|over|for|from|at) )?(?:the )?(?:leads? )?$"
 )
 LEAD_LEFT = re.compile(r"[;\n]|\b(?:overall|rate|rhythm|axis)\b")
-# "Sinus tachycardia is a rhythm of more than 100 bpm": what it is, and not what this ECG shows.
-_SICK = (
-    "cardia|block|fibrillation|flutter|syndrome|deviation|hypertrophy|excitation|dissociation|rhythm|lafb|lpfb|[lr]bbb"
-    "|wpw|svt|escape|escape beat|escape rhythm|pacemaker|node|torsades|kal[ae]?emia"
-)
-_OF_THIS_ECG = (
-    "this|the|her|his|its?|there|here|patient|our|these|those|that|rhythm|impression|diagnosis|ecg|ekg|with|no|not"
-)
-_ONE = rf"(?!(?:{_OF_THIS_ECG})\b)[a-z0-9' -]{{0,40}}(?:{_SICK})s?"
-DEFINES = re.compile(
-    rf"[ \n>#*-]*+(?:an? )?{_ONE} (?:is|are|means|refers to|denotes)(?: generally| usually| typically)?"
-    r" (?:an? |any |when |defined|diagnosed|characteri[sz]ed|present when|said)"
-    rf"|[ \n]*+[a-z -]{{0,24}}(?:{_SICK}) an? (?:heart |ventricular )?rate (?:over|above|below|under|of (?:more|less))"
-    r"|[ \n]*+(?:an? |any )(?:[a-z-]{1,12} )?(?:qrs|pr|qtc?|rate|axis|duration|interval)\b[^.;\n]{1,80} (?:is|are) "
-    r"(?:typical|diagnostic|characteristic|considered|called|regarded|termed|defined)"
-)
-# … and what it usually has, which makes a range or a bound no claim: "Junctional rhythm runs at 40-60 bpm".
-TELLS = re.compile(
-    rf"[ \n>#*-]*+(?:an? )?{_ONE} (?:(?:usually|typically|often"
-    rf"|generally) )?(?:has|have|shows?|runs?|fires?|produces?|gives?"
-    r"|occurs?|presents?|displays?|requires?|needs?|causes?|comes?|goes"
-    r"|lies|lasts?|widens?|lengthens?|shortens?|ranges?"
-    r"|exceeds?|(?:is|are) (?:slower|faster|wider|longer|shorter|called|between|usually|always|often))\b"
-    rf"|[ \n>#*-]*+in (?:(?:healthy |normal |most )?(?:adults|men|women"
-    rf"|children|people|patients)|(?!sinus rhythm)[a-z -]{{0,30}}"
-    rf"(?:{_SICK}|flutter|avnrt|avrt|vt|af))\b"
-    r"|[ \n>#*-]*+(?:reference|normal|norm)(?: (?:values?|ranges?|limits?|intervals?))? ?:"
-    r"|[ \n>#*-]*+the atria [a-z]{3,8} at [^.;\n]{1,60} in (?:an? )?(?:atrial )?(?:flutter|fibrillation)"
-)
 AT = {"qrs_ms": "heart_rate_bpm", "p_ms": "atrial_rate_bpm"}
 CORRECTED_TO = re.compile(r"(?:correct|normali[sz]|adjust)\w{1,4} to (?:an? |the )?(?:heart |ventricular )?rate of ?$")
 NUMBERED = re.compile(r"\) [a-z]")
@@ -253,6 +209,20 @@ TAKES_UP_LATE = re.compile(
     r"(?: (?:now|about|around|approximately|only|still|roughly|just|found to be|measured at|down to|back to))? ?$"
 )
 
+# "at a rate of 110 particularly in lead II", but not "at a rate of 3 large squares".
+RATE_OF = re.compile(r"\b(?:rate|frequency) (?:of|is|was) (?:about |around |approximately |~ ?)?$")
+COUNTED = re.compile(r" ?(?:[a-z]* ?)(?:square|box|mm|strip|lead|complex|cycle|large|small|:)")
+FOOTNOTE = re.compile(r"[a-z]{3} \($")  # "a bifascicular block is present (1)"
+INDEFINITE = re.compile(r"\b(?:an?|any|normal|typical|usual) (?:[a-z]{2,10} ){0,2}$")  # "a PR of 134-146 ms is normal"
+ALONE = re.compile(r"(?:[(]|\n ?[-•*] ?)$")
+OPENED = re.compile(r"[(](?:up to )?$")
+AIMED = re.compile(r"\bto (?:increase|raise|reduce|slow|lower|keep|maintain|bring|get) (?:the |his |her )?$")
+COUNTING = re.compile(r"\b(?:in|over|per|every|each|during)(?: the)? $")  # "in 1 ventricular cycle"
+# "• Normal (30 deg)": an angle without a name is that of the axis.
+AXIS_UNNAMED = re.compile(
+    r"\b(?:normal|left(?:ward)?|right(?:ward)?|extreme|superior|north-?west|deviation|typ)[ (:,~]{1,3}"
+    r"(?:(?:about|approx\.?|approximately|around|at) )?$"
+)
 # "P waves march through at 86 per minute" is the rate of the atria; "sinus P waves, one before each QRS, at 75" is not.
 FIRES = re.compile(
     r"(?:\b(?:at|of|with|by)|[:=]|为|约) ?(?:an? (?:rate|frequency) of )?(?:only|about|around|roughly|some"

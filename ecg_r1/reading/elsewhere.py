@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 
-from ecg_r1.reading.polarity_cues import KIN, OTHER, RECORD
-from ecg_r1.reading.polarity_han import HAN_TOLD
+from ecg_r1.reading.languages import han, languages
 from ecg_r1.reading.predicates import REACH
 
+_OTHER, _RECORD, _KIN = ("|".join(languages()["en"]["others"][name]) for name in ("other", "record", "kin"))
 _TOLD = re.compile(
     r"\)?,? ?\(?(?:(?:was |were )?(?:present |seen |found |noted |recorded |documented )?(?:only )?"
     r"(?:on|in|from|at|during) (?:the |an? |his |her |their |my )?"
-    rf"(?:(?:patient's )?(?:{OTHER}) (?:\w{{1,12}} )?(?:{RECORD})|past\b|(?:{KIN})\b|(?:19|20)\d\d)"
+    rf"(?:(?:patient's )?(?:{_OTHER}) (?:\w{{1,12}} )?(?:{_RECORD})|past\b|(?:{_KIN})\b|(?:19|20)\d\d)"
     r"|last (?:year|month|week|time|visit)"
     r"|yesterday|years ago|(?:was|were) once|previously$)"
 )
-_HAN_TOLD = re.compile(HAN_TOLD)
+_HAN_TOLD = re.compile(han("told"))
 _CLOSED = frozenset(("", ".", ";", "!", "\n"))
 
 

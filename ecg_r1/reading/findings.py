@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ecg_r1.reading.languages import sections
+
 
 class _Subject(NamedTuple):
     """What a sentence speaks of.
@@ -21,100 +23,11 @@ class _Subject(NamedTuple):
     narrow: bool = False
 
 
-_SUBJECTS = (
-    _Subject(
-        r"t(?:[- ]?waves?)?",
-        "t twave twaves",
-        {
-            "inver(?:ted|sions?)|negative": "inverted T-waves",
-            "flat(?:tened|tening)?": "low amplitude T-waves",
-            "peaked|tall": "high T-voltage",
-        },
-        "inverted inversion inversions negative flat flattened flattening peaked tall",
-    ),
-    _Subject(
-        r"st(?:[- ]?segments?|[- ]t)?",
-        "st",
-        {
-            "elevat(?:ed|ions?)|raised": "non-specific ST elevation",
-            "depress(?:ed|ions?)": "non-specific ST depression",
-        },
-        "elevated elevation elevations raised depressed depression depressions",
-    ),
-    _Subject(
-        r"qtc?(?:/qtc)?(?: interval)?s?",
-        "qt qtc",
-        {
-            "prolong(?:ed|ation)|(?<!has )(?<!have )lengthened|(?<!how )(?<!as )long(?! as)": "long QT interval",
-            "(?<!has )(?<!have )short(?:ened)?(?! of)": "short QT interval",
-        },
-        "prolonged prolongation lengthened long short shortened",
-    ),
-    _Subject(
-        r"pr(?: interval)?s?",
-        "pr",
-        {
-            "prolong(?:ed|ation)|(?<!has )(?<!have )lengthened": "prolonged PR interval",
-            "(?<!has )(?<!have )short(?:ened)?(?! of)": "short PR interval",
-        },
-        "prolonged prolongation lengthened short shortened",
-    ),
-    _Subject(
-        "axis",
-        "axis",
-        {
-            r"left(?:ward)?[- ](?:axis )?deviat(?:ion|ed)|deviat\w{0,3} (?:to the )?left(?:wards?)?|left": (
-                "left axis deviation"
-            ),
-            r"right(?:ward)?[- ](?:axis )?deviat(?:ion|ed)|deviat\w{0,3} (?:to the )?right(?:wards?)?|right": (
-                "right axis deviation"
-            ),
-            "leftward": "leftward axis",
-            "rightward": "rightward axis",
-        },
-        "left right leftward rightward leftwards rightwards",
-        narrow=True,
-    ),
-    _Subject(
-        "rhythm",
-        "rhythm",
-        {
-            "(?:normal |regular )?sinus": "sinus rhythm",
-            "junctional": "junctional rhythm",
-            "(?:ventricular(?:ly)? )?paced": "artificial pacemaker rhythm",
-        },
-        "sinus junctional paced",
-        narrow=True,
-    ),
-    _Subject(
-        "voltages?|amplitudes?",
-        "voltage voltages amplitude amplitudes",
-        {"low|reduced|diminished": "low QRS voltages"},
-        "low reduced diminished",
-    ),
-    _Subject(
-        "r[- ]wave progression",
-        "progression",
-        {"poor|delayed|reduced|diminished|absent|slow|lost": "poor R-wave progression"},
-        "poor delayed reduced diminished absent slow lost",
-    ),
-    _Subject(
-        "q[- ]waves?",
-        "q",
-        {"pathologic(?:al)?|abnormal|significant": "pathological Q waves"},
-        "pathologic pathological abnormal significant",
-    ),
-    _Subject(
-        "ecg|ekg|electrocardiogram|tracing|trace",
-        "ecg ekg electrocardiogram tracing trace",
-        {
-            "normal(?! (?!(?:in|and|for|overall|throughout|but|with|except|apart)\\b)[a-z])|unremarkable"
-            "|within normal limits": "normal ECG"
-        },
-        "normal unremarkable",
-        narrow=True,
-    ),
-)
+_SUBJECTS = [
+    _Subject(each["name"], each["words"], each["said"], each["needs"], each.get("narrow", False))
+    for subjects in sections("findings")
+    for each in subjects
+]
 # What may stand between the subject and what is said of it: verbs, denials, adverbs, leads, values, other things said.
 _COPULA = (
     r"is|are|was|were|be|been|being|recogni[sz]ed|identified|confirmed|as|has|have|had"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from ecg_r1.ecg.quantities import QUANTITIES
-from ecg_r1.reading import cues, references
+from ecg_r1.reading import cues, generic, references
 from ecg_r1.reading.sentences import Sentence
 
+ROUND = 5  # of what textbooks call normal or long; what is measured ends as it likes
 REACH = 90  # characters before a number that may say what sort of number it is
 Said = tuple[str, str, int, float]  # quantity, kind, end and value (or first end) of a number read before
 
@@ -30,6 +31,8 @@ def general(
     i: int,
     name: str,
     named: int,
+    named_to: int,
+    end: int,
     ends: tuple[float, float],
     after: str,
     then: str,
@@ -39,12 +42,23 @@ def general(
     named: where its name stands, or else the number itself. after, then: the text after the number, and after its name.
     """
     text, start = sentence.text, sentence.tokens[i].start
-    aside = sentence.aside(sentence.tokens[i])
-    if sentence.defines or cues.TELLS.match(text) or aside == "general" or continues(text, said, name, start):
+    if named == start and i and sentence.tokens[i - 1].key == "rhythm":
+        named, named_to = sentence.tokens[i - 1].start, sentence.tokens[i - 1].end
+    closed = text.find(")", start, start + REACH) + 1 if "(" in text[named:start] else 0
+    if named < start and any(generic.general(text, named, at) for at in ([closed] if closed else (named_to, end))):
         return True
+    aside = sentence.aside(sentence.tokens[i])
+    if sentence.defines or generic.tells(text) or aside == "general" or continues(text, said, name, start):
+        return True
+    measured = (
+        ends[0] < ends[1]
+        and (any(end % ROUND for end in ends) or references.OWN_LIMIT.match(after))
+        and not cues.INDEFINITE.search(text, 0, named)
+    )
     if (references.GENERAL_AFTER.match(after) or references.GENERAL_AFTER.match(then)) and not (
         (references.OF_THIS.search(text, max(0, named - 40), named) and "(" not in text[named:start])
         or references.HERE_AFTER.search(after)
+        or measured
     ):
         return True
     before_name = text[max(0, named - 40) : named]
@@ -57,14 +71,26 @@ def general(
         beside = bool(said) and said[-1][:2] == (name, "value")  # as what the value lies within
         normal = references.NORMAL.search(so_far)
         return (
-            aside == "normal" or bool(normal and so_far.endswith("(")) or (ends[0] < ends[1] and bool(beside or normal))
+            aside == "normal"
+            or bool(normal and cues.OPENED.search(so_far))
+            or _enclosed(text, start, ends)
+            or (ends[0] < ends[1] and bool(beside or normal))
         )
     return False
 
 
+def _enclosed(text: str, start: int, ends: tuple[float, float]) -> bool:
+    """Whether both ends of a range are limits and it stands in a bracket or as an item of a list: "(60 - 100 bpm)"."""
+    return ends[0] < ends[1] and cues.ALONE.search(text, 0, start) is not None
+
+
 def denied(text: str, named: int, start: int) -> bool:
     """Whether the quantity named at this place is denied with its value at `start`: "no PR of 164 ms"."""
-    return "(" not in text[named:start] and cues.DENIED_HERE.search(text, max(0, named - 16), named) is not None
+    return "(" not in text[named:start] and (
+        cues.DENIED_HERE.search(text, max(0, named - 16), named) is not None
+        or cues.AIMED.search(text, max(0, named - 40), named) is not None
+        or cues.DENIED_SIGN.search(text, max(0, named - 40), named) is not None
+    )
 
 
 def continues(text: str, said: list[Said], name: str, start: int) -> bool:

@@ -61,8 +61,23 @@ def _begun(word: str) -> Iterator[str]:
 
 
 def _patterns(entry: dict[str, Any]) -> Iterator[str]:
-    """The patterns of an entry, which has them as they are, or words."""
-    yield from entry.get("patterns") or dict.fromkeys(patterns(entry["words"]))
+    """The patterns of an entry, which has words, or patterns as they are or as words that one pattern follows."""
+    for each in entry.get("patterns", [entry]):
+        if isinstance(each, str):
+            yield each
+        else:
+            yield from (word + each.get("then", "") for word in dict.fromkeys(patterns(each["words"])))
+
+
+def han(name: str) -> Any:
+    """A part of the Chinese patterns: one, or several by what they do."""
+    part = languages()["zh"]["grammar"][name]
+    return part["pattern"] if "pattern" in part else {kind: each["pattern"] for kind, each in part.items()}
+
+
+def either(patterns: dict[str, str]) -> str:
+    """One pattern of several, each in a group of its name."""
+    return "|".join(f"(?P<{name}>{pattern})" for name, pattern in patterns.items())
 
 
 def entries(section: str) -> Iterator[tuple[str, str]]:
@@ -70,6 +85,14 @@ def entries(section: str) -> Iterator[tuple[str, str]]:
     for meanings in sections(section):
         for meaning, groups in meanings.items():
             yield from ((meaning, pattern) for group in groups for pattern in _patterns(group))
+
+
+def joined(section: str) -> dict[str, str]:
+    """meaning -> one pattern of all, of a section that has lists of words by what they mean."""
+    found: dict[str, list[str]] = {}
+    for meaning, pattern in entries(section):
+        found.setdefault(meaning, []).append(pattern)
+    return {meaning: "|".join(patterns) for meaning, patterns in found.items()}
 
 
 def listed(section: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from ecg_r1.reading.languages import patterns, sections
+from ecg_r1.reading.languages import languages, patterns, sections
 
 TIME, RATE, ANGLE, VOLT, BOX, OTHER = "time", "rate", "angle", "volt", "box", "other"
 
@@ -47,97 +47,12 @@ TOGETHER = {
 # "P 48 QRS 15 T 33" is a row of axes, and so are its names up to this many characters from its first.
 OF_AXES = {"p": "p_axis", "qrs": "axis", "r": "axis", "t": "t_axis"}
 AXIS_ROW = 30
-WEAK = (
-    "rhythm",
-    "atria",
-    "complex",
-    "nothing",
-)  # names that a number is said of only next to them, or only in its own unit
+# Names that a number is said of only next to them, or only in its own unit.
+WEAK = ("rhythm", "atria", "complex", "nothing")
 
-
-def each(words: str, rest: str, before: str = "") -> tuple[str, ...]:
-    """One entry for each of the words, followed by the rest and set behind what must stand before."""
-    return tuple(before + word + rest for word in words.split())
-
-
-_PLANE = "(?: (?:frontal|plane|qrs|electrical|cardiac|heart)){0,3} axis"
-_LEVEL = "(?:[- ]segments?)? (?:elevations?|depressions?|deviations?|level|shift)"
-_FOR_RATE = "(?: for (?:the )?(?:heart )?rate)?"
-_BY = "(?: (?:by|using|with|according to|per) (?:the )?bazett(?:'s)?(?: formula| method)?)?"
-_LONG, _TALL = "(?= (?:dur|width|time|amplitude|voltage))", "(?= (?:amplitude|voltage|in))"
-_CELL = (
-    r"[ :=]{1,2}[-+]?(?:\d{1,3}|\*) ?(?:°|deg(?:rees)?)?[ ,;/]{1,3}"  # a value, and what parts it from the next name
-)
-
-_FROM, _OF, _WAVE = "onset start beginning", "(?: of)?(?: the)? ", "(?:[- ]?(?:wave|complex))?"
-_ONSET = "(?: the)?(?: first)? (?:onset|start|beginning|deflection|end|offset|termination)"
 
 # Names in the order they are tried: the longer and more special first.
-NAMES: dict[str, tuple[str, ...]] = {
-    "axis_row": (rf"p(?={_CELL}(?:qrs|r){_CELL}t[ :=]{{1,2}}[-+*]?\d?)",),
-    "qrs_t_axes": ("qrs ?[-/] ?t ax[ei]s",),
-    "axes": (*each("axes axis", r"[ (:]{1,2}p ?[-/|,] ?(?:qrs|r) ?[-/|,] ?t(?![a-z])"), r"p ?[-/|, ] ?(?:qrs|r) ?[-/"
-    r"|, ] ?t(?: ax[ei]s| ?波?电轴|(?= ?[:=|]?[ |]{0,2}[-+*]?\d))",),
-    "other": (*each("pr p-r pq tp", " segments?"), "pr depression", "jt(?: interval)?", "qt dispersion",
-              "qrs-t angle", "tpeak-tend", "heart rate variability", "hrv", "sdnn", "rmssd",
-              "intrinsicoid deflection", "r[- ]?wave peak time", "qtd", "qt离散度", "pr段", "coupling interval",
-              "compensatory pause", "pause", "pauses"),
-    "nothing": (*each("respiratory respiration breathing sampling", " rate"),
-                *each("resp", r"\.? rate"), "breaths", "respirations",
-                "respiration", "resp(?=[ :.=])", "target (?:heart rate|hr)",
-                *each("maximum maximal max", r"\.? predicted (?:heart rate|hr)")),
-    "qtc_both": (r"qtc ?\(?(?:bazett|baz|b) ?/ ?(?:fridericia|frid?|f)\)?",),
-    "qtcf": (*each("qtcf qtcfri qtcfrid qtcfridericia", ""), r"qtc,? ?(?:by |using |\()?fridericia",
-             "fridericia(?:'s)? (?:corrected )?qtc?", "qt ?f(?![a-z])"),
-    "qtc": ("qtc", *each("qtcb qtcbaz qtcbazett", ""), "qt[ -]c", "corrected (?:qtc|q-?t)",
-            "rate[- ]corrected (?:qtc|q-?t)", "bazett[- ]corrected (?:qtc|q-?t)",
-            *each("qt q-t", rf"(?: interval)?,? \(?(?:rate[- ])?corrected{_FOR_RATE}"),
-            *each("corrected corrects correction correcting adjusted", rf"{_FOR_RATE}{_BY},? (?:the |this |her |his )?"
-                  "(?:qt|q-t)(?: interval)?(?![a-z])"),
-            *each("corrected corrects", _FOR_RATE), f"correction{_FOR_RATE}(?! ?:)"),
-    "qt": (f"qrs{_ONSET} to{_ONSET} of (?:the )?t{_WAVE}",
-           *each(_FROM, rf"{_OF}qrs{_WAVE} to{_ONSET}{_OF}t"), "qt", "q-t"),
-    "p_axis": ("p(?:[- ]wave)?[- ]axis", "p ?波?电轴"),
-    "t_axis": ("t(?:[- ]wave)?[- ]axis", "t ?波?电轴"),
-    "axis": ("lad", "rad", "qrs vector", "r[- ]axis", "axis(?:[ :-]{1,3}qrs)?", "axes[ :-]{1,3}qrs", "qrs ?电轴",
-             *each("mean frontal qrs electrical cardiac heart", _PLANE)),
-    "pr": (f"p{_WAVE}{_ONSET} to{_ONSET} of (?:the )?qrs{_WAVE}", f"p{_WAVE}{_ONSET} to qrs{_WAVE}{_ONSET}",
-           *each(_FROM, rf"{_OF}p{_WAVE} to{_ONSET}{_OF}qrs"), "pr", "pq", "p-r", "p-q", "pri", "p to [qr]",
-           "av conduction time", "atrioventricular conduction time"),
-    "qrs": ("ventricular depolari[sz]ation(?: time)?",
-            *each(_FROM, rf"{_OF}qrs{_WAVE} to{_ONSET}{_OF}qrs"), "qrs", "qrsd"),
-    "rr": ("rr", "r-r", "r to r"),
-    "atrial_rate": (*each("atrial flutter", " (?:rate|frequency)"), *each("p f", " ?波(?:的?频率|率)"),
-                    *each("p f flutter fibrillatory sawtooth",
-                           "[- ]waves? (?:(?:at|with|of|having) an? )?(?:rate|frequency)"),
-                    r"(?<![a-z0-9] )a[ -]?rate(?=[ :=~]{1,3}(?:about )?\d)"),
-    "atria": (*each("flutter f fibrillatory sawtooth atrial", "[- ](?:waves?|activity|deflections?|impulses?)"),
-              "atria", r"atrial(?= ?:? ?(?:about |~)?\d)", "f ?波"),
-    "rate": (*each("heart ventricular pulse sinus cardiac average mean", " (?:rate|frequency)"),
-             *each("v vent", r"\.? (?:rate|frequency)"), "heartbeat",
-             "heart beat", "pulse", "hr(?! (?:reserve|recovery|variab))", "vr", "fc", "rate(?!-[a-z])"),
-    "complex": ("(?<!premature )ventricular complex(?:es)?",
-                *(rf"(?<!qrs )(?<!qrs-)(?<!premature )(?<!premature ventricular )(?<!atrial ){complex}"
-                  for complex in ("complex", "complexes")),
-                "ventricles depolari[sz]e", "beats(?= (?:are|is|look|appear) (?:wide|narrow|broad))"),
-    "rhythm": (*each("rhythm bradycardia tachycardia bradycardic tachycardic brady tachy tach wct nct paced", ""),
-               *each("pacing rvr sr sb fibrillation nsr afib af svt vt", ""), r"sinus(?= ?(?:@|at) ?\d)"),
-    "st": ("st" + _LEVEL, "j[- ]?point(?: (?:elevation|depression))?", "st ?段?(?:抬高|压低|偏移)",
-           "st ?段", "st", "ste", "std"),
-    "p": ("p ?[- ]?waves?", "pwave", "pwaves", "duration of (?:the )?p", "p" + _LONG, "p ?波",
-          r"p(?=[ :=]{1,2}\d{2,3} ?(?:ms|p[rq]))", r"p(?=[ :=]{1,2}0?[.,]\d\d ?s)", "p(?= ?: ?absent)"),
-    "q": ("q ?[- ]?waves?", "q(?= (?:duration|amplitude|in))", "q ?波"),
-    "r": ("r ?[- ]?waves?", "r" + _TALL, "rv[1-6](?![0-9])", r"r(?=[ :=]{1,2}\d[\d.]* ?m[mv])", "r ?波"),
-    "s": ("s ?[- ]?waves?", "s" + _TALL, "sv[1-6](?![0-9])", r"s(?=[ :=]{1,2}\d[\d.]* ?m[mv])", "s ?波"),
-    "t": ("t ?[- ]?waves?", "t" + _TALL, "t ?波"),
-    "letter": each("r t", r"(?=[ :=]{1,2}[-+*]?\d?)"),  # read only in a row of axes
-}  # fmt: skip
-HAN_NAMES = {
-    "qtc": "[校矫]正后?的?(?:qtc?)?(?:间期)?",
-    "axis": "(?:额面)?(?:心|qrs)?电轴",
-    "atrial_rate": "心房(?:的?频)?率|房率|[扑颤]动波(?:的?频率)?",
-    "rate": "心室(?:的?频)?率|室率|心率|频率|心跳(?:速率)?",
-}
+NAMES = tuple(languages()["en"]["names"])
 
 _OTHER_LEAD = r"(?:leads? )?(?:av[rlf]|v[1-6]|i{1,3})(?![a-z0-9])"
 # Lead I is also a word: it counts after "lead" and in a list with other leads.
@@ -146,95 +61,19 @@ LEADS = (
     rf"i(?=(?:,? and |, ?|/|-) ?{_OTHER_LEAD})", *(rf"(?<=av{x}{join})i" for x in "rlf" for join in (", ", " and ")),
 )  # fmt: skip
 
-_ABLY = ("(?: (?:be|been|reliably|accurately|clearly|possible|able|to|directly|meaningfully|formally|readily"
-         "|precisely)){0,3}")  # fmt: skip
-_MEASURED = (
-    r"(?:(?:measur|determin|assess|calcul|comput|obtain|defin|evalua|quantif|identif|discern|detect|estimat|establish"
-    r"|ascertain|recogni[sz]|assign|report|specif|deriv|delineat|interpret|resolv|visuali[sz]|appreciat|provid|separat"
-    r"|reproduc|record)\w{0,7}|read|given?|work(?:ed)? out|stated|quoted|found|made out|applicable|available|present"
-    r"|visible|seen|possible"
-    r"|feasible|exist|appl(?:y|ied))"
-)
-_CLEAR = (
-    "(?:(?:a|any|clear|discern[ia]ble|identifiable|consistent|measurable|definite|visible|distinct|organi[sz]ed"
-    "|recogni[sz]able|meaningful|reliable|true|valid) ){0,3}"
-)
-_MEASUREMENT = " (?:the |any )?(?:measurement|assessment|determination|calculation) of"
-_CANNOT = ("can not", "cannot", "can't", "could not", "couldn't", "isn't", "wasn't", "aren't", "not", "unable to",
-           "impossible to", "difficult to", "hard to", "no way to")  # fmt: skip
-_UN = (
-    "detectable measurable measured determinable determined obtainable assessable identifiable defined quantifiable"
-    " readable"
-)
+PER_MINUTE_BEFORE = "per minute before"  # "次" or "下", where "每分钟" stands before the number
+# unit pattern, dimension, factor to ms, bpm, degrees or mV
+UNITS: list[tuple[str, str, float]] = [
+    (unit.get("pattern") or "|".join(patterns(unit["words"])), unit["dimension"], float(unit["factor"]))
+    for units in sections("units")
+    for unit in units
+]
 
-# What says that a quantity is not there to be measured.
-ABSENT: tuple[str, ...] = (
-    *(f"{cannot}{_ABLY} {_MEASURED}" for cannot in _CANNOT),
-    *(f"un{able}" for able in _UN.split()), *(f"un-{able}" for able in _UN.split()),
-    rf"neither(?=[^.,;]{{3,60}}? (?:can be|could be|is|are|was|were){_ABLY} {_MEASURED})",
-    "immeasurable", "nonmeasurable", "non-measurable", "indeterminate", "indeterminable", "n/a", r"n\.a\.", "absent",
-    "absence of", "missing", "lack of", "lacking",
-    *each("preclude precludes precluding prevent prevents preventing prohibit prohibits", _MEASUREMENT),
-    *each("no without", f"(?= {_CLEAR}(?:p[- ]?waves?|pr|p-r|pq|qt|qrs)(?![a-z]))"),
-    *(f"{none}(?<=[:=-] {none})(?= ?(?:[(,)|]|$))" for none in ("none", "nil", "na", "null")),
-    *(f"(?<={name} )none" for name in ("pr", "qt", "qtc", "interval")),
-)  # fmt: skip
-HAN_ABSENT = (
-    "无法(?:准确|可靠)?(?:测量|测定|评估|确定|计算|测出|判断)|不能(?:测量|测定|评估|确定|测出)|不可(?:测量?|测定|评估)"
-    "|测不出"
-    "|未测出|未能测(?:出|量)|(?:难以|没法)(?:准确)?(?:测量|测定|测出|计算)|(?:无法|不能|未能?)(?:测得|得出|计算)"
-    "|测不到|不适用|不可见|不存在|看不到|消失|缺失|(?:未见|无|没有)(?=(?:明显|明确)?的?p)"
-)
-
-PER_MINUTE_BEFORE = "次 or 下, where 每分钟 stands before the number"
-# unit pattern, dimension, factor to ms, bpm, degrees or mV. 1 mm is 0.1 mV at the standard gain of 10 mm/mV. A small
-# box is 1 mm: 40 ms at 25 mm/s along the paper, 0.1 mV across it.
-UNITS: tuple[tuple[str, str, float], ...] = (
-    *(("|".join(patterns(unit["words"])), unit["dimension"], float(unit["factor"])) for units in sections("units")
-      for unit in units),
-    (r"mm ?/ ?(?:s|sec|second|mv)|mm per (?:second|sec|s|mv|millivolt)|毫米/(?:秒|毫伏)", OTHER, 1.0),
-    (r"ms|msecs?|millisec(?:ond)?s?|m\.?sec|毫秒", TIME, 1.0),
-    (r"b\.?p\.?m|b ?/ ?min(?:ute)?|beats? ?(?:/|per|a|each) ?min(?:ute)?s?|/ ?min(?:ute)?|per min(?:ute)?"
-        r"|min(?:-1|⁻¹| ?\^ ?[({]?-1[)}]?)"
-        r"|[次下拍] ?[/每] ?(?:分钟?|min)|次分|bts/min|lpm|ppm|bt/min|spm|/ ?mn|puls(?:e|os)?/min|in (?:1 |one |a )?"
-        r"min(?:ute)?"
-        r"|(?:beats|times|complexes|cycles|impulses|pulses|contractions) (?:per|a|each|every|in an?|in one"
-        r"|/) ?min(?:ute)?"
-        r"|(?:a|each|every) minute",
-        RATE, 1.0),
-    (r"µv|μv|uv|microvolts?|微伏", VOLT, 0.001),
-    (r"mv|millivolts?|毫伏", VOLT, 1.0),
-    (r"mm|millimet(?:er|re)s?|毫米", VOLT, 0.1),
-    (r"s|secs?|seconds?|秒", TIME, 1000.0),
-    (r"°|º|˚|deg(?:ree)?s?(?![ -](?:a-?v|heart|block|s-?a))|度(?!房室|窦房|传导|阻滞|av|ⅰ|ⅱ)", ANGLE, 1.0),
-    (r"(?:small|little|tiny) (?:grid )?(?:squares?|box(?:es)?)|小格", BOX, 1.0),
-    (r"(?:large|big) (?:grid )?(?:squares?|box(?:es)?)|大格", BOX, 5.0),
-    (r"[次下]", PER_MINUTE_BEFORE, 1.0),
-    (r"k?hz|%|percent|years?|yrs?|岁|leads?|导联|beats?|cm|kg|squares?|boxes|box|small|large|little|big|个|cycles?"
-     r"|times|x|st|nd|rd|th|hours?|h|days?|min(?:ute)?s?|mmhg|complexes|samples?|records?|points?|mg|ml", OTHER, 1.0),
-)  # fmt: skip
-
-_ABBREVIATIONS = "".join(
-    rf"(?<!{w}\.)"
-    for w in (
-        "approx",
-        "ref",
-        r"e\.g",
-        r"i\.e",
-        " vs",
-        "vent",
-        "avg",
-        " ca",
-        " no",
-        "resp",
-        " int",
-        " dur",
-        "poss",
-        "prob",
-        "susp",
-        "neg",
-    )
-)
+_ABBREVIATED = [
+    "approx", "ref", r"e\.g", r"k\.a", r"m\.i", r"i\.e", " vs", "vent", "avg", " ca", " no", "resp", " int", " dur",
+    "poss", "prob", "susp", "neg",
+]  # fmt: skip
+_ABBREVIATIONS = "".join(rf"(?<!{word}\.)" for word in _ABBREVIATED)
 _ABBREVIATIONS += "".join(rf"(?<!\b{word}\.)" for words in sections("abbreviations") for word in words)
 # A line of nothing but values goes with the line of names above it, as in a table.
 _VALUE = r"(?:[-+]?\d{1,4}(?:\.\d{1,3})?|-{1,3}|\*) ?(?:ms|bpm|°|deg|s|sec)?"
@@ -244,6 +83,6 @@ _NO_ROW = (
 )
 SENTENCE_END = re.compile(
     rf"!(?!=)|；|。|！|？|;(?! ?(?:normal|nl|ref(?:erence)?|(?:upper )?limit)(?: range| limits?"
-    rf"| values?)?[ :.]{{0,2}}[<>≤≥]? ?\d)|\?(?![a-z])|\.(?![a-z0-9,.])(?<!\.\.){_ABBREVIATIONS}"
+    rf"| values?)?[ :.]{{0,2}}[<>≤≥]? ?\d)|\?(?![a-z])|\.(?![a-z0-9,.])(?<!\.\.)(?<!\n\d\.)(?<!\n \d\.){_ABBREVIATIONS}"
     rf"|\n(?<!:\n)(?<!: \n)(?<!:  \n){_NO_ROW}"
 )

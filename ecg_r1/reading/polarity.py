@@ -7,11 +7,9 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ecg_r1.reading import cues
+from ecg_r1.reading import generic
 from ecg_r1.reading.elsewhere import elsewhere
-from ecg_r1.reading.languages import entries, sections
-from ecg_r1.reading.polarity_cues import HEADINGS
-from ecg_r1.reading.polarity_han import HAN_BEFORE, HAN_BUT
+from ecg_r1.reading.languages import either, entries, han, joined, sections
 from ecg_r1.reading.predicates import REACH, Polarity, predicate
 from ecg_r1.reading.scopes import scope
 from ecg_r1.reading.wordings import Wordings
@@ -20,11 +18,12 @@ HAN_REACH = 40  # of Chinese, which says as much in half the characters
 NEAR = 24  # characters over which "not" reaches a verb: "does not in itself suggest"
 
 _WORDINGS = Wordings(entries("before"))
-_HAN_CUE = re.compile(HAN_BEFORE)
+_HAN_CUE = re.compile(either(han("before")))
 _DOT = r"\.(?!\d|[a-z]\.)(?<!vs\.)(?<!poss\.)(?<!prob\.)(?<!susp\.)(?<!neg\.)(?<!i\.e\.)(?<!e\.g\.)(?<!i\.)(?<!e\.)"
 _DOT += "".join(rf"(?<!\b{word}\.)" for words in sections("abbreviations") for word in words)
 _STOP = re.compile(rf"[;!\n。；！]|[<>](?! ?=? ?\d)|:(?!\d)|{_DOT}|\?(?! ?$)(?![a-z])")
-_HEADING = re.compile(rf"(?:^|[^\w])(?:{HEADINGS})[\"']? ?$")
+_HEADINGS = either(joined("headings"))
+_HEADING = re.compile(rf"(?:^|[^\w])(?:{_HEADINGS})[\"']? ?$")
 _ASIDE = re.compile(r"\([^()]*\)")
 _QUERIED = re.compile(r"\?[a-z ]{0,20}$")
 # Where a clause ends at a comma, and not a list of leads or an infinitive: "no Q waves in II, III, to suggest".
@@ -60,18 +59,16 @@ _INSERTED = re.compile(
     r", ?(?:while|although|though|even if|because|since|as|being|if|where"
     r"|when|which|owing|due|secondary|despite)\b[^,]*"
 )
+_DEFLECTION, _DOWN = (
+    re.compile(r"[tp](?![a-z])|st[- ]t"),
+    re.compile(r"[ ,:-]{1,3}neg(?:ativ\w*)?(?![a-z])"),
+)  # "T neg in V1"
 _PASSING = {"supposed": REACH, "listed": REACH, "occasion": 8, "record": 16}  # where in its clause one passes a comma
 _ON = re.compile(r"(?<!as )\b(?:on|in|from|at|during)(?: (?:the|an?|his|her|their|any|my))?(?: patient's)? $")
 _OTHERS = ("then", "person")  # scopes in which a diagnosis is not of this ECG
 _OWN = ("nominal", "verbal", "adjective", "open", "nothing")
 
 
-# "In LBBB the QRS would exceed 120 ms."
-_IN = re.compile(r"(?:^|[.;:\n>(,] ?)in (?:an? |true |typical |classic(?:al)? |complete )?$")
-_GENERALLY = re.compile(
-    r"[^.;:\n]{1,40}\b(?:would|should|typically|usually|classically|generally|is expected"
-    r"|are expected|one expects|one sees)\b"
-)
 # What a wave keeps: an old infarction is seen on this ECG, an old arrhythmia is not.
 _LASTING = re.compile(r"infarct|\bmi\b|stemi|梗")
 # "The computer reads AF, but this is sinus rhythm."
@@ -81,7 +78,7 @@ _BUT = re.compile(
     r"|i (?:read|call|think|believe|see)|in (?:reality|truth))|but|yet|however|although|though|whereas|while|actually"
     r"|in fact)\b,?"
     r"(?P<contrary> (?:this|it|the (?:rhythm|ecg|trace|tracing)|i|we|there|in fact|actually|clear|regular|sinus)\b)?"
-    rf"|(?P<han>{HAN_BUT})"
+    rf"|(?P<han>{han('but')})"
 )
 
 
@@ -223,20 +220,20 @@ def polarity(text: str, group: Sequence[int], start: int, end: int, alternatives
     floor: where what was said of the mention before it ends, where no sign parts the two.
     """
     said = None if _subordinate(text, start, group[1]) else predicate(text, group[1])
+    if said and said.polarity == "negated" and _DEFLECTION.match(text, start) and _DOWN.match(text, group[1]):
+        said = None
     restated = said is not None and said.polarity == "asserted" and said.singular and end == group[1]
     before = _before(text, start if restated else group[0], end, floor, restated=restated)
     result = before.polarity
     if said is not None and said.polarity != "asserted":
         result = said.denied if before.polarity == "negated" and said.denied != "asserted" else said.polarity
-    if before.supposed or (result == "asserted" and cues.DEFINES.match(text)):
+    if before.supposed or (result == "asserted" and generic.DEFINES.match(text)):
         return "uncertain"
     if (
         result == "asserted"
         and (before.told or elsewhere(text, group[1]) or scope(text, group[0]) in _OTHERS)
         and not _LASTING.search(text, start, end)
     ):
-        return "uncertain"
-    if result == "asserted" and _IN.search(text, max(0, start - 24), start) and _GENERALLY.match(text, end):
         return "uncertain"
     if result == "asserted" and before.attributed and (but := _BUT.match(text, group[1])):
         return "negated" if but["contrary"] or but["han"] or but["not"] else "uncertain"

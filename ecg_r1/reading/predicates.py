@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from ecg_r1.reading.languages import entries
-from ecg_r1.reading.polarity_han import HAN_AFTER
+from ecg_r1.reading.languages import either, entries, han, joined
 from ecg_r1.reading.wordings import Wordings
 
 Polarity = Literal["asserted", "negated", "uncertain"]
@@ -21,57 +20,7 @@ class Said(NamedTuple):
     singular: bool = False
 
 
-# What may be said of a diagnosis after it: what that makes of it, and what its denial does.
-STATUS: dict[tuple[Polarity, Polarity], str] = {
-    ("asserted", "negated"): (
-        "present|seen|evident|identified|met|supported|suggested|detected|found|observed|demonstrated|noted|visible"
-        "|fulfilled|diagnosed|satisfied|reached|shown|there|apparent|indicated|applicable|recorded|documented"
-        "|discernible|justified|warranted|correct|true|right|hold|stand|fit|reported|favou?red"
-        "|(?:the|my|our) (?:final )?(?:case|diagnosis|rhythm|answer|reading|conclusion)|real|positive|yes|made"
-        "|borne out"
-    ),
-    ("asserted", "uncertain"): (
-        "confirmed|proven|certain|definite|definitive|clear|clear-cut|established|conclusive|verified|determined"
-        "|distinguished|differentiated|told apart|assessed|judged|evaluated|interpreted|commented on|convincing"
-        "|assured|obvious"
-    ),
-    ("negated", "uncertain"): (
-        "excluded|ruled out|discarded|dismissed|rejected|eliminated|discounted|refuted|disproved|disproven|unlikely"
-        "|improbable|implausible|out(?! of proportion)|low|remote|slim|negligible|off the table|less likely"
-        "|precluded|impossible|inconceivable|inconsistent"
-    ),
-    ("negated", "asserted"): (
-        "absent|nonexistent|non-existent|lacking|missing|wrong|incorrect|false|erroneous|inaccurate|mistaken|denied"
-        "|negative|neg|nil|none|gone|disappeared|vanished|subsided|reverted|resolved|unsupported|unjustified"
-        "|unwarranted|unfounded|spurious"
-        "|(?:an? |my )?(?:error|mistake|misread|misreading|misinterpretation|overcall|artefact|artifact|misdiagnosis"
-        "|false positive)|removed|deleted|retracted|withdrawn|revoked|struck(?: out)?|sought in vain|disputed"
-        "|overlooked|missed|ignored|forgotten|neglected|doubted|replaced by|contradicted|unmet|untenable"
-        "|out of the question|argued against|overcalled|questioned|misplaced|not (?:met|present|seen)"
-    ),
-    ("uncertain", "negated"): (
-        r"possible|likely(?! (?:the|an?|due|caused|related|secondary|old|chronic|new|recent)\b)|probable|suspected"
-        r"|considered|conceivable|plausible|(?:an?|one|the) (?:\w{1,12} )?(?:possibility|consideration|concern)"
-        "|entertained|believable|possibly|probably|perhaps|maybe|more likely"
-    ),
-    ("uncertain", "uncertain"): (
-        "neither confirmed nor (?:excluded|refuted|ruled out)|questionable|uncertain|less certain|borderline"
-        "|equivocal|in (?:doubt|question|the differential)|on the differential|a close call|unreliable|debatable"
-        "|doubtful|indeterminate|inconclusive|unclear|unconfirmed|pending"
-        "|hard to (?:call|judge|tell|say|assess|exclude|diagnose|confirm|rule out)"
-        "|difficult to (?:call|judge|tell|say|assess|exclude|confirm|rule out|diagnose)|unproven"
-        "|to be (?:confirmed|considered|excluded|ruled out|verified|determined)|tbc|presumed|presumably|presumptive"
-        "|arguable|open to (?:question|doubt)|an? (?:question|open question|differential|possible|potential)"
-        "|under consideration|suspicious|tentative"
-    ),
-    ("asserted", "asserted"): (  # tells of it what does not touch whether it is there
-        "new|old|recent|acute|marked|severe|only|just|merely|specific|symptomatic|surprising|unexpected|uncommon"
-        "|unusual|rare|well|fast|rapid|slow|controlled|typical|classic|complete|significant|the only|necessarily"
-        r"|explain\w*|account\w*|affect\w*|change\w*|preclude|exclude|rule|mean|alter|require|need|due|secondary"
-        "|caused|age"
-    ),
-}  # fmt: skip
-
+_STATUS_WORDS = joined("status")
 _NT = "(?:is|ai|are|was|were|does|did|do|ca|could|has|have|had|wo|would)n't"
 _NOT = f"not|never|no longer|cannot|nowhere|hardly|scarcely|by no means|in no way|{_NT}"
 _VERB = (
@@ -91,10 +40,10 @@ _THEREOF = (
 _ASIDES = (
     "however|therefore|thus|in fact|indeed|by contrast|in contrast|on the other hand|of course|in my (?:view|opinion)"
 )
-_STATUS = "|".join(f"(?P<s{i}>{words})" for i, words in enumerate(STATUS.values()))
-_PAIRS = tuple(STATUS)
+_STATUS = "|".join(f"(?P<s{i}>{words})" for i, words in enumerate(_STATUS_WORDS.values()))
+_PAIRS: list[tuple[Any, ...]] = [tuple(pair.split()) for pair in _STATUS_WORDS]
 _PRESENT, _EXCLUDED = _PAIRS[0], _PAIRS[2]
-_HAN_SAID = re.compile(HAN_AFTER)
+_HAN_SAID = re.compile(f"{han('between')}(?:{either(han('behind'))})")
 AFTER = Wordings(entries("after"))
 _GAP = re.compile(r"(?:\(n\))?[ ,:(-]{1,3}(?:(?:ist|sind|scheint|bleibt|ware|eher|sehr) ){0,2}([a-z]+)")
 _END = re.compile(r" ?(?:$|[^\w ]|[\u4e00-\u9fff])")
@@ -123,7 +72,8 @@ _NO = (
 _GENERAL = (
     r"requires?|means(?! (?:that )?(?:this|the|it|there|we|she|he)\b)|like|would (?:need|require)"
     r"|(?:is|are) defined|needs|(?:deserves|warrants|merits) (?:\w{1,12} )?(?:consideration|exclusion)"
-    r"|comes? to mind|enters|as (?:an? |one )?(?:\w{1,12} )?(?:possibility|consideration|differential)"
+    r"|until proven otherwise|comes? to mind|enters|as (?:an? |one )?(?:\w{1,12} )?(?:possibility|consideration"
+    r"|differential)"
 )
 # "LBBB 0%", "AF (probability 3 %)", "p(AF) = 0.02"
 _IMPROBABLE = (

@@ -7,7 +7,7 @@ from functools import lru_cache
 from ecg_r1.ecg.quantities import unit_of
 from ecg_r1.reading import cues, kinds, references, seconds
 from ecg_r1.reading.absences import absent_names
-from ecg_r1.reading.claims import turned_back
+from ecg_r1.reading.claims import sections_elsewhere, turned_back, within
 from ecg_r1.reading.kinds import REACH, Said
 from ecg_r1.reading.lexicon import BOX, DIMENSIONS, ENTITIES, OTHER, TIME
 from ecg_r1.reading.sentences import REMEMBERED, SHORT, Sentence, sentences
@@ -17,6 +17,7 @@ from ecg_r1.reading.tokens import MOST, VOID
 from ecg_r1.reading.values import Kind, Quote, value_of
 
 UNMEASURED = ("r_mv", "s_mv", "st_ms", "st_mv")  # "ST depression is absent" says that it is none, not that it has none
+LEAST_UNNOTED = 10  # a smaller number in brackets is that of a note
 MOST_NUMBERED = 20  # of a list: "12) Axis"
 REMARK = 60  # characters of a sentence that names nothing, and leaves open what "it" is
 
@@ -69,7 +70,7 @@ class Reader:
             return limit
         more = unit.dimension is None and bool(self.said) and seconds.another(self.text, *self.said[-1][2:], first)
         if unit.dimension == OTHER or (
-            unit.dimension is None and not more and not sentence.is_name(i - 1) and not sentence.takes_up(i)
+            unit.dimension is None and not more and not sentence.named_near(i) and not sentence.takes_up(i)
         ):
             return []
         before, after = self.before(i), sentence.after(last)
@@ -91,7 +92,16 @@ class Reader:
             name = cues.AT[name]  # "P waves at 90, QRS at 36"
         if cues.CORRECTED_TO.search(self.text, max(0, first.start - 48), first.start):
             return []
+        if unit.dimension is None and cues.COUNTING.search(before):
+            return []
         small = unit.dimension is None and first.number < MOST_NUMBERED and "(" not in before
+        if (
+            first.number < LEAST_UNNOTED
+            and cues.FOOTNOTE.search(self.text, 0, first.start)
+            and unit.dimension is None
+            and after.startswith(")")
+        ):
+            return []
         if small and cues.NUMBERED.match(self.text, first.end):  # "1) Axis 2) Rate"
             return []
         if name in cues.RENAMED:
@@ -108,6 +118,8 @@ class Reader:
 
     def ends(self, last: int, after: str) -> bool:
         """Whether a number without a unit is a value, as the last word of its phrase or before the next name."""
+        if cues.RATE_OF.search(self.text, 0, self.tokens[last].start) and not cues.COUNTED.match(after):
+            return True
         following = self.sentence.is_name(last + 1) and len(self.sentence.gap(last, last + 1)) < 2
         return following or cues.PHRASE_END.match(after) is not None
 
@@ -177,14 +189,18 @@ class Reader:
                 low, high, bound = -abs(high), -abs(low), {"low": "high", "high": "low", None: None}[bound]
         kind: Kind = "range" if high > low else "bound" if bound else "value"
         named = self.tokens[where].start if where is not None and where < i else start
+        named_to = self.tokens[where].end if named < start and where is not None else named
         then = sentence.after(where) if where is not None and where > last else ""
         if (
             references.refers(before, after, value=kind == "value")
             or (kind == "value" and not before and named < start and kinds.denied(self.text, named, start))
             or kinds.elsewhere(sentence, i, after)
-            or (kind == "value" and references.OF_MANY_AFTER.match(after))
-            or (kind != "value" and kinds.general(sentence, self.said, i, name, named, ends, after, then))
+            or ((kind == "value" or references.OF_BOTH_AFTER.match(after)) and references.OF_MANY_AFTER.match(after))
+            or (
+                kind != "value" and kinds.general(sentence, self.said, i, name, named, named_to, end, ends, after, then)
+            )
             or (bound and (beside := kinds.beside(self.text, self.said, start)) and beside["marked"])
+            or (kind == "range" and before and cues.bound(before, ""))  # "less than 320-350 ms"
             or kinds.compares(self.text, self.said, name, start, bound, low)
         ):
             kind = "reference"
@@ -254,7 +270,7 @@ def read_quotes(text: str) -> list[Quote]:
     retracted: list[int] = []  # places in found after which a sentence takes the last value back
     named: str | None = None
     most = 2 * MOST  # `intervals` pays nothing from MOST on, however the text falls into sentences
-    other, headed = False, ":\n" in text or ": \n" in text or "#" in text
+    elsewhere = sections_elsewhere(text)
     shown = list(tables(text))
     for start, end in sentences(text):
         if shown and shown[0].start < end:
@@ -269,7 +285,7 @@ def read_quotes(text: str) -> list[Quote]:
         quantities, then, count = read(text[start:end], text.startswith("?", end), named)
         named = then if count or end - start > REMARK else named  # "This was wrong." speaks of what was named before
         quoted = [q._replace(span=(q.span[0] + start, q.span[1] + start)) for q in quantities]
-        if headed and (other := references.another_section(text, start, end, other)):
+        if elsewhere and within(elsewhere, start):
             quoted = [q._replace(kind="reference") for q in quoted]
         found += quoted
         most -= count

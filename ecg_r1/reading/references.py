@@ -33,6 +33,10 @@ _BEFORE = (
     rf"{_COMPARED}(?:upper |lower )?(?:{_QUALIFIED}) (?:of )?",
     r"the (?:usual|conventional|customary|classic|textbook|critical|magic|arbitrary) ",
     rf"{_LIMITS}{_MORE}",
+    r"\b(?:may|might|can|could) (?:also )?(?:decrease|increase|rise|fall|drop|reach|exceed|go)(?: (?:up|down|to|as"
+    r"|low|high|about)){0,5} ",
+    r"\b(?:is|means?) one (?:that|which) is (?:less|more|greater|longer|shorter) than ",
+    r"\bwhich (?:begin|start)s? (?:at|from) (?:about )?",
     r"(?:needs?|requires?|demands?) (?:an? |the |at least )?[<>≤≥]?=? ?",
     r"(?:should|must|ought to|has to) (?!be (?:about|around|approx|roughly|close))(?:\w{1,12} ){0,3}"
     r"(?:be|exceed|measure)?[ ]*(?:<=?|>=?|≤|≥|(?:more|greater|less) than)?",
@@ -114,9 +118,17 @@ _OTHER = (
     r" (?:adult )?(?:ecg|ekg|tracing|values?|ranges?|limits?|findings|measurements?|study|report|recording|intervals?)"
     r"[^:\n]{0,40}"
 )
+_ABOUT = (  # "ECG features of ventricular tachycardia", a title
+    r"(?:ecg |ekg |diagnostic |typical )?(?:features|criteria|signs|characteristics|hallmarks|definitions?"
+    r"|causes|differentials?|pathophysiology) (?:of|for|in) (?!.*\b(?:is|are|was|were|met|present|seen"
+    r"|not)\b)[^:.\n]{2,40}"
+)
 _HEADING = re.compile(
-    rf"[ \n>|-]*(?:#{{1,4}} ?)?(?:(?P<other>{_OTHER})|[a-z\u4e00-\u9fff][^:\n]{{0,40}}): *(?:\n|$)"
-    rf"|[ \n]*#{{1,4}} ?(?:(?P<titled>{_OTHER})|[^\n]*)$"
+    rf"[ \n>|-]*(?:#{{1,4}} ?)?(?:(?P<other>{_OTHER}|{_ABOUT})|[a-z\u4e00-\u9fff][^:\n]{{0,40}}): *(?:\n|$)"
+    rf"|[ \n]*#{{1,4}} ?(?:(?P<titled>{_OTHER}|{_ABOUT})|[^\n]*)$|[ \n>•-]*(?P<about>{_ABOUT})$"
+)
+HEADED = re.compile(
+    r"\b(?:features|criteria|signs|characteristics|hallmarks|definitions?|causes|pathophysiology) (?:of|for|in) "
 )
 _BACK = re.compile(r"[ \n>#|*-]*(?:(?:on|in|the) )?(?:today|now|current|this|new|present|patient|measured|findings)")
 
@@ -127,7 +139,7 @@ def another_section(text: str, start: int, end: int, already: bool) -> bool:
     Such a section ends at the next heading, at an empty line, or where the text turns back to this ECG.
     """
     if m := _HEADING.match(text, start, end):
-        return bool(m["other"] or m["titled"])
+        return bool(m["other"] or m["titled"] or m["about"])
     return already and not (text.endswith("\n\n", 0, start) or _BACK.match(text, start, end))
 
 
@@ -154,12 +166,13 @@ GENERAL_AFTER = re.compile(
     rf"(?:[ ,]*(?:is|are|being|as|为)? ?{_ADVERBS}(?:the )?(?:normal|brady|tachy|prolonged|considered|called|defined"
     rf"|termed|diagnostic"
     rf"|regarded|abnormal|patholog|high[- ]risk|dangerous"
-    r"|taken as|deemed|labell?ed|said to|classed|classified|one of|(?:an? |the )?(?:sign|criteri|marker|feature"
+    r"|treated|taken as|deemed|labell?ed|said to|classed|classified|one of|(?:an? |the )?(?:sign|criteri|marker|feature"
     r"|hallmark|definition)|needed|required|necessary|正常)"
     r"| (?:in|for) (?:men|women|males|females|adults)[)\]]"
     r"| ?= ?[a-z1-3]| (?:is|are) associated with| ?(?:→|->) ?(?:think|consider|suspect|diagnos)"
     r"|[)\]] (?:would|(?:is|are|was) (?:absent|not|excluded|ruled out))"
-    rf"| {_ADVERBS}(?:suggests?|indicates?|means?|defines?|constitutes?|would|is consistent with|points? to(?:wards)?"
+    rf"| (?:does |do |may |can |will )?{_ADVERBS}(?:suggests?|indicates?|means?|defines?|constitutes?|would"
+    rf"|is consistent with|points? to(?:wards)?"
     r"|favou?rs|rules? out|excludes?|counts? as|qualif|raises?|carr(?:y|ies)|denotes?|implies|signif(?:y|ies)"
     r"|establishes|supports?)"
     r"|[,、]?(?:可|常|多)?见于|[,、]?(?:可能)?为窦性心动过[速缓]"
@@ -169,7 +182,7 @@ RULED_OUT = re.compile(  # "neither bradycardia (<60 bpm) nor tachycardia (>100 
     r"\b(?:no|not|neither|nor|without|or|than)\b[^.:(]{0,30}(?:(?:brady|tachy)cardi\w{1,2}|block|hypertrophy|prolonged"
     r"|wide|long|short) ?\([<>≤≥ =]*$"
 )
-EQUALS = re.compile(r"[a-z] ?= ?(?:a |an |the )?$")  # "first-degree AV block = PR > 200 ms"
+EQUALS = re.compile(r"[a-z] ?= ?(?:[a-z-]{1,14} ){0,5}$")  # "first-degree AV block = PR > 200 ms"
 OF_THIS = re.compile(r"\b(?:the|this|his|her|its|our|patient's) (?!normal|usual|typical)(?:\w{1,12} ){0,2}$")
 NORMAL = re.compile(r"normal|physiologic|reference|正常|参考")
 
@@ -179,7 +192,7 @@ _TURNS = {
     "elsewhere": re.compile(
         r"[,:](?! ?(?:$|when|where|(?:(?:on|in|of) )?which|at|with|pr|qrs|qt))|[)\]]"
         rf"|\b(?:now|today|current(?:ly)?|(?<!is )(?<!are )present(?:ly)?|here|then|but|and (?:is|it is)|{_THIS})\b"
-        rf"|to $|目前|现在|本次"
+        rf"|(?<!equal )(?<!up )to $|目前|现在|本次"
         rf"|今"
     ),
     "person": re.compile(
@@ -205,6 +218,10 @@ OTHER_AFTER = re.compile(
     r"|months?|years?) (?:ago|earlier|before)|then(?= ?(?:$|[.,;)])))"
 )
 OF_MANY_AFTER = re.compile(r" ?[(]?(?:in|for) (?:men|women|males?|females?|adults|children|both sexes)\b")
+OF_BOTH_AFTER = re.compile(
+    r" ?(?:in|for) (?:men|males?),? ?(?:and|or)? ?(?:[<>≤≥]|less|more|above|below|under|over|\d)"
+)
+OWN_LIMIT = re.compile(r" (?:is|are) [a-z ]{0,16}normal,? \((?:normal|ref)")
 HERE_AFTER = re.compile(rf"\b(?:in|on|for|of) {_THIS}\b|\bhere\b")
 NOW_AFTER = re.compile(
     r" (?:now|today|currently|at present|(?:on|in|at) (?:the |this |today's )?(?:current|present|this|today))\b"

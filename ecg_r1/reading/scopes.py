@@ -4,23 +4,27 @@ what is usual. A scope begins with a word and holds until the sentence turns bac
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from ecg_r1.reading import references
-from ecg_r1.reading.asides import HAN_ASIDES, SOUGHT
-from ecg_r1.reading.languages import entries
-from ecg_r1.reading.wordings import WORD, Alternatives, Wordings
+from ecg_r1.reading.languages import entries, han, listed
+from ecg_r1.reading.wordings import Alternatives, Wordings
 
 REACH = 160  # characters that a scope reaches over
 ORDER = ("elsewhere", "then", "person", "supposed", "typical", "general", "normal")  # which one counts first
 OPENING = list(entries("asides"))
 _OPENING = Wordings(OPENING)
 _SOUGHT = Wordings(
-    [*(("sought", cue) for cue in SOUGHT), *((kind, cue) for kind, cue in OPENING if kind in ("then", "person"))]
+    [
+        *(("sought", cue) for cue in listed("sought")),
+        *((kind, cue) for kind, cue in OPENING if kind in ("then", "person")),
+    ]
 )
-_HAN = Alternatives([*HAN_ASIDES.items()], end="")
+_HAN = Alternatives([*han("asides").items()], end="")
 _HAN_ANY = re.compile(_HAN.any)
 
 
+@lru_cache(maxsize=4096)  # asked for each mention of a sentence
 def opened(sentence: str) -> list[tuple[str, int, int]]:
     """(kind, start, end) of each word of a readable sentence that opens a scope, in order."""
     found = list(_OPENING.scan(sentence, 0, len(sentence)))
@@ -34,9 +38,6 @@ def opened(sentence: str) -> list[tuple[str, int, int]]:
 
 def scope(sentence: str, start: int) -> str | None:
     """The kind of the scope that a place in a readable sentence lies in; None where the sentence speaks of this ECG."""
-    words = {m[0] for m in WORD.finditer(sentence)}
-    if words.isdisjoint(_OPENING) and sentence.isascii():
-        return None
     kinds = set()
     for kind, a, b in opened(sentence):
         if a >= start:

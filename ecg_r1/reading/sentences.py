@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from functools import lru_cache
 
-from ecg_r1.reading import cues, references
+from ecg_r1.reading import cues, generic, references
 from ecg_r1.reading.lexicon import ANGLE, ENTITIES, RATE, SENTENCE_END, TIME, WEAK
 from ecg_r1.reading.scopes import ORDER
 from ecg_r1.reading.tokens import VOID, Token, tokens
@@ -17,6 +18,12 @@ ASIDE_REACH, NEAREST = 160, 3  # characters that an aside reaches over, and how 
 FEWEST = 30  # of a number without a name and a unit, to be a value
 LATE, LONGEST = 48, 160  # characters before a number that may say that it is of what the sentence before named
 NEXT = 10  # characters between a name and the number that is its own
+BRACKETS = re.compile(r"\([^()]*\)|\[[^][]*\]")
+APPOSED = re.compile(  # "the previous ECG, recorded 3 months earlier, showed"
+    r"\([^()]*\)|, (?:recorded|taken|obtained|done|performed|dated|made|from|\d+ \w+ (?:ago|earlier"
+    r"|before))\b[^,.;]{0,40},"
+)
+NEAR = 40  # characters between a name and a number without a unit
 FURTHEST = 64  # characters between the atria's waves and the rate at which they come
 
 
@@ -34,7 +41,7 @@ class Sentence:
         self.text, self.doubted, self.named = text, doubted, named
         self.tokens, self.asides = tokens(text)
         self.asked = doubted and references.ASKS.match(text) is not None
-        self.defines = cues.DEFINES.match(text) is not None
+        self.defines = generic.DEFINES.match(text) is not None
 
     def gap(self, i: int, j: int) -> str:
         """The text between two tokens."""
@@ -47,6 +54,10 @@ class Sentence:
 
     def is_name(self, i: int) -> bool:
         return 0 <= i < len(self.tokens) and self.tokens[i].kind == "name"
+
+    def named_near(self, i: int) -> bool:
+        """Whether the token before number i is a name, and near enough to have a number without a unit."""
+        return self.is_name(i - 1) and self.tokens[i].start - self.tokens[i - 1].end <= NEAR
 
     def is_quantity(self, i: int) -> bool:
         """Whether token i names a quantity itself, and not a rhythm that has a rate or complexes that have a width."""
@@ -122,7 +133,7 @@ class Sentence:
 
     def subject(self, i: int, last: int, dimension: str | None) -> tuple[int | None, str | None]:
         """(token of the name, quantity) that numbers i to last are values of; the token is None for a name unsaid."""
-        left = None
+        left = aside = None
         for j in range(i - 1, max(-1, i - BACK), -1):
             token = self.tokens[j]
             if j == i - 1 and (token.key == "nothing" or (token.key == "rr" and self.breaths(i, dimension))):
@@ -132,8 +143,12 @@ class Sentence:
             if "+" in self.text[max(0, token.start - 2) : token.start]:  # the sum of SV1 + RV5
                 return None, None
             if not self.landmark(j):
+                if self.enclosed(j, i):  # "PR (after each long RR) is 240 ms"
+                    aside = aside or (j, quantity)
+                    continue
                 left = j, quantity
                 break
+        left = left or aside
         if left and left[0] == i - 1 and not self.tokens[i - 1].taken and not self.next_one(i, last):
             return left
         right = last + 1
@@ -158,10 +173,21 @@ class Sentence:
             return left
         if dimension == RATE:
             return None, "heart_rate_bpm"
+        if dimension == ANGLE and cues.AXIS_UNNAMED.search(self.text, 0, self.tokens[i].start):
+            return None, "axis_deg"
         if self.takes_up(i):
             quantities = ENTITIES[self.named or ""]
             return None, quantities.get(dimension) if dimension else next(iter(quantities.values()))
         return None, None
+
+    def enclosed(self, i: int, j: int) -> bool:
+        """Whether token i stands in a bracket that is closed before token j."""
+        between = self.text[self.tokens[i].end : self.tokens[j].start]
+        if ")" not in between and "]" not in between:
+            return False
+        between = BRACKETS.sub("", between)
+        closed = min((at for at in map(between.find, ")]") if at >= 0), default=-1)
+        return closed >= 0 and not any(c in between[:closed] for c in "([") and self.gap(i, j) != ") "
 
     def next_one(self, i: int, last: int) -> bool:
         """Whether what stands between a name and the numbers after it parts them: "QRS after a 160 ms PR interval"."""
@@ -207,7 +233,10 @@ class Sentence:
             if aside.start >= token.start:
                 break
             turn = references.TURN[aside.kind]
-            if token.start - aside.end <= ASIDE_REACH and not turn.search(self.text, aside.end, token.start):
+            between = self.text[aside.end : token.start]
+            if "(" in between or "," in between:
+                between = APPOSED.sub("", between)
+            if token.start - aside.end <= ASIDE_REACH and not turn.search(between):
                 kinds.add(aside.kind)
         return next((kind for kind in ORDER if kind in kinds), None)
 

@@ -8,7 +8,8 @@ from functools import cache, lru_cache
 from itertools import islice
 from typing import Literal, NamedTuple
 
-from ecg_r1.reading.claims import headings, turned_back, within
+from ecg_r1.reading.claims import headings, sections_elsewhere, turned_back, within
+from ecg_r1.reading.generic import continued, general
 from ecg_r1.reading.marks import crossed, signed, struck
 from ecg_r1.reading.mentions import foreign, mentions
 from ecg_r1.reading.polarity import polarity
@@ -44,7 +45,27 @@ _NONE_OF = re.compile(
 _DENIED_ALL = re.compile(
     r" ?[:=(-] ?(?:no|none|neg|negative|absent|not|excluded|ruled out|false|nil|all (?:no|absent|negative))(?![a-z])"
 )
-_HEDGED = re.compile(r" (?:may|might|could) ")  # "ST-T changes may be due to myocardial ischemia"
+_HEDGED = re.compile(
+    r" (?:may|might|could|wahrscheinlich|moglicherweise|probably"
+    r"|possibly) "
+)  # "ST-T changes may be due to myocardial ischemia"
+# "Differential diagnosis:\n1. LVH\n2. WPW": up to where one item follows the other, each is one of several.
+_OPENS = re.compile(
+    r"\b(?:differentials?|ddx?|possibilities|causes|mimics|criteria|etiologies|aetiologies|features"
+    r"|types)\b[^.:;\n]{0,80}"
+    r": ?(?:\n|$)"
+)
+_ITEM = re.compile(r"[ \n>]*(?:(\d{1,2}|[a-h])[.)]|[-•*·]) ")
+# "The machine reads AF. I do not agree."
+_MACHINE = re.compile("computer|machine|algorithm|software")
+_BY_MACHINE = re.compile(
+    r"\b(?:computer\w*|machine|algorithm|software)\b[^.;\n]{0,120}?\b(?:reads?|called|calls|suggest\w*|identified"
+    r"|interpret\w*|labell?ed|says|said|diagnos\w+|flag\w+)"
+)
+_DISAGREES = re.compile(
+    r"[.;!\n ]*(?:i (?:do not|don't|cannot|can't) agree|i disagree|however|but|actually|in (?:fact|reality)"
+    r"|(?:this|that|it) is (?:not|wrong|incorrect|an error))\b"
+)
 _PARTED = re.compile(r"[,;:.()!?/\n\u4e00-\u9fff]|\b(?:und|oder|bzw|mit|bei|and|or|with|och|eller)\b")
 _HEAD = re.compile(r": ?(?:[a-z]{2,12} ){0,3}")
 _ASKING = re.compile(
@@ -170,6 +191,7 @@ def _read(sentence: str) -> list[tuple[str, Polarity, int, int]]:
         return []
     back = turned_back(sentence)
     floors = _floors(sentence, found)
+    generally = -1  # up to where what is named is named in general
     read, asked = [], sentence.endswith("?") and not _ASKING.match(sentence)
     for i, ((name, start, end), (first, last, alternatives)) in enumerate(
         zip(found, groups(sentence, found), strict=True)
@@ -178,7 +200,10 @@ def _read(sentence: str) -> list[tuple[str, Polarity, int, int]]:
         floor = floors[i] if floors else 0
         sense = polarity(said, (first, last), start, end, alternatives, floor)
         sense = "negated" if back and back.start <= start < back.end else sense
-        sense = "uncertain" if sense == "asserted" and _HEDGED.search(sentence, start, end) else sense
+        if sense != "negated" and (continued(sentence, generally, start) or general(sentence, first, last)):
+            sense, generally = "uncertain", end
+        elif sense == "asserted" and _HEDGED.search(sentence, start, end):
+            sense = "uncertain"
         read.append((name, sense, start, end))
     return read
 
@@ -212,14 +237,25 @@ def _unsigned(text: str) -> Iterator[tuple[str, Polarity, int, int]]:
 
 
 def _read_all(text: str) -> Iterator[tuple[str, Polarity, int, int]]:
-    begun, last = 0, None
+    begun, last, listed = 0, None, False
     titles = headings(text)
+    elsewhere, by_machine = sections_elsewhere(text), _MACHINE.search(text)
     for start, end in sentences(text):
         if start and text[start - 1] == "?" and not text[begun : start - 1].strip():
             start -= 1  # "? AF"
         begun = start
         sentence = text[start : end + 1]  # with the question mark
         found = _read(sentence) if end - start <= SHORT else _read.__wrapped__(sentence)
+        opens = _OPENS.search(sentence) if ":" in sentence else None
+        listed = opens is not None or (listed and _ITEM.match(sentence) is not None)
+        if listed and found:
+            among = opens.end() if opens else 0
+            found = [(n, "uncertain" if s == "asserted" and a >= among else s, a, b) for n, s, a, b in found]
+        if found and (
+            (elsewhere and within(elsewhere, start))
+            or (by_machine and _DISAGREES.match(text, end) and _BY_MACHINE.search(sentence))
+        ):
+            found = [(n, "uncertain" if s == "asserted" else s, a, b) for n, s, a, b in found]
         if titles:
             found = [each for each in found if not within(titles, start + each[2])]
         if not found:

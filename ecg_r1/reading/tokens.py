@@ -8,13 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ecg_r1.reading import cues
-from ecg_r1.reading.asides import HAN_ASIDES
-from ecg_r1.reading.languages import entries, listed
+from ecg_r1.reading.languages import entries, han, listed
 from ecg_r1.reading.lexicon import (
-    ABSENT,
     AXIS_ROW,
-    HAN_ABSENT,
-    HAN_NAMES,
     LEADS,
     NAMES,
     OF_AXES,
@@ -51,20 +47,18 @@ class Token:
 
 
 def _entries() -> Iterator[tuple[str, str]]:
-    """(meaning, wording) of every English entry, in the order they are tried; a name means its entity."""
+    """(meaning, wording) of every entry but the Chinese, in the order they are tried; a name means its entity."""
+    wordings = list(entries("names"))
+    for key in NAMES:
+        yield from ((name, wording) for name, wording in wordings if name == key)
     yield from (("absent", pattern) for pattern in listed("absent"))
-    foreign = list(entries("names"))
-    for key, wordings in NAMES.items():
-        yield from ((key, wording) for name, wording in foreign if name == key)
-        yield from ((key, wording) for wording in wordings)
-    yield from (("absent", wording) for wording in ABSENT)
     yield from (("lead", wording) for wording in LEADS)
     yield from OPENING
     yield from (("words", word + FURTHER) for word in NUMBER_WORDS)
 
 
 _WORDS = Wordings(_entries())
-_HAN = Alternatives([*HAN_NAMES.items(), ("absent", HAN_ABSENT), *HAN_ASIDES.items()], end="")
+_HAN = Alternatives([*han("names").items(), ("absent", han("absent")), *han("asides").items()], end="")
 _UNIT = rf"(?: ?-? ?(?P<unit>{'|'.join(pattern for pattern, _, _ in UNITS)})(?![a-z0-9]))?"
 _UNIT_AFTER = re.compile(_UNIT)
 _DIGITS = rf"(?P<sign>[-+])?(?:(?P<digits>{DIGITS})|(?P<numeral>{HAN})(?= ?(?:毫|秒|次|度|[小大]格|ms|bpm))){_UNIT}"

@@ -85,7 +85,7 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         return _ADAPTER.validate_python(values)
     except ValidationError as error:
         overridden = [override.partition("=")[0] for override in overrides]
-        raise RecipeError(explain(error, values, str(path), overridden)) from None
+        raise RecipeError(*explain(error, values, str(path), overridden)) from None
 
 
 def to_yaml(recipe: Recipe) -> str:

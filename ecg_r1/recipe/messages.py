@@ -19,7 +19,7 @@ SHOWN = Repr()  # a found value, in a line
 SHOWN.maxstring = SHOWN.maxlong = SHOWN.maxother = 100
 
 
-def explain(error: ValidationError, values: dict[str, Any], path: str, overridden: Sequence[str]) -> str:
+def explain(error: ValidationError, values: dict[str, Any], path: str, overridden: Sequence[str]) -> list[str]:
     """A line for each mistake.
 
     Args:
@@ -33,7 +33,7 @@ def explain(error: ValidationError, values: dict[str, Any], path: str, overridde
     lines = [f"{_where(each, path, overridden)}: {_explain(each, model)}" for each in found[:MOST]]
     if len(found) > MOST:
         lines.append(f"{path}: and {len(found) - MOST} more mistakes")
-    return "\n".join(lines)
+    return lines
 
 
 def _where(error: Any, path: str, overridden: Sequence[str]) -> str:

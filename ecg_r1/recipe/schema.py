@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from ecg_r1.errors import did_you_mean
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 LONGEST_NAME, LONGEST_PATH = 255, 4095  # bytes; no file system here takes more
@@ -35,41 +37,62 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy and torch both take
 
 
 LabelKind = Literal["diagnostic", "form", "rhythm"]
+TABLES = (".csv", ".tsv", ".csv.gz", ".parquet")
+
+
+def _check_table(path: str) -> str:
+    if not path.lower().endswith(TABLES):
+        near = did_you_mean(path, get_args(LabelKind))
+        raise ValueError(f"neither a kind of statement nor a table ({', '.join(TABLES)}){near}")
+    return check_place(path)
+
+
+LabelTable = Annotated[str, AfterValidator(_check_table)]
 
 
 class Source(_Strict):
-    """Where the records of a split come from: the simulator, or a folder of WFDB records.
+    """Where the records of a split come from: the simulator, or a folder of records.
 
-    folds: PTB-XL's `strat_fold`; needs ptbxl_database.csv in the folder or up to two levels above it. examples: a
-    file of own questions about these records, in place of a report on each; see `ecg_r1.corpus.example_file`. limit:
-    so many records, or examples of the file, drawn with the seed. labels: which kinds of PTB-XL's statements are the
-    truth; what an answer says of the other kinds is then neither right nor wrong. likelihood: leave out statements
-    that the cardiologists thought less likely than this, in percent; 0 in the table means that none is given, and
-    such a statement is kept. Both need ptbxl_database.csv. unit_mv: mV that one unit of the samples stands for, of
+    dataset: the name of a data set's card, or a card's file; a folder with an index that is known (PTB-XL's, LUDB's,
+    MIMIC-IV-ECG's) needs none. folds: of 1 to 10: PTB-XL's `strat_fold`, or those that the card draws by patient.
+    examples: a file of questions about these records, in place of a report on each, in any format of
+    `ecg_r1.datasets.formats`. limit: so many records, or examples of the file, drawn with the seed. labels: a table
+    of your own, CSV or parquet, in which a row names a record and its labels; or which kinds of the data set's
+    statements are the truth; what an answer says of the other kinds is then neither right nor wrong. columns: what
+    the columns of that table are (`record`, `labels`, `patient`, `fold`, `report`), where their names do not say it.
+    likelihood: leave out statements that the cardiologists thought less likely than this, in percent; 0 in the table
+    means that none is given, and such a statement is kept. unit_mv: mV that one unit of the samples stands for, of
     files that do not say (CODE-15%).
     """
 
     simulate: int | None = Field(None, gt=0)
     records: Place | None = None
+    dataset: Place | None = None
     folds: list[int] | None = None
     examples: Place | None = None
     limit: int | None = Field(None, gt=0)
-    labels: LabelKind | list[LabelKind] | Literal["all"] | None = None
+    labels: LabelKind | list[LabelKind] | Literal["all"] | LabelTable | None = None
+    columns: dict[str, str | list[str]] | None = None
     likelihood: float | None = Field(None, ge=0, le=100)
     unit_mv: float | None = Field(None, gt=0)
 
     @property
     def kinds(self) -> list[str] | None:
         """The kinds of `labels`; None for all of them."""
-        if self.labels in (None, "all"):
+        if self.labels in (None, "all") or self.table is not None:
             return None
         return [self.labels] if isinstance(self.labels, str) else list(self.labels or ())
+
+    @property
+    def table(self) -> str | None:
+        """The file of `labels`, where it names one."""
+        return self.labels if isinstance(self.labels, str) and self.labels.lower().endswith(TABLES) else None
 
     @model_validator(mode="after")
     def _one_source(self) -> Source:
         if (self.simulate is None) == (self.records is None):
             raise ValueError("give a source either `simulate: N` or `records: FOLDER`")
-        for key in ("folds", "examples", "limit", "labels", "likelihood", "unit_mv"):
+        for key in ("dataset", "folds", "examples", "limit", "labels", "columns", "likelihood", "unit_mv"):
             if self.simulate is not None and getattr(self, key) is not None:
                 raise ValueError(f"`{key}` is for `records: FOLDER`, not for `simulate`")
         return self

@@ -30,9 +30,7 @@ KEYS = {f"{CORE}str", INTEGER, MERGE}
 
 
 class RecipeError(UserError):
-    """A recipe cannot be read, or a key or value of it is wrong."""
-
-    has_lines = True  # a line for each wrong key
+    """A recipe cannot be read, or keys or values of it are wrong: a line for each."""
 
 
 def read_file(path: Path, largest: int = LARGEST) -> tuple[Any, int]:

@@ -59,10 +59,9 @@ class RunDirectory:
     def _check(self) -> None:
         known = self.folder / layout.RECIPE
         if known.is_file() and _read(known) != self.recipe and not self._replaceable():
-            changed = "\n".join(_difference(known.read_text(encoding="utf-8", errors="replace"), to_yaml(self.recipe)))
             raise RecipeError(
-                f"{self.folder}: holds a run of another recipe; choose another `run:` or move the folder away\n"
-                f"{changed}"
+                f"{self.folder}: holds a run of another recipe; choose another `run:` or move the folder away",
+                *_difference(known.read_text(encoding="utf-8", errors="replace"), to_yaml(self.recipe)),
             )
         if self.folder.exists() and not self.folder.is_dir():
             raise RecipeError(f"{self.folder}: is a file; choose another `run:` or move it away")

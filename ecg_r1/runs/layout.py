@@ -12,8 +12,13 @@ INITIAL = "initial"  # the weights that a preset began with, for the rollouts
 STOPPED = "stopped"  # the batch of a step whose loss, gradient or weights are not finite
 MODEL = "model"  # the trained checkpoint
 FINISHED = "finished.json"  # steps and time; written last
-PREDICTIONS = "predictions"  # <split>.jsonl and its label <split>.json; the same with -shuffled
+BASELINE = "baseline"  # the stage in the recipe of a baseline, whose answers are no model's
+PREDICTIONS = (
+    "predictions"  # <split>.jsonl and its label <split>.json; the same with -sampled (several answers), -shuffled
+)
 
 # a comparison
 COMPARISON = "compare.json"
+HEADROOM = "headroom.json"  # of --headroom
 REPORT = "report.html"
+CARD = "card"  # .html, .md, .csv, .tex

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ class Prediction:
         completion: the answer's text.
         tokens: of the answer, the end of text included.
         cut: whether it was still going on at `max_tokens`.
+        probabilities: of the diagnoses, by name, where the model gives them (a baseline does); None for text alone.
     """
 
     example: str
@@ -29,6 +30,7 @@ class Prediction:
     completion: str
     tokens: int
     cut: bool
+    probabilities: Mapping[str, float] | None = None
 
 
 def label_of(path: Path) -> Path:
@@ -50,9 +52,13 @@ def write_predictions(path: Path, predictions: Iterable[Prediction], label: Mapp
         path: `<split>.jsonl`.
         label: the hashes of the model and of the corpus, and the decoding.
     """
-    rows = "".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in predictions)
+    rows = "".join(json.dumps(_plain(row), ensure_ascii=False) + "\n" for row in predictions)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_labelled(label_of(path), json.dumps(label, indent=1), {path: rows})
+
+
+def _plain(row: Prediction) -> dict[str, Any]:
+    return {key: value for key, value in asdict(row).items() if value is not None}
 
 
 def read_predictions(path: Path) -> dict[str, list[Prediction]]:
@@ -66,7 +72,7 @@ def read_predictions(path: Path) -> dict[str, list[Prediction]]:
         try:
             prediction = Prediction(**row)
         except TypeError:
-            keys = ", ".join(Prediction.__annotations__)
+            keys = ", ".join(field.name for field in fields(Prediction) if field.default is MISSING)
             raise RunError(f"{where}: a prediction has {keys}; this row has {', '.join(sorted(row))}") from None
         predictions.setdefault(prediction.example, []).append(prediction)
     if not predictions:

@@ -22,8 +22,6 @@ from ecg_r1.scoring.workers import Workers
 class RewardFailure(UserError):
     """A reward failed on too large a share of the samples; the message ends with the last failure."""
 
-    has_lines = True
-
 
 class RewardPool:
     """Scores batches of completions with a fixed set of rewards.
@@ -106,7 +104,8 @@ class RewardPool:
         if errors and sum(failed) > self.error_limit * len(failed):
             raise RewardFailure(
                 f'reward "{name}" failed on {sum(failed)} of the last {len(failed)} samples '
-                f"(limit {self.error_limit:.0%}); the last failure:\n{errors[-1]}"
+                f"(limit {self.error_limit:.0%}); the last failure:",
+                *errors[-1].strip().split("\n"),
             )
 
     def counters(self) -> dict[str, float]:

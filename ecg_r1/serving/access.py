@@ -102,6 +102,19 @@ def is_loopback(host: str) -> bool:
         return _plain(host) == "localhost"
 
 
+def is_name(host: str) -> bool:
+    """Whether this is one name or address of a server, as a `Host` header may name it, without a port.
+
+    Args:
+        host: as the operator wrote it.
+    """
+    try:
+        ipaddress.ip_address(_plain(host))
+    except ValueError:
+        return re.fullmatch(r"[^\s:/@\[\]*]+", _plain(host)) is not None
+    return True
+
+
 def _digest(key: bytes) -> bytes:
     return hashlib.sha256(key).digest()  # of one length, so that a comparison does not tell the key's
 

@@ -50,12 +50,15 @@ def ask(
     Raises:
         CheckpointError, RecordError: the model or a record cannot be read, or holds no signal.
         EngineUnavailable: vLLM is asked for and not installed.
-        AskError: no question, a question in the place of a record, or more records than the model's context holds.
+        AskError: no question or no record, a question in the place of a record, or more records than the model's
+            context holds.
         MediaError: the question holds a tag.
     """
     if not question.strip():
         raise AskError('the question is empty; ask one: ecg-r1 ask MODEL RECORD "Read this ECG."')
     _check_order(records, question)
+    if not records:
+        raise AskError('a record and a question are needed: ecg-r1 ask MODEL RECORD "Read this ECG."')
     if engine == "vllm":
         require_vllm("ask with `--engine hf`")
     console = console or terminal()

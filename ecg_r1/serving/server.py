@@ -18,19 +18,26 @@ from ecg_r1.model import SERVED_MODE, TOKENIZER_MODE, register_vllm
 from ecg_r1.model.checkpoint import check_checkpoint, load_processor
 from ecg_r1.model.parent import ENDS_WITH_PARENT
 from ecg_r1.model.weights import check_values
-from ecg_r1.serving.access import Access, is_loopback
+from ecg_r1.serving.access import Access, is_loopback, is_name
 from ecg_r1.serving.limits import Limits
 
 KEY_VARIABLE = "VLLM_API_KEY"
 _UNGUARDED = "such a server asks for no key and has no limits"
-REFUSED = {  # options of vLLM, and why
+REFUSED = {  # options of vLLM that stay as they are, and why
     "grpc": _UNGUARDED,
     "grpc_port": _UNGUARDED,
     "headless": _UNGUARDED,
     "data_parallel_multi_port_external_lb": _UNGUARDED,
     "allowed_local_media_path": "requests could read files of this machine; send a page with the request",
     "trust_remote_code": "a checkpoint is data, and its code is not run",
+    "enable_prompt_embeds": "requests would carry tensors in torch's own format, a pickle",
+    "enable_mm_embeds": "requests would carry tensors in torch's own format, a pickle",
+    "api_server_count": "one process checks keys and limits; start several servers instead",
+    "tokenizer_mode": "it refuses requests without an ECG; to answer those too, use --allow-text-only",
+    "model": "the model is the first word after `serve`",
+    "model_tag": "the model is the first word after `serve`",
 }
+LONGEST = 24 * 3600  # seconds in which a request may be answered
 HEADERS = 64 * 2**10  # bytes of the headers of a request
 DEFAULTS = {
     "VLLM_CPU_KVCACHE_SPACE": "1",
@@ -70,18 +77,21 @@ def serve(
     Raises:
         CheckpointError: `model` is not a GEM checkpoint, or a weight is NaN or infinite.
         EngineUnavailable: vLLM is not installed.
-        ServeError: vLLM does not have an option or cannot start with it, the address is taken, the key is missing.
+        ServeError: vLLM does not have an option or cannot start with it, an option is refused, the address is taken, or
+            the key is missing.
     """
     require_vllm("use `ecg-r1 ask`, which does without")
+    if not 1 <= seconds <= LONGEST:  # also NaN
+        raise ServeError(f"--request-timeout {seconds:g}: give seconds, from 1 to {LONGEST}")
+    for name in allowed_hosts:
+        if not is_name(name):
+            raise ServeError(f"--allowed-host {name!r}: give one name or address, without a port or wildcard")
     folder = check_checkpoint(model)
     check_values(folder)
     load_processor(folder)  # vLLM opens it again, and would say what is wrong with it in many lines
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     arguments = _arguments(folder, model, options, allow_text_only)
-    for option, reason in REFUSED.items():
-        if getattr(arguments, option, None):
-            raise ServeError(f"--{option.replace('_', '-')} is not accepted: {reason}")
     keys = _keys(arguments, key_file)
     host = arguments.host or ""
     if not keys and not is_loopback(host) and not arguments.uds:
@@ -109,10 +119,12 @@ def _arguments(folder: Path, model: str, options: Sequence[str], allow_text_only
 
     register_vllm()
     cli_env_setup()
-    arguments: Any = make_arg_parser(Parser(prog="ecg-r1 serve")).parse_args(
+    parser = make_arg_parser(Parser(prog="ecg-r1 serve"))
+    ours = {"model_tag": str(folder), "tokenizer_mode": TOKENIZER_MODE if allow_text_only else SERVED_MODE}
+    arguments: Any = parser.parse_args(
         [
             str(folder),
-            f"--tokenizer-mode={TOKENIZER_MODE if allow_text_only else SERVED_MODE}",
+            f"--tokenizer-mode={ours['tokenizer_mode']}",
             f"--served-model-name={model}",
             f"--dtype={checkpoint_dtype(folder)}",
             "--host=127.0.0.1",
@@ -122,12 +134,12 @@ def _arguments(folder: Path, model: str, options: Sequence[str], allow_text_only
             *options,
         ]
     )
+    for option, reason in REFUSED.items():
+        if getattr(arguments, option, None) != ours.get(option, parser.get_default(option)):
+            raise ServeError(f"--{option.replace('_', '-')} is not accepted: {reason}")
     for adapter in arguments.lora_modules or ():
         check_values(Path(adapter.path) / "adapter_model.safetensors")
     arguments.model = arguments.model_tag
-    if (arguments.api_server_count or 1) != 1:
-        raise ServeError("--api-server-count: one process checks keys and limits; start several servers instead")
-    arguments.api_server_count = None
     try:
         validate_parsed_serve_args(arguments)
     except (TypeError, ValueError) as error:

@@ -58,6 +58,7 @@ def _texts(store: RecordStore) -> Iterator[str]:
     """What the tokenizer of a preset is made from."""
     yield store.system or ""
     for example in store.examples:
+        yield from (said for turn in example.turns for said in turn)
         yield from (example.question, example.response or "")
 
 

@@ -12,8 +12,8 @@ import torch
 from datasets import Dataset
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from ecg_r1.corpus.example import Example
 from ecg_r1.corpus.store import RecordStore
+from ecg_r1.datasets.example import Example
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.render import render
 from ecg_r1.model.processing import GEMProcessor, check_untagged
@@ -56,7 +56,7 @@ class Media:
 
     def prompt(self, example: Example) -> str:
         """The prompt of an example, with tags for each of its records."""
-        return self.processor.prompt(example.question, ecgs=len(example.records))
+        return self.processor.prompt(example.question, ecgs=len(example.records), turns=example.turns)
 
     def shown(self, example: Example, moment: int) -> Shown:
         """What is shown of an example's records at a step or epoch; all of them at `WHOLE`."""
@@ -139,7 +139,7 @@ def example_dataset(store: RecordStore) -> Dataset:
     Raises:
         MediaError: a question holds a tag.
     """
-    for question, _ in store.questions():
+    for question, _, _ in store.questions():
         check_untagged(question)
     return Dataset.from_dict({"example": store.example_ids.array})
 

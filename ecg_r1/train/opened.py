@@ -99,7 +99,7 @@ def _check_room(recipe: GRPORecipe, arguments: Any, store: RecordStore, path: st
     folder = check_checkpoint(recipe.model)
     processor = load_processor(folder)
     processor.system = store.system or processor.system
-    prompts = [processor.expand(processor.prompt(asked, ecgs=n)) for asked, n in store.questions()]
+    prompts = [processor.expand(processor.prompt(asked, ecgs=n, turns=turns)) for asked, n, turns in store.questions()]
     longest = max(len(ids) for ids in processor.tokenizer(prompts, add_special_tokens=False)["input_ids"])
     limits = (
         read_config(folder).text_config.max_position_embeddings,

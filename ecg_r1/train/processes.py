@@ -70,7 +70,7 @@ def spawn(recipe: RunRecipe, path: str, overrides: list[str], environment: dict[
     Raises:
         SystemExit: a process failed; its error has been printed.
     """
-    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={recipe.processes}"]
+    torchrun = ["-m", "ecg_r1.train.torchrun", "--standalone", f"--nproc_per_node={recipe.processes}"]
     command = [sys.executable, *torchrun, "-m", "ecg_r1", "train", path, *overrides]
     done = subprocess.run(command, env=os.environ | environment, preexec_fn=end_with_parent, check=False)
     if code := done.returncode:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from trl import SFTConfig, SFTTrainer
 
-from ecg_r1.train.dropout import arrange
+from ecg_r1.datasets.example import Example
+from ecg_r1.train.dropout import View, arrange
 from ecg_r1.train.guarded import GuardedTrainer, Numbered
 from ecg_r1.train.media import DrawEachEpoch, Media, example_dataset
 
 
 @dataclass
 class SFTCollator:
-    """Rows (`example`, an id) -> right-padded batch; loss on the response alone."""
+    """Rows (`example`, an id) -> right-padded batch; loss on the responses alone, of every turn of a conversation."""
 
     media: Media
     epoch: int = 0
@@ -24,23 +26,54 @@ class SFTCollator:
         processor = self.media.processor
         examples = [self.media.store.example(row["example"]) for row in rows]
         shown = [self.media.shown(example, self.epoch).views for example in examples]
-        whole = self._token_ids([processor.expand(self.media.prompt(example)) for example in examples])
-        prompts = [arrange(ids, views, processor) for ids, views in zip(whole, shown, strict=True)]
-        ends = self._token_ids([(example.response or "") + processor.tokenizer.eos_token for example in examples])
-        sequences = [prompt + response for prompt, response in zip(prompts, ends, strict=True)]
-        shape = len(rows), max(len(ids) for ids in sequences)
+        sequences = [self._tokens(example, views) for example, views in zip(examples, shown, strict=True)]
+        shape = len(rows), max(sum(len(ids) for ids, _ in parts) for parts in sequences)
         input_ids = torch.full(shape, processor.tokenizer.pad_token_id)
         labels = torch.full(shape, -100)
         attention_mask = torch.zeros(shape, dtype=torch.long)
-        for i, (prompt, ids) in enumerate(zip(prompts, sequences, strict=True)):
-            input_ids[i, : len(ids)] = torch.tensor(ids)
-            labels[i, len(prompt) : len(ids)] = input_ids[i, len(prompt) : len(ids)]
-            attention_mask[i, : len(ids)] = 1
+        for i, parts in enumerate(sequences):
+            end = 0
+            for ids, is_learned in parts:
+                start, end = end, end + len(ids)
+                input_ids[i, start:end] = torch.tensor(ids, dtype=torch.long)
+                if is_learned:
+                    labels[i, start:end] = input_ids[i, start:end]
+            attention_mask[i, :end] = 1
         media = self.media.tensors(shown)
         return {"input_ids": input_ids, "attention_mask": attention_mask, "labels": labels, **media}
 
-    def _token_ids(self, texts: list[str]) -> list[list[int]]:
-        return self.media.processor.tokenizer(texts, add_special_tokens=False)["input_ids"]
+    def _tokens(self, example: Example, views: Sequence[View]) -> list[tuple[list[int], bool]]:
+        """The token ids of a conversation in parts, each with whether it is a response."""
+        processor = self.media.processor
+        texts = conversation(self.media, example)
+        ids: list[list[int]] = processor.tokenizer([text for text, _ in texts], add_special_tokens=False)["input_ids"]
+        first = arrange(ids[0], views, processor)
+        return list(zip([first, *ids[1:]], (is_response for _, is_response in texts), strict=True))
+
+
+def conversation(media: Media, example: Example) -> list[tuple[str, bool]]:
+    """The text of an example in parts, each with whether it is a response: prompt, response, what follows it, ….
+
+    A chat template may write an earlier response otherwise than it was given (one that removes its reasoning does).
+    Then only the last response is one, and all before it is the prompt.
+    """
+    processor = media.processor
+    last = (example.response or "") + processor.tokenizer.eos_token
+    prompt = processor.expand(media.prompt(example))
+    parts: list[tuple[str, bool]] = []
+    done = ""
+    for number, (question, response) in enumerate(example.turns):
+        before = replace(example, question=question, turns=example.turns[:number])
+        asked = processor.expand(media.prompt(before))
+        rest = prompt[len(asked) :]
+        asked += rest[: len(rest) - len(rest.lstrip())]  # LLaVA's template has a space before an earlier response
+        ended = response.lstrip() + processor.tokenizer.eos_token
+        said = ended if prompt.startswith(asked + ended) else response.lstrip()
+        if not (asked.startswith(done) and prompt.startswith(asked + said)):
+            return [(prompt, False), (last, True)]
+        parts += [(asked[len(done) :], False), (said, True)]
+        done = asked + said
+    return [*parts, (prompt[len(done) :], False), (last, True)]
 
 
 class ECGSFTTrainer(GuardedTrainer, SFTTrainer):

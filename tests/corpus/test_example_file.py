@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from ecg_r1.corpus.build import build
-from ecg_r1.corpus.example import Example
-from ecg_r1.corpus.example_file import read_examples
-from ecg_r1.corpus.rows import CorpusError
 from ecg_r1.corpus.store import RecordStore
+from ecg_r1.datasets.example import Example
+from ecg_r1.datasets.formats import read_examples
+from ecg_r1.datasets.item import FormatError
 from ecg_r1.ecg.record import RecordError, write_record
 from ecg_r1.ecg.simulate import simulate
 from ecg_r1.recipe import CorpusRecipe, RecipeError
@@ -29,7 +29,9 @@ def records(tmp_path_factory):
     record = next(simulate(1, seed=3)).record
     for name in ("r0", "r1", "r2"):
         write_record(dataclasses.replace(record, record_id=name), folder)
-    write_record(dataclasses.replace(record, record_id="bad", diagnoses=()), folder)
+    cut = write_record(dataclasses.replace(record, record_id="bad"), folder).with_name("bad.dat")
+    cut.write_bytes(cut.read_bytes()[:1000])
+    write_record(dataclasses.replace(record, record_id="unlabelled", diagnoses=()), folder)
     return folder
 
 
@@ -66,6 +68,12 @@ def test_an_example_whose_record_is_quarantined_is_left_out_and_counted(records,
     assert len(store.examples) == len(LINES)
     counts = json.loads((store.folder / "complete.json").read_text())
     assert (counts["examples"], counts["examples_left_out"], counts["quarantined"]) == (3, 1, 1)
+    assert json.loads((store.folder / "left-out.jsonl").read_text()) == {"example": "own-4", "records": ["bad"]}
+
+
+def test_a_question_needs_no_label(records, tmp_path):
+    store = built(records, tmp_path, [{"record": "unlabelled", "question": "Rate?"}])
+    assert store.diagnoses("unlabelled") == ()
 
 
 def test_a_limit_draws_examples(records, tmp_path):
@@ -110,7 +118,7 @@ def test_a_report_and_an_example_of_one_id(records, tmp_path):
     ],
 )
 def test_a_mistake_is_named_with_its_line_before_anything_is_built(records, tmp_path, line, message):
-    with pytest.raises(CorpusError, match=rf"own\.jsonl:4: .*{message}"):
+    with pytest.raises(FormatError, match=rf"own\.jsonl:4: .*{message}"):
         built(records, tmp_path, [*LINES, line])
     assert not (tmp_path / "out").exists()
 
@@ -126,7 +134,7 @@ def test_the_lines_of_the_documentation_are_taken(tmp_path):
 def test_a_file_that_is_not_there(records, tmp_path):
     values = {"stage": "corpus", "out": str(tmp_path / "out"), "page_size": 32, "workers": 1}
     source = {"records": str(records), "examples": str(tmp_path / "gone.jsonl")}
-    with pytest.raises(CorpusError, match=r"gone\.jsonl: no such file"):
+    with pytest.raises(FormatError, match=r"gone\.jsonl: no such file"):
         build(CorpusRecipe.model_validate(values | {"splits": {"train": [source]}}))
 
 

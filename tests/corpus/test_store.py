@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from splits import write_split
 
-from ecg_r1.corpus.example import Example
 from ecg_r1.corpus.rows import RECORDS, write_rows
 from ecg_r1.corpus.store import EXAMPLE_ROWS, PAGES, RECORD_ROWS, SIGNALS, CorpusError, RecordStore
+from ecg_r1.datasets.example import Example
 from ecg_r1.ecg.leads import LEADS
 
 SIZE = 8
@@ -87,7 +87,7 @@ def test_a_case_is_of_its_example(tmp_path):
     assert choice.extra == {"answer": "A"}
     assert (both.record_id, [case.record_id for case in both.others]) == ("b", ["a"])
     assert both.others[0].measurements.value("pr_ms") == 160.0
-    assert store.questions() == [("Rate?", 1), ("A or B?", 1), ("Which is faster?", 2)]
+    assert store.questions() == [("Rate?", 1, ()), ("A or B?", 1, ()), ("Which is faster?", 2, ())]
     with pytest.raises(CorpusError, match="no example 'c'"):
         store.case("c")
 

@@ -11,7 +11,7 @@ import pytest
 import splits
 import yaml
 
-from ecg_r1.corpus.example import Example
+from ecg_r1.datasets.example import Example
 from ecg_r1.evaluation.evaluate import evaluate
 from ecg_r1.recipe import Decoding, EvaluateRecipe
 from ecg_r1.runs.fingerprint import fingerprint

@@ -30,7 +30,8 @@ def test_compare_json_holds_the_models_and_every_pair_later_minus_earlier(three,
     difference = written["paired"]["grpo - sft-more"]["supported"]
     assert difference["difference"] == pytest.approx(6 / 9)
     assert difference["low"] <= difference["difference"] <= difference["high"]
-    assert written["paired"]["sft-more - sft"]["supported"] == {"difference": 0, "low": 0, "high": 0}
+    same = {"difference": 0, "low": 0, "high": 0, "p": 1, "p_holm": 1}
+    assert written["paired"]["sft-more - sft"]["supported"] == same
     accuracy = written["paired"]["grpo - sft-more"]["diagnosis_accuracy"]
     assert (accuracy["gained"], accuracy["lost"], accuracy["mcnemar_p"]) == (2, 0, 0.5)
     assert written["reports"] == {"boilerplate": 0.3, "rounded": 0.2}
@@ -97,7 +98,7 @@ def test_the_same_seed_gives_the_same_intervals(three, tmp_path):
 def test_the_order_of_predictions_does_not_matter(write_run, tmp_path):
     turned = dict(reversed(RIGHT.items()))
     result = compared([write_run("a", RIGHT), write_run("b", turned)], tmp_path / "out", resamples=20)
-    assert result["paired"]["b - a"]["supported"] == {"difference": 0, "low": 0, "high": 0}
+    assert result["paired"]["b - a"]["supported"] == {"difference": 0, "low": 0, "high": 0, "p": 1, "p_holm": 1}
 
 
 def test_shuffled_ecgs_are_scored_against_the_record_they_were_dealt_to(write_run, tmp_path):

@@ -12,6 +12,7 @@ from ecg_r1.corpus.store import RecordStore
 from ecg_r1.engine import Rollout
 from ecg_r1.evaluation import predict
 from ecg_r1.evaluation.evaluate import evaluate
+from ecg_r1.evaluation.headroom import headroom
 from ecg_r1.evaluation.preparation import make_plan
 from ecg_r1.model.checkpoint import load_model, load_processor, save
 from ecg_r1.model.presets import PRESETS
@@ -252,3 +253,23 @@ def test_the_splits_system_prompt_stands_before_every_question(trained, scripted
     texts = [load_processor(run / "model").tokenizer.decode(ids) for ids in (without, with_it)]
     assert [said in text for text in texts] == [False, True]
     assert plan.max_model_len == len(with_it) + 80
+
+
+def test_headroom_samples_a_group_of_each_question_and_keeps_greedy_answers(trained, scripted, tmp_path, capsys):
+    run = trained("a")
+    greedy, _ = answer([run], tmp_path, decoding={"engine": "hf", "max_tokens": 80})
+    before = greedy.path(greedy.runs[0]).read_text()
+    plan = headroom(recipe_of([run], tmp_path, decoding={"engine": "hf", "max_tokens": 80}))
+    _, n, sampling = scripted[-1].asked[0]
+    assert (n, sampling["temperature"]) == (8, 1.0)
+    assert plan.path(plan.runs[0]) != greedy.path(greedy.runs[0])
+    assert greedy.path(greedy.runs[0]).read_text() == before
+    figures = json.loads((tmp_path / "out" / "headroom.json").read_text())["models"]["a"]
+    assert figures["diagnosis"]["acc_1"] == pytest.approx(1 / 3)  # it answers as for r0, whatever it is asked
+    assert "little to sharpen" in capsys.readouterr().out
+
+
+def test_headroom_uses_the_recipes_own_sampling(trained, scripted, tmp_path):
+    decoding = {"engine": "hf", "max_tokens": 80, "temperature": 0.7, "n": 3}
+    headroom(recipe_of([trained("a")], tmp_path, decoding=decoding))
+    assert scripted[-1].asked[0][1:] == (3, {"temperature": 0.7, "top_p": 1.0, "max_tokens": 80, "seed": 0})

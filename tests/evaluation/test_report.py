@@ -1,13 +1,21 @@
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
+from ecg_r1.ecg.measure import measure
 from ecg_r1.ecg.measurements import Measurements
+from ecg_r1.ecg.record import ECGRecord
+from ecg_r1.ecg.simulate import simulate
 from ecg_r1.evaluation.metrics import judge
-from ecg_r1.evaluation.report import completions, curves
+from ecg_r1.evaluation.report import curves
+from ecg_r1.evaluation.report.calipers import MM_S, shown_beat, strips
+from ecg_r1.evaluation.report.cases import flags, pieces, unverified
 from ecg_r1.evaluation.report.html import findings
+from ecg_r1.evaluation.report.template import our_own
+from ecg_r1.evaluation.report.trace import LABEL, UNIT, page_size, path, traces
 from ecg_r1.scoring import Case, Judgement
 
 from .conftest import RIGHT, STOCK, TRUTHS, answers, compared, says, write_split
@@ -20,7 +28,7 @@ EVIL = says(
 class Reader(HTMLParser):
     """Which tags a page holds, which addresses it names, and whether every tag is closed."""
 
-    VOID = ("meta", "img", "line", "circle", "polyline", "br")
+    VOID = ("meta", "input", "img", "line", "circle", "polyline", "rect", "path", "br")
 
     def __init__(self):
         super().__init__()
@@ -52,15 +60,17 @@ def test_the_page_is_whole_and_needs_no_network(page):
     reader = Reader()
     reader.feed(page)
     assert reader.open == []
-    assert "script" not in reader.tags
-    assert all(address.startswith("data:image/png;base64,") for address in reader.addresses)
-    assert not re.search(r"url\(|@import", page)
+    assert reader.tags.count("script") == 1
+    assert f"<script>{our_own('report.js')}</script>" in page
+    assert set(reader.addresses) == {"#cases"}
+    assert not re.search(r"url\((?!#)|@import", page)
 
 
 def test_what_a_model_or_a_folder_says_is_escaped(page):
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
-    assert "<script" not in page
-    assert "<img src=http" not in page
+    assert "sft &lt;b&gt;" in page
+    assert page.count("<script") == 1
+    assert "<img" not in page
     assert "sft <b>" not in page
 
 
@@ -76,17 +86,6 @@ def test_corruption_and_curves_are_shown(page):
     assert "Total reward, GRPO" in page
 
 
-def test_highlighting_escapes_inside_and_outside_of_spans_and_marks_the_first_of_overlapping_ones():
-    rows = [
-        Judgement("pr_ms", "supported", span=span, reason='a "quote"', quantity="pr_ms", measured=164.0)
-        for span in ((4, 10), (6, 12))
-    ]
-    shown = completions.highlighted("a<b PR<160 c>d", rows)
-    assert shown == (
-        'a&lt;b <mark class="supported" title="a &quot;quote&quot;">PR&lt;160<b>✓ 164 ms</b></mark> c&gt;d'
-    )
-
-
 def judged(predictions, truths):
     rows = {row["record"]: row for row in truths}
 
@@ -98,34 +97,121 @@ def judged(predictions, truths):
     return judge(answers(predictions), Cases())
 
 
-def test_cases_are_spread_over_diagnoses_and_hold_losses():
-    names = ["normal ECG", "atrial fibrillation", "sinus tachycardia", "long QT interval"]
-    truths = [TRUTHS[0] | {"record": f"r{i}", "diagnoses": [names[i % 4]]} for i in range(40)]
-    good = {f"r{i}": says("Rate 75 bpm.", names[i % 4]) for i in range(40)}
-    bad = {
-        record: says("Rate 175 bpm.", "normal ECG") if int(record[1:]) > 20 else text for record, text in good.items()
-    }
-    models = {"sft": judged(good, truths), "grpo": judged(bad, truths)}
-    chosen = completions.choose(models, seed=0)
-    spread = [record for record, why in chosen if why == "spread"]
-    assert sorted(names.index(names[int(record[1:]) % 4]) for record in spread) == [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3
-    worse = [record for record, why in chosen if why == "worse"]
-    assert len(worse) == 3
-    assert all(int(record[1:]) > 20 for record in worse)
-    assert not set(worse) & set(spread)
-    assert completions.choose(models, seed=0) == chosen
-    assert completions.choose(models, seed=1) != chosen
+def test_a_text_is_cut_into_claims_tags_and_what_nothing_was_held_against():
+    (row,) = judged({"r0": says("Sinus rhythm. PR interval 160 ms.", "normal ECG")}, TRUTHS)
+    assert [(piece.text, piece.kind) for piece in pieces(row)] == [
+        ("<think>", "tag"), ("Sinus rhythm", "unchecked"), (". ", ""), ("PR interval 160 ms", "supported"), (".", ""),
+        ("</think>", "tag"), ("<answer>", "tag"), ("normal ECG", ""), ("</answer>", "tag"),
+    ]  # fmt: skip
+    assert next(piece for piece in pieces(row) if piece.kind == "supported").beside == "164 ms"
+    assert unverified(row) == 0.5  # one of two claims
+    (silent,) = judged({"r0": says("", "normal ECG")}, TRUTHS)
+    assert unverified(silent) is None
 
 
-def test_which_cases_are_spread_does_not_depend_on_what_models_answered():
-    truths = [TRUTHS[0] | {"record": f"r{i}"} for i in range(30)]
-    good = {row["record"]: RIGHT["r0"] for row in truths}
-    bad = {row["record"]: STOCK["r0"] for row in truths}
-    spreads = [
-        [record for record, why in completions.choose({"a": judged(p, truths)}, seed=4) if why == "spread"]
-        for p in (good, bad)
-    ]
-    assert spreads[0] == spreads[1]
+def test_of_claims_that_overlap_the_first_is_marked():
+    (row,) = judged({"r0": says("PR<160 c>d", "normal ECG")}, TRUTHS)
+    both = [Judgement("pr_ms", "supported", span=span, quantity="pr_ms", measured=164.0) for span in ((7, 13), (9, 15))]
+    found = list(pieces(replace(row, evidence=tuple(both))))
+    assert [piece.text for piece in found if piece.kind == "supported"] == ["PR<160"]
+    assert "".join(piece.text for piece in found) == row.completion.text
+
+
+def test_the_filter_knows_wins_losses_and_disagreement():
+    good, bad = says("Rate 75 bpm. PR interval 160 ms.", "normal ECG"), says("Rate 120 bpm.", "atrial fibrillation")
+    a, b = (judged({"r0": text}, TRUTHS)[0] for text in (good, bad))
+    assert set(flags([a, b])) == {"loss", "disagree", "wrong", "contradicted"}
+    assert set(flags([b, a])) == {"win", "disagree", "right", "contradicted"}
+    assert flags([a, a]) == ["right"]
+
+
+def simulated(**keys):
+    (one,) = simulate(1, seed=5, **keys)
+    return one.record, measure(one.record)
+
+
+def quote(name, value, lead=None, verdict="contradicted"):
+    return Judgement(name, verdict, span=(0, 1), quantity=name, quoted=value, lead=lead)
+
+
+def test_calipers_stand_where_the_interval_was_measured():
+    record, measured = simulated(diagnoses=["normal ECG"])
+    beat = shown_beat(record)
+    quotes = [quote("pr_ms", 250.0), quote("qrs_ms", 60.0), quote("qt_ms", 480.0), quote("heart_rate_bpm", 100.0)]
+    (strip,) = strips(record, measured, beat, quotes)
+    assert strip.lead == "II"
+    pr, qrs, qt, rate = strip.spans
+    for span, name, quoted in ((pr, "pr_ms", 250), (qrs, "qrs_ms", 60), (qt, "qt_ms", 480)):
+        assert span.quoted == pytest.approx(quoted / 1000 * MM_S)
+        assert span.measured == pytest.approx(measured.value(name) / 1000 * MM_S)
+    assert pr.start + pr.measured == pytest.approx(qrs.start)  # PR ends where the QRS begins
+    assert qrs.start == qt.start == pytest.approx((beat.onset - strip.begin) * MM_S)
+    assert rate.quoted == pytest.approx(0.6 * MM_S)
+    assert beat.onset < beat.peak < beat.offset
+    peak = round(beat.peak * 500)
+    assert np.abs(record.signal[1, peak - 30 : peak + 30]).max() == np.abs(record.signal[1, peak - 5 : peak + 6]).max()
+    assert len({span.y for span in strip.spans}) == 4
+
+
+def test_a_value_of_one_lead_is_drawn_in_that_lead_and_what_has_no_place_is_not():
+    record, measured = simulated(diagnoses=["normal ECG"])
+    beat = shown_beat(record)
+    quotes = [quote("st_mv", 0.2, lead="v2"), quote("axis_deg", 40.0), quote("qtc_ms", 420.0)]
+    (strip,) = strips(record, measured, beat, quotes)
+    (span,) = strip.spans
+    assert (strip.lead, span.y) == ("V2", None)
+    assert span.quoted < span.measured or measured.in_lead("st_mv", "V2").value > 0.2  # higher is nearer to the top
+    assert strips(record, measured, None, quotes) == []
+    flat = ECGRecord("flat", np.zeros((12, 5000), np.float32), np.ones(12, bool))
+    assert shown_beat(flat) is None
+
+
+def test_quantities_without_a_measurement_have_the_quoted_span_alone():
+    record, measured = simulated(diagnoses=["atrial fibrillation"])
+    (strip,) = strips(record, measured, shown_beat(record), [quote("pr_ms", 160.0)])
+    (span,) = strip.spans
+    assert span.measured is None
+    assert span.quoted == pytest.approx(8.0)
+    assert "not measurable" in span.title
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_lead_name_stands_on_a_trace(seed):
+    (one,) = simulate(1, seed=seed)
+    tall = ECGRecord("tall", one.record.signal * 2.5, one.record.lead_mask)  # up to the row above
+    drawn = traces(tall)
+    for name in drawn:
+        for line in drawn:
+            x, y = corners(line.path)
+            at = np.linspace(name.x, name.x + LABEL[0] * UNIT * 0.8, 60)
+            inside = (at >= x.min()) & (at <= x.max())
+            heights = np.interp(at[inside], x, y)
+            assert not ((heights > name.y - 30) & (heights < name.y)).any(), (name.lead, line.lead)
+
+
+def corners(drawn):
+    """The points of a path, without the calibration pulse before it."""
+    part = drawn.split("M")[-1]
+    start, moves = part.split("l")
+    first = [int(n) for n in start.split()]
+    steps = np.array([int(n) for n in re.findall(r"-?\d+", moves)]).reshape(-1, 2)
+    points = np.concatenate([[first], first + steps.cumsum(0)])
+    return points[:, 0], points[:, 1]
+
+
+def test_a_path_leaves_out_points_on_a_line_and_gaps():
+    x, y = np.arange(8.0), np.array([0, 0, 0, 3, np.nan, 5, 6, 7.0])
+    assert path(x, y) == "M0 0l2 0 1 3 M5 5l2 2"
+    assert path(np.zeros(0), np.zeros(0)) == ""
+
+
+def test_the_page_shows_speed_gain_and_every_lead(page):
+    assert page.count("25 mm/s · 10 mm/mV</text>") == len(TRUTHS)
+    (first,) = re.findall(r'<article class="case" id="case-1".*?</article>', page, re.DOTALL)
+    assert re.findall(r">(I|II|III|aV[RLF]|V[1-6])</text>", first).count("II") == 2  # its place and the rhythm strip
+    assert len(re.findall(r">(I|II|III|aV[RLF]|V[1-6])</text>", first)) == 13
+    width, height = page_size()
+    assert f'viewBox="0 0 {width} {height}"' in first
 
 
 def test_a_resumed_step_counts_once_and_a_non_finite_value_is_left_out():
@@ -170,12 +256,15 @@ def test_a_run_without_a_log_has_no_empty_chart():
     assert curves.chart("t", []) == ""
 
 
-def test_more_diagnoses_than_cases(write_run, tmp_path):
+def test_every_case_is_shown_and_found(write_run, tmp_path):
     truths = [TRUTHS[0] | {"record": f"r{i}", "diagnoses": [f"made-up diagnosis {i}"]} for i in range(20)]
     write_split(tmp_path / "corpus" / "held-out", truths)  # over the fixture's
     run = write_run("a", {row["record"]: RIGHT["r0"] for row in truths})
     compared([run], tmp_path / "out", resamples=10)
-    assert (tmp_path / "out" / "report.html").read_text().count("<article") == completions.SPREAD
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert page.count("<article") == 20
+    assert page.count('data-truth="made-up diagnosis 7"') == 1
+    assert "<option>made-up diagnosis 7</option>" in page
 
 
 def test_a_case_shows_each_record_of_its_example_and_the_question_where_questions_differ(write_run, tmp_path):
@@ -186,8 +275,8 @@ def test_a_case_shows_each_record_of_its_example_and_the_question_where_question
     write_split(tmp_path / "corpus" / "held-out", TRUTHS, examples)
     compared([write_run("a", {"q0": RIGHT["r0"], "q1": RIGHT["r0"]})], tmp_path / "out", resamples=10)
     page = (tmp_path / "out" / "report.html").read_text()
-    (both,) = re.findall(r'<article class="case"[^>]*>(?:(?!</article>).)*What has changed\?.*?</article>', page)
-    assert both.count("<img src=") == 2
+    (both,) = [part for part in page.split("<article") if "What has changed?" in part]
+    assert both.count('<div class="ecg"') == 2
     assert both.count('<dl class="measured"') == 2
     assert "q1: r0, r1" in both
     assert "Is the rhythm &lt;sinus&gt;?" in page
@@ -205,5 +294,5 @@ def test_a_difference_too_small_to_be_shown_is_not_told():
         paired = {"grpo - sft": {"supported": interval, "quoted_per_answer": interval}}
         return findings({"models": {"sft": model, "grpo": model}, "paired": paired})
 
-    assert "Different" not in told(0.0004)
-    assert "values quoted per answer +0.2" in told(0.2)
+    assert "Different" not in told(0.0004)["kinds"]
+    assert "values quoted per answer +0.2" in told(0.2)["kinds"]["Different"]

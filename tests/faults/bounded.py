@@ -18,7 +18,8 @@ from typing import Any
 
 import psutil
 
-from ecg_r1.errors import UserError
+from ecg_r1.errors import LONGEST, UserError
+from ecg_r1.terminal import visible
 
 SECONDS = 5  # of processor time for a case
 WAIT = 120  # seconds of a clock, for a case that waits for ever; far more than a slow machine needs
@@ -103,7 +104,7 @@ def _serve(pipe: Connection, work: Callable[[Any], None]) -> None:
             work(case)
         except UserError as error:
             kind, said = "refused", str(error)
-            if len(said) > 4000 or any(ord(letter) < 32 and letter != "\n" for letter in said):
+            if len(said) > LONGEST or visible(said, lines=True) != said:
                 kind = "a long or unprintable message"
         except BaseException:
             kind, said = "an unnamed error", traceback.format_exc()

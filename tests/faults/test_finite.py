@@ -154,12 +154,27 @@ trainer: {{max_steps: 4, per_device_train_batch_size: 2, learning_rate: 1.0e6, s
 """
 
 
+GRPO = (  # short answers earn more, so that there is an advantage, and a gradient
+    "rewards=[{name: length, limit: 12, cache: 12}]",
+    "rollout={engine: vllm, mode: colocate, dtype: float32, options: {max_model_len: 256}}",
+    "trainer.num_generations=4",
+    "trainer.per_device_train_batch_size=8",
+    "trainer.max_completion_length=12",
+)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", ["sft", "pretrain"])
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("stage", ["sft", "pretrain", "grpo"])
 def test_a_learning_rate_that_is_too_high_ends_in_one_line(split, tmp_path, stage):
     (tmp_path / "r.yaml").write_text(RECIPE.format(stage=stage, folder=tmp_path, split=split))
     command = [sys.executable, "-m", "ecg_r1", "train", str(tmp_path / "r.yaml")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    if stage == "grpo":
+        pytest.importorskip("vllm")
+        torch.manual_seed(0)
+        save(*load_model("tiny", texts=["Report this ECG. normal ECG sinus rhythm"]), tmp_path / "begin")
+        command += [f"model={tmp_path}/begin", *GRPO]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=800, check=False)
     run = tmp_path / "run"
     assert done.returncode == 2, done.stderr[-2000:]
     assert "Traceback" not in done.stderr
@@ -184,8 +199,10 @@ def test_two_processes_stop_together(split, tmp_path, deepspeed):
     (tmp_path / "r.yaml").write_text(f"{recipe}\nprocesses: 2\ndeepspeed: {deepspeed}\n")
     command = [sys.executable, "-m", "ecg_r1", "train", str(tmp_path / "r.yaml")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
-    assert done.returncode != 0
+    assert done.returncode == 2
     assert done.stderr.count("the run stopped") == 1, done.stderr[-3000:]
+    assert "Traceback" not in done.stderr, done.stderr[-3000:]
+    assert done.stderr.splitlines()[-1].startswith(f"{tmp_path}/run: step "), done.stderr[-3000:]
     assert not (tmp_path / "run" / "finished.json").exists()
     for checkpoint in (tmp_path / "run" / "checkpoints").glob("checkpoint-*"):
         check_values(checkpoint)

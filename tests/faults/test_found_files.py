@@ -11,7 +11,7 @@ import pytest
 from scipy.io import savemat
 
 from ecg_r1.corpus.store import RecordStore
-from ecg_r1.datasets.wfdb import record_cards
+from ecg_r1.datasets.folder import record_entries
 from ecg_r1.ecg.batch import measure_paths
 from ecg_r1.ecg.leads import LEADS, canonical_lead
 from ecg_r1.ecg.record import RecordError, find_records, read_record, write_record
@@ -301,7 +301,7 @@ def test_code15_takes_its_unit_from_the_card(record, tmp_path, length):
         padded = np.zeros((4096, 12), "f4")
         padded[(4096 - length) // 2 :][:length] = units.T
         file["tracings"][0] = padded
-    cards = record_cards(tmp_path, unit_mv=0.1)
+    cards = record_entries(tmp_path, unit_mv=0.1).entries
     assert len(cards) == 2
     for card in cards:
         assert card.unit_mv == 0.1
@@ -331,7 +331,7 @@ def test_ptb_xl_s_table_saved_again(record, tmp_path, encoding, above):
     for ending in (".hea", ".dat"):
         (folder / f"{record.record_id}{ending}").rename(folder / f"00001_hr{ending}")
     (folder / above / "ptbxl_database.csv").write_bytes(TABLE.encode(encoding))
-    [card] = record_cards(folder)
+    [card] = record_entries(folder).entries
     assert (card.diagnoses, card.report, card.fold) == (("normal ECG",), "Überleitung normal", 3)
 
 
@@ -342,7 +342,7 @@ def test_the_table_above_a_folder_that_is_named_from_within(record, tmp_path, mo
     (tmp_path / "ptbxl_database.csv").write_text(TABLE.replace(",", ";").replace("{'NORM';", "{'NORM':"))
     monkeypatch.chdir(folder)
     with pytest.raises(RecordError, match=r"no record of ptbxl_database\.csv"):
-        record_cards(".")
+        record_entries(".")
 
 
 # The shared cases
@@ -379,4 +379,4 @@ def test_shared_folder_and_tables(cases):
     for name in ("bom", "latin1"):
         shutil.copy(cases / f"ptb-xl-table/ptbxl_database.{name}.csv", cases / "records/ptbxl_database.csv")
         with pytest.raises(RecordError, match=r"no record of ptbxl_database\.csv"):  # of other records
-            record_cards(cases / "records")
+            record_entries(cases / "records")

@@ -9,11 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from evaluation.conftest import RIGHT, STOCK, answers, split_folder, write_run  # noqa: F401
 from small_disk import small_disk  # noqa: F401
 
 from ecg_r1.corpus.rows import EXAMPLES, write_rows
+from ecg_r1.ecg.page_file import write_page
+from ecg_r1.errors import UserError
 from ecg_r1.files import write_atomically
 from ecg_r1.runs.predictions import read_label, read_predictions, write_predictions
 
@@ -140,6 +143,18 @@ def test_a_run_on_a_read_only_disk_does_not_begin(small_disk, split):  # noqa: F
     assert (code, out) == (2, "")
     assert err.splitlines()[-1].startswith(f"{folder}: {READ_ONLY}")
     assert "Traceback" not in err
+
+
+def test_a_page_that_does_not_fit_leaves_the_old_one_and_no_part(small_disk):  # noqa: F811
+    disk = small_disk("64k")
+    path = disk.folder / "page.png"
+    write_page(np.zeros((64, 64, 3), np.uint8), path)
+    before = contents(disk.folder)
+    noise = np.random.default_rng(0).integers(0, 256, (400, 400, 3), np.uint8)
+    with pytest.raises(UserError, match=FULL) as error:
+        write_page(noise, path)
+    assert str(error.value).startswith(f"{disk.folder}: ")
+    assert contents(disk.folder) == before
 
 
 @pytest.mark.slow

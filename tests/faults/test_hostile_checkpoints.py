@@ -112,13 +112,19 @@ COMMANDS = [
 
 
 def said_by(checkpoint: Path, split: Path, words: tuple[str, ...]) -> str:
-    """The last line of a command's stderr. It answers yes to every question."""
+    """The last line of a command's stderr, or the row of doctor's table. It answers yes to every question."""
     (path,) = [write_record(ecg.record, checkpoint.parent) for ecg in simulate(1, seed=2)]
     places = {"model": checkpoint, "record": path, "split": split, "run": checkpoint.parent / "run"}
     command = [sys.executable, "-m", "ecg_r1", *(word.format(**places) for word in words)]
-    done = subprocess.run(command, input="y\n" * 9, capture_output=True, text=True, check=False, cwd=checkpoint.parent)
+    done = subprocess.run(
+        command, input="y\n" * 9, capture_output=True, text=True, check=False, cwd=checkpoint.parent,
+        env=os.environ | {"COLUMNS": "1000"},
+    )  # fmt: skip
     assert "Traceback" not in done.stderr
     assert "[y/N]" not in done.stdout + done.stderr
+    if words[0] == "doctor":  # it reports what blocks a run, with exit code 1
+        assert done.returncode == 1, done.stderr
+        return next(line for line in done.stdout.splitlines() if line.lstrip().startswith("model"))
     assert done.returncode == 2, done.stdout
     return done.stderr.splitlines()[-1]
 

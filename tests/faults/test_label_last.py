@@ -13,9 +13,9 @@ import pytest
 from kills import at_every_step, wait_for
 from splits import QUESTION, write_split
 
-from ecg_r1.corpus.example import Example
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.corpus.writer import SplitWriter
+from ecg_r1.datasets.example import Example
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.record import ECGRecord
 from ecg_r1.files import write_atomically, write_labelled

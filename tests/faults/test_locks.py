@@ -18,6 +18,9 @@ from splits import write_split
 from ecg_r1.corpus.rows import EXAMPLES, CorpusError, Rows, write_rows
 from ecg_r1.corpus.store import EXAMPLE_ROWS, PAGES, RECORD_ROWS, SIGNALS, RecordStore
 from ecg_r1.disk import DiskError
+from ecg_r1.ecg.batch import measure_paths
+from ecg_r1.ecg.record import write_record
+from ecg_r1.ecg.simulate import simulate
 from ecg_r1.locks import LOCK, TOKEN, FolderLock, Locked
 
 ECG_R1 = [sys.executable, "-m", "ecg_r1"]
@@ -167,6 +170,15 @@ def test_readers_are_not_blocked_and_a_finished_split_is_not_locked(split, tmp_p
         again = corpus(split.parent, tmp_path / "corpus.yaml", records=4)
         done = subprocess.run(again, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout) == (0, f"{split}\n"), done.stderr
+
+
+def test_pages_of_two_measurements_do_not_mix(tmp_path):
+    record = write_record(next(iter(simulate(1, seed=0))).record, tmp_path)
+    first = measure_paths([record], plots=tmp_path / "plots")
+    with FolderLock(tmp_path / "plots"), pytest.raises(Locked):
+        next(first)
+    assert [row["record"] for row in measure_paths([record], plots=tmp_path / "plots")] == [str(record)]
+    assert [path.name for path in (tmp_path / "plots").iterdir()] == [f"{record.name}.png"]
 
 
 def test_a_second_run_is_refused_while_the_first_trains(split, tmp_path):

@@ -257,6 +257,7 @@ def test_a_server_that_cannot_start_says_so_in_one_line(folder, tmp_path, monkey
     """In this process, as the command does; each fault comes before the engine is started."""
     monkeypatch.delenv("VLLM_API_KEY", raising=False)
     (tmp_path / "empty").write_text("\n")
+    (tmp_path / "options.yaml").write_text("trust-remote-code: true\n")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         for options, more, said in [
@@ -271,9 +272,19 @@ def test_a_server_that_cannot_start_says_so_in_one_line(folder, tmp_path, monkey
             (["--api-key", " "], {}, "the key is empty"),
             (["--grpc"], {}, "--grpc is not accepted"),
             (["--headless"], {}, "--headless is not accepted"),
-            (["--api-server-count", "2"], {}, "--api-server-count"),
+            (["--api-server-count", "2"], {}, "--api-server-count is not accepted"),
+            (["--tokenizer-mode", "auto"], {}, "--tokenizer-mode is not accepted: it refuses requests without an ECG"),
+            (["--tokenizer-mode", "hf"], {"allow_text_only": True}, "--tokenizer-mode is not accepted"),
+            (["--model", "another"], {}, "--model is not accepted"),
+            (["--config", str(tmp_path / "options.yaml")], {}, "--trust-remote-code is not accepted"),
+            ([], {"seconds": float("nan")}, "--request-timeout nan"),
+            ([], {"seconds": float("inf")}, "--request-timeout inf"),
+            ([], {"allowed_hosts": ["*"]}, "--allowed-host '*'"),
+            ([], {"allowed_hosts": ["ecg.example", "ecg.example:8000"]}, "--allowed-host 'ecg.example:8000'"),
             (["--allowed-local-media-path", "/"], {}, "read files"),
             (["--trust-remote-code"], {}, "its code is not run"),
+            (["--enable-prompt-embeds"], {}, "a pickle"),
+            (["--enable_mm_embeds"], {}, "--enable-mm-embeds is not accepted"),
             (["--no-such-option"], {}, "--no-such-option"),
         ]:
             with pytest.raises(ServeError) as refused:

@@ -3,6 +3,7 @@
 import ast
 import csv
 import json
+import pickle
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,9 +18,11 @@ from rich.table import Table
 from ecg_r1.console import console, marked, track
 from ecg_r1.doctor import show
 from ecg_r1.doctor.finding import Finding
-from ecg_r1.ecg.record import write_record
+from ecg_r1.ecg.record import RecordError, write_record
 from ecg_r1.ecg.simulate import simulate
+from ecg_r1.errors import LONGEST
 from ecg_r1.evaluation.report.terminal import print_comparison
+from ecg_r1.recipe import RecipeError
 from ecg_r1.scoring import registry
 from ecg_r1.terminal import say, say_json, visible
 
@@ -115,6 +118,21 @@ def test_a_bar_shows_its_title(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert "\\x1b]0;owned\\x07" in said
     assert "\x1b]" not in said
     assert "\x07" not in said
+
+
+def test_an_error_makes_visible_what_it_quotes_and_bounds_it() -> None:
+    said = str(RecordError(f"{HOSTILE}\n.hea: no such file"))
+    assert_safe(said)
+    assert "\\x1b]0;owned\\x07" in said
+    assert said.endswith("\\n.hea: no such file")
+    lines = str(RecipeError("r.yaml: a\nb", "r.yaml: c"))
+    assert lines == "r.yaml: a\\nb\nr.yaml: c"
+    assert str(pickle.loads(pickle.dumps(RecipeError("r.yaml: a\nb", "r.yaml: c")))) == lines
+    for long in ("x" * 10**6, "\x1b" * 10**6):
+        said = str(RecordError(f"a.hea: {long}: rename it"))
+        assert len(said) <= LONGEST
+        assert said.startswith("a.hea: ")
+        assert said.endswith(": rename it")
 
 
 # --- nobody prints otherwise

@@ -230,7 +230,15 @@ def test_a_size_for_a_source_that_has_a_tower_is_refused(tmp_path):
         plan(tmp_path / "GEM", ecg_tower="small")
 
 
-@pytest.mark.parametrize("option", [{"ecg_tower": "tiny"}, {"vision_tower": Path("CLIP")}, {"gem_compat": True}])
+def test_a_seed_for_a_source_that_has_every_part_is_refused(tmp_path):
+    release.write_gem(tmp_path / "GEM")
+    with pytest.raises(CheckpointError, match="none is drawn at random; leave --seed out"):
+        plan(tmp_path / "GEM", seed=1)
+
+
+@pytest.mark.parametrize(
+    "option", [{"ecg_tower": "tiny"}, {"vision_tower": Path("CLIP")}, {"gem_compat": True}, {"seed": 0}]
+)
 def test_options_of_a_whole_model_are_refused_where_a_tower_is_converted_alone(tmp_path, option):
     release.coca_checkpoint(tmp_path / "coca.pt")
     with pytest.raises(CheckpointError, match="an ECG tower alone is converted; leave"):

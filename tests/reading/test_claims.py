@@ -88,11 +88,13 @@ def test_markdown_tables(rows: str, expected: dict[str, float]) -> None:
 def examples() -> list[str]:
     """The example of every entry of every language."""
     found = []
-    for section in ("before", "after", "names", "asides"):
+    for section in ("before", "after", "names", "asides", "status", "headings"):
         for meanings in sections(section):
             found += [entry["example"] for entries in meanings.values() for entry in entries]
-    for section in ("absent", "units"):
+    for section in ("absent", "units", "findings"):
         found += [entry["example"] for entries in sections(section) for entry in entries]
+    for part in languages()["zh"]["grammar"].values():
+        found += [each["example"] for each in ([part] if "pattern" in part else part.values())]
     return found
 
 
@@ -109,6 +111,13 @@ def read(text: str) -> set[str]:
 def test_the_example_of_an_entry_is_read_as_it_says(example: str) -> None:
     text, _, expected = example.partition(" => ")
     assert set(re.split(r"(?<=[-+?~\d]) ", expected)) <= read(text)
+
+
+@pytest.mark.parametrize("example", [entry["example"] for entries in sections("sought") for entry in entries])
+def test_what_is_looked_for_is_not_claimed(example: str) -> None:
+    text, _, word = example.partition(" => ")
+    assert word in text.lower()
+    assert word not in claimed_text(text)
 
 
 def test_every_wording_of_every_language_is_found() -> None:

@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from ecg_r1.ecg.measurements import Measurements
-from ecg_r1.evaluation.report.completions import verdict_styles
+from ecg_r1.evaluation.report.html import verdict_styles
 from ecg_r1.scoring import Case, Judgement, Score, load_reward
 from ecg_r1.scoring.calls import as_score
 from ecg_r1.scoring.judgement import LOOKS, VERDICTS, claim_of, judgement_of, judgements

@@ -18,6 +18,8 @@ LABELS = [
     ("Sinus rhythm", "Lateral ST-T changes may be due to myocardial ischemia", "Abnormal ECG"),
     ("Sinus rhythm", "Possible left atrial abnormality", "Consider left ventricular hypertrophy",
      "Cannot rule out anterior infarct - age undetermined", "Possible inferior infarct"),
+    ("Inferior T wave changes may be due to myocardial ischemia", "Anterior ST-T changes are nonspecific"),
+    ("ST-T changes are probably due to ventricular hypertrophy",),
     ("Sinus bradycardia", "Otherwise normal ECG"),
     ("Sinus rhythm", "Poor R wave progression - probable normal variant", "Borderline ECG"),
     ("A-V sequential pacemaker",),
@@ -40,9 +42,7 @@ LABELS = [
 @pytest.mark.parametrize("labels", LABELS, ids=" + ".join)
 @pytest.mark.parametrize("joint", ["; ", "\n"])
 @pytest.mark.parametrize("match", ["jaccard", "exact", "f1", "ontology"])
-def test_an_answer_identical_to_its_labels_is_worth_1(labels, joint, match, request):
-    if "Lateral ST-T changes may be due to myocardial ischemia" in labels:
-        request.applymarker(pytest.mark.xfail(reason="the reader joins the finding and its cause"))
+def test_an_answer_identical_to_its_labels_is_worth_1(labels, joint, match):
     said = joint.join(labels)
     case = case_from("r", labels, NOTHING)
     for text in (f"<think>x</think><answer>{said}</answer>", f"Impression:\n{said}"):

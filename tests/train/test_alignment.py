@@ -15,8 +15,8 @@ from peft import LoraConfig
 from splits import write_split
 from trl import GRPOConfig
 
-from ecg_r1.corpus.example import Example
 from ecg_r1.corpus.store import RecordStore
+from ecg_r1.datasets.example import Example
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.engine import Rollout
 from ecg_r1.model.checkpoint import load_model

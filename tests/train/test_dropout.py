@@ -10,8 +10,8 @@ pytest.importorskip("trl")
 
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
-from ecg_r1.corpus.example import Example
 from ecg_r1.corpus.store import RecordStore
+from ecg_r1.datasets.example import Example
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.model.checkpoint import load_model
 from ecg_r1.recipe import Dropout

@@ -14,9 +14,9 @@ pytest.importorskip("vllm", reason="vLLM is not installed: pip install '.[cpu]' 
 import pyarrow.parquet as parquet
 
 from ecg_r1.corpus.build import build
-from ecg_r1.corpus.example import Example
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.corpus.writer import SplitWriter
+from ecg_r1.datasets.example import Example
 from ecg_r1.recipe import CorpusRecipe
 
 RECIPES = Path(__file__).parents[2] / "recipes" / "tiny"

@@ -73,8 +73,8 @@ def test_a_chat_without_one_is_told_it_and_another_s_is_kept():
 def test_a_question_with_a_tag_is_refused_before_training(corpus, tmp_path):
     from splits import write_split
 
-    from ecg_r1.corpus.example import Example
     from ecg_r1.corpus.store import RecordStore
+    from ecg_r1.datasets.example import Example
     from ecg_r1.model.processing import MediaError
     from ecg_r1.train.media import example_dataset
 

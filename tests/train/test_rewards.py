@@ -9,8 +9,8 @@ pytest.importorskip("trl")
 
 from splits import write_split
 
-from ecg_r1.corpus.example import Example
 from ecg_r1.corpus.store import RecordStore
+from ecg_r1.datasets.example import Example
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.recipe import RewardWorkers
 from ecg_r1.scoring import RewardFailure, load_reward

@@ -1,15 +1,16 @@
-"""Learning curves as inline SVG: no plotting library, and they follow the page's light or dark colours."""
+"""Learning curves and the reliability plot as inline SVG, which follows the page's light or dark colours."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
+from ecg_r1.evaluation.report.template import rendered
 from ecg_r1.runs.read import Run
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 440, 220, 46, 10, 10, 28
@@ -32,7 +33,7 @@ class Series:
     colour: int
 
 
-def panels(runs: Sequence[Run]) -> str:
+def panels(runs: Sequence[Run]) -> Markup:
     """Every chart that the runs' logs can fill."""
     supervised = [run for run in runs if not _has(run, "reward")]
     practised = [run for run in runs if _has(run, "reward")]
@@ -59,7 +60,7 @@ def panels(runs: Sequence[Run]) -> str:
         chart("Entropy, nats per token", per_run("entropy", practised)),
         chart("Share of groups without a learning signal", per_run("frac_reward_zero_std", practised), share=True),
     ]
-    return "\n".join(filter(None, charts))
+    return Markup("\n").join(filter(None, charts))
 
 
 def series(log: Sequence[Mapping[str, Any]], key: str, name: str, colour: int) -> Series:
@@ -69,7 +70,7 @@ def series(log: Sequence[Mapping[str, Any]], key: str, name: str, colour: int) -
     return Series(name, np.array(steps, dtype=float), np.array([values[step] for step in steps]), colour)
 
 
-def chart(title: str, lines: Sequence[Series], *, logarithmic: bool = False, share: bool = False) -> str:
+def chart(title: str, lines: Sequence[Series], *, logarithmic: bool = False, share: bool = False) -> Markup:
     """A figure of the lines, each faint as logged and strong as a moving average over a tenth of its length.
 
     Args:
@@ -79,13 +80,13 @@ def chart(title: str, lines: Sequence[Series], *, logarithmic: bool = False, sha
         share: whether the values lie between 0 and 1; then so does the axis.
 
     Returns:
-        HTML; "" where no line is left.
+        The figure; empty where no line is left.
     """
     if logarithmic:  # an exact 0 has no logarithm; it is drawn at the smallest value that has one
         lines = [_positive(line) for line in lines]
     lines = [line for line in lines if line.steps.size > 1]
     if not lines:
-        return ""
+        return Markup("")
     every = np.concatenate([line.values for line in lines])
     ticks = _decades(every) if logarithmic else _ticks(every.min(), every.max())
     if share:
@@ -101,21 +102,72 @@ def chart(title: str, lines: Sequence[Series], *, logarithmic: bool = False, sha
         a, b, c = (math.log10(v) for v in (low, high, value)) if logarithmic else (low, high, value)
         return HEIGHT - BOTTOM - (c - a) / ((b - a) or 1) * (HEIGHT - TOP - BOTTOM)
 
-    parts = []
-    for tick in ticks:
-        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(tick):.1f}" y2="{y(tick):.1f}"/>')
-        parts.append(f'<text x="{LEFT - 6}" y="{y(tick) + 4:.1f}" text-anchor="end">{_label(tick)}</text>')
-    for step, anchor in ((first, "start"), (last, "end")):
-        parts.append(f'<text x="{x(step):.1f}" y="{HEIGHT - 8}" text-anchor="{anchor}">step {step:.0f}</text>')
-    for line in lines:
-        for values, kind in ((line.values, "raw"), (_smooth(line.values), "mean")):
-            points = " ".join(f"{x(s):.1f},{y(v):.1f}" for s, v in zip(line.steps, values, strict=True))
-            parts.append(f'<polyline class="{kind}" style="stroke:var(--c{line.colour % 6})" points="{points}"/>')
-    legend = "".join(f'<span class="key c{line.colour % 6}">{escape(line.name)}</span>' for line in lines)
-    return (
-        f"<figure><figcaption>{escape(title)} <small>{legend}</small></figcaption>"
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">{"".join(parts)}</svg></figure>'
+    def drawn(line: Series) -> dict[str, Any]:
+        both = [("raw", line.values), ("mean", _smooth(line.values))]
+        paths = [
+            (kind, " ".join(f"{x(s):.1f},{y(v):.1f}" for s, v in zip(line.steps, values, strict=True)))
+            for kind, values in both
+        ]
+        return {"name": line.name, "colour": line.colour % 6, "drawn": paths}
+
+    return _figure(
+        title,
+        [drawn(line) for line in lines],
+        [(f"{y(tick):.1f}", f"{y(tick) + 4:.1f}", _label(tick)) for tick in ticks],
+        [(f"{x(step):.1f}", anchor, f"step {step:.0f}") for step, anchor in ((first, "start"), (last, "end"))],
     )
+
+
+def _figure(
+    title: str,
+    lines: Sequence[Mapping[str, Any]],
+    ticks: Sequence[tuple[str, str, str]],
+    ends: Sequence[tuple[str, str, str]],
+) -> Markup:
+    return rendered(
+        "chart.j2",
+        title=title,
+        lines=lines,
+        ticks=[dict(zip(("at", "below", "label"), tick, strict=True)) for tick in ticks],
+        ends=[dict(zip(("at", "anchor", "label"), end, strict=True)) for end in ends],
+        width=WIDTH,
+        height=HEIGHT,
+        left=LEFT,
+        right=WIDTH - RIGHT,
+    )
+
+
+def reliability(result: Mapping[str, Any]) -> Markup:
+    """How often what the models hold probable is true, of each model with several answers or probabilities.
+
+    Returns:
+        A figure with probability from left to right and the share of true labels from below, beside the diagonal of
+        perfect calibration; empty where no model has such points.
+    """
+    plots = {name: model["reliability"] for name, model in result["models"].items() if model["reliability"]}
+    if not plots:
+        return Markup("")
+
+    def at(probability: float, true: float) -> str:
+        across = LEFT + probability * (WIDTH - LEFT - RIGHT)
+        return f"{across:.1f},{HEIGHT - BOTTOM - true * (HEIGHT - TOP - BOTTOM):.1f}"
+
+    colours = {name: i % 6 for i, name in enumerate(result["models"])}
+    lines = [{"name": "perfect", "colour": 5, "drawn": [("raw", f"{at(0, 0)} {at(1, 1)}")]}]
+    lines += [
+        {
+            "name": name,
+            "colour": colours[name],
+            "drawn": [("mean", " ".join(at(point["probability"], point["true"]) for point in points))],
+        }
+        for name, points in plots.items()
+    ]
+    ticks = []
+    for share in (0, 0.25, 0.5, 0.75, 1):
+        height = float(at(0, share).split(",")[1])
+        ticks.append((f"{height:.1f}", f"{height + 4:.1f}", f"{share:.0%}"))
+    ends = [(str(LEFT), "start", "probability 0"), (str(WIDTH - RIGHT), "end", "1")]
+    return _figure("Reliability: share of true labels by their probability", lines, ticks, ends)
 
 
 def _keys(run: Run) -> set[str]:

@@ -1,21 +1,24 @@
-"""`report.html`: one file that holds everything (style, curves, ECG pages) and opens anywhere, now and in ten years."""
+"""`report.html`: one file that holds everything (style, curves, ECGs) and opens anywhere, now and in ten years."""
 
 from __future__ import annotations
 
 import itertools
+import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
-from pathlib import Path
 from typing import Any
 
 import yaml
+from markupsafe import Markup
 
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.ecg.quantities import TABLE
-from ecg_r1.ecg.render import render
+from ecg_r1.ecg.render import LAYOUTS, cells
 from ecg_r1.evaluation.metrics import Judged
-from ecg_r1.evaluation.report import completions, curves, tables
+from ecg_r1.evaluation.report import curves, tables
+from ecg_r1.evaluation.report.cases import UNCHECKED, cases
+from ecg_r1.evaluation.report.template import our_own, rendered
+from ecg_r1.evaluation.report.trace import LAYOUT, UNIT, page_size
 from ecg_r1.evaluation.report.wording import HEADLINE, PER_QUANTITY, Shown
 from ecg_r1.runs.read import Run, trained_on
 from ecg_r1.scoring.judgement import LOOKS, VERDICTS
@@ -25,7 +28,15 @@ REPORTS = {
     "rounded": "read from the signal, then rounded as clinicians do",
     "qt_from_qrs_end": "QT counted from the end of QRS, of the QT values read from the signal",
 }
-STYLE = Path(__file__).parents[2] / "data" / "report" / "report.css"
+FILTERS = (
+    ("win", "wins of the last model"),
+    ("loss", "losses of the last model"),
+    ("disagree", "models disagree"),
+    ("right", "last model's diagnosis right"),
+    ("wrong", "last model's diagnosis wrong"),
+    ("contradicted", "with a contradicted value"),
+    ("unverifiable", "with a value that cannot be checked"),
+)
 
 
 @dataclass(frozen=True)
@@ -37,59 +48,69 @@ class Comparison:
         judged: each model's answers by its name, all in one order.
         store: the split.
         result: what compare.json holds.
+        answered: the day of the newest answers, as 2026-11-28; "" where it is not known.
     """
 
     runs: tuple[Run, ...]
     judged: Mapping[str, Sequence[Judged]]
     store: RecordStore
     result: Mapping[str, Any]
+    answered: str = ""
 
 
 def report_page(comparison: Comparison) -> str:
-    """The comparison as a self-contained page. Model text is untrusted and is escaped wherever it appears.
+    """The comparison as a self-contained page. Model text is untrusted; the templates escape it wherever it appears.
 
     Args:
         comparison: what is shown.
     """
-    result = comparison.result
-    models = list(result["models"])
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(_title(models))}</title><style>{STYLE.read_text()}{completions.verdict_styles()}</style></head>
-<body><main>
-<h1>{escape(_title(models))}</h1>
-{findings(result)}
-{tables.headline(result)}
-{tables.listens(result)}
-{tables.seeds(result)}
-{_caution(result)}
-<h2>What was run</h2>
-{_facts(comparison)}
-<h2>How it went</h2>
-<p class="soft">Faint: as logged. Strong: moving average over a tenth of the run.</p>
-<div class="curves">{curves.panels(comparison.runs)}</div>
-<h2>Each quantity</h2>
-{tables.quantities(result)}
-<h2>Each diagnosis</h2>
-{tables.diagnoses(result)}
-<details><summary>Every pair of models</summary>{tables.pairs(result)}</details>
-<h2>Cases</h2>
-{_cases(comparison)}
-<h2>How this was judged</h2>
-{JUDGED}
-</main></body></html>
-"""
+    result, store = comparison.result, comparison.store
+    asked = len({example.question for example in store.examples}) > 1
+    strip = cells(LAYOUTS["3x4"])[-1]
+    head = rendered(
+        "report.html.j2",
+        title=_title(list(result["models"])),
+        made=_made(comparison),
+        style=our_own("report.css") + verdict_styles(),
+        result=result,
+        told=findings(result),
+        tables=tables,
+        sampled=tables.sampled(result),
+        sections=_sections(comparison),
+        details=_details(comparison),
+        curves=curves.panels(comparison.runs),
+        reliability=curves.reliability(result),
+        legend=[(verdict, LOOKS[verdict].mark) for verdict in VERDICTS],
+        truths=sorted(next(iter(result["models"].values()))["diagnoses"]),
+        filters=FILTERS if len(comparison.runs) > 1 else FILTERS[3:],
+    )
+    parts = [head]
+    for case in cases(comparison.judged, store):
+        parts.append(
+            rendered(
+                "case.j2",
+                case=case,
+                asked=asked,
+                size=page_size(),
+                strip_y=round(strip.top * UNIT),
+                beat_x=lambda second: round(float(strip.x_mm(min(max(second, 0.0), LAYOUT.seconds))) * UNIT),
+            )
+        )
+    tolerances = ", ".join(f"{q.title} ± {q.tolerance:g} {q.unit}" for q in TABLE.values())
+    parts.append(rendered("end.j2", tolerances=tolerances, script=our_own("report.js")))
+    return "".join(parts)
 
 
-_TOLERANCES = ", ".join(f"{q.title} ± {q.tolerance:g} {q.unit}" for q in TABLE.values())
-JUDGED = f"""<p>Each completion is parsed by the parser that the rewards use, and each value it quotes is compared with
-neurokit2's measurement of that record's own signal. A value is <em>supported</em> inside the quantity's tolerance
-({_TOLERANCES}), <em>contradicted</em> outside it, and <em>unverifiable</em> where the signal gives nothing to compare
-with. To say that a quantity cannot be measured is a claim like any other: supported where it is true (a PR interval in
-atrial fibrillation). A diagnosis is right when the answer asserts the record's diagnoses, all of them and nothing else.
-None of these figures depends on how rewards are weighted or shaped.</p>
-<p>neurokit2's measurement is the yardstick, not the truth: it has its own errors, and a model trained against it can
-learn them. Not a medical device; research only.</p>"""
+def verdict_styles() -> Markup:
+    """The style sheet's part for the verdicts, in the colours that it names."""
+    rules = [
+        f"mark.{verdict} {{ background: var(--{look.colour}-back); border-bottom-style: {look.border}; "
+        f"border-color: var(--{look.colour}); }} mark.{verdict} b {{ color: var(--{look.colour}); }} "
+        f".calipers .{verdict} .quoted {{ stroke: var(--{look.colour}); }}"
+        for verdict, look in LOOKS.items()
+    ]
+    unchecked = f"mark.{UNCHECKED} {{ background: var(--none-back); border-bottom-style: dotted; }}"
+    return Markup("\n".join([*rules, unchecked]))
 
 
 def _title(models: list[str]) -> str:
@@ -97,10 +118,15 @@ def _title(models: list[str]) -> str:
     return f"{last}, compared with {' and '.join(reversed(earlier))}" if earlier else last
 
 
-def findings(result: Mapping[str, Any]) -> str:
-    """In words: what is better, worse and unclear in the last model against the one before it."""
+def _made(comparison: Comparison) -> str:
+    answered = f"Answers of {comparison.answered}; c" if comparison.answered else "C"
+    return f"{answered}ompared on {platform.system()} {platform.machine()}, Python {platform.python_version()}."
+
+
+def findings(result: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What is better, worse and unclear in the last model against the one before it; None without a pair."""
     if not result["paired"]:
-        return ""
+        return None
     pair = list(result["paired"])[-1]
     later, earlier = pair.split(" - ", 1)
     intervals = result["paired"][pair]
@@ -109,18 +135,14 @@ def findings(result: Mapping[str, Any]) -> str:
         interval = metric.of(intervals)
         if interval and any(metric.visible(interval[end]) for end in ("difference", "low", "high")):
             told[metric.verdict(interval)].append(_told(metric, interval))
-    supported = HEADLINE[0]
-    models = result["models"]
-    opening = (
-        f"Of the values that <strong>{escape(later)}</strong> quotes, the signal supports "
-        f"<strong>{supported.number(supported.of(models[later]))}</strong>; of those that {escape(earlier)} quotes, "
-        f"{supported.number(supported.of(models[earlier]))}."
-    )
+    supported, models = HEADLINE[0], result["models"]
     titles = {"better": "Better", "worse": "Worse", "changed": "Different", "unclear": "No clear change"}
-    items = "".join(
-        f"<li><strong>{titles[kind]}:</strong> {'; '.join(said)}.</li>" for kind, said in told.items() if said
-    )
-    return f'<p class="lead">{opening}</p><ul class="findings">{items}</ul>'
+    return {
+        "later": later,
+        "earlier": earlier,
+        "supported": [supported.number(supported.of(models[name])) for name in (later, earlier)],
+        "kinds": {titles[kind]: said for kind, said in told.items() if said},
+    }
 
 
 def _told(metric: Shown, interval: Mapping[str, float]) -> str:
@@ -128,34 +150,34 @@ def _told(metric: Shown, interval: Mapping[str, float]) -> str:
     return f"{title} {metric.signed(interval['difference'])}"
 
 
-def _caution(result: Mapping[str, Any]) -> str:
-    seeds = (
-        ""
-        if result["seeds"]
-        else " Each model here was trained once: another training seed may differ by more than the interval."
-    )
-    return (
-        '<p class="soft">The intervals cover the choice of records, not training luck.'
-        f"{seeds} What holds on these records and reports need not hold on others.</p>"
-    )
-
-
-def _facts(comparison: Comparison) -> str:
+def _sections(comparison: Comparison) -> list[dict[str, Any]]:
+    """What was run: each model, the splits, how answers were made, and what the reports hold; title -> facts."""
     result = comparison.result
-    sections = [_section(run, i) for i, run in enumerate(comparison.runs)]
-    sections += [_split(title, facts) for title, facts in _corpora(comparison).items() if facts]
-    sections.append(f"<section><h4>Answers</h4>{_list(_decoding(result['decoding']))}</section>")
+    found: list[dict[str, Any]] = [
+        {"title": run.name, "colour": i % 6, "values": _run_facts(run)} for i, run in enumerate(comparison.runs)
+    ]
+    found += [
+        {"title": title, "colour": None, "values": shown}
+        for title, facts in _corpora(comparison).items()
+        if (shown := _split_facts(facts))
+    ]
+    found.append({"title": "Answers", "colour": None, "values": _decoding(result["decoding"])})
     if reports := result["reports"]:
         shares = {REPORTS.get(name, name): f"{value:.0%}" for name, value in reports.items()}
-        sections.append(f"<section><h4>Values in the SFT reports</h4>{_list(shares)}</section>")
-    details = "".join(
-        f"<details><summary>{escape(run.name)}: the whole recipe and environment</summary>"
-        f"<pre>{escape(yaml.safe_dump(dict(run.recipe), sort_keys=False, allow_unicode=True))}</pre>"
-        f"<pre>{escape(yaml.safe_dump(dict(run.environment), sort_keys=False, allow_unicode=True))}</pre></details>"
+        found.append({"title": "Values in the SFT reports", "colour": None, "values": shares})
+    return found
+
+
+def _details(comparison: Comparison) -> list[dict[str, str]]:
+    return [
+        {
+            "name": run.name,
+            "recipe": yaml.safe_dump(dict(run.recipe), sort_keys=False, allow_unicode=True),
+            "environment": yaml.safe_dump(dict(run.environment), sort_keys=False, allow_unicode=True),
+        }
         for run in comparison.runs
         if run.recipe
-    )
-    return f'<div class="facts">{"".join(sections)}</div>{details}'
+    ]
 
 
 def _decoding(decoding: Mapping[str, Any]) -> dict[str, Any]:
@@ -168,7 +190,7 @@ def _decoding(decoding: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _section(run: Run, colour: int) -> str:
+def _run_facts(run: Run) -> dict[str, Any]:
     recipe, trainer = run.recipe, run.recipe.get("trainer") or {}
     rewards = ", ".join(f"{r['name']} × {r.get('weight', 1)}" for r in recipe.get("rewards") or ())
     facts = {
@@ -180,11 +202,11 @@ def _section(run: Run, colour: int) -> str:
         "rewards": rewards or None,
         "credit": recipe.get("credit") if rewards else None,
         "seed": recipe.get("seed"),
-        "processor time": _processor_time(run),
+        "processor time": None if (minutes := processor_minutes(run)) is None else f"{minutes:.1f} min",
+        "machine": run.environment.get("platform"),
         "commit": (run.environment.get("commit") or "unknown")[:10],
     }
-    known = {name: value for name, value in facts.items() if value is not None}
-    return f'<section><h4><span class="key c{colour % 6}">{escape(run.name)}</span></h4>{_list(known)}</section>'
+    return {name: value for name, value in facts.items() if value is not None}
 
 
 def _corpora(comparison: Comparison) -> dict[str, Mapping[str, Any]]:
@@ -198,46 +220,15 @@ def _corpora(comparison: Comparison) -> dict[str, Mapping[str, Any]]:
     }
 
 
-def _split(title: str, facts: Mapping[str, Any]) -> str:
+def _split_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     sources = "; ".join(", ".join(f"{key} {value}" for key, value in s.items()) for s in facts.get("sources") or ())
     shown = {"records": facts.get("records"), "quarantined": facts.get("quarantined"), "sources": sources or None}
     shown |= {"corpus seed": facts.get("seed")}
-    known = {name: value for name, value in shown.items() if value is not None}
-    return f"<section><h4>{escape(title)}</h4>{_list(known)}</section>"
+    return {name: value for name, value in shown.items() if value is not None} if facts else {}
 
 
-def _processor_time(run: Run) -> str | None:
-    """Of the training process; its clock starts anew where a run was resumed."""
+def processor_minutes(run: Run) -> float | None:
+    """Of the training process; its clock starts anew where a run was resumed. None where it was not logged."""
     times = [row["cpu_seconds"] for row in run.log if "cpu_seconds" in row]
     ends = [a for a, b in itertools.pairwise(times) if b < a] + times[-1:]
-    return f"{sum(ends) / 60:.1f} min" if times else None
-
-
-def _list(facts: Mapping[str, Any]) -> str:
-    return "<dl>" + "".join(f"<dt>{escape(str(k))}</dt><dd>{escape(str(v))}</dd>" for k, v in facts.items()) + "</dl>"
-
-
-def _cases(comparison: Comparison) -> str:
-    store, seed, names = comparison.store, comparison.result["bootstrap"]["seed"], list(comparison.judged)
-    chosen = completions.choose(comparison.judged, seed)
-    rule = completions.RULE.format(seed=seed, later=names[-1], earlier=names[-2] if len(names) > 1 else "")
-    answers: dict[str, dict[str, Judged]] = {}  # the first answer, where an example has several
-    for name, rows in comparison.judged.items():
-        for row in rows:
-            answers.setdefault(row.example_id, {}).setdefault(name, row)
-    asked = len({example.question for example in store.examples}) > 1
-    articles = [
-        completions.case(
-            number,
-            why,
-            store.example(example),
-            [(render(store.record(r), pixels_per_mm=6), store.measurements(r)) for r in store.example(example).records],
-            answers[example],
-            asked=asked,
-        )
-        for number, (example, why) in enumerate(chosen, start=1)
-    ]
-    legend = "".join(
-        f'<mark class="{verdict}">{verdict}<b>{LOOKS[verdict].mark} measured value</b></mark>' for verdict in VERDICTS
-    )
-    return f'<p>{escape(rule)}</p><p class="legend">{legend}</p>{"".join(articles)}'
+    return sum(ends) / 60 if times else None

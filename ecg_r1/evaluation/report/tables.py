@@ -1,81 +1,125 @@
-"""The report's tables: the headline with its paired intervals, quantities, diagnoses, and other seeds."""
+"""The report's tables as data: the headline with its paired intervals, quantities, diagnoses, classes, other seeds."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
+from dataclasses import dataclass, field
 from typing import Any
 
 from ecg_r1.ecg.quantities import QUANTITIES
-from ecg_r1.evaluation.report.wording import ERRORS, HEADLINE, NOTHING, PER_QUANTITY, Shown
+from ecg_r1.evaluation.report.wording import CLASSES, ERRORS, GROUNDED, HEADLINE, NOTHING, PER_QUANTITY, Shown
 
 QUANTITY_COLUMNS = {"within": "within", "mae": "error", "bias": "bias", "quoted": "quoted"}
-
-Cell = str  # HTML of one `<td>`
-
-
-def table(head: Iterable[str], rows: Iterable[Sequence[Cell]], caption: str = "", *, above: str = "<thead>") -> str:
-    """A table of ready cells; `head`, `caption` and `above`, what stands over the head, are HTML."""
-    body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
-    header = "".join(f"<th>{title}</th>" for title in head)
-    below = f'<p class="caption">{caption}</p>' if caption else ""  # outside: it wraps where the table scrolls
-    return f'<div class="scroll"><table>{above}<tr>{header}</tr></thead><tbody>{body}</tbody></table></div>{below}'
+Result = Mapping[str, Any]
 
 
-def grouped(
-    first: Sequence[str],
-    models: Iterable[str],
-    columns: Sequence[str],
-    rows: Iterable[Sequence[Cell]],
-    caption: str = "",
-) -> str:
-    """A table with the same `columns` for each model, the model's name above them."""
-    labels = names(models)
-    spans = (
-        f'<colgroup span="{len(first)}"></colgroup>'
-        + f'<colgroup class="model" span="{len(columns)}"></colgroup>' * len(labels)
-    )
-    over = "".join(f'<th class="model" colspan="{len(columns)}">{label}</th>' for label in labels)
-    above = f'{spans}<thead><tr class="over"><th colspan="{len(first)}"></th>{over}</tr>'
-    return table([*first, *(column for _ in labels for column in columns)], rows, caption, above=above)
+@dataclass(frozen=True)
+class Cell:
+    """One cell.
+
+    Attributes:
+        text: what it says.
+        kind: a class of the style sheet: better, worse, changed, unclear.
+        small, note: below the text, one line each; "" for none.
+        drawing: x of the interval's low end, high end and middle, on a scale from 0 to 120; None for no drawing.
+        colour: the number of the model that it names; None where it names none.
+    """
+
+    text: str
+    kind: str = ""
+    small: str = ""
+    note: str = ""
+    drawing: tuple[float, float, float] | None = None
+    colour: int | None = None
 
 
-def td(text: str, kind: str = "") -> Cell:
-    """A cell of plain text, escaped."""
-    return f"<td{f' class={kind}' if kind else ''}>{escape(text)}</td>"
+@dataclass(frozen=True)
+class Table:
+    """A table.
+
+    Attributes:
+        head: of the columns.
+        rows: the first cell of each is its head.
+        caption: below it.
+        over: above the head, where columns belong to models: the models, and how many columns each has.
+        first: columns before those of the models.
+    """
+
+    head: Sequence[Cell]
+    rows: Sequence[Sequence[Cell]]
+    caption: str = ""
+    over: Sequence[Cell] = field(default=())
+    columns: int = 0
+    first: int = 1
 
 
-def names(models: Iterable[str]) -> list[str]:
-    """The models' names in their colours, as HTML."""
-    return [f'<span class="key c{i % 6}">{escape(name)}</span>' for i, name in enumerate(models)]
+def models_of(result: Result) -> list[Cell]:
+    """The models' names in their colours."""
+    return [Cell(name, colour=i % 6) for i, name in enumerate(result["models"])]
 
 
-def headline(result: Mapping[str, Any]) -> str:
-    """Models in columns; then the last model against each earlier one, the interval drawn on a scale all rows share."""
-    models = result["models"]
-    last = list(models)[-1]
+def _grouped(
+    first: Sequence[str], result: Result, columns: Sequence[str], rows: Sequence[Sequence[Cell]], caption: str = ""
+) -> Table:
+    """A table with the same columns for each model, the model's name above them."""
+    models = models_of(result)
+    head = [Cell(title) for title in [*first, *(column for _ in models for column in columns)]]
+    return Table(head, rows, caption, models, len(columns), len(first))
+
+
+def _last_pairs(result: Result) -> dict[str, Any]:
+    """The last model against each earlier one, the nearest first."""
+    last = list(result["models"])[-1]
     pairs = {name: pair for name, pair in result["paired"].items() if name.startswith(f"{last} - ")}
-    metrics = [m for m in (*HEADLINE, *PER_QUANTITY) if any(m.of(model) is not None for model in models.values())]
+    return dict(reversed(pairs.items()))
+
+
+def headline(result: Result) -> Table:
+    """Models in columns; then the last model against each earlier one, the interval drawn on a scale all rows share."""
+    boot = result["bootstrap"]
+    caption = (
+        f"{result['examples']} examples, the same for every model. Differences are in points with their 95% paired "
+        f"bootstrap interval ({boot['resamples']} resamples of {result['clusters']} clusters, {boot['interval']}: "
+        "examples of one patient, or of one record where the patient is unknown, are drawn together); "
+        "green: better, red: worse, grey: the interval holds 0. p is adjusted by Holm within supported values, "
+        "diagnosis accuracy and macro F1, and within the quantities."
+    )
+    return _compared(result, (*HEADLINE, *PER_QUANTITY), caption)
+
+
+def classification(result: Result) -> Table:
+    """Answers as a multi-label classification, over diagnoses and superclasses."""
+    several = "" if result["decoding"]["n"] > 1 else (
+        " Each question has one answer, so the area under the curve of a model without probabilities is the mean of "
+        "sensitivity and specificity."
+    )  # fmt: skip
+    caption = (
+        "AUROC: mean area under the ROC curve of the classes, by the share of answers that assert each or the model's "
+        "own probabilities. Hamming: share of (answer, class) pairs that are wrong. ECE: expected calibration error."
+        f"{several}"
+    )
+    return _compared(result, CLASSES, caption)
+
+
+def _compared(result: Result, metrics: Iterable[Shown], caption: str) -> Table:
+    models, pairs = result["models"], _last_pairs(result)
+    shown = [m for m in metrics if any(m.of(model) is not None for model in models.values())]
     reach = max(
-        (abs(end) for m in metrics if m.unit == "%" for pair in pairs.values() for end in _ends(m.of(pair))),
-        default=1.0,
+        (abs(end) for m in shown if m.unit == "%" for pair in pairs.values() for end in _ends(m.of(pair))), default=1.0
     )
     rows = [
         [
-            td(metric.title),
-            *(td(metric.number(metric.of(model))) for model in models.values()),
-            *(_difference(metric, metric.of(pair), reach) for pair in reversed(pairs.values())),
+            Cell(metric.title),
+            *(Cell(metric.number(metric.of(model))) for model in models.values()),
+            *(_difference(metric, metric.of(pair), reach) for pair in pairs.values()),
         ]
-        for metric in metrics
+        for metric in shown
     ]
-    heads = ["", *names(models), *(escape(pair.replace(" - ", " − ")) for pair in reversed(pairs))]
-    caption = (
-        f"{result['examples']} examples, the same for every model. Differences are in points with their 95% paired "
-        f"bootstrap interval ({result['bootstrap']['resamples']} resamples of {result['clusters']} clusters: examples "
-        "of one patient, or of one record where the patient is unknown, are drawn together); "
-        "green: better, red: worse, grey: the interval holds 0."
-    )
-    return table(heads, rows, caption)
+    return Table([Cell(""), *models_of(result), *(Cell(_minus(pair)) for pair in pairs)], rows, caption)
+
+
+def _minus(pair: str) -> str:
+    return pair.replace(" - ", " − ")
 
 
 def _ends(interval: Mapping[str, float | None] | None) -> list[float]:
@@ -84,37 +128,31 @@ def _ends(interval: Mapping[str, float | None] | None) -> list[float]:
 
 def _difference(metric: Shown, interval: Mapping[str, Any] | None, reach: float | None) -> Cell:
     if not interval or len(_ends(interval)) < 2:
-        return td(NOTHING)
+        return Cell(NOTHING)
     difference, (low, high) = interval["difference"], _ends(interval)
-    drawing = ""
+    drawing = None
     if metric.unit == "%" and reach is not None:
-        a, b, c = (60 + 56 * v / (reach or 1) for v in (low, high, difference))
-        drawing = (
-            '<svg viewBox="0 0 120 22" aria-hidden="true"><line class="zero" x1="60" x2="60" y1="0" y2="22"/>'
-            f'<line class="range" x1="{a:.1f}" x2="{b:.1f}" y1="11" y2="11"/>'
-            f'<circle cx="{c:.1f}" cy="11" r="4.5"/></svg>'
-        )
-    interval_text = escape(f"{metric.signed(low)} to {metric.signed(high)}".replace(" points", ""))
-    text = (
-        f"<span><b>{escape(metric.signed(difference).replace(' points', ''))}</b><small>{interval_text}</small></span>"
-    )
-    return f'<td class="{metric.verdict(interval)}"><div class="difference">{drawing}{text}</div></td>'
+        a, b, c = (round(60 + 56 * v / (reach or 1), 1) for v in (low, high, difference))
+        drawing = (a, b, c)
+    small = f"{metric.signed(low)} to {metric.signed(high)}".replace(" points", "")
+    p = interval.get("p_holm")
+    note = "" if p is None else "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    return Cell(metric.signed(difference).replace(" points", ""), metric.verdict(interval), small, note, drawing)
 
 
-def pairs(result: Mapping[str, Any]) -> str:
+def pairs(result: Result) -> Table:
     """Every pair of models, without drawings."""
     rows = [
-        [td(metric.title), *(_difference(metric, metric.of(pair), None) for pair in result["paired"].values())]
-        for metric in (*HEADLINE, *PER_QUANTITY, *ERRORS)
+        [Cell(metric.title), *(_difference(metric, metric.of(pair), None) for pair in result["paired"].values())]
+        for metric in (*HEADLINE, *PER_QUANTITY, *ERRORS, *CLASSES)
         if any(_ends(metric.of(pair)) for pair in result["paired"].values())
     ]
-    return table(["", *(escape(pair.replace(" - ", " − ")) for pair in result["paired"])], rows)
+    return Table([Cell(""), *(Cell(_minus(pair)) for pair in result["paired"])], rows)
 
 
-def quantities(result: Mapping[str, Any]) -> str:
+def quantities(result: Result) -> Table:
     """Per quantity and model: within tolerance, mean absolute error, bias, and how often it is quoted at all."""
-    models = result["models"]
-    rows = []
+    models, rows = result["models"], []
     for quantity in QUANTITIES.values():
         columns = [
             Shown(f"{quantity.name}.{name}", "", unit="%" if name in ("within", "quoted") else "")
@@ -122,71 +160,145 @@ def quantities(result: Mapping[str, Any]) -> str:
         ]
         values = [[(shown, shown.of(model)) for shown in columns] for model in models.values()]
         if any(quoted for *_, (_, quoted) in values):
-            cells = [td(s.signed(v) if s.key.endswith(".bias") else s.number(v)) for model in values for s, v in model]
-            rows.append([td(f"{quantity.title}, {quantity.unit}"), *cells])
+            cells = [
+                Cell(s.signed(v) if s.key.endswith(".bias") else s.number(v)) for model in values for s, v in model
+            ]
+            rows.append([Cell(f"{quantity.title}, {quantity.unit}"), *cells])
     caption = (
         "Over answers about records where the quantity can be measured. within: quoted value inside the tolerance; "
         "error: mean absolute difference from the measurement; bias: mean difference; quoted: share of these answers "
         "in which a value is quoted."
     )
-    return grouped([""], models, list(QUANTITY_COLUMNS.values()), rows, caption)
+    return _grouped([""], result, list(QUANTITY_COLUMNS.values()), rows, caption)
 
 
-def diagnoses(result: Mapping[str, Any]) -> str:
-    """Per diagnosis and model: recall, F1, and the share of quoted values that are supported where it is present."""
-    models = result["models"]
-    percent = Shown("", "")
-    first = next(iter(models.values()))["diagnoses"]
+def diagnoses(result: Result) -> Table:
+    """Per diagnosis and model: recall, F1, AUROC, and the share of supported values in those cases."""
+    return _classes(result, "diagnoses", {"recall": "recall", "f1": "F1", "auroc": "AUROC", "supported": "supported"})
+
+
+def superclasses(result: Result) -> Table | None:
+    """Per superclass and model; None where no case has one."""
+    if not any(model["superclasses"] for model in result["models"].values()):
+        return None
+    return _classes(
+        result, "superclasses", {"precision": "precision", "recall": "recall", "f1": "F1", "auroc": "AUROC"}
+    )
+
+
+def _classes(result: Result, key: str, columns: Mapping[str, str]) -> Table:
+    models, percent = result["models"], Shown("", "")
+    first = next(iter(models.values()))[key]
     rows = [
         [
-            td(name),
-            td(str(facts["answers"])),
-            *(
-                td(percent.number(model["diagnoses"][name][key]))
-                for model in models.values()
-                for key in ("recall", "f1", "supported")
-            ),
+            Cell(name),
+            Cell(str(facts["answers"])),
+            *(Cell(percent.number(model[key][name][column])) for model in models.values() for column in columns),
         ]
         for name, facts in sorted(first.items(), key=lambda item: (-item[1]["answers"], item[0]))
     ]
-    return grouped(["", "answers"], models, ["recall", "F1", "supported"], rows)
+    return _grouped(["", "answers"], result, list(columns.values()), rows)
 
 
-def listens(result: Mapping[str, Any]) -> str:
+def confusion(result: Result, model: str) -> Table:
+    """Of the answers about cases with each diagnosis, how many assert each; the wrong ones that occur are columns."""
+    counts = result["models"][model]["confusion"]
+    answers = {name: facts["answers"] for name, facts in result["models"][model]["diagnoses"].items()}
+    order = sorted(counts, key=lambda name: (-answers[name], name))
+    columns = [name for name in [*order, "none of these"] if any(name in counts[row] for row in order)]
+    rows = [
+        [
+            Cell(name),
+            Cell(str(answers[name])),
+            *(
+                Cell(str(n) if (n := counts[name].get(column, 0)) else "·", "better" if column == name and n else "")
+                for column in columns
+            ),
+        ]
+        for name in order
+    ]
+    caption = "Rows: the labels' diagnosis. Columns: what the answers assert. A case with several counts in each row."
+    return Table([Cell(""), Cell("answers"), *(Cell(column) for column in columns)], rows, caption)
+
+
+def grounded(result: Result) -> Table:
+    """GEM's eight criteria by the rule judge."""
+    rows = [
+        [Cell(shown.title), *(Cell(shown.number(model["grounded"][shown.key])) for model in result["models"].values())]
+        for shown in GROUNDED
+    ]
+    caption = (
+        "The eight criteria of Grounded ECG Understanding (GEM), by rules that see the measurements, on GEM's scales. "
+        "Completeness and relevance are sums without an upper end; longer answers reach more."
+    )
+    return Table([Cell(""), *models_of(result)], rows, caption)
+
+
+def sampled(result: Result) -> Table | None:
+    """Pass@K, Acc@1 and the majority of each model; None where each question has one answer."""
+    models = {name: model["sampled"] for name, model in result["models"].items() if "sampled" in model}
+    if not models:
+        return None
+    percent, rows = Shown("", ""), []
+    titles = {name: quantity.title for name, quantity in QUANTITIES.items()}
+
+    def row(title: str, found: Sequence[Mapping[str, Any] | None]) -> list[Cell]:
+        cells = [Cell(title)]
+        for one in found:
+            known = one if one is not None and one["questions"] else None
+            shares = [known["acc_1"], list(known["pass"].values())[-1]] if known else [None, None]
+            shares += [known[key] if known else None for key in ("majority", "chance")]
+            cells += [Cell(percent.number(share)) for share in shares]
+        return cells
+
+    rows.append(row("Diagnosis", [model["diagnosis"] for model in models.values()]))
+    for name, title in titles.items():
+        found = [model["quantities"].get(name) for model in models.values()]
+        if any(found):
+            rows.append(row(title, found))
+    for name in next(iter(models.values()))["diagnoses"]:
+        rows.append(row(name, [model["diagnoses"].get(name) for model in models.values()]))
+    k = next(iter(models.values()))["k"]
+    caption = (
+        f"{k} answers to each question. Pass@{k}: at least one is right. majority: what they say together (the "
+        f"commonest set of diagnoses, the median of the values). chance: Pass@{k} of the answers to other questions."
+    )
+    only = {"models": models}
+    return _grouped([""], only, ["Acc@1", f"Pass@{k}", "majority", "chance"], rows, caption)
+
+
+def listens(result: Result) -> Table | None:
     """Is the ECG used? Accuracy with each record's own ECG, with another record's, and by chance."""
     models = result["models"]
     if not any("shuffled" in model for model in models.values()):
-        return ""
+        return None
     percent = Shown("", "")
     rows = [
         [
-            f"<td>{label}</td>",
-            td(percent.number(m["diagnosis_accuracy"])),
-            td(percent.number(m.get("shuffled"))),
-            td(percent.number(m["chance_accuracy"])),
+            name,
+            Cell(percent.number(m["diagnosis_accuracy"])),
+            Cell(percent.number(m.get("shuffled"))),
+            Cell(percent.number(m["chance_accuracy"])),
         ]
-        for label, m in zip(names(models), models.values(), strict=True)
+        for name, m in zip(models_of(result), models.values(), strict=True)
     ]
     caption = (
         "Diagnosis accuracy when every record is read with its own ECG, when the ECGs are shuffled among the records, "
         "and what the same answers dealt at random would score. A model that reads the ECG "
         "falls to chance when shuffled."
     )
-    return table(["Is the ECG used?", "own ECG", "shuffled ECGs", "chance"], rows, caption)
+    return Table([Cell(t) for t in ("Is the ECG used?", "own ECG", "shuffled ECGs", "chance")], rows, caption)
 
 
-def seeds(result: Mapping[str, Any]) -> str:
-    """The last model against the one before it, in each other training seed."""
+def seeds(result: Result) -> Table | None:
+    """The last model against the one before it, in each other training seed; None without other seeds."""
     if not result["seeds"]:
-        return ""
+        return None
     pair = list(result["paired"])[-1]
     shown = [metric for metric in HEADLINE if metric.key in ("supported", "diagnosis_accuracy", "format")]
     rows = [
-        [td(seed["name"]), *(_difference(m, m.of(seed["paired"].get(pair, {})), None) for m in shown)]
+        [Cell(seed["name"]), *(_difference(m, m.of(seed["paired"].get(pair, {})), None) for m in shown)]
         for seed in result["seeds"]
     ]
-    return table(
-        [escape(pair.replace(" - ", " − ")), *(m.title for m in shown)],
-        rows,
-        "The same comparison, trained from other seeds.",
-    )
+    head = [Cell(_minus(pair)), *(Cell(m.title) for m in shown)]
+    return Table(head, rows, "The same comparison, trained from other seeds.")

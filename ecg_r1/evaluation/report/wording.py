@@ -79,3 +79,23 @@ ERRORS = tuple(
     Shown(f"{name}.mae", f"{quantity.title}, mean absolute error", unit=quantity.unit, higher_is_better=False)
     for name, quantity in QUANTITIES.items()
 )
+CLASSES = (
+    Shown("diagnosis_auroc", "Diagnosis AUROC", "dx AUROC"),
+    Shown("diagnosis_hamming", "Diagnosis Hamming loss", "dx Hamming", higher_is_better=False),
+    Shown("diagnosis_ece", "Diagnosis ECE", "dx ECE", higher_is_better=False),
+    Shown("superclass_macro_f1", "Superclass macro F1", "superclass F1"),
+    Shown("superclass_auroc", "Superclass AUROC", "superclass AUROC"),
+    Shown("superclass_hamming", "Superclass Hamming loss", "superclass Hamming", higher_is_better=False),
+    Shown("superclass_exact", "Superclasses exactly right", "superclass exact"),
+    Shown("superclass_ece", "Superclass ECE", "superclass ECE", higher_is_better=False),
+)
+GROUNDED = (
+    Shown("DiagnosisAccuracy", "Diagnosis accuracy, %", unit=""),
+    Shown("AnalysisCompleteness", "Analysis completeness, points", unit=""),
+    Shown("AnalysisRelevance", "Analysis relevance, points", unit=""),
+    Shown("LeadAssessmentCoverage", "Lead assessment coverage, %", unit=""),
+    Shown("LeadAssessmentAccuracy", "Lead assessment accuracy, %", unit=""),
+    Shown("ECGFeatureGrounding", "ECG feature grounding, of 100", unit=""),
+    Shown("EvidenceBasedReasoning", "Evidence-based reasoning, of 100", unit=""),
+    Shown("ClinicalDiagnosticFidelity", "Clinical diagnostic fidelity, of 100", unit=""),
+)

@@ -94,7 +94,7 @@ def plan(
     ecg_tower: str | Path | None = None,
     vision_tower: Path | None = None,
     gem_compat: bool = False,
-    seed: int = 0,
+    seed: int | None = None,
 ) -> Plan:
     """Read the names, shapes and configuration of a source, and decide what becomes of each tensor.
 
@@ -106,17 +106,18 @@ def plan(
             `fitting_preset`.
         vision_tower: a CLIP's folder, for a source without one. A language model alone then reads pages too.
         gem_compat: the processor does GEM's own preprocessing; see `build_processor`.
-        seed: of the parts that no source has.
+        seed: of the parts that no source has; 0 unless given.
 
     Raises:
         CheckpointError: the source is of another architecture; a tensor is missing, unknown or of another shape; a
-            shard is truncated.
+            shard is truncated; or an option is given that changes nothing.
     """
     taken = Assignment()
     if source.is_file():
-        if ecg_tower is not None or vision_tower is not None or gem_compat:
+        if ecg_tower is not None or vision_tower is not None or gem_compat or seed is not None:
             raise CheckpointError(
-                f"{source}: an ECG tower alone is converted; leave --ecg-tower, --vision-tower and --gem-compat out"
+                f"{source}: an ECG tower alone is converted; leave --ecg-tower, --vision-tower, --gem-compat and "
+                "--seed out"
             )
         tower = _read_tower(source, taken)
         with named(source):
@@ -141,8 +142,10 @@ def plan(
     with named(source / "config.json"):
         shapes = tensor_shapes(config)
     random = _check(taken, shapes, source)
+    if seed is not None and not random:
+        raise CheckpointError(f"{source}: every part has weights, and none is drawn at random; leave --seed out")
     processor = build_processor(config, tokenizer, gem_compat=gem_compat)
-    return Plan(config, processor, taken.used, taken.dropped, random, seed, preset)
+    return Plan(config, processor, taken.used, taken.dropped, random, seed or 0, preset)
 
 
 def fitting_preset(width: int) -> str:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import torch
 from transformers import GenerationConfig
 
+from ecg_r1.disk import writing
+from ecg_r1.files import PART
+from ecg_r1.locks import FolderLock
 from ecg_r1.model.checkpoint import PARTS
 from ecg_r1.model.configuration import GEMConfig
 from ecg_r1.model.convert.plan import WITH_ROWS, Plan
@@ -20,7 +25,8 @@ from ecg_r1.model.weights import CheckpointError, ShardWriter, read
 def write(plan: Plan, folder: Path) -> Iterator[str]:
     """Write the checkpoint, its tokenizer and processor, and `conversion.json`: where each tensor comes from.
 
-    The folder appears when it is complete; a write that is interrupted leaves nothing.
+    The folder appears when it is complete; a write that is interrupted leaves nothing. What a killed one left is
+    removed by the next.
 
     Args:
         plan: what to write.
@@ -31,19 +37,40 @@ def write(plan: Plan, folder: Path) -> Iterator[str]:
 
     Raises:
         CheckpointError: the folder exists and is not empty.
+        Locked: another process converts to this folder.
+        DiskError: its disk is full, or it cannot be written to.
     """
-    check_destination(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
-        unfinished = Path(temporary) / folder.name
-        unfinished.mkdir()
+    with writing(folder), _beside(folder) as unfinished:
         writer = ShardWriter(unfinished)
         for name, tensor in _tensors(plan):
             writer.add(name, tensor)
             yield name
         writer.close()
         _write_rest(plan, unfinished)
-        unfinished.rename(folder)
+
+
+@contextmanager
+def _beside(folder: Path) -> Iterator[Path]:
+    """A folder to write into, which becomes `folder` at the end.
+
+    It lies in `<folder>.part`, whose lock keeps others away: a lock in `folder` itself would make it appear at once.
+    """
+    whole = Path(os.path.abspath(folder))  # "." has no name
+    part = whole.with_name(whole.name + PART)
+    unfinished = part / whole.name
+    try:
+        with FolderLock(part):
+            check_destination(folder)  # another process may have written it since the command began
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir()
+            try:
+                yield unfinished
+                unfinished.rename(whole)
+            finally:
+                shutil.rmtree(unfinished, ignore_errors=True)
+    finally:
+        with suppress(OSError):  # it is gone, unless a killed process had made it; or another has just taken the lock
+            part.rmdir()
 
 
 def check_destination(folder: Path) -> None:

@@ -16,8 +16,11 @@ class Example:
         records: ids of the records that are shown, at least one, in their order.
         question: what the model is asked.
         response: the target text of SFT; None where only rewards teach.
-        expected: what a right response says, for the rewards that ask for it: `evidence`, `localisation`.
-        extra: other fields, such as `answer`, the right letter of `choice`, or `key_steps` of `steps`.
+        expected: what a right response says, for the rewards that ask for it: `evidence`, `localisation`; `diagnoses`
+            stand in place of the records' own labels.
+        extra: other fields, such as `answer`, the right letter of `choice`, or `key_steps` of `steps`; `row` holds
+            what the file that the example was read from says besides, by its own names.
+        turns: (question, response) pairs of the same conversation that come before the question.
     """
 
     id: str
@@ -26,3 +29,4 @@ class Example:
     response: str | None = None
     expected: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
+    turns: tuple[tuple[str, str], ...] = ()

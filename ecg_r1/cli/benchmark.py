@@ -1,0 +1,74 @@
+"""What models are held against: published benchmarks, and baselines without a language model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ecg_r1.terminal import say
+
+app = typer.Typer(help="Score answers to published benchmarks, from their files.", no_args_is_help=True)
+
+Items = Annotated[Path, typer.Argument(help="The benchmark's file: a JSON list or JSON lines")]
+Answers = Annotated[Path, typer.Argument(help="JSON lines of {question_id or id, text or response}")]
+
+
+def _print(figures: dict[str, Any]) -> None:
+    say(json.dumps(figures, indent=2, ensure_ascii=False))
+
+
+@app.command()
+def ecgbench(
+    items: Annotated[Path, typer.Argument(help="Folder of ECGBench's files, <subset>.json or .jsonl")],
+    answers: Annotated[Path, typer.Argument(help="Folder of the answers, <subset>.jsonl")],
+    compat: Annotated[bool, typer.Option("--compat", help="As published, faults included; strict otherwise")] = False,
+) -> None:
+    """ECGBench: choices, labels and ECG-QA, of the subsets for which both folders hold a file."""
+    from ecg_r1.evaluation.benchmarks import ecgbench_compat, ecgbench_strict
+    from ecg_r1.evaluation.benchmarks.items import BenchmarkError, read_items
+
+    subsets = {}
+    for name in ecgbench_compat.ORDER:
+        there = [items / f"{name}{ending}" for ending in (".json", ".jsonl") if (items / f"{name}{ending}").is_file()]
+        said = answers / f"{name}.jsonl"
+        if there and said.is_file():
+            subsets[name] = (read_items(there[0]), read_items(said))
+    if not subsets:
+        names = ", ".join(ecgbench_compat.ORDER)
+        raise BenchmarkError(f"{items} and {answers}: no subset has a file in both; they are named {names}")
+    _print((ecgbench_compat if compat else ecgbench_strict).score(subsets))
+
+
+@app.command(name="ecg-qa")
+def ecg_qa(items: Items, answers: Answers) -> None:
+    """ECG-QA: exact match of the set of answers; `id` of an answer is the item's sample_id."""
+    from ecg_r1.evaluation.benchmarks.ecgqa import score
+    from ecg_r1.evaluation.benchmarks.items import read_items
+
+    _print(score(read_items(items), read_items(answers)))
+
+
+@app.command()
+def reasoning(items: Annotated[Path, typer.Argument(help="Items with `model_response` in each question")]) -> None:
+    """ECG-Reasoning-Benchmark: initial accuracy, Completion, Depth, and the accuracy of each step."""
+    from ecg_r1.evaluation.benchmarks.items import read_items
+    from ecg_r1.evaluation.benchmarks.reasoning import score
+
+    _print(score(read_items(items)))
+
+
+def baseline(
+    train: Annotated[Path, typer.Argument(help="The split that the baselines are fitted on")],
+    corpus: Annotated[Path, typer.Argument(help="The split that they answer")],
+    kinds: Annotated[list[str] | None, typer.Option("--kind", help="One of them; all unless given")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the baselines' folders")] = Path("runs/baselines"),
+    seed: Annotated[int, typer.Option(min=0, help="Of the random forest and of boosting")] = 0,
+) -> None:
+    """Answers of baselines on the measurements: majority, rules, logistic, forest, boosting; for `ecg-r1 compare`."""
+    from ecg_r1.evaluation.baselines import write
+
+    for folder in write(kinds or [], train, corpus, out, seed):
+        say(folder)

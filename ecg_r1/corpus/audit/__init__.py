@@ -1,0 +1,1 @@
+"""The audit of a corpus: whether its texts, labels and splits can be trusted."""

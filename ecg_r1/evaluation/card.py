@@ -1,0 +1,277 @@
+"""The RL card: one page that says what was trained from what, held against what, with which result and which doubts.
+
+What is missing is said, not left out: a comparison without an equal-compute control, other seeds or a test without the
+ECG is marked. Written beside compare.json as card.html, card.md (for a model card), card.csv and card.tex.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ecg_r1.ecg.quantities import QUANTITIES
+from ecg_r1.evaluation.metrics import Judged
+from ecg_r1.evaluation.report.html import processor_minutes
+from ecg_r1.evaluation.report.template import our_own, rendered
+from ecg_r1.evaluation.report.wording import CLASSES, HEADLINE, NOTHING, PER_QUANTITY, Shown
+from ecg_r1.runs.read import Run, trained_on
+
+EQUAL = 0.9  # of the compute of the trained model, that a control needs at least
+LONGER, COLLAPSED = 1.5, 0.1  # of the first tenth's length and entropy, past which the last tenth's are an alarm
+CONSTANT = 0.5  # share of the answers with one and the same value that is an alarm
+QUALITY = ("supported", "diagnosis_accuracy", "diagnosis_macro_f1")
+METRICS: tuple[Shown, ...] = (*HEADLINE, *PER_QUANTITY, *CLASSES)
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line of the card. flagged: it is a doubt that a reader has to know."""
+
+    name: str
+    value: str
+    flagged: bool = False
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a card says.
+
+    Attributes:
+        title: of the page.
+        facts: in order.
+        head, rows: the table of metrics: one column a model, then the last against each earlier one.
+    """
+
+    title: str
+    facts: tuple[Fact, ...]
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def make_card(runs: Sequence[Run], judged: Mapping[str, Sequence[Judged]], result: Mapping[str, Any]) -> Card:
+    """The card of a comparison; it is about the last model.
+
+    Args:
+        runs: the models, earlier first.
+        judged: each model's answers by its name.
+        result: what compare.json holds.
+    """
+    *earlier, last = runs
+    facts = [
+        Fact("model", last.name),
+        Fact("stage", str(last.recipe.get("stage", "unknown: a checkpoint by itself"))),
+        Fact("base", str(last.recipe.get("model", "unknown")), flagged=not last.recipe),
+        _data(last),
+        *_rewards(last),
+        _seeds(last, result),
+        _control(earlier, last),
+        Fact("compared on", f"{result['examples']} examples, {result['records']} records of {result['split']}; 95% "
+             f"intervals by paired bootstrap over {result['clusters']} clusters ({result['bootstrap']['interval']})"),
+        *_mirage(last, result),
+        _divergence(last, result),
+        *_alarms(last, judged[last.name], result),
+        _cost(last),
+    ]  # fmt: skip
+    return Card(f"RL card: {last.name}", tuple(facts), *_table(result))
+
+
+def _data(run: Run) -> Fact:
+    facts = trained_on(run)
+    if not facts:
+        return Fact("data", "not on this machine", flagged=True)
+    sources = "; ".join(", ".join(f"{k} {v}" for k, v in source.items()) for source in facts.get("sources") or ())
+    shares = ", ".join(f"{name} {share:.0%}" for name, share in (facts.get("reports") or {}).items() if share)
+    return Fact(
+        "data", f"{facts.get('records', 'unknown')} records ({sources}){f'; reports: {shares}' if shares else ''}"
+    )
+
+
+def _rewards(run: Run) -> list[Fact]:
+    rewards = run.recipe.get("rewards")
+    if not rewards:
+        return []
+    listed = ", ".join(f"{reward['name']} × {reward.get('weight', 1)}" for reward in rewards)
+    return [Fact("rewards", listed), Fact("credit", str(run.recipe.get("credit", "sequence")))]
+
+
+def _seeds(run: Run, result: Mapping[str, Any]) -> Fact:
+    own = run.recipe.get("seed", "unknown")
+    others = [seed["name"] for seed in result["seeds"]]
+    if not others:
+        return Fact("seeds", f"{own} alone: another training seed may differ by more than the intervals", flagged=True)
+    return Fact("seeds", f"{own}, and {', '.join(others)}")
+
+
+def _control(earlier: Sequence[Run], last: Run) -> Fact:
+    """The model that was trained on from the same base without rewards, for as long."""
+    name, spent = "equal-compute control", processor_minutes(last)
+    if not last.recipe.get("rewards"):
+        return Fact(name, "none needed: the model was not trained with rewards")
+    for run in reversed(earlier):
+        took = processor_minutes(run)
+        same = run.recipe.get("model") == last.recipe.get("model") and not run.recipe.get("rewards")
+        if same and spent and took and took >= EQUAL * spent:
+            return Fact(name, f"{run.name}: {took:.1f} processor minutes, {last.name} {spent:.1f}")
+    return Fact(
+        name, f"missing: no model without rewards, from the same base, with at least {EQUAL:.0%} of the processor time",
+        flagged=True,
+    )  # fmt: skip
+
+
+def _mirage(run: Run, result: Mapping[str, Any]) -> list[Fact]:
+    model, percent = result["models"][run.name], Shown("", "")
+    own, chance = percent.number(model["diagnosis_accuracy"]), percent.number(model["chance_accuracy"])
+    if "shuffled" not in model:
+        text = f"own ECG {own}, chance {chance}; with another patient's ECG: not measured"
+        return [Fact("is the ECG used?", text, flagged=True)]
+    shuffled = percent.number(model["shuffled"])
+    listens = (model["diagnosis_accuracy"] or 0) > (model["shuffled"] or 0)
+    text = f"diagnosis accuracy {own} with its own ECG, {shuffled} with another patient's, {chance} by chance"
+    return [
+        Fact("is the ECG used?", text, flagged=not listens),
+        Fact("without signal, page or both", "not measured", flagged=True),
+    ]
+
+
+def _pair(run: Run, result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The last model against the one before it; empty where it is alone."""
+    pairs = [pair for name, pair in result["paired"].items() if name.startswith(f"{run.name} - ")]
+    return pairs[-1] if pairs else {}
+
+
+def _tenths(run: Run, key: str) -> tuple[float, float] | None:
+    """The mean of a logged value over the first and over the last tenth of the run."""
+    values = [float(row[key]) for row in run.log if isinstance(row.get(key), int | float)]
+    if len(values) < 2:
+        return None
+    tenth = max(1, len(values) // 10)
+    return sum(values[:tenth]) / tenth, sum(values[-tenth:]) / tenth
+
+
+def _divergence(run: Run, result: Mapping[str, Any]) -> Fact:
+    """Whether the reward rose in training while a metric fell."""
+    name, reward, pair = "reward against metrics", _tenths(run, "reward"), _pair(run, result)
+    if reward is None or not pair:
+        return Fact(name, "no reward was logged, or no earlier model is compared")
+    rose = reward[1] > reward[0]
+    worse = [metric for metric in METRICS if metric.key in QUALITY and metric.verdict(metric.of(pair)) == "worse"]
+    text = f"reward {reward[0]:.2f} to {reward[1]:.2f}"
+    if rose and worse:
+        fell = "; ".join(f"{metric.title.lower()} {metric.signed(metric.of(pair)['difference'])}" for metric in worse)
+        return Fact(name, f"{text}, and yet {fell}", flagged=True)
+    return Fact(name, f"{text}; no held-out metric is worse beyond its interval")
+
+
+def _alarms(run: Run, judged: Sequence[Judged], result: Mapping[str, Any]) -> list[Fact]:
+    """Signs that a reward was played."""
+    alarms = []
+    length, entropy, pair = _tenths(run, "completions/mean_length"), _tenths(run, "entropy"), _pair(run, result)
+    if length and length[1] > LONGER * length[0]:
+        alarms.append(f"answers grew from {length[0]:.0f} to {length[1]:.0f} tokens in training")
+    if entropy and entropy[1] < COLLAPSED * entropy[0]:
+        alarms.append(f"entropy fell from {entropy[0]:.2f} to {entropy[1]:.2f} nats")
+    for metric in HEADLINE:
+        interval = metric.of(pair) if pair else None
+        if interval and interval["difference"] is not None:
+            fewer = metric.key == "quoted_per_answer" and (interval["high"] or 0) < 0
+            if fewer or (metric.key in ("format", "cut") and metric.verdict(interval) == "worse"):
+                alarms.append(f"{metric.title.lower()}: {metric.signed(interval['difference'])}")
+    for name, quantity in QUANTITIES.items():
+        values = [row.quoted for answer in judged for row in answer.evidence if row.quantity == name]
+        said = [value for value in values if value is not None]
+        if len(said) >= 10:
+            value, count = Counter(said).most_common(1)[0]
+            if count > CONSTANT * len(said):
+                share = count / len(said)
+                alarms.append(
+                    f"{quantity.title} is {quantity.written(value)} in {share:.0%} of the answers that give it"
+                )
+    return [Fact("alarm", alarm, flagged=True) for alarm in alarms] or [Fact("alarms", "none")]
+
+
+def _cost(run: Run) -> Fact:
+    minutes = processor_minutes(run)
+    steps = max((row["step"] for row in run.log if "step" in row), default=None)
+    parts = [f"{steps} steps" if steps is not None else "", f"{minutes:.1f} processor minutes" if minutes else ""]
+    machine = run.environment.get("platform")
+    known = ", ".join(part for part in (*parts, str(machine or "")) if part)
+    return Fact("cost of training", known or "unknown", flagged=not known)
+
+
+def _table(result: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    models = result["models"]
+    last = list(models)[-1]
+    pairs = {name: pair for name, pair in result["paired"].items() if name.startswith(f"{last} - ")}
+    shown = [metric for metric in METRICS if any(metric.of(model) is not None for model in models.values())]
+    rows = [
+        (
+            metric.title,
+            *(metric.number(metric.of(model)) for model in models.values()),
+            *(_interval(metric, metric.of(pair)) for pair in pairs.values()),
+        )
+        for metric in shown
+    ]
+    return ("metric", *models, *(name.replace(" - ", " − ") for name in pairs)), tuple(rows)
+
+
+def _interval(metric: Shown, interval: Mapping[str, float | None] | None) -> str:
+    if not interval or interval["difference"] is None:
+        return NOTHING
+    low, high = (metric.signed(interval[end]).removesuffix(" points") for end in ("low", "high"))
+    return f"{metric.signed(interval['difference'])} ({low}, {high})"
+
+
+def as_html(card: Card) -> str:
+    """The card as a page by itself."""
+    return rendered("card.html.j2", card=card, style=our_own("report.css"))
+
+
+def as_markdown(card: Card) -> str:
+    """The card for a model card on the Hub."""
+    lines = [f"# {_md(card.title)}", ""]
+    lines += [f"- **{_md(fact.name)}**: {'⚠ ' if fact.flagged else ''}{_md(fact.value)}" for fact in card.facts]
+    lines += ["", *("| " + " | ".join(map(_md, row)) + " |" for row in (card.head,))]
+    lines += ["|" + "---|" * len(card.head), *("| " + " | ".join(map(_md, row)) + " |" for row in card.rows)]
+    return "\n".join(lines) + "\n"
+
+
+def as_csv(card: Card) -> str:
+    """The table of metrics. A cell that a spreadsheet would take for a formula begins with an apostrophe."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(
+        [
+            [f"'{cell}" if re.match(r"[=@\t\r]|[+-](?![\d.])", cell) else cell for cell in row]
+            for row in (card.head, *card.rows)
+        ]
+    )
+    return text.getvalue()
+
+
+def as_latex(card: Card) -> str:
+    """The table of metrics as a `tabular`, for booktabs."""
+    lines = [rf"\begin{{tabular}}{{l{'r' * (len(card.head) - 1)}}}", r"\toprule"]
+    lines += [" & ".join(map(_tex, card.head)) + r" \\", r"\midrule"]
+    lines += [" & ".join(map(_tex, row)) + r" \\" for row in card.rows]
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+
+
+def _md(text: str) -> str:
+    """Plain text in Markdown: nothing of it is markup, a link or HTML."""
+    return re.sub(r"([\\`*_{}\[\]<>#|!&~])", r"\\\1", " ".join(text.split()))
+
+
+_TEX = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "_": r"\_", "%": r"\%",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "−": "$-$", "–": "--", "°": r"$^\circ$", "×": r"$\times$",
+    "µ": r"$\mu$",
+}  # fmt: skip
+
+
+def _tex(text: str) -> str:
+    """Plain text in LaTeX."""
+    return "".join(_TEX.get(character, character) for character in " ".join(text.split()))

@@ -1,0 +1,199 @@
+"""The audit: known shares of corruption are found again, copies of a signal, patients in two splits, wrong labels."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from splits import write_split
+
+from ecg_r1.corpus.audit.audit import audit
+from ecg_r1.corpus.audit.duplicates import duplicates
+from ecg_r1.corpus.audit.page import page, summary
+from ecg_r1.corpus.audit.values import boilerplate
+from ecg_r1.corpus.build import build
+from ecg_r1.datasets.example import Example
+from ecg_r1.datasets.item import FormatError
+from ecg_r1.ecg.record import write_record
+from ecg_r1.ecg.simulate import simulate
+from ecg_r1.recipe import CorpusRecipe
+
+RANDOM = np.random.default_rng(0)
+TRUE = {"heart_rate_bpm": 66, "pr_ms": 180, "qrs_ms": 100, "qt_ms": 390}
+
+
+def rows_of(count: int, spread: float = 12.0) -> list[dict]:
+    """Records whose intervals spread as those of a population do."""
+    rows = []
+    for k in range(count):
+        measured = {name: round(value + spread * RANDOM.normal()) for name, value in TRUE.items()}
+        rows.append({"record": f"r{k}", "diagnoses": ["sinus rhythm"], "measurements": measured})
+    return rows
+
+
+def text(row: dict, **over: float) -> str:
+    m = row["measurements"] | over
+    return f"Rate {m['heart_rate_bpm']} bpm. PR {m['pr_ms']} ms. QRS {m['qrs_ms']} ms. QT {m['qt_ms']} ms."
+
+
+def audited(tmp_path, rows, texts, name="train"):
+    examples = [Example(row["record"], (row["record"],), "?", said) for row, said in zip(rows, texts, strict=True)]
+    split = write_split(tmp_path / name, rows, examples, page_size=32)
+    return audit([split], tmp_path / "audit")
+
+
+def test_an_honest_corpus_has_nothing_to_report(tmp_path):
+    rows = rows_of(300)
+    found = audited(tmp_path, rows, map(text, rows))["responses"]
+    assert found["texts_that_quote"] == 300
+    for row in found["quantities"].values():
+        assert (row["supported"], row["contradicted"], row["boilerplate"], row["slips"]) == (300, 0, [], {})
+    assert found["profile"]["boilerplate"] == 0
+    assert found["profile"]["rounded"] == pytest.approx(0, abs=0.05)
+    assert found["profile"]["qt_from_qrs_end"] == 0
+
+
+def test_an_honest_corpus_that_rounds_is_not_boilerplate(tmp_path):
+    rows = rows_of(300)
+    rounded = [text(row, **{key: 10 * round(value / 10) for key, value in row["measurements"].items()}) for row in rows]
+    found = audited(tmp_path, rows, rounded)["responses"]
+    assert all(not row["boilerplate"] for row in found["quantities"].values())
+    assert found["profile"]["rounded"] == pytest.approx(1, abs=0.05)
+
+
+def test_a_template_s_value_is_found_with_its_share(tmp_path):
+    rows = rows_of(400, spread=30.0)
+    texts = [text(row, pr_ms=160) if k % 4 == 0 else text(row) for k, row in enumerate(rows)]
+    (copy,) = audited(tmp_path, rows, texts)["responses"]["quantities"]["pr_ms"]["boilerplate"]
+    assert copy["value"] == 160
+    assert copy["template_share"] == pytest.approx(0.25, abs=0.06)
+
+
+def test_two_values_of_two_templates():
+    given = [(160.0 if k % 3 else 140.0, float(m)) for k, m in enumerate(RANDOM.normal(190, 30, 300).round())]
+    given += [(float(m), float(m)) for m in RANDOM.normal(190, 30, 300).round()]
+    assert {copy["value"] for copy in boilerplate(given, 20.0)} == {140.0, 160.0}
+
+
+@pytest.mark.parametrize(
+    ("over", "slip"),
+    [
+        ({"pr_ms": 0.18}, "seconds written as milliseconds"),
+        ({"pr_ms": 180_000}, "microseconds, or milliseconds written as seconds"),
+        ({"pr_ms": 18}, "a digit lost"),
+        ({"qrs_ms": 1000}, "a digit too many"),
+    ],
+)
+def test_a_unit_slip_is_told_from_another_error(tmp_path, over, slip):
+    rows = rows_of(10, spread=0.0)
+    (name,) = over
+    texts = [text(rows[0], **over), text(rows[1], **{name: 333}), *map(text, rows[2:])]
+    row = audited(tmp_path, rows, texts)["responses"]["quantities"][name]
+    assert (row["contradicted"], row["slips"]) == (2, {slip: 1})
+
+
+def test_a_qt_from_the_end_of_the_qrs(tmp_path):
+    rows = rows_of(100)
+    from_end = [row["measurements"]["qt_ms"] - row["measurements"]["qrs_ms"] for row in rows]
+    texts = [
+        text(row, qt_ms=qt) if k < 40 else text(row) for k, (row, qt) in enumerate(zip(rows, from_end, strict=True))
+    ]
+    found = audited(tmp_path, rows, texts)["responses"]
+    assert found["quantities"]["qt_ms"]["from_qrs_end"] == 40
+    assert found["profile"]["qt_from_qrs_end"] == pytest.approx(0.4, abs=0.02)
+
+
+def test_the_shares_of_a_corpus_that_was_corrupted_on_purpose(tmp_path):
+    """The corpus builder's own corruption, on measured signals, found again."""
+    shares = {"boilerplate": 0.3, "rounded": 0.3, "qt_from_qrs_end": 0.5}
+    values = {"stage": "corpus", "out": str(tmp_path), "pages": "drawn", "workers": 1, "reports": shares}
+    (split,) = build(CorpusRecipe.model_validate(values | {"splits": {"train": [{"simulate": 120}]}}))
+    profile = audit([split], tmp_path / "audit")["responses"]["profile"]
+    for name, share in shares.items():
+        assert profile[name] == pytest.approx(share, abs=0.13), name
+
+
+@pytest.fixture(scope="module")
+def signals():
+    return [simulated.record.signal for simulated in simulate(12, seed=5)]
+
+
+def pairs(signals):
+    return {(pair.a, pair.b): pair for pair in duplicates(iter(signals), signals.__getitem__)}
+
+
+def test_different_ecgs_are_no_pair(signals):
+    assert pairs(signals) == {}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda signal: signal,
+        lambda signal: 1.3 * signal,
+        lambda signal: signal + 0.5,  # another offset
+        lambda signal: signal + np.sin(np.arange(5000) / 800).astype(np.float32),  # a wandering baseline
+        lambda signal: signal + 0.02 * np.random.default_rng(1).normal(size=signal.shape).astype(np.float32),
+        lambda signal: np.repeat(signal[:, ::5], 5, axis=1),  # 100 Hz
+        lambda signal: np.roll(signal, 3, axis=1),
+    ],
+    ids=["equal", "gain", "offset", "baseline", "noise", "100 Hz", "shift"],
+)
+def test_a_copy_of_an_ecg_is_found(signals, change):
+    found = pairs([*signals, change(signals[4])])
+    assert set(found) == {(4, 12)}
+    assert found[4, 12].exact == np.array_equal(change(signals[4]), signals[4])
+
+
+def test_copies_and_patients_across_splits(tmp_path, signals):
+    folders = []
+    for name, places in (("train", (0, 1)), ("test", (1, 2))):
+        rows = [{"record": f"{name}{k}", "diagnoses": ["NORM"], "measurements": {}, "patient": f"p{k}"} for k in places]
+        chosen = [signals[k] for k in places]
+        folders.append(write_split(tmp_path / name, rows, page_size=32, signal=chosen.__getitem__))
+    found = audit(folders, tmp_path / "audit")
+    assert (found["duplicates"]["pairs"], found["duplicates"]["across_splits"]) == (1, 1)
+    assert (found["duplicates"]["examples"][0]["a"], found["duplicates"]["examples"][0]["b"]) == (
+        "train/train1",
+        "test/test1",
+    )
+    assert (found["patients"]["patients"], found["patients"]["in_several_splits"]) == (3, 1)
+    assert found["patients"]["examples"] == [{"patient": "p1", "records": {"train": 1, "test": 1}}]
+    notes = list(summary(found))
+    assert "1 of 3 patients are in more than one split." in notes
+
+
+def test_labels_against_their_criteria(tmp_path):
+    block = {"diagnoses": ["first-degree AV block"]}
+    measured = [{"pr_ms": 230}, {"pr_ms": 195}, {"pr_ms": 140}, {}]
+    rows = [{"record": f"r{k}", "measurements": m} | block for k, m in enumerate(measured)]
+    (row,) = audited(tmp_path, rows, [""] * 4)["criteria"]
+    counts = {key: row[key] for key in ("labelled", "met", "borderline", "contradicted", "not measured")}
+    assert counts == {"labelled": 4, "met": 1, "borderline": 1, "contradicted": 1, "not measured": 1}
+    assert row["examples"] == ["r2: 140 ms"]
+
+
+def test_the_page_escapes_what_a_corpus_says(tmp_path):
+    rows = rows_of(2, spread=0.0)
+    rows[0] = rows[0] | {"record": "<script>alert(1)</script>", "patient": "<img src=x>"}
+    audited(tmp_path, rows, [text(rows[0], pr_ms=400), text(rows[1])])
+    said = (tmp_path / "audit" / "audit.html").read_text()
+    assert "<script>" not in said
+    assert "&lt;script&gt;" in said
+
+
+def test_a_file_of_examples_is_audited_on_its_records(tmp_path, ecg_r1):
+    record = next(simulate(1, seed=3)).record
+    for name in ("a", "b"):
+        write_record(dataclasses.replace(record, record_id=name), tmp_path / "records")
+    turns = [{"from": "human", "value": "<image>\nRate?"}, {"from": "gpt", "value": "Rate 20 bpm."}]
+    file = tmp_path / "gem.json"
+    file.write_text(json.dumps([{"id": name, "ecg": f"x/{name}", "conversations": turns} for name in ("a", "c")]))
+    with pytest.raises(FormatError, match=r"gem\.json: no split; of a file of examples, name the records' folder"):
+        audit([file], tmp_path / "out")
+    said = ecg_r1("corpus", "audit", file, "--records", tmp_path / "records", "--out", tmp_path / "out")
+    assert said.code == 0, said.err
+    assert "Of 1 values that 1 responses quote, the signals support 0 (0.0%)." in said.out
+    found = json.loads((tmp_path / "out" / "audit.json").read_text())
+    assert found["splits"]["gem"]["examples"] == 1
+    assert page(found).startswith("<!doctype html>")
