@@ -60,6 +60,7 @@ CODED = (
     Coded("lbbb_morphology", "CLBBB ILBBB", "PACE WPW"),
     Coded("rbbb_morphology", "CRBBB", "IRBBB"),
     Coded("rbbb_morphology", "CRBBB IRBBB"),
+    Coded("late_r_v1", "IRBBB CRBBB", "IVCD PACE"),
     Coded("qrs_broad", "CLBBB CRBBB", "IVCD PACE WPW"),
     Coded("t_inversion", "INVT", f"{ISCHAEMIC} {INFARCTED} {BROAD} LVH LOWT"),
     Coded("t_flat", "LOWT", f"{ISCHAEMIC} INVT"),
@@ -177,8 +178,8 @@ def show(console: Console, title: str, rows: Mapping[str, Mapping[str, Any]]) ->
         table.add_column(head, justify="left" if head == "finding" else "right")
     for name, row in rows.items():
         shares = ("–" if row[k] is None else f"{row[k]:.3f}" for k in ("sensitivity", "specificity", "balanced"))
-        counts = (row[k] for k in ("borderline_if_present", "borderline_if_absent", "unmeasurable"))
-        table.add_row(name, str(row["present"]), str(row["absent"]), *shares, *map(str, counts))
+        undecided = (row[k] for k in ("borderline_if_present", "borderline_if_absent", "unmeasurable"))
+        table.add_row(name, str(row["present"]), str(row["absent"]), *shares, *map(str, undecided))
     console.print(table)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ecg_r1.ecg.beats import MS
-from ecg_r1.ecg.lead_beat import SEEN, TURN, LeadBeat
+from ecg_r1.ecg.lead_beat import SEEN, LeadBeat
 
 Value = float | str
 LEAD_FINDINGS: dict[str, Callable[[LeadBeat], Value]] = {}
@@ -106,7 +106,7 @@ def delta_wave(beat: LeadBeat) -> Value:
     peak = max(range(len(beat.qrs)), key=lambda i: abs(beat.qrs[i]))
     sign = 1.0 if beat.qrs[peak] > 0 else -1.0
     rising = [sign * value for value in beat.qrs[: peak + 1]]
-    if peak < 2 or rising[peak] < SMALLEST_WITH_DELTA or min(rising) < -TURN:
+    if peak < 2 or rising[peak] < SMALLEST_WITH_DELTA or min(rising) < -SEEN:
         return 0.0
     slopes = [(b - a) / 2 for a, b in zip(rising, rising[2:], strict=False)]
     fast = 1 + next(i for i, slope in enumerate(slopes) if slope >= FAST * max(slopes))

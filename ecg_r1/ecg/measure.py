@@ -54,7 +54,8 @@ def measure(record: ECGRecord, *, method: str = "consensus") -> Measurements:
     measured = {name: _function(name)(found) if bounded or name in OF_R_PEAKS else UNBOUNDED for name in QUANTITIES}
     beats = lead_beats(found) if bounded else {}
     findings = measured_findings(Heart(found, beats, measured), record.sex, record.age)
-    return Measurements(measured, method, amplitudes(beats) if bounded else {}, tuple(found.kinds.notes()), findings)
+    by_lead = amplitudes(beats) if bounded else {}
+    return Measurements(measured, method, by_lead, tuple(found.kinds.notes()), findings, found.kinds.rhythm())
 
 
 def _function(name: str) -> Callable[[Delineation], Measured]:

@@ -67,6 +67,7 @@ class Measurements:
     by_lead: quantity -> its value in each of `LEADS`, in mV, None in a lead that does not show it.
     notes: remarks on the rhythm, such as how many beats are ectopic.
     findings: what the ECG shows in each lead and as a whole, from T-wave inversion to the rhythm.
+    rhythm: `beats`, `ectopic_beats`; `rmssd_ms` and `sdnn_ms` of the RR intervals between beats of the dominant kind.
     """
 
     values: Mapping[str, Measured]
@@ -74,6 +75,7 @@ class Measurements:
     by_lead: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     findings: Findings = NO_FINDINGS
+    rhythm: Mapping[str, float] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Measured:
         return self.values[name]
@@ -121,6 +123,7 @@ class Measurements:
             "method": self.method,
             "notes": list(self.notes),
             "findings": self.findings.to_json(),
+            "rhythm": {name: _rounded(value) for name, value in self.rhythm.items()},
         }
 
     @classmethod
@@ -154,7 +157,9 @@ class Measurements:
         by_lead = {name: _leads(name, row) for name, row in rows.items()}
         notes = tuple(map(str, data.get("notes") or ()))
         findings = Findings.from_json(data.get("findings") or {})
-        return cls(values, str(data.get("method", "given")), by_lead, notes, findings)
+        numbers = {name: _number(f"rhythm: {name}", value) for name, value in _object(data, "rhythm")}
+        rhythm = {name: number for name, number in numbers.items() if number is not None}
+        return cls(values, str(data.get("method", "given")), by_lead, notes, findings, rhythm)
 
 
 def _rounded(value: float | None, decimals: int = DECIMALS) -> float | None:
@@ -167,6 +172,13 @@ def _number(name: str, value: Any) -> float | None:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
     raise ValueError(f"{name} is {value!r}; a number or null belongs here")
+
+
+def _object(data: Mapping[str, Any], name: str) -> Iterable[tuple[str, Any]]:
+    given = data.get(name) or {}
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{name} is {given!r}; an object belongs here")
+    return given.items()
 
 
 def _range(name: str, ends: Any) -> tuple[float, float] | None:

@@ -107,6 +107,11 @@ def r_progression_poor(heart: Heart) -> Value:
 
 
 @measures
+def late_r_v1(heart: Heart) -> Value:
+    return heart.missing("V1", "V2") or max(_late_r(heart.beats[lead]) for lead in ("V1", "V2"))
+
+
+@measures
 def rbbb_morphology(heart: Heart) -> Value:
     """A late R wave in V1 or V2, and a slurred S wave in I or V6."""
     if lost := heart.missing("I", "V1", "V2", "V6"):

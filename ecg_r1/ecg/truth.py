@@ -121,6 +121,7 @@ def _of_record(heart: TrueHeart) -> dict[str, float | None]:
         "lvh_cornell": r["aVL"] + s["V3"],
         "lvh_voltage": max((s["V1"] + left) / 3.5, left / 2.6, r["aVL"] / 1.1),
         "r_progression_poor": r["V3"],
+        "late_r_v1": max(_last_r(heart.qrs[lead]) for lead in ("V1", "V2")),
         "lbbb_morphology": 1.0 if ventricles is left_bundle else -1.0,
         "rbbb_morphology": 1.0 if ventricles is right_bundle else -1.0,
         **dict.fromkeys(("p_present", "p_absent"), None if paced else max(p_height.values())),
@@ -168,6 +169,11 @@ def _r(qrs: np.ndarray) -> float:
     return float(qrs[tops].max()) if len(tops) else 0.0
 
 
+def _last_r(qrs: np.ndarray) -> float:
+    tops = find_peaks(qrs, height=SEEN, prominence=SEEN)[0]
+    return float(tops[-1]) * STEP if len(tops) else 0.0
+
+
 def _s(qrs: np.ndarray) -> float:
     first = _first_r(qrs)
     return max(0.0, -float(qrs[first if first < len(qrs) - 1 else 0 :].min()))
@@ -187,7 +193,7 @@ def _delta(qrs: np.ndarray) -> float:
     """Time from 0.05 mV on until the trace is half as steep as it ever is on its way to its highest or lowest point."""
     top = int(np.abs(qrs).argmax())
     rising = qrs[: top + 1] * np.sign(qrs[top])
-    if rising[-1] < 0.3 or rising.min() < -TURN:
+    if rising[-1] < 0.3 or rising.min() < -SEEN:
         return 0.0
     slope = np.gradient(rising)
     return max(0.0, float(np.argmax(slope >= slope.max() / 2) - np.argmax(rising > SEEN)) * STEP)

@@ -22,7 +22,9 @@ from ecg_r1.scoring.labels import read_labels
 NEEDS = {"P": ("pr_ms", "p_ms")}
 # What cannot be said of P waves where the diagnosis says that there are none, and the signal shows some all the same.
 OF_P_WAVES = ("p_present", "p_absent", "p_in_step", "p_pulmonale", "p_mitrale")
-_MEASURED = (*QUANTITIES, "unmeasurable", "spread", "range", "absent", "by_lead", "method", "notes", "findings")
+# What a measurement's JSON may hold.
+_PARTS = ("unmeasurable", "spread", "range", "absent", "by_lead", "method", "notes", "findings", "rhythm")
+_MEASURED = (*QUANTITIES, *_PARTS)
 _KEYS = ("id", "diagnoses", "unlabelled", "measurements", "record", "completion", "expected", "question", "extra")
 
 

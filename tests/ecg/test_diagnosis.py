@@ -59,7 +59,7 @@ def test_criteria_are_met_by_values():
 
 
 def test_a_criterion_may_have_two_limits():
-    incomplete = parse(vocabulary().get("IRBBB").criterion)
+    incomplete = parse(vocabulary().get("ILBBB").criterion)
     assert [incomplete.holds(value) for value in (109.9, 110, 119.9, 120, float("nan"))] == [0, 1, 1, 0, 0]
     assert str(incomplete) == "qrs_ms >= 110 and qrs_ms < 120"
 

@@ -1,11 +1,18 @@
 """What a finding is: its state by margin and band, the record's finding from its leads', and the JSON in between."""
 
+from collections import Counter
+
 import pytest
 
 from ecg_r1.ecg.definitions import definitions
 from ecg_r1.ecg.findings import NO_FINDINGS, Findings, State
+from ecg_r1.ecg.heart import POPULATIONS
+from ecg_r1.ecg.lead_findings import LEAD_FINDINGS
 from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.measure import measure
 from ecg_r1.ecg.measurements import Measurements
+from ecg_r1.ecg.record_findings import RECORD_FINDINGS
+from ecg_r1.ecg.simulate import simulate
 
 
 def of(name: str, **values: float) -> Findings:
@@ -109,3 +116,29 @@ def test_every_definition_is_complete():
         assert all((definition.title, definition.value, definition.source)), name
         assert definition.band >= 0
         assert set(definition.normal_in) <= set(LEADS)
+
+
+def test_every_entry_of_the_table_has_one_function():
+    per_lead = {name for name, definition in definitions().items() if definition.per_lead}
+    assert set(LEAD_FINDINGS) == per_lead
+    assert set(RECORD_FINDINGS) == set(definitions()) - per_lead
+
+
+@pytest.fixture(scope="module")
+def counted() -> dict[str, Counter]:
+    """(true state, measured state) of each finding, over six records of each population."""
+    counts: dict[str, Counter] = {name: Counter() for name in definitions()}
+    for one in simulate(6 * len(POPULATIONS), seed=12, diagnoses=list(POPULATIONS)):
+        found = measure(one.record).findings
+        for name, lead in one.findings.measured:
+            counts[name][one.findings[name, lead].state, found[name, lead].state] += 1
+    return counts
+
+
+@pytest.mark.parametrize("name", list(definitions()))
+def test_findings_agree_with_simulated_truth(counted, name):
+    count = counted[name]
+    for true, wrong in ((State.PRESENT, State.ABSENT), (State.ABSENT, State.PRESENT)):
+        right, missed = count[true, true], count[true, wrong]
+        assert right + missed > 0, true
+        assert right / (right + missed) >= 0.95 or missed <= 1, (true, count)

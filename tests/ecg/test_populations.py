@@ -48,6 +48,42 @@ def test_intervals_are_those_of_the_sinus_beats(pattern, coupling, start, broad)
     assert premature in m.notes[0]
 
 
+@pytest.mark.parametrize("pattern", ["NP", "NNP", "NNNP"])
+@pytest.mark.parametrize("coupling", [360.0, 420.0])
+@pytest.mark.parametrize("same_way", [True, False])
+def test_a_slow_ectopic_beat_that_begins_on_the_t_wave_is_counted(pattern, coupling, same_way):
+    sinus, premature, every = rhythm(pattern, coupling, 130.0)
+    leads = 1.0 if same_way else np.linspace(1.2, -1.2, 12)[:, None]
+    waves = wave(sinus, -160, 22, 0.12) + wave(sinus, 0, 12, 1.0) + wave(sinus, 250, 32, 0.3)
+    m = measure(of_waves(waves + leads * (wave(premature, 0, 30, 1.0) - wave(premature, 300, 50, 0.4))))
+    assert m.value("heart_rate_bpm") == pytest.approx(60000 / SINUS, abs=3)
+    inside = int(((premature > 60) & (premature < 9900)).sum())
+    assert m.notes[0].startswith(f"of {len(every)} beats {inside} premature with another QRS")
+
+
+def test_a_tall_t_wave_of_a_slow_rhythm_is_no_beat():
+    sinus = 300.0 + 1500.0 * np.arange(7)
+    m = measure(of_waves(wave(sinus, -160, 22, 0.12) + wave(sinus, 0, 12, 1.0) + wave(sinus, 300, 45, 0.6)))
+    assert m.value("heart_rate_bpm") == pytest.approx(40, abs=0.5)
+
+
+def test_the_shared_broad_beats_have_another_qrs_although_they_point_the_same_way(real_records):
+    headers = sorted((real_records.parent / "cases" / "bigeminy").glob("*.hea"))
+    if not headers:
+        pytest.skip(f"no cases/bigeminy beside {real_records}")
+    for header in headers:
+        note = measure(read_record(header.with_suffix(""))).notes[0]
+        assert ("premature with another QRS" in note) == header.stem.startswith("pvc"), (header.stem, note)
+
+
+def test_rmssd_and_sdnn_are_those_of_the_dominant_intervals():
+    peaks = 300.0 + np.cumsum([0, 800, 840, 800, 840, 800, 840, 800, 840, 800, 840])
+    found = measure(of_waves(wave(peaks, -160, 22, 0.12) + wave(peaks, 0, 12, 1.0) + wave(peaks, 250, 32, 0.3))).rhythm
+    assert found["rmssd_ms"] == pytest.approx(40, abs=3)
+    assert found["sdnn_ms"] == pytest.approx(21.1, abs=2)
+    assert (found["beats"], found["ectopic_beats"]) == (11, 0)
+
+
 def test_the_beats_are_counted_by_kind():
     _, premature, every = rhythm("NNP", 480.0, 130.0)
     (note,) = drawn("NNP", 480.0, 130.0, broad=True).notes

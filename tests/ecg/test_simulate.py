@@ -39,7 +39,9 @@ def test_the_truth_meets_the_criterion_of_its_diagnosis():
         assert set(s.truth) == set(QUANTITIES)
         assert statement.criterion is None or meets(statement.name, truth), (statement.name, s.truth)
         if statement.name == "normal ECG":
-            assert not any(meets(v.name, truth) for v in vocabulary() if v.superclass and v.criterion)
+            # A QRS below 120 ms is what an incomplete right bundle branch block has, too; its shape tells it.
+            others = [v for v in vocabulary() if v.superclass and v.criterion and "incomplete right" not in v.name]
+            assert not any(meets(v.name, truth) for v in others)
 
 
 def test_diagnoses_are_combined():
