@@ -109,7 +109,8 @@ def test_a_comparison_on_a_full_or_read_only_disk(small_disk, write_run, ecg_r1)
     ballast.unlink()
     assert ecg_r1(*words).code == 0
     before = contents(out)
-    assert {"compare.json", "report.html", "recipe.yaml"} == before.keys()
+    cards = {f"card.{kind}" for kind in ("html", "md", "csv", "tex")}
+    assert {"compare.json", "report.html", "recipe.yaml"} | cards == before.keys()
     fill(disk.folder)
     os.truncate(disk.folder / "ballast", (disk.folder / "ballast").stat().st_size - 8192)  # room for the lock alone
     said = ecg_r1(*words)
