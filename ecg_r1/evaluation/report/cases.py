@@ -226,7 +226,7 @@ def unverified(judged: Judged) -> float | None:
 def beside(row: Judgement) -> str:
     """What stands beside a claim: the measured value, or why it could not be measured."""
     if row.kind == FINDING:
-        return row.reason
+        return "not measurable" if row.measured is None else f"{row.measured:.3g} {row.unit or ''}".rstrip()
     if row.measured is not None and row.quantity is not None:
         return TABLE[row.quantity].written(row.measured)
     if row.quantity in LEAD_QUANTITIES:
@@ -235,6 +235,8 @@ def beside(row: Judgement) -> str:
 
 
 def _row(row: Judgement) -> Evidence:
+    if row.kind == FINDING:
+        return Evidence(row.verdict, f"“{row.text}”, {row.reason}: {row.verdict}")
     title = TABLE[row.quantity].title if row.quantity in TABLE else row.claim
     lead = f", {(row.lead or '').upper().replace('AV', 'aV')}" if row.lead else ""
     return Evidence(row.verdict, f"{title}{lead}: “{row.text}”, {beside(row)}: {row.verdict}")
