@@ -56,14 +56,16 @@ READERS = {
 class ECGRecord:
     """One 12-lead ECG.
 
-    signal: float32 (12, 5000) mV, rows in the order of `LEADS`, finite; zero where there is no signal.
-    lead_mask: bool (12,); False where a lead is missing.
-    windows: int (12, 2): of each lead the first sample that was recorded and the one after the last, where that differs
-        among the leads (a page that was digitised shows 2.5 s of each); None: every lead over the whole record.
-    samples: length before padding; `signal[:, samples:]` is zero.
-    patient: as the file names the person; records of one person are not independent of each other.
-    diagnoses: canonical names where the vocabulary knows them, the file's own codes where not.
-    quality: what was noticed or repaired while reading, in words.
+    Attributes:
+        signal: float32 (12, 5000) mV, rows in the order of `LEADS`, finite; zero where there is no signal.
+        lead_mask: bool (12,); False where a lead is missing.
+        windows: int (12, 2): of each lead the first sample that was recorded and the one after the last, where that
+            differs among the leads (a page that was digitised shows 2.5 s of each); None: every lead over the whole
+            record.
+        samples: length before padding; `signal[:, samples:]` is zero.
+        patient: as the file names the person; records of one person are not independent of each other.
+        diagnoses: canonical names where the vocabulary knows them, the file's own codes where not.
+        quality: what was noticed or repaired while reading, in words.
     """
 
     record_id: str
