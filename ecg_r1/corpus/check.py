@@ -162,11 +162,8 @@ def _look(entry: Entry, card: DatasetCard) -> _Seen:
 
 
 def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _listed(index: Path) -> str | None:

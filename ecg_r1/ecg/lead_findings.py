@@ -1,5 +1,5 @@
-"""The findings of single leads: for each such entry of `data/findings.yaml` one function of its name, which gives the
-value, or the reason why there is none.
+"""The findings of single leads: for each such entry of `data/findings.yaml` a function, which gives the value, or the
+reason why there is none.
 """
 
 from __future__ import annotations
@@ -39,43 +39,13 @@ def _st_rise(beat: LeadBeat) -> Value:
     return beat.st_mv - beat.j_mv
 
 
-@measures
-def st_upsloping(beat: LeadBeat) -> Value:
-    return _st_rise(beat)
-
-
-@measures
-def st_horizontal(beat: LeadBeat) -> Value:
-    return _st_rise(beat)
-
-
-@measures
-def st_downsloping(beat: LeadBeat) -> Value:
-    return _st_rise(beat)
-
-
 def _t(beat: LeadBeat) -> Value:
     return NO_T if beat.t_mv is None else beat.t_mv
 
 
-@measures
-def t_inversion(beat: LeadBeat) -> Value:
-    return _t(beat)
-
-
-@measures
-def t_upright(beat: LeadBeat) -> Value:
-    return _t(beat)
-
-
-@measures
-def t_flat(beat: LeadBeat) -> Value:
-    return _t(beat)
-
-
-@measures
-def t_tall(beat: LeadBeat) -> Value:
-    return _t(beat)
+# What tells these apart is their threshold alone.
+LEAD_FINDINGS |= dict.fromkeys(("st_upsloping", "st_horizontal", "st_downsloping"), _st_rise)
+LEAD_FINDINGS |= dict.fromkeys(("t_inversion", "t_upright", "t_flat", "t_tall"), _t)
 
 
 @measures

@@ -1,5 +1,5 @@
-"""The findings of a record as a whole: for each such entry of `data/findings.yaml` one function of its name, which
-gives the value, or the reason why there is none.
+"""The findings of a record as a whole: for each such entry of `data/findings.yaml` a function, which gives the
+value, or the reason why there is none.
 """
 
 from __future__ import annotations
@@ -160,14 +160,7 @@ def _p_height(heart: Heart, leads: tuple[str, ...]) -> Value:
     return float(np.abs(wave).max())
 
 
-@measures
-def p_present(heart: Heart) -> Value:
-    return _p_height(heart, LEADS)
-
-
-@measures
-def p_absent(heart: Heart) -> Value:
-    return _p_height(heart, LEADS)
+RECORD_FINDINGS |= dict.fromkeys(("p_present", "p_absent"), lambda heart: _p_height(heart, LEADS))
 
 
 @measures

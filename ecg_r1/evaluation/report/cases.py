@@ -130,9 +130,11 @@ def _case(number: int, example: Example, answers: Mapping[str, Judged], store: R
 
 
 def _counts(answer: Judged) -> str:
-    values = ", ".join(f"{answer.count(v)} {v}" for v in VERDICTS if answer.count(v)) or "no value quoted"
-    findings = ", ".join(f"{answer.count_findings(v)} {v}" for v in VERDICTS if answer.count_findings(v))
-    return f"{values}; findings: {findings}" if findings else values
+    values, findings = (
+        ", ".join(f"{count(verdict)} {verdict}" for verdict in VERDICTS if count(verdict))
+        for count in (answer.count, answer.count_findings)
+    )
+    return (values or "no value quoted") + (f"; findings: {findings}" if findings else "")
 
 
 def flags(answers: Sequence[Judged]) -> list[str]:
