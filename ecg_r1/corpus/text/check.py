@@ -146,14 +146,14 @@ def _states(completion: Completion, seen: Seen, claims: tuple, judged: tuple, co
     right = {one.claim for one in claims if one.verdict != "contradicted"}
     if seen.sign.is_finding and what in right:
         return True
-    quantity = OF_QUANTITY.get(what, what)
+    quantity = QUOTED[what][0] if what in QUOTED else OF_QUANTITY.get(what, what)
     if any(one.quantity == quantity and _right(one) and _same_lead(seen, one.lead) for one in judged):
         return True
     return _phrased(language(code), seen.sign, completion.text) if seen.sign.is_finding and what not in QUOTED else False
 
 
 def _same_lead(seen: Seen, lead: str | None) -> bool:
-    return not seen.sign.leads or (lead or "").lower() in {one.lower() for one in seen.sign.leads}
+    return not seen.leads or (lead or "").lower() in {one.lower() for one in seen.leads}
 
 
 def _phrased(words: Language, sign: Sign, text: str) -> bool:

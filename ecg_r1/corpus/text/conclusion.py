@@ -64,8 +64,7 @@ def _concluded(w: Writer, one: Stated) -> str | None:
             return w.say("conclusion.old", name=name, signs=w.signs(there))
         return w.say(f"conclusion.{one.certainty}", name=name, signs=w.signs(there))
     if near := list(shown(seen, State.BORDERLINE))[:1]:
-        signs = w.say("borderline", sign=w.sign(near[0]))
-        return w.say(f"conclusion.{one.certainty}", name=name, signs=signs)
+        return w.say(f"conclusion.{one.certainty}", name=name, signs=w.near(near[0]))
     if one.rhythm:
         return None
     return w.say("conclusion.bare" if one.certainty == "certain" else f"conclusion.{one.certainty}_bare", name=name)

@@ -170,7 +170,7 @@ def _level(w: Writer) -> dict[str, str]:
     if not there:
         return {}
     lead = there[int(w.rng.integers(len(there)))]
-    return {"lead": lead, "value": w.in_lead("st_mv", lead) or ""}
+    return {"lead": w.language.lead(lead), "value": w.in_lead("st_mv", lead) or ""}
 
 
 def t(w: Writer) -> list[str]:
@@ -185,7 +185,7 @@ def t(w: Writer) -> list[str]:
     upright = look(Sign("t_upright", WITHOUT_V1), w.m)
     if upright.state is PRESENT and len(upright.leads) > 2:
         value = w.language.number("t_mv", upright.value) if upright.value is not None else None
-        said.append(w.say("t.upright", leads=w.language.leads(upright.leads), lead=upright.lead, value=value))
+        said.append(w.say("t.upright", leads=w.language.leads(upright.leads), lead=upright.lead and w.language.lead(upright.lead), value=value))
     if not said and w.state("t_inversion") is ABSENT and not w.names("inverted T-waves"):
         said.append(w.say("t.none_inverted"))
     return said

@@ -77,7 +77,7 @@ def must_be_absent(entry: Knowledge, measurements: Measurements) -> tuple[Seen, 
 def _says_more(stronger: Seen, one: Seen) -> bool:
     """"Pathological Q waves" of the same leads say more than "Q waves"."""
     pairs = (("q_pathological", "q_wave"), ("lvh_sokolow_lyon", "lvh_voltage"), ("rbbb_morphology", "late_r_v1"))
-    return (stronger.sign.what, one.sign.what) in pairs
+    return stronger.sign.what == one.sign.what or (stronger.sign.what, one.sign.what) in pairs
 
 
 def _quantity(sign: Sign, measurements: Measurements) -> Seen:
@@ -119,7 +119,7 @@ def _in_leads(sign: Sign, measurements: Measurements) -> Seen:
 def _quoted(sign: Sign, state: State, leads: tuple[str, ...], measurements: Measurements) -> Seen:
     """With the value of the lead that shows it best, unless that is too small to be read off, or of the other sign."""
     quantity, points = QUOTED.get(sign.what, (None, 0))
-    if quantity is None or state is not State.PRESENT:
+    if quantity is None or state is State.ABSENT:
         return Seen(sign, state, leads)
     values = [(value, lead) for lead in leads if (value := measurements.in_lead(quantity, lead).value) is not None]
     if points:

@@ -133,6 +133,7 @@ class Writer:
             return self._limit(one)
         key = f"sign.{what}"
         leads = self.language.leads(one.leads) if one.leads else None
+        lead = self.language.lead(one.lead) if one.lead else None
         lead_value = self.language.number(one.quantity, one.value) if one.quantity and one.value is not None else None
         if what == "ectopic_beats" and one.value is not None:
             count = round(one.value)
@@ -143,10 +144,23 @@ class Writer:
             return self.say(f"{key}.any", value=self.quantity(OF_QUANTITY[what]))
         if what in RECORD_FINDINGS:
             return self.say(f"{key}.any")
-        return self.say(f"{key}.{'one' if len(one.leads) == 1 else 'many'}", leads=leads, lead=one.lead, value=lead_value)
+        return self.say(f"{key}.{'one' if len(one.leads) == 1 else 'many'}", leads=leads, lead=lead, value=lead_value)
+
+    def near(self, one: Seen) -> str:
+        """A sign that is borderline, as a noun phrase: of a lead its number, which says more than the word."""
+        if one.sign.is_finding and one.lead and one.quantity and one.value is not None:
+            return self.say(
+                "near",
+                a_quantity=self.say(f"a_quantity.{one.quantity}"),
+                value=self.language.number(one.quantity, one.value),
+                lead=self.language.lead(one.lead),
+            )
+        return self.say("borderline", sign=self.sign(one))
 
     def signs(self, seen: Sequence[Seen]) -> str:
-        """Several signs as one phrase."""
+        """Several signs as one phrase. Behind a voltage a semicolon ends what it is said of."""
+        if any(one.lead for one in seen):
+            return self.language.marks["semicolon"].join(self.sign(one) for one in seen)
         return self.language.listed([self.sign(one) for one in seen])
 
     def _limit(self, one: Seen) -> str:
@@ -159,7 +173,7 @@ class Writer:
             "value": self.language.number(quantity, one.value) if one.lead else self.quantity(quantity),
         }
         if one.lead:
-            return self.say("sign.in_lead", lead=one.lead, **slots)
+            return self.say("sign.in_lead", lead=self.language.lead(one.lead), **slots)
         if len(one.sign.relations) > 1 or one.state is not State.PRESENT or self.distorted(quantity):
             return self.say("sign.between", **slots)
         ((relation, limit),) = one.sign.relations
