@@ -6,7 +6,7 @@ from functools import cache
 
 from ecg_r1.corpus.text.knowledge import known
 from ecg_r1.corpus.text.label import Stated
-from ecg_r1.corpus.text.seen import Seen, contradicted, looked_at, shown
+from ecg_r1.corpus.text.seen import Seen, contradicted, look, looked_at, shown
 from ecg_r1.corpus.text.writer import Writer, sentences
 from ecg_r1.ecg.findings import State
 from ecg_r1.reading.finding_claims import read_findings
@@ -51,16 +51,16 @@ def _concluded(w: Writer, one: Stated) -> str | None:
     name = w.name(one.name)
     if one.normal:
         others = any(other.abnormal for other in w.subject.stated)
-        if one.certainty != "certain" and not others:
-            return w.say(f"conclusion.{one.certainty}_bare", name=name)
-        return w.say("conclusion.otherwise_normal" if others else "conclusion.normal", name=name)
+        key = "otherwise_normal" if others else "normal"
+        return w.say(f"conclusion.{key}" + (f"_{one.certainty}" if one.certainty != "certain" else ""), name=name)
     if contradicted(one.name, w.m):
         return _conflicting(w, one, name)
     if not one.abnormal:
         return None
     seen = looked_at(one.name, w.m)
-    if there := list(shown(seen))[:MOST_SIGNS]:
-        if INFARCTION in one.name and there[0].sign.what == OLD and _without_elevation(w, one.name, there):
+    if there := list(shown(seen)):
+        there = [*there, *shown(look(sign, w.m) for sign in known(one.name).beside)][:MOST_SIGNS]
+        if one.certainty == "certain" and INFARCTION in one.name and there[0].sign.what == OLD and _without_elevation(w, one.name, there):
             return w.say("conclusion.old", name=name, signs=w.signs(there))
         return w.say(f"conclusion.{one.certainty}", name=name, signs=w.signs(there))
     if near := list(shown(seen, State.BORDERLINE))[:1]:

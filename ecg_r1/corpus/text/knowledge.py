@@ -51,6 +51,7 @@ class Knowledge:
     Attributes:
         leads, waves: where a reader looks.
         signs: what speaks for it, strongest first. None measurable: the ECG alone does not show it.
+        beside: what is named beside a sign, and speaks for nothing by itself.
         absent: what must not be there.
         mimics: diagnoses that look alike.
         source: key of `data/guidelines.yaml`.
@@ -62,6 +63,7 @@ class Knowledge:
     leads: tuple[str, ...] = ()
     waves: tuple[str, ...] = ()
     signs: tuple[Sign, ...] = ()
+    beside: tuple[Sign, ...] = ()
     absent: tuple[Sign, ...] = ()
     mimics: tuple[str, ...] = ()
     source: str = ""
@@ -92,13 +94,14 @@ def known(name: str) -> Knowledge:
 def _entry(name: str, row: Mapping[str, Any]) -> Knowledge:
     if vocabulary().get(name).name != name:
         raise ValueError(f"knowledge: {name!r} is no canonical name")
-    if unknown := set(row) - {"leads", "waves", "signs", "absent", "mimics", "source", "brief", *LANGUAGES}:
+    if unknown := set(row) - {"leads", "waves", "signs", "beside", "absent", "mimics", "source", "brief", *LANGUAGES}:
         raise ValueError(f"knowledge: {name!r} has {sorted(unknown)[0]!r}")
     return Knowledge(
         name=name,
         leads=tuple(row.get("leads", ())),
         waves=tuple(row.get("waves", ())),
         signs=tuple(_signs(name, row.get("signs", ()))),
+        beside=tuple(_signs(name, row.get("beside", ()))),
         absent=tuple(_signs(name, row.get("absent", ()))),
         mimics=tuple(row.get("mimics", ())),
         source=row.get("source", ""),

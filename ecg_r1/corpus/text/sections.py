@@ -49,7 +49,7 @@ def rhythm(w: Writer) -> list[str]:
         said = [w.say("rhythm.named" if names else "rhythm.unnamed", name=names, rate=rate, rr=rr)]
     span = w.m["heart_rate_bpm"].range
     if w.state("rhythm_irregular") is PRESENT:
-        low, high = (w.language.number("heart_rate_bpm", end) for end in span) if span else (None, None)
+        low, high = (f"{span[0]:.0f}", w.language.number("heart_rate_bpm", span[1])) if span else (None, None)
         said.append(w.say("rhythm.irregular", low=low, high=high))
     elif w.state("rhythm_irregular") is ABSENT and w.state("rhythm_regular") is PRESENT:
         said.append(w.say("rhythm.regular", rr=rr))
