@@ -26,9 +26,9 @@ def stains(page: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         axes = (max(2, int(radius)), max(2, int(radius * rng.uniform(0.8, 1.0))))
         thickness = max(1, int(0.08 * radius)) if ring else -1
         cv2.ellipse(wet, centre, axes, float(rng.uniform(0, 180)), 0, 360, 1.0, thickness, cv2.LINE_AA)
-        wet = cv2.GaussianBlur(wet, (0, 0), max(0.5, 0.06 * radius))
+        soaked = np.asarray(cv2.GaussianBlur(wet, (0, 0), max(0.5, 0.06 * radius)))
         tint = rng.uniform(0.1, 0.35) * np.array([0.35, 0.6, 1.0], np.float32)  # less blue is left than red
-        page = page * (1 - wet[..., None] * tint)
+        page = page * (1 - soaked[..., None] * tint)
     return page
 
 
@@ -92,8 +92,8 @@ def jpeg(page: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Saved as JPEG, quality 30 to 90."""
     quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 91))]
     _, stored = cv2.imencode(".jpg", cv2.cvtColor(_bytes(page), cv2.COLOR_RGB2BGR), quality)
-    read = cv2.imdecode(stored, cv2.IMREAD_COLOR)
-    return cv2.cvtColor(read, cv2.COLOR_BGR2RGB).astype(np.float32)
+    read = np.asarray(cv2.imdecode(stored, cv2.IMREAD_COLOR))
+    return read[..., ::-1].astype(np.float32)
 
 
 # In the order in which they happen: handling, photographing, saving.
