@@ -61,11 +61,11 @@ class Language:
     def leads(self, leads: Iterable[str]) -> str:
         """A list of leads, neighbouring chest leads as a run: "I, aVL and V2 to V4"."""
         ordered = sorted(leads, key=LEADS.index)
-        return self.lead(ordered[0]) if len(ordered) == 1 else self.listed(list(_runs(ordered, self.marks["to"])))
+        return self.lead(ordered[0]) or ordered[0] if len(ordered) == 1 else self.listed(list(_runs(ordered, self.marks["to"])))
 
-    def lead(self, lead: str) -> str:
-        """A lead that stands alone; "I" would be read as a pronoun."""
-        return self.marks["lead_i"] if lead == "I" else lead
+    def lead(self, lead: str) -> str | None:
+        """A lead beside a number. "I" alone would be read as a pronoun; None where the reader knows no other word."""
+        return (self.marks["lead_i"] or None) if lead == "I" else lead
 
     def number(self, quantity: str, value: float) -> str:
         """A value with its unit, as the language writes it."""
