@@ -61,7 +61,9 @@ class Language:
     def leads(self, leads: Iterable[str]) -> str:
         """A list of leads, neighbouring chest leads as a run: "I, aVL and V2 to V4"."""
         ordered = sorted(leads, key=LEADS.index)
-        return self.lead(ordered[0]) or ordered[0] if len(ordered) == 1 else self.listed(list(_runs(ordered, self.marks["to"])))
+        if ordered == ["I"]:
+            return self.marks["only_i"]
+        return filled(self.marks["of_leads"], {"leads": self.listed(list(_runs(ordered, self.marks["to"])))})
 
     def lead(self, lead: str) -> str | None:
         """A lead beside a number. "I" alone would be read as a pronoun; None where the reader knows no other word."""
