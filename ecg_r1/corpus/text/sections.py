@@ -205,3 +205,6 @@ def qt(w: Writer) -> list[str]:
     return [w.say(f"qt.{key}", qt=qt_ms, qtc=qtc, limit=limit)]
 
 
+
+
+ALL = (quality, rhythm, atria, ventricles, st, t, qt)  # in clinical order

@@ -124,14 +124,19 @@ def language(code: str) -> Language:
         ValueError: a template is no text.
     """
     data = yaml.safe_load(files("ecg_r1").joinpath("data", "text", f"{code}.yaml").read_text(encoding="utf-8"))
-    return Language(code, data.pop("marks"), dict(_flat("", data)))
+    return Language(code, data.pop("marks"), dict(flat("", data)))
 
 
-def _flat(prefix: str, data: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
+def flat(prefix: str, data: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The lists of a nested table by dotted key.
+
+    Raises:
+        ValueError: something else than a list of texts stands there.
+    """
     for name, value in data.items():
         key = f"{prefix}{name}"
         if isinstance(value, Mapping):
-            yield from _flat(f"{key}.", value)
+            yield from flat(f"{key}.", value)
         elif isinstance(value, list) and all(isinstance(text, str) for text in value):
             yield key, tuple(value)
         else:
