@@ -99,11 +99,16 @@ class Source(_Strict):
 
 
 class Reports(_Strict):
-    """Shares of the values that target texts quote wrongly; see `ecg_r1.corpus.reports`.
+    """Target texts: how they are written, and which shares of their values are wrong on purpose.
 
-    The other values are quoted as measured. `qt_from_qrs_end` is a share of the QT values that are not boilerplate.
+    style: "full", a reading from quality to conclusion with evidence for each diagnosis; "brief", four quantities and a
+    finding, for models of a few million parameters. language: of the texts and the shipped questions. The shares are
+    those of `ecg_r1.corpus.text.corruption`; the other values are quoted as measured. `qt_from_qrs_end` is a share of
+    the QT values that are not boilerplate.
     """
 
+    style: Literal["full", "brief"] = "full"
+    language: Literal["en", "de", "zh"] = "en"
     boilerplate: float = Field(0.0, ge=0, le=1)
     rounded: float = Field(0.0, ge=0, le=1)
     qt_from_qrs_end: float = Field(0.0, ge=0, le=1)
