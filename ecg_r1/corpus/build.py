@@ -85,6 +85,14 @@ def _write(made: Made | Unusable, writer: SplitWriter) -> None:
     if isinstance(made, Unusable):
         writer.quarantine(made.record, made.reason)
         return
-    writer.add(made.record, made.measurements, made.page, made.unknown_labels, made.unlabelled, made.untold)
+    writer.add(
+        made.record,
+        made.measurements,
+        made.page,
+        signal=made.signal,
+        unknown_labels=made.unknown_labels,
+        unlabelled=made.unlabelled,
+        untold=made.untold,
+    )
     if made.example is not None:
         writer.add_example(made.example)

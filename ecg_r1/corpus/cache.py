@@ -42,11 +42,28 @@ class Damaged(UserError):
 
 @dataclass(frozen=True)
 class Measured:
-    """A record with its signal as the store keeps it, and its measurements: those that their JSON text holds."""
+    """A record and its measurements.
+
+    Attributes:
+        record: without its signal.
+        signal: int16 (12, 5000) µV, as the store keeps it.
+        measurements: those that `text`, their JSON, holds.
+    """
 
     record: ECGRecord
+    signal: np.ndarray
     measurements: Measurements
     text: str
+
+    @property
+    def whole(self) -> ECGRecord:
+        """The record with its signal as the store gives it back."""
+        return replace(self.record, signal=millivolts(self.signal))
+
+
+def without_signal(record: ECGRecord) -> ECGRecord:
+    """What is told of a record but its samples."""
+    return replace(record, signal=np.empty((len(LEADS), 0), np.float32))
 
 
 Lead = Annotated[list[int], Field(min_length=2, max_length=2)]
@@ -164,10 +181,9 @@ def _packed(made: Measured) -> bytes:
     )
     written = facts.model_dump_json().encode()
     small = _ZSTD.compress(written, asbytes=True)
-    # The steps from sample to sample are smaller numbers than the samples; they wrap around as int16 do.
-    steps = np.diff(microvolts(record.signal)[:, : record.samples], axis=1, prepend=np.int16(0))
+    signal = np.ascontiguousarray(made.signal[:, : record.samples])
     lengths = [len(written).to_bytes(_LENGTH, "little"), len(small).to_bytes(_LENGTH, "little")]
-    return b"".join([*lengths, small, _ZSTD.compress(np.ascontiguousarray(steps).tobytes(), asbytes=True)])
+    return b"".join([*lengths, small, _ZSTD.compress(signal.tobytes(), asbytes=True)])
 
 
 def _unpacked(content: bytes) -> Measured:
@@ -181,19 +197,21 @@ def _unpacked(content: bytes) -> Measured:
     except (ValidationError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise Damaged(str(error)) from None
     shape = len(LEADS), facts.samples
-    steps = np.frombuffer(_decompressed(content[start + end :], 2 * shape[0] * shape[1]), np.int16).reshape(shape)
-    signal = np.zeros((len(LEADS), SAMPLES), np.float32)
-    np.multiply(np.cumsum(steps, axis=1, dtype=np.int16), np.float32(MICROVOLT), out=signal[:, : facts.samples])
+    stored = np.frombuffer(_decompressed(content[start + end :], 2 * shape[0] * shape[1]), np.int16).reshape(shape)
+    signal = stored
+    if facts.samples < SAMPLES:
+        signal = np.zeros((len(LEADS), SAMPLES), np.int16)
+        signal[:, : facts.samples] = stored
     given = facts.model_dump(exclude={"measurements", "lead_mask", "windows", "diagnoses", "quality"})
     record = ECGRecord(
-        signal=signal,
+        signal=np.empty((len(LEADS), 0), np.float32),
         lead_mask=np.array(facts.lead_mask),
         diagnoses=tuple(facts.diagnoses),
         quality=tuple(facts.quality),
         windows=None if facts.windows is None else np.array(facts.windows),
         **given,
     )
-    return Measured(record, measurements, facts.measurements)
+    return Measured(record, signal, measurements, facts.measurements)
 
 
 def _decompressed(content: bytes, size: int) -> memoryview:
@@ -210,6 +228,6 @@ def microvolts(signal: np.ndarray) -> np.ndarray:
     return np.clip(scaled, -32768, 32767, out=scaled).astype(np.int16)
 
 
-def as_stored(record: ECGRecord) -> ECGRecord:
-    """The record with its signal as the store keeps it."""
-    return replace(record, signal=microvolts(record.signal).astype(np.float32) * np.float32(MICROVOLT))
+def millivolts(signal: np.ndarray) -> np.ndarray:
+    """What the store gives back: float32 mV of int16 µV."""
+    return signal.astype(np.float32) * np.float32(MICROVOLT)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ecg_r1.corpus.cache import Cache, Measured, as_stored
+from ecg_r1.corpus.cache import Cache, Measured, microvolts, without_signal
 from ecg_r1.corpus.jobs import Job
 from ecg_r1.corpus.reports import expected_steps, untold, write_question, write_report
 from ecg_r1.datasets.example import Example
@@ -34,14 +34,17 @@ from ecg_r1.scoring.labels import as_labels, read_labels
 
 @dataclass(frozen=True)
 class Made:
-    """A record that can be used: its signal as it is stored, and its diagnoses in the vocabulary's names.
+    """A record that can be used.
 
     Attributes:
+        record: without its signal; its diagnoses in the vocabulary's names.
+        signal: int16 (12, 5000) µV.
         measurements: as JSON text, of those that a text is held against.
         is_new: whether it was measured now; False where the cache had it.
     """
 
     record: ECGRecord
+    signal: np.ndarray
     measurements: str
     page: np.ndarray | None
     unknown_labels: tuple[str, ...]
@@ -77,18 +80,18 @@ def make(job: Job, recipe: CorpusRecipe) -> Made | Unusable:
             refuse_doubts(read, job.entry.path)
         record, unknown = _labelled(read, job)  # before it is measured: most exams of CODE-15% have no label
         found = known or _measured(read, origin.key, cache)
-        record = replace(record, signal=found.record.signal)
+        record = without_signal(record)
         if (reason := found.measurements.reason("heart_rate_bpm")) is not None:
             raise RecordError(f"{record.record_id}: not even a rate can be measured: {reason}")
     except RecordError as error:
         return Unusable(printable(job.entry.path if job.entry else job.index), str(error))
     measurements = case_from(record.record_id, record.diagnoses, found.measurements).measurements
     text = found.text if measurements is found.measurements else json.dumps(measurements.to_json())
-    page = _page(record, recipe.page_size, origin.key, cache) if recipe.pages == "stored" else None
+    page = _page(found, recipe.page_size, origin.key, cache) if recipe.pages == "stored" else None
     example = _example(record, measurements, job, recipe) if job.report else None
     unlabelled = job.entry.unlabelled if job.entry else ()
     left_out = untold(measurements, record.diagnoses) if example else ()
-    return Made(record, text, page, unknown, unlabelled, left_out, example, known is None)
+    return Made(record, found.signal, text, page, unknown, unlabelled, left_out, example, known is None)
 
 
 def _origin(job: Job) -> Origin:
@@ -115,17 +118,18 @@ def _key(*parts: object) -> str:
 def _measured(record: ECGRecord, key: str, cache: Cache | None) -> Measured:
     # As the store will give them back: texts are written of what they are held against.
     text = json.dumps(measure(record).to_json())
-    made = Measured(as_stored(record), Measurements.from_json(json.loads(text)), text)
+    signal = microvolts(record.signal)
+    made = Measured(without_signal(record), signal, Measurements.from_json(json.loads(text)), text)
     if cache is not None:
         cache.keep(key, made)
     return made
 
 
-def _page(record: ECGRecord, size: int, key: str, cache: Cache | None) -> np.ndarray:
+def _page(found: Measured, size: int, key: str, cache: Cache | None) -> np.ndarray:
     """uint8 (size, size, 3)."""
     if cache is not None and (page := cache.page(key, size)) is not None:
         return page
-    page = render(record, size=size)
+    page = render(found.whole, size=size)
     if cache is not None:
         cache.keep_page(key, page)
     return page

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ecg_r1.corpus.cache import MICROVOLT
+from ecg_r1.corpus.cache import millivolts
 from ecg_r1.corpus.rows import EXAMPLES, RECORDS, CorpusError, Ids, Rows, shards
 from ecg_r1.datasets.example import Example
 from ecg_r1.ecg.leads import LEADS
@@ -89,7 +89,7 @@ class RecordStore:
         Returns:
             float32 (12, 5000) in mV, in the order of `LEADS`.
         """
-        return self._signals[self._index(record_id)].astype(np.float32) * np.float32(MICROVOLT)
+        return millivolts(self._signals[self._index(record_id)])
 
     def page(self, record_id: str) -> np.ndarray:
         """The 12-lead page of a record, padded to a square; drawn now where the split does not store pages.

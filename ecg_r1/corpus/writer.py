@@ -137,6 +137,8 @@ class SplitWriter:
         record: ECGRecord,
         measurements: Measurements | str,
         page: np.ndarray | None = None,
+        *,
+        signal: np.ndarray | None = None,
         unknown_labels: Sequence[str] = (),
         unlabelled: Sequence[str] = (),
         untold: Sequence[str] = (),
@@ -146,13 +148,14 @@ class SplitWriter:
         Args:
             record: its diagnoses are of the vocabulary.
             measurements: those a reward is to hold a text against; or the JSON text of their `to_json`.
-            page: uint8 (S, S, 3), of `as_stored(record)`; None where pages are drawn.
+            page: uint8 (S, S, 3), of the record as stored; None where pages are drawn.
+            signal: int16 (12, 5000) µV, of a record that comes without its own.
             unknown_labels: labels of the record, or parts of them, of which nothing is read.
             unlabelled: kinds of statement that its labels leave out.
             untold: diagnoses of which its report states no finding, because the signal contradicts it.
         """
         self.records += 1
-        self._files[SIGNALS].write(microvolts(record.signal))
+        self._files[SIGNALS].write(np.ascontiguousarray(microvolts(record.signal) if signal is None else signal))
         if self.facts["pages"] == "stored":
             assert page is not None
             self._files[PAGES].write(np.ascontiguousarray(page))

@@ -8,7 +8,7 @@ from pathlib import Path
 from ecg_r1.ecg.raw import RecordError, size_of
 from ecg_r1.ecg.record import read_raw, reader_of, without_ending
 from ecg_r1.ecg.wfdb_files import signal_file
-from ecg_r1.ecg.wfdb_header import header_file, read_header
+from ecg_r1.ecg.wfdb_header import header_file, named_files
 
 LARGEST = 64 << 20  # bytes of files that are hashed as they are; of larger ones, what is read of them
 
@@ -51,5 +51,4 @@ def _files(path: Path) -> list[Path]:
     if reader_of(path) is not None:
         return [] if "#" in path.name else [path]
     header = header_file(path) or path.with_name(path.name + ".hea")
-    named = dict.fromkeys(line.file for line in read_header(header).signals)
-    return [header, *(signal_file(path, name, []) for name in named)]
+    return [header, *(signal_file(path, name, []) for name in named_files(header))]

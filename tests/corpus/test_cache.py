@@ -13,7 +13,7 @@ import pytest
 import ecg_r1.corpus.cache as caching
 import ecg_r1.corpus.make as making
 from ecg_r1.corpus.build import build
-from ecg_r1.corpus.cache import Cache, Measured, as_stored
+from ecg_r1.corpus.cache import Cache, Measured, microvolts, without_signal
 from ecg_r1.ecg.content import content
 from ecg_r1.ecg.measure import measure
 from ecg_r1.ecg.measurements import Measurements
@@ -139,21 +139,23 @@ def test_an_entry_under_another_one_s_name_is_not_taken(tmp_path, work):
 def entry():
     record = next(simulate(1, seed=1)).record
     text = json.dumps(measure(record).to_json())
-    return Measured(as_stored(record), Measurements.from_json(json.loads(text)), text)
+    signal = microvolts(record.signal)
+    return Measured(without_signal(record), signal, Measurements.from_json(json.loads(text)), text)
 
 
 def test_an_entry_is_given_back_as_it_was_kept(tmp_path, entry):
-    signal = np.where(np.arange(5000) < 3001, entry.record.signal, 0)
-    cut = dataclasses.replace(entry.record, samples=3001, signal=signal)
+    signal = np.where(np.arange(5000) < 3001, entry.signal, 0).astype(np.int16)
+    cut = dataclasses.replace(entry, signal=signal, record=dataclasses.replace(entry.record, samples=3001))
     windows = np.array([[0, 1250]] * 12)
-    odd = dataclasses.replace(cut, windows=windows, report="Ä", patient="p", quality=("x", "y"), age=None, sex=None)
-    for number, record in enumerate((entry.record, cut, odd)):
-        Cache(tmp_path).keep(f"{number:064d}", dataclasses.replace(entry, record=record))
+    facts = {"windows": windows, "report": "Ä", "patient": "p", "quality": ("x", "y"), "age": None, "sex": None}
+    odd = dataclasses.replace(entry, record=dataclasses.replace(entry.record, **facts))
+    for number, given in enumerate((entry, cut, odd)):
+        Cache(tmp_path).keep(f"{number:064d}", given)
         back = Cache(tmp_path).measured(f"{number:064d}")
-        assert back.text == entry.text
-        assert back.measurements == entry.measurements
-        for field in dataclasses.fields(record):
-            np.testing.assert_array_equal(getattr(back.record, field.name), getattr(record, field.name))
+        assert (back.text, back.measurements) == (given.text, given.measurements)
+        np.testing.assert_array_equal(back.signal, given.signal)
+        for field in dataclasses.fields(given.record):
+            np.testing.assert_array_equal(getattr(back.record, field.name), getattr(given.record, field.name))
     assert Cache(tmp_path).measured("f" * 64) is None
 
 
