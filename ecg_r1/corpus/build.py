@@ -93,6 +93,7 @@ def _write(made: Made | Unusable, writer: SplitWriter) -> None:
         unknown_labels=made.unknown_labels,
         unlabelled=made.unlabelled,
         untold=made.untold,
+        conflicts=made.conflicts,
     )
     if made.example is not None:
         writer.add_example(made.example)

@@ -11,15 +11,19 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ecg_r1.corpus.cache import Cache, Measured, microvolts, without_signal
 from ecg_r1.corpus.jobs import Job
-from ecg_r1.corpus.reports import expected_steps, untold, write_question, write_report
+from ecg_r1.corpus.text.conflicts import conflicts
+from ecg_r1.corpus.text.prompts import expected_steps, write_question
+from ecg_r1.corpus.text.report import without_findings, write_report
+from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.datasets.example import Example
 from ecg_r1.ecg.content import content
+from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measure import measure
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.record import ECGRecord, RecordError, read_record, refuse_doubts
@@ -50,6 +54,7 @@ class Made:
     unknown_labels: tuple[str, ...]
     unlabelled: tuple[str, ...]
     untold: tuple[str, ...]
+    conflicts: tuple[dict[str, Any], ...]
     example: Example | None
     is_new: bool
 
@@ -88,10 +93,14 @@ def make(job: Job, recipe: CorpusRecipe) -> Made | Unusable:
     measurements = case_from(record.record_id, record.diagnoses, found.measurements).measurements
     text = found.text if measurements is found.measurements else json.dumps(measurements.to_json())
     page = _page(found, recipe.page_size, origin.key, cache) if recipe.pages == "stored" else None
-    example = _example(record, measurements, job, recipe) if job.report else None
+    subject = _subject(record, measurements, job)
+    example = _example(record, subject, job, recipe) if job.report else None
     unlabelled = job.entry.unlabelled if job.entry else ()
-    left_out = untold(measurements, record.diagnoses) if example else ()
-    return Made(record, found.signal, text, page, unknown, unlabelled, left_out, example, known is None)
+    left_out = without_findings(subject, recipe.reports) if example else ()
+    disagree = tuple(one.to_json() for one in conflicts(subject))
+    return Made(
+        record, found.signal, text, page, unknown, unlabelled, left_out, disagree, example, is_new=known is None
+    )
 
 
 def _origin(job: Job) -> Origin:
@@ -154,13 +163,22 @@ def _labelled(record: ECGRecord, job: Job) -> tuple[ECGRecord, tuple[str, ...]]:
     return replace(record, diagnoses=known), unknown
 
 
-def _example(record: ECGRecord, measurements: Measurements, job: Job, recipe: CorpusRecipe) -> Example:
+def _subject(record: ECGRecord, measurements: Measurements, job: Job) -> Subject:
+    entry = job.entry
+    sure = (
+        zip(entry.diagnoses, entry.likelihoods, strict=True) if entry and entry.diagnoses and entry.likelihoods else ()
+    )
+    leads = tuple(lead for lead, there in zip(LEADS, record.lead_mask, strict=True) if there)
+    return Subject(measurements, record.diagnoses, dict(sure), record.quality, leads)
+
+
+def _example(record: ECGRecord, subject: Subject, job: Job, recipe: CorpusRecipe) -> Example:
     """A report on the record; its wording is drawn from the corpus seed and the record's id."""
     rng = np.random.default_rng([job.seed, zlib.crc32(record.record_id.encode())])
     return Example(
         id=record.record_id,
         records=(record.record_id,),
-        question=write_question(rng, recipe.prompts.question),
-        response=write_report(measurements, record.diagnoses, recipe.reports, rng),
-        expected=expected_steps(measurements),
+        question=write_question(rng, recipe.prompts.question, recipe.reports.language),
+        response=write_report(subject, recipe.reports, rng),
+        expected=expected_steps(subject.measurements),
     )
