@@ -139,6 +139,9 @@ class CorpusRecipe(_Strict):
     """Splits to build: records, measurements, pages, target texts.
 
     pages: "stored", or "drawn" when they are used, which costs milliseconds each and no room on disk.
+    executor: where records are worked on: "here" in this process, in "processes" of this machine, or on "ray";
+    workers: how many at a time. The bytes are the same. cache: folder of what was measured and drawn, by the content of
+    a record's files and the version of the measuring code; null for none. See docs/scale.md.
     refuse_doubtful: quarantine records whose checksum or gain says that their signal is wrong; see docs/formats.md.
     """
 
@@ -147,7 +150,9 @@ class CorpusRecipe(_Strict):
     seed: Seed = 0
     page_size: int = Field(112, ge=32, le=1024)
     pages: Literal["stored", "drawn"] = "stored"
+    executor: Literal["here", "processes", "ray"] = "processes"
     workers: int = Field(2, ge=1)
+    cache: Place | None = "runs/cache"
     refuse_doubtful: bool = False
     splits: dict[str, list[Source]]
     reports: Reports = Reports()
