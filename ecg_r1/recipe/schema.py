@@ -310,9 +310,49 @@ class EvaluateRecipe(_Strict):
     seed: Seed = 0
 
 
+class Hearts(_Strict):
+    """The hearts of a probe: so many of the simulator's, or the records of a folder.
+
+    dataset, folds, limit, unit_mv: as of `Source`; `limit` records are drawn with the seed.
+    """
+
+    simulate: int | None = Field(None, gt=0)
+    records: Place | None = None
+    dataset: Place | None = None
+    folds: list[int] | None = None
+    limit: int | None = Field(None, gt=0)
+    unit_mv: float | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _a_source(self) -> Hearts:
+        Source.model_validate(self.model_dump(exclude_none=True))
+        return self
+
+
+class ProbeRecipe(_Strict):
+    """One heart with one thing moved: does the text follow? See `ecg_r1.evaluation.probe`.
+
+    models, decoding, style, resamples, seed: as of `EvaluateRecipe`; the seed is that of the hearts too. hearts: whose
+    ECGs are moved. moves: what of them; all that these hearts allow, unless given. question: what the models are asked;
+    the shipped wording unless given. page_size: pixels. out: folder of `probe.json`, `probe.html` and the records.
+    """
+
+    stage: Literal["probe"]
+    models: list[Place] = Field(min_length=1)
+    hearts: Hearts = Hearts(simulate=20)
+    moves: list[str] | None = Field(None, min_length=1)
+    question: Wording | None = None
+    page_size: int = Field(112, ge=32, le=1024)
+    decoding: Decoding = Decoding()
+    style: Style = "deepseek"
+    out: Place = "runs/probe"
+    resamples: int = Field(2000, ge=1)
+    seed: Seed = 0
+
+
 RunRecipe = PretrainRecipe | SFTRecipe | GRPORecipe
-Recipe = CorpusRecipe | PretrainRecipe | SFTRecipe | GRPORecipe | EvaluateRecipe
+Recipe = CorpusRecipe | PretrainRecipe | SFTRecipe | GRPORecipe | EvaluateRecipe | ProbeRecipe
 STAGES: dict[str, type[BaseModel]] = {
     "corpus": CorpusRecipe, "pretrain": PretrainRecipe, "sft": SFTRecipe, "grpo": GRPORecipe,
-    "evaluate": EvaluateRecipe,
+    "evaluate": EvaluateRecipe, "probe": ProbeRecipe,
 }  # fmt: skip

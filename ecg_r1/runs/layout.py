@@ -21,4 +21,5 @@ PREDICTIONS = (
 COMPARISON = "compare.json"
 HEADROOM = "headroom.json"  # of --headroom
 REPORT = "report.html"
+PROBE = "probe"  # .json, .html; the folder of its records
 CARD = "card"  # .html, .md, .csv, .tex

@@ -23,14 +23,23 @@ def print_comparison(result: Mapping[str, Any], console: Console | None = None) 
     models, pairs = result["models"], result["paired"]
     shown = [m for m in (*HEADLINE, *PER_QUANTITY) if any(m.of(model) is not None for model in models.values())]
     title = f"{result['examples']} examples of {result['split']}"
-    _print(console, title, list(models), {m.short: [Text(m.number(m.of(v))) for v in models.values()] for m in shown})
+    print_columns(
+        console, title, list(models), {m.short: [Text(m.number(m.of(v))) for v in models.values()] for m in shown}
+    )
     if pairs:
         rows = {m.short: [_interval(m, m.of(pair)) for pair in pairs.values()] for m in shown}
-        _print(console, f"differences, 95% interval over {result['clusters']} clusters", list(pairs), rows)
+        print_columns(console, f"differences, 95% interval over {result['clusters']} clusters", list(pairs), rows)
 
 
-def _print(console: Console, title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Text]]) -> None:
-    """As many columns beside each other as the terminal is wide, the others below."""
+def print_columns(console: Console, title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Text]]) -> None:
+    """Print a table, as many columns beside each other as the terminal is wide, the others below.
+
+    Args:
+        console: where.
+        title: above the table.
+        columns: their heads.
+        rows: by what stands before each, a cell for each column.
+    """
     unlimited = console.options.update(max_width=10_000)
     while columns:
         fits = len(columns)
