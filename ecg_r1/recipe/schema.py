@@ -192,19 +192,20 @@ class Dropout(_Strict):
     G completions of a prompt see the same. See `ecg_r1.train.dropout`.
 
     leads: shown with a random subset of their leads. ecg: without the signal, as a page alone; page: without the
-    page; never without both. interleave: with the page before the signal. (ECG-R1's own: ecg 0.25, page 0.25,
-    interleave 0.1.)
+    page; nothing: without both, where the right response is to say so (the reward `abstain` pays for it, and SFT's
+    target says it). interleave: with the page before the signal. (ECG-R1's own: ecg 0.25, page 0.25, interleave 0.1.)
     """
 
     leads: float = Field(0.0, ge=0, le=1)
     ecg: float = Field(0.0, ge=0, le=1)
     page: float = Field(0.0, ge=0, le=1)
+    nothing: float = Field(0.0, ge=0, le=1)
     interleave: float = Field(0.0, ge=0, le=1)
 
     @model_validator(mode="after")
     def _leaves_one(self) -> Dropout:
-        if self.ecg + self.page > 1:
-            raise ValueError("ecg + page is over 1")
+        if self.ecg + self.page + self.nothing > 1:
+            raise ValueError("ecg + page + nothing is over 1")
         return self
 
 
@@ -239,7 +240,7 @@ class PretrainRecipe(_Run):
 
     @model_validator(mode="after")
     def _sees_each_tower_alone(self) -> PretrainRecipe:
-        if self.dropout.ecg or self.dropout.page or self.dropout.interleave:
+        if self.dropout.ecg or self.dropout.page or self.dropout.nothing or self.dropout.interleave:
             raise ValueError("the towers are trained apart, so `dropout` can only hide `leads`")
         return self
 
@@ -294,9 +295,10 @@ class EvaluateRecipe(_Strict):
 
     models: runs or checkpoint folders, earlier first: each pair is compared as later minus earlier. corpus: the split;
     if left out, the one that the runs' recipes name as `corpus.evaluate`. seeds: `compare.json` of the same comparison
-    trained from other seeds, or their folders. style: the form that answers were asked to have, as for the reward
-    `format`. out: folder of `compare.json` and `report.html`. resamples: of the
-    bootstrap. seed: of the bootstrap, of sampling, and of what the report shows.
+    trained from other seeds, or their folders. mirage: examples that are asked again without the signal, without the
+    page, without both, and with another's page; 0: none. style: the form that answers were asked to have, as for the
+    reward `format`. out: folder of `compare.json` and `report.html`. resamples: of the bootstrap. seed: of the
+    bootstrap, of sampling, and of what the report shows.
     """
 
     stage: Literal["evaluate"]
@@ -304,6 +306,7 @@ class EvaluateRecipe(_Strict):
     corpus: Place | None = None
     decoding: Decoding = Decoding()
     seeds: list[Place] = []
+    mirage: int = Field(100, ge=0)
     style: Style = "deepseek"
     out: Place = "runs"
     resamples: int = Field(2000, ge=1)

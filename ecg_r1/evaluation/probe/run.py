@@ -13,6 +13,7 @@ from ecg_r1.corpus.writer import QUARANTINE
 from ecg_r1.disk import writing
 from ecg_r1.errors import UserError
 from ecg_r1.evaluation.comparable import check_cut, check_names, check_whole
+from ecg_r1.evaluation.conditions import OWN
 from ecg_r1.evaluation.metrics import Judged, judge
 from ecg_r1.evaluation.predict import missing, predict
 from ecg_r1.evaluation.preparation import Plan, make_plan
@@ -51,7 +52,7 @@ def probe(recipe: ProbeRecipe, *, dry_run: bool = False) -> ProbeRecipe:
     with FolderLock(out):
         store = build_hearts(recipe)
         plan = make_plan(_evaluation(recipe, store))
-        predict(plan, [task for task in missing(plan) if not task.shuffled])
+        predict(plan, [task for task in missing(plan) if task.condition is OWN])
         answers = {run.name: _answers(plan, plan.path(run)) for run in plan.runs}
         result = probed(recipe, store, answers)
         with writing(out, "the answers that are there are kept"):
