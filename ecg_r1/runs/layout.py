@@ -20,5 +20,5 @@ PREDICTIONS = "predictions"
 COMPARISON = "compare.json"
 HEADROOM = "headroom.json"  # of --headroom
 REPORT = "report.html"
-PROBE = "probe"  # .json, .html; the folder of its records
+PROBE = "probe"  # .json, .html; probe-hearts or probe-records, the split of its records
 CARD = "card"  # .html, .md, .csv, .tex

@@ -70,11 +70,12 @@ def build_hearts(recipe: ProbeRecipe) -> RecordStore:
     Raises:
         UserError: the records, a move or the folder is wrong, or no edit holds.
     """
-    folder = Path(recipe.out) / layout.PROBE
-    moves = chosen(recipe.moves, recipe.hearts.simulate is not None)
-    jobs = _simulated(recipe, moves) if recipe.hearts.simulate is not None else _edited(recipe, moves)
+    simulated = recipe.hearts.simulate is not None
+    folder = Path(recipe.out) / f"{layout.PROBE}-{'hearts' if simulated else 'records'}"  # names a run's answers too
+    moves = chosen(recipe.moves, simulated)
+    jobs = _simulated(recipe, moves) if simulated else _edited(recipe, moves)
     facts = {
-        "split": layout.PROBE,
+        "split": folder.name,
         "seed": recipe.seed,
         "measured_with": f"ecg_r1 {__version__}",
         "page_size": recipe.page_size,

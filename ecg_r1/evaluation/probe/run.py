@@ -12,7 +12,7 @@ from ecg_r1.corpus.store import RecordStore
 from ecg_r1.corpus.writer import QUARANTINE
 from ecg_r1.disk import writing
 from ecg_r1.errors import UserError
-from ecg_r1.evaluation.comparable import check_cut, check_names, check_whole
+from ecg_r1.evaluation.comparable import check_cut, check_names, check_out, check_whole
 from ecg_r1.evaluation.conditions import OWN
 from ecg_r1.evaluation.metrics import Judged, judge
 from ecg_r1.evaluation.predict import missing, predict
@@ -27,6 +27,8 @@ from ecg_r1.recipe import EvaluateRecipe, ProbeRecipe, to_yaml
 from ecg_r1.runs import layout
 from ecg_r1.runs.predictions import read_predictions
 from ecg_r1.runs.read import read_run
+
+ANSWERS = "answers"  # folder of the answers of a checkpoint by itself, in the probe's
 
 
 def probe(recipe: ProbeRecipe, *, dry_run: bool = False) -> ProbeRecipe:
@@ -43,6 +45,7 @@ def probe(recipe: ProbeRecipe, *, dry_run: bool = False) -> ProbeRecipe:
         UserError: something that the recipe names is wrong, or a folder is locked or cannot be written to.
     """
     chosen(recipe.moves, recipe.hearts.simulate is not None)
+    check_out(Path(recipe.out), ProbeRecipe)
     check_names([read_run(Path(model)).name for model in recipe.models])
     if dry_run:
         return recipe
@@ -91,7 +94,7 @@ def _evaluation(recipe: ProbeRecipe, store: RecordStore) -> EvaluateRecipe:
         corpus=str(store.folder),
         decoding=recipe.decoding,
         style=recipe.style,
-        out=recipe.out,
+        out=str(Path(recipe.out) / ANSWERS),
         resamples=recipe.resamples,
         seed=recipe.seed,
     )
