@@ -76,6 +76,7 @@ class GEMModel(Encoders, GEMPreTrainedModel):
         ecg_values: torch.Tensor | None = None,
         pixel_values: torch.Tensor | None = None,
         media_index: torch.Tensor | None = None,
+        unscored: int = 0,
         **kwargs: Any,
     ) -> BaseModelOutputWithPast:
         """Put the media in place of the prompt's placeholders and run the language model.
@@ -95,6 +96,7 @@ class GEMModel(Encoders, GEMPreTrainedModel):
             media_index: (B, R, 2), for each row the places of the ECG and of the page of its R records, in their order;
                 -1 where a row has no record. So a record that several rows share (the G completions of a prompt) is
                 encoded once. Without it, the media are taken row by row, as many as a row has placeholders for.
+            unscored: leave the hidden states of the first so many positions out of what is returned.
             kwargs: the language model's.
 
         Returns:
@@ -118,13 +120,16 @@ class GEMModel(Encoders, GEMPreTrainedModel):
                 features = encode(inputs_embeds.new_zeros(1, *empty))
                 nowhere = torch.zeros_like(inputs_embeds[..., :1], dtype=torch.bool)
                 inputs_embeds = inputs_embeds.masked_scatter(nowhere, features.to(inputs_embeds.dtype))
-        return self.language_model(
+        outputs = self.language_model(
             attention_mask=attention_mask,
             position_ids=position_ids,
             past_key_values=past_key_values,
             inputs_embeds=inputs_embeds,
             **kwargs,
         )
+        if unscored:
+            outputs.last_hidden_state = outputs.last_hidden_state[:, unscored:]
+        return outputs
 
 
 def _place(

@@ -254,11 +254,14 @@ class GRPORecipe(_Run):
     """GRPO: rollouts, rewards, policy updates.
 
     credit: a name of `ecg_r1.train.advantages.ADVANTAGES`; it is checked there. shared_prefix: the policy reads a
-    prompt once for its G completions, with the same result; see `ecg_r1.train.shared_prefix`.
+    prompt once for its G completions, packed without padding, with the same result; see `ecg_r1.train.shared_prefix`.
+    tokens_per_pass: so many packed tokens, and no more, are in a forward and backward pass; a micro-batch of more takes
+    several, with the same loss.
     """
 
     stage: Literal["grpo"]
     shared_prefix: bool = False
+    tokens_per_pass: int | None = Field(None, ge=1)
     rewards: list[Reward] = Field(min_length=1)
     reward_workers: RewardWorkers = RewardWorkers()
     credit: str = "sequence"

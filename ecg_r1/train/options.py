@@ -24,6 +24,7 @@ from ecg_r1.train.trackers import unusable
 
 LARGEST = 2**20  # bytes of a DeepSpeed configuration
 DEEPSPEED = {"zero2": "zero2.json", "zero3": "zero3.json"}
+OF_WHOLE_MICRO_BATCHES = {"entropy_coef": 0, "use_adaptive_entropy": False, "top_entropy_quantile": 1}
 WITHOUT_VLLM = {"max_model_len"}  # of `rollout.options`: the room that a prompt and its completion have
 
 
@@ -54,6 +55,7 @@ def check_options(recipe: RunRecipe, path: str) -> None:
             raise RecipeError(
                 f'{path}: "credit": {SHOWN.repr(recipe.credit)} is not one of {", ".join(ADVANTAGES)}{near}'
             )
+        _check_passes(recipe, path)
         _check_rollout(recipe, path)
 
 
@@ -117,6 +119,19 @@ def _check_trackers(given: Any, path: str) -> None:
     for name in given if isinstance(given, list) else [] if given is None else [given]:
         if wrong := unusable(str(name)):
             raise RecipeError(f'{path}: "trainer.report_to": {wrong}')
+
+
+def _check_passes(recipe: GRPORecipe, path: str) -> None:
+    if recipe.tokens_per_pass is None:
+        return
+    if not recipe.shared_prefix:
+        raise RecipeError(f'{path}: "tokens_per_pass" needs `shared_prefix: true`, which packs the tokens')
+    for key, without in OF_WHOLE_MICRO_BATCHES.items():
+        if recipe.trainer.get(key, without) not in (without, None):
+            raise RecipeError(
+                f'{path}: "tokens_per_pass" cannot be used with `trainer.{key}`, which looks at all tokens of a '
+                "micro-batch at once; remove one of them"
+            )
 
 
 def _check_rollout(recipe: GRPORecipe, path: str) -> None:
