@@ -18,8 +18,6 @@ from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedM
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from ecg_r1.recipe import RecipeError
-
 ATTENTION = "ecg_r1_shared_prefix"
 Attended = tuple[torch.Tensor, torch.Tensor | None]
 
@@ -229,13 +227,7 @@ def branching_attention(
 
 
 def use_branching_attention(language_model: PreTrainedModel) -> None:
-    """Without branches it is SDPA, so it can stay: gradient checkpointing asks for it again in the backward pass.
-
-    Raises:
-        RecipeError: the model's attention has dropout.
-    """
-    if getattr(language_model.config, "attention_dropout", 0):
-        raise RecipeError("shared_prefix: the language model has attention_dropout, which is not supported; set it to 0")
+    """Without branches it is SDPA, so it can stay: gradient checkpointing asks for it again in the backward pass."""
     AttentionInterface.register(ATTENTION, branching_attention)
     AttentionMaskInterface.register(ATTENTION, sdpa_mask)
     language_model.set_attn_implementation(ATTENTION)

@@ -27,6 +27,7 @@ from ecg_r1.console import console
 from ecg_r1.train.advantages import ADVANTAGES, Batch
 from ecg_r1.train.branching import Layout, use_branching_attention
 from ecg_r1.train.dropout import Shown, arrange
+from ecg_r1.train.frozen import keep_features
 from ecg_r1.train.guarded import GuardedTrainer
 from ecg_r1.train.media import WHOLE, DrawEachEpoch, Media, example_dataset
 from ecg_r1.train.passes import balanced, group_tokens, part_of, passes_needed, share
@@ -123,6 +124,7 @@ class ECGGRPOTrainer(GuardedTrainer, GRPOTrainer):
         self._shown: list[Shown] = []  # of the rows of the batch in hand
         with rollouts_through(media=media, **rollout), reference_from(rollout.get("checkpoint")):
             super().__init__(reward_funcs=reward_set.functions(), names=media.store.example_ids, **kwargs)
+        self.features = keep_features(self.accelerator.unwrap_model(self.model), media)
         self._table_step = -1
         self.log_pages = self.log_completions and self.log_multimodal and has_table(self.args.report_to)
         if shared_prefix:

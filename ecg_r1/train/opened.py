@@ -79,6 +79,11 @@ def _check_groups(recipe: GRPORecipe, arguments: Any, rewards: list[Reward], pat
         check_whole_groups(option, "each process", local, group, path)
     if recipe.shared_prefix:
         check_whole_groups("shared_prefix", "each micro-batch", arguments.per_device_train_batch_size, group, path)
+        if getattr(shape_of(recipe.model).config.text_config, "attention_dropout", 0):
+            raise RecipeError(
+                f'{path}: "shared_prefix" has no dropout in its attention; set text_config.attention_dropout to 0 in the '
+                "model's config.json, or remove `shared_prefix`"
+            )
 
 
 def check_whole_groups(option: str, where: str, completions: int, group: int, path: str) -> None:

@@ -137,7 +137,13 @@ def _check_passes(recipe: GRPORecipe, path: str) -> None:
 def _check_rollout(recipe: GRPORecipe, path: str) -> None:
     rollout = recipe.rollout
     if rollout.engine == "vllm":
-        refuse(rollout.options, ENGINE, f"{path}: ", "rollout.options")
+        table = ENGINE if rollout.mode == "colocate" else {k: v for k, v in ENGINE.items() if k not in OF_SERVERS}
+        refuse(rollout.options, table, f"{path}: ", "rollout.options")
+        if rollout.mode == "server" and recipe.model in PRESETS:
+            raise RecipeError(
+                f'{path}: "rollout.mode": server: servers start from a checkpoint, and "{recipe.model}" is made when '
+                "the run starts; name a folder as `model:`"
+            )
         return
     for key in rollout.options:
         if key not in WITHOUT_VLLM:

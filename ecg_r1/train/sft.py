@@ -11,6 +11,7 @@ from trl import SFTConfig, SFTTrainer
 
 from ecg_r1.datasets.example import Example
 from ecg_r1.train.dropout import View, arrange
+from ecg_r1.train.frozen import keep_features
 from ecg_r1.train.guarded import GuardedTrainer, Numbered
 from ecg_r1.train.media import DrawEachEpoch, Media, example_dataset
 
@@ -85,7 +86,7 @@ def sft_trainer(model: Any, media: Media, config: SFTConfig, peft_config: Any, c
     collator = SFTCollator(media)
     config.dataset_kwargs = {"skip_prepare_dataset": True}
     config.remove_unused_columns = False
-    return ECGSFTTrainer(
+    trainer = ECGSFTTrainer(
         names=media.store.example_ids,
         model=model,
         args=config,
@@ -95,3 +96,5 @@ def sft_trainer(model: Any, media: Media, config: SFTConfig, peft_config: Any, c
         peft_config=peft_config,
         callbacks=[*callbacks, DrawEachEpoch(collator)],
     )
+    keep_features(trainer.accelerator.unwrap_model(trainer.model), media)
+    return trainer
