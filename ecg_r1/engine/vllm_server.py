@@ -37,6 +37,25 @@ class ServerUnusable(UserError):
     """A rollout server refuses this trainer, or none has answered for too long."""
 
 
+def read_key(file: Path) -> str:
+    """The key of the rollout servers.
+
+    Raises:
+        ServerUnusable: it cannot be read, or the file is empty.
+    """
+    try:
+        with file.open(encoding="utf-8") as lines:
+            key = lines.read(4096).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ServerUnusable(
+            f"{file}: the key of the rollout servers cannot be read: {getattr(error, 'strerror', None) or error}; "
+            "`ecg-r1 rollout-server RECIPE` makes it"
+        ) from None
+    if not key:
+        raise ServerUnusable(f"{file}: the key of the rollout servers is empty; remove the file and start a server again")
+    return key
+
+
 class _Lost(Exception):
     """The server did not answer; what it was asked is asked again."""
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import secrets
 import shutil
 import tempfile
 import uuid
@@ -26,8 +28,10 @@ from starlette.routing import Route
 from ecg_r1.engine import wire
 from ecg_r1.engine.base import Prompt
 from ecg_r1.engine.vllm_colocated import vllm_prompt, vllm_sampling_names
+from ecg_r1.engine.vllm_server import ServerUnusable, read_key
 from ecg_r1.serving.access import Access
 from ecg_r1.serving.limits import Refusal
+from ecg_r1.terminal import say
 
 MEDIA = 4 * 2**30  # bytes of signals and pages that a server keeps
 BODY = 2**30  # bytes of a request with prompts
@@ -155,10 +159,18 @@ class Rollouts:
         if missing := sorted(wanted - self._media.keys()):
             return _refused(HTTPStatus.CONFLICT, "signals or pages are missing", missing=missing)
         arrays = {name: self._media[name] for name in wanted}
+        work = asyncio.gather(*(self._complete(prompt, arrays, n, sampling) for prompt in prompts))
+        left = asyncio.ensure_future(_left(request))
         try:
-            answers = await asyncio.gather(*(self._complete(prompt, arrays, n, sampling) for prompt in prompts))
+            await asyncio.wait({work, left}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():  # a trainer that was killed, or asks another server
+                work.cancel()
+                return Response(status_code=499)
+            answers = work.result()
         except (ValueError, TypeError) as error:
             return _refused(HTTPStatus.BAD_REQUEST, " ".join(str(error).split()))
+        finally:
+            left.cancel()
         if any(len(row) < n or any(one is None for one in row) for row in answers):
             return _refused(HTTPStatus.SERVICE_UNAVAILABLE, "the weights changed while this was generated")
         return JSONResponse({"rollouts": answers})
@@ -190,6 +202,12 @@ class Rollouts:
             self._held -= dropped.nbytes
 
 
+async def _left(request: Request) -> None:
+    """Return when the client has hung up."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
 def _rollout(completion: Any) -> dict[str, Any] | None:
     """None where it was cut off by an update of the weights."""
     if completion.finish_reason not in ("stop", "length"):
@@ -205,12 +223,30 @@ def _refused(status: HTTPStatus, message: str, **facts: Any) -> JSONResponse:
     return JSONResponse({"error": {"message": message}, **facts}, status.value)
 
 
-async def run(arguments: Any, listening: Any, access: Access, checkpoint: str) -> None:
+def make_key(file: Path) -> str:
+    """The key in a file, which is made where it is missing, for its owner alone.
+
+    Raises:
+        ServerUnusable: it can be neither read nor written.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as new:
+            new.write(secrets.token_urlsafe(32) + "\n")
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise ServerUnusable(f"{file}: the key cannot be written: {error.strerror}") from None
+    return read_key(file)
+
+
+async def run(arguments: Any, listening: Any, address: str, *, access: Access, checkpoint: str) -> None:
     """Start vLLM's engine, and answer until the process is ended.
 
     Args:
         arguments: of vLLM's server.
         listening: the socket.
+        address: of the socket, for people.
         access: who may ask.
         checkpoint: fingerprint of what is served.
     """
@@ -218,6 +254,7 @@ async def run(arguments: Any, listening: Any, access: Access, checkpoint: str) -
     from vllm.entrypoints.launchers.launcher import serve_http
 
     async with build_async_engine_client(arguments) as engine:
+        say(f"rollouts of {arguments.model} on {address}", err=True)
         app: Any = Rollouts(engine, checkpoint).app(access)
         ended = await serve_http(app, listening, host=arguments.host, port=arguments.port, log_level="warning", ws="none")
     await ended

@@ -162,6 +162,9 @@ class ECGGRPOTrainer(GuardedTrainer, GRPOTrainer):
             if "probability tensor" not in str(error):  # torch's words where the logits are not finite
                 raise
         self.check_rollouts(bool(generated), prompt_ids, [shown.example for shown in self._shown])
+        if self.use_vllm:
+            for counter, value in self.vllm_generation.counters().items():
+                self._metrics["train" if self.model.training else "eval"][counter].append(value)
         return generated
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:

@@ -52,6 +52,11 @@ def check_opened(
         _check_groups(recipe, arguments, rewards, path)
         if recipe.rollout.engine == "vllm":
             made_at_start = recipe.model in PRESETS  # its tokenizer too
+            if made_at_start and recipe.rollout.mode == "server":
+                raise RecipeError(
+                    f'{path}: "rollout.mode": servers start from a checkpoint, and "{recipe.model}" is made when the run '
+                    "starts; name a folder as `model:`"
+                )
             check_engine(recipe, path, None if made_at_start else check_checkpoint(recipe.model))
         if recipe.model not in PRESETS:
             _check_room(recipe, arguments, store, path)

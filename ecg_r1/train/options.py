@@ -19,7 +19,7 @@ from ecg_r1.train.advantages import ADVANTAGES, FROM_REWARDS
 from ecg_r1.train.field_names import field_names
 from ecg_r1.train.legal_values import missing_need, wrong_value
 from ecg_r1.train.refused import LORA, TRAINER, Refused
-from ecg_r1.train.refused_engine import ENGINE
+from ecg_r1.train.refused_engine import ENGINE, OF_SERVERS
 from ecg_r1.train.trackers import unusable
 
 LARGEST = 2**20  # bytes of a DeepSpeed configuration
@@ -137,13 +137,9 @@ def _check_passes(recipe: GRPORecipe, path: str) -> None:
 def _check_rollout(recipe: GRPORecipe, path: str) -> None:
     rollout = recipe.rollout
     if rollout.engine == "vllm":
-        table = ENGINE if rollout.mode == "colocate" else {k: v for k, v in ENGINE.items() if k not in OF_SERVERS}
-        refuse(rollout.options, table, f"{path}: ", "rollout.options")
-        if rollout.mode == "server" and recipe.model in PRESETS:
-            raise RecipeError(
-                f'{path}: "rollout.mode": server: servers start from a checkpoint, and "{recipe.model}" is made when '
-                "the run starts; name a folder as `model:`"
-            )
+        accepted = OF_SERVERS if rollout.mode == "server" else frozenset()
+        options = {key: value for key, value in rollout.options.items() if key not in accepted}
+        refuse(options, ENGINE, f"{path}: ", "rollout.options")
         return
     for key in rollout.options:
         if key not in WITHOUT_VLLM:
