@@ -26,6 +26,7 @@ from trl.trainer.utils import RepeatSampler
 from ecg_r1.console import console
 from ecg_r1.train.advantages import ADVANTAGES, Batch
 from ecg_r1.train.branching import Layout, use_branching_attention
+from ecg_r1.train.correction import facts, importance_ratio
 from ecg_r1.train.dropout import Shown, arrange
 from ecg_r1.train.frozen import keep_features
 from ecg_r1.train.guarded import GuardedTrainer
@@ -122,6 +123,7 @@ class ECGGRPOTrainer(GuardedTrainer, GRPOTrainer):
         self.media, self.reward_set, self.credit, self.shared_prefix = media, reward_set, credit, shared_prefix
         self.tokens_per_pass = tokens_per_pass
         self._shown: list[Shown] = []  # of the rows of the batch in hand
+        self._uncorrected: dict[str, Any] | None = None  # the batch in hand, where its correction is to be computed
         with rollouts_through(media=media, **rollout), reference_from(rollout.get("checkpoint")):
             super().__init__(reward_funcs=reward_set.functions(), names=media.store.example_ids, **kwargs)
         self.features = keep_features(self.accelerator.unwrap_model(self.model), media)
@@ -171,17 +173,29 @@ class ECGGRPOTrainer(GuardedTrainer, GRPOTrainer):
         moment = self.state.global_step if self.model.training else WHOLE
         examples = [self.media.store.example(row["example"]) for row in inputs]
         self._shown = [self.media.shown(example, moment) for example in examples]
-        output = super()._generate_and_score_completions(
-            [
-                row | {"prompt": self.media.prompt(example), "shown": shown}
-                for row, example, shown in zip(inputs, examples, self._shown, strict=True)
-            ]
-        )
+        rows = [
+            row | {"prompt": self.media.prompt(example), "shown": shown}
+            for row, example, shown in zip(inputs, examples, self._shown, strict=True)
+        ]
+        with self._correction_left_to_the_update():
+            output = super()._generate_and_score_completions(rows)
         output["advantages"] = ADVANTAGES[self.credit](self._batch(output))
         if self.log_pages:
             self._logs["images"].extend(gather_object([self._pages(shown) for shown in self._shown]))
-        rows = [(self.media.store.example_index(example.id), moment) for example in examples]
-        return output | {"shown": torch.tensor(rows, device=self.accelerator.device)}
+        places = [(self.media.store.example_index(example.id), moment) for example in examples]
+        return output | {"shown": torch.tensor(places, device=self.accelerator.device)}
+
+    @contextmanager
+    def _correction_left_to_the_update(self) -> Iterator[None]:
+        """Where the weights do not change between rollouts and update, TRL's pass for the correction is left out."""
+        corrected = self.vllm_importance_sampling_correction
+        every = self.args.steps_per_generation * self.num_iterations
+        if self.model.training and self.args.gradient_accumulation_steps % every == 0:
+            self.vllm_importance_sampling_correction = False
+        try:
+            yield
+        finally:
+            self.vllm_importance_sampling_correction = corrected
 
     def _batch(self, output: dict[str, Any]) -> Batch:
         ids, mask = output["completion_ids"], output["completion_mask"].bool()
@@ -243,6 +257,8 @@ class ECGGRPOTrainer(GuardedTrainer, GRPOTrainer):
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
         examples = self.media.store.examples
         self._shown = [self.media.shown(examples[index], moment) for index, moment in inputs["shown"].tolist()]
+        corrected = self.use_vllm and self.vllm_importance_sampling_correction
+        self._uncorrected = inputs if corrected and "importance_sampling_ratio" not in inputs else None
         return super()._compute_loss(model, inputs)
 
     def _prepare_inputs(self, generation_batch: Any) -> Any:
@@ -259,7 +275,27 @@ class ECGGRPOTrainer(GuardedTrainer, GRPOTrainer):
             if self.tokens_per_pass is not None and not torch.is_grad_enabled():
                 largest = int(attention_mask.sum(dim=1).view(-1, self._group).sum(dim=1).max())
                 kwargs["batch_size"] = self._group * max(1, self.tokens_per_pass // largest)
-        return super()._get_per_token_logps_and_entropies(policy, input_ids, attention_mask, logits_to_keep, **kwargs)
+        found = super()._get_per_token_logps_and_entropies(policy, input_ids, attention_mask, logits_to_keep, **kwargs)
+        if self._uncorrected is not None:
+            self._correct(self._uncorrected, found[0].detach())
+            self._uncorrected = None
+        return found
+
+    def _correct(self, inputs: dict[str, Any], log_probs: torch.Tensor) -> None:
+        """Put TRL's `importance_sampling_ratio` into a batch, from the log-probs of the update itself."""
+        mask = inputs["completion_mask"]
+        difference = (log_probs - inputs["sampling_per_token_logps"]) * mask
+        inputs["importance_sampling_ratio"] = importance_ratio(
+            difference,
+            self.vllm_importance_sampling_mode,
+            self.vllm_importance_sampling_clip_min,
+            self.vllm_importance_sampling_clip_max,
+        )
+        here = facts(difference, inputs["importance_sampling_ratio"], mask.bool())
+        everywhere = self.accelerator.gather(torch.stack(list(here.values()))).view(-1, len(here))
+        for name, values in zip(here, everywhere.unbind(1), strict=True):
+            over = {"mean": values.mean, "min": values.min, "max": values.max}[name.rpartition("/")[2]]
+            self._metrics["train" if self.model.training else "eval"][name].append(over().item())
 
     @property
     def _group(self) -> int:

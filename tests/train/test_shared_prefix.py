@@ -1,5 +1,6 @@
 """Shared-prefix passes give the log-probs, loss and gradients of the plain ones, on TRL's own batches."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -212,3 +213,42 @@ def test_groups_are_shuffled_whole():
     assert torch.equal(shuffled["two"][:, 0], 2 * shuffled["row"])
     assert shuffled["scalar"] == 3
     assert shuffled["none"] is None
+
+
+@pytest.mark.parametrize("mode", ["sequence_mask", "sequence_truncate", "token_mask", "token_truncate"])
+def test_the_correction_is_that_of_trls_own_pass(split, tmp_path, mode):
+    bounds = {"vllm_importance_sampling_clip_min": 0.8, "vllm_importance_sampling_clip_max": 1.2}
+    trainer = trainer_on(
+        split, tmp_path, "one micro-batch", NOTHING, lora=False, trainer={"vllm_importance_sampling_mode": mode, **bounds}
+    )
+    store, passes, found = trainer.media.store, [], []
+    rows = [{"example": example.id} for example in store.examples for _ in range(GROUP)]
+    random = torch.Generator().manual_seed(4)
+    written = [torch.randint(10, 200, (1 + i,), generator=random).tolist() for i in range(len(rows))]
+    sampled = [(-5.7 + 0.3 * torch.randn(len(ids), generator=random)).tolist() for ids in written]
+    sampled[3][1] = None  # vLLM's NaN
+    trainer._generate_single_turn = lambda *_: (written, sampled)
+    trainer.use_vllm, trainer.current_gradient_accumulation_steps = True, 1
+    trainer.model.train()
+    trainer.model.model.register_forward_pre_hook(lambda *_: passes.append(torch.is_grad_enabled()))
+    for ours in (False, True):
+        if not ours:
+            trainer._correction_left_to_the_update = nullcontext
+        else:
+            del trainer._correction_left_to_the_update
+        trainer._metrics["train"].clear()
+        inputs = trainer._generate_and_score_completions(rows)
+        trainer.model.zero_grad()
+        loss = trainer._compute_loss(trainer.model, inputs)
+        loss.backward()
+        said = {name: values for name, values in trainer._metrics["train"].items() if name.startswith("sampling/")}
+        found.append((loss.detach(), inputs["importance_sampling_ratio"], gradients(trainer.model), said))
+    (loss, ratio, grads, said), (our_loss, our_ratio, our_grads, our_said) = found
+    assert passes == [False, True, True]  # one pass less
+    assert torch.allclose(loss, our_loss, rtol=0, atol=1e-6)
+    mask = inputs["completion_mask"] if ratio.shape[1] > 1 else torch.ones_like(ratio)
+    assert torch.allclose(ratio * mask, our_ratio * mask, rtol=1e-4, atol=1e-6)
+    assert (ratio == 0).any() or "truncate" in mode
+    assert all(torch.allclose(our_grads[name], grad, rtol=0, atol=1e-6) for name, grad in grads.items())
+    assert our_said.keys() == said.keys()
+    assert all(our_said[name] == pytest.approx(values, rel=1e-4, abs=1e-5) for name, values in said.items())
