@@ -59,7 +59,7 @@ def rollout_server(
         list[str] | None, typer.Option(metavar="NAME", help="A name by which trainers call this server; repeatable")
     ] = None,
 ) -> None:
-    """Generate the rollouts of a GRPO run, on other GPUs or another machine. All other options are vLLM's: --port 8100 …
+    """Generate the rollouts of a GRPO run, on other GPUs or another machine. Other options are vLLM's: --port 8100 …
 
     It has the weights of the recipe's `model:` until the trainer sends its own. Other machines reach it with --host.
     """

@@ -17,12 +17,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
 from ecg_r1 import __version__
 from ecg_r1.console import progress
 from ecg_r1.corpus.jobs import Job, Plan, plan
-from ecg_r1.corpus.reports import expected_steps, untold, write_question, write_report
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.corpus.summary import commonest_reasons
+from ecg_r1.corpus.text.conflicts import conflicts
+from ecg_r1.corpus.text.prompts import expected_steps, write_question
+from ecg_r1.corpus.text.report import without_findings, write_report
+from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.corpus.writer import SplitWriter, as_stored
 from ecg_r1.datasets.example import Example
 from ecg_r1.disk import writing
+from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measure import measure
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.record import ECGRecord, RecordError, read_record
@@ -47,6 +51,7 @@ class Made:
     unknown_labels: tuple[str, ...]
     unlabelled: tuple[str, ...]
     untold: tuple[str, ...]
+    conflicts: tuple[dict[str, Any], ...]
     example: Example | None
 
 
@@ -118,7 +123,15 @@ def _write(chunk: list[Made | Unusable], writer: SplitWriter) -> None:
         if isinstance(made, Unusable):
             writer.quarantine(made.record, made.reason)
             continue
-        writer.add(made.record, made.measurements, made.page, made.unknown_labels, made.unlabelled, made.untold)
+        writer.add(
+            made.record,
+            made.measurements,
+            made.page,
+            made.unknown_labels,
+            made.unlabelled,
+            made.untold,
+            made.conflicts,
+        )
         if made.example is not None:
             writer.add_example(made.example)
     writer.flush()
@@ -148,10 +161,12 @@ def _make(job: Job, recipe: CorpusRecipe) -> Made | Unusable:
     record = as_stored(record)
     measurements = case_from(record.record_id, record.diagnoses, measured).measurements
     page = render(record, size=recipe.page_size) if recipe.pages == "stored" else None
-    example = _example(record, measurements, job, recipe) if job.report else None
+    subject = _subject(record, measurements, job)
+    example = _example(record, subject, job, recipe) if job.report else None
     unlabelled = job.entry.unlabelled if job.entry else ()
-    left_out = untold(measurements, record.diagnoses) if example else ()
-    return Made(record, measurements, page, unknown, unlabelled, left_out, example)
+    left_out = without_findings(subject, recipe.reports) if example else ()
+    disagree = tuple(one.to_json() for one in conflicts(subject))
+    return Made(record, measurements, page, unknown, unlabelled, left_out, disagree, example)
 
 
 def _labelled(record: ECGRecord, job: Job) -> tuple[ECGRecord, tuple[str, ...]]:
@@ -173,15 +188,22 @@ def _labelled(record: ECGRecord, job: Job) -> tuple[ECGRecord, tuple[str, ...]]:
     return replace(record, diagnoses=known), unknown
 
 
-def _example(record: ECGRecord, measurements: Measurements, job: Job, recipe: CorpusRecipe) -> Example:
+def _subject(record: ECGRecord, measurements: Measurements, job: Job) -> Subject:
+    entry = job.entry
+    sure = zip(entry.diagnoses, entry.likelihoods, strict=True) if entry and entry.diagnoses and entry.likelihoods else ()
+    leads = tuple(lead for lead, there in zip(LEADS, record.lead_mask, strict=True) if there)
+    return Subject(measurements, record.diagnoses, dict(sure), record.quality, leads)
+
+
+def _example(record: ECGRecord, subject: Subject, job: Job, recipe: CorpusRecipe) -> Example:
     """A report on the record; its wording is drawn from the corpus seed and the record's id."""
     rng = np.random.default_rng([job.seed, zlib.crc32(record.record_id.encode())])
     return Example(
         id=record.record_id,
         records=(record.record_id,),
-        question=write_question(rng, recipe.prompts.question),
-        response=write_report(measurements, record.diagnoses, recipe.reports, rng),
-        expected=expected_steps(measurements),
+        question=write_question(rng, recipe.prompts.question, recipe.reports.language),
+        response=write_report(subject, recipe.reports, rng),
+        expected=expected_steps(subject.measurements),
     )
 
 

@@ -19,6 +19,7 @@ from ecg_r1.files import PART
 ROWS = 16384  # a batch of a file: what is in memory while it is written
 JSON = (
     "measurements",
+    "conflicts",
     "expected",
     "extra",
     "turns",
@@ -33,6 +34,7 @@ RECORDS = pa.schema(
         ("unknown_labels", _NAMES),
         ("unlabelled", _NAMES),
         ("untold", _NAMES),
+        ("conflicts", pa.string()),
         ("leads", _NAMES),
         ("samples", pa.int32()),
         ("windows", pa.list_(pa.list_(pa.int32()))),

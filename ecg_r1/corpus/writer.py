@@ -27,6 +27,7 @@ from ecg_r1.recipe import RecipeError
 
 RECORD_LINES, EXAMPLE_LINES, QUARANTINE = "records.jsonl", "examples.jsonl", "quarantine.jsonl"
 LEFT_OUT = "left-out.jsonl"  # examples without one of their records
+CONFLICTS = "conflicts.jsonl"  # where a record's label and its signal disagree
 PROGRESS = "progress.json"
 
 
@@ -126,6 +127,7 @@ class SplitWriter:
         unknown_labels: Sequence[str] = (),
         unlabelled: Sequence[str] = (),
         untold: Sequence[str] = (),
+        conflicts: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """Append a record.
 
@@ -136,6 +138,7 @@ class SplitWriter:
             unknown_labels: labels of the record, or parts of them, of which nothing is read.
             unlabelled: kinds of statement that its labels leave out.
             untold: diagnoses of which its report states no finding, because the signal contradicts it.
+            conflicts: where label and signal disagree; see `text.conflicts`.
         """
         self.records += 1
         self._files[SIGNALS].write(_microvolts(record.signal).tobytes())
@@ -150,6 +153,7 @@ class SplitWriter:
             "unknown_labels": list(unknown_labels),
             "unlabelled": list(unlabelled),
             "untold": list(untold),
+            "conflicts": list(conflicts),
             "leads": [lead for lead, there in zip(LEADS, record.lead_mask, strict=True) if there],
             "samples": record.samples,
             "windows": None if record.windows is None else record.windows.tolist(),
@@ -206,6 +210,14 @@ class SplitWriter:
         Ids(Rows(self.folder / EXAMPLE_ROWS, EXAMPLES).table["id"], self.folder / EXAMPLE_ROWS)
         unknown = Counter(label for row in records.each("unknown_labels") for label in row["unknown_labels"])
         untold = Counter(name for row in records.each("untold") for name in row["untold"])
+        disagreements = Counter[str]()
+        with (self.folder / CONFLICTS).open("w", encoding="utf-8") as listed:
+            for row in records.each("record", "conflicts"):
+                for one in row["conflicts"]:
+                    listed.write(json.dumps({"record": row["record"], **one}) + "\n")
+                    disagreements[one["kind"]] += 1
+        if not disagreements:
+            (self.folder / CONFLICTS).unlink()
         doubtful = sum(any(map(is_doubt, row["quality"])) for row in records.each("quality"))
         counts = {
             "records": self.records,
@@ -214,6 +226,7 @@ class SplitWriter:
             "examples_left_out": left_out[False],
             "unknown_labels": dict(unknown.most_common()),
             "untold": dict(untold.most_common()),
+            "conflicts": dict(disagreements.most_common()),
             "doubtful": doubtful,
         }
         write_atomically(self.folder / COMPLETE, json.dumps(counts))

@@ -1,7 +1,7 @@
 """Rollouts from vLLM servers in other processes, on other GPUs or machines: `ecg-r1 rollout-server`.
 
-Each server gets a share of the prompts. One that dies or hangs is noticed by its connection or its heartbeat, and its
-share goes to the others, or waits until a server is back; one that comes back first gets the weights again. So a step is
+Each server gets a share of the prompts. One that dies or hangs is noticed by its connection or its heartbeat. Its share
+goes to the others, or waits until a server is back; one that comes back first gets the weights again. So a step is
 repeated in part, and never lost.
 """
 
@@ -52,7 +52,9 @@ def read_key(file: Path) -> str:
             "`ecg-r1 rollout-server RECIPE` makes it"
         ) from None
     if not key:
-        raise ServerUnusable(f"{file}: the key of the rollout servers is empty; remove the file and start a server again")
+        raise ServerUnusable(
+            f"{file}: the key of the rollout servers is empty; remove the file and start a server again"
+        )
     return key
 
 

@@ -30,9 +30,7 @@ class Receiver:
         try:
             with safe_open(path, "pt") as tensors:
                 names = list(tensors.keys())
-                self.model_runner.reload_weights(
-                    weights_iterator=((name, tensors.get_tensor(name)) for name in names)
-                )
+                self.model_runner.reload_weights(weights_iterator=((name, tensors.get_tensor(name)) for name in names))
         finally:
             log.setLevel(level)
         return len(names)

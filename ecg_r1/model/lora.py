@@ -11,7 +11,6 @@ from torch import nn
 from ecg_r1.model.checkpoint import PARTS, parts_of, shape_of
 from ecg_r1.recipe import LoRA, RecipeError, unknown_key
 
-
 AS_ADAPTER = {"r", "lora_alpha", "lora_dropout", "target_modules", "use_rslora"}  # options whose adapters vLLM can run
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # for which vLLM makes room
 

@@ -97,8 +97,8 @@ class GEMModel(Encoders, GEMPreTrainedModel):
             media_index: (B, R, 2), for each row the places of the ECG and of the page of its R records, in their order;
                 -1 where a row has no record. So a record that several rows share (the G completions of a prompt) is
                 encoded once. Without it, the media are taken row by row, as many as a row has placeholders for.
-            media_keys: (N, 2), the keys of `ecg_values` and `pixel_values` under which the features of frozen towers are
-                kept; N is that of both.
+            media_keys: (N, 2), the keys of `ecg_values` and `pixel_values`, under which the features of frozen towers
+                are kept; N is that of both.
             unscored: leave the hidden states of the first so many positions out of what is returned.
             kwargs: the language model's.
 
@@ -116,7 +116,15 @@ class GEMModel(Encoders, GEMPreTrainedModel):
         ecg_keys, page_keys = (None, None) if media_keys is None else media_keys.unbind(-1)
         for what, values, keys, token_id, encode, empty, index in (
             ("ECG", ecg_values, ecg_keys, self.config.ecg_token_id, self.encode_ecg, self._no_ecg, ecg_index),
-            ("image", pixel_values, page_keys, self.config.image_token_id, self.encode_image, self._no_page, page_index),
+            (
+                "image",
+                pixel_values,
+                page_keys,
+                self.config.image_token_id,
+                self.encode_image,
+                self._no_page,
+                page_index,
+            ),
         ):
             if values is not None:
                 inputs_embeds = _place(what, encode(values, keys), inputs_embeds, input_ids == token_id, index)

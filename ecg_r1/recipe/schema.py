@@ -99,11 +99,16 @@ class Source(_Strict):
 
 
 class Reports(_Strict):
-    """Shares of the values that target texts quote wrongly; see `ecg_r1.corpus.reports`.
+    """Target texts: how they are written, and which shares of their values are wrong on purpose.
 
-    The other values are quoted as measured. `qt_from_qrs_end` is a share of the QT values that are not boilerplate.
+    style: "full", a reading from quality to conclusion with evidence for each diagnosis; "brief", four quantities and a
+    finding, for models of a few million parameters. language: of the texts and the shipped questions. The shares are
+    those of `ecg_r1.corpus.text.corruption`; the other values are quoted as measured. `qt_from_qrs_end` is a share of
+    the QT values that are not boilerplate.
     """
 
+    style: Literal["full", "brief"] = "full"
+    language: Literal["en", "de", "zh"] = "en"
     boilerplate: float = Field(0.0, ge=0, le=1)
     rounded: float = Field(0.0, ge=0, le=1)
     qt_from_qrs_end: float = Field(0.0, ge=0, le=1)
@@ -190,7 +195,9 @@ class Rollout(_Strict):
     @model_validator(mode="after")
     def _has_servers(self) -> Rollout:
         if (self.mode == "server") != bool(self.servers):
-            raise ValueError("`mode: server` needs `servers:`, addresses such as http://127.0.0.1:8100, and the other way")
+            raise ValueError(
+                "`mode: server` needs `servers:`, addresses such as http://127.0.0.1:8100, and the other way"
+            )
         if self.mode == "server" and (self.engine != "vllm" or self.key_file is None):
             raise ValueError("`mode: server` needs `engine: vllm` and a `key_file:`")
         return self
@@ -227,6 +234,18 @@ class Dropout(_Strict):
         return self
 
 
+class Pages(_Strict):
+    """Shares of examples whose page looks as pages do in the wild: drawn anew in each epoch, or step of GRPO, where the
+    G completions of a prompt see the same. See `ecg_r1.ecg.wild`.
+
+    paper: printed by any recorder: another layout, order of leads, paper speed, gain, grid or header. artefacts: as if
+    scanned or photographed; needs the extra `pages`.
+    """
+
+    paper: float = Field(0.0, ge=0, le=1)
+    artefacts: float = Field(0.0, ge=0, le=1)
+
+
 class LoRA(BaseModel):
     """Adapters on the linear layers of the named parts; every other key is an option of PEFT's LoraConfig."""
 
@@ -246,6 +265,7 @@ class _Run(_Strict):
     freeze: list[str] = []
     lora: LoRA | None = None
     dropout: Dropout = Dropout()
+    pages: Pages = Pages()
     trainer: dict[str, Any] = {}
     deepspeed: Place | None = None
     processes: int = Field(1, ge=1)

@@ -96,7 +96,7 @@ class Rollouts:
         return JSONResponse({"boot": self.boot, "version": self.version, "checkpoint": self.checkpoint})
 
     async def weights(self, request: Request) -> Response:
-        """Take weights, or an adapter: a message whose `said` has `version`, and `adapter` with PEFT's configuration."""
+        """Take weights, or an adapter: a message that says its `version`, and the `adapter`'s configuration."""
         folder = Path(tempfile.mkdtemp(prefix="ecg-r1-weights-"))
         try:
             file = folder / "adapter_model.safetensors"
@@ -144,7 +144,9 @@ class Rollouts:
     async def generate(self, request: Request) -> Response:
         """Complete prompts: `prompts` of token ids, `ecgs` and `pages` (hashes), `n`, and vLLM's `sampling`."""
         if int(request.headers.get("content-length", BODY + 1)) > BODY:
-            return _refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a request has at most {BODY} bytes, and says how many")
+            return _refused(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a request has at most {BODY} bytes, and says how many"
+            )
         try:
             said, tensors = wire.unpack(await request.body())
             prompts, sampling, n = said["prompts"], said["sampling"], said["n"]
@@ -187,10 +189,8 @@ class Rollouts:
         )  # fmt: skip
         media = ([arrays[name] for name in prompt[kind]] for kind in ("ecgs", "pages"))
         row = vllm_prompt(Prompt(prompt["token_ids"], *media))
-        answered = None
-        async for answered in self.engine.generate(row, params, uuid.uuid4().hex, lora_request=self.adapter):
-            pass
-        return [_rollout(one) for one in answered.outputs] if answered else []
+        written = self.engine.generate(row, params, uuid.uuid4().hex, lora_request=self.adapter)
+        return [_rollout(one) for answer in [answer async for answer in written] for one in answer.outputs]
 
     def _keep(self, tensors: dict[str, np.ndarray]) -> None:
         for name, array in tensors.items():
@@ -256,7 +256,9 @@ async def run(arguments: Any, listening: Any, address: str, *, access: Access, c
     async with build_async_engine_client(arguments) as engine:
         say(f"rollouts of {arguments.model} on {address}", err=True)
         app: Any = Rollouts(engine, checkpoint).app(access)
-        ended = await serve_http(app, listening, host=arguments.host, port=arguments.port, log_level="warning", ws="none")
+        ended = await serve_http(
+            app, listening, host=arguments.host, port=arguments.port, log_level="warning", ws="none"
+        )
     await ended
 
 
@@ -277,4 +279,3 @@ def engine_options(options: dict[str, Any], rank: int | None) -> list[str]:
         elif value is not None:
             words.append(f"--{flag}={json.dumps(value) if isinstance(value, dict | list) else value}")
     return words
-

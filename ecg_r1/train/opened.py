@@ -54,8 +54,8 @@ def check_opened(
             made_at_start = recipe.model in PRESETS  # its tokenizer too
             if made_at_start and recipe.rollout.mode == "server":
                 raise RecipeError(
-                    f'{path}: "rollout.mode": servers start from a checkpoint, and "{recipe.model}" is made when the run '
-                    "starts; name a folder as `model:`"
+                    f'{path}: "rollout.mode": servers start from a checkpoint, and "{recipe.model}" is made when the '
+                    "run starts; name a folder as `model:`"
                 )
             check_engine(recipe, path, None if made_at_start else check_checkpoint(recipe.model))
         if recipe.model not in PRESETS:
@@ -86,8 +86,8 @@ def _check_groups(recipe: GRPORecipe, arguments: Any, rewards: list[Reward], pat
         check_whole_groups("shared_prefix", "each micro-batch", arguments.per_device_train_batch_size, group, path)
         if getattr(shape_of(recipe.model).config.text_config, "attention_dropout", 0):
             raise RecipeError(
-                f'{path}: "shared_prefix" has no dropout in its attention; set text_config.attention_dropout to 0 in the '
-                "model's config.json, or remove `shared_prefix`"
+                f'{path}: "shared_prefix" has no dropout in its attention; set text_config.attention_dropout to 0 in '
+                "the model's config.json, or remove `shared_prefix`"
             )
 
 

@@ -47,9 +47,7 @@ def group_tokens(inputs: dict[str, Any], group: int) -> list[int]:
 def part_of(inputs: dict[str, Any], groups: Sequence[int], group: int) -> dict[str, Any]:
     """The rows of some groups of a batch."""
     rows = torch.cat([torch.arange(i * group, (i + 1) * group) for i in groups])
-    return {
-        key: x[rows.to(x.device)] if isinstance(x, torch.Tensor) and x.ndim else x for key, x in inputs.items()
-    }
+    return {key: x[rows.to(x.device)] if isinstance(x, torch.Tensor) and x.ndim else x for key, x in inputs.items()}
 
 
 def share(part: dict[str, Any], whole: dict[str, Any], loss_type: str) -> torch.Tensor | float:

@@ -107,9 +107,7 @@ class ServerRollout(ECGRollout):
         kwargs: `ECGRollout`'s.
     """
 
-    def __init__(
-        self, *, servers: list[str], key: str, wait: float, folder: Path, as_adapter: bool, **kwargs: Any
-    ):
+    def __init__(self, *, servers: list[str], key: str, wait: float, folder: Path, as_adapter: bool, **kwargs: Any):
         self.servers, self.key, self.wait, self.as_adapter = servers, key, wait, as_adapter
         self.file = folder / "weights.safetensors"
         self._updates, self._spent = 0, 0.0
@@ -117,9 +115,7 @@ class ServerRollout(ECGRollout):
 
     def _init_vllm(self) -> None:
         (self._name,) = broadcast_object_list([uuid.uuid4().hex])
-        self.engine = VLLMServers(
-            self.servers, self.key, fingerprint(Path(self.checkpoint), WEIGHTS), self.wait
-        )  # type: ignore[assignment]
+        self.engine = VLLMServers(self.servers, self.key, fingerprint(Path(self.checkpoint), WEIGHTS), self.wait)  # type: ignore[assignment]
         self.accelerator.wait_for_everyone()
 
     def sync_weights(self) -> None:

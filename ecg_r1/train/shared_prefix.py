@@ -56,7 +56,7 @@ class SharedPrefix:
         positions = [(in_prefix.cumsum(dim=1) - 1)[in_prefix], (first + scored.cumsum(dim=1) - 1)[scored]]
         output = self.model(
             input_ids=torch.cat([prompts[:, 0][in_prefix], input_ids[:, -length - 1 : -1][scored]]).unsqueeze(0),
-            attention_mask=seen.new_ones(1, 1, 1, 1),  # transformers takes a mask of 4 dimensions as it is: none is built
+            attention_mask=seen.new_ones(1, 1, 1, 1),  # one of 4 dimensions: transformers builds none in its place
             position_ids=torch.cat(positions).unsqueeze(0),
             shift_labels=labels[:, -length:][scored].unsqueeze(0),
             branches=layout,

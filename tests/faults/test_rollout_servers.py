@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -74,7 +73,9 @@ def answering(engine, port=None, checkpoint="sha256:same"):
     """A server's routes on loopback, around an engine; its URL."""
     port = port or free_port()
     app = Rollouts(engine, checkpoint).app(Access([KEY], ["127.0.0.1"]))
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", ws="none", lifespan="off"))
+    server = uvicorn.Server(
+        uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", ws="none", lifespan="off")
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

@@ -39,9 +39,7 @@ def tensors(layout, heads=4, kv_heads=4):
 
 
 def reference(query, key, value, layout, **options):
-    return torch.nn.functional.scaled_dot_product_attention(
-        query, key, value, attn_mask=dense_mask(layout), **options
-    )
+    return torch.nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=dense_mask(layout), **options)
 
 
 @pytest.mark.parametrize("name", LAYOUTS)

@@ -219,7 +219,12 @@ def test_groups_are_shuffled_whole():
 def test_the_correction_is_that_of_trls_own_pass(split, tmp_path, mode):
     bounds = {"vllm_importance_sampling_clip_min": 0.8, "vllm_importance_sampling_clip_max": 1.2}
     trainer = trainer_on(
-        split, tmp_path, "one micro-batch", NOTHING, lora=False, trainer={"vllm_importance_sampling_mode": mode, **bounds}
+        split,
+        tmp_path,
+        "one micro-batch",
+        NOTHING,
+        lora=False,
+        trainer={"vllm_importance_sampling_mode": mode, **bounds},
     )
     store, passes, found = trainer.media.store, [], []
     rows = [{"example": example.id} for example in store.examples for _ in range(GROUP)]
