@@ -178,13 +178,34 @@ class Reward(BaseModel):
         return dict(self.model_extra or {})
 
 
+ServerURL = Annotated[str, Field(pattern=r"^https?://[^\s/@?#]+:\d{1,5}/?$")]
+
+
 class Rollout(_Strict):
-    """Who generates. `options` are vLLM's engine arguments by their own names."""
+    """Who generates. `options` are vLLM's engine arguments by their own names.
+
+    mode: in the training process, or on servers that `ecg-r1 rollout-server` started with this recipe. servers: their
+    addresses. key_file: holds the key that they ask for; the first server makes it where it is missing. wait: seconds
+    without any server after which the run ends.
+    """
 
     engine: Literal["vllm", "hf"] = "vllm"
-    mode: Literal["colocate"] = "colocate"
+    mode: Literal["colocate", "server"] = "colocate"
     dtype: str = "auto"
     options: dict[str, Any] = {}
+    servers: list[ServerURL] = []
+    key_file: Place | None = None
+    wait: float = Field(600.0, gt=0)
+
+    @model_validator(mode="after")
+    def _has_servers(self) -> Rollout:
+        if (self.mode == "server") != bool(self.servers):
+            raise ValueError(
+                "`mode: server` needs `servers:`, addresses such as http://127.0.0.1:8100, and the other way"
+            )
+        if self.mode == "server" and (self.engine != "vllm" or self.key_file is None):
+            raise ValueError("`mode: server` needs `engine: vllm` and a `key_file:`")
+        return self
 
 
 class RewardWorkers(_Strict):
@@ -278,11 +299,14 @@ class GRPORecipe(_Run):
     """GRPO: rollouts, rewards, policy updates.
 
     credit: a name of `ecg_r1.train.advantages.ADVANTAGES`; it is checked there. shared_prefix: the policy reads a
-    prompt once for its G completions, with the same result; see `ecg_r1.train.shared_prefix`.
+    prompt once for its G completions, packed without padding, with the same result; see `ecg_r1.train.shared_prefix`.
+    tokens_per_pass: so many packed tokens, and no more, are in a forward and backward pass; a micro-batch of more takes
+    several, with the same loss.
     """
 
     stage: Literal["grpo"]
     shared_prefix: bool = False
+    tokens_per_pass: int | None = Field(None, ge=1)
     rewards: list[Reward] = Field(min_length=1)
     reward_workers: RewardWorkers = RewardWorkers()
     credit: str = "sequence"
