@@ -21,6 +21,7 @@ from ecg_r1.corpus.text.seen import contradicted
 from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.corpus.text.wording import Language, flat, language
 from ecg_r1.corpus.text.writer import Writer, answered
+from ecg_r1.datasets.example import Example
 from ecg_r1.ecg.findings import State
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.quantities import TABLE
@@ -32,7 +33,7 @@ FEATURES = ("heart_rate_bpm", "pr_ms", "qrs_ms", "qt_ms", "qtc_ms", "axis_deg")
 LIMITS = {"heart_rate_bpm": 100.0, "pr_ms": 200.0, "qrs_ms": 120.0, "qtc_ms": 450.0}
 FINDINGS = ("st_elevation", "st_depression", "t_inversion", "q_pathological")
 OPTIONS, LETTERS = 4, "ABCD"
-APART = 3.0  # tolerances that a wrong value of a multiple choice lies from the measured one, at least
+APART = 2.0  # tolerances that a wrong value of a multiple choice lies from the measured one, at least
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Question:
     Attributes:
         family: feature, rhythm, morphology or report. form: key of `FORMS`.
         said: what of the record answers it, as the reasoning. answer: of the multiple choice its letter.
+        diagnoses: that the answer names.
     """
 
     family: str
@@ -49,11 +51,24 @@ class Question:
     question: str
     said: str
     answer: str
+    diagnoses: tuple[str, ...] = ()
 
     @property
     def response(self) -> str:
         """As a target of SFT."""
         return f"<think>{self.said}</think><answer>{self.answer}</answer>"
+
+    def example(self, record: str) -> Example:
+        """An example about a record of this id; rewards ask for no other diagnosis than the answer names."""
+        choice = {"answer": self.answer} if self.form == "choice" else {}
+        return Example(
+            id=f"{record}-{self.family}-{self.form}",
+            records=(record,),
+            question=self.question,
+            response=self.response,
+            expected={"answers": [self.answer], "diagnoses": list(self.diagnoses)},
+            extra={"task": {"subtask": self.family, "type": FORMS[self.form]}, **choice},
+        )
 
 
 def questions(subject: Subject, reports: Reports, rng: np.random.Generator) -> Iterator[Question]:
@@ -61,6 +76,8 @@ def questions(subject: Subject, reports: Reports, rng: np.random.Generator) -> I
 
     Fewer come where a record gives no more: nothing is asked that its measurements or its label leave open.
     """
+    if not reports.questions:
+        return
     w = Writer(subject, language(reports.language), Reports(language=reports.language), rng)
     kinds = [(family, form) for family in _ASK for form in FORMS if (family, form) not in _UNASKED]
     order = [kinds[i] for i in rng.permutation(len(kinds))]
@@ -92,6 +109,8 @@ def _feature(w: Writer, words: Language, form: str) -> Question | None:
     elif form == "choice":
         others = [value + step * APART * table.tolerance for step in (-3, -2, -1, 1, 2, 3)]
         others = [other for other in others if table.circular or value / 2 < other < 2 * value]
+        if len(others) < OPTIONS - 1:
+            return None
         wrong = [w.language.number(name, others[i]) for i in w.rng.permutation(len(others))[: OPTIONS - 1]]
         options, answer = _options(w, written, wrong)
         slots["options"] = options
@@ -132,7 +151,8 @@ def _named(
         answer = words.say("no" if denied else "yes", w.rng)
     elif form == "choice":
         slots["options"], answer = _options(w, answer, [answered(name, code) for name in drawn])
-    return Question(family, form, words.say(f"{family}.{form}", w.rng, **slots), said, answer)
+    names = () if form in ("closed", "choice") else (right,)
+    return Question(family, form, words.say(f"{family}.{form}", w.rng, **slots), said, answer, names)
 
 
 def _morphology(w: Writer, words: Language, form: str) -> Question | None:

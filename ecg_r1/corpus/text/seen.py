@@ -87,7 +87,7 @@ def _of_record(sign: Sign, measurements: Measurements) -> State:
 
 
 def _says_more(stronger: Seen, one: Seen) -> bool:
-    """"Pathological Q waves" of the same leads say more than "Q waves"."""
+    """ "Pathological Q waves" of the same leads say more than "Q waves"."""
     pairs = (("q_pathological", "q_wave"), ("lvh_sokolow_lyon", "lvh_voltage"), ("rbbb_morphology", "late_r_v1"))
     what, other = stronger.sign.what, one.sign.what
     same = OF_QUANTITY.get(what, what) == OF_QUANTITY.get(other, other) and not one.sign.leads
@@ -142,5 +142,3 @@ def _quoted(sign: Sign, state: State, leads: tuple[str, ...], measurements: Meas
         return Seen(sign, state, leads)
     value, lead = max(values) if points else min(values, key=lambda one: abs(one[0]))
     return Seen(sign, state, leads, lead, quantity, value * (points or 1))
-
-
