@@ -99,11 +99,16 @@ class Source(_Strict):
 
 
 class Reports(_Strict):
-    """Shares of the values that target texts quote wrongly; see `ecg_r1.corpus.reports`.
+    """Target texts: how they are written, and which shares of their values are wrong on purpose.
 
-    The other values are quoted as measured. `qt_from_qrs_end` is a share of the QT values that are not boilerplate.
+    style: "full", a reading from quality to conclusion with evidence for each diagnosis; "brief", four quantities and a
+    finding, for models of a few million parameters. language: of the texts and the shipped questions. The shares are
+    those of `ecg_r1.corpus.text.corruption`; the other values are quoted as measured. `qt_from_qrs_end` is a share of
+    the QT values that are not boilerplate.
     """
 
+    style: Literal["full", "brief"] = "full"
+    language: Literal["en", "de", "zh"] = "en"
     boilerplate: float = Field(0.0, ge=0, le=1)
     rounded: float = Field(0.0, ge=0, le=1)
     qt_from_qrs_end: float = Field(0.0, ge=0, le=1)
@@ -134,6 +139,9 @@ class CorpusRecipe(_Strict):
     """Splits to build: records, measurements, pages, target texts.
 
     pages: "stored", or "drawn" when they are used, which costs milliseconds each and no room on disk.
+    executor: where records are worked on: "here" in this process, in "processes" of this machine, or on "ray";
+    workers: how many at a time. The bytes are the same. cache: folder of what was measured and drawn, by the content of
+    a record's files and the version of the measuring code; null for none. See docs/scale.md.
     refuse_doubtful: quarantine records whose checksum or gain says that their signal is wrong; see docs/formats.md.
     """
 
@@ -142,7 +150,9 @@ class CorpusRecipe(_Strict):
     seed: Seed = 0
     page_size: int = Field(112, ge=32, le=1024)
     pages: Literal["stored", "drawn"] = "stored"
+    executor: Literal["here", "processes", "ray"] = "processes"
     workers: int = Field(2, ge=1)
+    cache: Place | None = "runs/cache"
     refuse_doubtful: bool = False
     splits: dict[str, list[Source]]
     reports: Reports = Reports()
@@ -168,13 +178,34 @@ class Reward(BaseModel):
         return dict(self.model_extra or {})
 
 
+ServerURL = Annotated[str, Field(pattern=r"^https?://[^\s/@?#]+:\d{1,5}/?$")]
+
+
 class Rollout(_Strict):
-    """Who generates. `options` are vLLM's engine arguments by their own names."""
+    """Who generates. `options` are vLLM's engine arguments by their own names.
+
+    mode: in the training process, or on servers that `ecg-r1 rollout-server` started with this recipe. servers: their
+    addresses. key_file: holds the key that they ask for; the first server makes it where it is missing. wait: seconds
+    without any server after which the run ends.
+    """
 
     engine: Literal["vllm", "hf"] = "vllm"
-    mode: Literal["colocate"] = "colocate"
+    mode: Literal["colocate", "server"] = "colocate"
     dtype: str = "auto"
     options: dict[str, Any] = {}
+    servers: list[ServerURL] = []
+    key_file: Place | None = None
+    wait: float = Field(600.0, gt=0)
+
+    @model_validator(mode="after")
+    def _has_servers(self) -> Rollout:
+        if (self.mode == "server") != bool(self.servers):
+            raise ValueError(
+                "`mode: server` needs `servers:`, addresses such as http://127.0.0.1:8100, and the other way"
+            )
+        if self.mode == "server" and (self.engine != "vllm" or self.key_file is None):
+            raise ValueError("`mode: server` needs `engine: vllm` and a `key_file:`")
+        return self
 
 
 class RewardWorkers(_Strict):
@@ -209,6 +240,18 @@ class Dropout(_Strict):
         return self
 
 
+class Pages(_Strict):
+    """Shares of examples whose page looks as pages do in the wild: drawn anew in each epoch, or step of GRPO, where the
+    G completions of a prompt see the same. See `ecg_r1.ecg.wild`.
+
+    paper: printed by any recorder: another layout, order of leads, paper speed, gain, grid or header. artefacts: as if
+    scanned or photographed; needs the extra `pages`.
+    """
+
+    paper: float = Field(0.0, ge=0, le=1)
+    artefacts: float = Field(0.0, ge=0, le=1)
+
+
 class LoRA(BaseModel):
     """Adapters on the linear layers of the named parts; every other key is an option of PEFT's LoraConfig."""
 
@@ -228,6 +271,7 @@ class _Run(_Strict):
     freeze: list[str] = []
     lora: LoRA | None = None
     dropout: Dropout = Dropout()
+    pages: Pages = Pages()
     trainer: dict[str, Any] = {}
     deepspeed: Place | None = None
     processes: int = Field(1, ge=1)
@@ -255,11 +299,14 @@ class GRPORecipe(_Run):
     """GRPO: rollouts, rewards, policy updates.
 
     credit: a name of `ecg_r1.train.advantages.ADVANTAGES`; it is checked there. shared_prefix: the policy reads a
-    prompt once for its G completions, with the same result; see `ecg_r1.train.shared_prefix`.
+    prompt once for its G completions, packed without padding, with the same result; see `ecg_r1.train.shared_prefix`.
+    tokens_per_pass: so many packed tokens, and no more, are in a forward and backward pass; a micro-batch of more takes
+    several, with the same loss.
     """
 
     stage: Literal["grpo"]
     shared_prefix: bool = False
+    tokens_per_pass: int | None = Field(None, ge=1)
     rewards: list[Reward] = Field(min_length=1)
     reward_workers: RewardWorkers = RewardWorkers()
     credit: str = "sequence"

@@ -9,6 +9,7 @@ CHECKPOINTS = "checkpoints"
 COMPLETIONS = "completions"  # rollouts with their scores and evidence, `*.parquet`
 TENSORBOARD = "tensorboard"
 INITIAL = "initial"  # the weights that a preset began with, for the rollouts
+SYNC = "sync"  # the weights that rollout servers have, which one gets again after a restart
 STOPPED = "stopped"  # the batch of a step whose loss, gradient or weights are not finite
 MODEL = "model"  # the trained checkpoint
 FINISHED = "finished.json"  # steps and time; written last

@@ -12,6 +12,7 @@ from trl import SFTConfig, SFTTrainer
 from ecg_r1.datasets.example import Example
 from ecg_r1.scoring.abstention import NOTHING_SHOWN
 from ecg_r1.train.dropout import View, arrange
+from ecg_r1.train.frozen import keep_features
 from ecg_r1.train.guarded import GuardedTrainer, Numbered
 from ecg_r1.train.media import DrawEachEpoch, Media, example_dataset
 
@@ -91,7 +92,7 @@ def sft_trainer(model: Any, media: Media, config: SFTConfig, peft_config: Any, c
     collator = SFTCollator(media)
     config.dataset_kwargs = {"skip_prepare_dataset": True}
     config.remove_unused_columns = False
-    return ECGSFTTrainer(
+    trainer = ECGSFTTrainer(
         names=media.store.example_ids,
         model=model,
         args=config,
@@ -101,3 +102,5 @@ def sft_trainer(model: Any, media: Media, config: SFTConfig, peft_config: Any, c
         peft_config=peft_config,
         callbacks=[*callbacks, DrawEachEpoch(collator)],
     )
+    keep_features(trainer.accelerator.unwrap_model(trainer.model), media)
+    return trainer
