@@ -102,13 +102,15 @@ class Reports(_Strict):
     """Target texts: how they are written, and which shares of their values are wrong on purpose.
 
     style: "full", a reading from quality to conclusion with evidence for each diagnosis; "brief", four quantities and a
-    finding, for models of a few million parameters. language: of the texts and the shipped questions. The shares are
+    finding, for models of a few million parameters. language: of the texts and the shipped questions. questions: so many questions with
+    answers that can be checked are asked of each record beside its report; see `ecg_r1.corpus.text.questions`. The shares are
     those of `ecg_r1.corpus.text.corruption`; the other values are quoted as measured. `qt_from_qrs_end` is a share of
     the QT values that are not boilerplate.
     """
 
     style: Literal["full", "brief"] = "full"
     language: Literal["en", "de", "zh"] = "en"
+    questions: int = Field(0, ge=0, le=14)
     boilerplate: float = Field(0.0, ge=0, le=1)
     rounded: float = Field(0.0, ge=0, le=1)
     qt_from_qrs_end: float = Field(0.0, ge=0, le=1)
