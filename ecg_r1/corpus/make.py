@@ -179,6 +179,6 @@ def _example(record: ECGRecord, subject: Subject, job: Job, recipe: CorpusRecipe
         id=record.record_id,
         records=(record.record_id,),
         question=write_question(rng, recipe.prompts.question, recipe.reports.language),
-        response=write_report(subject, recipe.reports, rng),
+        response=write_report(subject, recipe.reports, recipe.corruption, rng),
         expected=expected_steps(subject.measurements),
     )
