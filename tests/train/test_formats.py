@@ -1,4 +1,4 @@
-"""Three real steps of SFT and of GRPO on a split that is read from another project's file: GEM's, ECG-QA's, ECG-R1's."""
+"""Three real steps of SFT and of GRPO on splits that are read from files in GEM's, ECG-QA's and ECG-R1's shape."""
 
 import dataclasses
 import json
