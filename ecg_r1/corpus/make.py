@@ -180,7 +180,7 @@ def _examples(record: ECGRecord, subject: Subject, job: Job, recipe: CorpusRecip
         id=record.record_id,
         records=(record.record_id,),
         question=write_question(rng, recipe.prompts.question, recipe.reports.language),
-        response=write_report(subject, recipe.reports, rng),
+        response=write_report(subject, recipe.reports, recipe.corruption, rng),
         expected=expected_steps(subject.measurements),
     )
     return (report, *(one.example(record.record_id) for one in questions(subject, recipe.reports, rng)))

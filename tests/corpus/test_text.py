@@ -51,7 +51,7 @@ def simulated() -> list[Subject]:
 
 
 def full(subject: Subject, code: str = "en", seed: int = 0) -> str:
-    return write_report(subject, Reports(language=code), np.random.default_rng(seed))
+    return write_report(subject, Reports(language=code), Corruption(), np.random.default_rng(seed))
 
 
 def subject(diagnoses: tuple[str, ...], likelihoods=None, quality=(), **values) -> Subject:
@@ -181,7 +181,7 @@ def test_statements_that_exclude_each_other_are_listed():
 def test_corruption_is_honoured_and_says_nothing_of_limits():
     one = subject(("normal ECG",), pr_ms=236.0, findings={"pr_prolonged": [236, 36], "pr_short": [236, -116]})
     for seed in range(20):
-        text = think(write_report(one, Reports(boilerplate=1.0), np.random.default_rng(seed)))
+        text = think(write_report(one, Reports(), Corruption(boilerplate=1.0), np.random.default_rng(seed)))
         assert "160 ms" in text
         assert "236" not in text
         assert "prolonged" not in text
