@@ -28,7 +28,7 @@ from ecg_r1.ecg.measure import measure
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.simulate import simulate
 from ecg_r1.ecg.vocabulary import vocabulary
-from ecg_r1.recipe import CorpusRecipe, Reports
+from ecg_r1.recipe import Corruption, CorpusRecipe, Reports
 from ecg_r1.scoring import Completion
 from ecg_r1.scoring.answers import read_answer
 from ecg_r1.scoring.cases import case_from
