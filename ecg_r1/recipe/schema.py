@@ -233,10 +233,25 @@ class _Run(_Strict):
     processes: int = Field(1, ge=1)
 
 
+class Queries(_Strict):
+    """Text queries in pre-training (SuPreME); see `ecg_r1.model.queries`.
+
+    encoder: "letters", or the folder of a sentence encoder. hold_out: statements that training never asks for, to
+    judge zero-shot classification by.
+    """
+
+    encoder: Place = "letters"
+    hold_out: list[str] = []
+
+
 class PretrainRecipe(_Run):
-    """The towers alone, before any text: diagnosis and measurements from pooled features."""
+    """The towers alone, before any text: diagnosis and measurements from pooled features.
+
+    queries: instead, the ECG tower alone answers whether each statement is true, asked for by its words.
+    """
 
     stage: Literal["pretrain"]
+    queries: Queries | None = None
 
     @model_validator(mode="after")
     def _sees_each_tower_alone(self) -> PretrainRecipe:

@@ -10,6 +10,7 @@ COMPLETIONS = "completions"  # rollouts with their scores and evidence, `*.parqu
 TENSORBOARD = "tensorboard"
 INITIAL = "initial"  # the weights that a preset began with, for the rollouts
 STOPPED = "stopped"  # the batch of a step whose loss, gradient or weights are not finite
+QUERIES = "queries"  # pretrain with text queries only: the head that answers them
 MODEL = "model"  # the trained checkpoint
 FINISHED = "finished.json"  # steps and time; written last
 BASELINE = "baseline"  # the stage in the recipe of a baseline, whose answers are no model's
@@ -19,6 +20,7 @@ PREDICTIONS = (
 
 # a comparison
 COMPARISON = "compare.json"
+ZERO_SHOT = "zero-shot.json"  # areas under the ROC curve of text queries
 HEADROOM = "headroom.json"  # of --headroom
 REPORT = "report.html"
 CARD = "card"  # .html, .md, .csv, .tex

@@ -50,6 +50,8 @@ def fit(recipe: RunRecipe, checked: Checked) -> None:
         if trainer.is_world_process_zero():
             with written_whole(run.model) as part:
                 save(trained.gem if isinstance(recipe, PretrainRecipe) else trained, processor, part)
+            if isinstance(recipe, PretrainRecipe) and recipe.queries:
+                trained.save_head(run.folder / layout.QUERIES)
             run.finish(steps=trainer.state.global_step, **spent)
     trainer.accelerator.wait_for_everyone()
 
@@ -67,6 +69,10 @@ def _trainer(recipe: RunRecipe, checked: Checked, model: Any, processor: Any, wo
     run, arguments = checked.run, checked.arguments
     media = Media(checked.store, processor, recipe.dropout, recipe.seed)
     callbacks = [MetricsLog(run.folder / layout.METRICS), LiveProgress(recipe.run)]
+    if isinstance(recipe, PretrainRecipe) and recipe.queries:
+        from ecg_r1.train.pretrain_queries import query_trainer
+
+        return query_trainer(model, media, recipe.queries, arguments, callbacks)
     if isinstance(recipe, PretrainRecipe):
         from ecg_r1.train.pretrain import pretrain_trainer
 
