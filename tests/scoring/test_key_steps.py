@@ -3,7 +3,6 @@
 import json
 
 import pytest
-
 from splits import write_split
 
 from ecg_r1.corpus.export import export
