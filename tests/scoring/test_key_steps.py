@@ -14,8 +14,8 @@ from ecg_r1.scoring.key_steps import key_steps_of
 
 REFERENCE = (
     "<think>Step 1: The rate is 62 bpm, sinus rhythm.\nStep 2: The PR interval is 212 ms (normal up to 200 ms). "
-    "QRS duration 98 ms, so no bundle branch block.\nStep 3: Possible left ventricular hypertrophy. The long PR interval "
-    "is a first-degree AV block.</think><answer>first-degree AV block</answer>"
+    "QRS duration 98 ms, so no bundle branch block.\nStep 3: Possible left ventricular hypertrophy. The long PR "
+    "interval is a first-degree AV block.</think><answer>first-degree AV block</answer>"
 )
 STEPS = ["heart rate 62 bpm", "sinus rhythm", "PR interval 212 ms", "QRS duration 98 ms", "first-degree AV block"]
 

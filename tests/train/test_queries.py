@@ -1,4 +1,4 @@
-"""Text queries to an ECG tower: embeddings, logits that do not see each other, and areas of statements never trained."""
+"""Text queries to an ECG tower: embeddings, independent logits, and areas of statements never trained."""
 
 import numpy as np
 import pytest
