@@ -17,10 +17,13 @@ import numpy as np
 
 from ecg_r1 import __version__
 from ecg_r1.console import track
+from ecg_r1.corpus.cache import as_stored
 from ecg_r1.corpus.jobs import entries_of
-from ecg_r1.corpus.reports import write_question, write_report
 from ecg_r1.corpus.store import RecordStore
-from ecg_r1.corpus.writer import SplitWriter, as_stored
+from ecg_r1.corpus.text.prompts import write_question
+from ecg_r1.corpus.text.report import write_report
+from ecg_r1.corpus.text.subject import Subject
+from ecg_r1.corpus.writer import SplitWriter
 from ecg_r1.datasets.example import Example
 from ecg_r1.disk import writing
 from ecg_r1.ecg.counterfactual import STEPS, counterfactual
@@ -111,7 +114,7 @@ def _add(writer: SplitWriter, job: Job, recipe: ProbeRecipe) -> None:
             job.name,
             (job.name,),
             write_question(rng, [] if recipe.question is None else [recipe.question]),
-            write_report(true, record.diagnoses, Reports(), rng) if record.diagnoses else None,
+            write_report(Subject(true, record.diagnoses), Reports(), rng) if record.diagnoses else None,
             extra={"heart": job.heart, "move": job.move, "step": job.step},
         )
     )
