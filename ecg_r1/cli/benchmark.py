@@ -60,6 +60,15 @@ def reasoning(items: Annotated[Path, typer.Argument(help="Items with `model_resp
     _print(score(read_items(items)))
 
 
+@app.command()
+def grounding(items: Items, answers: Answers) -> None:
+    """Localisation of findings: lead Jaccard, temporal IoU, IoU and AP@0.5 of boxes on the page."""
+    from ecg_r1.evaluation.benchmarks.grounding import score
+    from ecg_r1.evaluation.benchmarks.items import read_items
+
+    _print(score(read_items(items), read_items(answers)))
+
+
 def baseline(
     train: Annotated[Path, typer.Argument(help="The split that the baselines are fitted on")],
     corpus: Annotated[Path, typer.Argument(help="The split that they answer")],
