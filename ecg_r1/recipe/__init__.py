@@ -17,6 +17,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from ecg_r1.recipe.find import find_recipe, shipped_recipes
 from ecg_r1.recipe.messages import SHOWN, explain, unknown_key
 from ecg_r1.recipe.schema import (
+    Align,
     Corpus,
     CorpusRecipe,
     Decoding,
@@ -42,6 +43,7 @@ from ecg_r1.recipe.schema import (
 from ecg_r1.recipe.text import DEEPEST, LARGEST, LONGEST_KEY, RecipeError, dump, parse, read_file
 
 __all__ = [
+    "Align",
     "Corpus",
     "CorpusRecipe",
     "Decoding",

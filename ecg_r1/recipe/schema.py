@@ -305,10 +305,21 @@ class PretrainRecipe(_Run):
         return self
 
 
+class Align(_Strict):
+    """The auxiliary loss of `ecg_r1.train.prefix_alignment` (BP-GPT): its weight and temperature."""
+
+    weight: float = Field(1.0, gt=0, le=1e3)
+    temperature: float = Field(0.1, gt=0, le=100)
+
+
 class SFTRecipe(_Run):
-    """Supervised fine-tuning on the responses of the corpus."""
+    """Supervised fine-tuning on the responses of the corpus.
+
+    align: beside it, the ECG's tokens are drawn towards the embedded response.
+    """
 
     stage: Literal["sft"]
+    align: Align | None = None
 
 
 class GRPORecipe(_Run):

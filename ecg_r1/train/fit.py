@@ -82,7 +82,7 @@ def _trainer(recipe: RunRecipe, checked: Checked, model: Any, processor: Any, wo
     if isinstance(recipe, SFTRecipe):
         from ecg_r1.train.sft import sft_trainer
 
-        return sft_trainer(model, media, arguments, checked.adapters, callbacks)
+        return sft_trainer(model, media, arguments, checked.adapters, callbacks, recipe.align)
     from ecg_r1.train.grpo import grpo_trainer
     from ecg_r1.train.rewards import RewardSet
 
