@@ -10,8 +10,8 @@ import torch
 from trl import SFTConfig, SFTTrainer
 
 from ecg_r1.datasets.example import Example
-from ecg_r1.scoring.abstention import NOTHING_SHOWN
 from ecg_r1.recipe import Align
+from ecg_r1.scoring.abstention import NOTHING_SHOWN
 from ecg_r1.train.dropout import View, arrange
 from ecg_r1.train.frozen import keep_features
 from ecg_r1.train.guarded import GuardedTrainer, Numbered

@@ -162,4 +162,4 @@ def _phrased(words: Language, sign: Sign, text: str) -> bool:
     prefix = f"sign.{sign.what}."
     templates = [t for key, found in words.templates.items() if key.startswith(prefix) for t in found]
     parts = (max(SLOT.split(t)[::2], key=len).strip() for t in templates)
-    return any(part and part in text.lower() or part in text for part in parts)
+    return any((part and part in text.lower()) or part in text for part in parts)
