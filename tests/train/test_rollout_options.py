@@ -1,4 +1,4 @@
-"""What a recipe may say of rollout servers and of the tokens of a pass: accepted and honoured, or refused in one line."""
+"""What a recipe may say of rollout servers and of the tokens of a pass: accepted and honoured, or refused."""
 
 from pathlib import Path
 
