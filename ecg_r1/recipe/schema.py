@@ -139,6 +139,9 @@ class CorpusRecipe(_Strict):
     """Splits to build: records, measurements, pages, target texts.
 
     pages: "stored", or "drawn" when they are used, which costs milliseconds each and no room on disk.
+    executor: where records are worked on: "here" in this process, in "processes" of this machine, or on "ray";
+    workers: how many at a time. The bytes are the same. cache: folder of what was measured and drawn, by the content of
+    a record's files and the version of the measuring code; null for none. See docs/scale.md.
     refuse_doubtful: quarantine records whose checksum or gain says that their signal is wrong; see docs/formats.md.
     """
 
@@ -147,7 +150,9 @@ class CorpusRecipe(_Strict):
     seed: Seed = 0
     page_size: int = Field(112, ge=32, le=1024)
     pages: Literal["stored", "drawn"] = "stored"
+    executor: Literal["here", "processes", "ray"] = "processes"
     workers: int = Field(2, ge=1)
+    cache: Place | None = "runs/cache"
     refuse_doubtful: bool = False
     splits: dict[str, list[Source]]
     reports: Reports = Reports()
@@ -218,19 +223,20 @@ class Dropout(_Strict):
     G completions of a prompt see the same. See `ecg_r1.train.dropout`.
 
     leads: shown with a random subset of their leads. ecg: without the signal, as a page alone; page: without the
-    page; never without both. interleave: with the page before the signal. (ECG-R1's own: ecg 0.25, page 0.25,
-    interleave 0.1.)
+    page; nothing: without both, where the right response is to say so (the reward `abstain` pays for it, and SFT's
+    target says it). interleave: with the page before the signal. (ECG-R1's own: ecg 0.25, page 0.25, interleave 0.1.)
     """
 
     leads: float = Field(0.0, ge=0, le=1)
     ecg: float = Field(0.0, ge=0, le=1)
     page: float = Field(0.0, ge=0, le=1)
+    nothing: float = Field(0.0, ge=0, le=1)
     interleave: float = Field(0.0, ge=0, le=1)
 
     @model_validator(mode="after")
     def _leaves_one(self) -> Dropout:
-        if self.ecg + self.page > 1:
-            raise ValueError("ecg + page is over 1")
+        if self.ecg + self.page + self.nothing > 1:
+            raise ValueError("ecg + page + nothing is over 1")
         return self
 
 
@@ -278,7 +284,7 @@ class PretrainRecipe(_Run):
 
     @model_validator(mode="after")
     def _sees_each_tower_alone(self) -> PretrainRecipe:
-        if self.dropout.ecg or self.dropout.page or self.dropout.interleave:
+        if self.dropout.ecg or self.dropout.page or self.dropout.nothing or self.dropout.interleave:
             raise ValueError("the towers are trained apart, so `dropout` can only hide `leads`")
         return self
 
@@ -336,9 +342,10 @@ class EvaluateRecipe(_Strict):
 
     models: runs or checkpoint folders, earlier first: each pair is compared as later minus earlier. corpus: the split;
     if left out, the one that the runs' recipes name as `corpus.evaluate`. seeds: `compare.json` of the same comparison
-    trained from other seeds, or their folders. style: the form that answers were asked to have, as for the reward
-    `format`. out: folder of `compare.json` and `report.html`. resamples: of the
-    bootstrap. seed: of the bootstrap, of sampling, and of what the report shows.
+    trained from other seeds, or their folders. mirage: examples that are asked again without the signal, without the
+    page, without both, and with another's page; 0: none. style: the form that answers were asked to have, as for the
+    reward `format`. out: folder of `compare.json` and `report.html`. resamples: of the bootstrap. seed: of the
+    bootstrap, of sampling, and of what the report shows.
     """
 
     stage: Literal["evaluate"]
@@ -346,15 +353,56 @@ class EvaluateRecipe(_Strict):
     corpus: Place | None = None
     decoding: Decoding = Decoding()
     seeds: list[Place] = []
+    mirage: int = Field(100, ge=0)
     style: Style = "deepseek"
     out: Place = "runs"
     resamples: int = Field(2000, ge=1)
     seed: Seed = 0
 
 
+class Hearts(_Strict):
+    """The hearts of a probe: so many of the simulator's, or the records of a folder.
+
+    dataset, folds, limit, unit_mv: as of `Source`; `limit` records are drawn with the seed.
+    """
+
+    simulate: int | None = Field(None, gt=0)
+    records: Place | None = None
+    dataset: Place | None = None
+    folds: list[int] | None = None
+    limit: int | None = Field(None, gt=0)
+    unit_mv: float | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _a_source(self) -> Hearts:
+        Source.model_validate(self.model_dump(exclude_none=True))
+        return self
+
+
+class ProbeRecipe(_Strict):
+    """One heart with one thing moved: does the text follow? See `ecg_r1.evaluation.probe`.
+
+    models, decoding, style, resamples, seed: as of `EvaluateRecipe`; the seed is that of the hearts too. hearts: whose
+    ECGs are moved. moves: what of them; all that these hearts allow, unless given. question: what the models are asked;
+    the shipped wording unless given. page_size: pixels. out: folder of `probe.json`, `probe.html` and the records.
+    """
+
+    stage: Literal["probe"]
+    models: list[Place] = Field(min_length=1)
+    hearts: Hearts = Hearts(simulate=20)
+    moves: list[str] | None = Field(None, min_length=1)
+    question: Wording | None = None
+    page_size: int = Field(112, ge=32, le=1024)
+    decoding: Decoding = Decoding()
+    style: Style = "deepseek"
+    out: Place = "runs/probe"
+    resamples: int = Field(2000, ge=1)
+    seed: Seed = 0
+
+
 RunRecipe = PretrainRecipe | SFTRecipe | GRPORecipe
-Recipe = CorpusRecipe | PretrainRecipe | SFTRecipe | GRPORecipe | EvaluateRecipe
+Recipe = CorpusRecipe | PretrainRecipe | SFTRecipe | GRPORecipe | EvaluateRecipe | ProbeRecipe
 STAGES: dict[str, type[BaseModel]] = {
     "corpus": CorpusRecipe, "pretrain": PretrainRecipe, "sft": SFTRecipe, "grpo": GRPORecipe,
-    "evaluate": EvaluateRecipe,
+    "evaluate": EvaluateRecipe, "probe": ProbeRecipe,
 }  # fmt: skip

@@ -16,6 +16,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.datasets.example import Example
 from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.wild import STORED, Look, draw_page
 from ecg_r1.model.features import NEVER
 from ecg_r1.model.processing import GEMProcessor, check_untagged
@@ -55,7 +56,7 @@ class Media:
     ):
         self.store, self.processor, self.dropout, self.seed, self.pages = store, processor, dropout, seed, pages
         if (dropout.ecg or dropout.page or dropout.interleave) and not self.has_pages:
-            raise RecipeError("dropout: the model reads no pages; only `leads` can be hidden from it")
+            raise RecipeError("dropout: the model reads no pages; only `leads`, or all with `nothing`, can be hidden")
         if pages != AS_STORED and not self.has_pages:
             raise RecipeError("pages: the model reads no pages; leave `pages:` out")
         self._pixels = lru_cache(maxsize=cached_pages)(self._read_pixels)
@@ -110,10 +111,11 @@ class Media:
         return draw_page(record, self.store.facts["page_size"], view.look)
 
     def case(self, shown: Shown) -> Case:
-        """What a reward may know of an example: of each record's leads, those that are shown."""
+        """What a reward may know of an example: of each record's leads, those that are shown; nothing of a record that
+        is not shown."""
         whole = self.store.case(shown.example)
         first, *others = (
-            dataclasses.replace(case, leads=view.leads or case.leads)
+            dataclasses.replace(case, leads=view.leads or case.leads) if view.ecg or view.page else _unseen(case)
             for case, view in zip((whole, *whole.others), shown.views, strict=True)
         )
         return dataclasses.replace(first, others=tuple(others))
@@ -185,6 +187,11 @@ class DrawEachEpoch(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         self.collator.epoch = int(state.epoch or 0)
+
+
+def _unseen(case: Case) -> Case:
+    """What is known of a record that is not shown: that it has no leads. So no reward pays for a lucky guess."""
+    return Case(case.record_id, (), Measurements.from_json({}), (), question=case.question, example_id=case.example_id)
 
 
 def _key(content: np.ndarray) -> int:

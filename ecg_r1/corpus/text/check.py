@@ -149,7 +149,9 @@ def _states(completion: Completion, seen: Seen, claims: tuple, judged: tuple, co
     quantity = QUOTED[what][0] if what in QUOTED else OF_QUANTITY.get(what, what)
     if any(one.quantity == quantity and _right(one) and _same_lead(seen, one.lead) for one in judged):
         return True
-    return _phrased(language(code), seen.sign, completion.text) if seen.sign.is_finding and what not in QUOTED else False
+    return (
+        _phrased(language(code), seen.sign, completion.text) if seen.sign.is_finding and what not in QUOTED else False
+    )
 
 
 def _same_lead(seen: Seen, lead: str | None) -> bool:

@@ -60,7 +60,12 @@ def _concluded(w: Writer, one: Stated) -> str | None:
     seen = looked_at(one.name, w.m)
     if there := list(shown(seen)):
         there = [*there, *shown(look(sign, w.m) for sign in known(one.name).beside)][:MOST_SIGNS]
-        if one.certainty == "certain" and INFARCTION in one.name and there[0].sign.what == OLD and _without_elevation(w, one.name, there):
+        if (
+            one.certainty == "certain"
+            and INFARCTION in one.name
+            and there[0].sign.what == OLD
+            and _without_elevation(w, one.name, there)
+        ):
             return w.say("conclusion.old", name=name, signs=w.signs(there))
         return w.say(f"conclusion.{one.certainty}", name=name, signs=w.signs(there))
     if near := list(shown(seen, State.BORDERLINE))[:1]:
@@ -85,8 +90,11 @@ def _conflicting(w: Writer, one: Stated, name: str) -> str:
 def _without_elevation(w: Writer, name: str, there: list[Seen]) -> bool:
     """Whether ST elevation was looked for in the leads of an infarction and is measured to be absent in all of them."""
     looked = [seen for seen in looked_at(name, w.m) if seen.sign.what == "st_elevation"]
-    return bool(looked) and looked[0].state is State.ABSENT and w.state("st_elevation") is State.ABSENT and not any(
-        seen.sign.what == "st_elevation" for seen in there
+    return (
+        bool(looked)
+        and looked[0].state is State.ABSENT
+        and w.state("st_elevation") is State.ABSENT
+        and not any(seen.sign.what == "st_elevation" for seen in there)
     )
 
 
@@ -94,5 +102,3 @@ def _without_elevation(w: Writer, name: str, there: list[Seen]) -> bool:
 def named_findings(diagnosis: str) -> frozenset[str]:
     """The findings that a label names: "t_inversion" of inverted T-waves."""
     return frozenset(claim.what for claim in read_findings(Completion.parse(diagnosis).readable))
-
-

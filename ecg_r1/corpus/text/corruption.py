@@ -18,9 +18,7 @@ from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.recipe import Reports
 
 
-def quoted_value(
-    name: str, measurements: Measurements, shares: Reports, rng: np.random.Generator
-) -> float | None:
+def quoted_value(name: str, measurements: Measurements, shares: Reports, rng: np.random.Generator) -> float | None:
     """The value that a text quotes of one of `EXPECTED`; None where it cannot be measured. Two draws, always."""
     wording = prompts()
     source, bias = rng.random(), rng.random()

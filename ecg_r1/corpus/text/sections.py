@@ -153,7 +153,10 @@ def st(w: Writer) -> list[str]:
     said = [w.describe(one) for one in shown(seen.values())]
     quiet = [
         name
-        for name, label in (("st_elevation", "non-specific ST elevation"), ("st_depression", "non-specific ST depression"))
+        for name, label in (
+            ("st_elevation", "non-specific ST elevation"),
+            ("st_depression", "non-specific ST depression"),
+        )
         if seen[name].state is not PRESENT and w.state(name) is ABSENT and not w.names(label)
     ]
     level = _level(w)
@@ -185,7 +188,14 @@ def t(w: Writer) -> list[str]:
     upright = look(Sign("t_upright", WITHOUT_V1), w.m)
     if upright.state is PRESENT and len(upright.leads) > 2:
         value = w.language.number("t_mv", upright.value) if upright.value is not None else None
-        said.append(w.say("t.upright", leads=w.language.leads(upright.leads), lead=upright.lead and w.language.lead(upright.lead), value=value))
+        said.append(
+            w.say(
+                "t.upright",
+                leads=w.language.leads(upright.leads),
+                lead=upright.lead and w.language.lead(upright.lead),
+                value=value,
+            )
+        )
     if not said and w.state("t_inversion") is ABSENT and not w.names("inverted T-waves"):
         said.append(w.say("t.none_inverted"))
     return said
@@ -203,5 +213,3 @@ def qt(w: Writer) -> list[str]:
     if found.value is not None and found.margin is not None:
         limit = w.language.limit("qtc_ms", round(found.value - found.margin))
     return [w.say(f"qt.{key}", qt=qt_ms, qtc=qtc, limit=limit)]
-
-

@@ -75,7 +75,7 @@ def must_be_absent(entry: Knowledge, measurements: Measurements) -> tuple[Seen, 
 
 
 def _says_more(stronger: Seen, one: Seen) -> bool:
-    """"Pathological Q waves" of the same leads say more than "Q waves"."""
+    """ "Pathological Q waves" of the same leads say more than "Q waves"."""
     pairs = (("q_pathological", "q_wave"), ("lvh_sokolow_lyon", "lvh_voltage"), ("rbbb_morphology", "late_r_v1"))
     return stronger.sign.what == one.sign.what or (stronger.sign.what, one.sign.what) in pairs
 
@@ -128,5 +128,3 @@ def _quoted(sign: Sign, state: State, leads: tuple[str, ...], measurements: Meas
         return Seen(sign, state, leads)
     value, lead = max(values) if points else min(values, key=lambda one: abs(one[0]))
     return Seen(sign, state, leads, lead, quantity, value * (points or 1))
-
-

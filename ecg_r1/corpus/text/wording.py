@@ -53,7 +53,7 @@ class Language:
         return filled(usable[int(rng.integers(len(usable)))], given)
 
     def listed(self, items: Sequence[str]) -> str:
-        """"II, III and aVF"."""
+        """ "II, III and aVF"."""
         *first, last = items
         joined = self.marks["and_long" if any(self.marks["comma"].strip() in item for item in first) else "and"]
         return self.marks["comma"].join(first) + joined + last if first else last
