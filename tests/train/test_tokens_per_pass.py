@@ -30,7 +30,8 @@ def test_the_weights_are_those_of_one_pass(tmp_path, deepspeed, processes):
             f"run={run}", f"model={tmp_path}/model", f"corpus={{train: {corpus}}}", f"deepspeed={deepspeed}",
             f"processes={processes}", f"tokens_per_pass={budget}", "rollout={engine: hf}", "trainer.num_generations=4",
             "trainer.per_device_train_batch_size=16", "trainer.max_steps=2", "trainer.max_completion_length=24",
-            "trainer.save_strategy=no", "trainer.adam_epsilon=1.0e-2", "rewards=[{name: length, limit: 48, cache: 48}]", "credit=sequence",
+            "trainer.save_strategy=no", "trainer.adam_epsilon=1.0e-2",
+            "rewards=[{name: length, limit: 48, cache: 48}]", "credit=sequence",
         ]  # fmt: skip
         done = subprocess.run(
             [sys.executable, "-m", "ecg_r1", "train", "tiny/grpo", *overrides],
