@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from ecg_r1.reading import references
 from ecg_r1.reading.characters import readable
-from ecg_r1.reading.generic import entry, general
+from ecg_r1.reading.generic import entry, general, textbook
 from ecg_r1.reading.marks import struck, without_struck
 from ecg_r1.reading.polarity import polarity
 from ecg_r1.reading.scopes import scope, unscoped
@@ -122,6 +122,8 @@ def within(spans: tuple[tuple[int, int], ...], start: int) -> bool:
 @lru_cache(maxsize=16)
 def sections_elsewhere(text: str) -> tuple[tuple[int, int], ...]:
     """[start, end] of each sentence of a readable text under a heading of another ECG, of norms or of criteria."""
+    if textbook(text):
+        return ((0, len(text) + 1),)
     found, other = [], False
     if ":\n" in text or ": \n" in text or "#" in text or references.HEADED.search(text):
         for start, end in sentences(text):
@@ -152,7 +154,7 @@ def stance(text: str, start: int, end: int) -> Stance:
     if within(headings(plain), start):
         return "heading"
     if within(sections_elsewhere(plain), start):
-        return "of another ECG"
+        return "general" if textbook(plain) else "of another ECG"
     at = next(((a, b) for a, b in sentences(plain) if a <= start <= b), (0, len(plain)))
     if references.RETRACTS.match(plain, at[1] + 1):
         return "turned back later"

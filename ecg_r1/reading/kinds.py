@@ -48,7 +48,7 @@ def general(
     if named < start and any(generic.general(text, named, at) for at in ([closed] if closed else (named_to, end))):
         return True
     aside = sentence.aside(sentence.tokens[i])
-    if sentence.defines or generic.tells(text) or aside == "general" or continues(text, said, name, start):
+    if aside == "general" or continues(text, said, name, start):
         return True
     measured = (
         ends[0] < ends[1]

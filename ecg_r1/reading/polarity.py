@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ecg_r1.reading import generic
 from ecg_r1.reading.elsewhere import elsewhere
 from ecg_r1.reading.languages import either, entries, han, joined, sections
 from ecg_r1.reading.predicates import REACH, Polarity, predicate
@@ -227,7 +226,7 @@ def polarity(text: str, group: Sequence[int], start: int, end: int, alternatives
     result = before.polarity
     if said is not None and said.polarity != "asserted":
         result = said.denied if before.polarity == "negated" and said.denied != "asserted" else said.polarity
-    if before.supposed or (result == "asserted" and generic.DEFINES.match(text)):
+    if before.supposed:
         return "uncertain"
     if (
         result == "asserted"
