@@ -38,6 +38,8 @@ _SUBJECT = re.compile(
     r"|uncomplicated|marked|mild|most|all|many|some|any|new|chronic|acute|typical|lesser|degrees|of|or|left|right|long|short"
     r"|prolonged|wide|extreme)[ -])*$"
 )
+_RELATIVE = re.compile(r",? (?:that|which|who) ")
+_DEFINITE = re.compile(r"\b(?:the|der|die|das) (?:[a-z-]{3,12} )?$")
 _REPORTED = re.compile(r"(?:pr|pq|qrs|qtc?|rr?|r-r|p|st|t|axis|(?:heart |ventricular |atrial )?rate|rhythm|intervals?)\b")
 # … and a clause on any quantity, and not that of this ECG: "A PR interval over 200 ms suggests …" …
 _ANY = re.compile(
@@ -57,6 +59,8 @@ _MEASURED = re.compile(
     r"(?<!exceeds )(?<!exceed )(?<!reach )"
     r"[+-]?\b\d[\d.,]* ?(?:ms|msec|bpm|/ ?min|beats|seconds?|s\b|°|degrees)(?! ?(?:or (?:more|less|longer|above)|- ?\d|to |and [-+]?\d))"
 )
+# "the 200 ms that first-degree AV block demands".
+_THAT, _NEEDS = re.compile(r"\b(?:that|which|what) (?:an? |true )?$"), re.compile(r" (?:demands?|requires?|needs?|calls for)\b")
 # "PR > 200 ms = first-degree AV block", "first-degree AV block = PR > 200 ms".
 _EQUALS = re.compile(r"[<>≤≥]=? ?\d[^.;\n=]{0,24}= ?(?:an? )?$")
 _DEFINED = re.compile(r" ?= ?[^.;,\n]{0,60}[<>≤≥]")
@@ -97,17 +101,19 @@ def _clauses(text: str) -> tuple[_Clause, ...]:
     return tuple(found)
 
 
-def _evidence(text: str, clause: _Clause, start: int) -> int:
-    """How much the words of a clause say that it is general, and what stands at `start` in it."""
+def _evidence(text: str, clause: _Clause, start: int, end: int) -> int:
+    """How much the words of a clause say that it is general, and what stands at [start, end) in it."""
     weight = clause.weight + VALUE * clause.measured
     low = max(clause.start - 1, start - NEAR, 0)
     if (front := _IN_FRONT.search(text, low, clause.end)) and front.end() - 1 <= start:
         weight += 2
     elif weight > 0 and (
         _ANY.match(text, clause.start, clause.end)
-        or (_SUBJECT.search(text, low, start) and not _REPORTED.match(text, start))
+        or (_SUBJECT.search(text, low, start) and not (_REPORTED.match(text, start) or _RELATIVE.match(text, end)))
     ):
         weight += 1
+    if _DEFINITE.search(text, low, start) and not _REPORTED.match(text, start):
+        weight -= 2
     return weight if clause.finite else min(weight, 1)
 
 
@@ -124,13 +130,15 @@ def general(text: str, start: int, end: int) -> bool:
     """
     if not text.isascii() and _HAN.search(text):
         return True
+    if _NEEDS.match(text, end) and _THAT.search(text, max(0, start - NEAR), start):
+        return True
     if "=" in text and (_EQUALS.search(text, max(0, start - NEAR), start) or _DEFINED.match(text, end)):
         return True
     before = False
     for clause in _clauses(text):
         if clause.start > start:
             break
-        before = _evidence(text, clause, min(start, clause.end)) >= (LEAST - 1 if before else LEAST)
+        before = _evidence(text, clause, min(start, clause.end), end) >= (LEAST - 1 if before else LEAST)
     return before
 
 

@@ -53,6 +53,8 @@ def _names() -> dict[str, str]:
     for wording, name in list(names.items()):
         if not re.search(r"(?:s|\bi+|\d)$", wording):  # "AV block is" is no plural of "AV block I"
             names.setdefault(wording + "s", name)
+        elif wording.endswith(("changes", "waves", "voltages")):
+            names.setdefault(wording.removesuffix("s"), name)
     return names
 
 

@@ -61,7 +61,7 @@ _LIMIT = (
     r"|(?:mark|bar)\b)"
 )
 _AFTER = (
-    r" (?:needed|required|necessary|expected|typical of|(?:that|which) (?:would|defines?|separates?|marks?|is (?:used"
+    r" (?:needed|required|necessary|expected|typical of|that (?:an? )?[a-z -]{3,40} (?:demands?|requires?|needs?|calls for|takes)\b|(?:that|which) (?:would|defines?|separates?|marks?|is (?:used"
     r"|needed|required|taken)))",
     rf"(?:-|[ ,]*)(?:(?:is |being |as |would be |was )?(?:the |an? )?(?:upper |lower |usual |diagnostic "
     rf"|voltage ){{0,2}}{_LIMIT})(?! ?(?:of |is |: ?)?[<>≤≥]?\d)",
@@ -176,7 +176,7 @@ GENERAL_AFTER = re.compile(
     r"|favou?rs|rules? out|excludes?|counts? as|qualif|raises?|carr(?:y|ies)|denotes?|implies|signif(?:y|ies)"
     r"|establishes|supports?)"
     r"|[,、]?(?:可|常|多)?见于|[,、]?(?:可能)?为窦性心动过[速缓]"
-    r"|[即则时]?(?:提示|可诊断|即?可|应|需|要|考虑|称为|诊断为|视为|属于?|为(?:增宽|延长|异常|过[速缓]|缩短)))"
+    r"|[即则时]?(?:提示|可诊断|即?可|应|需|要|考虑|称|诊断为|视为|属于?|为(?:增宽|延长|异常|过[速缓]|缩短)))"
 )
 RULED_OUT = re.compile(  # "neither bradycardia (<60 bpm) nor tachycardia (>100 bpm)"
     r"\b(?:no|not|neither|nor|without|or|than)\b[^.:(]{0,30}(?:(?:brady|tachy)cardi\w{1,2}|block|hypertrophy|prolonged"
@@ -188,11 +188,12 @@ NORMAL = re.compile(r"normal|physiologic|reference|正常|参考")
 
 # An aside holds until the text turns back to this ECG; one on normal values or criteria outlasts commas.
 _THIS = r"this (?:ecg|ekg|tracing|trace|strip|recording|patient|case)"
+_TO = r"|(?<!equal )(?<!up )to $"  # "from 430 ms to"
 _TURNS = {
     "elsewhere": re.compile(
         r"[,:](?! ?(?:$|when|where|(?:(?:on|in|of) )?which|at|with|pr|qrs|qt))|[)\]]"
         rf"|\b(?:now|today|current(?:ly)?|(?<!is )(?<!are )present(?:ly)?|here|then|but|and (?:is|it is)|{_THIS})\b"
-        rf"|(?<!equal )(?<!up )to $|目前|现在|本次"
+        rf"{_TO}|目前|现在|本次"
         rf"|今"
     ),
     "person": re.compile(
@@ -205,7 +206,8 @@ _TURNS = {
     ),
     "typical": re.compile(rf"\b(?:now|here|but|however|whereas|although|measured|met|{_THIS})\b|本例|本图|实测"),
 }
-TURN = _TURNS | {"then": _TURNS["elsewhere"], "supposed": _TURNS["elsewhere"], "normal": _TURNS["general"]}
+_SUPPOSED = re.compile(_TURNS["elsewhere"].pattern.replace(_TO, ""))  # "if the rate were closer to 190 bpm"
+TURN = _TURNS | {"then": _TURNS["elsewhere"], "supposed": _SUPPOSED, "normal": _TURNS["general"]}
 OTHER_AFTER = re.compile(
     r"[ ,(]*(?:(?:on|in|at|from|of|during) (?:the |her |his |their |an? )?(?:previous|prior|earlier|old|last|baseline"
     r"|former|(?:19|20)\d\d)\b|(?:previously|yesterday|last (?:year|month|week)|before (?:the )?(?:treatment|therapy"

@@ -34,6 +34,7 @@ _ADJECTIVES = (
 )
 _JOINED = re.compile(
     rf"(?:(?:-degree|-)?,? ?-?(?:and|or|nor|and/or|vs|versus)\.?-?(?![a-z])|,? ?[&/]|及|和|与|或者?|、) ?{_ADJECTIVES}"
+    r"|\) (?:and|or|nor) \(?[a-e]\)? \("  # "A (atrial flutter) and D (ventricular tachycardia) do not fit"
 )
 _LISTED = re.compile(rf"(?:-degree|-)?[,、/] ?{_ADJECTIVES}")
 _ALTERNATIVE = re.compile(r"\b(?:or|vs|versus)\b|或")
