@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ecg_r1.reading.languages import entries, han
+from ecg_r1.reading.mentions import mentions
 from ecg_r1.reading.wordings import Wordings
 
 NEAR = 80  # characters before a mention in which what stands right before it begins
@@ -38,7 +39,6 @@ _SUBJECT = re.compile(
     r"|uncomplicated|marked|mild|most|all|many|some|any|new|chronic|acute|typical|lesser|degrees|of|or|left|right|long|short"
     r"|prolonged|wide|extreme)[ -])*$"
 )
-_RELATIVE = re.compile(r",? (?:that|which|who) ")
 _DEFINITE = re.compile(r"\b(?:the|der|die|das) (?:[a-z-]{3,12} )?$")
 _REPORTED = re.compile(r"(?:pr|pq|qrs|qtc?|rr?|r-r|p|st|t|axis|(?:heart |ventricular |atrial )?rate|rhythm|intervals?)\b")
 # … and a clause on any quantity, and not that of this ECG: "A PR interval over 200 ms suggests …" …
@@ -79,7 +79,7 @@ class _Clause(NamedTuple):
     end: int
     weight: int
     finite: bool
-    measured: bool
+    measured: bool  # with a number of this ECG
 
 
 @lru_cache(maxsize=4096)
@@ -96,22 +96,30 @@ def _clauses(text: str) -> tuple[_Clause, ...]:
         weight = sum(WEIGHT[kind] for kind in kinds) - max(0, kinds.count("perhaps") - 1)
         finite = _FINITE.search(text, start, end) or "perhaps" in kinds
         measured = _MEASURED.search(text, start, end) is not None
+        verbs = [at for kind, at, _ in cues if start <= at < end and WEIGHT[kind] > 0]
+        verbs = [at for at in verbs if not text.endswith(("that ", "which "), 0, at)]
+        weight += weight > 0 and bool(_ANY.match(text, start, end) or _led(text, start, end, verbs))
         found.append(_Clause(start, end, weight, bool(finite), measured))
         start = end
     return tuple(found)
 
 
-def _evidence(text: str, clause: _Clause, start: int, end: int) -> int:
-    """How much the words of a clause say that it is general, and what stands at [start, end) in it."""
+def _led(text: str, start: int, end: int, verbs: list[int]) -> bool:
+    """Whether a finding without an article of this ECG is the subject of one of these verbs of a clause."""
+    for _, a, b in mentions(text[start:end]):
+        a, b = a + start, b + start
+        if _SUBJECT.search(text, max(start - 1, a - NEAR, 0), a):
+            if any(b <= at < b + NEAR for at in verbs):
+                return True
+    return False
+
+
+def _evidence(text: str, clause: _Clause, start: int) -> int:
+    """How much the words of a clause say that it is general, and what stands at `start` in it."""
     weight = clause.weight + VALUE * clause.measured
     low = max(clause.start - 1, start - NEAR, 0)
     if (front := _IN_FRONT.search(text, low, clause.end)) and front.end() - 1 <= start:
         weight += 2
-    elif weight > 0 and (
-        _ANY.match(text, clause.start, clause.end)
-        or (_SUBJECT.search(text, low, start) and not (_REPORTED.match(text, start) or _RELATIVE.match(text, end)))
-    ):
-        weight += 1
     if _DEFINITE.search(text, low, start) and not _REPORTED.match(text, start):
         weight -= 2
     return weight if clause.finite else min(weight, 1)
@@ -138,7 +146,7 @@ def general(text: str, start: int, end: int) -> bool:
     for clause in _clauses(text):
         if clause.start > start:
             break
-        before = _evidence(text, clause, min(start, clause.end), end) >= (LEAST - 1 if before else LEAST)
+        before = _evidence(text, clause, min(start, clause.end)) >= (LEAST - 1 if before else LEAST)
     return before
 
 
