@@ -57,15 +57,12 @@ _OF_TITLES = re.compile(
 )
 
 # "The computer reads LBBB, QRS 150 ms, but this is wrong."
-_WRONG = (
-    r"(?:wrong|false|incorrect|erroneous|inaccurate|mistaken|untrue|an? (?:error|mistake|misread\w*|misinterpretation"
-    r"|artefact|artifact)|not (?:so|true|correct|right))"
-)
 _TURNED = re.compile(
     rf"(?:[,;(-]|\bbut|\bhowever) ?(?:but|however|yet|although|though|and)? ?,? ?(?:all )?(?:of )?(?:this|that|it|which"
     rf"|these|those|both|the (?:computer|machine|reading|measurement|interpretation|diagnosis|software|algorithm))"
-    rf" (?:is|was|are|were|seems?|proved|turned out)(?: to be)? (?:\w{{1,12}}ly |all |both |quite )?{_WRONG}(?![a-z])"
+    rf" (?:is|was|are|were|seems?|proved|turned out)(?: to be)? (?:\w{{1,12}}ly |all |both |quite )?{references.WRONG}(?![a-z])"
 )
+_MAY_TURN = re.compile(references.WRONG)
 _ATTRIBUTED = re.compile(
     r"\b(?:computer|machine|algorithm|software|device|automated|printout|monitor|colleague|referr?er|instrument)\b"
 )
@@ -87,16 +84,11 @@ def turned_back(sentence: str) -> Retraction | None:
     Returns:
         The part, from who is said to say it on; None where nothing is turned back.
     """
-    turned = _TURNED.search(sentence) if "wrong" in sentence or _MAY_TURN.search(sentence) else None
+    turned = _TURNED.search(sentence) if _MAY_TURN.search(sentence) else None
     if turned is None:
         return None
     source = _ATTRIBUTED.search(sentence, 0, turned.start())
     return Retraction(source.start() if source else 0, turned.start())
-
-
-_MAY_TURN = re.compile(
-    "false|incorrect|erroneous|inaccurate|mistake|untrue|error|misread|misinter|artefact|artifact| not "
-)
 
 
 @lru_cache(maxsize=16)

@@ -9,7 +9,9 @@ without an article) and its numbers (nothing but bounds and ranges). A text with
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from functools import lru_cache
+from operator import attrgetter
 from typing import NamedTuple
 
 from ecg_r1.reading.languages import entries, han
@@ -19,6 +21,7 @@ from ecg_r1.reading.wordings import Wordings
 NEAR = 80  # characters before a mention in which what stands right before it begins
 WEIGHT = {"rule": 3, "often": 2, "perhaps": 1, "named": 0, "seen": -1, "ours": -3}
 VALUE = -2  # a measured number: "162 ms"
+BACK = 4  # clauses that are looked at: one on ECGs in general may go on in the next
 LEAST = 2  # from which on a clause is general
 _CUES = Wordings(entries("generality"))
 _CLAUSE = re.compile(
@@ -43,8 +46,10 @@ _DEFINITE = re.compile(r"\b(?:the|der|die|das) (?:[a-z-]{3,12} )?$")
 _REPORTED = re.compile(r"(?:pr|pq|qrs|qtc?|rr?|r-r|p|st|t|axis|(?:heart |ventricular |atrial )?rate|rhythm|intervals?)\b")
 # … and a clause on any quantity, and not that of this ECG: "A PR interval over 200 ms suggests …" …
 _ANY = re.compile(
-    r"[ \n>#*•(,-]*(?:an?|any|every) (?:[a-z-]{3,12} ){0,2}?(?:pr|pq|qrs|qtc?|p[- ]wave|axis|(?:heart |ventricular )?rate|values?)\b"
+    r"[ \n>#*•(,-]*(?:an?|any|every) (?:[a-z-]{3,12} ){0,2}?(?:pr|pq|qrs|qtc?|p[- ]wave|axis|(?:heart |ventricular )?rate"
+    r"|values?)\b"
 )
+_WHEN = re.compile(r"[ \n>#*•(,-]*(?:when(?:ever)?|if|once|wenn) ")
 # … and a finding right behind "in": "In bifascicular block two of three fascicles are blocked".
 _IN_FRONT = re.compile(
     r"(?:^ ?|[.;:\n>(•] ?|, )(?:(?:that|and|while|whereas|normally|usually|typically),? )?(?:in|bei) "
@@ -55,9 +60,10 @@ _IN_FRONT = re.compile(
 )
 # "162 ms", but no bound and no end of a range.
 _MEASURED = re.compile(
-    r"(?<![-–<>≤≥+\d.])(?<![<>≤≥] )(?<!uber )(?<!unter )(?<!als )(?<!over )(?<!under )(?<!above )(?<!below )(?<!than )(?<!least )(?<!most )(?<!beyond )(?<!and )(?<!to )"
-    r"(?<!exceeds )(?<!exceed )(?<!reach )"
-    r"[+-]?\b\d[\d.,]* ?(?:ms|msec|bpm|/ ?min|beats|seconds?|s\b|°|degrees)(?! ?(?:or (?:more|less|longer|above)|- ?\d|to |and [-+]?\d))"
+    r"(?<![-–<>≤≥+\d.])(?<![<>≤≥] )(?<!uber )(?<!unter )(?<!als )(?<!over )(?<!under )(?<!above )(?<!below )(?<!than )"
+    r"(?<!least )(?<!most )(?<!beyond )(?<!and )(?<!to )(?<!exceeds )(?<!exceed )(?<!reach )"
+    r"[+-]?\b\d[\d.,]*+ ?(?:ms|msec|bpm|/ ?min|beats|seconds?|s\b|°|degrees)"
+    r"(?! ?(?:or (?:more|less|longer|above)|- ?\d|to |and [-+]?\d))"
 )
 # "the 200 ms that first-degree AV block demands".
 _THAT, _NEEDS = re.compile(r"\b(?:that|which|what) (?:an? |true )?$"), re.compile(r" (?:demands?|requires?|needs?|calls for)\b")
@@ -72,6 +78,9 @@ _ENTRY = re.compile(
 )
 
 
+_start = attrgetter("start")
+
+
 class _Clause(NamedTuple):
     """[start, end) of a clause and what its words weigh."""
 
@@ -84,22 +93,25 @@ class _Clause(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def _clauses(text: str) -> tuple[_Clause, ...]:
-    """The clauses of a readable sentence, in order; none where no word is general."""
-    cues = list(_CUES.scan(text, 0, len(text)))
+    """The clauses of a readable sentence, in order; none where no word is general. What stands in brackets is aside."""
+    plain = _BRACKET.sub(lambda m: " " * len(m[0]), text) if "(" in text else text
+    cues = list(_CUES.scan(plain, 0, len(plain)))
     if not any(WEIGHT[kind] > 0 for kind, _, _ in cues) and not _IN_FRONT.search(text):
         return ()
-    asides = [m.span() for m in _BRACKET.finditer(text)]
-    cues = [cue for cue in cues if not any(a < cue[1] < b for a, b in asides)]
-    found, start = [], 0
+    found, start, i = [], 0, 0
     for end in [*(m.end() for m in _CLAUSE.finditer(text)), len(text)]:
-        kinds = [kind for kind, at, _ in cues if start <= at < end]
+        kinds, verbs = list[str](), list[int]()
+        while i < len(cues) and cues[i][1] < end:
+            kind, at, _ = cues[i]
+            kinds.append(kind)
+            if WEIGHT[kind] > 0 and not text.endswith(("that ", "which "), 0, at):
+                verbs.append(at)
+            i += 1
         weight = sum(WEIGHT[kind] for kind in kinds) - max(0, kinds.count("perhaps") - 1)
-        finite = _FINITE.search(text, start, end) or "perhaps" in kinds
-        measured = _MEASURED.search(text, start, end) is not None
-        verbs = [at for kind, at, _ in cues if start <= at < end and WEIGHT[kind] > 0]
-        verbs = [at for at in verbs if not text.endswith(("that ", "which "), 0, at)]
-        weight += weight > 0 and bool(_ANY.match(text, start, end) or _led(text, start, end, verbs))
-        found.append(_Clause(start, end, weight, bool(finite), measured))
+        if weight > 0 and (_ANY.match(text, start, end) or _WHEN.match(text, start, end) or _led(text, start, end, verbs)):
+            weight += 1
+        finite = "perhaps" in kinds or _FINITE.search(text, start, end) is not None
+        found.append(_Clause(start, end, weight, finite, _MEASURED.search(text, start, end) is not None))
         start = end
     return tuple(found)
 
@@ -107,9 +119,9 @@ def _clauses(text: str) -> tuple[_Clause, ...]:
 def _led(text: str, start: int, end: int, verbs: list[int]) -> bool:
     """Whether a finding without an article of this ECG is the subject of one of these verbs of a clause."""
     for _, a, b in mentions(text[start:end]):
-        a, b = a + start, b + start
-        if _SUBJECT.search(text, max(start - 1, a - NEAR, 0), a):
-            if any(b <= at < b + NEAR for at in verbs):
+        verb = bisect_left(verbs, b + start)
+        if verb < len(verbs) and verbs[verb] < b + start + NEAR:
+            if _SUBJECT.search(text, max(start - 1, a + start - NEAR, 0), a + start):
                 return True
     return False
 
@@ -118,7 +130,8 @@ def _evidence(text: str, clause: _Clause, start: int) -> int:
     """How much the words of a clause say that it is general, and what stands at `start` in it."""
     weight = clause.weight + VALUE * clause.measured
     low = max(clause.start - 1, start - NEAR, 0)
-    if (front := _IN_FRONT.search(text, low, clause.end)) and front.end() - 1 <= start:
+    front = _IN_FRONT.search(text, low, min(clause.end, start + NEAR))
+    if front and front.end() - 1 <= start:
         weight += 2
     if _DEFINITE.search(text, low, start) and not _REPORTED.match(text, start):
         weight -= 2
@@ -142,10 +155,9 @@ def general(text: str, start: int, end: int) -> bool:
         return True
     if "=" in text and (_EQUALS.search(text, max(0, start - NEAR), start) or _DEFINED.match(text, end)):
         return True
-    before = False
-    for clause in _clauses(text):
-        if clause.start > start:
-            break
+    before, clauses = False, _clauses(text)
+    last = bisect_right(clauses, start, key=_start)
+    for clause in clauses[max(0, last - BACK) : last]:
         before = _evidence(text, clause, min(start, clause.end)) >= (LEAST - 1 if before else LEAST)
     return before
 

@@ -9,6 +9,8 @@ from ecg_r1.reading import cues, generic, references
 from ecg_r1.reading.sentences import Sentence
 
 ROUND = 5  # of what textbooks call normal or long; what is measured ends as it likes
+# "202 ms, marginally above 200 ms"
+_BESIDE_LIMIT = re.compile(r",(?: (?:\w+ly|just|well|still|only|a (?:bit|little|shade)))+ (?:above|below|over|under|beyond|past)(?: the)?")
 REACH = 90  # characters before a number that may say what sort of number it is
 Said = tuple[str, str, int, float]  # quantity, kind, end and value (or first end) of a number read before
 
@@ -136,4 +138,4 @@ def compares(text: str, said: list[Said], name: str, start: int, bound: str | No
     between, value = text[said[-1][2] : start].strip(), said[-1][3]
     if between.startswith(("(", "[")):
         return value > limit if bound == "high" else value < limit
-    return between.strip("<>≤≥=") == ""
+    return between.strip("<>≤≥=") == "" or _BESIDE_LIMIT.fullmatch(between) is not None

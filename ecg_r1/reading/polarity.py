@@ -49,7 +49,7 @@ _OR_BEFORE = re.compile(r"(?:\b(?:or|vs\.?|versus)|或(?:者|是)?) ?(?:\w{1,12}
 _OR_AFTER = re.compile(r"[ ,]*(?:(?:versus|vs|or)\b|或)")
 _MORE = re.compile(r"\b(?:and|with|plus|showing|but)\b")
 _AND_BEFORE = re.compile(r"(?:\band|,|\bwith) (?:an? |the )?$")
-_ASKED = re.compile(r"[^.;:!\n<>]{0,80}\?(?![a-z])")
+_ASKED = re.compile(r"(?:(?!, (?:but|and|yet) )[^.;:!\n<>]){0,80}\?(?![a-z])")  # "AF, but where is LVH?"
 _FINITE = re.compile(r"\b(?:is|are|was|were|shows?|has|have)\b")
 _COMMANDED = re.compile(r"(?:^|[.;:(\n>,]|\b(?:to|should|must|please|and)) ?$")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ecg_r1.reading.languages import listed
+
 NEAR = 64  # characters before a number that may make it a reference
 _GENERAL = r"reference|ref\.?|normal(?:ly)?|standard|usual(?:ly)?|expected|typical(?:ly)?|accepted|参考|正常|标准"
 _QUALIFIED = "usual|normal|reference|expected|conventional|customary|accepted|standard|classical?|recommended|textbook"
@@ -68,18 +70,12 @@ _AFTER = (
     r"的?(?:正常)?(?:上限|下限|标准|阈值|界限|临界值|正常范围|参考)",
 )
 # What takes a value back: "164 ms, which is false", "a PR of 164 ms was not found", "164 ms: no", "if measurable".
-_FALSE = (
-    r"(?:wrong|false|incorrect|untrue|inaccurate|mistaken|erroneous|impossible|implausible|invalid|nonsense|a lie"
-    r"|made up"
-    r"|fabricated|invented|an? (?:error|mistake|misreading|artefact|artifact)|ruled out|excluded|rejected|discarded"
-    r"|out of the question|not (?:found|seen|present|observed|the case|true|correct|right|valid|what|possible|accurate"
-    r"|real|confirmed|supported|here|mine))"
-)
+WRONG = f"(?:{'|'.join(listed('wrong'))})"
 _DENIED = (
     rf"[ ,\"'\])]*(?:\(|-|:)? ?(?:(?:and |but )?(?:which|that|this|it) )?(?:is|was|are|were|would be|must be"
     rf"|has been|can be)"
-    rf" (?:\w{{1,12}} )?{_FALSE}(?![a-z])",
-    rf"[ ,]*(?:[(\[:]|-{{1,2}}) ?(?:(?:this|that|it|which) (?:is|was) )?(?:{_FALSE}(?![a-z])|no(?= ?(?:$|[,.)\]]))"
+    rf" (?:\w{{1,12}} )?{WRONG}(?![a-z])",
+    rf"[ ,]*(?:[(\[:]|-{{1,2}}) ?(?:(?:this|that|it|which) (?:is|was) )?(?:{WRONG}(?![a-z])|no(?= ?(?:$|[,.)\]]))"
     r"|not really\b|just kidding|(?:please )?(?:ignore|disregard|forget|do not (?:use|trust|count)))",
     r" (?:cannot|can't|could not) be (?:confirmed|supported|verified|trusted|right|correct|true|reproduced)",
     r",? (?:but )?i (?:made|have made) (?:that|it|this) up",
@@ -94,11 +90,13 @@ _TAKEN_BACK = (
 _REFERENCE_AFTER = re.compile(
     rf"(?=[-, ]{{0,2}}[a-z\u4e00-\u9fff])(?:{'|'.join(_AFTER)})|{_TAKEN_BACK}(?:{'|'.join(_DENIED)})"
 )
-# A sentence that takes back the value before it.
+# A sentence that takes back what stands before it.
 RETRACTS = re.compile(
-    r"[ \n>#*-]*(?:(?:but|however|no|sorry|wait|actually)[ ,:]+){0,2}(?:that|this|the|it|which)"
-    r"(?: (?:last |first |above )?(?:value|number|figure|reading|measurement|interval|duration|rate|one|statement))?"
-    rf"(?: (?:of|above)[^,.;]{{0,24}})? (?:is|was|must be|has been) (?:\w{{1,12}} )?{_FALSE}(?![a-z])"
+    r"[ \n>#*-]*(?:(?:but|however|no|sorry|wait|actually)[ ,:]+){0,2}(?:(?:that|this|the|it|which)"
+    r"(?: (?:last |first |above )?(?:value|number|figure|reading|measurement|interval|duration|rate|one|statement|diagnosis"
+    r"|interpretation|label))?"
+    rf"(?: (?:of|above)[^,.;]{{0,24}})? (?:is|was|must be|has been|seems|proved) (?:\w{{1,12}} )?{WRONG}(?![a-z])"
+    r"|just kidding|(?:scratch|strike|i retract|i withdraw) (?:this|that))"
     r"|[ \n]*(?:这个?|该|上述)(?:数?值|结果|测量)?(?:是|为)?(?:错误|错|不正确|不对|有误)"
 )
 _AROUND = re.compile(r"(?:around|about|near|at|approximately) (?:the )?$")  # "around the 160 ms mark" is where it is
@@ -163,7 +161,7 @@ _ADVERBS = (
 GENERAL_AFTER = re.compile(
     r"(?: or (?:less|more|longer|greater|above|below|over|under|wider|higher))?"
     r"(?: in (?:leads? )?(?:v[1-6](?:-v?[1-6])?|av[lrf]|i{1,3}))?[)\]]?"
-    rf"(?:[ ,]*(?:is|are|being|as|为)? ?{_ADVERBS}(?:the )?(?:normal|brady|tachy|prolonged|considered|called|defined"
+    rf"(?:[ ,]*(?:is|are|being|as|为)? ?{_ADVERBS}(?:the )?(?:normal|passes as|counts as|brady|tachy|prolonged|considered|called|defined"
     rf"|termed|diagnostic"
     rf"|regarded|abnormal|patholog|high[- ]risk|dangerous"
     r"|treated|taken as|deemed|labell?ed|said to|classed|classified|one of|(?:an? |the )?(?:sign|criteri|marker|feature"
