@@ -33,7 +33,7 @@ from ecg_r1.corpus.text.check import check, sentences
 from ecg_r1.corpus.text.conflicts import conflicts
 from ecg_r1.corpus.text.report import write_report
 from ecg_r1.corpus.text.subject import Subject
-from ecg_r1.recipe import Reports
+from ecg_r1.recipe import Corruption, Reports
 
 _NUMBER = re.compile(r"-?\d+(?:[.,]\d+)?")
 
@@ -88,7 +88,7 @@ def measured(found: Iterator[tuple[str, Subject, str, Reports]], console: Consol
         masked.update({_NUMBER.sub("#", sentence) for sentence in sentences(text)})
         kinds.update(one.kind for one in conflicts(subject))
         began = time.perf_counter()
-        write_report(subject, reports, np.random.default_rng(0))
+        write_report(subject, reports, Corruption(), np.random.default_rng(0))
         seconds += time.perf_counter() - began
     total = count["texts"]
     (most, times), (most_masked, times_masked) = said.most_common(1)[0], masked.most_common(1)[0]

@@ -19,6 +19,7 @@ PAGES = {
         "docs/corpora",
         "docs/formats",
         "docs/algorithms",
+        "docs/papers",
         "docs/rollouts",
         "docs/credit",
         "docs/rewards",

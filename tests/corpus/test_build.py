@@ -29,7 +29,7 @@ def corpus(out: Path, **changes) -> CorpusRecipe:
         "workers": 1,
         "cache": str(out / "cache"),
         "splits": {"train": [{"simulate": N}]},
-        "reports": {"boilerplate": 0.3, "rounded": 0.3},
+        "corruption": {"boilerplate": 0.3, "rounded": 0.3},
     }
     return CorpusRecipe.model_validate(values | changes)
 
@@ -136,7 +136,7 @@ def test_two_simulated_sources_of_a_split_share_no_record(tmp_path):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"seed": 1}, {"page_size": 64}, {"pages": "drawn"}, {"reports": {}}, {"splits": {"train": [{"simulate": 3}]}}],
+    [{"seed": 1}, {"page_size": 64}, {"pages": "drawn"}, {"corruption": {}}, {"splits": {"train": [{"simulate": 3}]}}],
 )
 def test_a_split_of_another_recipe_is_left_alone(whole, changes):
     before = contents(whole)

@@ -14,6 +14,7 @@ from importlib.resources import files
 import numpy as np
 import yaml
 
+from ecg_r1.corpus.profile import Profile
 from ecg_r1.corpus.text import sections
 from ecg_r1.corpus.text.knowledge import known
 from ecg_r1.corpus.text.label import rhythms
@@ -78,7 +79,7 @@ def questions(subject: Subject, reports: Reports, rng: np.random.Generator) -> I
     """
     if not reports.questions:
         return
-    w = Writer(subject, language(reports.language), Reports(language=reports.language), rng)
+    w = Writer(subject, language(reports.language), Profile(), rng)
     kinds = [(family, form) for family in _ASK for form in FORMS if (family, form) not in _UNASKED]
     order = [kinds[i] for i in rng.permutation(len(kinds))]
     found = (_ASK[family](w, _words(reports.language), form) for family, form in order)
@@ -161,7 +162,10 @@ def _morphology(w: Writer, words: Language, form: str) -> Question | None:
     there = [lead for lead, state in states.items() if state is State.PRESENT]
     absent = [lead for lead, state in states.items() if state is State.ABSENT]
     unsure = len(states) - len(there) - len(absent)
-    slots: dict[str, str | None] = {"finding": words.say(f"finding.{name}", w.rng), "bare": words.say(f"bare.{name}", w.rng)}
+    slots: dict[str, str | None] = {
+        "finding": words.say(f"finding.{name}", w.rng),
+        "bare": words.say(f"bare.{name}", w.rng),
+    }
     if form == "closed":
         among = (there, absent)[int(w.rng.integers(2))] or there or absent
         if not among:

@@ -71,7 +71,7 @@ def shown(seen: Iterable[Seen], *states: State) -> tuple[Seen, ...]:
 
 
 def contradicted(diagnosis: str, measurements: Measurements) -> bool:
-    """Whether the signal shows no sign of a diagnosis, not even a borderline one, and some of them could be measured."""
+    """Whether the signal shows no sign of a diagnosis, not even a borderline one, though some could be measured."""
     states = {one.state for one in looked_at(diagnosis, measurements)}
     return State.ABSENT in states and not states & {State.PRESENT, State.BORDERLINE}
 

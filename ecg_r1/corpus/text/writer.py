@@ -8,6 +8,7 @@ from functools import cache
 
 import numpy as np
 
+from ecg_r1.corpus.profile import Profile
 from ecg_r1.corpus.text.corruption import quoted_value
 from ecg_r1.corpus.text.knowledge import known
 from ecg_r1.corpus.text.label import Stated
@@ -19,7 +20,6 @@ from ecg_r1.ecg.findings import Finding, State
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.quantities import EXPECTED
 from ecg_r1.ecg.record_findings import RECORD_FINDINGS
-from ecg_r1.recipe import Reports
 from ecg_r1.scoring.answers import read_answer
 from ecg_r1.scoring.completion import Completion
 
@@ -39,7 +39,7 @@ class Writer:
 
     subject: Subject
     language: Language
-    shares: Reports
+    shares: Profile
     rng: np.random.Generator
 
     def __post_init__(self) -> None:
