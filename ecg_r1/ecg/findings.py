@@ -70,13 +70,21 @@ class Findings(Mapping[Key, Finding]):
     measured: Mapping[Key, tuple[float, float] | str]
 
     def __getitem__(self, key: Key) -> Finding:
-        name, lead = key
+        if key not in self._looked_up:  # a text about a record asks for each finding several times
+            self._looked_up[key] = self._look_up(*key)
+        return self._looked_up[key]
+
+    @cached_property
+    def _looked_up(self) -> dict[Key, Finding]:
+        return {}
+
+    def _look_up(self, name: str, lead: str | None) -> Finding:
         definition = _definition(name)
         if lead is not None and (not definition.per_lead or lead not in LEADS):
             raise KeyError(f"{name} is not a finding of {lead!r}")
         if lead is None and definition.per_lead:
             return self._of_record[name]
-        return _finding(definition, lead, self.measured.get(key, NOT_MEASURED))
+        return _finding(definition, lead, self.measured.get((name, lead), NOT_MEASURED))
 
     def __iter__(self) -> Iterator[Key]:
         for name, definition in definitions().items():
