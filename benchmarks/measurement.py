@@ -285,7 +285,7 @@ def main() -> None:
     show(
         console, f"Simulated truth by diagnosis, consensus: {len(simulated)} records", numbers["simulated by diagnosis"]
     )
-    numbers["findings"] = findings.report(console, 2 * options.records, findings.PTBXL)
+    numbers["findings"] = findings.report(console, 10 * options.records, findings.PTBXL)
     numbers["speed"] = speed(simulated[0][0], times=3)
     console.print("Speed (processor time)")
     for name, value in numbers["speed"].items():

@@ -79,6 +79,13 @@ def test_leads_in_which_a_finding_is_normal_say_nothing_of_the_record():
     assert found["t_inversion", None].state is State.ABSENT
 
 
+def test_q_waves_are_said_of_leads_since_nearly_every_record_has_one_somewhere():
+    found = of("q_wave", V5=0.2, V6=0.2)
+    assert found["q_wave", "V6"].state is State.PRESENT
+    assert found["q_wave", None].state is State.UNMEASURABLE
+    assert found["q_wave", None].reason.startswith("a finding of single leads")
+
+
 def test_what_nobody_measured_is_unmeasurable_and_a_wrong_name_is_an_error():
     assert NO_FINDINGS["st_elevation", "V2"].reason == "not measured"
     assert len(list(NO_FINDINGS)) == len(NO_FINDINGS)

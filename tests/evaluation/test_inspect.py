@@ -76,7 +76,11 @@ def test_a_run_that_is_not_there_names_the_nearest_one(tmp_path):
 def test_a_judged_finding_stands_with_its_number_and_margin(tmp_path):
     text = "<think>ST elevation in II and III. The QRS is broad.</think><answer>normal ECG</answer>"
     said = [
-        ("ST elevation in II and III", "supported", "st elevation: measured 0.22 mV in II, 0.12 mV within the threshold"),
+        (
+            "ST elevation in II and III",
+            "supported",
+            "st elevation: measured 0.2 mV in II, 0.1 mV within the threshold",
+        ),
         ("The QRS is broad", "contradicted", "qrs broad: measured 92 ms, 28 ms short of the threshold"),
     ]
     claims = [
