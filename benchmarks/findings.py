@@ -3,8 +3,8 @@
     python benchmarks/findings.py [--records 3300] [--ptbxl FOLDER …] [--json findings.json]
 
 Simulated: every population of `ecg.heart`, a hundred records each, so that no finding has fewer than 70 cases; each
-finding in each lead. A finding that is borderline by its truth is left out; one that is measured as borderline counts as
-neither right nor wrong, and the table says how often that happens.
+finding in each lead. A finding that is borderline by its truth is left out; one that is measured as borderline counts
+as neither right nor wrong, and the table says how often that happens.
 
 Real: a record has a finding if it has one of the finding's codes. Codes that may imply the finding without saying so
 (an ischaemia with inverted T waves) are left out on the other side. The halves are told apart by patient: thresholds

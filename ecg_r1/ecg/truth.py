@@ -36,9 +36,8 @@ _OF_QUANTITIES = {
 class TrueHeart:
     """What a simulated record is made of.
 
-    waves: each with its (8,) heights in I, II, V1 … V6, mV; dissociated P waves too.
-    onsets: of each QRS, in samples of 2 ms.
-    ectopic: which of these come early. quantities: the true intervals, rate and axis.
+    waves: each with its (8,) heights in I, II, V1 … V6, mV; dissociated P waves too. onsets: of each QRS, in
+    samples of 2 ms. ectopic: which of these come early. quantities: the true intervals, rate and axis.
     """
 
     beat: Beat
