@@ -67,7 +67,7 @@ class Layout:
         """Which blocks of the row see which, for FlexAttention; made once for all layers."""
         made = self.__dict__.get("_block_mask")
         if made is None:
-            group, branch = self._owners(device)
+            group, branch = self.owners(device)
 
             def visible(b: torch.Tensor, h: torch.Tensor, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
                 own = (branch[q] == branch[k]) | (branch[k] < 0)
@@ -77,7 +77,7 @@ class Layout:
             self.__dict__["_block_mask"] = made
         return made
 
-    def _owners(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    def owners(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
         """Of each token its group, and its branch or -1 where it belongs to a prefix."""
         group, branch = torch.empty(2, self.length, dtype=torch.int32, device=device)
         for i, (prefix, tail) in enumerate(self.groups()):

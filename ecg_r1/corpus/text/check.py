@@ -9,10 +9,9 @@ from functools import cache
 
 from ecg_r1.corpus.text.knowledge import Sign
 from ecg_r1.corpus.text.label import NORMAL
-from ecg_r1.corpus.text.seen import QUOTED, Seen, looked_at, shown
+from ecg_r1.corpus.text.seen import OF_QUANTITY, QUOTED, Seen, looked_at, shown
 from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.corpus.text.wording import SLOT, Language, language
-from ecg_r1.corpus.text.writer import OF_QUANTITY
 from ecg_r1.ecg.criteria import criteria
 from ecg_r1.ecg.findings import State
 from ecg_r1.ecg.quantities import TABLE
