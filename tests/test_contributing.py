@@ -55,7 +55,7 @@ from ecg_r1.corpus.text.report import write_report
 from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.ecg.measurements import Measurements
-from ecg_r1.recipe import Reports
+from ecg_r1.recipe import Corruption, Reports
 from ecg_r1.scoring import Completion
 import numpy as np
 
@@ -64,7 +64,7 @@ said = Completion.parse("<think>No Wellens sign before.</think><answer>Wellens s
 print([(mention.name, mention.polarity) for mention in said])
 leads = {"V2": [-0.41, 0.31], "V3": [-0.52, 0.42]}
 seen = Measurements.from_json({"findings": {"t_inversion": leads}})
-print(write_report(Subject(seen, ("Wellens pattern",)), Reports(style="brief"), np.random.default_rng(0)))
+print(write_report(Subject(seen, ("Wellens pattern",)), Reports(style="brief"), Corruption(), np.random.default_rng(0)))
 """
 
 

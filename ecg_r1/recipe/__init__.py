@@ -19,6 +19,7 @@ from ecg_r1.recipe.messages import SHOWN, explain, unknown_key
 from ecg_r1.recipe.schema import (
     Corpus,
     CorpusRecipe,
+    Corruption,
     Decoding,
     Dropout,
     EvaluateRecipe,
@@ -43,6 +44,7 @@ from ecg_r1.recipe.text import DEEPEST, LARGEST, LONGEST_KEY, RecipeError, dump,
 __all__ = [
     "Corpus",
     "CorpusRecipe",
+    "Corruption",
     "Decoding",
     "Dropout",
     "EvaluateRecipe",

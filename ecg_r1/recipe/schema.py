@@ -99,24 +99,42 @@ class Source(_Strict):
 
 
 class Reports(_Strict):
-    """Target texts: how they are written, and which shares of their values are wrong on purpose.
+    """How target texts are written.
 
     style: "full", a reading from quality to conclusion with evidence for each diagnosis; "brief", four quantities and a
-    finding, for models of a few million parameters. language: of the texts and the shipped questions. The shares are
-    those of `ecg_r1.corpus.text.corruption`; the other values are quoted as measured. `qt_from_qrs_end` is a share of
-    the QT values that are not boilerplate.
+    finding, for models of a few million parameters. language: of the texts and the shipped questions. questions: so
+    many questions with answers that can be checked are asked of each record beside its report; see
+    `ecg_r1.corpus.text.questions`.
     """
 
     style: Literal["full", "brief"] = "full"
     language: Literal["en", "de", "zh"] = "en"
+    questions: int = Field(0, ge=0, le=14)
+
+
+class Corruption(_Strict):
+    """Shares of the values that target texts quote wrongly, on purpose; see `ecg_r1.corpus.text.corruption`.
+
+    The other values are quoted as measured. `qt_from_qrs_end` is a share of the QT values that are not boilerplate.
+    profile: a file that `ecg-r1 corpus audit` wrote, in place of the shares: those of a corpus that exists.
+    """
+
     boilerplate: float = Field(0.0, ge=0, le=1)
     rounded: float = Field(0.0, ge=0, le=1)
     qt_from_qrs_end: float = Field(0.0, ge=0, le=1)
+    profile: Place | None = None
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Those that the recipe states."""
+        return self.model_dump(exclude={"profile"})
 
     @model_validator(mode="after")
-    def _leaves_something(self) -> Reports:
+    def _leaves_something(self) -> Corruption:
         if self.boilerplate + self.rounded > 1:
             raise ValueError("boilerplate + rounded is over 1")
+        if self.profile is not None and any(self.shares.values()):
+            raise ValueError("a `profile` has its own shares; leave the others out")
         return self
 
 
@@ -156,6 +174,7 @@ class CorpusRecipe(_Strict):
     refuse_doubtful: bool = False
     splits: dict[str, list[Source]]
     reports: Reports = Reports()
+    corruption: Corruption = Corruption()
     prompts: Prompts = Prompts()
 
 

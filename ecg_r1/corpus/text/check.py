@@ -9,10 +9,9 @@ from functools import cache
 
 from ecg_r1.corpus.text.knowledge import Sign
 from ecg_r1.corpus.text.label import NORMAL
-from ecg_r1.corpus.text.seen import QUOTED, Seen, looked_at, shown
+from ecg_r1.corpus.text.seen import OF_QUANTITY, QUOTED, Seen, looked_at, shown
 from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.corpus.text.wording import SLOT, Language, language
-from ecg_r1.corpus.text.writer import OF_QUANTITY
 from ecg_r1.ecg.criteria import criteria
 from ecg_r1.ecg.findings import State
 from ecg_r1.ecg.quantities import TABLE
@@ -162,4 +161,4 @@ def _phrased(words: Language, sign: Sign, text: str) -> bool:
     prefix = f"sign.{sign.what}."
     templates = [t for key, found in words.templates.items() if key.startswith(prefix) for t in found]
     parts = (max(SLOT.split(t)[::2], key=len).strip() for t in templates)
-    return any(part and part in text.lower() or part in text for part in parts)
+    return any((part and part in text.lower()) or part in text for part in parts)

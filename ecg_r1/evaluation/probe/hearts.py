@@ -17,12 +17,10 @@ import numpy as np
 
 from ecg_r1 import __version__
 from ecg_r1.console import track
-from ecg_r1.corpus.cache import as_stored
+from ecg_r1.corpus.cache import microvolts, millivolts
 from ecg_r1.corpus.jobs import entries_of
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.corpus.text.prompts import write_question
-from ecg_r1.corpus.text.report import write_report
-from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.corpus.writer import SplitWriter
 from ecg_r1.datasets.example import Example
 from ecg_r1.disk import writing
@@ -33,7 +31,7 @@ from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.record import ECGRecord, RecordError, read_record
 from ecg_r1.ecg.render import render
 from ecg_r1.evaluation.probe.moves import chosen
-from ecg_r1.recipe import ProbeRecipe, Reports, Source
+from ecg_r1.recipe import ProbeRecipe, Source
 from ecg_r1.runs import layout
 
 WHOLE = "whole"  # the record as it is: one of the six steps of each of its moves
@@ -106,7 +104,7 @@ def _add(writer: SplitWriter, job: Job, recipe: ProbeRecipe) -> None:
     except (Refused, RecordError) as reason:
         writer.quarantine(job.name, str(reason))
         return
-    record = as_stored(replace(record, record_id=job.name, patient=job.heart))
+    record = _as_stored(replace(record, record_id=job.name, patient=job.heart))
     writer.add(record, true, render(record, size=recipe.page_size))
     rng = np.random.default_rng([recipe.seed, zlib.crc32(job.name.encode())])
     writer.add_example(
@@ -114,7 +112,6 @@ def _add(writer: SplitWriter, job: Job, recipe: ProbeRecipe) -> None:
             job.name,
             (job.name,),
             write_question(rng, [] if recipe.question is None else [recipe.question]),
-            write_report(Subject(true, record.diagnoses), Reports(), rng) if record.diagnoses else None,
             extra={"heart": job.heart, "move": job.move, "step": job.step},
         )
     )
@@ -139,7 +136,7 @@ def _edited(recipe: ProbeRecipe, moves: Sequence[str]) -> list[Job]:
     @lru_cache(maxsize=1)
     def opened(number: int) -> tuple[ECGRecord, Measurements, Fiducials]:
         record = read_record(entries[number].path, unit_mv=entries[number].unit_mv)
-        record = as_stored(replace(record, diagnoses=(), report=None))  # the labels do not hold of what is moved
+        record = _as_stored(replace(record, diagnoses=(), report=None))  # the labels do not hold of what is moved
         return record, measure(record), fiducials(record)
 
     def job(number: int, move: str, step: int, by: float | str) -> Job:
@@ -181,7 +178,12 @@ def _edit(
         edited = scale(record, by)
     else:
         edited, made = TIMED[move][0](record, by, at)
-    edited = as_stored(edited)
+    edited = _as_stored(edited)
     after = measure(edited)
     check(before, after, move, made)
     return edited, after
+
+
+def _as_stored(record: ECGRecord) -> ECGRecord:
+    """The record with its signal as the store gives it back: what is measured is what is shown."""
+    return replace(record, signal=millivolts(microvolts(record.signal)))

@@ -105,8 +105,8 @@ def test_speaking_of_a_lead_that_was_removed_is_counted(real):
 
 
 def test_a_build_that_was_cut_short_goes_on(tmp_path, monkeypatch):
-    whole = build_hearts(recipe(tmp_path / "whole", hearts={"simulate": 2}, moves=["fibrillation", "st_mv"]))
     monkeypatch.setattr(hearts_module, "FLUSH", 4)
+    whole = build_hearts(recipe(tmp_path / "whole", hearts={"simulate": 2}, moves=["fibrillation", "st_mv"]))
     rendered, render = [], hearts_module.render
 
     def failing(record, **options):
