@@ -43,7 +43,9 @@ _SUBJECT = re.compile(
     r"|prolonged|wide|extreme)[ -])*$"
 )
 _DEFINITE = re.compile(r"\b(?:the|der|die|das) (?:[a-z-]{3,12} )?$")
-_REPORTED = re.compile(r"(?:pr|pq|qrs|qtc?|rr?|r-r|p|st|t|axis|(?:heart |ventricular |atrial )?rate|rhythm|intervals?)\b")
+_REPORTED = re.compile(
+    r"(?:pr|pq|qrs|qtc?|rr?|r-r|p|st|t|axis|(?:heart |ventricular |atrial )?rate|rhythm|intervals?)\b"
+)
 # … and a clause on any quantity, and not that of this ECG: "A PR interval over 200 ms suggests …" …
 _ANY = re.compile(
     r"[ \n>#*•(,-]*(?:an?|any|every) (?:[a-z-]{3,12} ){0,2}?(?:pr|pq|qrs|qtc?|p[- ]wave|axis|(?:heart |ventricular )?rate"
@@ -66,11 +68,16 @@ _MEASURED = re.compile(
     r"(?! ?(?:or (?:more|less|longer|above)|- ?\d|to |and [-+]?\d))"
 )
 # "the 200 ms that first-degree AV block demands".
-_THAT, _NEEDS = re.compile(r"\b(?:that|which|what) (?:an? |true )?$"), re.compile(r" (?:demands?|requires?|needs?|calls for)\b")
+_THAT, _NEEDS = (
+    re.compile(r"\b(?:that|which|what) (?:an? |true )?$"),
+    re.compile(r" (?:demands?|requires?|needs?|calls for)\b"),
+)
 # "PR > 200 ms = first-degree AV block", "first-degree AV block = PR > 200 ms".
 _EQUALS = re.compile(r"[<>≤≥]=? ?\d[^.;\n=]{0,24}= ?(?:an? )?$")
 _DEFINED = re.compile(r" ?= ?[^.;,\n]{0,60}[<>≤≥]")
-_BOUND = re.compile(r"[<>≤≥=]|\b(?:above|below|under|over|(?:less|more|greater|longer|shorter) than|between|to) [-+]?\d")
+_BOUND = re.compile(
+    r"[<>≤≥=]|\b(?:above|below|under|over|(?:less|more|greater|longer|shorter) than|between|to) [-+]?\d"
+)
 # A line of a glossary: "Sinus tachycardia: sinus rhythm, but above 100 bpm".
 _ENTRY = re.compile(
     r"[ \n>#*•-]*(?:\d{1,2}[.)] )?(?:an? )?[a-z' /-]{4,40}(?: \([a-z0-9]{2,6}\))?: [^\n.\d]{0,80}?"
@@ -108,7 +115,9 @@ def _clauses(text: str) -> tuple[_Clause, ...]:
                 verbs.append(at)
             i += 1
         weight = sum(WEIGHT[kind] for kind in kinds) - max(0, kinds.count("perhaps") - 1)
-        if weight > 0 and (_ANY.match(text, start, end) or _WHEN.match(text, start, end) or _led(text, start, end, verbs)):
+        if weight > 0 and (
+            _ANY.match(text, start, end) or _WHEN.match(text, start, end) or _led(text, start, end, verbs)
+        ):
             weight += 1
         finite = "perhaps" in kinds or _FINITE.search(text, start, end) is not None
         found.append(_Clause(start, end, weight, finite, _MEASURED.search(text, start, end) is not None))
