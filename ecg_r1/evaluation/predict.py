@@ -5,19 +5,18 @@ Models of one architecture share the engine: it starts on the first one's checkp
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from ecg_r1.console import track
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.datasets.example import Example
 from ecg_r1.disk import writing
 from ecg_r1.engine import Engine, Prompt, checkpoint_dtype, open_engine
+from ecg_r1.evaluation.conditions import OWN, Condition, Shown, asked, conditions, shown
 from ecg_r1.evaluation.preparation import Plan, open_processor
 from ecg_r1.locks import FolderLock
 from ecg_r1.model.checkpoint import read_config, stored_weights
@@ -29,7 +28,6 @@ from ecg_r1.runs.read import Run, RunError
 from ecg_r1.terminal import say
 
 BATCH = 64  # examples that are given to the engine at once
-SHUFFLE = 0  # seed of the permutation that deals the ECGs among the records
 
 
 @dataclass(frozen=True)
@@ -38,14 +36,14 @@ class Task:
 
     Attributes:
         run: the model.
-        shuffled: whether each record is read with another record's ECG.
+        condition: what is shown of each record.
         path: of the answers.
         label: that they are to have.
         made: how the existing answers were made, where that differs; "" otherwise.
     """
 
     run: Run
-    shuffled: bool
+    condition: Condition
     path: Path
     label: Mapping[str, Any]
     made: str
@@ -64,16 +62,17 @@ def missing(plan: Plan) -> list[Task]:
         weights = run.checkpoint.is_dir()
         if weights:
             label |= {"model": fingerprint(run.checkpoint, WEIGHTS), "dtype": checkpoint_dtype(run.checkpoint)}
-        for shuffled in (False, True):
-            path = plan.path(run, shuffled=shuffled)
+        for condition in conditions(plan.recipe, plan.has_pages(run)):
+            path = plan.path(run, condition)
             made = read_label(path)
-            if made is None and not weights and shuffled:
+            if made is None and not weights and condition is not OWN:
                 continue  # the comparison does without them
-            differing = "" if made is None else _differing(made, label)
+            wanted = label | ({"examples": plan.recipe.mirage} if condition.drawn else {})
+            differing = "" if made is None else _differing(made, wanted)
             if differing and not weights:
                 raise RunError(f"{path}: made with {differing}, and cannot be made again: {run.checkpoint} is missing")
             if made is None or differing:
-                tasks.append(Task(run, shuffled, path, label, differing))
+                tasks.append(Task(run, condition, path, wanted, differing))
     return tasks
 
 
@@ -90,6 +89,7 @@ def _differing(made: Mapping[str, Any], label: Mapping[str, Any]) -> str:
     if "decoding" not in made:
         return "an older version"
     said = [f"another {name}" for name in ("model", "corpus") if name in label and made.get(name) != label[name]]
+    said += [f"{made.get('examples')} examples"] if made.get("examples") != label.get("examples") else []
     old, new = made["decoding"], label["decoding"]
     said += [f"{key} {old.get(key)}, not {new.get(key)}" for key in (old | new) if old.get(key) != new.get(key)]
     return " and ".join(said)
@@ -113,7 +113,8 @@ def predict(plan: Plan, tasks: list[Task]) -> None:
                 say(f"{task.path}: made with {task.made}; made again", err=True)
             engine, processor = engines.of(task.run)
             title = f"{task.run.name} {task.path.stem}"
-            answers = _answers(engine, processor, plan, dealt(plan.store, task.shuffled), title)
+            examples = asked(plan.store, task.condition, plan.recipe.mirage)
+            answers = _answers(engine, processor, plan, examples, shown(plan.store, task.condition), title)
             with writing(task.path.parent, "the answers that are there are kept"):
                 write_predictions(task.path, answers, task.label)
 
@@ -148,21 +149,14 @@ class _Engines:
             self._engine = None
 
 
-def dealt(store: RecordStore, shuffled: bool) -> dict[str, str]:
-    """Record id -> the record whose ECG and page are shown for it: its own, or where `shuffled`, another's."""
-    shown = list(np.random.default_rng(SHUFFLE).permutation(store.ids)) if shuffled else store.ids
-    return dict(zip(store.ids, map(str, shown), strict=True))
-
-
 def _answers(
-    engine: Engine, processor: GEMProcessor, plan: Plan, dealt: Mapping[str, str], title: str
+    engine: Engine, processor: GEMProcessor, plan: Plan, examples: Sequence[Example], given: Shown, title: str
 ) -> Iterator[Prediction]:
-    examples = plan.store.examples
     starts = range(0, len(examples), BATCH)
     for start in track(starts, title, len(starts)):
         batch = examples[start : start + BATCH]
         sampling = _sampling(plan.recipe, start)
-        prompts = [_prompt(processor, plan.store, example, dealt) for example in batch]
+        prompts = [_prompt(processor, plan.store, example, given) for example in batch]
         for example, rollouts in zip(batch, engine.generate(prompts, **sampling), strict=True):
             for rollout in rollouts:
                 ids = rollout.token_ids
@@ -184,9 +178,16 @@ def _sampling(recipe: EvaluateRecipe, start: int) -> dict[str, Any]:
     return {key: given[key] for key in ("temperature", "max_tokens")}
 
 
-def _prompt(processor: GEMProcessor, store: RecordStore, example: Example, dealt: Mapping[str, str]) -> Prompt:
+def _prompt(processor: GEMProcessor, store: RecordStore, example: Example, given: Shown) -> Prompt:
+    """The prompt of an example; what is not shown is left out with its placeholders, as in training."""
     text = processor.expand(processor.prompt(example.question, ecgs=len(example.records), turns=example.turns))
     ids = processor.tokenizer(text, add_special_tokens=False)["input_ids"]
-    shown = [dealt[record] for record in example.records]
-    pages = [] if processor.page_size is None else [store.page(record) for record in shown]
-    return Prompt(ids, [store.signal(record) for record in shown], pages)
+    signals = [record for record, _ in (given[record] for record in example.records) if record is not None]
+    pages = [record for _, record in (given[record] for record in example.records) if record is not None]
+    if not signals:
+        ids = [token for token in ids if token != processor.ecg_token_id]
+    if not pages:
+        ids = [token for token in ids if token != processor.image_token_id]
+    if processor.page_size is None:
+        pages = []
+    return Prompt(ids, list(map(store.signal, signals)), list(map(store.page, pages)))

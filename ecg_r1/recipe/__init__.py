@@ -17,15 +17,21 @@ from pydantic import Field, TypeAdapter, ValidationError
 from ecg_r1.recipe.find import find_recipe, shipped_recipes
 from ecg_r1.recipe.messages import SHOWN, explain, unknown_key
 from ecg_r1.recipe.schema import (
+    Align,
     Corpus,
     CorpusRecipe,
+    Corruption,
     Decoding,
     Dropout,
     EvaluateRecipe,
     GRPORecipe,
+    Hearts,
     LoRA,
+    Pages,
     PretrainRecipe,
+    ProbeRecipe,
     Prompts,
+    Queries,
     Recipe,
     Reports,
     Reward,
@@ -38,15 +44,21 @@ from ecg_r1.recipe.schema import (
 from ecg_r1.recipe.text import DEEPEST, LARGEST, LONGEST_KEY, RecipeError, dump, parse, read_file
 
 __all__ = [
+    "Align",
     "Corpus",
     "CorpusRecipe",
+    "Corruption",
     "Decoding",
     "Dropout",
     "EvaluateRecipe",
     "GRPORecipe",
+    "Hearts",
     "LoRA",
+    "Pages",
     "PretrainRecipe",
+    "ProbeRecipe",
     "Prompts",
+    "Queries",
     "Recipe",
     "RecipeError",
     "Reports",

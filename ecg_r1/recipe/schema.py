@@ -42,7 +42,7 @@ TABLES = (".csv", ".tsv", ".csv.gz", ".parquet")
 
 def _check_table(path: str) -> str:
     if not path.lower().endswith(TABLES):
-        near = did_you_mean(path, get_args(LabelKind))
+        near = did_you_mean(path, (*get_args(LabelKind), "report"))
         raise ValueError(f"neither a kind of statement nor a table ({', '.join(TABLES)}){near}")
     return check_place(path)
 
@@ -58,7 +58,8 @@ class Source(_Strict):
     examples: a file of questions about these records, in place of a report on each, in any format of
     `ecg_r1.datasets.formats`. limit: so many records, or examples of the file, drawn with the seed. labels: a table
     of your own, CSV or parquet, in which a row names a record and its labels; or which kinds of the data set's
-    statements are the truth; what an answer says of the other kinds is then neither right nor wrong. columns: what
+    statements are the truth; what an answer says of the other kinds is then neither right nor wrong; or "report": what
+    the record's own report says (`ecg_r1.scoring.entities`), for records without labels. columns: what
     the columns of that table are (`record`, `labels`, `patient`, `fold`, `report`), where their names do not say it.
     likelihood: leave out statements that the cardiologists thought less likely than this, in percent; 0 in the table
     means that none is given, and such a statement is kept. unit_mv: mV that one unit of the samples stands for, of
@@ -71,7 +72,7 @@ class Source(_Strict):
     folds: list[int] | None = None
     examples: Place | None = None
     limit: int | None = Field(None, gt=0)
-    labels: LabelKind | list[LabelKind] | Literal["all"] | LabelTable | None = None
+    labels: LabelKind | list[LabelKind] | Literal["all", "report"] | LabelTable | None = None
     columns: dict[str, str | list[str]] | None = None
     likelihood: float | None = Field(None, ge=0, le=100)
     unit_mv: float | None = Field(None, gt=0)
@@ -79,7 +80,7 @@ class Source(_Strict):
     @property
     def kinds(self) -> list[str] | None:
         """The kinds of `labels`; None for all of them."""
-        if self.labels in (None, "all") or self.table is not None:
+        if self.labels in (None, "all", "report") or self.table is not None:
             return None
         return [self.labels] if isinstance(self.labels, str) else list(self.labels or ())
 
@@ -99,19 +100,42 @@ class Source(_Strict):
 
 
 class Reports(_Strict):
-    """Shares of the values that target texts quote wrongly; see `ecg_r1.corpus.reports`.
+    """How target texts are written.
+
+    style: "full", a reading from quality to conclusion with evidence for each diagnosis; "brief", four quantities and a
+    finding, for models of a few million parameters. language: of the texts and the shipped questions. questions: so
+    many questions with answers that can be checked are asked of each record beside its report; see
+    `ecg_r1.corpus.text.questions`.
+    """
+
+    style: Literal["full", "brief"] = "full"
+    language: Literal["en", "de", "zh"] = "en"
+    questions: int = Field(0, ge=0, le=14)
+
+
+class Corruption(_Strict):
+    """Shares of the values that target texts quote wrongly, on purpose; see `ecg_r1.corpus.text.corruption`.
 
     The other values are quoted as measured. `qt_from_qrs_end` is a share of the QT values that are not boilerplate.
+    profile: a file that `ecg-r1 corpus audit` wrote, in place of the shares: those of a corpus that exists.
     """
 
     boilerplate: float = Field(0.0, ge=0, le=1)
     rounded: float = Field(0.0, ge=0, le=1)
     qt_from_qrs_end: float = Field(0.0, ge=0, le=1)
+    profile: Place | None = None
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Those that the recipe states."""
+        return self.model_dump(exclude={"profile"})
 
     @model_validator(mode="after")
-    def _leaves_something(self) -> Reports:
+    def _leaves_something(self) -> Corruption:
         if self.boilerplate + self.rounded > 1:
             raise ValueError("boilerplate + rounded is over 1")
+        if self.profile is not None and any(self.shares.values()):
+            raise ValueError("a `profile` has its own shares; leave the others out")
         return self
 
 
@@ -134,6 +158,9 @@ class CorpusRecipe(_Strict):
     """Splits to build: records, measurements, pages, target texts.
 
     pages: "stored", or "drawn" when they are used, which costs milliseconds each and no room on disk.
+    executor: where records are worked on: "here" in this process, in "processes" of this machine, or on "ray";
+    workers: how many at a time. The bytes are the same. cache: folder of what was measured and drawn, by the content of
+    a record's files and the version of the measuring code; null for none. See docs/scale.md.
     refuse_doubtful: quarantine records whose checksum or gain says that their signal is wrong; see docs/formats.md.
     """
 
@@ -142,10 +169,13 @@ class CorpusRecipe(_Strict):
     seed: Seed = 0
     page_size: int = Field(112, ge=32, le=1024)
     pages: Literal["stored", "drawn"] = "stored"
+    executor: Literal["here", "processes", "ray"] = "processes"
     workers: int = Field(2, ge=1)
+    cache: Place | None = "runs/cache"
     refuse_doubtful: bool = False
     splits: dict[str, list[Source]]
     reports: Reports = Reports()
+    corruption: Corruption = Corruption()
     prompts: Prompts = Prompts()
 
 
@@ -168,13 +198,34 @@ class Reward(BaseModel):
         return dict(self.model_extra or {})
 
 
+ServerURL = Annotated[str, Field(pattern=r"^https?://[^\s/@?#]+:\d{1,5}/?$")]
+
+
 class Rollout(_Strict):
-    """Who generates. `options` are vLLM's engine arguments by their own names."""
+    """Who generates. `options` are vLLM's engine arguments by their own names.
+
+    mode: in the training process, or on servers that `ecg-r1 rollout-server` started with this recipe. servers: their
+    addresses. key_file: holds the key that they ask for; the first server makes it where it is missing. wait: seconds
+    without any server after which the run ends.
+    """
 
     engine: Literal["vllm", "hf"] = "vllm"
-    mode: Literal["colocate"] = "colocate"
+    mode: Literal["colocate", "server"] = "colocate"
     dtype: str = "auto"
     options: dict[str, Any] = {}
+    servers: list[ServerURL] = []
+    key_file: Place | None = None
+    wait: float = Field(600.0, gt=0)
+
+    @model_validator(mode="after")
+    def _has_servers(self) -> Rollout:
+        if (self.mode == "server") != bool(self.servers):
+            raise ValueError(
+                "`mode: server` needs `servers:`, addresses such as http://127.0.0.1:8100, and the other way"
+            )
+        if self.mode == "server" and (self.engine != "vllm" or self.key_file is None):
+            raise ValueError("`mode: server` needs `engine: vllm` and a `key_file:`")
+        return self
 
 
 class RewardWorkers(_Strict):
@@ -192,20 +243,33 @@ class Dropout(_Strict):
     G completions of a prompt see the same. See `ecg_r1.train.dropout`.
 
     leads: shown with a random subset of their leads. ecg: without the signal, as a page alone; page: without the
-    page; never without both. interleave: with the page before the signal. (ECG-R1's own: ecg 0.25, page 0.25,
-    interleave 0.1.)
+    page; nothing: without both, where the right response is to say so (the reward `abstain` pays for it, and SFT's
+    target says it). interleave: with the page before the signal. (ECG-R1's own: ecg 0.25, page 0.25, interleave 0.1.)
     """
 
     leads: float = Field(0.0, ge=0, le=1)
     ecg: float = Field(0.0, ge=0, le=1)
     page: float = Field(0.0, ge=0, le=1)
+    nothing: float = Field(0.0, ge=0, le=1)
     interleave: float = Field(0.0, ge=0, le=1)
 
     @model_validator(mode="after")
     def _leaves_one(self) -> Dropout:
-        if self.ecg + self.page > 1:
-            raise ValueError("ecg + page is over 1")
+        if self.ecg + self.page + self.nothing > 1:
+            raise ValueError("ecg + page + nothing is over 1")
         return self
+
+
+class Pages(_Strict):
+    """Shares of examples whose page looks as pages do in the wild: drawn anew in each epoch, or step of GRPO, where the
+    G completions of a prompt see the same. See `ecg_r1.ecg.wild`.
+
+    paper: printed by any recorder: another layout, order of leads, paper speed, gain, grid or header. artefacts: as if
+    scanned or photographed; needs the extra `pages`.
+    """
+
+    paper: float = Field(0.0, ge=0, le=1)
+    artefacts: float = Field(0.0, ge=0, le=1)
 
 
 class LoRA(BaseModel):
@@ -227,38 +291,68 @@ class _Run(_Strict):
     freeze: list[str] = []
     lora: LoRA | None = None
     dropout: Dropout = Dropout()
+    pages: Pages = Pages()
     trainer: dict[str, Any] = {}
     deepspeed: Place | None = None
     processes: int = Field(1, ge=1)
 
 
+class Queries(_Strict):
+    """Text queries in pre-training (SuPreME); see `ecg_r1.model.queries`.
+
+    encoder: "letters", or the folder of a sentence encoder. hold_out: statements that training never asks for, to
+    judge zero-shot classification by.
+    """
+
+    encoder: Place = "letters"
+    hold_out: list[str] = []
+
+
 class PretrainRecipe(_Run):
-    """The towers alone, before any text: diagnosis and measurements from pooled features."""
+    """The towers alone, before any text: diagnosis and measurements from pooled features.
+
+    queries: instead, the ECG tower alone answers whether each statement is true, asked for by its words.
+    """
 
     stage: Literal["pretrain"]
+    queries: Queries | None = None
 
     @model_validator(mode="after")
     def _sees_each_tower_alone(self) -> PretrainRecipe:
-        if self.dropout.ecg or self.dropout.page or self.dropout.interleave:
+        if self.dropout.ecg or self.dropout.page or self.dropout.nothing or self.dropout.interleave:
             raise ValueError("the towers are trained apart, so `dropout` can only hide `leads`")
         return self
 
 
+class Align(_Strict):
+    """The auxiliary loss of `ecg_r1.train.prefix_alignment` (BP-GPT): its weight and temperature."""
+
+    weight: float = Field(1.0, gt=0, le=1e3)
+    temperature: float = Field(0.1, gt=0, le=100)
+
+
 class SFTRecipe(_Run):
-    """Supervised fine-tuning on the responses of the corpus."""
+    """Supervised fine-tuning on the responses of the corpus.
+
+    align: beside it, the ECG's tokens are drawn towards the embedded response.
+    """
 
     stage: Literal["sft"]
+    align: Align | None = None
 
 
 class GRPORecipe(_Run):
     """GRPO: rollouts, rewards, policy updates.
 
     credit: a name of `ecg_r1.train.advantages.ADVANTAGES`; it is checked there. shared_prefix: the policy reads a
-    prompt once for its G completions, with the same result; see `ecg_r1.train.shared_prefix`.
+    prompt once for its G completions, packed without padding, with the same result; see `ecg_r1.train.shared_prefix`.
+    tokens_per_pass: so many packed tokens, and no more, are in a forward and backward pass; a micro-batch of more takes
+    several, with the same loss.
     """
 
     stage: Literal["grpo"]
     shared_prefix: bool = False
+    tokens_per_pass: int | None = Field(None, ge=1)
     rewards: list[Reward] = Field(min_length=1)
     reward_workers: RewardWorkers = RewardWorkers()
     credit: str = "sequence"
@@ -294,9 +388,10 @@ class EvaluateRecipe(_Strict):
 
     models: runs or checkpoint folders, earlier first: each pair is compared as later minus earlier. corpus: the split;
     if left out, the one that the runs' recipes name as `corpus.evaluate`. seeds: `compare.json` of the same comparison
-    trained from other seeds, or their folders. style: the form that answers were asked to have, as for the reward
-    `format`. out: folder of `compare.json` and `report.html`. resamples: of the
-    bootstrap. seed: of the bootstrap, of sampling, and of what the report shows.
+    trained from other seeds, or their folders. mirage: examples that are asked again without the signal, without the
+    page, without both, and with another's page; 0: none. style: the form that answers were asked to have, as for the
+    reward `format`. out: folder of `compare.json` and `report.html`. resamples: of the bootstrap. seed: of the
+    bootstrap, of sampling, and of what the report shows.
     """
 
     stage: Literal["evaluate"]
@@ -304,15 +399,56 @@ class EvaluateRecipe(_Strict):
     corpus: Place | None = None
     decoding: Decoding = Decoding()
     seeds: list[Place] = []
+    mirage: int = Field(100, ge=0)
     style: Style = "deepseek"
     out: Place = "runs"
     resamples: int = Field(2000, ge=1)
     seed: Seed = 0
 
 
+class Hearts(_Strict):
+    """The hearts of a probe: so many of the simulator's, or the records of a folder.
+
+    dataset, folds, limit, unit_mv: as of `Source`; `limit` records are drawn with the seed.
+    """
+
+    simulate: int | None = Field(None, gt=0)
+    records: Place | None = None
+    dataset: Place | None = None
+    folds: list[int] | None = None
+    limit: int | None = Field(None, gt=0)
+    unit_mv: float | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _a_source(self) -> Hearts:
+        Source.model_validate(self.model_dump(exclude_none=True))
+        return self
+
+
+class ProbeRecipe(_Strict):
+    """One heart with one thing moved: does the text follow? See `ecg_r1.evaluation.probe`.
+
+    models, decoding, style, resamples, seed: as of `EvaluateRecipe`; the seed is that of the hearts too. hearts: whose
+    ECGs are moved. moves: what of them; all that these hearts allow, unless given. question: what the models are asked;
+    the shipped wording unless given. page_size: pixels. out: folder of `probe.json`, `probe.html` and the records.
+    """
+
+    stage: Literal["probe"]
+    models: list[Place] = Field(min_length=1)
+    hearts: Hearts = Hearts(simulate=20)
+    moves: list[str] | None = Field(None, min_length=1)
+    question: Wording | None = None
+    page_size: int = Field(112, ge=32, le=1024)
+    decoding: Decoding = Decoding()
+    style: Style = "deepseek"
+    out: Place = "runs/probe"
+    resamples: int = Field(2000, ge=1)
+    seed: Seed = 0
+
+
 RunRecipe = PretrainRecipe | SFTRecipe | GRPORecipe
-Recipe = CorpusRecipe | PretrainRecipe | SFTRecipe | GRPORecipe | EvaluateRecipe
+Recipe = CorpusRecipe | PretrainRecipe | SFTRecipe | GRPORecipe | EvaluateRecipe | ProbeRecipe
 STAGES: dict[str, type[BaseModel]] = {
     "corpus": CorpusRecipe, "pretrain": PretrainRecipe, "sft": SFTRecipe, "grpo": GRPORecipe,
-    "evaluate": EvaluateRecipe,
+    "evaluate": EvaluateRecipe, "probe": ProbeRecipe,
 }  # fmt: skip

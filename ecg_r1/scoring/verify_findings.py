@@ -170,11 +170,15 @@ def _labelled(labels: frozenset[str]) -> frozenset[str]:
 
 
 def shown_findings(case: Case) -> Findings:
-    """The findings of a case, those of leads that are not shown left out."""
+    """The findings of a case; without those of leads that are not shown, and those that need such a lead."""
     findings = case.measurements.findings
     if len(case.leads) == len(LEADS):
         return findings
-    return Findings({key: cell for key, cell in findings.measured.items() if key[1] is None or key[1] in case.leads})
+    measured = {key: cell for key, cell in findings.measured.items() if key[1] is None or key[1] in case.leads}
+    for name, definition in definitions().items():
+        if (lacks := definition.lacks(case.leads)) and (name, None) in measured:
+            measured[name, None] = f"{lacks}, not shown"
+    return Findings(measured)
 
 
 def _held(claim: FindingClaim, case: Case, shown: Findings) -> Held:

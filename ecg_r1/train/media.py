@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -15,12 +16,15 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.datasets.example import Example
 from ecg_r1.ecg.leads import LEADS
-from ecg_r1.ecg.render import render
+from ecg_r1.ecg.measurements import Measurements
+from ecg_r1.ecg.wild import STORED, Look, draw_page
+from ecg_r1.model.features import NEVER
 from ecg_r1.model.processing import GEMProcessor, check_untagged
-from ecg_r1.recipe import Dropout, RecipeError
+from ecg_r1.recipe import Dropout, Pages, RecipeError
 from ecg_r1.scoring.contract import Case
-from ecg_r1.train.dropout import NOTHING, Shown, View, draw
+from ecg_r1.train.dropout import AS_STORED, NOTHING, Shown, View, draw
 
+KEYS = 2**20  # of records, kept in memory
 WHOLE = -1  # the moment at which nothing is left out: evaluation
 
 
@@ -31,9 +35,14 @@ class Media:
         dropout: what is left out in training; nothing unless given.
         seed: of the draws.
         cached_pages: processed pages kept in memory; one is S x S x 3 float32.
+        pages: how pages look in training; as the corpus has them unless given.
+
+    Attributes:
+        keyed: `tensors` also gives the keys under which the features of frozen towers are kept.
 
     Raises:
-        RecipeError: the signal or the page is to be left out, and the model reads signals alone.
+        RecipeError: the signal or the page is to be left out, or the page to look otherwise, and the model reads
+            signals alone.
     """
 
     def __init__(
@@ -43,16 +52,26 @@ class Media:
         dropout: Dropout = NOTHING,
         seed: int = 0,
         cached_pages: int = 512,
+        pages: Pages = AS_STORED,
     ):
-        self.store, self.processor, self.dropout, self.seed = store, processor, dropout, seed
+        self.store, self.processor, self.dropout, self.seed, self.pages = store, processor, dropout, seed, pages
         if (dropout.ecg or dropout.page or dropout.interleave) and not self.has_pages:
-            raise RecipeError("dropout: the model reads no pages; only `leads` can be hidden from it")
+            raise RecipeError("dropout: the model reads no pages; only `leads`, or all with `nothing`, can be hidden")
+        if pages != AS_STORED and not self.has_pages:
+            raise RecipeError("pages: the model reads no pages; leave `pages:` out")
         self._pixels = lru_cache(maxsize=cached_pages)(self._read_pixels)
+        self.keyed = False
+        self._keys = lru_cache(maxsize=KEYS)(self._hash)
 
     @property
     def has_pages(self) -> bool:
         """Whether the model reads pages beside signals."""
         return self.processor.page_size is not None
+
+    @property
+    def varies(self) -> bool:
+        """Whether a record is not always shown as the corpus has it."""
+        return self.dropout != NOTHING or self.pages != AS_STORED
 
     def prompt(self, example: Example) -> str:
         """The prompt of an example, with tags for each of its records."""
@@ -64,9 +83,9 @@ class Media:
 
     def view(self, record: str, moment: int) -> View:
         """What is shown of a record at a step or epoch; all of it at `WHOLE`."""
-        if moment == WHOLE or self.dropout == NOTHING:
+        if moment == WHOLE or not self.varies:
             return View(record, page=self.has_pages)
-        view = draw(self.dropout, self.seed, moment, record, self.store.row(record)["leads"])
+        view = draw(self.dropout, self.seed, moment, record, self.store.row(record)["leads"], self.pages)
         return dataclasses.replace(view, page=view.page and self.has_pages)
 
     def signal(self, view: View) -> np.ndarray:
@@ -84,17 +103,19 @@ class Media:
         Returns:
             uint8 (S, S, 3).
         """
-        if view.leads is None:
+        if view.leads is None and view.look == STORED:
             return self.store.page(view.record)
         record = self.store.record(view.record)
-        shown = dataclasses.replace(record, signal=self.signal(view), lead_mask=_mask(view))
-        return render(shown, size=self.store.facts["page_size"])
+        if view.leads is not None:
+            record = dataclasses.replace(record, signal=self.signal(view), lead_mask=_mask(view))
+        return draw_page(record, self.store.facts["page_size"], view.look)
 
     def case(self, shown: Shown) -> Case:
-        """What a reward may know of an example: of each record's leads, those that are shown."""
+        """What a reward may know of an example: of each record's leads, those that are shown; nothing of a record that
+        is not shown."""
         whole = self.store.case(shown.example)
         first, *others = (
-            dataclasses.replace(case, leads=view.leads or case.leads)
+            dataclasses.replace(case, leads=view.leads or case.leads) if view.ecg or view.page else _unseen(case)
             for case, view in zip((whole, *whole.others), shown.views, strict=True)
         )
         return dataclasses.replace(first, others=tuple(others))
@@ -108,7 +129,9 @@ class Media:
         Returns:
             `media_index` (rows, R, 2), R the most records of a row, holds the places of a record's ECG and of its page;
             -1 where that is not shown, or the row has fewer records. A view without the signal or the page has zeros
-            for it, which no row takes. A model that reads no pages gets no `pixel_values`.
+            for it, which no row takes. A model that reads no pages gets no `pixel_values`. Where they are `keyed`,
+            `media_keys` (N, 2) holds a hash of each view's signal and page; `NEVER` where leads are hidden or the
+            page is drawn in another way, since such a view hardly comes again.
         """
         distinct = list(dict.fromkeys(view for views in rows for view in views))
         place = {view: i for i, view in enumerate(distinct)}
@@ -124,12 +147,22 @@ class Media:
             "media_index": index,
         }
         if self.has_pages:
-            pages = [self._pixels(view.record, view.leads) * view.page for view in distinct]
+            pages = [self._pixels(view.record, view.leads, view.look) * view.page for view in distinct]
             tensors["pixel_values"] = torch.stack(pages)
+        if self.keyed:
+            tensors["media_keys"] = torch.tensor([self._keys_of(view) for view in distinct])
         return {name: tensor.to(device) for name, tensor in tensors.items()}
 
-    def _read_pixels(self, record: str, leads: tuple[str, ...] | None) -> torch.Tensor:
-        page = self.page(View(record, leads))
+    def _keys_of(self, view: View) -> tuple[int, int]:
+        ecg, page = (NEVER, NEVER) if view.leads is not None else self._keys(view.record)
+        return ecg if view.ecg else NEVER, page if view.page and view.look == STORED else NEVER
+
+    def _hash(self, record: str) -> tuple[int, int]:
+        """Of the contents: a record of the same name in another corpus has other features."""
+        return _key(self.store.signal(record)), _key(self.store.page(record)) if self.has_pages else NEVER
+
+    def _read_pixels(self, record: str, leads: tuple[str, ...] | None, look: Look) -> torch.Tensor:
+        page = self.page(View(record, leads, look=look))
         return self.processor.image_processor([page], return_tensors="pt")["pixel_values"][0]
 
 
@@ -154,6 +187,17 @@ class DrawEachEpoch(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         self.collator.epoch = int(state.epoch or 0)
+
+
+def _unseen(case: Case) -> Case:
+    """What is known of a record that is not shown: that it has no leads. So no reward pays for a lucky guess."""
+    return Case(case.record_id, (), Measurements.from_json({}), (), question=case.question, example_id=case.example_id)
+
+
+def _key(content: np.ndarray) -> int:
+    """A hash of 63 bits, never `NEVER`."""
+    digest = hashlib.blake2b(np.ascontiguousarray(content).data, digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1 or 1
 
 
 def _mask(view: View) -> np.ndarray:

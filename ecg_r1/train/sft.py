@@ -10,9 +10,13 @@ import torch
 from trl import SFTConfig, SFTTrainer
 
 from ecg_r1.datasets.example import Example
+from ecg_r1.recipe import Align
+from ecg_r1.scoring.abstention import NOTHING_SHOWN
 from ecg_r1.train.dropout import View, arrange
+from ecg_r1.train.frozen import keep_features
 from ecg_r1.train.guarded import GuardedTrainer, Numbered
 from ecg_r1.train.media import DrawEachEpoch, Media, example_dataset
+from ecg_r1.train.prefix_alignment import PrefixAlignment
 
 
 @dataclass
@@ -25,7 +29,12 @@ class SFTCollator:
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         processor = self.media.processor
         examples = [self.media.store.example(row["example"]) for row in rows]
-        shown = [self.media.shown(example, self.epoch).views for example in examples]
+        views = [self.media.shown(example, self.epoch) for example in examples]
+        examples = [
+            replace(example, response=NOTHING_SHOWN, turns=()) if seen.nothing else example
+            for example, seen in zip(examples, views, strict=True)
+        ]
+        shown = [seen.views for seen in views]
         sequences = [self._tokens(example, views) for example, views in zip(examples, shown, strict=True)]
         shape = len(rows), max(sum(len(ids) for ids, _ in parts) for parts in sequences)
         input_ids = torch.full(shape, processor.tokenizer.pad_token_id)
@@ -77,15 +86,44 @@ def conversation(media: Media, example: Example) -> list[tuple[str, bool]]:
 
 
 class ECGSFTTrainer(GuardedTrainer, SFTTrainer):
-    """TRL's SFT trainer, which stops at a number that is not finite."""
+    """TRL's SFT trainer, which stops at a number that is not finite; with `alignment`, its loss is added."""
+
+    alignment: PrefixAlignment | None = None
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """TRL's loss, and in training the loss of `alignment`."""
+        ids, labels = inputs["input_ids"], inputs["labels"]
+        found = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        further = self.alignment.loss(ids, labels) if self.alignment is not None and model.training else None
+        if further is None:
+            return found
+        if num_items_in_batch is not None:  # TRL's is scaled for the accumulation then, and the trainer scales no more
+            further = further / self.current_gradient_accumulation_steps
+        return (found[0] + further, *found[1:]) if return_outputs else found + further
+
+    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+        """As TRL; and the mean of the alignment's loss, without its weight, since it was last logged."""
+        if self.alignment is not None and self.alignment.losses:
+            logs["alignment"] = sum(self.alignment.losses) / len(self.alignment.losses)
+            self.alignment.losses.clear()
+        super().log(logs, *args, **kwargs)
 
 
-def sft_trainer(model: Any, media: Media, config: SFTConfig, peft_config: Any, callbacks: list[Any]) -> SFTTrainer:
+def sft_trainer(
+    model: Any,
+    media: Media,
+    config: SFTConfig,
+    peft_config: Any,
+    callbacks: list[Any],
+    align: Align | None = None,
+) -> SFTTrainer:
     """TRL's SFT trainer with the collator that adds signals and pages."""
     collator = SFTCollator(media)
     config.dataset_kwargs = {"skip_prepare_dataset": True}
     config.remove_unused_columns = False
-    return ECGSFTTrainer(
+    trainer = ECGSFTTrainer(
         names=media.store.example_ids,
         model=model,
         args=config,
@@ -95,3 +133,7 @@ def sft_trainer(model: Any, media: Media, config: SFTConfig, peft_config: Any, c
         peft_config=peft_config,
         callbacks=[*callbacks, DrawEachEpoch(collator)],
     )
+    if align is not None:
+        trainer.alignment = PrefixAlignment(trainer.accelerator.unwrap_model(trainer.model), align)
+    keep_features(trainer.accelerator.unwrap_model(trainer.model), media)
+    return trainer
