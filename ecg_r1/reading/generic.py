@@ -1,9 +1,10 @@
 """Whether a clause tells of ECGs in general: what a finding is, looks like or does, and when it is diagnosed.
 
-"First-degree AV block is defined by a PR above 200 ms" says of no ECG that it has one. No single word tells such a clause
-from one on this ECG, so its words are weighed: those of a rule, of what is often so, and of what always holds, against
-those that point at a patient, a tracing or a day (`generality` in data/vocabulary.<language>.yaml), its subject (a finding
-without an article) and its numbers (nothing but bounds and ranges). A text with no word on this ECG is a textbook.
+"First-degree AV block is defined by a PR above 200 ms" says of no ECG that it has one. No single word tells such a
+clause from one on this ECG, so its words are weighed: those of a rule, of what is often so, and of what always holds,
+against those that point at a patient, a tracing or a day (`generality` in data/vocabulary.<language>.yaml), its
+subject (a finding without an article) and its numbers (nothing but bounds and ranges). A text with no word on this
+ECG is a textbook.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ _FINITE = re.compile(
 _SUBJECT = re.compile(
     r"(?:^|[.;:\n>•|,)-]|\b(?:and|that|although|while|because|since|though|but|as)) ?(?:\d{1,2}[.)] ?)?"
     r"(?:the (?:diagnosis|presence|development|treatment|management) of )?(?:(?:an?|true|asymptomatic|isolated|complete"
-    r"|uncomplicated|marked|mild|most|all|many|some|any|new|chronic|acute|typical|lesser|degrees|of|or|left|right|long|short"
-    r"|prolonged|wide|extreme)[ -])*$"
+    r"|uncomplicated|marked|mild|most|all|many|some|any|new|chronic|acute|typical|lesser|degrees|of|or|left|right|long"
+    r"|short|prolonged|wide|extreme)[ -])*$"
 )
 _DEFINITE = re.compile(r"\b(?:the|der|die|das) (?:[a-z-]{3,12} )?$")
 _REPORTED = re.compile(
@@ -48,7 +49,8 @@ _REPORTED = re.compile(
 )
 # … and a clause on any quantity, and not that of this ECG: "A PR interval over 200 ms suggests …" …
 _ANY = re.compile(
-    r"[ \n>#*•(,-]*(?:an?|any|every) (?:[a-z-]{3,12} ){0,2}?(?:pr|pq|qrs|qtc?|p[- ]wave|axis|(?:heart |ventricular )?rate"
+    r"[ \n>#*•(,-]*(?:an?|any|every) (?:[a-z-]{3,12} ){0,2}?(?:pr|pq|qrs|qtc?|p[- ]wave|axis|(?:heart "
+    r"|ventricular )?rate"
     r"|values?)\b"
 )
 _WHEN = re.compile(r"[ \n>#*•(,-]*(?:when(?:ever)?|if|once|wenn) ")
@@ -129,9 +131,9 @@ def _led(text: str, start: int, end: int, verbs: list[int]) -> bool:
     """Whether a finding without an article of this ECG is the subject of one of these verbs of a clause."""
     for _, a, b in mentions(text[start:end]):
         verb = bisect_left(verbs, b + start)
-        if verb < len(verbs) and verbs[verb] < b + start + NEAR:
-            if _SUBJECT.search(text, max(start - 1, a + start - NEAR, 0), a + start):
-                return True
+        near = verb < len(verbs) and verbs[verb] < b + start + NEAR
+        if near and _SUBJECT.search(text, max(start - 1, a + start - NEAR, 0), a + start):
+            return True
     return False
 
 
