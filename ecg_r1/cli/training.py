@@ -18,6 +18,10 @@ app = typer.Typer()
 
 
 EngineOption = Annotated[Engine, typer.Option(help="Who generates")]
+Models = Annotated[
+    list[str],
+    typer.Argument(help="Earlier first: runs, checkpoints, files of answers, endpoints (a URL, or a YAML file)"),
+]
 CorpusOption = Annotated[Path | None, typer.Option(help="The split; by default the one that the runs name")]
 MaxTokens = Annotated[int | None, typer.Option(min=1, help="Longest answer; by default what the runs need")]
 
@@ -73,7 +77,7 @@ def evaluate(
 
 @app.command()
 def predict(
-    runs: list[Path],
+    runs: Models,
     corpus: CorpusOption = None,
     engine: EngineOption = Engine.VLLM,
     max_tokens: MaxTokens = None,
@@ -92,7 +96,7 @@ def predict(
 
 @app.command()
 def compare(
-    runs: Annotated[list[Path], typer.Argument(help="Runs or checkpoints, earlier first")],
+    runs: Models,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of compare.json and report.html")] = Path("runs"),
     seeds: Annotated[list[Path] | None, typer.Option(help="compare.json of the same from other seeds")] = None,
     corpus: CorpusOption = None,
@@ -107,7 +111,7 @@ def compare(
 
 
 def _recipe(
-    runs: Sequence[Path],
+    runs: Sequence[str],
     corpus: Path | None,
     engine: Engine,
     max_tokens: int | None,
@@ -119,7 +123,7 @@ def _recipe(
 
     return EvaluateRecipe(
         stage="evaluate",
-        models=[str(run) for run in runs],
+        models=list(runs),
         corpus=None if corpus is None else str(corpus),
         decoding=Decoding(engine=engine.value, max_tokens=max_tokens),
         seeds=[str(path) for path in seeds],

@@ -76,6 +76,7 @@ def make_card(runs: Sequence[Run], judged: Mapping[str, Sequence[Judged]], resul
         _divergence(last, result),
         *_alarms(last, judged[last.name], result),
         _cost(last),
+        *_asked(result["models"][last.name]),
     ]  # fmt: skip
     return Card(f"RL card: {last.name}", tuple(facts), *_table(result))
 
@@ -201,6 +202,14 @@ def _cost(run: Run) -> Fact:
     machine = run.environment.get("platform")
     known = ", ".join(part for part in (*parts, str(machine or "")) if part)
     return Fact("cost of training", known or "unknown", flagged=not known)
+
+
+def _asked(model: Mapping[str, Any]) -> list[Fact]:
+    """What the answers of an endpoint took."""
+    if not (usage := model.get("usage")):
+        return []
+    words = f"{usage['prompt_tokens']:,} tokens of prompts, {usage['completion_tokens']:,} of answers"
+    return [Fact("cost of the answers", words + (f"; {usage['cost']:.4f}" if "cost" in usage else ""))]
 
 
 def _table(result: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:

@@ -125,6 +125,8 @@ def _model(plan: Plan, run: Run, judged: Sequence[Judged], table: Mapping[str, T
     values["confusion"] = confusion(diagnoses(judged))
     values["reliability"] = reliability(judged)
     values["grounded"] = aggregate([rule_judge(row) for row in judged])
+    if usage := (read_label(plan.path(run)) or {}).get("usage"):
+        values["usage"] = usage
     if plan.recipe.decoding.n > 1:
         clusters = [plan.store.cluster(example.id) for example in plan.store.examples]
         values["sampled"] = sampled(judged, clusters, plan.recipe.resamples, plan.recipe.seed)

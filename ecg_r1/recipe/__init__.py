@@ -21,6 +21,7 @@ from ecg_r1.recipe.schema import (
     CorpusRecipe,
     Decoding,
     Dropout,
+    Endpoint,
     EvaluateRecipe,
     GRPORecipe,
     LoRA,
@@ -42,6 +43,7 @@ __all__ = [
     "CorpusRecipe",
     "Decoding",
     "Dropout",
+    "Endpoint",
     "EvaluateRecipe",
     "GRPORecipe",
     "LoRA",
@@ -57,6 +59,7 @@ __all__ = [
     "SFTRecipe",
     "Source",
     "find_recipe",
+    "read_endpoint",
     "read_recipe",
     "shipped_recipes",
     "to_yaml",
@@ -86,6 +89,25 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     except ValidationError as error:
         overridden = [override.partition("=")[0] for override in overrides]
         raise RecipeError(*explain(error, values, str(path), overridden)) from None
+
+
+def read_endpoint(path: str | Path) -> Endpoint:
+    """Read a file with the keys of one endpoint.
+
+    Raises:
+        RecipeError: the file is missing or no mapping, a key is unknown, a value is wrong.
+    """
+    values, _ = read_file(Path(path))
+    if not isinstance(values, dict):
+        raise RecipeError(f"{path}: the file of an endpoint is a mapping of keys to values")
+    if "stage" in values:
+        raise RecipeError(f"{path}: is a recipe and no endpoint; give it to `ecg-r1 evaluate`")
+    asked = {"stage": "evaluate", "models": [values]}
+    try:
+        recipe: Any = _ADAPTER.validate_python(asked)
+    except ValidationError as error:
+        raise RecipeError(*(line.replace('"models.0.', '"') for line in explain(error, asked, str(path), []))) from None
+    return recipe.models[0]
 
 
 def to_yaml(recipe: Recipe) -> str:
