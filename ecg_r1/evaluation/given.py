@@ -7,7 +7,7 @@
 | ms-swift's `infer` | `id`, else `messages` and the record's path | `response` |
 | ECG-QA | `sample_id` | `response`, `text`, `prediction` |
 | this package | `example` | `completion` |
-| other JSON lines, JSON lists, parquet | `id`, else `record` or `records` and `question` | one of the above, or `output` |
+| any other | `id`, else `record` or `records` and `question` | one of the above, or `output` |
 
 Several answers to one example are several rows.
 """

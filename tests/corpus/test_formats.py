@@ -2,8 +2,8 @@
 
 import dataclasses
 import json
-import re
 import os
+import re
 from pathlib import Path
 
 import pyarrow as pa

@@ -1,4 +1,4 @@
-"""Models behind an OpenAI-compatible route in the same table: what is sent, what is kept, what fails and what it costs."""
+"""Models behind an OpenAI-compatible route in the same table: what is sent, kept, repeated and paid."""
 
 import base64
 import io

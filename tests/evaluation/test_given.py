@@ -19,8 +19,8 @@ SHAPES = {  # as each program writes the answer of record r0
               "metadata": {}},
     "gem": {"id": "r0", "GEM_generated": "…", "report": "sinus rhythm"},
     "gem, another model": {"id": "r0", "Model_generated": "…"},
-    "ms-swift": {"response": "…", "labels": "normal ECG", "logprobs": None, "images": [{"bytes": None, "path": "/a/r0.png"}],
-                 "messages": [{"role": "user", "content": f"<image>{QUESTION}"}, {"role": "assistant", "content": "…"}]},
+    "ms-swift": {"response": "…", "labels": "normal ECG", "images": [{"bytes": None, "path": "/a/r0.png"}], "messages":
+                 [{"role": "user", "content": f"<image>{QUESTION}"}, {"role": "assistant", "content": "…"}]},
     "ms-swift with signals": {"response": "…", "images": [], "objects": {"ecg": ["files/p1/r0"]},
                               "messages": [{"role": "user", "content": f"<ecg>{QUESTION}"}]},
     "this package": {"example": "r0", "prompt": QUESTION, "completion": "…", "tokens": 12, "cut": False},
