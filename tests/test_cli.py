@@ -8,10 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ecg_r1.cli.ecg import Layout
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.ecg.record import write_record
-from ecg_r1.ecg.render import LAYOUTS
 from ecg_r1.ecg.simulate import simulate
 
 COMMANDS = ("corpus", "train", "evaluate", "predict", "compare", "inspect", "measure", "render", "simulate", "reward")
@@ -190,16 +188,14 @@ def test_reward_check_passes_a_good_reward_and_fails_a_bad_one(ecg_r1, tmp_path)
 def test_choices_are_checked(ecg_r1, record, tmp_path):
     pytest.importorskip("PIL")
     said = ecg_r1("render", record, "-o", tmp_path / "page.png", "--layout", "9x9")
-    assert (said.code, "'3x4', '6x2', '12x1'" in said.err) == (2, True)
+    assert (said.code, "3x4, 3x4+3, 4x3, 6x2, 12x1" in said.err) == (2, True)
+    said = ecg_r1("render", record, "-o", tmp_path / "page.png", "--speed", 30)
+    assert (said.code, said.err) == (2, "speed 30.0 is unknown; there are: 25, 50\n")
     said = ecg_r1("render", record, "-o", tmp_path / "page.ecg")
     assert (said.code, "name it .png" in said.err) == (2, True)
     said = ecg_r1("predict", tmp_path, "--engine", "vlm")
     assert (said.code, "'vllm', 'hf'" in said.err) == (2, True)
     assert ecg_r1("simulate", "-n", 0, "-o", tmp_path / "s").code == 2
-
-
-def test_the_layouts_are_those_of_the_page():
-    assert [layout.value for layout in Layout] == list(LAYOUTS)
 
 
 def test_inspect_shows_a_completion_with_its_scores(ecg_r1, tmp_path):

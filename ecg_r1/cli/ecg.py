@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,14 +13,6 @@ from ecg_r1.terminal import say, say_json
 
 app = typer.Typer()
 Workers = Annotated[int, typer.Option(min=0, help="Processes; 0: one for each core")]
-
-
-class Layout(StrEnum):
-    """The layouts of `ecg_r1.ecg.render`."""
-
-    THREE_BY_FOUR = "3x4"
-    SIX_BY_TWO = "6x2"
-    TWELVE_BY_ONE = "12x1"
 
 
 @app.command()
@@ -58,20 +49,29 @@ def measure(
 def render(
     record: Path,
     out: Annotated[Path, typer.Option("--out", "-o", help="The image; its ending says which kind")],
-    layout: Annotated[Layout, typer.Option(help="Rows and columns of the leads")] = Layout.THREE_BY_FOUR,
+    layout: Annotated[str, typer.Option(help="Rows and columns of the leads: 3x4, 3x4+3, 4x3, 6x2 or 12x1")] = "3x4",
+    order: Annotated[str, typer.Option(help="Order of the limb leads: standard or cabrera")] = "standard",
+    speed: Annotated[float, typer.Option(help="Paper speed in mm/s: 25 or 50")] = 25.0,
+    gain: Annotated[float, typer.Option(help="mm/mV: 5, 10 or 20")] = 10.0,
+    grid: Annotated[str, typer.Option(help="Its colour: red, orange, green, blue or grey")] = "red",
     size: Annotated[int | None, typer.Option(min=64, max=4096, help="Side of a square that holds the page")] = None,
     spoil: Annotated[
         int | None, typer.Option(min=0, help="A seed: as if photographed, with folds, shadows and blur")
     ] = None,
 ) -> None:
     """Draw a record as a 12-lead page."""
-    from ecg_r1.ecg.artefacts import distort
     from ecg_r1.ecg.page_file import write_page
+    from ecg_r1.ecg.paper import Paper
     from ecg_r1.ecg.record import read_record, require_signal
     from ecg_r1.ecg.render import render as draw
 
-    page = draw(require_signal(read_record(record)), layout=layout.value, size=size)
-    write_page(page if spoil is None else distort(page, seed=spoil), out)
+    paper = Paper(layout, order, speed, gain, grid)
+    page = draw(require_signal(read_record(record)), paper=paper, size=size)
+    if spoil is not None:
+        from ecg_r1.ecg.artefacts import distort  # needs OpenCV, which a page without artefacts does not
+
+        page = distort(page, seed=spoil)
+    write_page(page, out)
 
 
 @app.command()

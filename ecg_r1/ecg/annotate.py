@@ -7,11 +7,13 @@ import numpy as np
 from ecg_r1.ecg.beats import Unmeasurable
 from ecg_r1.ecg.delineate import Delineation, delineate
 from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.paper import Paper
 from ecg_r1.ecg.record import SAMPLING_RATE, ECGRecord
-from ecg_r1.ecg.render import LAYOUTS, cells, render
+from ecg_r1.ecg.render import render
 
 COLOURS = {"P": (90, 160, 220), "QRS": (240, 190, 60), "T": (120, 190, 120)}
 STRENGTH = 0.45
+PAPER = Paper("12x1")
 
 
 def annotate(record: ECGRecord, *, pixels_per_mm: float = 4.0) -> np.ndarray:
@@ -20,15 +22,14 @@ def annotate(record: ECGRecord, *, pixels_per_mm: float = 4.0) -> np.ndarray:
     Returns:
         uint8 (H, W, 3); the bare page where nothing can be measured.
     """
-    page = render(record, layout="12x1", pixels_per_mm=pixels_per_mm)
+    page = render(record, paper=PAPER, pixels_per_mm=pixels_per_mm)
     try:
         found = delineate(record.signal[:, : record.samples].astype(float), record.lead_mask, record.windows)
     except Unmeasurable:
         return page
     spans = _spans(found)
-    layout = LAYOUTS["12x1"]
-    for cell in cells(layout):
-        top, bottom = (round(mm * pixels_per_mm) for mm in (cell.top + 0.2 * layout.row, cell.top + 0.9 * layout.row))
+    for cell in PAPER.cells():
+        top, bottom = (round(mm * pixels_per_mm) for mm in (cell.top + 0.2 * PAPER.row, cell.top + 0.9 * PAPER.row))
         row = np.flatnonzero(found.leads == LEADS.index(cell.lead))
         for wave, start, end in spans if len(row) else ():
             if not found.recorded(row, start, end):

@@ -208,6 +208,18 @@ class Dropout(_Strict):
         return self
 
 
+class Pages(_Strict):
+    """Shares of examples whose page looks as pages do in the wild: drawn anew in each epoch, or step of GRPO, where the
+    G completions of a prompt see the same. See `ecg_r1.ecg.wild`.
+
+    paper: printed by any recorder: another layout, order of leads, paper speed, gain, grid or header. artefacts: as if
+    scanned or photographed; needs the extra `pages`.
+    """
+
+    paper: float = Field(0.0, ge=0, le=1)
+    artefacts: float = Field(0.0, ge=0, le=1)
+
+
 class LoRA(BaseModel):
     """Adapters on the linear layers of the named parts; every other key is an option of PEFT's LoraConfig."""
 
@@ -227,6 +239,7 @@ class _Run(_Strict):
     freeze: list[str] = []
     lora: LoRA | None = None
     dropout: Dropout = Dropout()
+    pages: Pages = Pages()
     trainer: dict[str, Any] = {}
     deepspeed: Place | None = None
     processes: int = Field(1, ge=1)

@@ -13,8 +13,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ecg_r1.serving.guard import Guard
-
-READ_ON = 8  # times the largest body: what a client may still send after it was refused, so that it reads the refusal
+from ecg_r1.serving.limits import READ_ON
 
 
 class Connection(H11Protocol):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -12,7 +14,8 @@ from starlette.datastructures import Headers
 
 from ecg_r1.serving.access import Access
 from ecg_r1.serving.content import check_content
-from ecg_r1.serving.limits import Limits, Refusal
+from ecg_r1.serving.limits import READ_ON, Limits, Refusal
+from ecg_r1.serving.patience import READ, Patience
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -24,6 +27,17 @@ ASKING = frozenset(
 TELLING = frozenset({"/health", "/ping", "/version", "/metrics", "/v1/models", "/docs", "/openapi.json"})
 CLOSE = {"Connection": "close"}
 LAST_WORD = 5.0  # seconds in which a client must take the end of an answer that ran out of time
+
+
+@dataclass
+class Spent:
+    """What a request took before it was refused.
+
+    bytes: of its body, read or to be read. seconds: of processor time, to look at its content.
+    """
+
+    bytes: int = 0
+    seconds: float = 0.0
 
 
 class Guard:
@@ -39,6 +53,7 @@ class Guard:
 
     def __init__(self, access: Access, limits: Limits | None = None, root_path: str = ""):
         self.access, self.limits, self.root_path = access, limits or Limits(), root_path
+        self._patience = Patience()
         self._held = self._running = 0
 
     async def __call__(self, app: Any, scope: Message, receive: Receive, send: Send) -> None:
@@ -46,15 +61,20 @@ class Guard:
         if scope["type"] == "lifespan":
             await app(scope, receive, send)
         elif scope["type"] == "http":
+            spent, response = Spent(), None
             try:
-                await self._answer(app, scope, receive, send)
-            except Refusal as refusal:
-                await refusal.response()(scope, receive, send)
+                await self._answer(app, scope, receive, send, spent)
+            except Refusal as refusal:  # it holds the body until this block ends
+                response = refusal.response()
+            if response is not None:
+                address = (scope.get("client") or ("",))[0]
+                await asyncio.sleep(self._patience.wait(address, spent.seconds + READ * spent.bytes))
+                await response(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": "this server has no websockets"})
 
-    async def _answer(self, app: Any, scope: Message, receive: Receive, send: Send) -> None:
-        declared = self._declared(Headers(scope=scope))
+    async def _answer(self, app: Any, scope: Message, receive: Receive, send: Send, spent: Spent) -> None:
+        declared = self._declared(Headers(scope=scope), spent)
         path = get_route_path({"path": scope["path"], "root_path": self.root_path})
         self.access.check(scope, path)
         if path not in ASKING | TELLING:
@@ -64,6 +84,7 @@ class Guard:
         def hold(size: int) -> None:
             nonlocal held
             held += size
+            spent.bytes += size
             self._held += size
             if self._held > self.limits.held:
                 raise _busy(f"the server holds at most {self.limits.held} bytes of requests")
@@ -73,20 +94,21 @@ class Guard:
             if body is None:
                 return
             if path in ASKING and scope["method"] == "POST":
-                await asyncio.to_thread(check_content, body, self.limits)  # others are answered meanwhile
+                await asyncio.to_thread(_checked, body, self.limits, spent)  # others are answered meanwhile
                 await self._run(app, scope, _replayed(body, receive), send)
             else:
                 await app(scope, _replayed(body, receive), send)
         finally:
             self._held -= held
 
-    def _declared(self, headers: Headers) -> int | None:
+    def _declared(self, headers: Headers, spent: Spent) -> int | None:
         """The length of the body; None where it comes in chunks."""
         lengths, chunked = set(headers.getlist("content-length")), "transfer-encoding" in headers
         if len(lengths) + chunked > 1 or not all(length.isascii() and length.isdigit() for length in lengths):
             raise Refusal(HTTPStatus.BAD_REQUEST, "the request states more than one length", CLOSE)
         size = int(lengths.pop()[:20]) if lengths else 0
         if size > self.limits.body:
+            spent.bytes = min(size, READ_ON * self.limits.body)  # the client sends it before it reads the refusal
             raise self._too_large()
         return None if chunked else size
 
@@ -149,6 +171,14 @@ class Guard:
                 await send({"type": "http.response.body", "body": event, "more_body": False})
         finally:
             self._running -= 1
+
+
+def _checked(body: bytes, limits: Limits, spent: Spent) -> None:
+    began = time.thread_time()
+    try:
+        check_content(body, limits)
+    finally:
+        spent.seconds += time.thread_time() - began
 
 
 def _busy(message: str) -> Refusal:

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from starlette.responses import JSONResponse
 
 LARGEST = 32 * 2**20  # bytes; the JSON of a record and its page is about 1 MB
+READ_ON = 8  # times the largest body: what a client may still send after it was refused, so that it reads the refusal
 
 
 @dataclass(frozen=True)

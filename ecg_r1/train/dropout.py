@@ -1,4 +1,4 @@
-"""Lead dropout and modality dropout: what of a record the model is shown at one moment of its training.
+"""Lead dropout, modality dropout and pages in the wild: what the model is shown of a record at one moment of training.
 
 Drawn from (seed, moment, record), never from a global generator: the G completions of a prompt, their rollouts in vLLM
 and every log-probability of them see one view of each record, and a resumed run draws what the run that was cut short
@@ -19,24 +19,29 @@ from typing import Any
 import numpy as np
 
 from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.render import PLAIN
+from ecg_r1.ecg.wild import STORED, Look, draw_paper
 from ecg_r1.model.processing import GEMProcessor
-from ecg_r1.recipe import Dropout
+from ecg_r1.recipe import Dropout, Pages
 
 NOTHING = Dropout()
+AS_STORED = Pages()
 
 
 @dataclass(frozen=True)
 class View:
-    """What is shown of a record. `leads` None: all it has."""
+    """What is shown of a record. `leads` None: all it has. `look`: of its page."""
 
     record: str
     leads: tuple[str, ...] | None = None
     ecg: bool = True
     page: bool = True
     page_first: bool = False
+    look: Look = STORED
 
     def __str__(self) -> str:
-        shown = [name for name, is_shown in (("ecg", self.ecg), ("page", self.page)) if is_shown]
+        page = "page" if self.look == STORED else f"page ({self.look})"
+        shown = [name for name, is_shown in (("ecg", self.ecg), (page, self.page)) if is_shown]
         leads = "all leads" if self.leads is None else " ".join(self.leads)
         return f"{' '.join(reversed(shown) if self.page_first else shown)}: {leads}"
 
@@ -52,8 +57,8 @@ class Shown:
         return "; ".join(map(str, self.views))
 
 
-def draw(dropout: Dropout, seed: int, moment: int, record: str, leads: Sequence[str]) -> View:
-    """Draws what of a record is shown: signal, page or both, and which leads.
+def draw(dropout: Dropout, seed: int, moment: int, record: str, leads: Sequence[str], pages: Pages = AS_STORED) -> View:
+    """Draws what of a record is shown: signal, page or both, which leads, and how the page looks.
 
     Args:
         moment: the step or epoch.
@@ -71,7 +76,15 @@ def draw(dropout: Dropout, seed: int, moment: int, record: str, leads: Sequence[
         ecg=modality >= dropout.ecg,
         page=not dropout.ecg <= modality < dropout.ecg + dropout.page,
         page_first=order < dropout.interleave,
+        look=_look(pages, seed, moment, record),
     )
+
+
+def _look(pages: Pages, seed: int, moment: int, record: str) -> Look:
+    random = np.random.default_rng([seed, moment, *record.encode(), 1])  # its own: dropout is the same with and without
+    printed, spoiled = random.random(2) < (pages.paper, pages.artefacts)
+    artefacts = int(random.integers(1 << 31)) if spoiled else None
+    return Look(draw_paper(random) if printed else PLAIN, artefacts)
 
 
 def arrange(prompt: list[int], views: Sequence[View], processor: GEMProcessor) -> list[int]:

@@ -65,7 +65,7 @@ def _texts(store: RecordStore) -> Iterator[str]:
 def _trainer(recipe: RunRecipe, checked: Checked, model: Any, processor: Any, workers: ExitStack) -> Any:
     """Reward workers start here, once everything else is there, and end with `workers`."""
     run, arguments = checked.run, checked.arguments
-    media = Media(checked.store, processor, recipe.dropout, recipe.seed)
+    media = Media(checked.store, processor, recipe.dropout, recipe.seed, pages=recipe.pages)
     callbacks = [MetricsLog(run.folder / layout.METRICS), LiveProgress(recipe.run)]
     if isinstance(recipe, PretrainRecipe):
         from ecg_r1.train.pretrain import pretrain_trainer

@@ -15,11 +15,11 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.datasets.example import Example
 from ecg_r1.ecg.leads import LEADS
-from ecg_r1.ecg.render import render
+from ecg_r1.ecg.wild import STORED, Look, draw_page
 from ecg_r1.model.processing import GEMProcessor, check_untagged
-from ecg_r1.recipe import Dropout, RecipeError
+from ecg_r1.recipe import Dropout, Pages, RecipeError
 from ecg_r1.scoring.contract import Case
-from ecg_r1.train.dropout import NOTHING, Shown, View, draw
+from ecg_r1.train.dropout import AS_STORED, NOTHING, Shown, View, draw
 
 WHOLE = -1  # the moment at which nothing is left out: evaluation
 
@@ -31,9 +31,11 @@ class Media:
         dropout: what is left out in training; nothing unless given.
         seed: of the draws.
         cached_pages: processed pages kept in memory; one is S x S x 3 float32.
+        pages: how pages look in training; as the corpus has them unless given.
 
     Raises:
-        RecipeError: the signal or the page is to be left out, and the model reads signals alone.
+        RecipeError: the signal or the page is to be left out, or the page to look otherwise, and the model reads
+            signals alone.
     """
 
     def __init__(
@@ -43,16 +45,24 @@ class Media:
         dropout: Dropout = NOTHING,
         seed: int = 0,
         cached_pages: int = 512,
+        pages: Pages = AS_STORED,
     ):
-        self.store, self.processor, self.dropout, self.seed = store, processor, dropout, seed
+        self.store, self.processor, self.dropout, self.seed, self.pages = store, processor, dropout, seed, pages
         if (dropout.ecg or dropout.page or dropout.interleave) and not self.has_pages:
             raise RecipeError("dropout: the model reads no pages; only `leads` can be hidden from it")
+        if pages != AS_STORED and not self.has_pages:
+            raise RecipeError("pages: the model reads no pages; leave `pages:` out")
         self._pixels = lru_cache(maxsize=cached_pages)(self._read_pixels)
 
     @property
     def has_pages(self) -> bool:
         """Whether the model reads pages beside signals."""
         return self.processor.page_size is not None
+
+    @property
+    def varies(self) -> bool:
+        """Whether a record is not always shown as the corpus has it."""
+        return self.dropout != NOTHING or self.pages != AS_STORED
 
     def prompt(self, example: Example) -> str:
         """The prompt of an example, with tags for each of its records."""
@@ -64,9 +74,9 @@ class Media:
 
     def view(self, record: str, moment: int) -> View:
         """What is shown of a record at a step or epoch; all of it at `WHOLE`."""
-        if moment == WHOLE or self.dropout == NOTHING:
+        if moment == WHOLE or not self.varies:
             return View(record, page=self.has_pages)
-        view = draw(self.dropout, self.seed, moment, record, self.store.row(record)["leads"])
+        view = draw(self.dropout, self.seed, moment, record, self.store.row(record)["leads"], self.pages)
         return dataclasses.replace(view, page=view.page and self.has_pages)
 
     def signal(self, view: View) -> np.ndarray:
@@ -84,11 +94,12 @@ class Media:
         Returns:
             uint8 (S, S, 3).
         """
-        if view.leads is None:
+        if view.leads is None and view.look == STORED:
             return self.store.page(view.record)
         record = self.store.record(view.record)
-        shown = dataclasses.replace(record, signal=self.signal(view), lead_mask=_mask(view))
-        return render(shown, size=self.store.facts["page_size"])
+        if view.leads is not None:
+            record = dataclasses.replace(record, signal=self.signal(view), lead_mask=_mask(view))
+        return draw_page(record, self.store.facts["page_size"], view.look)
 
     def case(self, shown: Shown) -> Case:
         """What a reward may know of an example: of each record's leads, those that are shown."""
@@ -124,12 +135,12 @@ class Media:
             "media_index": index,
         }
         if self.has_pages:
-            pages = [self._pixels(view.record, view.leads) * view.page for view in distinct]
+            pages = [self._pixels(view.record, view.leads, view.look) * view.page for view in distinct]
             tensors["pixel_values"] = torch.stack(pages)
         return {name: tensor.to(device) for name, tensor in tensors.items()}
 
-    def _read_pixels(self, record: str, leads: tuple[str, ...] | None) -> torch.Tensor:
-        page = self.page(View(record, leads))
+    def _read_pixels(self, record: str, leads: tuple[str, ...] | None, look: Look) -> torch.Tensor:
+        page = self.page(View(record, leads, look=look))
         return self.processor.image_processor([page], return_tensors="pt")["pixel_values"][0]
 
 

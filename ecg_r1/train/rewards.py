@@ -12,7 +12,7 @@ from ecg_r1.scoring.contract import Score
 from ecg_r1.scoring.judgement import Evidence, Judgement, claim_of, to_json
 from ecg_r1.scoring.pool import RewardPool
 from ecg_r1.scoring.registry import Reward
-from ecg_r1.train.dropout import NOTHING, Shown
+from ecg_r1.train.dropout import Shown
 from ecg_r1.train.media import Media
 
 
@@ -90,7 +90,7 @@ class RewardSet:
 
     def _log(self, shown: list[Shown], log_extra: Any, log_metric: Any) -> None:
         log_extra("example", [one.example for one in shown])
-        if self.media.dropout != NOTHING:
+        if self.media.varies:
             log_extra("shown", [str(one) for one in shown])
         log_extra("evidence", [json.dumps([to_json(row) for row in rows]) for rows in _evidence(self._batch)])
         for counter, value in self.pool.counters().items():

@@ -20,6 +20,7 @@ from ecg_r1.serving.access import Access, is_loopback
 from ecg_r1.serving.connection import Connection
 from ecg_r1.serving.guard import ASKING, TELLING, Guard
 from ecg_r1.serving.limits import Limits
+from ecg_r1.serving.patience import ADDRESSES, BURST, LONGEST, SHARE, Patience
 
 CHAT = "/v1/chat/completions"
 KEY = "sesame"
@@ -362,3 +363,41 @@ def test_bodies_that_are_held_are_counted_and_let_go(application):
     ("::", False), ("192.168.1.2", False), ("localhost.example", False)])  # fmt: skip
 def test_what_is_loopback(host, loopback):
     assert is_loopback(host) == loopback
+
+
+def test_an_address_that_takes_much_time_waits_for_its_refusals():
+    now = 0.0
+    patience = Patience(lambda: now)
+    assert [patience.wait("a", BURST / 10) for _ in range(10)] == [0.0] * 10
+    assert patience.wait("a", 0.01) == pytest.approx(0.01 / SHARE)
+    assert patience.wait("b", 0.01) == 0.0  # each for itself
+    now += 0.01 / SHARE
+    assert patience.wait("a", 0.02) == pytest.approx(0.02 / SHARE)  # the rest is paid back
+    assert patience.wait("a", 1e6) == LONGEST
+    taken, now = 0.0, 1e9
+    while now < 1e9 + 100:  # whatever it sends, in the long run it takes its share
+        now += patience.wait("c", 0.03)
+        taken += 0.03
+    assert taken <= BURST + 0.03 + SHARE * 100
+    for i in range(2 * ADDRESSES):
+        patience.wait(f"x{i}", 1.0)
+    assert len(patience._taken) == ADDRESSES
+
+
+def test_hostile_requests_are_refused_slowly_and_honest_ones_answered_at_once(application):
+    guard = Guard(Access(), replace(SMALL, body=2**23, text=2**22))
+    guard._patience.wait("127.0.0.1", BURST)
+    port, end = running(guard, application)
+    try:
+        deep = b'{"messages": ' + b"[" * 500_000 + b"]" * 500_000 + b"}"
+        began = time.monotonic()
+        statuses = [status(exchange(port, request(body=deep))) for _ in range(3)]
+        waited = time.monotonic() - began
+        began = time.monotonic()
+        assert status(exchange(port, request(body=b"{}"))) == 200
+        at_once = time.monotonic() - began
+    finally:
+        end()
+    assert statuses == [400] * 3
+    assert waited > 3 * 0.001 / SHARE  # a megabyte is a millisecond to read
+    assert at_once < waited

@@ -1,5 +1,6 @@
 """What dropout hides: how often, from whom, and that it is the same for all who must see the same."""
 
+import dataclasses
 from collections import Counter
 
 import numpy as np
@@ -13,8 +14,11 @@ from transformers import TrainerControl, TrainerState, TrainingArguments
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.datasets.example import Example
 from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.paper import Paper
+from ecg_r1.ecg.render import PLAIN
+from ecg_r1.ecg.wild import STORED, Look, draw_page
 from ecg_r1.model.checkpoint import load_model
-from ecg_r1.recipe import Dropout
+from ecg_r1.recipe import Dropout, Pages
 from ecg_r1.train.dropout import NOTHING, Shown, View, arrange, draw
 from ecg_r1.train.media import WHOLE, DrawEachEpoch, Media, example_dataset
 from ecg_r1.train.pretrain import pretrain_trainer
@@ -154,6 +158,24 @@ def test_nothing_is_hidden_unless_asked_for_nor_at_evaluation(media):
     views = [View(record) for record in media.store.ids]
     assert [plain.view(record, 5) for record in media.store.ids] == views
     assert [media.view(record, WHOLE) for record in media.store.ids] == views
+
+
+def test_pages_look_otherwise_where_the_recipe_says_so(media):
+    wild = Media(media.store, media.processor, media.dropout, media.seed, pages=Pages(paper=0.6, artefacts=0.5))
+    records, moments = media.store.ids, range(40)
+    views = {(record, moment): wild.view(record, moment) for record in records for moment in moments}
+    assert views == {place: wild.view(*place) for place in views}
+    for place, view in views.items():  # dropout draws what it would draw without them
+        assert dataclasses.replace(view, look=STORED) == media.view(*place)
+    looks = [view.look for view in views.values()]
+    assert 0.3 < np.mean([look.paper == PLAIN for look in looks]) < 0.6
+    assert 0.4 < np.mean([look.artefacts is None for look in looks]) < 0.6
+    assert all(wild.view(record, WHOLE) == View(record) for record in records)
+    view = View(records[0], look=Look(Paper("6x2", grid="blue"), artefacts=5))
+    size = media.store.facts["page_size"]
+    assert np.array_equal(wild.page(view), draw_page(media.store.record(records[0]), size, view.look))
+    assert not torch.equal(*wild.tensors([[view], [View(records[0])]])["pixel_values"])
+    assert str(Shown("e", (view,))) == "ecg page (6x2, 25 mm/s, 10 mm/mV, blue, photographed (5)): all leads"
 
 
 def test_sft_sees_an_example_otherwise_in_another_epoch(media):

@@ -13,12 +13,11 @@ from markupsafe import Markup
 
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.ecg.quantities import TABLE
-from ecg_r1.ecg.render import LAYOUTS, cells
 from ecg_r1.evaluation.metrics import Judged
 from ecg_r1.evaluation.report import curves, tables
 from ecg_r1.evaluation.report.cases import UNCHECKED, cases
 from ecg_r1.evaluation.report.template import our_own, rendered
-from ecg_r1.evaluation.report.trace import LAYOUT, UNIT, page_size
+from ecg_r1.evaluation.report.trace import PAPER, UNIT, page_size
 from ecg_r1.evaluation.report.wording import HEADLINE, PER_QUANTITY, Shown
 from ecg_r1.runs.read import Run, trained_on
 from ecg_r1.scoring.judgement import LOOKS, VERDICTS
@@ -66,7 +65,7 @@ def report_page(comparison: Comparison) -> str:
     """
     result, store = comparison.result, comparison.store
     asked = len({example.question for example in store.examples}) > 1
-    strip = cells(LAYOUTS["3x4"])[-1]
+    strip = PAPER.cells()[-1]
     head = rendered(
         "report.html.j2",
         title=_title(list(result["models"])),
@@ -93,7 +92,7 @@ def report_page(comparison: Comparison) -> str:
                 asked=asked,
                 size=page_size(),
                 strip_y=round(strip.top * UNIT),
-                beat_x=lambda second: round(float(strip.x_mm(min(max(second, 0.0), LAYOUT.seconds))) * UNIT),
+                beat_x=lambda second: round(float(strip.x_mm(min(max(second, 0.0), PAPER.seconds))) * UNIT),
             )
         )
     tolerances = ", ".join(f"{q.title} ± {q.tolerance:g} {q.unit}" for q in TABLE.values())

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.paper import Cell, Paper
 from ecg_r1.ecg.record import SAMPLING_RATE, ECGRecord
-from ecg_r1.ecg.render import GAIN, LAYOUTS, PULSE_MM, PULSE_X, SPEED, Cell, cells
 
 UNIT = 10  # units a millimetre
 BIN = 4  # samples of which one is drawn, the one furthest from the line: 8 ms
 BASELINE = 0.55  # of a row's height
 LABEL = (9.0, 4.5)  # mm: width and height of the widest lead's name
-LAYOUT = LAYOUTS["3x4"]
+PAPER = Paper()
 
 
 @dataclass(frozen=True)
@@ -38,20 +38,20 @@ class Trace:
 
 def page_size() -> tuple[int, int]:
     """Width and height of the page, in units."""
-    height, width = LAYOUT.size_mm
+    height, width = PAPER.size_mm
     return round(width * UNIT), round(height * UNIT)
 
 
 def traces(record: ECGRecord) -> list[Trace]:
     """Every lead of the 3x4 page with its rhythm strip."""
     levels = np.median(record.signal[:, : record.samples], axis=1)
-    placed = [(cell, *points(record, cell, levels)) for cell in cells(LAYOUT)]
+    placed = [(cell, *points(record, cell, levels)) for cell in PAPER.cells()]
     lines = [(x, y) for _, x, y in placed]
     found = []
     for cell, x, y in placed:
         pulse = ""
         if cell.start == 0:
-            pulse = path(PULSE_X * UNIT, (cell.top + BASELINE * LAYOUT.row - PULSE_MM) * UNIT)
+            pulse = path(PAPER.pulse[0] * UNIT, (cell.top + BASELINE * PAPER.row - PAPER.pulse[1]) * UNIT)
         found.append(Trace(cell.lead, pulse + path(x, y), *_label(cell, lines)))
     return found
 
@@ -76,7 +76,7 @@ def points(record: ECGRecord, cell: Cell, levels: np.ndarray) -> tuple[np.ndarra
     best = np.abs(np.nan_to_num(rows - line)).argmax(axis=1)
     values = rows[np.arange(count), best]
     seconds = cell.start + (np.arange(count) * BIN + BIN / 2) / SAMPLING_RATE
-    y = cell.top + BASELINE * LAYOUT.row - np.clip(values * GAIN, -1.4 * LAYOUT.row, 1.2 * LAYOUT.row)
+    y = cell.top + BASELINE * PAPER.row - np.clip(values * PAPER.gain, -1.4 * PAPER.row, 1.2 * PAPER.row)
     return cell.x_mm(seconds) * UNIT, y * UNIT
 
 
@@ -103,8 +103,8 @@ def _label(cell: Cell, lines: list[tuple[np.ndarray, np.ndarray]]) -> tuple[int,
     """Where a lead's name stands: as far to the left of its row as no trace passes, and there at the top."""
     width, height = (size * UNIT for size in LABEL)
     left, top = (cell.left + 1) * UNIT, (cell.top + 1) * UNIT
-    lowest = (cell.top + LAYOUT.row) * UNIT - height
-    for x in np.arange(left, (cell.left + (cell.end - cell.start) * SPEED) * UNIT - width, 2 * UNIT):
+    lowest = (cell.top + PAPER.row) * UNIT - height
+    for x in np.arange(left, (cell.left + (cell.end - cell.start) * PAPER.speed) * UNIT - width, 2 * UNIT):
         passing = [_reach(float(x), width, *line) for line in lines]
         for y in np.arange(top, lowest, UNIT):
             if not any(high <= y + height and low >= y for high, low in passing):
