@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ecg_r1.cli.parameters import Engine, Overrides, RecipeArgument, Style
+from ecg_r1.cli.parameters import Benchmark, Engine, Overrides, RecipeArgument, Style, named_folders
 from ecg_r1.terminal import say
 
 if TYPE_CHECKING:
@@ -46,17 +46,29 @@ def train(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, print the resolved recipe")] = False,
 ) -> None:
     """Run a training recipe; repeat the command to resume it."""
+    from ecg_r1.evaluation.watched import HeldOutMetrics
     from ecg_r1.recipe import read_recipe, to_yaml
     from ecg_r1.train.launch import train as launch
 
-    folder = launch(recipe, overrides or [], dry_run=dry_run)
+    folder = launch(recipe, overrides or [], dry_run=dry_run, measure=HeldOutMetrics())
     say(to_yaml(read_recipe(recipe, overrides or [])) if dry_run else folder)
 
 
 @app.command()
 def evaluate(
-    recipe: RecipeArgument,
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            metavar="RECIPE", help="A file, or a shipped recipe's name; with --benchmark, a model as in one"
+        ),
+    ],
     overrides: Overrides = None,
+    benchmark: Annotated[
+        Benchmark | None, typer.Option(help="Ask a model the questions of a benchmark; its table is written as JSON")
+    ] = None,
+    records: Annotated[
+        list[str] | None, typer.Option(help="DATASET=FOLDER: adds the public records that the benchmark names")
+    ] = None,
     headroom: Annotated[
         bool, typer.Option("--headroom", help="Sample answers: Pass@K, Acc@1, majority; is there anything to sharpen?")
     ] = False,
@@ -67,12 +79,28 @@ def evaluate(
     from ecg_r1.evaluation.headroom import headroom as sample
     from ecg_r1.recipe import EvaluateRecipe, RecipeError, read_recipe, to_yaml
 
+    if benchmark is not None:
+        if headroom:
+            raise RecipeError("--headroom is of a recipe, not of a benchmark; leave one of both out")
+        _on_benchmark(recipe, overrides or [], records or [], dry_run)
+        return
+    if records:
+        raise RecipeError("--records is of a benchmark; name one with --benchmark, or records in a corpus recipe")
     read = read_recipe(recipe, overrides or [])
     if not isinstance(read, EvaluateRecipe):
         raise RecipeError(f"{recipe}: stage is {read.stage!r}; `ecg-r1 evaluate` runs a recipe of stage evaluate")
     plan = sample(read, dry_run=dry_run) if headroom else compare_models(read, dry_run=dry_run)
     if dry_run:
         say(to_yaml(plan.recipe))
+
+
+def _on_benchmark(model: str, overrides: Sequence[str], records: Sequence[str], dry_run: bool) -> None:
+    from ecg_r1.evaluation.benchmarks.leaderboard import print_results
+    from ecg_r1.evaluation.benchmarks.measured_claims import measured_claims
+
+    result = measured_claims(model, overrides, named_folders(records), dry_run=dry_run)
+    if result is not None:
+        print_results([result])
 
 
 @app.command()

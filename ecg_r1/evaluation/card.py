@@ -9,21 +9,19 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ecg_r1.ecg.quantities import QUANTITIES
 from ecg_r1.evaluation.metrics import Judged
 from ecg_r1.evaluation.report.html import processor_minutes
 from ecg_r1.evaluation.report.template import our_own, rendered
 from ecg_r1.evaluation.report.wording import CLASSES, HEADLINE, NOTHING, PER_QUANTITY, Shown
+from ecg_r1.evaluation.watched import signs
 from ecg_r1.runs.read import Run, trained_on
 
 EQUAL = 0.9  # of the compute of the trained model, that a control needs at least
 LONGER, COLLAPSED = 1.5, 0.1  # of the first tenth's length and entropy, past which the last tenth's are an alarm
-CONSTANT = 0.5  # share of the answers with one and the same value that is an alarm
 QUALITY = ("supported", "diagnosis_accuracy", "diagnosis_macro_f1")
 METRICS: tuple[Shown, ...] = (*HEADLINE, *PER_QUANTITY, *CLASSES)
 
@@ -182,16 +180,7 @@ def _alarms(run: Run, judged: Sequence[Judged], result: Mapping[str, Any]) -> li
             fewer = metric.key == "quoted_per_answer" and (interval["high"] or 0) < 0
             if fewer or (metric.key in ("format", "cut") and metric.verdict(interval) == "worse"):
                 alarms.append(f"{metric.title.lower()}: {metric.signed(interval['difference'])}")
-    for name, quantity in QUANTITIES.items():
-        values = [row.quoted for answer in judged for row in answer.evidence if row.quantity == name]
-        said = [value for value in values if value is not None]
-        if len(said) >= 10:
-            value, count = Counter(said).most_common(1)[0]
-            if count > CONSTANT * len(said):
-                share = count / len(said)
-                alarms.append(
-                    f"{quantity.title} is {quantity.written(value)} in {share:.0%} of the answers that give it"
-                )
+    alarms += signs(judged)
     return [Fact("alarm", alarm, flagged=True) for alarm in alarms] or [Fact("alarms", "none")]
 
 

@@ -24,6 +24,7 @@ from ecg_r1.recipe.schema import (
     Endpoint,
     EvaluateRecipe,
     GRPORecipe,
+    HeldOut,
     LoRA,
     Pages,
     PretrainRecipe,
@@ -47,6 +48,7 @@ __all__ = [
     "Endpoint",
     "EvaluateRecipe",
     "GRPORecipe",
+    "HeldOut",
     "LoRA",
     "Pages",
     "PretrainRecipe",
@@ -61,6 +63,7 @@ __all__ = [
     "SFTRecipe",
     "Source",
     "find_recipe",
+    "make_recipe",
     "read_endpoint",
     "read_recipe",
     "shipped_recipes",
@@ -83,14 +86,27 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         RecipeError: the file is missing, too large or no mapping, a `base` goes in a circle, a key is unknown or given
             twice, a value is wrong.
     """
-    values = _inherit(find_recipe(str(path)), (), LARGEST)
+    return make_recipe(_inherit(find_recipe(str(path)), (), LARGEST), overrides, str(path))
+
+
+def make_recipe(values: dict[str, Any], overrides: Sequence[str], name: str) -> Recipe:
+    """Override and validate what was not read from one file.
+
+    Args:
+        values: of the recipe's keys.
+        overrides: as of `read_recipe`.
+        name: of the recipe, for messages.
+
+    Raises:
+        RecipeError: as of `read_recipe`.
+    """
     for override in overrides:
         values = _override(values, override)
     try:
         return _ADAPTER.validate_python(values)
     except ValidationError as error:
         overridden = [override.partition("=")[0] for override in overrides]
-        raise RecipeError(*explain(error, values, str(path), overridden)) from None
+        raise RecipeError(*explain(error, values, name, overridden)) from None
 
 
 def read_endpoint(path: str | Path) -> Endpoint:

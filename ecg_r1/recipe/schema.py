@@ -257,13 +257,42 @@ class PretrainRecipe(_Run):
         return self
 
 
-class SFTRecipe(_Run):
+class HeldOut(_Strict):
+    """Answers to examples of `corpus.evaluate` amid the training, apart from any reward.
+
+    every: steps from one evaluation to the next; the first comes before any step, the last after all of them.
+    examples: how many, the same each time, drawn with the run's seed. metric: a name of compare.json, by which the best
+    checkpoint is kept. patience: evaluations without a better one after which the run stops; unless given, it does not.
+    max_tokens: longest answer; unless given, the trainer's `max_completion_length`, or half as much again as the
+    longest target.
+    """
+
+    every: int = Field(ge=1)
+    examples: int = Field(64, ge=1)
+    metric: str = "supported"
+    patience: int | None = Field(None, ge=1)
+    max_tokens: int | None = Field(None, ge=1)
+
+
+class _Answering(_Run):
+    """A run whose model answers questions."""
+
+    held_out: HeldOut | None = None
+
+    @model_validator(mode="after")
+    def _names_what_is_held_out(self) -> _Answering:
+        if self.held_out is not None and self.corpus.evaluate is None:
+            raise ValueError("held_out needs `corpus.evaluate`, the split whose examples are answered")
+        return self
+
+
+class SFTRecipe(_Answering):
     """Supervised fine-tuning on the responses of the corpus."""
 
     stage: Literal["sft"]
 
 
-class GRPORecipe(_Run):
+class GRPORecipe(_Answering):
     """GRPO: rollouts, rewards, policy updates.
 
     credit: a name of `ecg_r1.train.advantages.ADVANTAGES`; it is checked there. shared_prefix: the policy reads a
