@@ -1,106 +1,228 @@
-"""Seconds and memory to open a corpus split, and processor time to look an example up, by the number of its records.
+"""How fast a corpus is built: read, measure, draw, write, against neurokit2 and matplotlib; the cache; memory.
 
-    python benchmarks/corpus.py [ROWS …]               1,000, 10,000 and 100,000 rows unless given
+    python benchmarks/corpus.py [FOLDER] [--records 200] [--page-size 112] [--memory 1000 10000]
 
-The rows are synthetic, with labels, measurements and reports as long as real ones; the signals are a file of holes.
-Each split is opened in a process of its own, which has imported what it needs: `opened` is the memory that opening
-adds, and `base` what the process has before. Prints a table and, as its last line, the same as JSON.
+FOLDER: records with a card; simulated ones, written as WFDB, unless given. Each step is timed by itself in processor
+time of one thread, in the same run as the plain way to the same thing: `nk.ecg_process` on twelve leads and a 12-lead
+page by matplotlib, of every tenth record. Then the same corpus is built twice, the second time with another wording.
+`--memory` builds corpora of so many simulated records in a process each, and prints the most memory that it and its
+workers took.
+
+Prints a table and, as its last line, the same as JSON. docs/scale.md is computed from it.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 from rich.console import Console
 from rich.table import Table
 
-from ecg_r1.corpus.rows import EXAMPLES, RECORDS, write_rows
-from ecg_r1.corpus.store import COMPLETE, EXAMPLE_ROWS, FACTS, RECORD_ROWS, SIGNALS, RecordStore
+from ecg_r1.corpus.build import build
+from ecg_r1.corpus.cache import Cache
+from ecg_r1.corpus.store import RecordStore
 from ecg_r1.ecg.leads import LEADS
-from ecg_r1.ecg.measurements import Measurements
+from ecg_r1.ecg.measure import measure
+from ecg_r1.ecg.record import ECGRecord, find_records, read_record, write_record
+from ecg_r1.ecg.render import render
+from ecg_r1.ecg.simulate import simulate
+from ecg_r1.recipe import CorpusRecipe
 
-ROWS = (1_000, 10_000, 100_000)
-LOOK_UPS = 1_000
-MEASURED = Measurements.from_json(
-    {"heart_rate_bpm": 63.2, "rr_ms": 949.4, "p_ms": 108.0, "pr_ms": 164.0, "qrs_ms": 92.0, "qt_ms": 402.0}
-).to_json()
-RESPONSE = (
-    "<think>Rate 63 bpm. PR interval 164 ms. QRS duration 92 ms. QT interval 402 ms. P waves precede each QRS, which "
-    "is narrow.</think><answer>normal ECG; sinus rhythm</answer>"
-)
+BASELINE = 10  # every so many records; the plain way takes a second each
+QUESTIONS = {"first": "What does this ECG show?", "second": "Please read this ECG."}
 
 
-def write(folder: Path, count: int) -> None:
-    """A split of so many records, one example each."""
-    names = [f"{i * 7919 % count:07d}_hr" for i in range(count)]  # as PTB-XL's, not in their order
-
-    def records() -> Iterator[dict[str, Any]]:
-        for i, name in enumerate(names):
-            yield {
-                "record": name, "source": "records500", "patient": f"ptb-xl {i // 3}",
-                "diagnoses": ["normal ECG", "sinus rhythm"], "unknown_labels": [], "leads": list(LEADS),
-                "samples": 5000, "measurements": MEASURED, "report": "sinusrhythmus, sonst normales ekg",
-            }  # fmt: skip
-
-    def examples() -> Iterator[dict[str, Any]]:
-        for name in names:
-            yield {"id": name, "records": [name], "question": "Read this ECG.", "response": RESPONSE,
-                   "expected": {"step_1_technical_rate_rhythm": ["Heart rate 63 bpm"]}, "extra": {}}  # fmt: skip
-
-    facts = {"split": "train", "page_size": 336, "pages": "drawn", "prompts": {"question": [], "system": None}}
-    (folder / FACTS).write_text(json.dumps(facts), encoding="utf-8")
-    (folder / COMPLETE).write_text(json.dumps({"records": count, "examples": count}), encoding="utf-8")
-    write_rows(folder / RECORD_ROWS, RECORDS, records())
-    write_rows(folder / EXAMPLE_ROWS, EXAMPLES, examples())
-    (folder / SIGNALS).touch()
-    os.truncate(folder / SIGNALS, count * len(LEADS) * 5000 * 2)
+def recipe(out: Path, source: dict[str, Any], question: str, **changes: Any) -> CorpusRecipe:
+    values = {
+        "stage": "corpus", "out": str(out), "cache": str(out.parent / "cache"), "workers": 1,
+        "splits": {"train": [source]}, "prompts": {"question": [question]},
+    }  # fmt: skip
+    return CorpusRecipe.model_validate(values | changes)
 
 
-def measure(folder: Path) -> dict[str, float]:
-    """Of this process: open the split, then look examples up."""
-    process = psutil.Process()
-    before, began = process.memory_info().rss, time.perf_counter()
-    store = RecordStore(folder)
-    seconds, after = time.perf_counter() - began, process.memory_info().rss
-    first, *names = store.example_ids[:: max(1, len(store) // LOOK_UPS)]
-    store.case(first)  # reads the vocabulary
+def per_record(work: Callable[[Any], object], items: Iterable[Any]) -> float:
+    """Milliseconds of processor time for each item; the first one, which imports and compiles, is not counted."""
+    first, *rest = items
+    work(first)
     began = time.process_time()
-    for name in names:
-        store.case(name)
-    per_case = (time.process_time() - began) / len(names)
+    for item in rest:
+        work(item)
+    return 1000 * (time.process_time() - began) / len(rest)
+
+
+def by_neurokit2(record: ECGRecord) -> None:
+    import neurokit2
+
+    for row in record.signal[record.lead_mask]:
+        try:
+            neurokit2.ecg_process(row, sampling_rate=record.sampling_rate)
+        except (ValueError, IndexError, ZeroDivisionError, TypeError):
+            continue  # it gives up on this lead, as it does on many real ones
+
+
+def by_matplotlib(record: ECGRecord) -> np.ndarray:
+    """A page of the same layout: grid, twelve leads in four columns, and the rhythm strip."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 5.5), dpi=100)
+    canvas, axes = FigureCanvasAgg(figure), figure.add_axes((0, 0, 1, 1))
+    seconds = np.arange(record.signal.shape[1]) / record.sampling_rate
+    for number, lead in enumerate(LEADS):
+        column, row = divmod(number, 3)
+        part = slice(1250 * column, 1250 * (column + 1))
+        axes.plot(seconds[part], record.signal[number, part] - 3 * row, lw=0.8, color="k")
+        axes.text(2.5 * column, 1 - 3 * row, lead)
+    axes.plot(seconds, record.signal[1] - 9, lw=0.8, color="k")
+    axes.set_xticks(np.arange(0, 10, 0.2))
+    axes.set_yticks(np.arange(-11, 2, 0.5))
+    axes.grid(color="#f0aaa8", lw=0.5)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())
+
+
+def steps(paths: list[Path], size: int) -> dict[str, float]:
+    """Milliseconds a record of each step, ours and the plain one."""
+    records = [read_record(path) for path in paths]
     return {
-        "rows": len(store),
-        "seconds": round(seconds, 3),
-        "opened_mb": round((after - before) / 1e6, 1),
-        "base_mb": round(before / 1e6, 1),
-        "case_us": round(per_case * 1e6, 1),
+        "read": per_record(read_record, paths),
+        "measure": per_record(measure, records),
+        "draw": per_record(lambda record: render(record, size=size), records),
+        "neurokit2": per_record(by_neurokit2, records[::BASELINE]),
+        "matplotlib": per_record(by_matplotlib, records[::BASELINE]),
+    }
+
+
+def cpu_and_wall(work: Callable[[], object]) -> tuple[float, float]:
+    cpu, wall = time.process_time(), time.perf_counter()
+    work()
+    return time.process_time() - cpu, time.perf_counter() - wall
+
+
+def size_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def builds(source: dict[str, Any], size: int, folder: Path) -> dict[str, Any]:
+    """A first build and a second one with another wording; and bytes on disk."""
+    warm_up = recipe(folder / "warm-up", {"simulate": 2}, "?", page_size=size, cache=None)
+    build(warm_up)
+    found: dict[str, Any] = {}
+    for name, question in QUESTIONS.items():
+        for pages in ("stored", "drawn"):
+            made = recipe(folder / f"{name}-{pages}", source, question, page_size=size, pages=pages)
+            if name == "first":
+                shutil.rmtree(folder / "cache", ignore_errors=True)
+            cpu, wall = cpu_and_wall(lambda made=made: build(made))
+            found[f"{name}_{pages}"] = {"cpu_s": round(cpu, 3), "wall_s": round(wall, 3)}
+            if name == "first":
+                found[f"cache_bytes_{pages}"] = size_of(Cache(Path(str(made.cache))).folder)
+        if name == "first":  # the cache holds no page after the build with drawn ones
+            build(recipe(folder / "again", source, question, page_size=size))
+    found["records"] = len(RecordStore(folder / "first-stored" / "train"))
+    for pages in ("stored", "drawn"):
+        first, second = found[f"first_{pages}"], found[f"second_{pages}"]
+        found[f"second_is_faster_by_{pages}"] = round(first["cpu_s"] / second["cpu_s"], 1)
+        found[f"split_bytes_{pages}"] = size_of(folder / f"first-{pages}")
+    return found
+
+
+def peak(count: int, folder: Path) -> dict[str, float]:
+    """The most memory that a build of so many records took, in MB: of its process, and with its workers."""
+    command = [sys.executable, __file__, "--build", str(count), str(folder / str(count))]
+    highest = {"process": 0.0, "all": 0.0}
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as running:
+        process = psutil.Process(running.pid)
+        ended = threading.Event()
+
+        def watch() -> None:
+            while not ended.wait(0.2):
+                try:
+                    own = process.memory_info().rss
+                    others = sum(child.memory_info().rss for child in process.children(recursive=True))
+                except psutil.NoSuchProcess:
+                    continue
+                highest["process"] = max(highest["process"], own / 1e6)
+                highest["all"] = max(highest["all"], (own + others) / 1e6)
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        began = time.perf_counter()
+        running.wait()
+        ended.set()
+        watcher.join()
+    shutil.rmtree(folder / str(count), ignore_errors=True)
+    return {
+        "records": count,
+        "wall_s": round(time.perf_counter() - began, 1),
+        **{k: round(v) for k, v in highest.items()},
     }
 
 
 def main() -> None:
-    if sys.argv[1:2] == ["--open"]:
-        print(json.dumps(measure(Path(sys.argv[2]))))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", nargs="?", type=Path)
+    parser.add_argument("--records", type=int, default=200)
+    parser.add_argument("--page-size", type=int, default=112)
+    parser.add_argument("--memory", type=int, nargs="*", default=[])
+    parser.add_argument("--build", nargs=2)
+    given = parser.parse_args()
+    if given.build:
+        count, out = given.build
+        build(recipe(Path(out) / "out", {"simulate": int(count)}, "?", pages="drawn", workers=2))
         return
-    results = []
-    for count in map(int, sys.argv[1:] or ROWS):
-        with tempfile.TemporaryDirectory() as folder:
-            write(Path(folder), count)
-            command = [sys.executable, __file__, "--open", folder]
-            results.append(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
-    table = Table("rows", "seconds", "opened, MB", "base, MB", "a case, µs")
-    for row in results:
-        table.add_row(f"{row['rows']:,}", *(str(row[key]) for key in ("seconds", "opened_mb", "base_mb", "case_us")))
-    Console().print(table)
-    print(json.dumps(results))
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    with tempfile.TemporaryDirectory() as place:
+        folder, records = Path(place), given.folder
+        if records is None:
+            records = folder / "records"
+            for simulated in simulate(given.records, seed=0):
+                write_record(simulated.record, records)
+        paths = find_records(records)[: given.records]
+        timed = steps(paths, given.page_size)
+        built = builds({"records": str(records), "limit": len(paths)}, given.page_size, folder)
+        memory = [peak(count, folder) for count in given.memory]
+    count = built["records"]
+    ours = 1000 * built["first_stored"]["cpu_s"] / count
+    timed["write"] = ours - timed["read"] - timed["measure"] - timed["draw"]
+    plain = timed["neurokit2"] + timed["matplotlib"]
+    console, table = Console(), Table("step", "ms a record", "records a second")
+    for name in ("read", "measure", "draw", "write"):
+        table.add_row(name, f"{timed[name]:.2f}", f"{1000 / max(timed[name], 1e-9):,.0f}")
+    table.add_row("all of it", f"{ours:.2f}", f"{1000 / ours:,.1f}")
+    table.add_row("nk.ecg_process + matplotlib", f"{plain:.1f}", f"{1000 / plain:,.2f}")
+    console.print(table)
+    found = {
+        "records": count,
+        "ms": {name: round(value, 3) for name, value in timed.items()},
+        "ours_ms": round(ours, 3),
+        "faster_than_plain_by": round(plain / ours, 1),
+        "builds": built,
+        "memory_mb": memory,
+    }
+    console.print(f"{plain / ours:.1f} times as fast as nk.ecg_process and matplotlib")
+    for pages in ("stored", "drawn"):
+        kb = [built[f"{what}_bytes_{pages}"] / count / 1000 for what in ("split", "cache")]
+        console.print(
+            f"pages {pages}: the second build is {built[f'second_is_faster_by_{pages}']} times as fast; "
+            f"{kb[0]:.0f} kB a record in the split, {kb[1]:.0f} kB in the cache"
+        )
+    for row in memory:
+        console.print(f"{row['records']:,} records: {row['process']} MB, {row['all']} MB with two workers")
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ from torch.utils.checkpoint import checkpoint
 from ecg_r1.model.modeling import GEMForConditionalGeneration
 from ecg_r1.model.presets import build_config
 from ecg_r1.model.tokenizer import train_tokenizer
-from ecg_r1.train.shared_prefix import SharedPrefix, use_branching_attention
+from ecg_r1.train.branching import use_branching_attention
+from ecg_r1.train.shared_prefix import SharedPrefix
 
 TEXT_TOKENS = 40  # of a prompt, beside those of its ECG and its page
 SHAPES = {"gem-7b": (8, 512, 128), "small": (8, 256, 64), "tiny": (4, 16, 8)}  # G, C, new tokens of a rollout

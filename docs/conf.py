@@ -19,6 +19,8 @@ PAGES = {
         "docs/corpora",
         "docs/formats",
         "docs/algorithms",
+        "docs/rollouts",
+        "docs/credit",
         "docs/rewards",
         "docs/serving",
         "docs/gem",

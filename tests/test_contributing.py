@@ -51,7 +51,8 @@ def test_a_reward(copy):
 
 
 LOOK = """
-from ecg_r1.corpus.reports import write_report
+from ecg_r1.corpus.text.report import write_report
+from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.recipe import Reports
@@ -61,7 +62,9 @@ import numpy as np
 print(vocabulary().get("wellens sign").name)
 said = Completion.parse("<think>No Wellens sign before.</think><answer>Wellens syndrome</answer>").statements
 print([(mention.name, mention.polarity) for mention in said])
-print(write_report(Measurements.from_json({}), ("Wellens pattern",), Reports(), np.random.default_rng(0)))
+leads = {"V2": [-0.41, 0.31], "V3": [-0.52, 0.42]}
+seen = Measurements.from_json({"findings": {"t_inversion": leads}})
+print(write_report(Subject(seen, ("Wellens pattern",)), Reports(style="brief"), np.random.default_rng(0)))
 """
 
 
@@ -72,8 +75,9 @@ def test_a_diagnosis(copy):
     name, mentions, report = python(copy, "-c", LOOK).splitlines()
     assert name == "Wellens pattern"
     assert mentions == "[('Wellens pattern', 'negated'), ('Wellens pattern', 'asserted')]"
-    (finding,) = yaml.safe_load(block("data/knowledge.yaml"))["Wellens pattern"]
-    assert finding in report
+    entry = yaml.safe_load(block("data/knowledge.yaml"))["Wellens pattern"]
+    assert entry["signs"] == ["t_inversion in V2 V3"]
+    assert "in V2 and V3" in report
     assert report.endswith("<answer>Wellens pattern</answer>")
 
 

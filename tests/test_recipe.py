@@ -238,7 +238,7 @@ def test_a_resolved_corpus_reads_back_as_itself(tmp_path):
     [
         ("dropout.lead=0.1", 'unknown key "dropout.lead" — did you mean "leads"?'),
         ("dropout.leads=1.5", '"dropout.leads": Input should be less than or equal to 1 (found 1.5)'),
-        ("dropout={ecg: 0.6, page: 0.5}", '"dropout": Value error, ecg + page is over 1'),
+        ("dropout={ecg: 0.6, page: 0.5}", '"dropout": Value error, ecg + page + nothing is over 1'),
     ],
 )
 def test_dropout_of_more_than_there_is(tmp_path, override, expected):

@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("trl")
 
-from ecg_r1.recipe import CorpusRecipe, EvaluateRecipe, read_recipe
+from ecg_r1.recipe import CorpusRecipe, EvaluateRecipe, ProbeRecipe, read_recipe
 from ecg_r1.train.arguments import training_arguments
 
 ROOT = Path(__file__).parents[1]
@@ -17,7 +17,8 @@ RECIPES = sorted((ROOT / "recipes").glob("*/*.yaml"))
 def test_a_recipe_is_valid_and_begins_with_the_line_that_runs_it(path):
     for_gpus = "bf16: true" in path.read_text()  # transformers refuses that where there is none
     recipe = read_recipe(path, ["processes=1", "trainer.bf16=false"] if for_gpus else [])
-    command = {CorpusRecipe: "corpus", EvaluateRecipe: "evaluate"}.get(type(recipe), "train")
+    commands = {CorpusRecipe: "corpus", EvaluateRecipe: "evaluate", ProbeRecipe: "evaluate"}
+    command = commands.get(type(recipe), "train")
     assert f"#   ecg-r1 {command} {path.relative_to(ROOT)} " in path.read_text()
     if command == "train":
         arguments = training_arguments(recipe, str(path))

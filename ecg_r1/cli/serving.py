@@ -48,6 +48,32 @@ def serve(
     )
 
 
+@app.command("rollout-server", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def rollout_server(
+    context: typer.Context,
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE|RUN", help="A GRPO recipe with `rollout.mode: server`")],
+    override: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Over the recipe's own; repeatable")
+    ] = None,
+    allowed_host: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A name by which trainers call this server; repeatable")
+    ] = None,
+) -> None:
+    """Generate the rollouts of a GRPO run, on other GPUs or another machine. Other options are vLLM's: --port 8100 …
+
+    It has the weights of the recipe's `model:` until the trainer sends its own. Other machines reach it with --host.
+    """
+    from ecg_r1.recipe import GRPORecipe, RecipeError, read_recipe
+    from ecg_r1.runs.layout import RECIPE
+    from ecg_r1.serving.server import serve_rollouts
+
+    path = str(Path(recipe) / RECIPE) if Path(recipe, RECIPE).is_file() else recipe
+    read = read_recipe(path, override or [])
+    if not isinstance(read, GRPORecipe):
+        raise RecipeError(f"{path}: this is no GRPO recipe; a finished model is served with `ecg-r1 serve`")
+    serve_rollouts(read, path, context.args, allowed_hosts=allowed_host or ())
+
+
 @app.command()
 def doctor(
     recipe: Annotated[str | None, typer.Argument(help="A recipe to be run here", show_default=False)] = None,

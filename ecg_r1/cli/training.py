@@ -74,10 +74,10 @@ def evaluate(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, print the resolved recipe")] = False,
 ) -> None:
-    """Compare the models that a recipe names: table, compare.json, report.html."""
+    """Compare the models that a recipe names (table, compare.json, report.html), or probe them (stage: probe)."""
     from ecg_r1.evaluation.evaluate import evaluate as compare_models
     from ecg_r1.evaluation.headroom import headroom as sample
-    from ecg_r1.recipe import EvaluateRecipe, RecipeError, read_recipe, to_yaml
+    from ecg_r1.recipe import EvaluateRecipe, ProbeRecipe, RecipeError, read_recipe, to_yaml
 
     if benchmark is not None:
         if headroom:
@@ -87,8 +87,17 @@ def evaluate(
     if records:
         raise RecipeError("--records is of a benchmark; name one with --benchmark, or records in a corpus recipe")
     read = read_recipe(recipe, overrides or [])
+    if isinstance(read, ProbeRecipe):
+        if headroom:
+            raise RecipeError(f"{recipe}: --headroom is for a recipe of stage evaluate, not of stage probe")
+        from ecg_r1.evaluation.probe.run import probe
+
+        probe(read, dry_run=dry_run)
+        if dry_run:
+            say(to_yaml(read))
+        return
     if not isinstance(read, EvaluateRecipe):
-        raise RecipeError(f"{recipe}: stage is {read.stage!r}; `ecg-r1 evaluate` runs a recipe of stage evaluate")
+        raise RecipeError(f"{recipe}: stage is {read.stage!r}; `ecg-r1 evaluate` runs one of stage evaluate or probe")
     plan = sample(read, dry_run=dry_run) if headroom else compare_models(read, dry_run=dry_run)
     if dry_run:
         say(to_yaml(plan.recipe))

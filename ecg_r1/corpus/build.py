@@ -2,60 +2,22 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
 
 from ecg_r1 import __version__
-from ecg_r1.console import progress
-from ecg_r1.corpus.jobs import Job, Plan, plan
-from ecg_r1.corpus.reports import expected_steps, untold, write_question, write_report
+from ecg_r1.corpus.jobs import Plan, plan
+from ecg_r1.corpus.make import Made, Unusable, make
+from ecg_r1.corpus.progress import Progress
+from ecg_r1.corpus.rows import CorpusError
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.corpus.summary import commonest_reasons
-from ecg_r1.corpus.writer import SplitWriter, as_stored
-from ecg_r1.datasets.example import Example
+from ecg_r1.corpus.writer import SHARD, SplitWriter
 from ecg_r1.disk import writing
-from ecg_r1.ecg.measure import measure
-from ecg_r1.ecg.measurements import Measurements
-from ecg_r1.ecg.record import ECGRecord, RecordError, read_record
-from ecg_r1.ecg.render import render
-from ecg_r1.ecg.simulate import simulate
-from ecg_r1.ecg.text import printable
+from ecg_r1.ecg.version import code_version
+from ecg_r1.executors import mapped
 from ecg_r1.recipe import CorpusRecipe, RecipeError
-from ecg_r1.scoring.answers import unread
-from ecg_r1.scoring.cases import case_from
-from ecg_r1.scoring.labels import as_labels, read_labels
-
-CHUNK = 32
-
-
-@dataclass(frozen=True)
-class Made:
-    """A record that can be used: its signal as it is stored, and its diagnoses in the vocabulary's names."""
-
-    record: ECGRecord
-    measurements: Measurements
-    page: np.ndarray | None
-    unknown_labels: tuple[str, ...]
-    unlabelled: tuple[str, ...]
-    untold: tuple[str, ...]
-    example: Example | None
-
-
-@dataclass(frozen=True)
-class Unusable:
-    """A record that is quarantined, and why."""
-
-    record: str
-    reason: str
 
 
 def build(recipe: CorpusRecipe) -> list[Path]:
@@ -70,6 +32,8 @@ def build(recipe: CorpusRecipe) -> list[Path]:
         FormatError: a file of examples is malformed, or names no record of its source.
         Locked: another process builds one of the splits.
         DiskError: a folder cannot be written to.
+        WorkerLost: a worker was killed.
+        ExecutorError: the recipe's executor cannot be started.
     """
     plans = {name: plan(recipe, name, sources) for name, sources in recipe.splits.items()}
     return [_build_split(recipe, name, split) for name, split in plans.items()]
@@ -80,7 +44,7 @@ def _build_split(recipe: CorpusRecipe, name: str, split: Plan) -> Path:
     facts = {
         "split": name,
         "seed": recipe.seed,
-        "measured_with": f"ecg_r1 {__version__}, neurokit2 {version('neurokit2')}",
+        "measured_with": f"ecg_r1 {__version__}, neurokit2 {version('neurokit2')}, code {code_version()[:16]}",
         "page_size": recipe.page_size,
         "pages": recipe.pages,
         "refuse_doubtful": recipe.refuse_doubtful,
@@ -89,7 +53,7 @@ def _build_split(recipe: CorpusRecipe, name: str, split: Plan) -> Path:
         "sources": [source.model_dump(exclude_none=True) for source in recipe.splits[name]],
         "examples": split.digests(),
     }
-    with writing(folder, "the build goes on after its last whole record"), SplitWriter(folder, facts) as writer:
+    with writing(folder, "the build goes on after its last whole shard"), SplitWriter(folder, facts) as writer:
         if not writer.complete:
             _fill(writer, recipe, name, split)
     if not RecordStore(folder).examples:
@@ -99,95 +63,37 @@ def _build_split(recipe: CorpusRecipe, name: str, split: Plan) -> Path:
 
 def _fill(writer: SplitWriter, recipe: CorpusRecipe, name: str, split: Plan) -> None:
     jobs, done = split.jobs, writer.records + writer.quarantined
-    chunks = [jobs[i : i + CHUNK] for i in range(done, len(jobs), CHUNK)]
-    with progress("description", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as shown:
-        task = shown.add_task(f"{name:>10}", total=len(jobs), completed=done)
-        for chunk in _map(partial(_make_chunk, recipe=recipe), chunks, recipe.workers):
-            _write(chunk, writer)
-            shown.advance(task, len(chunk))
+    made = mapped(partial(make, recipe=recipe), jobs[done:], workers=recipe.workers, executor=recipe.executor)
+    with Progress(name, len(jobs), done) as progress:
+        for count, one in enumerate(made, start=done + 1):
+            _write(one, writer)
+            progress.count(one)
+            if count % SHARD == 0:
+                writer.flush()
+    writer.flush()
     if not writer.records:
         why = "; ".join(f"{count} x {reason}" for reason, count in commonest_reasons(writer.folder))
         raise RecipeError(
             f"{writer.folder}: none of the {len(jobs)} records could be used ({why}); see quarantine.jsonl"
         )
+    if (found := writer.records + writer.quarantined) != len(jobs):
+        raise CorpusError(f"{writer.folder}: {len(jobs)} records were planned, and {found} came back")
     writer.finish(split.examples())
 
 
-def _write(chunk: list[Made | Unusable], writer: SplitWriter) -> None:
-    for made in chunk:
-        if isinstance(made, Unusable):
-            writer.quarantine(made.record, made.reason)
-            continue
-        writer.add(made.record, made.measurements, made.page, made.unknown_labels, made.unlabelled, made.untold)
-        if made.example is not None:
-            writer.add_example(made.example)
-    writer.flush()
-
-
-def _map(make: Any, chunks: list[list[Job]], workers: int) -> Iterator[list[Made | Unusable]]:
-    if workers == 1:
-        yield from map(make, chunks)
+def _write(made: Made | Unusable, writer: SplitWriter) -> None:
+    if isinstance(made, Unusable):
+        writer.quarantine(made.record, made.reason)
         return
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        yield from pool.imap(make, chunks)
-
-
-def _make_chunk(jobs: list[Job], recipe: CorpusRecipe) -> list[Made | Unusable]:
-    return [_make(job, recipe) for job in jobs]
-
-
-def _make(job: Job, recipe: CorpusRecipe) -> Made | Unusable:
-    """What is kept of a record, or the reason why it is not."""
-    try:
-        record, unknown = _labelled(_read(job, recipe.refuse_doubtful), job)
-        measured = measure(record)
-        if (reason := measured.reason("heart_rate_bpm")) is not None:
-            raise RecordError(f"{record.record_id}: not even a rate can be measured: {reason}")
-    except RecordError as error:
-        return Unusable(printable(job.entry.path if job.entry else job.index), str(error))
-    record = as_stored(record)
-    measurements = case_from(record.record_id, record.diagnoses, measured).measurements
-    page = render(record, size=recipe.page_size) if recipe.pages == "stored" else None
-    example = _example(record, measurements, job, recipe) if job.report else None
-    unlabelled = job.entry.unlabelled if job.entry else ()
-    left_out = untold(measurements, record.diagnoses) if example else ()
-    return Made(record, measurements, page, unknown, unlabelled, left_out, example)
-
-
-def _labelled(record: ECGRecord, job: Job) -> tuple[ECGRecord, tuple[str, ...]]:
-    """The record with what its data set says of it, and the labels, or parts of them, of which nothing is read.
-
-    Raises:
-        RecordError: no label is left, and a report is to be written of them.
-    """
-    given = record.diagnoses
-    if job.entry is not None:
-        given = given if job.entry.diagnoses is None else job.entry.diagnoses
-        report = record.report if job.entry.report is None else job.entry.report
-        record = replace(record, report=report, patient=job.entry.patient or record.patient)
-    unknown = tuple(part for label in given for part in unread(label))
-    known = as_labels(read_labels(tuple(given)))
-    if not known and job.report:
-        among = f" among {', '.join(unknown)}" if unknown else ""
-        raise RecordError(f"{record.record_id}: no diagnosis of the vocabulary{among}")
-    return replace(record, diagnoses=known), unknown
-
-
-def _example(record: ECGRecord, measurements: Measurements, job: Job, recipe: CorpusRecipe) -> Example:
-    """A report on the record; its wording is drawn from the corpus seed and the record's id."""
-    rng = np.random.default_rng([job.seed, zlib.crc32(record.record_id.encode())])
-    return Example(
-        id=record.record_id,
-        records=(record.record_id,),
-        question=write_question(rng, recipe.prompts.question),
-        response=write_report(measurements, record.diagnoses, recipe.reports, rng),
-        expected=expected_steps(measurements),
+    writer.add(
+        made.record,
+        made.measurements,
+        made.page,
+        signal=made.signal,
+        unknown_labels=made.unknown_labels,
+        unlabelled=made.unlabelled,
+        untold=made.untold,
+        conflicts=made.conflicts,
     )
-
-
-def _read(job: Job, refuse_doubtful: bool) -> ECGRecord:
-    if job.entry is not None:
-        if job.entry.fault:
-            raise RecordError(job.entry.fault)
-        return read_record(job.entry.path, unit_mv=job.entry.unit_mv, refuse_doubtful=refuse_doubtful)
-    return next(iter(simulate(1, seed=job.seed, start=job.index))).record
+    if made.example is not None:
+        writer.add_example(made.example)

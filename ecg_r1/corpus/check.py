@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from ecg_r1.datasets.folder import record_entries
 from ecg_r1.ecg.doubts import is_doubt
 from ecg_r1.ecg.record import RecordError, read_raw, read_record
 from ecg_r1.ecg.text import printable
+from ecg_r1.executors import mapped
 from ecg_r1.scoring.answers import unread
 
 CHUNK = 64
@@ -109,7 +109,7 @@ def check(dataset: str, root: Path, *, labels: Path | None = None, workers: int 
         found.checksum = _digest(folder.index)
         found.expected_checksum = (card.index and card.index.sha256) or _listed(folder.index)
     patients, counts, differ = set[str](), Counter[str](), Counter[str]()
-    for seen in _map(partial(_look, card=folder.card), folder.entries, workers):
+    for seen in mapped(partial(_look, card=folder.card), folder.entries, workers=workers, chunk=CHUNK):
         if seen.fault:
             if seen.is_unreadable:
                 found.unreadable[seen.name] = seen.fault
@@ -129,14 +129,6 @@ def check(dataset: str, root: Path, *, labels: Path | None = None, workers: int 
     found.unread, found.differ = dict(counts.most_common()), dict(differ.most_common())
     found.patients = len(patients) or None
     return found
-
-
-def _map(look: Any, entries: Sequence[Entry], workers: int) -> Iterator[_Seen]:
-    if workers == 1:
-        yield from map(look, entries)
-        return
-    with ProcessPoolExecutor(workers) as pool:
-        yield from pool.map(look, entries, chunksize=CHUNK)
 
 
 def _look(entry: Entry, card: DatasetCard) -> _Seen:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, overload
 
@@ -16,9 +16,10 @@ import pyarrow.compute as pc
 from ecg_r1.errors import UserError
 from ecg_r1.files import PART
 
-ROWS = 16384  # a batch of a file: what is in memory while it is written
+ROWS = 512  # a batch of a file: what is in memory while it is written
 JSON = (
     "measurements",
+    "conflicts",
     "expected",
     "extra",
     "turns",
@@ -33,6 +34,7 @@ RECORDS = pa.schema(
         ("unknown_labels", _NAMES),
         ("unlabelled", _NAMES),
         ("untold", _NAMES),
+        ("conflicts", pa.string()),
         ("leads", _NAMES),
         ("samples", pa.int32()),
         ("windows", pa.list_(pa.list_(pa.int32()))),
@@ -58,48 +60,90 @@ class CorpusError(UserError):
     """A corpus folder is missing, incomplete, damaged or of another layout."""
 
 
-def write_rows(path: Path, schema: pa.Schema, rows: Iterable[dict[str, Any]]) -> None:
-    """Write a file of rows atomically; the same rows give the same bytes.
+class RowWriter:
+    """Writes a file of rows; the same rows give the same bytes. It lies beside its place until it is whole.
 
     Args:
+        path: where it will lie.
         schema: `RECORDS` or `EXAMPLES`; a key that a row lacks becomes null.
-    """
-    part = path.with_name(path.name + PART)
-    remaining = iter(rows)
-    try:
-        with pa.OSFile(str(part), "wb") as file, pa.ipc.new_file(file, schema) as writer:
-            while batch := [_packed(row) for row in islice(remaining, ROWS)]:
-                writer.write_batch(pa.RecordBatch.from_pylist(batch, schema))
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _packed(row: dict[str, Any]) -> dict[str, Any]:
-    return row | {name: json.dumps(row[name]) for name in JSON if row.get(name) is not None}
-
-
-class Rows(Sequence[dict[str, Any]]):
-    """The rows of a file by position; each is read from the disk when it is asked for.
-
-    Args:
-        path: as `write_rows` wrote it.
-        schema: the columns it must have.
-
-    Raises:
-        CorpusError: the file is missing, damaged, or has other columns.
     """
 
     def __init__(self, path: Path, schema: pa.Schema):
-        if not path.is_file():
-            raise CorpusError(f"{path}: missing; run `ecg-r1 corpus` with the split's recipe to build it to its end")
-        try:
-            self.table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-            self.table.validate()
-        except (pa.ArrowException, OSError) as error:
-            raise CorpusError(f"{path}: cut short or damaged ({error}); build the split again") from None
-        if self.table.schema != schema:
-            raise CorpusError(f"{path}: its columns are not those of this version; build the split again")
+        self.path, self.schema = path, schema
+        self.rows = 0
+        self._part = path.with_name(path.name + PART)
+        self._batch: list[dict[str, Any]] = []
+        self._open = ExitStack()
+        with self._open:  # closes what was opened, if the beginning fails
+            self._open.callback(self._part.unlink, missing_ok=True)
+            file = self._open.enter_context(pa.OSFile(str(self._part), "wb"))
+            self._writer = self._open.enter_context(pa.ipc.new_file(file, schema))
+            self._open = self._open.pop_all()
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Append a row; a column of `JSON` may be given as text."""
+        self.rows += 1
+        self._batch.append(_packed(row))
+        if len(self._batch) == ROWS:
+            self._write()
+
+    def finish(self) -> None:
+        """Write what is left, and move the file to its place."""
+        self._write()
+        self._writer.close()
+        self._part.replace(self.path)
+        self._open.close()
+
+    def close(self) -> None:
+        """Close the file, and remove it where it is not finished."""
+        self._open.close()
+
+    def _write(self) -> None:
+        if self._batch:
+            self._writer.write_batch(pa.RecordBatch.from_pylist(self._batch, self.schema))
+            self._batch = []
+
+
+def write_rows(path: Path, schema: pa.Schema, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write a file of rows atomically."""
+    with closing(RowWriter(path, schema)) as writer:
+        for row in rows:
+            writer.add(row)
+        writer.finish()
+
+
+def _packed(row: Mapping[str, Any]) -> dict[str, Any]:
+    texts = {name: row[name] for name in JSON if row.get(name) is not None}
+    return {**row, **{name: value if isinstance(value, str) else json.dumps(value) for name, value in texts.items()}}
+
+
+def shard(folder: Path, name: str, number: int) -> Path:
+    """The file of a split that holds a stretch of its rows.
+
+    Args:
+        name: "records" or "examples".
+    """
+    return folder / f"{name}-{number:05d}.arrow"
+
+
+def shards(folder: Path, name: str, count: int) -> Iterator[Path]:
+    """The files of a split's rows, in their order."""
+    return (shard(folder, name, number) for number in range(count))
+
+
+class Rows(Sequence[dict[str, Any]]):
+    """The rows of one or several files by position; each is read from the disk when it is asked for.
+
+    Args:
+        paths: as `write_rows` wrote them.
+        schema: the columns they must have.
+
+    Raises:
+        CorpusError: a file is missing, damaged, or has other columns.
+    """
+
+    def __init__(self, paths: Iterable[Path], schema: pa.Schema):
+        self.table = pa.concat_tables([schema.empty_table(), *(_table(path, schema) for path in paths)])
         self._columns = dict(zip(schema.names, self.table.columns, strict=True))
 
     def __len__(self) -> int:
@@ -121,6 +165,19 @@ class Rows(Sequence[dict[str, Any]]):
         """The rows in their order, of each the named columns alone."""
         for batch in self.table.select(columns).to_batches():
             yield from map(_unpacked, batch.to_pylist())
+
+
+def _table(path: Path, schema: pa.Schema) -> pa.Table:
+    if not path.is_file():
+        raise CorpusError(f"{path}: missing; run `ecg-r1 corpus` with the split's recipe to build it to its end")
+    try:
+        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        table.validate()
+    except (pa.ArrowException, OSError) as error:
+        raise CorpusError(f"{path}: cut short or damaged ({error}); build the split again") from None
+    if table.schema != schema:
+        raise CorpusError(f"{path}: its columns are not those of this version; build the split again")
+    return table
 
 
 def _unpacked(row: dict[str, Any]) -> dict[str, Any]:

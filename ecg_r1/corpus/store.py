@@ -16,7 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ecg_r1.corpus.rows import EXAMPLES, RECORDS, CorpusError, Ids, Rows
+from ecg_r1.corpus.cache import millivolts
+from ecg_r1.corpus.rows import EXAMPLES, RECORDS, CorpusError, Ids, Rows, shards
 from ecg_r1.datasets.example import Example
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measurements import Measurements
@@ -28,10 +29,9 @@ from ecg_r1.scoring.contract import Case
 
 __all__ = ["CorpusError", "RecordStore", "split_facts"]
 
-MICROVOLT = 1e-3  # mV
 Turns = tuple[tuple[str, str], ...]  # (question, response) of each turn
-RECORD_ROWS, EXAMPLE_ROWS = "records.arrow", "examples.arrow"
 CACHED = 1024  # examples and cases in memory, a few kilobytes each: the G completions of a prompt ask for the same
+COUNTED = ("records", "examples", "record_shards", "example_shards")  # of `complete.json`
 FACTS, COMPLETE = "split.json", "complete.json"  # how a split was made; the counts of one that is finished
 SIGNALS, PAGES = "signals.i16", "pages.u8"  # raw and headless: a build that was cut short goes on by appending
 
@@ -40,8 +40,8 @@ class RecordStore:
     """A split written by `ecg_r1.corpus.build`. Opening it reads the ids; a row, signal or page is read when asked for.
 
     Args:
-        folder: holds `split.json`, `records.arrow`, `examples.arrow`, `signals.i16` (N, 12, 5000) int16 µV and, where
-            pages are stored, `pages.u8` (N, S, S, 3) uint8.
+        folder: holds `split.json`, `complete.json`, shards of rows (`records-00000.arrow` …, `examples-00000.arrow` …),
+            `signals.i16` (N, 12, 5000) int16 µV and, where pages are stored, `pages.u8` (N, S, S, 3) uint8.
 
     Attributes:
         facts: how the split was made.
@@ -63,11 +63,12 @@ class RecordStore:
         for fact in ("page_size", "pages", "prompts"):
             if fact not in self.facts:
                 raise CorpusError(f'{self.folder / FACTS}: no "{fact}": another version; build the split again')
-        self._rows = Rows(self.folder / RECORD_ROWS, RECORDS)
-        self._examples = Rows(self.folder / EXAMPLE_ROWS, EXAMPLES)
-        self.ids = Ids(self._rows.table["record"], self.folder / RECORD_ROWS)
-        self.example_ids = Ids(self._examples.table["id"], self.folder / EXAMPLE_ROWS)
-        self._check_counts()
+        counts = self._counts()
+        self._rows = Rows(shards(self.folder, "records", counts["record_shards"]), RECORDS)
+        self._examples = Rows(shards(self.folder, "examples", counts["example_shards"]), EXAMPLES)
+        self.ids = Ids(self._rows.table["record"], self.folder / "records-*.arrow")
+        self.example_ids = Ids(self._examples.table["id"], self.folder / "examples-*.arrow")
+        self._check_counts(counts)
         self._signals = self._map(SIGNALS, np.int16, (len(LEADS), SAMPLES))
         size, stored = self.facts["page_size"], self.facts["pages"] == "stored"
         self._pages = self._map(PAGES, np.uint8, (size, size, 3)) if stored else None
@@ -88,7 +89,7 @@ class RecordStore:
         Returns:
             float32 (12, 5000) in mV, in the order of `LEADS`.
         """
-        return self._signals[self._index(record_id)].astype(np.float32) * np.float32(MICROVOLT)
+        return millivolts(self._signals[self._index(record_id)])
 
     def page(self, record_id: str) -> np.ndarray:
         """The 12-lead page of a record, padded to a square; drawn now where the split does not store pages.
@@ -209,16 +210,19 @@ class RecordStore:
             example_id=example.id,
         )
 
-    def _check_counts(self) -> None:
-        """Rows of another build, or of one that was not finished, are noticed by their number."""
+    def _counts(self) -> dict[str, int]:
         counts = read_json(self.folder / COMPLETE)
-        if not isinstance(counts, dict):
+        if not isinstance(counts, dict) or not all(isinstance(counts.get(name), int) for name in COUNTED):
             raise CorpusError(f"{self.folder / COMPLETE}: missing or damaged; run `ecg-r1 corpus` to finish the split")
-        for name, what, rows in ((RECORD_ROWS, "records", self.ids), (EXAMPLE_ROWS, "examples", self.example_ids)):
-            if counts.get(what) != len(rows):
+        return counts
+
+    def _check_counts(self, counts: Mapping[str, int]) -> None:
+        """Rows of another build, or of one that was not finished, are noticed by their number."""
+        for what, rows in (("records", self.ids), ("examples", self.example_ids)):
+            if counts[what] != len(rows):
                 raise CorpusError(
-                    f"{self.folder / name}: has {len(rows)} {what}, and {COMPLETE} counts {counts.get(what)}; remove "
-                    f"{self.folder} and build the split again"
+                    f"{self.folder / what}-*.arrow: has {len(rows)} {what}, and {COMPLETE} counts {counts[what]}; "
+                    "remove the folder and build the split again"
                 )
 
     def _map(self, name: str, dtype: type, shape: tuple[int, ...]) -> np.ndarray:

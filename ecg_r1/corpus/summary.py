@@ -39,6 +39,9 @@ def summary(folder: Path) -> str:
             f"  {sum(untold.values())} findings of a diagnosis not written, because the signal contradicts them: "
             f"{most}{more}"
         )
+    if conflicts := counts["conflicts"]:
+        kinds = ", ".join(f"{count} x {kind}" for kind, count in conflicts.items())
+        lines.append(f"  {sum(conflicts.values())} disagreements of label and signal, see conflicts.jsonl: {kinds}")
     if unknown := counts["unknown_labels"]:
         most = ", ".join(f"{count} x {visible(label)}" for label, count in list(unknown.items())[:REASONS])
         more = ", …" if len(unknown) > REASONS else ""

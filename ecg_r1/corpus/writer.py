@@ -4,47 +4,42 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, replace
-from itertools import chain
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from ecg_r1.corpus.rows import EXAMPLES, RECORDS, CorpusError, Ids, Rows, write_rows
-from ecg_r1.corpus.store import COMPLETE, EXAMPLE_ROWS, FACTS, MICROVOLT, PAGES, RECORD_ROWS, SIGNALS, split_facts
+from ecg_r1.corpus.cache import microvolts
+from ecg_r1.corpus.rows import EXAMPLES, RECORDS, CorpusError, Ids, Rows, RowWriter, shard, shards
+from ecg_r1.corpus.store import COMPLETE, FACTS, PAGES, SIGNALS, split_facts
 from ecg_r1.datasets.example import Example
 from ecg_r1.disk import DiskError
 from ecg_r1.ecg.doubts import is_doubt
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.record import SAMPLES, ECGRecord
-from ecg_r1.files import read_json, read_json_lines, write_atomically
+from ecg_r1.files import PART, read_json, write_atomically
 from ecg_r1.locks import LOCK, FolderLock, Locked
 from ecg_r1.recipe import RecipeError
 
-RECORD_LINES, EXAMPLE_LINES, QUARANTINE = "records.jsonl", "examples.jsonl", "quarantine.jsonl"
+QUARANTINE = "quarantine.jsonl"
 LEFT_OUT = "left-out.jsonl"  # examples without one of their records
+CONFLICTS = "conflicts.jsonl"  # where a record's label and its signal disagree
 PROGRESS = "progress.json"
-
-
-def as_stored(record: ECGRecord) -> ECGRecord:
-    """The record with its signal as the store keeps it: whole µV, up to ±32.767 mV."""
-    return replace(record, signal=_microvolts(record.signal).astype(np.float32) * np.float32(MICROVOLT))
-
-
-def _microvolts(signal: np.ndarray) -> np.ndarray:
-    return np.clip(np.round(signal / MICROVOLT), -32768, 32767).astype(np.int16)
+SHARD = 4096  # records, or examples of files, whose rows are one file
 
 
 class SplitWriter:
     """Appends to a split until it is finished.
 
-    Rows are JSON lines until then, and Arrow afterwards: an Arrow file cannot be appended to. What `progress.json`
-    counts is whole; opening a split that was interrupted cuts every file back to it. The folder is locked until the
-    writer is closed; nothing is written into a split that is complete.
+    Rows are written in shards, each an Arrow file that is there as a whole or not at all. What `progress.json` counts
+    is whole; opening a split that was interrupted cuts every other file back to it and removes later shards. The folder
+    is locked until the writer is closed; nothing is written into a split that is complete.
 
     Args:
         folder: of the split; made where it is missing.
@@ -60,6 +55,8 @@ class SplitWriter:
     def __init__(self, folder: Path, facts: Mapping[str, Any]):
         self.folder, self.facts = folder, json.loads(json.dumps(facts))
         self.records = self.examples = self.quarantined = 0
+        self._whole = {"records": 0, "examples": 0}  # shards
+        self._shards: dict[str, RowWriter] = {}
         self._files: dict[str, BinaryIO] = {}
         self._open = ExitStack()
         self._check_facts()
@@ -77,32 +74,47 @@ class SplitWriter:
         return (self.folder / COMPLETE).is_file()
 
     def _check_facts(self) -> None:
-        if (self.folder / FACTS).is_file() and split_facts(self.folder) != self.facts:
+        if not (self.folder / FACTS).is_file():
+            return
+        there = split_facts(self.folder)
+        if other := [name for name in (*self.facts, *there) if there.get(name) != self.facts.get(name)]:
             raise RecipeError(
-                f"{self.folder}: holds a split of another recipe; choose another `out:` or move the folder away"
+                f"{self.folder}: holds a split of another recipe ({', '.join(dict.fromkeys(other))} differ); choose "
+                "another `out:` or move the folder away"
             )
 
     def _begin(self) -> None:
         self._check_facts()  # again: another process may have built it meanwhile
         if self.complete:
-            self._remove_lines()  # the build was killed before it did
             return
         if not (self.folder / FACTS).is_file():
             write_atomically(self.folder / FACTS, json.dumps(self.facts, indent=1))
         if (progress := read_json(self.folder / PROGRESS)) is not None:
-            self.records, self.examples, self.quarantined = progress
+            self.records, self.examples, self.quarantined, *whole = progress
+            self._whole = dict(zip(self._whole, whole, strict=True))
+        self._remove_shards()
         sizes = {SIGNALS: len(LEADS) * SAMPLES * 2}
         if self.facts["pages"] == "stored":
             sizes[PAGES] = self.facts["page_size"] ** 2 * 3
-        lines = {RECORD_LINES: self.records, EXAMPLE_LINES: self.examples, QUARANTINE: self.quarantined}
-        self._files = {name: self._opened(name) for name in (*sizes, *lines)}
+        self._files = {name: self._opened(name) for name in (*sizes, QUARANTINE)}
         for name, size in sizes.items():
             self._cut(name, self.records * size)
-        for name, count in lines.items():
-            file = self._files[name]
-            file.seek(0)
-            whole = [len(line) for line in (file.readline() for _ in range(count)) if line.endswith(b"\n")]
-            self._cut(name, sum(whole), holds_less=len(whole) < count)
+        file = self._files[QUARANTINE]
+        file.seek(0)
+        lines = [len(line) for line in (file.readline() for _ in range(self.quarantined)) if line.endswith(b"\n")]
+        self._cut(QUARANTINE, sum(lines), holds_less=len(lines) < self.quarantined)
+        for name, count in (("records", self.records), ("examples", self.examples)):
+            rows = Rows(shards(self.folder, name, self._whole[name]), RECORDS if name == "records" else EXAMPLES)
+            if len(rows) != count:
+                raise self._holds_less(name)
+
+    def _remove_shards(self) -> None:
+        """Those that an interrupted build had not counted yet, and what it was writing."""
+        whole = {shard(self.folder, name, k) for name, count in self._whole.items() for k in range(count)}
+        for pattern in ("*.arrow", f"*{PART}"):
+            for path in self.folder.glob(pattern):
+                if path not in whole:
+                    path.unlink()
 
     def _opened(self, name: str) -> BinaryIO:
         file = (self.folder / name).open("ab+")
@@ -110,38 +122,46 @@ class SplitWriter:
         return file
 
     def _cut(self, name: str, size: int, *, holds_less: bool = False) -> None:
-        """Drop what an interrupted build wrote after its last whole record."""
+        """Drop what an interrupted build wrote after its last whole shard."""
         if holds_less or (self.folder / name).stat().st_size < size:
-            raise CorpusError(
-                f"{self.folder / name}: holds less than the {self.records} records and {self.quarantined} quarantined "
-                f"ones that {PROGRESS} counts; remove {self.folder} and build the split again"
-            )
+            raise self._holds_less(name)
         self._files[name].truncate(size)
+
+    def _holds_less(self, name: str) -> CorpusError:
+        return CorpusError(
+            f"{self.folder / name}: holds less than the {self.records} records and {self.quarantined} quarantined ones "
+            f"that {PROGRESS} counts; remove {self.folder} and build the split again"
+        )
 
     def add(
         self,
         record: ECGRecord,
-        measurements: Measurements,
+        measurements: Measurements | str,
         page: np.ndarray | None = None,
+        *,
+        signal: np.ndarray | None = None,
         unknown_labels: Sequence[str] = (),
         unlabelled: Sequence[str] = (),
         untold: Sequence[str] = (),
+        conflicts: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """Append a record.
 
         Args:
             record: its diagnoses are of the vocabulary.
-            measurements: those a reward is to hold a text against.
-            page: uint8 (S, S, 3), of `as_stored(record)`; None where pages are drawn.
+            measurements: those a reward is to hold a text against; or the JSON text of their `to_json`.
+            page: uint8 (S, S, 3), of the record as stored; None where pages are drawn.
+            signal: int16 (12, 5000) µV, of a record that comes without its own.
             unknown_labels: labels of the record, or parts of them, of which nothing is read.
             unlabelled: kinds of statement that its labels leave out.
             untold: diagnoses of which its report states no finding, because the signal contradicts it.
+            conflicts: where label and signal disagree; see `text.conflicts`.
         """
         self.records += 1
-        self._files[SIGNALS].write(_microvolts(record.signal).tobytes())
+        self._files[SIGNALS].write(np.ascontiguousarray(microvolts(record.signal) if signal is None else signal))
         if self.facts["pages"] == "stored":
             assert page is not None
-            self._files[PAGES].write(page.tobytes())
+            self._files[PAGES].write(np.ascontiguousarray(page))
         row = {
             "record": record.record_id,
             "source": record.source,
@@ -150,95 +170,123 @@ class SplitWriter:
             "unknown_labels": list(unknown_labels),
             "unlabelled": list(unlabelled),
             "untold": list(untold),
+            "conflicts": list(conflicts),
             "leads": [lead for lead, there in zip(LEADS, record.lead_mask, strict=True) if there],
             "samples": record.samples,
             "windows": None if record.windows is None else record.windows.tolist(),
             "quality": list(record.quality),
-            "measurements": measurements.to_json(),
+            "measurements": measurements if isinstance(measurements, str) else measurements.to_json(),
             "report": record.report,
         }
-        self._line(RECORD_LINES, row)
+        self._shard("records", RECORDS).add(row)
 
     def add_example(self, example: Example) -> None:
         """Append an example; its records are in the split, or come before it is finished."""
         self.examples += 1
-        self._line(EXAMPLE_LINES, asdict(example))
+        self._shard("examples", EXAMPLES).add(asdict(example))
 
     def quarantine(self, record: str, reason: str) -> None:
         """Append a record that cannot be used."""
         self.quarantined += 1
-        self._line(QUARANTINE, {"record": record, "quarantined": reason})
+        line = json.dumps({"record": record, "quarantined": reason})
+        self._files[QUARANTINE].write(line.encode() + b"\n")
 
     def flush(self) -> None:
-        """Count what was appended as whole."""
+        """End the shards: what was appended is whole."""
+        self._end_shards()
         for file in self._files.values():
             file.flush()
-        write_atomically(self.folder / PROGRESS, json.dumps([self.records, self.examples, self.quarantined]))
+        counts = [self.records, self.examples, self.quarantined, *self._whole.values()]
+        write_atomically(self.folder / PROGRESS, json.dumps(counts))
 
     def finish(self, more: Iterable[Example] = ()) -> None:
-        """Turn the lines into Arrow files; nothing can be appended afterwards.
+        """End the split; nothing can be appended afterwards.
 
         Args:
             more: examples that come after those appended. One whose record is quarantined or was never there is left
                 out, and listed in `left-out.jsonl`.
 
         Raises:
-            CorpusError: two records or two examples have one id.
+            CorpusError: two records or two examples have one id, or an example that was appended is about a record that
+                is not there.
         """
         self.flush()
-        write_rows(self.folder / RECORD_ROWS, RECORDS, self._rows(RECORD_LINES))
-        records = Rows(self.folder / RECORD_ROWS, RECORDS)
-        known, left_out = Ids(records.table["record"], self.folder / RECORD_ROWS), Counter[bool]()
-
-        with (self.folder / LEFT_OUT).open("w", encoding="utf-8") as missing:
-
-            def usable(example: dict[str, Any]) -> bool:
-                lacks = [record for record in example["records"] if record not in known]
-                left_out[not lacks] += 1
-                if lacks:
-                    missing.write(json.dumps({"example": example["id"], "records": lacks}) + "\n")
-                return not lacks
-
-            examples = chain(self._rows(EXAMPLE_LINES), map(asdict, more))
-            write_rows(self.folder / EXAMPLE_ROWS, EXAMPLES, filter(usable, examples))
-        if not left_out[False]:
-            (self.folder / LEFT_OUT).unlink()
-        Ids(Rows(self.folder / EXAMPLE_ROWS, EXAMPLES).table["id"], self.folder / EXAMPLE_ROWS)
+        records = Rows(shards(self.folder, "records", self._whole["records"]), RECORDS)
+        known = Ids(records.table["record"], self.folder / "records-*.arrow")
+        examples = Rows(shards(self.folder, "examples", self._whole["examples"]), EXAMPLES)
+        if not pc.all(pc.is_in(pc.list_flatten(examples.table["records"]), known.array), min_count=0).as_py():
+            raise CorpusError(f"{self.folder}: an example was appended whose record was not")
+        left_out = self._add_more(more, known)
+        examples = Rows(shards(self.folder, "examples", self._whole["examples"]), EXAMPLES)
+        Ids(examples.table["id"], self.folder / "examples-*.arrow")
         unknown = Counter(label for row in records.each("unknown_labels") for label in row["unknown_labels"])
         untold = Counter(name for row in records.each("untold") for name in row["untold"])
+        disagreements = Counter[str]()
+        with (self.folder / CONFLICTS).open("w", encoding="utf-8") as listed:
+            for row in records.each("record", "conflicts"):
+                for one in row["conflicts"]:
+                    listed.write(json.dumps({"record": row["record"], **one}) + "\n")
+                    disagreements[one["kind"]] += 1
+        if not disagreements:
+            (self.folder / CONFLICTS).unlink()
         doubtful = sum(any(map(is_doubt, row["quality"])) for row in records.each("quality"))
         counts = {
             "records": self.records,
-            "examples": left_out[True],
+            "examples": self.examples,
             "quarantined": self.quarantined,
-            "examples_left_out": left_out[False],
+            "examples_left_out": left_out,
             "unknown_labels": dict(unknown.most_common()),
             "untold": dict(untold.most_common()),
+            "conflicts": dict(disagreements.most_common()),
             "doubtful": doubtful,
+            "record_shards": self._whole["records"],
+            "example_shards": self._whole["examples"],
         }
         write_atomically(self.folder / COMPLETE, json.dumps(counts))
-        self._remove_lines()
         self.close()
+
+    def _add_more(self, more: Iterable[Example], known: Ids) -> int:
+        """Append the examples of files in shards of their own; how many are left out for lack of a record."""
+        left_out = 0
+        with (self.folder / LEFT_OUT).open("w", encoding="utf-8") as missing:
+            for example in more:
+                if lacks := [record for record in example.records if record not in known]:
+                    left_out += 1
+                    missing.write(json.dumps({"example": example.id, "records": lacks}) + "\n")
+                    continue
+                self.examples += 1
+                rows = self._shard("examples", EXAMPLES)
+                rows.add(asdict(example))
+                if rows.rows == SHARD:
+                    self._end_shards()
+        self._end_shards()
+        if not left_out:
+            (self.folder / LEFT_OUT).unlink()
+        return left_out
+
+    def _shard(self, name: str, schema: pa.Schema) -> RowWriter:
+        """The shard that is being written; a new one where none is."""
+        if name not in self._shards:
+            rows = RowWriter(shard(self.folder, name, self._whole[name]), schema)
+            self._open.callback(rows.close)
+            self._shards[name] = rows
+        return self._shards[name]
+
+    def _end_shards(self) -> None:
+        for name, rows in self._shards.items():
+            rows.finish()
+            self._whole[name] += 1
+        self._shards = {}
 
     def close(self) -> None:
         """Close the files and free the folder."""
         self._open.close()
 
-    def _rows(self, name: str) -> Iterator[dict[str, Any]]:
-        return (row for _, row in read_json_lines(self.folder / name, CorpusError))
-
     def _tidy(self) -> None:
-        """Remove what a build leaves that was killed right before its end; whoever cannot write here can still read."""
-        if any((self.folder / name).is_file() for name in (RECORD_LINES, EXAMPLE_LINES, LOCK)):
+        """Remove the lock that a build leaves which was killed at its end; whoever cannot write here can still read."""
+        if (self.folder / LOCK).is_file():
             with suppress(Locked, DiskError), FolderLock(self.folder):
-                self._remove_lines()
-
-    def _remove_lines(self) -> None:
-        for name in (RECORD_LINES, EXAMPLE_LINES):
-            (self.folder / name).unlink(missing_ok=True)
-
-    def _line(self, name: str, value: dict[str, Any]) -> None:
-        self._files[name].write(json.dumps(value).encode() + b"\n")
+                pass
 
     def __enter__(self) -> SplitWriter:
         return self

@@ -13,7 +13,7 @@ from ecg_r1.console import cell
 from ecg_r1.console import console as terminal
 from ecg_r1.doctor import machine, packages
 from ecg_r1.doctor.finding import Finding
-from ecg_r1.recipe import CorpusRecipe, EvaluateRecipe, RecipeError, RunRecipe, read_recipe
+from ecg_r1.recipe import CorpusRecipe, EvaluateRecipe, ProbeRecipe, RecipeError, RunRecipe, read_recipe
 
 STYLES = {"ok": "green", "note": "yellow", "blocks": "bold red"}
 Check = Callable[[RunRecipe, str], None]
@@ -29,8 +29,10 @@ def examine(recipe: str | None = None, overrides: Sequence[str] = (), check: Che
         RecipeError: the recipe cannot be read.
     """
     read = None if recipe is None else read_recipe(recipe, overrides)
-    run = None if isinstance(read, CorpusRecipe | EvaluateRecipe) else read
-    folder = Path(read.out if isinstance(read, CorpusRecipe | EvaluateRecipe) else read.run if read else ".")
+    run = None if isinstance(read, CorpusRecipe | EvaluateRecipe | ProbeRecipe) else read
+    folder = Path(
+        read.out if isinstance(read, CorpusRecipe | EvaluateRecipe | ProbeRecipe) else read.run if read else "."
+    )
     findings = [*packages.versions(run), *packages.clashes(), *machine.devices(), machine.disk(folder)]
     if run is not None:
         findings.append(machine.compiler(needed=run.deepspeed is not None))

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
-from itertools import islice
 from os.path import basename, exists, isdir, isfile, join, sep, splitext
 from pathlib import Path
 from typing import Any
@@ -22,10 +19,11 @@ from ecg_r1.ecg.record import READERS, WFDB_ENDINGS, RecordError, find_records, 
 from ecg_r1.ecg.simulate import simulate
 from ecg_r1.ecg.text import printable
 from ecg_r1.ecg.wfdb_header import header_file
+from ecg_r1.executors import mapped
 from ecg_r1.files import PART
 from ecg_r1.locks import FolderLock
 
-CHUNK = 16  # records a process takes at a time
+CHUNK = 16  # records that are simulated at a time
 
 
 def listed(paths: Sequence[str | Path]) -> list[str]:
@@ -66,7 +64,7 @@ def measure_paths(
     records = listed(paths)
     jobs = list(zip(records, _pages(records, plots), strict=True))
     with nullcontext() if plots is None else _locked(plots):
-        yield from _mapped(partial(_measure_one, method=method, refuse_doubtful=refuse_doubtful), jobs, workers)
+        yield from mapped(partial(_measure_one, method=method, refuse_doubtful=refuse_doubtful), jobs, workers=workers)
 
 
 @contextmanager
@@ -139,7 +137,7 @@ def simulate_to(
         with part.open("w", newline="", encoding="utf-8") as file:
             table = csv.DictWriter(file, ["record", "diagnoses", *QUANTITIES])
             table.writeheader()
-            for rows in _mapped(write, starts, workers, chunk=1):
+            for rows in mapped(write, starts, workers=workers, chunk=1):
                 table.writerows(rows)
                 yield from (folder / row["record"] for row in rows)
         part.replace(truth)
@@ -154,15 +152,3 @@ def _write_some(
         truth = {name: "" if value is None else round(value, 2) for name, value in simulated.truth.items()}
         rows.append({"record": simulated.record.record_id, "diagnoses": "; ".join(simulated.record.diagnoses), **truth})
     return rows
-
-
-def _mapped(function: Callable, items: Sequence, workers: int, chunk: int = CHUNK) -> Iterator:
-    """`map` in processes. Only a few chunks are under way at a time, so that a long list does not fill the memory."""
-    workers = workers or os.cpu_count() or 1
-    if workers == 1 or len(items) <= chunk:
-        yield from map(function, items)
-        return
-    rest = iter(items)
-    with ProcessPoolExecutor(workers) as pool:
-        while batch := list(islice(rest, 4 * workers * chunk)):
-            yield from pool.map(function, batch, chunksize=chunk)

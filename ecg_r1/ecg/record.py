@@ -35,8 +35,11 @@ __all__ = [
     "find_records",
     "read_raw",
     "read_record",
+    "reader_of",
     "record_id",
+    "refuse_doubts",
     "require_signal",
+    "without_ending",
     "write_record",
 ]
 
@@ -113,11 +116,21 @@ def read_record(path: str | Path, *, unit_mv: float | None = None, refuse_doubtf
     if not path.name or (isdir(path) and header_file(path) is None):
         cannot = isdir(path) and not os.access(path, os.R_OK | os.X_OK)
         raise RecordError(f"{path}: a folder {'that cannot be opened' if cannot else 'without records'}")
-    path = _without_ending(path)
+    path = without_ending(path)
     record = canonical(read_raw(path), path, unit_mv)
-    if refuse_doubtful and record.doubts:
-        raise RecordError(f"{path}: {'; '.join(record.doubts)}")
+    if refuse_doubtful:
+        refuse_doubts(record, path)
     return record
+
+
+def refuse_doubts(record: ECGRecord, path: Path) -> None:
+    """Refuse a record whose checksum or gain says that its signal is wrong; see `ecg_r1.ecg.doubts`.
+
+    Raises:
+        RecordError: it does; the message names the path.
+    """
+    if record.doubts:
+        raise RecordError(f"{without_ending(path)}: {'; '.join(record.doubts)}")
 
 
 def read_raw(path: Path) -> RawRecord:
@@ -126,13 +139,13 @@ def read_raw(path: Path) -> RawRecord:
     Raises:
         RecordError: missing, truncated or malformed.
     """
-    path = _without_ending(path)
-    return (_reader(path) or read_wfdb)(path)
+    path = without_ending(path)
+    return (reader_of(path) or read_wfdb)(path)
 
 
-def _without_ending(path: Path) -> Path:
+def without_ending(path: Path) -> Path:
     """WFDB's records are named without it."""
-    is_wfdb = _reader(path) is None and header_file(path) is None and path.suffix.lower() in WFDB_ENDINGS
+    is_wfdb = reader_of(path) is None and header_file(path) is None and path.suffix.lower() in WFDB_ENDINGS
     return path.with_suffix("") if is_wfdb else path
 
 
@@ -147,7 +160,7 @@ def require_signal(record: ECGRecord) -> ECGRecord:
     return record
 
 
-def _reader(path: Path) -> Callable[[Path], RawRecord] | None:
+def reader_of(path: Path) -> Callable[[Path], RawRecord] | None:
     """The reader of a file that is not WFDB's; None for WFDB, whose `.mat` files have a header beside them."""
     ending = Path(path.name.partition("#")[0]).suffix.lower()
     if ending not in READERS or header_file(path) or header_file(path.with_suffix("")):
@@ -172,7 +185,7 @@ def find_records(folder: str | Path) -> list[Path]:
             path = Path(root, name)
             if path.suffix.lower() == ".hea":
                 found.add(path.with_suffix(""))
-            elif (reader := _reader(path)) is not None:
+            elif (reader := reader_of(path)) is not None:
                 found.update(exams(path) if reader is read_hdf5 else [path])
     if not found:
         raise RecordError(f"{folder}: no records here (looked for .hea, {', '.join(READERS)})")

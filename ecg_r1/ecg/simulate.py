@@ -61,26 +61,26 @@ def simulate(
 def _simulate_one(
     record_id: str, diagnoses: tuple[str, ...], population: Population, rng: np.random.Generator
 ) -> Simulated:
-    beat, rr = _draw_beat(population, rng)
+    beat, rr = _fitting_beat(population, rng)
     onsets = _draw_onsets(population, beat, rr, rng)
     drawn = p_wave(beat) + population.ventricles(beat)
     for change in population.changes:
         drawn = change(drawn, beat, rng)
-    waves = _vary(drawn, rng)
+    waves = vary(drawn, rng)
     gains = rng.uniform(0.75, 1.25) * rng.uniform(0.92, 1.08, 8)[:, None]
     view = gains * DOWER
-    template, qrs_area = _draw(waves, view)
+    template, qrs_area = draw_beat(waves, view)
     leads = np.zeros((8, SAMPLES), np.float32)
     ectopic = _ectopic_beats(population, onsets, rng)
     reshaped = ectopic if population.ectopics == "ventricular" else set()
     for k, onset in enumerate(onsets):
         if k not in reshaped:
-            _place(template * np.float32(rng.normal(1, 0.02)), onset, leads)
+            place(template * np.float32(rng.normal(1, 0.02)), onset, leads)
     if reshaped:
         broad = Beat(pr=None, p=None, qrs=rng.uniform(140, 170), qt=rng.uniform(390, 430))
-        other, _ = _draw(_vary(ventricular_ectopic(broad), rng), view)
+        other, _ = draw_beat(vary(ventricular_ectopic(broad), rng), view)
         for k in reshaped:
-            _place(other, onsets[k], leads)
+            place(other, onsets[k], leads)
     if population.rhythm.atrial == "fibrillation":
         leads += (view @ fibrillation(SAMPLES, SAMPLING_RATE, rng)).astype(np.float32)
     elif population.rhythm.atrial == "dissociated":
@@ -90,14 +90,14 @@ def _simulate_one(
     leads += electrode_noise(SAMPLES, SAMPLING_RATE, rng)
     record = ECGRecord(
         record_id,
-        _twelve(leads),
+        twelve(leads),
         np.ones(len(LEADS), bool),
         diagnoses=diagnoses,
         age=float(rng.integers(20, 90)),
         sex=("female", "male")[int(rng.integers(2))],
         source="simulated",
     )
-    truth = _truth(beat, onsets, qrs_area)
+    truth = true_quantities(beat, onsets, qrs_area)
     hearts = TrueHeart(beat, [(wave, view @ dipole) for wave, dipole in waves], population, onsets, ectopic, truth)
     return Simulated(record, truth, true_findings(hearts, record.sex, record.age))
 
@@ -105,11 +105,11 @@ def _simulate_one(
 def _dissociated(view: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """(8, samples): P waves in a rhythm of their own, 66 to 100 a minute."""
     atria = p_wave(Beat(pr=150.0, p=rng.uniform(90, 115), qrs=90.0, qt=400.0))
-    template, _ = _draw(_vary(atria, rng), view)
+    template, _ = draw_beat(vary(atria, rng), view)
     leads = np.zeros((8, SAMPLES), np.float32)
     cycle = rng.uniform(600, 900) / MS
     for onset in np.arange(rng.uniform(0, cycle), SAMPLES + BEFORE / MS, cycle):
-        _place(template, int(onset), leads)
+        place(template, int(onset), leads)
     return leads
 
 
@@ -125,7 +125,7 @@ def _spikes(onsets: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return leads
 
 
-def _twelve(leads: np.ndarray) -> np.ndarray:
+def twelve(leads: np.ndarray) -> np.ndarray:
     """All leads from I, II, V1 … V6."""
     signal = np.zeros((len(LEADS), SAMPLES), np.float32)
     recorded = np.isin(LEADS, ("III", "aVR", "aVL", "aVF"), invert=True)
@@ -135,11 +135,11 @@ def _twelve(leads: np.ndarray) -> np.ndarray:
 
 
 def _with_movement(one: Simulated, rng: np.random.Generator) -> Simulated:
-    movement = _twelve(electrode_movement(SAMPLES, SAMPLING_RATE, rng))
+    movement = twelve(electrode_movement(SAMPLES, SAMPLING_RATE, rng))
     return replace(one, record=replace(one.record, signal=one.record.signal + movement))
 
 
-def _draw_beat(population: Population, rng: np.random.Generator) -> tuple[Beat, float]:
+def _fitting_beat(population: Population, rng: np.random.Generator) -> tuple[Beat, float]:
     """One population's beat and its RR (ms), drawn anew until the P wave finds room after the T wave.
 
     Raises:
@@ -186,14 +186,14 @@ def _ectopic_beats(population: Population, onsets: np.ndarray, rng: np.random.Ge
     return chosen
 
 
-def _vary(waves: list[Wave], rng: np.random.Generator) -> list[tuple[Wave, np.ndarray]]:
+def vary(waves: list[Wave], rng: np.random.Generator) -> list[tuple[Wave, np.ndarray]]:
     """Each wave with its dipole: the heart turned a little in the frontal plane, every lobe a little otherwise."""
     turn = rng.normal(0, np.deg2rad(14))
     rotation = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
     return [(wave, rotation @ wave.dipole * rng.uniform(0.85, 1.15)) for wave in waves]
 
 
-def _draw(waves: list[tuple[Wave, np.ndarray]], view: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def draw_beat(waves: list[tuple[Wave, np.ndarray]], view: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(8, samples) of one beat in mV, and the area of its QRS in I and II."""
     time = np.arange(-BEFORE, AFTER, MS)
     shapes = np.stack([wave.at(time) for wave, _ in waves])
@@ -202,14 +202,14 @@ def _draw(waves: list[tuple[Wave, np.ndarray]], view: np.ndarray) -> tuple[np.nd
     return (dipoles @ shapes).astype(np.float32), dipoles[:2, is_qrs] @ shapes[is_qrs].sum(axis=1)
 
 
-def _place(template: np.ndarray, onset: int, leads: np.ndarray) -> None:
+def place(template: np.ndarray, onset: int, leads: np.ndarray) -> None:
     first = onset - round(BEFORE / MS)
     a, b = max(first, 0), min(first + template.shape[1], SAMPLES)
     if a < b:
         leads[:, a:b] += template[:, a - first : b - first]
 
 
-def _truth(beat: Beat, onsets: np.ndarray, qrs_area: np.ndarray) -> dict[str, float | None]:
+def true_quantities(beat: Beat, onsets: np.ndarray, qrs_area: np.ndarray) -> dict[str, float | None]:
     whole = onsets[(onsets >= 0) & (onsets < SAMPLES - beat.qrs / MS)]
     rr = float(np.mean(np.diff(whole))) * MS
     area_i, area_ii = qrs_area

@@ -46,7 +46,7 @@ def read_wfdb(path: Path) -> RawRecord:
     header_path = header_file(path) or path.with_name(path.name + ".hea")
     header = read_header(header_path)
     warnings = list(header.warnings)
-    files = {name: _signal_file(path, name, warnings) for name in dict.fromkeys(line.file for line in header.signals)}
+    files = {name: signal_file(path, name, warnings) for name in dict.fromkeys(line.file for line in header.signals)}
     formats = {line.format for line in header.signals}
     read = _read_format_16 if formats == {"16"} else _read_by_library
     digital, samples, sums = read(header, files, header_path)
@@ -73,7 +73,7 @@ def read_wfdb(path: Path) -> RawRecord:
     )
 
 
-def _signal_file(path: Path, name: str, warnings: list[str]) -> Path:
+def signal_file(path: Path, name: str, warnings: list[str]) -> Path:
     """The signal file that a header names; the one beside it of the same name where only the ending or case differs."""
     named = path.parent / name
     if lexists(named):

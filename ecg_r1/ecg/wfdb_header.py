@@ -68,6 +68,16 @@ def header_file(path: Path) -> Path | None:
     return next((header for header in named if isfile(header)), None)
 
 
+def named_files(path: Path) -> list[str]:
+    """The signal files that a header names, in its order, whatever else is wrong with it.
+
+    Raises:
+        RecordError: missing or too large.
+    """
+    fields = [line for line in _lines(path) if line.strip() and not line.startswith("#")]
+    return list(dict.fromkeys(line.split(maxsplit=1)[0] for line in fields[1:]))
+
+
 def read_header(path: Path) -> Header:
     """Reads `path` (with its `.hea`).
 

@@ -64,7 +64,7 @@ class VLLMEngine:
         params = [SamplingParams(n=n, logprobs=0, detokenize=False, seed=own, **sampling) for own in seeds]
         lora = None if adapter is None else LoRARequest(str(adapter), zlib.crc32(str(adapter).encode()), str(adapter))
         outputs = self.llm.generate(
-            [_vllm_prompt(p) for p in prompts], sampling_params=params, use_tqdm=False, lora_request=lora
+            [vllm_prompt(p) for p in prompts], sampling_params=params, use_tqdm=False, lora_request=lora
         )
         return [[_rollout(completion) for completion in output.outputs] for output in outputs]
 
@@ -73,7 +73,7 @@ class VLLMEngine:
         from vllm.sampling_params import RequestOutputKind
 
         engine = self.llm.llm_engine
-        (request,) = engine.renderer.render_cmpl([_vllm_prompt(prompt)])
+        (request,) = engine.renderer.render_cmpl([vllm_prompt(prompt)])
         params = SamplingParams(output_kind=RequestOutputKind.DELTA, detokenize=False, **sampling)
         engine.add_request("stream", request, params)
         while engine.has_unfinished_requests():
@@ -122,7 +122,8 @@ def _defaults() -> dict[str, Any]:
     }
 
 
-def _vllm_prompt(prompt: Prompt) -> dict[str, Any]:
+def vllm_prompt(prompt: Prompt) -> dict[str, Any]:
+    """A prompt as vLLM takes it."""
     media = {key: values for key, values in (("ecg", prompt.ecgs), ("image", _as_images(prompt.pages))) if values}
     row: dict[str, Any] = {"prompt_token_ids": prompt.token_ids}
     return row | {"multi_modal_data": media} if media else row

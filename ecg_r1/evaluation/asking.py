@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import Any
 
@@ -12,6 +12,7 @@ from ecg_r1.console import track
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.datasets.example import Example
 from ecg_r1.ecg.render import render
+from ecg_r1.evaluation.conditions import Shown
 from ecg_r1.evaluation.endpoint import Choice, Client
 from ecg_r1.model.message import ecg_part, page_part
 from ecg_r1.recipe import EvaluateRecipe
@@ -25,15 +26,16 @@ Asked = tuple[list[Choice], dict[str, int]]
 
 
 def ask_all(
-    client: Client, store: RecordStore, recipe: EvaluateRecipe, dealt: Mapping[str, str], title: str
+    client: Client, store: RecordStore, recipe: EvaluateRecipe, examples: Sequence[Example], given: Shown, title: str
 ) -> tuple[list[Prediction], dict[str, Any]]:
-    """Ask an endpoint every example of a split.
+    """Ask an endpoint.
 
     Args:
         client: of the endpoint.
         store: the split.
         recipe: how answers are decoded.
-        dealt: record id -> the record whose ECG is shown for it.
+        examples: of the split.
+        given: whose signal and page are shown for each record.
         title: of the progress bar.
 
     Returns:
@@ -44,7 +46,7 @@ def ask_all(
     Raises:
         EndpointError: the server refuses a question, or does not answer it; what came before is kept.
     """
-    examples, n = store.examples, recipe.decoding.n
+    n = recipe.decoding.n
     before = client.attempts
 
     failures: list[BaseException] = []
@@ -53,7 +55,7 @@ def ask_all(
         if failures:
             raise CancelledError
         try:
-            return client.ask(_body(client, store, examples[place], recipe, place, dealt), n)
+            return client.ask(_body(client, store, examples[place], recipe, place, given), n)
         except BaseException as failure:
             failures.append(failure)
             raise
@@ -77,12 +79,12 @@ def ask_all(
 
 
 def _body(
-    client: Client, store: RecordStore, example: Example, recipe: EvaluateRecipe, place: int, dealt: Mapping[str, str]
+    client: Client, store: RecordStore, example: Example, recipe: EvaluateRecipe, place: int, given: Shown
 ) -> dict[str, Any]:
     """The request of an example, as `model.processing.GEMProcessor.prompt` asks it of a model here."""
     system = [{"role": "system", "content": store.system}] if store.system else []
     asked = [*(question for question, _ in example.turns), example.question]
-    media = [part for record in example.records for part in _media(client, store, dealt[record])]
+    media = [part for record in example.records for part in _media(client, store, *given[record])]
     messages: list[dict[str, Any]] = [
         {"role": "user", "content": [*media, {"type": "text", "text": asked[0]}]},
     ]
@@ -95,10 +97,11 @@ def _body(
     return body
 
 
-def _media(client: Client, store: RecordStore, record: str) -> list[dict[str, Any]]:
+def _media(client: Client, store: RecordStore, signal: str | None, page: str | None) -> list[dict[str, Any]]:
+    """The parts of one record: the signal and the page of these records, where the endpoint is sent such."""
     settings = client.settings
-    parts = [ecg_part(store.record(record))] if settings.signal else []
-    return [*parts, page_part(_page(client, store, record))] if settings.page else parts
+    parts = [ecg_part(store.record(signal))] if settings.signal and signal is not None else []
+    return [*parts, page_part(_page(client, store, page))] if settings.page and page is not None else parts
 
 
 def _page(client: Client, store: RecordStore, record: str) -> np.ndarray:

@@ -31,7 +31,7 @@ from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.quantities import LEAD_QUANTITIES, QUANTITIES
 from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.errors import UserError, did_you_mean
-from ecg_r1.evaluation.predict import dealt
+from ecg_r1.evaluation.conditions import SHUFFLED, dealt
 from ecg_r1.files import write_labelled
 from ecg_r1.locks import FolderLock
 from ecg_r1.runs import layout
@@ -84,7 +84,11 @@ def write(kinds: Sequence[str], train: Path, corpus: Path, out: Path, seed: int 
             for shuffled in (False, True):
                 shown = dealt(asked, shuffled)
                 rows = _answers(asked, answer, shown)
-                path = folder / layout.PREDICTIONS / f"{corpus.resolve().name}{'-shuffled' if shuffled else ''}.jsonl"
+                path = (
+                    folder
+                    / layout.PREDICTIONS
+                    / f"{corpus.resolve().name}{f'-{SHUFFLED.name}' if shuffled else ''}.jsonl"
+                )
                 write_predictions(path, rows, {"corpus": fingerprint(asked.folder), layout.BASELINE: kind})
             _describe(folder, kind, train, corpus, seed)
         folders.append(folder)

@@ -13,15 +13,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ecg_r1.evaluation.conditions import LESS, NOTHING, SHUFFLED
 from ecg_r1.evaluation.metrics import Judged
 from ecg_r1.evaluation.report.html import processor_minutes
 from ecg_r1.evaluation.report.template import our_own, rendered
-from ecg_r1.evaluation.report.wording import CLASSES, HEADLINE, NOTHING, PER_QUANTITY, Shown
+from ecg_r1.evaluation.report.wording import CLASSES, HEADLINE, PER_QUANTITY, Shown
+from ecg_r1.evaluation.report.wording import NOTHING as NO_VALUE
 from ecg_r1.evaluation.watched import signs
 from ecg_r1.runs.read import Run, trained_on
 
 EQUAL = 0.9  # of the compute of the trained model, that a control needs at least
 LONGER, COLLAPSED = 1.5, 0.1  # of the first tenth's length and entropy, past which the last tenth's are an alarm
+ABSTAINS = 0.9  # share of the answers to no ECG that are to say so
 QUALITY = ("supported", "diagnosis_accuracy", "diagnosis_macro_f1")
 METRICS: tuple[Shown, ...] = (*HEADLINE, *PER_QUANTITY, *CLASSES)
 
@@ -123,18 +126,30 @@ def _control(earlier: Sequence[Run], last: Run) -> Fact:
 
 
 def _mirage(run: Run, result: Mapping[str, Any]) -> list[Fact]:
+    """Whether the ECG is used, and what the model answers without it."""
     model, percent = result["models"][run.name], Shown("", "")
+    found = model["mirage"].get("conditions", {})
+    accuracy = {name: condition["diagnosis_accuracy"] for name, condition in found.items()}
     own, chance = percent.number(model["diagnosis_accuracy"]), percent.number(model["chance_accuracy"])
-    if "shuffled" not in model:
+    if SHUFFLED.name not in accuracy:
         text = f"own ECG {own}, chance {chance}; with another patient's ECG: not measured"
-        return [Fact("is the ECG used?", text, flagged=True)]
-    shuffled = percent.number(model["shuffled"])
-    listens = (model["diagnosis_accuracy"] or 0) > (model["shuffled"] or 0)
-    text = f"diagnosis accuracy {own} with its own ECG, {shuffled} with another patient's, {chance} by chance"
-    return [
-        Fact("is the ECG used?", text, flagged=not listens),
-        Fact("without signal, page or both", "not measured", flagged=True),
-    ]
+        facts = [Fact("is the ECG used?", text, flagged=True)]
+    else:
+        shuffled = accuracy[SHUFFLED.name]
+        text = (
+            f"diagnosis accuracy {own} with its own ECG, {percent.number(shuffled)} with another's, {chance} by chance"
+        )
+        facts = [Fact("is the ECG used?", text, flagged=(model["diagnosis_accuracy"] or 0) <= (shuffled or 0))]
+    name = "without signal, page or both"
+    if NOTHING.name not in found:
+        return [*facts, Fact(name, "not measured", flagged=True)]
+    parts = [f"{c.title} {percent.number(accuracy[c.name])}" for c in LESS if c.name in accuracy]
+    nothing = found[NOTHING.name]
+    parts.append(f"says that there is no ECG where there is none: {percent.number(nothing['abstained'])}")
+    if not nothing["trained"]:
+        parts.append("its recipe never trained it without an ECG")
+    text = f"diagnosis accuracy on {nothing['examples']} examples: {'; '.join(parts)}"
+    return [*facts, Fact(name, text, flagged=nothing["abstained"] < ABSTAINS)]
 
 
 def _pair(run: Run, result: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -219,7 +234,7 @@ def _table(result: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[tuple[str,
 
 def _interval(metric: Shown, interval: Mapping[str, float | None] | None) -> str:
     if not interval or interval["difference"] is None:
-        return NOTHING
+        return NO_VALUE
     low, high = (metric.signed(interval[end]).removesuffix(" points") for end in ("low", "high"))
     return f"{metric.signed(interval['difference'])} ({low}, {high})"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ecg_r1.corpus.store import RecordStore
-from ecg_r1.recipe import EvaluateRecipe, RecipeError, read_recipe
+from ecg_r1.recipe import EvaluateRecipe, ProbeRecipe, RecipeError, read_recipe
 from ecg_r1.runs import layout
 from ecg_r1.runs.predictions import Prediction
 from ecg_r1.runs.read import Run, RunError
@@ -31,8 +31,12 @@ def check_names(names: Sequence[str]) -> None:
             raise CompareError(f"two models are named {name!r}; tables tell models apart by their folder's name")
 
 
-def check_out(out: Path) -> None:
-    """Check that a comparison can be written into a folder.
+def check_out(out: Path, kind: type[EvaluateRecipe | ProbeRecipe] = EvaluateRecipe) -> None:
+    """Check that a comparison, or a probe, can be written into a folder.
+
+    Args:
+        out: the folder.
+        kind: the recipe's.
 
     Raises:
         CompareError: it is a file, or a run's own folder, whose recipe would be overwritten.
@@ -40,13 +44,13 @@ def check_out(out: Path) -> None:
     if out.is_file():
         raise CompareError(f"{out}: is a file; choose another `out:` (or `--out`)")
     recipe = out / layout.RECIPE
-    if recipe.is_file() and not _of_evaluation(recipe):
+    if recipe.is_file() and not _is_of(recipe, kind):
         raise CompareError(f"{recipe}: belongs to something else; choose another `out:` (or `--out`)")
 
 
-def _of_evaluation(recipe: Path) -> bool:
+def _is_of(recipe: Path, kind: type) -> bool:
     try:
-        return isinstance(read_recipe(recipe), EvaluateRecipe)
+        return isinstance(read_recipe(recipe), kind)
     except RecipeError:
         return False
 

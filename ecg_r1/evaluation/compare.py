@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from ecg_r1.corpus.store import RecordStore
 from ecg_r1.disk import writing
 from ecg_r1.evaluation.benchmarks.grounded import aggregate, rule_judge
 from ecg_r1.evaluation.bootstrap import Tally, cluster_codes, draw, mcnemar
@@ -22,6 +21,7 @@ from ecg_r1.evaluation.classes import class_tallies, confusion, diagnoses, per_c
 from ecg_r1.evaluation.comparable import check_cut, check_whole
 from ecg_r1.evaluation.intervals import holm, method, paired_interval
 from ecg_r1.evaluation.metrics import Judged, chance_accuracy, judge, per_diagnosis, tallies
+from ecg_r1.evaluation.mirage import mirage
 from ecg_r1.evaluation.preparation import Plan
 from ecg_r1.evaluation.report.html import Comparison, report_page
 from ecg_r1.evaluation.report.terminal import print_comparison
@@ -101,24 +101,15 @@ def _answers(plan: Plan, run: Run) -> list[Prediction]:
     path = plan.path(run)
     answers = read_predictions(path)
     check_whole(path, answers, plan.store, plan.recipe.decoding.n)
-    rows = _in_order(answers, plan.store)
+    rows = [row for example in plan.store.examples for row in answers[example.id]]
     check_cut(path, rows, int(plan.recipe.decoding.max_tokens or 0))
     return rows
-
-
-def _in_order(answers: Mapping[str, Sequence[Prediction]], store: RecordStore) -> list[Prediction]:
-    return [row for example in store.examples for row in answers[example.id]]
 
 
 def _model(plan: Plan, run: Run, judged: Sequence[Judged], table: Mapping[str, Tally]) -> dict[str, Any]:
     values = nested({name: _number(tally.value()) for name, tally in table.items()})
     values["chance_accuracy"] = chance_accuracy(judged)
-    shuffled = plan.path(run, shuffled=True)
-    if read_label(shuffled) is not None:
-        answers = read_predictions(shuffled)
-        check_whole(shuffled, answers, plan.store, plan.recipe.decoding.n)
-        accuracy = tallies(judge(_in_order(answers, plan.store), plan.store))["diagnosis_accuracy"]
-        values["shuffled"] = _number(accuracy.value())
+    values["mirage"] = mirage(plan, run, judged)
     areas = per_class(diagnoses(judged))
     values["diagnoses"] = {name: row | {"auroc": areas[name]["auroc"]} for name, row in per_diagnosis(judged).items()}
     values["superclasses"] = per_class(superclasses(judged))

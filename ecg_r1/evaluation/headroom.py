@@ -16,6 +16,7 @@ from ecg_r1.console import console as terminal
 from ecg_r1.disk import writing
 from ecg_r1.ecg.quantities import QUANTITIES
 from ecg_r1.evaluation.comparable import check_whole
+from ecg_r1.evaluation.conditions import OWN
 from ecg_r1.evaluation.metrics import judge
 from ecg_r1.evaluation.predict import missing, predict
 from ecg_r1.evaluation.preparation import Plan, make_plan
@@ -47,7 +48,7 @@ def headroom(recipe: EvaluateRecipe, *, dry_run: bool = False) -> Plan:
         decoding = recipe.decoding.model_copy(update={"n": ANSWERS, "temperature": TEMPERATURE})
         recipe = recipe.model_copy(update={"decoding": decoding})
     plan = make_plan(recipe, "-sampled")
-    tasks = [task for task in missing(plan) if not task.shuffled]
+    tasks = [task for task in missing(plan) if task.condition is OWN]
     if dry_run:
         for task in tasks:
             say(f"{task.path}: would be made", err=True)

@@ -10,9 +10,10 @@ from typing import Any
 
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.datasets.rows import ENDINGS
+from ecg_r1.evaluation.conditions import NOTHING, OWN, Condition, conditions
 from ecg_r1.evaluation.endpoint import Client, require_client
 from ecg_r1.evaluation.given import read_given
-from ecg_r1.recipe import Endpoint, EvaluateRecipe, read_endpoint
+from ecg_r1.recipe import Endpoint, EvaluateRecipe, ProbeRecipe, read_endpoint
 from ecg_r1.runs import layout
 from ecg_r1.runs.read import Run, read_run
 
@@ -50,7 +51,7 @@ class EndpointRun(Elsewhere):
         return {"model": self.client.identity()}
 
 
-def open_models(recipe: EvaluateRecipe) -> tuple[Run, ...]:
+def open_models(recipe: EvaluateRecipe | ProbeRecipe) -> tuple[Run, ...]:
     """Find the models that a recipe names, in its order.
 
     Raises:
@@ -93,6 +94,16 @@ def check_given(run: Run, store: RecordStore) -> None:
         read_given(run.file, store)
 
 
-def shown_only_its_own(run: Run) -> bool:
-    """Whether a model cannot be asked about another ECG: its answers are a file, or its weights are missing."""
-    return not isinstance(run, EndpointRun) and not has_weights(run)
+def asked_under(run: Run, recipe: EvaluateRecipe, has_pages: bool) -> tuple[Condition, ...]:
+    """The conditions under which a model is asked.
+
+    A file has answers to each record's own ECG alone. An endpoint that is sent the page alone can be sent no less than
+    that; one that is sent the signal is never sent nothing, because `ecg-r1 serve` refuses a question without an ECG.
+    """
+    if isinstance(run, GivenRun):
+        return (OWN,)
+    if not isinstance(run, EndpointRun):
+        return conditions(recipe, has_pages)
+    settings = run.client.settings
+    every = conditions(recipe, has_pages=settings.signal and settings.page)
+    return tuple(condition for condition in every if condition is not NOTHING or not settings.signal)

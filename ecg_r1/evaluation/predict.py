@@ -5,13 +5,11 @@ Models of one architecture share the engine: it starts on the first one's checkp
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from ecg_r1.console import track
 from ecg_r1.corpus.store import RecordStore
@@ -19,8 +17,9 @@ from ecg_r1.datasets.example import Example
 from ecg_r1.disk import writing
 from ecg_r1.engine import Engine, Prompt, checkpoint_dtype, open_engine
 from ecg_r1.evaluation.asking import ask_all
+from ecg_r1.evaluation.conditions import OWN, Condition, Shown, asked, shown
 from ecg_r1.evaluation.given import read_given
-from ecg_r1.evaluation.models import EndpointRun, GivenRun, has_weights, shown_only_its_own
+from ecg_r1.evaluation.models import EndpointRun, GivenRun, asked_under, has_weights
 from ecg_r1.evaluation.preparation import Plan, open_processor
 from ecg_r1.locks import FolderLock
 from ecg_r1.model.checkpoint import read_config, stored_weights
@@ -32,7 +31,6 @@ from ecg_r1.runs.read import Run, RunError
 from ecg_r1.terminal import say
 
 BATCH = 64  # examples that are given to the engine at once
-SHUFFLE = 0  # seed of the permutation that deals the ECGs among the records
 
 
 @dataclass(frozen=True)
@@ -41,14 +39,14 @@ class Task:
 
     Attributes:
         run: the model.
-        shuffled: whether each record is read with another record's ECG.
+        condition: what is shown of each record.
         path: of the answers.
         label: that they are to have.
         made: how the existing answers were made, where that differs; "" otherwise.
     """
 
     run: Run
-    shuffled: bool
+    condition: Condition
     path: Path
     label: Mapping[str, Any]
     made: str
@@ -64,16 +62,18 @@ def missing(plan: Plan) -> list[Task]:
     tasks = []
     for run in plan.runs:
         label = {"corpus": corpus} | _made_by(run, plan.recipe)
-        for shuffled in (False, True):
-            path = plan.path(run, shuffled=shuffled)
+        for condition in asked_under(run, plan.recipe, plan.has_pages(run)):
+            path = plan.path(run, condition)
             made = read_label(path)
-            if shuffled and made is None and shown_only_its_own(run):
+            elsewhere = isinstance(run, GivenRun | EndpointRun)
+            if made is None and condition is not OWN and not has_weights(run) and not elsewhere:
                 continue  # the comparison does without them
-            differing = "" if made is None else _differing(made, label)
-            if differing and not has_weights(run) and not isinstance(run, GivenRun | EndpointRun):
+            wanted = label | ({"examples": plan.recipe.mirage} if condition.drawn else {})
+            differing = "" if made is None else _differing(made, wanted)
+            if differing and not has_weights(run) and not elsewhere:
                 raise RunError(f"{path}: made with {differing}, and cannot be made again: {run.checkpoint} is missing")
             if made is None or differing:
-                tasks.append(Task(run, shuffled, path, label, differing))
+                tasks.append(Task(run, condition, path, wanted, differing))
     return tasks
 
 
@@ -105,6 +105,7 @@ def _differing(made: Mapping[str, Any], label: Mapping[str, Any]) -> str:
     said = [
         f"another {name}" for name in ("model", "file", "corpus") if made.get(name) != label.get(name, made.get(name))
     ]
+    said += [f"{made.get('examples')} examples"] if made.get("examples") != label.get("examples") else []
     old, new = made.get("decoding", {}), label.get("decoding", {})
     said += [f"{key} {old.get(key)}, not {new.get(key)}" for key in (old | new) if old.get(key) != new.get(key)]
     return " and ".join(said)
@@ -135,12 +136,13 @@ def _made(plan: Plan, task: Task, engines: _Engines) -> tuple[Iterable[Predictio
     """The answers of a task and their label."""
     if isinstance(task.run, GivenRun):
         return read_given(task.run.file, plan.store), task.label
-    shown, title = dealt(plan.store, task.shuffled), f"{task.run.name} {task.path.stem}"
+    title = f"{task.run.name} {task.path.stem}"
+    examples, given = asked(plan.store, task.condition, plan.recipe.mirage), shown(plan.store, task.condition)
     if isinstance(task.run, EndpointRun):
-        asked, usage = ask_all(task.run.client, plan.store, plan.recipe, shown, title)
-        return asked, {**task.label, "usage": usage}
+        answers, usage = ask_all(task.run.client, plan.store, plan.recipe, examples, given, title)
+        return answers, {**task.label, "usage": usage}
     engine, processor = engines.of(task.run)
-    return _answers(engine, processor, plan, shown, title), task.label
+    return _answers(engine, processor, plan, examples, given, title), task.label
 
 
 class _Engines:
@@ -173,21 +175,14 @@ class _Engines:
             self._engine = None
 
 
-def dealt(store: RecordStore, shuffled: bool) -> dict[str, str]:
-    """Record id -> the record whose ECG and page are shown for it: its own, or where `shuffled`, another's."""
-    shown = list(np.random.default_rng(SHUFFLE).permutation(store.ids)) if shuffled else store.ids
-    return dict(zip(store.ids, map(str, shown), strict=True))
-
-
 def _answers(
-    engine: Engine, processor: GEMProcessor, plan: Plan, dealt: Mapping[str, str], title: str
+    engine: Engine, processor: GEMProcessor, plan: Plan, examples: Sequence[Example], given: Shown, title: str
 ) -> Iterator[Prediction]:
-    examples = plan.store.examples
     starts = range(0, len(examples), BATCH)
     for start in track(starts, title, len(starts)):
         batch = examples[start : start + BATCH]
         sampling = _sampling(plan.recipe, start)
-        prompts = [_prompt(processor, plan.store, example, dealt) for example in batch]
+        prompts = [_prompt(processor, plan.store, example, given) for example in batch]
         for example, rollouts in zip(batch, engine.generate(prompts, **sampling), strict=True):
             for rollout in rollouts:
                 ids = rollout.token_ids
@@ -209,9 +204,16 @@ def _sampling(recipe: EvaluateRecipe, start: int) -> dict[str, Any]:
     return {key: given[key] for key in ("temperature", "max_tokens")}
 
 
-def _prompt(processor: GEMProcessor, store: RecordStore, example: Example, dealt: Mapping[str, str]) -> Prompt:
+def _prompt(processor: GEMProcessor, store: RecordStore, example: Example, given: Shown) -> Prompt:
+    """The prompt of an example; what is not shown is left out with its placeholders, as in training."""
     text = processor.expand(processor.prompt(example.question, ecgs=len(example.records), turns=example.turns))
     ids = processor.tokenizer(text, add_special_tokens=False)["input_ids"]
-    shown = [dealt[record] for record in example.records]
-    pages = [] if processor.page_size is None else [store.page(record) for record in shown]
-    return Prompt(ids, [store.signal(record) for record in shown], pages)
+    signals = [record for record, _ in (given[record] for record in example.records) if record is not None]
+    pages = [record for _, record in (given[record] for record in example.records) if record is not None]
+    if not signals:
+        ids = [token for token in ids if token != processor.ecg_token_id]
+    if not pages:
+        ids = [token for token in ids if token != processor.image_token_id]
+    if processor.page_size is None:
+        pages = []
+    return Prompt(ids, list(map(store.signal, signals)), list(map(store.page, pages)))

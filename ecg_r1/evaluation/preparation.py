@@ -11,6 +11,7 @@ from typing import Any
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.engine import require_vllm
 from ecg_r1.evaluation.comparable import CompareError, check_names, check_out, check_splits, read_seeds
+from ecg_r1.evaluation.conditions import OWN, Condition
 from ecg_r1.evaluation.models import (
     LENGTH,
     Elsewhere,
@@ -49,9 +50,13 @@ class Plan:
     seeds: list[dict[str, Any]]
     kind: str = ""
 
-    def path(self, run: Run, *, shuffled: bool = False) -> Path:
+    def path(self, run: Run, condition: Condition = OWN) -> Path:
         """Where a model's answers lie: in its run, or beside the comparison for a checkpoint by itself."""
-        return _path(run, self.recipe, self.store, self.kind, shuffled)
+        return _path(run, self.recipe, self.store, self.kind, condition)
+
+    def has_pages(self, run: Run) -> bool:
+        """Whether a model reads pages; where its weights are missing, whatever it answered counts."""
+        return not has_weights(run) or load_processor(run.checkpoint).page_size is not None
 
 
 def make_plan(recipe: EvaluateRecipe, kind: str = "") -> Plan:
@@ -112,10 +117,10 @@ def _store(recipe: EvaluateRecipe, runs: Sequence[Run]) -> RecordStore:
     return stores[splits[0]]
 
 
-def _path(run: Run, recipe: EvaluateRecipe, store: RecordStore, kind: str, shuffled: bool = False) -> Path:
+def _path(run: Run, recipe: EvaluateRecipe, store: RecordStore, kind: str, condition: Condition = OWN) -> Path:
     alone = run.checkpoint == run.folder
     folder = Path(recipe.out, layout.PREDICTIONS, run.name) if alone else run.folder / layout.PREDICTIONS
-    return folder / f"{store.folder.resolve().name}{kind}{'-shuffled' if shuffled else ''}.jsonl"
+    return folder / f"{store.folder.resolve().name}{kind}{'' if condition is OWN else f'-{condition.name}'}.jsonl"
 
 
 def _longest_answer(run: Run, processor: GEMProcessor, store: RecordStore) -> int:

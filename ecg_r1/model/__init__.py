@@ -21,9 +21,9 @@ def register_vllm() -> None:
     It adds the architecture and two values of `tokenizer_mode`, each Hugging Face's tokenizer with a renderer of ours:
     "ecg_r1_gem" with `GEMRenderer`, "ecg_r1_gem_served" with `ServedRenderer`, which refuses a prompt without an ECG.
     """
-    from ecg_r1.model.parent import end_with_parent
+    from ecg_r1.model.parent import end_where_asked
 
-    end_with_parent()
+    end_where_asked()
     from vllm import ModelRegistry
     from vllm.renderers.registry import RENDERER_REGISTRY
     from vllm.tokenizers import TokenizerRegistry

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from transformers import CLIPVisionModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from ecg_r1.model.configuration import ECGTowerConfig, GEMConfig, stem_padding
+from ecg_r1.model.features import FeatureCache
 
 
 class ECGBlock(GradientCheckpointingLayer):
@@ -82,7 +84,10 @@ class Encoders:
         vision_tower: CLIP, page -> features; None in a model that reads the signal alone.
         mm_projector: features -> the language model's width.
         ecg_mm_projector: the ECG's own `mm_projector`; None unless the configuration asks for separate projectors.
+        features: what frozen towers have said; None where none is kept.
     """
+
+    features: FeatureCache | None = None
 
     def build_encoders(self, config: GEMConfig) -> None:
         """Make the modules.
@@ -99,26 +104,28 @@ class Encoders:
         self.mm_projector = _mlp(width, text.hidden_size)
         self.ecg_mm_projector = _mlp(width, text.hidden_size) if config.separate_projectors else None
 
-    def encode_ecg(self, ecg_values: torch.Tensor) -> torch.Tensor:
+    def encode_ecg(self, ecg_values: torch.Tensor, keys: torch.Tensor | None = None) -> torch.Tensor:
         """Embed ECGs as tokens of the language model.
 
         Args:
             ecg_values: (N, leads, samples) in mV, leads in the tower's order.
+            keys: (N,), under which `features` keeps what the tower says of them; without keys it is run.
 
         Returns:
             (N, ECG tokens, text width).
         """
-        features = self.ecg_tower(ecg_values)
+        features = self._read("ecg", ecg_values, keys, self.ecg_tower)
         if self.ecg_projector is not None:
             features = self.ecg_projector(features)
         projector = self.mm_projector if self.ecg_mm_projector is None else self.ecg_mm_projector
         return projector(features)
 
-    def encode_image(self, pixel_values: torch.Tensor) -> torch.Tensor:
+    def encode_image(self, pixel_values: torch.Tensor, keys: torch.Tensor | None = None) -> torch.Tensor:
         """Embed pages as tokens of the language model; CLIP's class token is dropped.
 
         Args:
             pixel_values: (N, 3, H, W), normalised.
+            keys: as in `encode_ecg`.
 
         Returns:
             (N, image tokens, text width).
@@ -129,8 +136,22 @@ class Encoders:
         if self.vision_tower is None:
             raise ValueError("this GEM has no vision tower and reads no pages; give ECGs alone")
         dtype = next(self.mm_projector.parameters()).dtype  # PEFT may have wrapped it
-        hidden = self.vision_tower(pixel_values.to(dtype), output_hidden_states=True).hidden_states
-        return self.mm_projector(hidden[self.vision_feature_layer][:, 1:])
+        return self.mm_projector(self._read("image", pixel_values.to(dtype), keys, self._read_page))
+
+    def _read_page(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        hidden = self.vision_tower(pixel_values, output_hidden_states=True).hidden_states
+        return hidden[self.vision_feature_layer][:, 1:]
+
+    def _read(
+        self,
+        tower: str,
+        values: torch.Tensor,
+        keys: torch.Tensor | None,
+        encode: Callable[[torch.Tensor], torch.Tensor],
+    ) -> torch.Tensor:
+        if self.features is None or keys is None:
+            return encode(values)
+        return self.features.take(tower, keys, values, encode)
 
 
 def _mlp(width_in: int, width_out: int) -> nn.Sequential:

@@ -11,6 +11,9 @@ from torch import nn
 from ecg_r1.model.checkpoint import PARTS, parts_of, shape_of
 from ecg_r1.recipe import LoRA, RecipeError, unknown_key
 
+AS_ADAPTER = {"r", "lora_alpha", "lora_dropout", "target_modules", "use_rslora"}  # options whose adapters vLLM can run
+RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # for which vLLM makes room
+
 
 def lora_config(lora: LoRA, model: str, path: str) -> LoraConfig:
     """PEFT's configuration, with the full name of every layer that gets an adapter.
@@ -68,6 +71,18 @@ def adapted(lora: LoRA, model: nn.Module, path: str) -> PeftModel:
         raise
     except (TypeError, ValueError) as error:
         raise RecipeError(f'{path}: "lora": {error}') from error
+
+
+def served_rank(lora: LoRA | None) -> int | None:
+    """The rank for which a rollout server makes room, where it can take the adapter itself.
+
+    Returns:
+        None where the trainer sends merged weights: vLLM has no such adapters.
+    """
+    if lora is None or lora.parts != ["language_model"] or lora.options.keys() - AS_ADAPTER:
+        return None
+    rank = int(lora.options.get("r", 8))
+    return next((room for room in RANKS if room >= rank), None)
 
 
 def _chosen(config: LoraConfig, layers: list[str], key: str, parts: list[str]) -> set[str]:

@@ -76,6 +76,8 @@ class GEMModel(Encoders, GEMPreTrainedModel):
         ecg_values: torch.Tensor | None = None,
         pixel_values: torch.Tensor | None = None,
         media_index: torch.Tensor | None = None,
+        media_keys: torch.Tensor | None = None,
+        unscored: int = 0,
         **kwargs: Any,
     ) -> BaseModelOutputWithPast:
         """Put the media in place of the prompt's placeholders and run the language model.
@@ -95,6 +97,9 @@ class GEMModel(Encoders, GEMPreTrainedModel):
             media_index: (B, R, 2), for each row the places of the ECG and of the page of its R records, in their order;
                 -1 where a row has no record. So a record that several rows share (the G completions of a prompt) is
                 encoded once. Without it, the media are taken row by row, as many as a row has placeholders for.
+            media_keys: (N, 2), the keys of `ecg_values` and `pixel_values`, under which the features of frozen towers
+                are kept; N is that of both.
+            unscored: leave the hidden states of the first so many positions out of what is returned.
             kwargs: the language model's.
 
         Returns:
@@ -108,23 +113,35 @@ class GEMModel(Encoders, GEMPreTrainedModel):
             inputs_embeds = self.get_input_embeddings()(input_ids)
         cached = past_key_values is not None and past_key_values.get_seq_length() > 0
         ecg_index, page_index = (None, None) if media_index is None else media_index.unbind(-1)
-        for what, values, token_id, encode, empty, index in (
-            ("ECG", ecg_values, self.config.ecg_token_id, self.encode_ecg, self._no_ecg, ecg_index),
-            ("image", pixel_values, self.config.image_token_id, self.encode_image, self._no_page, page_index),
+        ecg_keys, page_keys = (None, None) if media_keys is None else media_keys.unbind(-1)
+        for what, values, keys, token_id, encode, empty, index in (
+            ("ECG", ecg_values, ecg_keys, self.config.ecg_token_id, self.encode_ecg, self._no_ecg, ecg_index),
+            (
+                "image",
+                pixel_values,
+                page_keys,
+                self.config.image_token_id,
+                self.encode_image,
+                self._no_page,
+                page_index,
+            ),
         ):
             if values is not None:
-                inputs_embeds = _place(what, encode(values), inputs_embeds, input_ids == token_id, index)
+                inputs_embeds = _place(what, encode(values, keys), inputs_embeds, input_ids == token_id, index)
             elif self.training and not cached and empty is not None:
                 features = encode(inputs_embeds.new_zeros(1, *empty))
                 nowhere = torch.zeros_like(inputs_embeds[..., :1], dtype=torch.bool)
                 inputs_embeds = inputs_embeds.masked_scatter(nowhere, features.to(inputs_embeds.dtype))
-        return self.language_model(
+        outputs = self.language_model(
             attention_mask=attention_mask,
             position_ids=position_ids,
             past_key_values=past_key_values,
             inputs_embeds=inputs_embeds,
             **kwargs,
         )
+        if unscored:
+            outputs.last_hidden_state = outputs.last_hidden_state[:, unscored:]
+        return outputs
 
 
 def _place(
@@ -183,6 +200,7 @@ class GEMForConditionalGeneration(GEMPreTrainedModel, GenerationMixin):
         ecg_values: torch.Tensor | None = None,
         pixel_values: torch.Tensor | None = None,
         media_index: torch.Tensor | None = None,
+        media_keys: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
         logits_to_keep: int | torch.Tensor = 0,
         **kwargs: Any,
@@ -209,6 +227,7 @@ class GEMForConditionalGeneration(GEMPreTrainedModel, GenerationMixin):
             ecg_values=ecg_values,
             pixel_values=pixel_values,
             media_index=media_index,
+            media_keys=media_keys,
             **kwargs,
         )
         hidden = outputs.last_hidden_state
@@ -225,11 +244,13 @@ class GEMForConditionalGeneration(GEMPreTrainedModel, GenerationMixin):
         ecg_values: torch.Tensor | None = None,
         pixel_values: torch.Tensor | None = None,
         media_index: torch.Tensor | None = None,
+        media_keys: torch.Tensor | None = None,
         is_first_iteration: bool | None = False,
         **kwargs: Any,  # `generate` looks for this very name
     ) -> dict[str, Any]:
         """Give the media to the first forward pass of `generate` only: afterwards they are in the cache."""
         inputs = super().prepare_inputs_for_generation(input_ids, is_first_iteration=is_first_iteration, **kwargs)
         if is_first_iteration or not kwargs.get("use_cache", True):
-            inputs |= {"ecg_values": ecg_values, "pixel_values": pixel_values, "media_index": media_index}
+            inputs |= {"ecg_values": ecg_values, "pixel_values": pixel_values}
+            inputs |= {"media_index": media_index, "media_keys": media_keys}
         return inputs

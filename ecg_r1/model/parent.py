@@ -1,25 +1,18 @@
-"""A process that vLLM starts ends with the process that started it, also where that one is killed."""
+"""A process that vLLM starts ends with the process that started it, where that is asked for."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
-import threading
+
+from ecg_r1.parent import end_with_parent
 
 ENDS_WITH_PARENT = "ECG_R1_ENDS_WITH_PARENT"  # set by `ecg-r1 serve`; other programs decide for their own processes
 
 
-def end_with_parent() -> None:
-    """Watch the parent of this process, and end the process when the parent is dead. Does nothing in the first process.
+def end_where_asked() -> None:
+    """End this process with its parent, where `ENDS_WITH_PARENT` is set.
 
     vLLM's engine would live on and keep its memory when the server is killed.
     """
-    parent = multiprocessing.parent_process()
-    if parent is not None and os.environ.get(ENDS_WITH_PARENT):
-        threading.Thread(target=_watch, args=(parent,), name="ends-with-parent", daemon=True).start()
-
-
-def _watch(parent: multiprocessing.process.BaseProcess) -> None:
-    parent.join()
-    os.kill(os.getpid(), signal.SIGKILL)
+    if os.environ.get(ENDS_WITH_PARENT):
+        end_with_parent()

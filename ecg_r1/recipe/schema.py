@@ -99,11 +99,16 @@ class Source(_Strict):
 
 
 class Reports(_Strict):
-    """Shares of the values that target texts quote wrongly; see `ecg_r1.corpus.reports`.
+    """Target texts: how they are written, and which shares of their values are wrong on purpose.
 
-    The other values are quoted as measured. `qt_from_qrs_end` is a share of the QT values that are not boilerplate.
+    style: "full", a reading from quality to conclusion with evidence for each diagnosis; "brief", four quantities and a
+    finding, for models of a few million parameters. language: of the texts and the shipped questions. The shares are
+    those of `ecg_r1.corpus.text.corruption`; the other values are quoted as measured. `qt_from_qrs_end` is a share of
+    the QT values that are not boilerplate.
     """
 
+    style: Literal["full", "brief"] = "full"
+    language: Literal["en", "de", "zh"] = "en"
     boilerplate: float = Field(0.0, ge=0, le=1)
     rounded: float = Field(0.0, ge=0, le=1)
     qt_from_qrs_end: float = Field(0.0, ge=0, le=1)
@@ -134,6 +139,9 @@ class CorpusRecipe(_Strict):
     """Splits to build: records, measurements, pages, target texts.
 
     pages: "stored", or "drawn" when they are used, which costs milliseconds each and no room on disk.
+    executor: where records are worked on: "here" in this process, in "processes" of this machine, or on "ray";
+    workers: how many at a time. The bytes are the same. cache: folder of what was measured and drawn, by the content of
+    a record's files and the version of the measuring code; null for none. See docs/scale.md.
     refuse_doubtful: quarantine records whose checksum or gain says that their signal is wrong; see docs/formats.md.
     """
 
@@ -142,7 +150,9 @@ class CorpusRecipe(_Strict):
     seed: Seed = 0
     page_size: int = Field(112, ge=32, le=1024)
     pages: Literal["stored", "drawn"] = "stored"
+    executor: Literal["here", "processes", "ray"] = "processes"
     workers: int = Field(2, ge=1)
+    cache: Place | None = "runs/cache"
     refuse_doubtful: bool = False
     splits: dict[str, list[Source]]
     reports: Reports = Reports()
@@ -168,13 +178,34 @@ class Reward(BaseModel):
         return dict(self.model_extra or {})
 
 
+ServerURL = Annotated[str, Field(pattern=r"^https?://[^\s/@?#]+:\d{1,5}/?$")]
+
+
 class Rollout(_Strict):
-    """Who generates. `options` are vLLM's engine arguments by their own names."""
+    """Who generates. `options` are vLLM's engine arguments by their own names.
+
+    mode: in the training process, or on servers that `ecg-r1 rollout-server` started with this recipe. servers: their
+    addresses. key_file: holds the key that they ask for; the first server makes it where it is missing. wait: seconds
+    without any server after which the run ends.
+    """
 
     engine: Literal["vllm", "hf"] = "vllm"
-    mode: Literal["colocate"] = "colocate"
+    mode: Literal["colocate", "server"] = "colocate"
     dtype: str = "auto"
     options: dict[str, Any] = {}
+    servers: list[ServerURL] = []
+    key_file: Place | None = None
+    wait: float = Field(600.0, gt=0)
+
+    @model_validator(mode="after")
+    def _has_servers(self) -> Rollout:
+        if (self.mode == "server") != bool(self.servers):
+            raise ValueError(
+                "`mode: server` needs `servers:`, addresses such as http://127.0.0.1:8100, and the other way"
+            )
+        if self.mode == "server" and (self.engine != "vllm" or self.key_file is None):
+            raise ValueError("`mode: server` needs `engine: vllm` and a `key_file:`")
+        return self
 
 
 class RewardWorkers(_Strict):
@@ -192,19 +223,20 @@ class Dropout(_Strict):
     G completions of a prompt see the same. See `ecg_r1.train.dropout`.
 
     leads: shown with a random subset of their leads. ecg: without the signal, as a page alone; page: without the
-    page; never without both. interleave: with the page before the signal. (ECG-R1's own: ecg 0.25, page 0.25,
-    interleave 0.1.)
+    page; nothing: without both, where the right response is to say so (the reward `abstain` pays for it, and SFT's
+    target says it). interleave: with the page before the signal. (ECG-R1's own: ecg 0.25, page 0.25, interleave 0.1.)
     """
 
     leads: float = Field(0.0, ge=0, le=1)
     ecg: float = Field(0.0, ge=0, le=1)
     page: float = Field(0.0, ge=0, le=1)
+    nothing: float = Field(0.0, ge=0, le=1)
     interleave: float = Field(0.0, ge=0, le=1)
 
     @model_validator(mode="after")
     def _leaves_one(self) -> Dropout:
-        if self.ecg + self.page > 1:
-            raise ValueError("ecg + page is over 1")
+        if self.ecg + self.page + self.nothing > 1:
+            raise ValueError("ecg + page + nothing is over 1")
         return self
 
 
@@ -252,7 +284,7 @@ class PretrainRecipe(_Run):
 
     @model_validator(mode="after")
     def _sees_each_tower_alone(self) -> PretrainRecipe:
-        if self.dropout.ecg or self.dropout.page or self.dropout.interleave:
+        if self.dropout.ecg or self.dropout.page or self.dropout.nothing or self.dropout.interleave:
             raise ValueError("the towers are trained apart, so `dropout` can only hide `leads`")
         return self
 
@@ -296,11 +328,14 @@ class GRPORecipe(_Answering):
     """GRPO: rollouts, rewards, policy updates.
 
     credit: a name of `ecg_r1.train.advantages.ADVANTAGES`; it is checked there. shared_prefix: the policy reads a
-    prompt once for its G completions, with the same result; see `ecg_r1.train.shared_prefix`.
+    prompt once for its G completions, packed without padding, with the same result; see `ecg_r1.train.shared_prefix`.
+    tokens_per_pass: so many packed tokens, and no more, are in a forward and backward pass; a micro-batch of more takes
+    several, with the same loss.
     """
 
     stage: Literal["grpo"]
     shared_prefix: bool = False
+    tokens_per_pass: int | None = Field(None, ge=1)
     rewards: list[Reward] = Field(min_length=1)
     reward_workers: RewardWorkers = RewardWorkers()
     credit: str = "sequence"
@@ -388,9 +423,10 @@ class EvaluateRecipe(_Strict):
     models: earlier first: each pair is compared as later minus earlier. One is a run's folder, a checkpoint's, a file
     of answers, or an endpoint: its keys (see `Endpoint`), a YAML file of them, or its URL. corpus: the split; if left
     out, the one that the runs' recipes name as `corpus.evaluate`. seeds: `compare.json` of the same comparison
-    trained from other seeds, or their folders. style: the form that answers were asked to have, as for the reward
-    `format`. out: folder of `compare.json` and `report.html`. resamples: of the
-    bootstrap. seed: of the bootstrap, of sampling, and of what the report shows.
+    trained from other seeds, or their folders. mirage: examples that are asked again without the signal, without the
+    page, without both, and with another's page; 0: none. style: the form that answers were asked to have, as for the
+    reward `format`. out: folder of `compare.json` and `report.html`. resamples: of the bootstrap. seed: of the
+    bootstrap, of sampling, and of what the report shows.
     """
 
     stage: Literal["evaluate"]
@@ -398,15 +434,56 @@ class EvaluateRecipe(_Strict):
     corpus: Place | None = None
     decoding: Decoding = Decoding()
     seeds: list[Place] = []
+    mirage: int = Field(100, ge=0)
     style: Style = "deepseek"
     out: Place = "runs"
     resamples: int = Field(2000, ge=1)
     seed: Seed = 0
 
 
+class Hearts(_Strict):
+    """The hearts of a probe: so many of the simulator's, or the records of a folder.
+
+    dataset, folds, limit, unit_mv: as of `Source`; `limit` records are drawn with the seed.
+    """
+
+    simulate: int | None = Field(None, gt=0)
+    records: Place | None = None
+    dataset: Place | None = None
+    folds: list[int] | None = None
+    limit: int | None = Field(None, gt=0)
+    unit_mv: float | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _a_source(self) -> Hearts:
+        Source.model_validate(self.model_dump(exclude_none=True))
+        return self
+
+
+class ProbeRecipe(_Strict):
+    """One heart with one thing moved: does the text follow? See `ecg_r1.evaluation.probe`.
+
+    models, decoding, style, resamples, seed: as of `EvaluateRecipe`; the seed is that of the hearts too. hearts: whose
+    ECGs are moved. moves: what of them; all that these hearts allow, unless given. question: what the models are asked;
+    the shipped wording unless given. page_size: pixels. out: folder of `probe.json`, `probe.html` and the records.
+    """
+
+    stage: Literal["probe"]
+    models: list[Compared] = Field(min_length=1)
+    hearts: Hearts = Hearts(simulate=20)
+    moves: list[str] | None = Field(None, min_length=1)
+    question: Wording | None = None
+    page_size: int = Field(112, ge=32, le=1024)
+    decoding: Decoding = Decoding()
+    style: Style = "deepseek"
+    out: Place = "runs/probe"
+    resamples: int = Field(2000, ge=1)
+    seed: Seed = 0
+
+
 RunRecipe = PretrainRecipe | SFTRecipe | GRPORecipe
-Recipe = CorpusRecipe | PretrainRecipe | SFTRecipe | GRPORecipe | EvaluateRecipe
+Recipe = CorpusRecipe | PretrainRecipe | SFTRecipe | GRPORecipe | EvaluateRecipe | ProbeRecipe
 STAGES: dict[str, type[BaseModel]] = {
     "corpus": CorpusRecipe, "pretrain": PretrainRecipe, "sft": SFTRecipe, "grpo": GRPORecipe,
-    "evaluate": EvaluateRecipe,
+    "evaluate": EvaluateRecipe, "probe": ProbeRecipe,
 }  # fmt: skip

@@ -16,7 +16,7 @@ from reprlib import repr as shown
 from typing import Any
 
 from ecg_r1.ecg.measurements import Measurements
-from ecg_r1.scoring.cases import CaseError, case_from, diagnoses_from, measurements_from, unlabelled_from
+from ecg_r1.scoring.cases import CaseError, case_from, diagnoses_from, leads_from, measurements_from, unlabelled_from
 from ecg_r1.scoring.contract import Case, RewardError
 from ecg_r1.scoring.pool import RewardPool
 from ecg_r1.scoring.registry import load_reward
@@ -27,8 +27,8 @@ REWARD_NAME, REWARD_TYPE = "ecg_r1", "batch"  # read by EasyR1 from the file of 
 
 
 def case_of_row(row: Mapping[str, Any]) -> Case:
-    """The case of a dataset row: `diagnoses` (a list), `measurements` (an object), maybe `record_id`, `expected` and
-    `unlabelled` (a list, as in `Case`).
+    """The case of a dataset row: `diagnoses` (a list), `measurements` (an object), maybe `record_id`, `expected`,
+    `unlabelled` and `leads` (lists, as in `Case`).
 
     Which completions are of one prompt is known by `example`, the example's id; without it by `record_id`, `prompt_id`
     (ms-swift) and the prompt's text.
@@ -53,6 +53,7 @@ def case_of_row(row: Mapping[str, Any]) -> Case:
         extra=dict(row),
         example_id=str(row.get("example") or ""),
         unlabelled=unlabelled_from(row.get("unlabelled") or [], ROW),
+        leads=leads_from(row.get("leads"), ROW),
     )
 
 

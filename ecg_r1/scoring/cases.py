@@ -10,6 +10,7 @@ from reprlib import repr as shown  # however long
 from typing import Any, get_args
 
 from ecg_r1.ecg.findings import State
+from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.quantities import QUANTITIES
 from ecg_r1.ecg.vocabulary import Kind, vocabulary
@@ -25,7 +26,9 @@ OF_P_WAVES = ("p_present", "p_absent", "p_in_step", "p_pulmonale", "p_mitrale")
 # What a measurement's JSON may hold.
 _PARTS = ("unmeasurable", "spread", "range", "absent", "by_lead", "method", "notes", "findings", "rhythm")
 _MEASURED = (*QUANTITIES, *_PARTS)
-_KEYS = ("id", "diagnoses", "unlabelled", "measurements", "record", "completion", "expected", "question", "extra")
+_KEYS = (
+    "id", "diagnoses", "unlabelled", "measurements", "record", "leads", "completion", "expected", "question", "extra",
+)  # fmt: skip
 
 
 class CaseError(UserError):
@@ -66,6 +69,8 @@ def case_from(record_id: str, diagnoses: Iterable[str], measurements: Measuremen
 def sample_from(row: Mapping[str, Any], where: str, measure: Callable[[Path], Measurements] | None = None) -> Sample:
     """The sample of one line {"id", "diagnoses", "measurements" or "record", "completion"}; `where` begins the errors.
 
+    "leads" names those that are shown: all unless given, and none where no ECG is.
+
     measure: reads a record's path into measurements; needed only for lines that name a "record".
     Raises CaseError.
     """
@@ -87,6 +92,7 @@ def sample_from(row: Mapping[str, Any], where: str, measure: Callable[[Path], Me
     if not isinstance(question, str | None):
         raise CaseError(f'{where}: "question" is a text, not {shown(question)}')
     fields |= {"question": question, "unlabelled": unlabelled_from(row.get("unlabelled", []), where)}
+    fields |= {"leads": leads_from(row.get("leads"), where)}
     return Sample(given, case_from(str(given), diagnoses, measurements, **fields), row["completion"])
 
 
@@ -109,6 +115,20 @@ def unlabelled_from(given: Any, where: str) -> tuple[str, ...]:
     if not isinstance(given, list | tuple) or any(kind not in kinds for kind in given):
         raise CaseError(f'{where}: "unlabelled" is a list of {", ".join(kinds)}, not {shown(given)}')
     return tuple(given)
+
+
+def leads_from(given: Any, where: str) -> tuple[str, ...]:
+    """The leads of a line or row that are shown, in the order of `LEADS`; all of them where it does not say.
+
+    Raises:
+        CaseError: it is not a list of leads.
+    """
+    given = _listed(given)
+    if given is None:
+        return LEADS
+    if not isinstance(given, list | tuple) or any(lead not in LEADS for lead in given):
+        raise CaseError(f'{where}: "leads" is a list of {", ".join(LEADS)}, not {shown(given)}')
+    return tuple(lead for lead in LEADS if lead in given)
 
 
 def _measurements(row: Mapping[str, Any], where: str, measure: Callable[[Path], Measurements] | None) -> Measurements:

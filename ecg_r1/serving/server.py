@@ -1,13 +1,13 @@
 """vLLM's OpenAI-compatible server with GEM: its chat route takes the content part `ecg` (see `ecg_r1.model.message`).
 
-The only file that knows vLLM's entry points.
+This file and `rollouts` alone know vLLM's entry points.
 """
 
 from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,8 +16,11 @@ from ecg_r1.engine import checkpoint_dtype, require_vllm
 from ecg_r1.errors import UserError
 from ecg_r1.model import SERVED_MODE, TOKENIZER_MODE, register_vllm
 from ecg_r1.model.checkpoint import check_checkpoint, load_processor
+from ecg_r1.model.lora import served_rank
 from ecg_r1.model.parent import ENDS_WITH_PARENT
 from ecg_r1.model.weights import check_values
+from ecg_r1.recipe import GRPORecipe, RecipeError
+from ecg_r1.runs.fingerprint import WEIGHTS, fingerprint
 from ecg_r1.serving.access import Access, is_loopback, is_name
 from ecg_r1.serving.limits import Limits
 
@@ -107,6 +110,43 @@ def serve(
     _run(arguments, http=partial(Connection, guard=guard, waiting={}), ws="none")
 
 
+def serve_rollouts(
+    recipe: GRPORecipe, path: str, options: Sequence[str] = (), *, allowed_hosts: Sequence[str] = ()
+) -> None:
+    """Serve rollouts of a recipe's policy until the process is ended.
+
+    Args:
+        recipe: with `rollout.mode: server`.
+        path: its file, for messages.
+        options: of `vllm serve`, by its own names, over those of `rollout.options`: `--port`, `--host` ….
+        allowed_hosts: names by which trainers call this server, beside its address.
+
+    Raises:
+        RecipeError: the recipe has no server rollouts.
+        CheckpointError, EngineUnavailable, ServeError: as `serve`.
+    """
+    rollout = recipe.rollout
+    if rollout.mode != "server" or rollout.key_file is None:
+        raise RecipeError(f"{path}: rollouts are generated in the training process; set `rollout.mode: server`")
+    require_vllm()
+    for name in allowed_hosts:
+        if not is_name(name):
+            raise ServeError(f"--allowed-host {name!r}: give one name or address, without a port or wildcard")
+    folder = check_checkpoint(recipe.model)
+    check_values(folder)
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    from ecg_r1.serving.rollouts import engine_options, make_key, run
+
+    words = engine_options(rollout.options, served_rank(recipe.lora))
+    if rollout.dtype != "auto":
+        words.append(f"--dtype={rollout.dtype}")
+    arguments = _arguments(folder, recipe.model, [f"--seed={recipe.seed}", *words, *options], allow_text_only=True)
+    key = make_key(Path(rollout.key_file))
+    access = Access([key], [arguments.host or "", *allowed_hosts])
+    _until_ended(arguments, partial(run, access=access, checkpoint=fingerprint(folder, WEIGHTS)))
+
+
 def _arguments(folder: Path, model: str, options: Sequence[str], allow_text_only: bool) -> Any:
     import torch
     from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
@@ -170,8 +210,20 @@ def _read_key(file: Path) -> str:
 
 
 def _run(arguments: Any, **settings: Any) -> None:
-    import uvloop
     from vllm.entrypoints.launchers.api_server.entry import run_server_worker
+
+    def serving(arguments: Any, listening: Any, address: str) -> Any:
+        return run_server_worker(address, listening, arguments, **settings)
+
+    _until_ended(arguments, serving)
+
+
+def _until_ended(arguments: Any, serving: Callable[[Any, Any, str], Any]) -> None:
+    """
+    Raises:
+        ServeError: the address is taken, or vLLM cannot start.
+    """
+    import uvloop
     from vllm.entrypoints.launchers.launcher import setup_server
 
     try:
@@ -179,7 +231,7 @@ def _run(arguments: Any, **settings: Any) -> None:
     except OSError as error:
         raise ServeError(_no_address(arguments, error)) from None
     try:
-        uvloop.run(run_server_worker(address, listening, arguments, **settings))
+        uvloop.run(serving(arguments, listening, address))
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise ServeError(f"vLLM cannot serve {arguments.model}: {' '.join(str(error).split())}") from None
     finally:

@@ -63,7 +63,7 @@ def training_arguments(recipe: RunRecipe, path: str, *, deepspeed: bool = True) 
     if isinstance(recipe, GRPORecipe):
         ours |= {
             "use_vllm": recipe.rollout.engine == "vllm",
-            "vllm_mode": recipe.rollout.mode,
+            "vllm_mode": "colocate",  # of TRL's two, the one that leaves the engine to `ecg_r1.train.rollout`
             "reward_weights": [reward.weight for reward in recipe.rewards],
         }
     with _said_by_the_library(f'{path}: "trainer"'):
@@ -124,7 +124,8 @@ def check_engine(recipe: GRPORecipe, path: str, checkpoint: Path | None = None) 
         if key not in known:
             raise RecipeError(f"{path}: {unknown_key(f'rollout.options.{key}', known - ENGINE.keys())}")
     with _said_by_the_library(f'{path}: "rollout.options"'):
-        options = {"distributed_executor_backend": "external_launcher"} | recipe.rollout.options
+        inside = {"distributed_executor_backend": "external_launcher"} if recipe.rollout.mode == "colocate" else {}
+        options = inside | recipe.rollout.options
         check_vllm_options(options, checkpoint, dtype=recipe.rollout.dtype)
 
 

@@ -6,8 +6,9 @@ would have.
 
 Leads: of the leads a record has, a random number from 1 to all but one is shown; the others are zero in the signal and
 blank on the page (dynamic lead masking of K-MERL, Liu et al. 2025, arXiv 2502.17900, over all numbers of leads).
-Modalities: the signal or the page is left out together with its placeholders, or their order is turned around
-(interleaved modality dropout of ECG-R1, arXiv 2602.04279; there rollouts and update draw apart).
+Modalities: the signal, the page or both are left out together with their placeholders, or their order is turned around
+(interleaved modality dropout of ECG-R1, arXiv 2602.04279; there one is always shown, and rollouts and update draw
+apart).
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ class View:
     def __str__(self) -> str:
         page = "page" if self.look == STORED else f"page ({self.look})"
         shown = [name for name, is_shown in (("ecg", self.ecg), (page, self.page)) if is_shown]
+        if not shown:
+            return "nothing"
         leads = "all leads" if self.leads is None else " ".join(self.leads)
         return f"{' '.join(reversed(shown) if self.page_first else shown)}: {leads}"
 
@@ -52,6 +55,11 @@ class Shown:
 
     example: str
     views: tuple[View, ...]
+
+    @property
+    def nothing(self) -> bool:
+        """Whether no ECG is shown at all."""
+        return not any(view.ecg or view.page for view in self.views)
 
     def __str__(self) -> str:
         return "; ".join(map(str, self.views))
@@ -66,6 +74,7 @@ def draw(dropout: Dropout, seed: int, moment: int, record: str, leads: Sequence[
     """
     random = np.random.default_rng([seed, moment, *record.encode()])
     modality, order, masked = random.random(3).tolist()
+    nothing = 0 <= modality - dropout.ecg - dropout.page < dropout.nothing
     shown = None
     if masked < dropout.leads and len(leads) > 1:
         kept = set(random.choice(leads, random.integers(1, len(leads)), replace=False))
@@ -73,8 +82,8 @@ def draw(dropout: Dropout, seed: int, moment: int, record: str, leads: Sequence[
     return View(
         record,
         leads=shown,
-        ecg=modality >= dropout.ecg,
-        page=not dropout.ecg <= modality < dropout.ecg + dropout.page,
+        ecg=modality >= dropout.ecg and not nothing,
+        page=not dropout.ecg <= modality < dropout.ecg + dropout.page and not nothing,
         page_first=order < dropout.interleave,
         look=_look(pages, seed, moment, record),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 from transformers import PrinterCallback, ProgressCallback, set_seed
@@ -14,6 +15,7 @@ from transformers.utils.logging import disable_progress_bar
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.files import written_whole
 from ecg_r1.model.checkpoint import check_checkpoint, freeze, load_model, save
+from ecg_r1.model.lora import served_rank
 from ecg_r1.model.presets import PRESETS
 from ecg_r1.recipe import GRPORecipe, PretrainRecipe, RunRecipe, SFTRecipe
 from ecg_r1.runs import layout
@@ -83,17 +85,26 @@ def _trainer(recipe: RunRecipe, checked: Checked, model: Any, processor: Any, wo
     from ecg_r1.train.grpo import grpo_trainer
     from ecg_r1.train.rewards import RewardSet
 
-    rollout = {
+    rollout: dict[str, Any] = {
         "checkpoint": _policy_folder(recipe, run, model, processor, arguments),
         "seed": recipe.seed,
         "engine": {"dtype": recipe.rollout.dtype, **recipe.rollout.options},
     }
+    if recipe.rollout.mode == "server":
+        from ecg_r1.engine.vllm_server import read_key
+
+        rollout["servers"] = {
+            "servers": recipe.rollout.servers, "key": read_key(Path(recipe.rollout.key_file or "")),
+            "wait": recipe.rollout.wait, "folder": run.folder / layout.SYNC,
+            "as_adapter": served_rank(recipe.lora) is not None,
+        }  # fmt: skip
     reward_set = workers.enter_context(
         RewardSet(checked.rewards, recipe.reward_workers, media, arguments.reward_weights)
     )
     return grpo_trainer(
         model, media, arguments, checked.adapters, callbacks,
         reward_set=reward_set, credit=recipe.credit, rollout=rollout, shared_prefix=recipe.shared_prefix,
+        tokens_per_pass=recipe.tokens_per_pass,
     )  # fmt: skip
 
 

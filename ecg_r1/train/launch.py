@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecg_r1.disk import writing
 from ecg_r1.locks import TOKEN, FolderLock
-from ecg_r1.recipe import CorpusRecipe, EvaluateRecipe, RecipeError, RunRecipe, read_recipe
+from ecg_r1.recipe import CorpusRecipe, EvaluateRecipe, ProbeRecipe, RecipeError, RunRecipe, read_recipe
 from ecg_r1.runs.directory import RunDirectory
 from ecg_r1.runs.held_out import Measure
 from ecg_r1.terminal import say
@@ -41,7 +41,7 @@ def train(path: str, overrides: list[str], *, dry_run: bool = False, measure: Me
     recipe = read_recipe(path, overrides)
     if isinstance(recipe, CorpusRecipe):
         raise RecipeError(f"{path}: a corpus is built with `ecg-r1 corpus`, not trained")
-    if isinstance(recipe, EvaluateRecipe):
+    if isinstance(recipe, EvaluateRecipe | ProbeRecipe):
         raise RecipeError(f"{path}: models are compared with `ecg-r1 evaluate`, not trained")
     folder = Path(recipe.run)
     if recipe.processes > 1 and not launched() and not dry_run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -15,12 +16,15 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.datasets.example import Example
 from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.wild import STORED, Look, draw_page
+from ecg_r1.model.features import NEVER
 from ecg_r1.model.processing import GEMProcessor, check_untagged
 from ecg_r1.recipe import Dropout, Pages, RecipeError
 from ecg_r1.scoring.contract import Case
 from ecg_r1.train.dropout import AS_STORED, NOTHING, Shown, View, draw
 
+KEYS = 2**20  # of records, kept in memory
 WHOLE = -1  # the moment at which nothing is left out: evaluation
 
 
@@ -32,6 +36,9 @@ class Media:
         seed: of the draws.
         cached_pages: processed pages kept in memory; one is S x S x 3 float32.
         pages: how pages look in training; as the corpus has them unless given.
+
+    Attributes:
+        keyed: `tensors` also gives the keys under which the features of frozen towers are kept.
 
     Raises:
         RecipeError: the signal or the page is to be left out, or the page to look otherwise, and the model reads
@@ -49,10 +56,12 @@ class Media:
     ):
         self.store, self.processor, self.dropout, self.seed, self.pages = store, processor, dropout, seed, pages
         if (dropout.ecg or dropout.page or dropout.interleave) and not self.has_pages:
-            raise RecipeError("dropout: the model reads no pages; only `leads` can be hidden from it")
+            raise RecipeError("dropout: the model reads no pages; only `leads`, or all with `nothing`, can be hidden")
         if pages != AS_STORED and not self.has_pages:
             raise RecipeError("pages: the model reads no pages; leave `pages:` out")
         self._pixels = lru_cache(maxsize=cached_pages)(self._read_pixels)
+        self.keyed = False
+        self._keys = lru_cache(maxsize=KEYS)(self._hash)
 
     @property
     def has_pages(self) -> bool:
@@ -102,10 +111,11 @@ class Media:
         return draw_page(record, self.store.facts["page_size"], view.look)
 
     def case(self, shown: Shown) -> Case:
-        """What a reward may know of an example: of each record's leads, those that are shown."""
+        """What a reward may know of an example: of each record's leads, those that are shown; nothing of a record that
+        is not shown."""
         whole = self.store.case(shown.example)
         first, *others = (
-            dataclasses.replace(case, leads=view.leads or case.leads)
+            dataclasses.replace(case, leads=view.leads or case.leads) if view.ecg or view.page else _unseen(case)
             for case, view in zip((whole, *whole.others), shown.views, strict=True)
         )
         return dataclasses.replace(first, others=tuple(others))
@@ -119,7 +129,9 @@ class Media:
         Returns:
             `media_index` (rows, R, 2), R the most records of a row, holds the places of a record's ECG and of its page;
             -1 where that is not shown, or the row has fewer records. A view without the signal or the page has zeros
-            for it, which no row takes. A model that reads no pages gets no `pixel_values`.
+            for it, which no row takes. A model that reads no pages gets no `pixel_values`. Where they are `keyed`,
+            `media_keys` (N, 2) holds a hash of each view's signal and page; `NEVER` where leads are hidden or the
+            page is drawn in another way, since such a view hardly comes again.
         """
         distinct = list(dict.fromkeys(view for views in rows for view in views))
         place = {view: i for i, view in enumerate(distinct)}
@@ -137,7 +149,17 @@ class Media:
         if self.has_pages:
             pages = [self._pixels(view.record, view.leads, view.look) * view.page for view in distinct]
             tensors["pixel_values"] = torch.stack(pages)
+        if self.keyed:
+            tensors["media_keys"] = torch.tensor([self._keys_of(view) for view in distinct])
         return {name: tensor.to(device) for name, tensor in tensors.items()}
+
+    def _keys_of(self, view: View) -> tuple[int, int]:
+        ecg, page = (NEVER, NEVER) if view.leads is not None else self._keys(view.record)
+        return ecg if view.ecg else NEVER, page if view.page and view.look == STORED else NEVER
+
+    def _hash(self, record: str) -> tuple[int, int]:
+        """Of the contents: a record of the same name in another corpus has other features."""
+        return _key(self.store.signal(record)), _key(self.store.page(record)) if self.has_pages else NEVER
 
     def _read_pixels(self, record: str, leads: tuple[str, ...] | None, look: Look) -> torch.Tensor:
         page = self.page(View(record, leads, look=look))
@@ -165,6 +187,17 @@ class DrawEachEpoch(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         self.collator.epoch = int(state.epoch or 0)
+
+
+def _unseen(case: Case) -> Case:
+    """What is known of a record that is not shown: that it has no leads. So no reward pays for a lucky guess."""
+    return Case(case.record_id, (), Measurements.from_json({}), (), question=case.question, example_id=case.example_id)
+
+
+def _key(content: np.ndarray) -> int:
+    """A hash of 63 bits, never `NEVER`."""
+    digest = hashlib.blake2b(np.ascontiguousarray(content).data, digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1 or 1
 
 
 def _mask(view: View) -> np.ndarray:

@@ -52,6 +52,11 @@ def check_opened(
         _check_groups(recipe, arguments, rewards, path)
         if recipe.rollout.engine == "vllm":
             made_at_start = recipe.model in PRESETS  # its tokenizer too
+            if made_at_start and recipe.rollout.mode == "server":
+                raise RecipeError(
+                    f'{path}: "rollout.mode": servers start from a checkpoint, and "{recipe.model}" is made when the '
+                    "run starts; name a folder as `model:`"
+                )
             check_engine(recipe, path, None if made_at_start else check_checkpoint(recipe.model))
         if recipe.model not in PRESETS:
             for store in stores:
@@ -80,6 +85,11 @@ def _check_groups(recipe: GRPORecipe, arguments: Any, rewards: list[Reward], pat
         check_whole_groups(option, "each process", local, group, path)
     if recipe.shared_prefix:
         check_whole_groups("shared_prefix", "each micro-batch", arguments.per_device_train_batch_size, group, path)
+        if getattr(shape_of(recipe.model).config.text_config, "attention_dropout", 0):
+            raise RecipeError(
+                f'{path}: "shared_prefix" has no dropout in its attention; set text_config.attention_dropout to 0 in '
+                "the model's config.json, or remove `shared_prefix`"
+            )
 
 
 def check_whole_groups(option: str, where: str, completions: int, group: int, path: str) -> None:

@@ -19,11 +19,12 @@ from ecg_r1.train.advantages import ADVANTAGES, FROM_REWARDS
 from ecg_r1.train.field_names import field_names
 from ecg_r1.train.legal_values import missing_need, wrong_value
 from ecg_r1.train.refused import LORA, TRAINER, Refused
-from ecg_r1.train.refused_engine import ENGINE
+from ecg_r1.train.refused_engine import ENGINE, OF_SERVERS
 from ecg_r1.train.trackers import unusable
 
 LARGEST = 2**20  # bytes of a DeepSpeed configuration
 DEEPSPEED = {"zero2": "zero2.json", "zero3": "zero3.json"}
+OF_WHOLE_MICRO_BATCHES = {"entropy_coef": 0, "use_adaptive_entropy": False, "top_entropy_quantile": 1}
 WITHOUT_VLLM = {"max_model_len"}  # of `rollout.options`: the room that a prompt and its completion have
 
 
@@ -54,6 +55,7 @@ def check_options(recipe: RunRecipe, path: str) -> None:
             raise RecipeError(
                 f'{path}: "credit": {SHOWN.repr(recipe.credit)} is not one of {", ".join(ADVANTAGES)}{near}'
             )
+        _check_passes(recipe, path)
         _check_rollout(recipe, path)
 
 
@@ -119,10 +121,25 @@ def _check_trackers(given: Any, path: str) -> None:
             raise RecipeError(f'{path}: "trainer.report_to": {wrong}')
 
 
+def _check_passes(recipe: GRPORecipe, path: str) -> None:
+    if recipe.tokens_per_pass is None:
+        return
+    if not recipe.shared_prefix:
+        raise RecipeError(f'{path}: "tokens_per_pass" needs `shared_prefix: true`, which packs the tokens')
+    for key, without in OF_WHOLE_MICRO_BATCHES.items():
+        if recipe.trainer.get(key, without) not in (without, None):
+            raise RecipeError(
+                f'{path}: "tokens_per_pass" cannot be used with `trainer.{key}`, which looks at all tokens of a '
+                "micro-batch at once; remove one of them"
+            )
+
+
 def _check_rollout(recipe: GRPORecipe, path: str) -> None:
     rollout = recipe.rollout
     if rollout.engine == "vllm":
-        refuse(rollout.options, ENGINE, f"{path}: ", "rollout.options")
+        accepted = OF_SERVERS if rollout.mode == "server" else frozenset()
+        options = {key: value for key, value in rollout.options.items() if key not in accepted}
+        refuse(options, ENGINE, f"{path}: ", "rollout.options")
         return
     for key in rollout.options:
         if key not in WITHOUT_VLLM:

@@ -122,7 +122,7 @@ SFT: dict[str, Refused] = {
     "shuffle_dataset": Refused("has no effect: the sampler shuffles", "use `trainer.train_sampling_strategy`"),
 }
 
-_NO_SERVER = Refused("belongs to a vLLM server; rollouts are generated in the training process", "see `rollout.mode`")
+_NO_SERVER = Refused("belongs to TRL's own server", "use `rollout.mode: server` and `rollout.servers`")
 
 GRPO: dict[str, Refused] = {
     **COMMON,

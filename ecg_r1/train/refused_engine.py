@@ -9,6 +9,8 @@ from ecg_r1.train.refused import Refused, same, set_by
 
 SAMPLING = "use `trainer.temperature`, `trainer.top_p` and the like, or `trainer.generation_kwargs`"
 
+OF_SERVERS = {"tensor_parallel_size", "disable_custom_all_reduce", "mm_encoder_tp_mode"}  # accepted with `mode: server`
+
 ENGINE: dict[str, Refused] = {
     "seed": set_by("seed:"),
     "dtype": set_by("rollout.dtype"),

@@ -10,7 +10,9 @@ import torch
 from trl import SFTConfig, SFTTrainer
 
 from ecg_r1.datasets.example import Example
+from ecg_r1.scoring.abstention import NOTHING_SHOWN
 from ecg_r1.train.dropout import View, arrange
+from ecg_r1.train.frozen import keep_features
 from ecg_r1.train.guarded import GuardedTrainer, Numbered
 from ecg_r1.train.media import DrawEachEpoch, Media, example_dataset
 
@@ -25,7 +27,12 @@ class SFTCollator:
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         processor = self.media.processor
         examples = [self.media.store.example(row["example"]) for row in rows]
-        shown = [self.media.shown(example, self.epoch).views for example in examples]
+        views = [self.media.shown(example, self.epoch) for example in examples]
+        examples = [
+            replace(example, response=NOTHING_SHOWN, turns=()) if seen.nothing else example
+            for example, seen in zip(examples, views, strict=True)
+        ]
+        shown = [seen.views for seen in views]
         sequences = [self._tokens(example, views) for example, views in zip(examples, shown, strict=True)]
         shape = len(rows), max(sum(len(ids) for ids, _ in parts) for parts in sequences)
         input_ids = torch.full(shape, processor.tokenizer.pad_token_id)
@@ -85,7 +92,7 @@ def sft_trainer(model: Any, media: Media, config: SFTConfig, peft_config: Any, c
     collator = SFTCollator(media)
     config.dataset_kwargs = {"skip_prepare_dataset": True}
     config.remove_unused_columns = False
-    return ECGSFTTrainer(
+    trainer = ECGSFTTrainer(
         names=media.store.example_ids,
         model=model,
         args=config,
@@ -95,3 +102,5 @@ def sft_trainer(model: Any, media: Media, config: SFTConfig, peft_config: Any, c
         peft_config=peft_config,
         callbacks=[*callbacks, DrawEachEpoch(collator)],
     )
+    keep_features(trainer.accelerator.unwrap_model(trainer.model), media)
+    return trainer

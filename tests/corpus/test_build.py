@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import ecg_r1.corpus.build as building
-import ecg_r1.corpus.writer as writing
 from ecg_r1.corpus.build import build
 from ecg_r1.corpus.store import PAGES, SIGNALS, RecordStore
 from ecg_r1.corpus.summary import summary
@@ -28,6 +27,7 @@ def corpus(out: Path, **changes) -> CorpusRecipe:
         "out": str(out),
         "page_size": 32,
         "workers": 1,
+        "cache": str(out / "cache"),
         "splits": {"train": [{"simulate": N}]},
         "reports": {"boilerplate": 0.3, "rounded": 0.3},
     }
@@ -53,9 +53,8 @@ def test_a_split_holds_what_its_records_hold(whole):
     store = RecordStore(whole)
     assert len(store) == N
     counts = {"records": N, "examples": N, "quarantined": 0, "examples_left_out": 0, "doubtful": 0}
-    counts["unknown_labels"] = counts["untold"] = {}
+    counts |= {"unknown_labels": {}, "untold": {}, "record_shards": 1, "example_shards": 1}
     assert json.loads((whole / "complete.json").read_text()) == counts
-    assert not (whole / "records.jsonl").exists()  # what was appended is not kept beside the rows
     assert [store.diagnoses(record)[0] for record in store.ids[:2]] == ["normal ECG", "sinus bradycardia"]
     for record, example in zip(store.ids, store.examples, strict=True):
         assert example.records == (record,)
@@ -78,50 +77,46 @@ def test_building_again_changes_nothing(whole, tmp_path):
     assert contents(again) == before
 
 
-def test_workers_change_nothing(whole, tmp_path, monkeypatch):
-    monkeypatch.setattr(building, "CHUNK", 2)
-    (folder,) = build(corpus(tmp_path, workers=2))
-    assert contents(folder) == contents(whole)
+@pytest.mark.parametrize("done", [0, 1, 4, 5])
+def test_a_build_that_was_cut_short_ends_with_the_same_bytes(tmp_path, monkeypatch, done):
+    monkeypatch.setattr(building, "SHARD", 2)
+    (whole,) = build(corpus(tmp_path / "whole"))
+    assert {"records-00002.arrow", "examples-00002.arrow"} <= contents(whole).keys()
+    assert len(RecordStore(whole)) == N
+    mapped = building.mapped
 
-
-@pytest.mark.parametrize("chunks", [0, 1, 2])
-def test_a_build_that_was_cut_short_ends_with_the_same_bytes(whole, tmp_path, monkeypatch, chunks):
-    monkeypatch.setattr(building, "CHUNK", 2)
-    mapped = building._map
-
-    def cut(make, jobs, workers):
-        yield from islice(mapped(make, jobs, workers), chunks)
+    def cut(*arguments, **options):
+        yield from islice(mapped(*arguments, **options), done)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(building, "_map", cut)
+    monkeypatch.setattr(building, "mapped", cut)
     with pytest.raises(KeyboardInterrupt):
         build(corpus(tmp_path))
-    monkeypatch.setattr(building, "_map", mapped)
+    monkeypatch.setattr(building, "mapped", mapped)
     folder = tmp_path / "train"
-    for name in (SIGNALS, PAGES, "records.jsonl", "examples.jsonl"):  # and half a record that was being written
+    assert json.loads((folder / "progress.json").read_text())[0] == done // 2 * 2 if done > 1 else True
+    for name in (SIGNALS, PAGES, "records-00002.arrow", "records-00002.arrow.part"):  # and what was being written
         with (folder / name).open("ab") as file:
             file.write(b'{"half')
     build(corpus(tmp_path))
     assert contents(folder) == contents(whole)
 
 
-@pytest.mark.parametrize("last", ["records.arrow", "examples.arrow", "complete.json"])
+@pytest.mark.parametrize("last", ["records-00000.arrow", "examples-00000.arrow", "progress.json", "complete.json"])
 def test_a_build_that_was_killed_while_it_ended_ends_with_the_same_bytes(whole, tmp_path, monkeypatch, last):
-    """The last file that is written before the kill; the lines are there until all of them are."""
+    """The last file that is written before the kill."""
 
-    def killed(write):
-        def until(path, *rest):
-            write(path, *rest)
-            if path.name == last:
+    def killed(replace):
+        def until(part, path):
+            replace(part, path)
+            if Path(path).name == last:
                 raise KeyboardInterrupt
 
         return until
 
-    for name in ("write_rows", "write_atomically"):
-        monkeypatch.setattr(writing, name, killed(getattr(writing, name)))
+    monkeypatch.setattr(Path, "replace", killed(Path.replace))
     with pytest.raises(KeyboardInterrupt):
         build(corpus(tmp_path))
-    assert (tmp_path / "train" / "records.jsonl").is_file()
     monkeypatch.undo()
     (folder,) = build(corpus(tmp_path))
     assert contents(folder) == contents(whole)
@@ -145,7 +140,7 @@ def test_two_simulated_sources_of_a_split_share_no_record(tmp_path):
 )
 def test_a_split_of_another_recipe_is_left_alone(whole, changes):
     before = contents(whole)
-    with pytest.raises(RecipeError, match="holds a split of another recipe; choose another `out:`"):
+    with pytest.raises(RecipeError, match=r"holds a split of another recipe \(\w+ differ\); choose another `out:`"):
         build(corpus(whole.parent, **changes))
     assert contents(whole) == before
 

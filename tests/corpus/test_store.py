@@ -7,7 +7,7 @@ import pytest
 from splits import write_split
 
 from ecg_r1.corpus.rows import RECORDS, write_rows
-from ecg_r1.corpus.store import EXAMPLE_ROWS, PAGES, RECORD_ROWS, SIGNALS, CorpusError, RecordStore
+from ecg_r1.corpus.store import PAGES, SIGNALS, CorpusError, RecordStore
 from ecg_r1.datasets.example import Example
 from ecg_r1.ecg.leads import LEADS
 
@@ -35,6 +35,9 @@ def write(folder, examples=None, **facts):
     return write_split(
         folder, ROWS, examples, page_size=SIZE, signal=lambda k: EVERY[k] / 1000, page=lambda k: pages[k], **facts
     )
+
+
+RECORD_ROWS, EXAMPLE_ROWS = "records-00000.arrow", "examples-00000.arrow"
 
 
 @pytest.fixture
@@ -150,9 +153,9 @@ def test_rows_that_are_cut_short_or_of_another_layout_are_named(folder, name):
 
 def test_an_id_that_occurs_twice_is_named(folder, tmp_path):
     write_rows(folder / RECORD_ROWS, RECORDS, [{"record": name} for name in ("b", "a", "b")])
-    with pytest.raises(CorpusError, match=rf"{RECORD_ROWS}: 'b' occurs twice"):
+    with pytest.raises(CorpusError, match=r"records-\*\.arrow: 'b' occurs twice"):
         RecordStore(folder)
-    with pytest.raises(CorpusError, match=rf"{EXAMPLE_ROWS}: 'x' occurs twice"):
+    with pytest.raises(CorpusError, match=r"examples-\*\.arrow: 'x' occurs twice"):
         write(tmp_path / "other", [Example("x", ("a",), "Rate?"), Example("x", ("b",), "Rate?")])
 
 

@@ -104,7 +104,8 @@ def test_the_order_of_predictions_does_not_matter(write_run, tmp_path):
 def test_shuffled_ecgs_are_scored_against_the_record_they_were_dealt_to(write_run, tmp_path):
     dealt = dict(zip(RIGHT, [RIGHT["r1"], RIGHT["r2"], RIGHT["r0"]], strict=True))
     model = compared([write_run("grpo", RIGHT, shuffled=dealt)], tmp_path / "out")["models"]["grpo"]
-    assert (model["diagnosis_accuracy"], model["shuffled"], model["chance_accuracy"]) == (1, 0, pytest.approx(1 / 3))
+    shuffled = model["mirage"]["conditions"]["shuffled"]["diagnosis_accuracy"]
+    assert (model["diagnosis_accuracy"], shuffled, model["chance_accuracy"]) == (1, 0, pytest.approx(1 / 3))
 
 
 def test_other_seeds_are_carried_along(three, tmp_path):

@@ -112,7 +112,7 @@ def test_turns_and_the_splits_system_prompt_are_asked(server, tmp_path):
     client = Client(Endpoint(endpoint=server.url), tmp_path / "cache")
     example = replace(store.examples[0], turns=(("What is the rate?", "75 bpm."),), question="And the PR interval?")
     recipe = EvaluateRecipe(stage="evaluate", models=["x"])
-    messages = _body(client, store, example, recipe, 0, {"r0": "r0"})["messages"]
+    messages = _body(client, store, example, recipe, 0, {"r0": ("r0", "r0")})["messages"]
     assert [message["role"] for message in messages] == ["system", "user", "assistant", "user"]
     assert messages[1]["content"][-1]["text"] == "What is the rate?"
     assert messages[3]["content"] == "And the PR interval?"

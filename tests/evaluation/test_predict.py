@@ -99,8 +99,8 @@ def test_models_of_one_shape_share_an_engine_and_another_shape_gets_its_own(trai
     answer(runs, tmp_path, decoding={"engine": "hf", "max_tokens": 80})
     first, second = scripted
     assert (first.folder, second.folder) == (runs[0] / "model", runs[2] / "model")
-    assert (len(first.weights), len(first.asked)) == (1, 4)  # b's, once; own and shuffled ECGs of a and b
-    assert (len(second.weights), len(second.asked)) == (0, 2)
+    assert (len(first.weights), len(first.asked)) == (1, 12)  # b's, once; six conditions of a and of b
+    assert (len(second.weights), len(second.asked)) == (0, 6)
     assert (first.closed, second.closed) == (True, True)
 
 
@@ -145,9 +145,11 @@ def test_every_record_of_an_example_is_shown(trained, scripted, tmp_path):
     ]
     write_split(tmp_path / "corpus" / "held-out", TRUTHS, examples)
     answer([run], tmp_path, decoding={"engine": "hf", "max_tokens": 80})
-    (prompts, _, _), (shuffled, _, _) = scripted[0].asked
+    prompts, shuffled, page_alone, signal_alone, nothing, other_page = (asked for asked, _, _ in scripted[0].asked)
     assert [(len(prompt.ecgs), len(prompt.pages)) for prompt in prompts] == [(1, 1), (2, 2)]
     assert [len(prompt.ecgs) for prompt in shuffled] == [1, 2]
+    for shown, ecgs, pages in ((page_alone, 0, 1), (signal_alone, 1, 0), (nothing, 0, 0), (other_page, 1, 1)):
+        assert [(len(prompt.ecgs), len(prompt.pages)) for prompt in shown] == [(ecgs, pages), (2 * ecgs, 2 * pages)]
     assert prompts[0].token_ids != prompts[1].token_ids
 
 
@@ -159,7 +161,7 @@ def test_shuffled_answers_read_each_record_with_one_other_records_ecg(trained, s
     pages = (split / "pages.u8").stat().st_size // 20
     torch.arange(20, dtype=torch.uint8).repeat_interleave(pages).numpy().tofile(split / "pages.u8")
     answer([run], tmp_path, decoding={"engine": "hf", "max_tokens": 80})
-    own, other = ([round(1000 * float(p.ecgs[0][0, 0])) for p in prompts] for prompts, _, _ in scripted[0].asked)
+    own, other = ([round(1000 * float(p.ecgs[0][0, 0])) for p in prompts] for prompts, _, _ in scripted[0].asked[:2])
     assert other == [int(prompt.pages[0][0, 0, 0]) for prompt in scripted[0].asked[1][0]]  # its page goes with it
     assert own == list(range(20))
     assert sorted(other) == own
@@ -200,7 +202,8 @@ def test_answers_are_kept_until_the_model_the_corpus_or_the_decoding_is_another(
         _, tasks = answer([run], tmp_path, **keys)
         return {task.path.name for task in tasks}, capsys.readouterr().err
 
-    both = {"held-out.jsonl", "held-out-shuffled.jsonl"}
+    less = ("no-signal", "no-page", "nothing", "other-page")
+    both = {"held-out.jsonl", "held-out-shuffled.jsonl", *(f"held-out-{name}.jsonl" for name in less)}
     assert made_again(**keys) == (both, "")
     assert made_again(**keys, seed=9, resamples=7) == (set(), "")  # greedy answers do not depend on them
     assert made_again(decoding={"engine": "hf", "max_tokens": 81})[0] == both

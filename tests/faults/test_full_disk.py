@@ -46,7 +46,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_build_on_a_full_disk_goes_on_when_there_is_room(small_disk, tmp_path):  # noqa: F811
-    disk = small_disk("4200k")  # one chunk of 32 records, and no second one
+    disk = small_disk("4200k")  # 32 records, and no more
     recipe = tmp_path / "corpus.yaml"
     recipe.write_text("stage: corpus\npage_size: 32\nworkers: 1\nsplits: {train: [{simulate: 36}]}\n")
     folder = disk.folder / "out" / "train"

@@ -16,7 +16,7 @@ from kills import wait_for
 from splits import write_split
 
 from ecg_r1.corpus.rows import EXAMPLES, CorpusError, Rows, write_rows
-from ecg_r1.corpus.store import EXAMPLE_ROWS, PAGES, RECORD_ROWS, SIGNALS, RecordStore
+from ecg_r1.corpus.store import PAGES, SIGNALS, RecordStore
 from ecg_r1.disk import DiskError
 from ecg_r1.ecg.batch import measure_paths
 from ecg_r1.ecg.record import write_record
@@ -227,6 +227,7 @@ def test_ranks_end_with_their_killed_launcher_and_the_run_is_repeated(split, tmp
         pass
 
 
+RECORD_ROWS, EXAMPLE_ROWS = "records-00000.arrow", "examples-00000.arrow"
 DAMAGE = {
     "signals cut": (SIGNALS, lambda path: os.truncate(path, path.stat().st_size - 1), r"has \d+ bytes, and its 3"),
     "signals doubled": (SIGNALS, lambda path: path.write_bytes(path.read_bytes() * 2), r"has \d+ bytes, and its 3"),
@@ -235,12 +236,12 @@ DAMAGE = {
     "examples longer": (EXAMPLE_ROWS, lambda path: path.write_bytes(path.read_bytes() + b"more"), "cut short or"),
     "examples of another build": (
         EXAMPLE_ROWS,
-        lambda path: write_rows(path, EXAMPLES, Rows(path, EXAMPLES)[:2]),
-        r"has 2 examples, and complete\.json counts 3; remove .* and build the split again",
+        lambda path: write_rows(path, EXAMPLES, Rows([path], EXAMPLES)[:2]),
+        r"has 2 examples, and complete\.json counts 3; remove the folder and build the split again",
     ),
     "doubled examples": (
         EXAMPLE_ROWS,
-        lambda path: write_rows(path, EXAMPLES, [*Rows(path, EXAMPLES), Rows(path, EXAMPLES)[1]]),
+        lambda path: write_rows(path, EXAMPLES, [*Rows([path], EXAMPLES), Rows([path], EXAMPLES)[1]]),
         "'r1' occurs twice",
     ),
     "no counts": ("complete.json", lambda path: path.unlink(), "missing or damaged; run `ecg-r1 corpus`"),
@@ -253,7 +254,9 @@ def test_a_split_whose_files_do_not_fit_is_refused_at_opening(tmp_path, name, da
     rows = [{"record": f"r{k}", "diagnoses": ["normal ECG"], "measurements": {}} for k in range(3)]
     folder = write_split(tmp_path / "train", rows, page_size=32)
     damage(folder / name)
-    with pytest.raises(CorpusError, match=rf"{re.escape(str(folder / name))}: {said}"):
+    rows = name.replace("00000", "*")  # what several files hold together
+    where = "|".join(re.escape(str(folder / file)) for file in (name, rows))
+    with pytest.raises(CorpusError, match=rf"({where}): {said}"):
         RecordStore(folder)
 
 
@@ -268,7 +271,7 @@ def test_an_interrupted_split_that_holds_less_than_it_counts_is_not_filled_with_
     for name, content in (("quarantine.jsonl", b'{"record": "one"}\n{"rec'), (SIGNALS, b"")):
         if name == SIGNALS:
             (tmp_path / "quarantine.jsonl").write_bytes(b"{}\n{}\n")
-            (tmp_path / "progress.json").write_text("[1, 0, 2]")
+            (tmp_path / "progress.json").write_text("[1, 0, 2, 0, 0]")
         else:
             (tmp_path / name).write_bytes(content)
         with pytest.raises(

@@ -13,10 +13,10 @@ from ecg_r1.model.parent import ENDS_WITH_PARENT
 
 PROGRAM = """
 import multiprocessing, os, sys, time
-from ecg_r1.model.parent import end_with_parent
+from ecg_r1.model.parent import end_where_asked
 
 def child():
-    end_with_parent()
+    end_where_asked()
     print(os.getpid(), flush=True)
     time.sleep(600)
 

@@ -27,6 +27,7 @@ CASE = Case(
     extra={"answer": "B"},
 )
 RANGES = dict.fromkeys(library(), (0.0, 1.0)) | {
+    "abstain": (-1.0, 0.0),
     "length": (-1.0, 0.0),
     "repetition": (-1.0, 0.0),
     "steps": (0.0, 2.1),

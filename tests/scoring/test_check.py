@@ -264,6 +264,7 @@ def test_the_listing_names_every_reward_with_its_options() -> None:
         "evidence",
         "steps",
         "localisation",
+        "abstain",
     } <= set(rows)
     assert "quantities=" in rows["intervals"]["options"]
     assert all(row["about"] and row["source"] for row in rows.values())

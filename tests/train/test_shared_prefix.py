@@ -1,5 +1,6 @@
 """Shared-prefix passes give the log-probs, loss and gradients of the plain ones, on TRL's own batches."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -45,21 +46,33 @@ def asked(split, folder):
     return RecordStore(folder)
 
 
-def trainer_on(split, folder, batch, dropout, lora):
+def trainer_on(split, folder, batch, dropout, lora, **options):
     torch.manual_seed(0)
     model, processor = load_model("tiny", texts=[*QUESTIONS, "normal ECG"])
     store = asked(split, folder / "split")
     config = GRPOConfig(
         output_dir=str(folder), max_steps=2, num_generations=GROUP, max_completion_length=12, use_vllm=False,
         report_to=[], bf16=False, learning_rate=1e-3, disable_tqdm=True, dataloader_pin_memory=False,
-        beta=0.1 if lora else 0.0, **BATCH[batch],
+        beta=0.1 if lora else 0.0, **BATCH[batch], **options.pop("trainer", {}),
     )  # fmt: skip
     media = Media(store, processor, dropout, seed=1)
     rewards = RewardSet([load_reward("length", {"limit": 24, "cache": 24})], RewardWorkers(workers=0), media)
     peft = LoraConfig(r=2, target_modules=["q_proj", "v_proj"]) if lora else None
-    return grpo_trainer(
-        model, media, config, peft, [], reward_set=rewards, credit="sequence", rollout={}, shared_prefix=True
+    trainer = grpo_trainer(
+        model, media, config, peft, [], reward_set=rewards, credit="sequence", rollout={}, shared_prefix=True, **options
     )
+    trainer._generate_single_turn = cut(trainer._generate_single_turn)
+    return trainer
+
+
+def cut(generate):
+    """Completions of many lengths, as an untrained model does not write them; one is a single token."""
+
+    def generate_and_cut(*args):
+        completions, logprobs = generate(*args)
+        return [ids[: 1 + 7 * i % 12] for i, ids in enumerate(completions)], logprobs
+
+    return generate_and_cut
 
 
 def gradients(model):
@@ -70,11 +83,16 @@ HIDING = Dropout(leads=0.3, ecg=0.3, page=0.3)
 
 
 @pytest.mark.parametrize(
-    ("batch", "dropout", "lora"),
-    [("one micro-batch", NOTHING, True), ("micro-batches, twice", HIDING, False), ("checkpointed", NOTHING, False)],
+    ("batch", "dropout", "lora", "options"),
+    [
+        ("one micro-batch", NOTHING, True, {}),
+        ("micro-batches, twice", HIDING, False, {}),
+        ("checkpointed", NOTHING, True, {}),
+        ("one micro-batch", NOTHING, False, {"trainer": {"mask_truncated_completions": True}}),
+    ],
 )
-def test_loss_and_gradients_equal_the_plain_pass(split, tmp_path, batch, dropout, lora):
-    trainer = trainer_on(split, tmp_path, batch, dropout, lora)
+def test_loss_and_gradients_equal_the_plain_pass(split, tmp_path, batch, dropout, lora, options):
+    trainer = trainer_on(split, tmp_path, batch, dropout, lora, **options)
     log_probs, loss_of = trainer._get_per_token_logps_and_entropies, trainer._compute_loss
     compared = {"log-probs": 0, "old or reference": 0, "updates": 0}
 
@@ -103,7 +121,7 @@ def test_loss_and_gradients_equal_the_plain_pass(split, tmp_path, batch, dropout
         assert torch.allclose(plain, again, rtol=1e-6, atol=1e-6)
         assert plain_grads.keys() == grads.keys()
         largest = max(float(grad.abs().max()) for grad in plain_grads.values())
-        assert largest > 0
+        assert largest > 0 or not inputs["completion_mask"].any()
         for name, grad in plain_grads.items():
             assert float((grad - grads[name]).abs().max()) <= 1e-6 * max(1.0, largest), name
         compared["updates"] += 1
@@ -119,19 +137,59 @@ def test_loss_and_gradients_equal_the_plain_pass(split, tmp_path, batch, dropout
     assert compared["old or reference"] >= (2 if lora else trainer.num_iterations // 2)
 
 
-def test_each_prompt_is_read_once(split, tmp_path):
+def test_each_prompt_is_read_once_and_no_padding(split, tmp_path):
     trainer = trainer_on(split, tmp_path, "one micro-batch", NOTHING, lora=False)
-    shapes = []
+    shapes, written = [], []
     trainer.model.model.register_forward_pre_hook(
         lambda module, args, kwargs: shapes.append(kwargs["input_ids"].shape) if torch.is_grad_enabled() else None,
         with_kwargs=True,
     )
+    loss_of = trainer._compute_loss
+    trainer._compute_loss = lambda model, inputs: (
+        written.append(int(inputs["completion_mask"].sum())) or loss_of(model, inputs)
+    )
     trainer.train()
-    assert [rows for rows, _ in shapes] == [4, 4]
     processor, store = trainer.media.processor, trainer.media.store
     texts = [processor.expand(trainer.media.prompt(example)) for example in store.examples]
-    prompt = max(len(ids) for ids in processor.tokenizer(texts, add_special_tokens=False)["input_ids"])
-    assert all((length - (prompt - 1)) % GROUP == 0 for _, length in shapes)
+    prompts = sum(len(ids) - 1 for ids in processor.tokenizer(texts, add_special_tokens=False)["input_ids"])
+    assert shapes == [(1, prompts + tokens) for tokens in written]
+    assert written == [sum(1 + 7 * i % 12 for i in range(12))] * 2
+
+
+@pytest.mark.parametrize("loss_type", ["dapo", "bnpo", "grpo"])
+def test_a_budget_of_tokens_gives_the_same_gradients_in_several_passes(split, tmp_path, loss_type):
+    trainer = trainer_on(
+        split, tmp_path, "one micro-batch", NOTHING, lora=False, tokens_per_pass=140, trainer={"loss_type": loss_type}
+    )
+    passes = []
+    trainer.model.model.register_forward_pre_hook(
+        lambda module, args, kwargs: passes.append(kwargs["input_ids"].shape[1]) if torch.is_grad_enabled() else None,
+        with_kwargs=True,
+    )
+    training_step, found = trainer.training_step, []
+
+    def both(model, inputs, *args):
+        prepared = trainer._prepare_inputs(inputs)
+        trainer._prepare_inputs = lambda _: prepared
+        for budget in (None, 140):
+            trainer.tokens_per_pass = budget
+            model.zero_grad()
+            loss = training_step(model, inputs, *args)
+            found.append((loss, gradients(model), len(passes)))
+        return loss
+
+    trainer.training_step = both
+    trainer.args.max_steps = 1
+    trainer.train()
+    (whole, expected, once), (again, grads, total) = found
+    assert once == 1
+    assert total - once > 1
+    assert max(passes[1:]) <= 140
+    assert torch.allclose(whole, again, rtol=1e-5, atol=1e-6)
+    largest = max(float(grad.abs().max()) for grad in expected.values())
+    assert largest > 0
+    for name, grad in expected.items():
+        assert float((grad - grads[name]).abs().max()) <= 1e-6 * max(1.0, largest), name
 
 
 def test_a_group_that_is_torn_apart_is_an_error():
@@ -155,3 +213,47 @@ def test_groups_are_shuffled_whole():
     assert torch.equal(shuffled["two"][:, 0], 2 * shuffled["row"])
     assert shuffled["scalar"] == 3
     assert shuffled["none"] is None
+
+
+@pytest.mark.parametrize("mode", ["sequence_mask", "sequence_truncate", "token_mask", "token_truncate"])
+def test_the_correction_is_that_of_trls_own_pass(split, tmp_path, mode):
+    bounds = {"vllm_importance_sampling_clip_min": 0.8, "vllm_importance_sampling_clip_max": 1.2}
+    trainer = trainer_on(
+        split,
+        tmp_path,
+        "one micro-batch",
+        NOTHING,
+        lora=False,
+        trainer={"vllm_importance_sampling_mode": mode, **bounds},
+    )
+    store, passes, found = trainer.media.store, [], []
+    rows = [{"example": example.id} for example in store.examples for _ in range(GROUP)]
+    random = torch.Generator().manual_seed(4)
+    written = [torch.randint(10, 200, (1 + i,), generator=random).tolist() for i in range(len(rows))]
+    sampled = [(-5.7 + 0.3 * torch.randn(len(ids), generator=random)).tolist() for ids in written]
+    sampled[3][1] = None  # vLLM's NaN
+    trainer._generate_single_turn = lambda *_: (written, sampled)
+    trainer.use_vllm, trainer.current_gradient_accumulation_steps = True, 1
+    trainer.model.train()
+    trainer.model.model.register_forward_pre_hook(lambda *_: passes.append(torch.is_grad_enabled()))
+    for ours in (False, True):
+        if not ours:
+            trainer._correction_left_to_the_update = nullcontext
+        else:
+            del trainer._correction_left_to_the_update
+        trainer._metrics["train"].clear()
+        inputs = trainer._generate_and_score_completions(rows)
+        trainer.model.zero_grad()
+        loss = trainer._compute_loss(trainer.model, inputs)
+        loss.backward()
+        said = {name: values for name, values in trainer._metrics["train"].items() if name.startswith("sampling/")}
+        found.append((loss.detach(), inputs["importance_sampling_ratio"], gradients(trainer.model), said))
+    (loss, ratio, grads, said), (our_loss, our_ratio, our_grads, our_said) = found
+    assert passes == [False, True, True]  # one pass less
+    assert torch.allclose(loss, our_loss, rtol=0, atol=1e-6)
+    mask = inputs["completion_mask"] if ratio.shape[1] > 1 else torch.ones_like(ratio)
+    assert torch.allclose(ratio * mask, our_ratio * mask, rtol=1e-4, atol=1e-6)
+    assert (ratio == 0).any() or "truncate" in mode
+    assert all(torch.allclose(our_grads[name], grad, rtol=0, atol=1e-6) for name, grad in grads.items())
+    assert our_said.keys() == said.keys()
+    assert all(our_said[name] == pytest.approx(values, rel=1e-4, abs=1e-5) for name, values in said.items())

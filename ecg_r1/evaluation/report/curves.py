@@ -88,7 +88,7 @@ def chart(title: str, lines: Sequence[Series], *, logarithmic: bool = False, sha
     if not lines:
         return Markup("")
     every = np.concatenate([line.values for line in lines])
-    ticks = _decades(every) if logarithmic else _ticks(every.min(), every.max())
+    ticks = _decades(every) if logarithmic else ticks_between(every.min(), every.max())
     if share:
         ticks = [tick for tick in ticks if 0 <= tick <= 1]
     low, high = min(ticks[0], every.min()), max(ticks[-1], every.max())
@@ -110,7 +110,7 @@ def chart(title: str, lines: Sequence[Series], *, logarithmic: bool = False, sha
         ]
         return {"name": line.name, "colour": line.colour % 6, "drawn": paths}
 
-    return _figure(
+    return figure(
         title,
         [drawn(line) for line in lines],
         [(f"{y(tick):.1f}", f"{y(tick) + 4:.1f}", _label(tick)) for tick in ticks],
@@ -118,12 +118,20 @@ def chart(title: str, lines: Sequence[Series], *, logarithmic: bool = False, sha
     )
 
 
-def _figure(
+def figure(
     title: str,
     lines: Sequence[Mapping[str, Any]],
     ticks: Sequence[tuple[str, str, str]],
     ends: Sequence[tuple[str, str, str]],
 ) -> Markup:
+    """A figure with a title, lines and axes.
+
+    Args:
+        title: above it.
+        lines: each has a `name`, a `colour` and what is `drawn`: pairs of a class ("raw", "mean") and points.
+        ticks: (y, y of the label, label), in pixels.
+        ends: (x, anchor, label) below the axis.
+    """
     return rendered(
         "chart.j2",
         title=title,
@@ -167,7 +175,7 @@ def reliability(result: Mapping[str, Any]) -> Markup:
         height = float(at(0, share).split(",")[1])
         ticks.append((f"{height:.1f}", f"{height + 4:.1f}", f"{share:.0%}"))
     ends = [(str(LEFT), "start", "probability 0"), (str(WIDTH - RIGHT), "end", "1")]
-    return _figure("Reliability: share of true labels by their probability", lines, ticks, ends)
+    return figure("Reliability: share of true labels by their probability", lines, ticks, ends)
 
 
 def _keys(run: Run) -> set[str]:
@@ -192,7 +200,7 @@ def _positive(line: Series) -> Series:
     return Series(line.name, line.steps, np.maximum(line.values, floor), line.colour)
 
 
-def _ticks(low: float, high: float) -> list[float]:
+def ticks_between(low: float, high: float) -> list[float]:
     """About four round numbers that hold `low` to `high`."""
     if high - low < 1e-9 * max(abs(high), 1):
         low, high = low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ecg_r1.ecg.quantities import QUANTITIES
-from ecg_r1.evaluation.report.wording import CLASSES, ERRORS, GROUNDED, HEADLINE, NOTHING, PER_QUANTITY, Shown
+from ecg_r1.evaluation.conditions import CONDITIONS, NOTHING, Condition
+from ecg_r1.evaluation.report.wording import CLASSES, ERRORS, GROUNDED, HEADLINE, MIRAGE, PER_QUANTITY, Shown
+from ecg_r1.evaluation.report.wording import NOTHING as NO_VALUE
 
 QUANTITY_COLUMNS = {"within": "within", "mae": "error", "bias": "bias", "quoted": "quoted"}
 Result = Mapping[str, Any]
@@ -128,7 +130,7 @@ def _ends(interval: Mapping[str, float | None] | None) -> list[float]:
 
 def _difference(metric: Shown, interval: Mapping[str, Any] | None, reach: float | None) -> Cell:
     if not interval or len(_ends(interval)) < 2:
-        return Cell(NOTHING)
+        return Cell(NO_VALUE)
     difference, (low, high) = interval["difference"], _ends(interval)
     drawing = None
     if metric.unit == "%" and reach is not None:
@@ -268,26 +270,54 @@ def sampled(result: Result) -> Table | None:
 
 
 def listens(result: Result) -> Table | None:
-    """Is the ECG used? Accuracy with each record's own ECG, with another record's, and by chance."""
-    models = result["models"]
-    if not any("shuffled" in model for model in models.values()):
+    """Is the ECG used? Each model with its own ECG, with another patient's, with a part of it, without any."""
+    shown = _conditions(result)
+    if not shown:
         return None
-    percent = Shown("", "")
-    rows = [
-        [
-            name,
-            Cell(percent.number(m["diagnosis_accuracy"])),
-            Cell(percent.number(m.get("shuffled"))),
-            Cell(percent.number(m["chance_accuracy"])),
+    right, *metrics = MIRAGE
+    rows = []
+    for name, model in zip(models_of(result), result["models"].values(), strict=True):
+        found = model.get("mirage", {}).get("conditions", {})
+        rows += [
+            [
+                Cell(name.text, colour=name.colour),
+                Cell(metric.title),
+                *(Cell(metric.number(metric.of(found[c.name]) if c.name in found else None)) for c in shown),
+                Cell(metric.number(model["chance_accuracy"] if metric.key == "diagnosis_accuracy" else None)),
+                Cell(metric.number(metric.of((model.get("mirage") or {}).get("rest") or {}))),
+            ]
+            for metric in metrics
         ]
-        for name, m in zip(models_of(result), models.values(), strict=True)
+    head = ["Is the ECG used?", "", *(c.title for c in shown), "chance", "own ECG, the rest"]
+    return Table([Cell(title) for title in head], rows, _listened(result, right))
+
+
+def _conditions(result: Result) -> list[Condition]:
+    """The conditions under which some model answered; empty where that is its own ECG alone."""
+    there = {name for model in result["models"].values() for name in model.get("mirage", {}).get("conditions", {})}
+    return [condition for condition in CONDITIONS if condition.name in there]
+
+
+def _listened(result: Result, right: Shown) -> str:
+    """What is to be known of the figures: of how many examples they are, and what the models had met before."""
+    said = [
+        "A model that reads the ECG falls to chance where another patient's ECG is shown, and knows nothing where none "
+        "is. The rest: the questions that the model does not answer right without an ECG."
     ]
-    caption = (
-        "Diagnosis accuracy when every record is read with its own ECG, when the ECGs are shuffled among the records, "
-        "and what the same answers dealt at random would score. A model that reads the ECG "
-        "falls to chance when shuffled."
-    )
-    return Table([Cell(t) for t in ("Is the ECG used?", "own ECG", "shuffled ECGs", "chance")], rows, caption)
+    for name, model in result["models"].items():
+        found = model.get("mirage", {})
+        nothing, follows = found.get("conditions", {}).get(NOTHING.name), found.get("follows")
+        if nothing is not None:
+            share = right.number(found.get("right_without"))
+            said.append(f"{name} answers {share} of {nothing['examples']} questions right without an ECG.")
+            if not nothing["trained"]:
+                said.append("Its recipe never trained it without one, so it does not know such a prompt.")
+        if follows and follows["differing"]:
+            said.append(
+                f"Where the page is another's, {follows['signal']} of its {follows['differing']} answers follow the "
+                f"signal and {follows['page']} the page."
+            )
+    return " ".join(said)
 
 
 def seeds(result: Result) -> Table | None:

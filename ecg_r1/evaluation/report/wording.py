@@ -85,6 +85,12 @@ ERRORS = tuple(
     Shown(f"{name}.mae", f"{quantity.title}, mean absolute error", unit=quantity.unit, higher_is_better=False)
     for name, quantity in QUANTITIES.items()
 )
+MIRAGE = (
+    Shown("mirage.right_without", "Questions answered right without an ECG", "right without ECG", "%", False),
+    Shown("diagnosis_accuracy", "Diagnosis accuracy", "dx accuracy"),
+    Shown("supported", "Quoted values the signal supports", "supported"),
+    Shown("abstained", "Answers that say there is no ECG", "says: no ECG", higher_is_better=None),
+)
 CLASSES = (
     Shown("diagnosis_auroc", "Diagnosis AUROC", "dx AUROC"),
     Shown("diagnosis_hamming", "Diagnosis Hamming loss", "dx Hamming", higher_is_better=False),

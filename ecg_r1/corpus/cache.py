@@ -1,0 +1,233 @@
+"""What was measured and drawn before, by the content of the record's files: a change of wording measures nothing again.
+
+    <cache>/<version of the code>/<first two digits>/<key>.record        the record as stored, and its measurements
+                                                     <key>-<size>.page   its page
+
+An entry is read as any file that is not ours: bounded, with its hash, and checked. A damaged one is as none: its record
+is measured again. Two processes may write the same entry: each writes a file of its own, and moves it into place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ecg_r1.disk import writing
+from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.measurements import Measurements
+from ecg_r1.ecg.record import SAMPLES, ECGRecord
+from ecg_r1.ecg.version import code_version
+from ecg_r1.errors import UserError
+from ecg_r1.files import PART, read_bounded
+
+MICROVOLT = 1e-3  # mV
+LARGEST = 64 << 20  # bytes of an entry: a page of 4,096 pixels that cannot be compressed
+LARGEST_FACTS = 1 << 20
+_ZSTD = pa.Codec("zstd", compression_level=1)  # a page takes a twentieth, and a record a third, in under 1 ms
+_HASH, _LENGTH = 32, 4
+
+
+class Damaged(UserError):
+    """An entry is cut short, is not what its hash says, or holds what no record can have."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A record and its measurements.
+
+    Attributes:
+        record: without its signal.
+        signal: int16 (12, 5000) µV, as the store keeps it.
+        measurements: those that `text`, their JSON, holds.
+    """
+
+    record: ECGRecord
+    signal: np.ndarray
+    measurements: Measurements
+    text: str
+
+    @property
+    def whole(self) -> ECGRecord:
+        """The record with its signal as the store gives it back."""
+        return replace(self.record, signal=millivolts(self.signal))
+
+
+def without_signal(record: ECGRecord) -> ECGRecord:
+    """What is told of a record but its samples."""
+    return replace(record, signal=np.empty((len(LEADS), 0), np.float32))
+
+
+Lead = Annotated[list[int], Field(min_length=2, max_length=2)]
+
+
+class _Facts(BaseModel):
+    """A record but for its signal."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    record_id: str
+    lead_mask: Annotated[list[bool], Field(min_length=len(LEADS), max_length=len(LEADS))]
+    samples: int = Field(ge=1, le=SAMPLES)
+    diagnoses: list[str]
+    report: str | None
+    age: float | None
+    sex: str | None
+    source: str | None
+    patient: str | None
+    quality: list[str]
+    windows: Annotated[list[Lead], Field(min_length=len(LEADS), max_length=len(LEADS))] | None
+    measurements: str
+
+
+class Cache:
+    """The entries of this version of the code. Made where it is missing, when the first entry is written.
+
+    Args:
+        folder: of all versions.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.entries = folder / code_version()[:16]
+
+    def measured(self, key: str) -> Measured | None:
+        """The record of this key with its measurements; None where there is no sound entry."""
+        try:
+            return _unpacked(self._read(f"{key}.record", LARGEST))
+        except Damaged:
+            return None
+
+    def keep(self, key: str, made: Measured) -> None:
+        """Write a record with its measurements.
+
+        Raises:
+            DiskError: the folder cannot be written to.
+        """
+        self._write(f"{key}.record", _packed(made))
+
+    def page(self, key: str, size: int) -> np.ndarray | None:
+        """The page of a record: uint8 (size, size, 3); None where there is no sound entry."""
+        try:
+            return np.frombuffer(
+                _decompressed(self._read(f"{key}-{size}.page", LARGEST), size * size * 3), np.uint8
+            ).reshape(size, size, 3)
+        except Damaged:
+            return None
+
+    def keep_page(self, key: str, page: np.ndarray) -> None:
+        """Write the page of a record: uint8 (S, S, 3).
+
+        Raises:
+            DiskError: the folder cannot be written to.
+        """
+        self._write(f"{key}-{page.shape[0]}.page", _ZSTD.compress(page.tobytes(), asbytes=True))
+
+    def _place(self, name: str) -> Path:
+        return self.entries / name[:2] / name
+
+    def _read(self, name: str, largest: int) -> bytes:
+        """What an entry holds.
+
+        Raises:
+            Damaged: it is missing, or not what its hash says.
+        """
+        content = read_bounded(self._place(name), largest + _HASH, Damaged)
+        if content[:_HASH] != _hash(name, content[_HASH:]):
+            raise Damaged(f"{self._place(name)}: damaged")
+        return content[_HASH:]
+
+    def _write(self, name: str, content: bytes) -> None:
+        place = self._place(name)
+        part = place.with_name(f"{name}.{secrets.token_hex(4)}{PART}")
+        with writing(self.folder, "what was measured is not measured again"):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                part.write_bytes(_hash(name, content) + content)
+                os.replace(part, place)
+            finally:
+                part.unlink(missing_ok=True)
+
+
+def _hash(name: str, content: bytes) -> bytes:
+    """Of an entry with its name, so that an entry under another one's name is noticed."""
+    whole = hashlib.sha256(name.encode())
+    whole.update(content)
+    return whole.digest()
+
+
+def _packed(made: Measured) -> bytes:
+    record = made.record
+    facts = _Facts(
+        record_id=record.record_id,
+        lead_mask=record.lead_mask.tolist(),
+        samples=record.samples,
+        diagnoses=list(record.diagnoses),
+        report=record.report,
+        age=record.age,
+        sex=record.sex,
+        source=record.source,
+        patient=record.patient,
+        quality=list(record.quality),
+        windows=None if record.windows is None else record.windows.tolist(),
+        measurements=made.text,
+    )
+    written = facts.model_dump_json().encode()
+    small = _ZSTD.compress(written, asbytes=True)
+    signal = np.ascontiguousarray(made.signal[:, : record.samples])
+    lengths = [len(written).to_bytes(_LENGTH, "little"), len(small).to_bytes(_LENGTH, "little")]
+    return b"".join([*lengths, small, _ZSTD.compress(signal.tobytes(), asbytes=True)])
+
+
+def _unpacked(content: bytes) -> Measured:
+    length, end = (int.from_bytes(content[at : at + _LENGTH], "little") for at in (0, _LENGTH))
+    if length > LARGEST_FACTS:
+        raise Damaged(f"facts of {length} bytes")
+    start = 2 * _LENGTH
+    try:
+        facts = _Facts.model_validate_json(bytes(_decompressed(content[start : start + end], length)))
+        measurements = Measurements.from_json(json.loads(facts.measurements))
+    except (ValidationError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise Damaged(str(error)) from None
+    shape = len(LEADS), facts.samples
+    stored = np.frombuffer(_decompressed(content[start + end :], 2 * shape[0] * shape[1]), np.int16).reshape(shape)
+    signal = stored
+    if facts.samples < SAMPLES:
+        signal = np.zeros((len(LEADS), SAMPLES), np.int16)
+        signal[:, : facts.samples] = stored
+    given = facts.model_dump(exclude={"measurements", "lead_mask", "windows", "diagnoses", "quality"})
+    record = ECGRecord(
+        signal=np.empty((len(LEADS), 0), np.float32),
+        lead_mask=np.array(facts.lead_mask),
+        diagnoses=tuple(facts.diagnoses),
+        quality=tuple(facts.quality),
+        windows=None if facts.windows is None else np.array(facts.windows),
+        **given,
+    )
+    return Measured(record, signal, measurements, facts.measurements)
+
+
+def _decompressed(content: bytes, size: int) -> memoryview:
+    try:
+        return memoryview(_ZSTD.decompress(content, decompressed_size=size))
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise Damaged(str(error)) from None
+
+
+def microvolts(signal: np.ndarray) -> np.ndarray:
+    """A signal in mV as the store keeps it: int16 µV, up to ±32.767 mV."""
+    scaled = signal / np.float32(MICROVOLT)
+    np.rint(scaled, out=scaled)
+    return np.clip(scaled, -32768, 32767, out=scaled).astype(np.int16)
+
+
+def millivolts(signal: np.ndarray) -> np.ndarray:
+    """What the store gives back: float32 mV of int16 µV."""
+    return signal.astype(np.float32) * np.float32(MICROVOLT)

@@ -1,0 +1,24 @@
+"""The target text of a record, in the style and language that the recipe asks for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ecg_r1.corpus.text.brief import untold, write_brief
+from ecg_r1.corpus.text.full import write_full
+from ecg_r1.corpus.text.seen import contradicted
+from ecg_r1.corpus.text.subject import Subject
+from ecg_r1.recipe import Reports
+
+STYLES = {"brief": write_brief, "full": write_full}
+
+
+def write_report(subject: Subject, reports: Reports, rng: np.random.Generator) -> str:
+    """<think>…</think><answer>…</answer>. The draw depends on `rng` alone, so a corpus seed fixes a record's text."""
+    return STYLES[reports.style](subject, reports, rng, reports.language)
+
+
+def without_findings(subject: Subject, reports: Reports) -> tuple[str, ...]:
+    """The diagnoses of which the text states no finding, because the signal contradicts every one."""
+    told_nothing = untold if reports.style == "brief" else contradicted
+    return tuple(one.name for one in subject.stated if told_nothing(one.name, subject.measurements))

@@ -1,0 +1,130 @@
+"""Signs held against the measurements of one record: what of a diagnosis the signal shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from operator import ge, gt, le, lt
+
+from ecg_r1.corpus.text.knowledge import Knowledge, Sign, known
+from ecg_r1.ecg.definitions import definitions
+from ecg_r1.ecg.findings import State
+from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.measurements import Measurements
+from ecg_r1.ecg.quantities import TABLE
+
+# The quantity that is quoted beside a finding of single leads, and the sign that it has where the finding is there.
+QUOTED = {
+    "st_elevation": ("st_mv", 1), "st_depression": ("st_mv", -1), "t_inversion": ("t_mv", -1), "t_tall": ("t_mv", 1),
+    "t_upright": ("t_mv", 1), "t_flat": ("t_mv", 0), "q_wave": ("q_mv", 1), "q_pathological": ("q_mv", 1),
+}  # fmt: skip
+LEAST = 0.05  # mV, half a small square: no smaller deflection is quoted
+_HOLDS = {">": gt, ">=": ge, "<": lt, "<=": le}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A sign and what was measured of it.
+
+    Attributes:
+        leads: those that show it; where none does, those in which it was looked for and measured to be absent.
+        lead: of them, the one that shows it best. value: of the quoted quantity there, or of the record, in its unit.
+    """
+
+    sign: Sign
+    state: State
+    leads: tuple[str, ...] = ()
+    lead: str | None = None
+    quantity: str | None = None
+    value: float | None = None
+
+
+def look(sign: Sign, measurements: Measurements) -> Seen:
+    """What the measurements say of a sign."""
+    if not sign.is_finding:
+        return _quantity(sign, measurements)
+    if definitions()[sign.what].per_lead:
+        return _in_leads(sign, measurements)
+    cell = measurements.findings[sign.what, None]
+    return Seen(sign, cell.state, value=cell.value)
+
+
+def looked_at(diagnosis: str, measurements: Measurements) -> tuple[Seen, ...]:
+    """Every sign of a diagnosis, in the order of the table."""
+    return tuple(look(sign, measurements) for sign in known(diagnosis).signs)
+
+
+def shown(seen: Iterable[Seen], *states: State) -> tuple[Seen, ...]:
+    """Those in one of these states; PRESENT unless given. A weaker sign in the leads of a stronger one is left out."""
+    kept = list[Seen]()
+    for one in seen:
+        if one.state in (states or (State.PRESENT,)) and not any(_says_more(other, one) for other in kept):
+            kept.append(one)
+    return tuple(kept)
+
+
+def contradicted(diagnosis: str, measurements: Measurements) -> bool:
+    """Whether the signal shows no sign of a diagnosis, not even a borderline one, and some of them could be measured."""
+    states = {one.state for one in looked_at(diagnosis, measurements)}
+    return State.ABSENT in states and not states & {State.PRESENT, State.BORDERLINE}
+
+
+def must_be_absent(entry: Knowledge, measurements: Measurements) -> tuple[Seen, ...]:
+    """What is there and should not be, beside this diagnosis."""
+    return shown(look(sign, measurements) for sign in entry.absent)
+
+
+def _says_more(stronger: Seen, one: Seen) -> bool:
+    """ "Pathological Q waves" of the same leads say more than "Q waves"."""
+    pairs = (("q_pathological", "q_wave"), ("lvh_sokolow_lyon", "lvh_voltage"), ("rbbb_morphology", "late_r_v1"))
+    return stronger.sign.what == one.sign.what or (stronger.sign.what, one.sign.what) in pairs
+
+
+def _quantity(sign: Sign, measurements: Measurements) -> Seen:
+    if sign.leads:
+        found = [(lead, measurements.in_lead(sign.what, lead).value) for lead in sign.leads]
+        known_leads = [(value, lead) for lead, value in found if value is not None]
+        if not known_leads:
+            return Seen(sign, State.UNMEASURABLE)
+        value, lead = max(known_leads) if sign.relations[0][0].startswith(">") else min(known_leads)
+        return Seen(sign, _state(sign, value), (lead,), lead, sign.what, value)
+    measured = measurements.value(sign.what)
+    if measured is None:
+        return Seen(sign, State.UNMEASURABLE)
+    return Seen(sign, _state(sign, measured), quantity=sign.what, value=measured)
+
+
+def _state(sign: Sign, value: float) -> State:
+    """Borderline where it misses a limit by no more than a quote may differ from the measurement."""
+    if all(_HOLDS[relation](value, limit) for relation, limit in sign.relations):
+        return State.PRESENT
+    quantity = TABLE[sign.what]
+    near = all(
+        _HOLDS[relation](value, limit) or quantity.distance(value, limit) <= quantity.tolerance
+        for relation, limit in sign.relations
+    )
+    return State.BORDERLINE if near else State.ABSENT
+
+
+def _in_leads(sign: Sign, measurements: Measurements) -> Seen:
+    findings = measurements.findings
+    leads = sign.leads or [lead for lead in LEADS if lead not in definitions()[sign.what].normal_in]
+    states = {lead: findings[sign.what, lead].state for lead in leads}
+    for state in (State.PRESENT, State.BORDERLINE, State.ABSENT):
+        if there := tuple(lead for lead in LEADS if states.get(lead) is state):
+            return _quoted(sign, state, there, measurements)
+    return Seen(sign, State.UNMEASURABLE)
+
+
+def _quoted(sign: Sign, state: State, leads: tuple[str, ...], measurements: Measurements) -> Seen:
+    """With the value of the lead that shows it best, unless that is too small to be read off, or of the other sign."""
+    quantity, points = QUOTED.get(sign.what, (None, 0))
+    if quantity is None or state is State.ABSENT:
+        return Seen(sign, state, leads)
+    values = [(value, lead) for lead in leads if (value := measurements.in_lead(quantity, lead).value) is not None]
+    if points:
+        values = [(points * value, lead) for value, lead in values if points * value >= LEAST]
+    if not values:
+        return Seen(sign, state, leads)
+    value, lead = max(values) if points else min(values, key=lambda one: abs(one[0]))
+    return Seen(sign, state, leads, lead, quantity, value * (points or 1))

@@ -1,0 +1,204 @@
+"""A reading in the making: what every section of it needs to say something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from ecg_r1.corpus.text.corruption import quoted_value
+from ecg_r1.corpus.text.knowledge import known
+from ecg_r1.corpus.text.label import Stated
+from ecg_r1.corpus.text.seen import Seen
+from ecg_r1.corpus.text.subject import Subject
+from ecg_r1.corpus.text.wording import Language
+from ecg_r1.ecg.findings import Finding, State
+from ecg_r1.ecg.measurements import Measurements
+from ecg_r1.ecg.quantities import EXPECTED
+from ecg_r1.ecg.record_findings import RECORD_FINDINGS
+from ecg_r1.recipe import Reports
+from ecg_r1.scoring.answers import read_answer
+from ecg_r1.scoring.completion import Completion
+
+# Findings whose value is that of a quantity, and those whose value is a voltage that is quoted by its name.
+OF_QUANTITY = {
+    "qrs_broad": "qrs_ms", "qrs_narrow": "qrs_ms", "axis_normal": "axis_deg", "axis_left": "axis_deg",
+    "axis_right": "axis_deg", "axis_extreme": "axis_deg", "bradycardia": "heart_rate_bpm",
+    "tachycardia": "heart_rate_bpm", "pr_prolonged": "pr_ms", "pr_short": "pr_ms", "qt_prolonged": "qtc_ms",
+    "p_mitrale": "p_ms",
+}  # fmt: skip
+# Findings that are said to be missing by what is there in their place.
+INSTEAD = {"rhythm_irregular": "rhythm_regular", "p_absent": "p_in_step", "p_in_step": "p_absent"}
+VOLTAGES = ("lvh_sokolow_lyon", "lvh_cornell")
+
+
+@dataclass
+class Writer:
+    """Says things of one record in one language.
+
+    Attributes:
+        shares: of the values that are quoted wrongly on purpose.
+        rng: every draw comes from it.
+    """
+
+    subject: Subject
+    language: Language
+    shares: Reports
+    rng: np.random.Generator
+
+    def __post_init__(self) -> None:
+        m = self.subject.measurements
+        self.values = {name: quoted_value(name, m, self.shares, self.rng) for name in EXPECTED}
+
+    @property
+    def m(self) -> Measurements:
+        """The record's measurements."""
+        return self.subject.measurements
+
+    def state(self, name: str, lead: str | None = None) -> State:
+        """Whether a finding is there."""
+        return self.m.findings[name, lead].state
+
+    def finding(self, name: str, lead: str | None = None) -> Finding:
+        """A finding as it was measured."""
+        return self.m.findings[name, lead]
+
+    def say(self, key: str, **slots: str | None) -> str:
+        """A drawn wording; see `Language.say`."""
+        return self.language.say(key, self.rng, **slots)
+
+    def quantity(self, name: str) -> str | None:
+        """A quantity of the record as it is quoted; None where it cannot be measured."""
+        value = self.values.get(name, self.m.value(name))
+        return None if value is None else self.language.number(name, value)
+
+    def in_lead(self, name: str, lead: str) -> str | None:
+        """A quantity of one lead; None where the lead does not show it."""
+        value = self.m.in_lead(name, lead).value
+        return None if value is None else self.language.number(name, value)
+
+    def distorted(self, name: str) -> bool:
+        """Whether a quantity is quoted otherwise than measured, so that nothing may be said of its limits."""
+        measured, quoted = self.m.value(name), self.values.get(name)
+        return quoted is not None and (measured is None or round(quoted) != round(measured))
+
+    def voltage(self, name: str) -> str | None:
+        """A Sokolow-Lyon or Cornell voltage."""
+        value = self.finding(name).value
+        return None if value is None else self.language.number("st_mv", value)
+
+    def name(self, diagnosis: str) -> str:
+        """One of the names of a diagnosis, drawn."""
+        names = spoken(diagnosis, self.language.code)
+        return names[int(self.rng.integers(len(names)))]
+
+    def sure(self, one: Stated) -> str:
+        """The name of a diagnosis, as sure as the label is: "possible atrial fibrillation"."""
+        name = self.name(one.name)
+        return name if one.certainty == "certain" else self.say(f"certainty.{one.certainty}", name=name)
+
+    def names(self, *diagnoses: str) -> bool:
+        """Whether the label names one of these."""
+        return not self.subject.names.isdisjoint(diagnoses)
+
+    def describe(self, one: Seen) -> str:
+        """A sign as a sentence of its own."""
+        return self.say("described.one" if len(one.leads) == 1 else "described.many", sign=self.sign(one))
+
+    def missing(self, one: Seen) -> str | None:
+        """That a sign is not there, as a noun phrase; None where there are no words for it, or it is not measured."""
+        if one.state is not State.ABSENT:
+            return None
+        what, other = one.sign.what, INSTEAD.get(one.sign.what)
+        if not one.sign.is_finding:
+            if one.lead or self.distorted(what):
+                return None
+            names = {"quantity": self.say(f"quantity.{what}"), "a_quantity": self.say(f"a_quantity.{what}")}
+            return self.say("missing.quantity", value=self.quantity(what), **names)
+        key = f"missing.{what}"
+        if not self.language.has(key) or (other and self.state(other) is not State.PRESENT):
+            return None
+        if what in VOLTAGES:
+            return self.say(key, value=self.voltage(what))
+        if what in OF_QUANTITY:
+            return None if self.distorted(OF_QUANTITY[what]) else self.say(key, value=self.quantity(OF_QUANTITY[what]))
+        return self.say(key, leads=self.language.leads(one.leads) if one.leads else None)
+
+    def sign(self, one: Seen) -> str:
+        """A sign as a noun phrase, with its number where it has one."""
+        what = one.sign.what
+        if not one.sign.is_finding:
+            return self._limit(one)
+        key = f"sign.{what}"
+        leads = self.language.leads(one.leads) if one.leads else None
+        lead = self.language.lead(one.lead) if one.lead else None
+        lead_value = self.language.number(one.quantity, one.value) if one.quantity and one.value is not None else None
+        if what == "ectopic_beats" and one.value is not None:
+            count = round(one.value)
+            return self.say(f"{key}.{'one' if count == 1 else 'many'}", count=str(count))
+        if what in VOLTAGES:
+            return self.say(f"{key}.any", value=self.voltage(what))
+        if what in OF_QUANTITY:
+            return self.say(f"{key}.any", value=self.quantity(OF_QUANTITY[what]))
+        if what in RECORD_FINDINGS:
+            return self.say(f"{key}.any")
+        return self.say(f"{key}.{'one' if len(one.leads) == 1 else 'many'}", leads=leads, lead=lead, value=lead_value)
+
+    def near(self, one: Seen) -> str:
+        """A sign that is borderline, as a noun phrase: of a lead its number, which says more than the word."""
+        if one.sign.is_finding and one.lead and one.quantity and one.value is not None:
+            return self.say(
+                "near",
+                a_quantity=self.say(f"a_quantity.{one.quantity}"),
+                value=self.language.number(one.quantity, one.value),
+                lead=self.language.lead(one.lead),
+            )
+        return self.say("borderline", sign=self.sign(one))
+
+    def signs(self, seen: Sequence[Seen]) -> str:
+        """Several signs as one phrase. Behind a voltage a semicolon ends what it is said of."""
+        if any(one.lead for one in seen):
+            return self.language.marks["semicolon"].join(self.sign(one) for one in seen)
+        return self.language.listed([self.sign(one) for one in seen])
+
+    def _limit(self, one: Seen) -> str:
+        """A quantity beside its limit: "a PR interval of 236 ms, above 200 ms"."""
+        quantity = one.sign.what
+        assert one.value is not None
+        slots = {
+            "quantity": self.say(f"quantity.{quantity}"),
+            "a_quantity": self.say(f"a_quantity.{quantity}"),
+            "value": self.language.number(quantity, one.value) if one.lead else self.quantity(quantity),
+        }
+        if one.lead:
+            return self.say("sign.in_lead", lead=self.language.lead(one.lead), **slots)
+        if len(one.sign.relations) > 1 or one.state is not State.PRESENT or self.distorted(quantity):
+            return self.say("sign.between", **slots)
+        ((relation, limit),) = one.sign.relations
+        key = "sign.above" if relation.startswith(">") else "sign.below"
+        return self.say(key, limit=self.language.limit(quantity, limit), **slots)
+
+
+@cache
+def spoken(diagnosis: str, code: str) -> tuple[str, ...]:
+    """The names of a diagnosis in a language, without those that the reader takes for another diagnosis."""
+    names = [name for name in known(diagnosis).named(code) if _read(name) in ((diagnosis,), (name.lower(),))]
+    return tuple(names) or (diagnosis,)
+
+
+@cache
+def answered(diagnosis: str, code: str) -> str:
+    """The name of a diagnosis in an answer: the usual one of the language, or the canonical one if that is not read."""
+    usual = known(diagnosis).named(code)[0] if code != "en" else diagnosis
+    return usual if _read(usual) == (diagnosis,) else diagnosis
+
+
+def _read(name: str) -> tuple[str, ...]:
+    return read_answer(Completion(name, all_answer=True)).asserted
+
+
+def sentences(parts: Iterable[str | None]) -> list[str]:
+    """What was said, in order; None and "" is nothing."""
+    return [part for part in parts if part]
