@@ -3,7 +3,7 @@
 | file | for |
 |---|---|
 | `items.jsonl`, `pages/` | all: the questions, the truths, the pages |
-| `measured_claims.yaml`, `ecg_r1_claims_lm_eval.py`, `lm_eval.jsonl` | lm-eval's `--include_path` |
+| `measured_claims.yaml`, `measured_claims_chat.yaml`, `ecg_r1_claims_lm_eval.py`, `lm_eval.jsonl` | lm-eval's `--include_path` |
 | `ecg_r1_claims.py` | verifiers: the module of the environment |
 """
 
@@ -27,8 +27,9 @@ from ecg_r1.locks import FolderLock
 
 PIXELS = 1024
 LOWER_IS_BETTER = ("contradicted", "unverifiable", "invented")
+LM_EVAL_TASKS = {"measured_claims": "doc_to_text", "measured_claims_chat": "doc_to_chat"}  # the function of the prompt
 LM_EVAL = """from ecg_r1.evaluation.harness.lm_eval_task import (  # noqa: F401
-    doc_to_image, doc_to_target, doc_to_text, process_results, ratio,
+    doc_to_chat, doc_to_image, doc_to_target, doc_to_text, process_results, ratio,
 )
 """
 VERIFIERS = 'from ecg_r1.evaluation.harness.verifiers_env import ClaimsTaskset\n\n__all__ = ["ClaimsTaskset"]\n'
@@ -67,14 +68,17 @@ def export(split: Path, out: Path) -> Path:
         write_atomically(folder / "lm_eval.jsonl", "".join(json.dumps(row) + "\n" for row in pointers))
         write_atomically(folder / "ecg_r1_claims_lm_eval.py", LM_EVAL)
         write_atomically(folder / "ecg_r1_claims.py", VERIFIERS)
-        write_atomically(folder / "measured_claims.yaml", _lm_eval_yaml(folder))
+        for task, text in LM_EVAL_TASKS.items():
+            write_atomically(folder / f"{task}.yaml", _lm_eval_yaml(folder, task, text))
     return folder
 
 
-def _lm_eval_yaml(folder: Path) -> str:
+def _lm_eval_yaml(folder: Path, task: str, text: str) -> str:
     template = (files("ecg_r1") / "data" / "harness" / "measured_claims.yaml").read_text(encoding="utf-8")
     environment = Environment(autoescape=False, undefined=StrictUndefined, keep_trailing_newline=True)  # YAML, not HTML
     made = environment.from_string(template)
     names = [name.replace(".", "_") for name in METRICS]
     higher = lambda name: str(not (name in LOWER_IS_BETTER or name.endswith("_mae"))).lower()  # noqa: E731
-    return made.render(folder=json.dumps(str(folder))[1:-1], metrics=names, higher=higher, version=VERSION)
+    return made.render(
+        task=task, text=text, folder=json.dumps(str(folder))[1:-1], metrics=names, higher=higher, version=VERSION
+    )

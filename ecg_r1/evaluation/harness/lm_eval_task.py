@@ -1,6 +1,7 @@
 """measured-claims for lm-evaluation-harness; the exported `measured_claims.yaml` names these functions.
 
-`lm_eval run --include_path FOLDER --tasks measured_claims --model …`, with a model that reads images.
+`lm_eval run --include_path FOLDER --tasks measured_claims --model hf-multimodal …`, and `measured_claims_chat` for
+chat routes (`local-chat-completions`).
 """
 
 from __future__ import annotations
@@ -29,8 +30,13 @@ def of(doc: Doc) -> Item:
 
 
 def doc_to_text(doc: Doc) -> str:
-    """The prompt: lm-eval puts the page where <image> stands."""
+    """The prompt for models in lm-eval's own process, which have the page where <image> stands."""
     return f"<image>\n{of(doc).question}"
+
+
+def doc_to_chat(doc: Doc) -> str:
+    """The prompt for chat routes, to which lm-eval sends the page beside the text."""
+    return of(doc).question
 
 
 def doc_to_image(doc: Doc) -> list[Any]:

@@ -106,14 +106,14 @@ def test_lm_eval_runs_it(folder, server, tmp_path):
     python = python_of("ECG_R1_LM_EVAL_PYTHON", "lm_eval")
     arguments = f"model=gem,base_url={server}/chat/completions,num_concurrent=1,eos_string=none"
     words = [
-        python, "-m", "lm_eval", "run", "--include_path", folder, "--tasks", "measured_claims", "--model",
+        python, "-m", "lm_eval", "run", "--include_path", folder, "--tasks", "measured_claims_chat", "--model",
         "local-chat-completions", "--model_args", arguments, "--apply_chat_template", "--log_samples",
         "--output_path", tmp_path / "out", "--gen_kwargs", f"max_gen_toks={TOKENS}",
     ]  # fmt: skip
     run(words, cwd=tmp_path, OPENAI_API_KEY="none", HF_HOME=str(tmp_path / "hf"))
     (results,) = (tmp_path / "out").rglob("results_*.json")
     (samples,) = (tmp_path / "out").rglob("samples_*.jsonl")
-    metrics = json.loads(results.read_text())["results"]["measured_claims"]
+    metrics = json.loads(results.read_text())["results"]["measured_claims_chat"]
     rows = [json.loads(line) for line in samples.read_text().splitlines()]
     items = read_set(folder)
     counts = [items[row["doc"]["id"]].counts(row["resps"][0][0]) for row in rows]
