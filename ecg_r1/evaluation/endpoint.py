@@ -180,10 +180,11 @@ class Client:
             with self._lock:
                 self.attempts += 1
 
+        not_sent: Any = {"OpenAI-Organization": openai.Omit(), "OpenAI-Project": openai.Omit()}
         return openai.OpenAI(
             base_url=self.settings.endpoint,
             api_key=self._key or NO_KEY,  # without one, the client would send OPENAI_API_KEY wherever the recipe says
-            default_headers={"OpenAI-Organization": openai.Omit(), "OpenAI-Project": openai.Omit()},  # nor these
+            default_headers=not_sent,  # the client would take these from the environment too
             max_retries=self.settings.retries,
             timeout=self.settings.timeout,
             http_client=openai.DefaultHttpxClient(

@@ -44,7 +44,7 @@ def fit(recipe: RunRecipe, checked: Checked) -> None:
         trainer = _trainer(recipe, checked, model, processor, workers)
         for callback in (PrinterCallback, ProgressCallback):  # LiveProgress stands in their place
             trainer.remove_callback(callback)
-        if checked.held_out is not None and checked.measure is not None:
+        if not isinstance(recipe, PretrainRecipe) and checked.held_out is not None and checked.measure is not None:
             from ecg_r1.train.held_out import HeldOutCallback
 
             # added to a trainer that is there: it comes after what checks the weights of each step

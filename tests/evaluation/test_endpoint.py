@@ -52,11 +52,11 @@ def split_folder(tmp_path):
     )
 
 
-def asked_of(server, split_folder, tmp_path, n=1, **keys):
+def asked_of(server, split_folder, tmp_path, n=1, mirage=0, **keys):
     """The plan of a comparison with one endpoint."""
     decoding = {"temperature": 1.0, "n": n} if n > 1 else {}
     values = {"stage": "evaluate", "models": [{"endpoint": server.url, **keys}], "out": str(tmp_path / "out")}
-    return EvaluateRecipe.model_validate(values | {"corpus": str(split_folder), "decoding": decoding})
+    return EvaluateRecipe.model_validate(values | {"corpus": str(split_folder), "decoding": decoding, "mirage": mirage})
 
 
 def parts(request):
@@ -68,13 +68,14 @@ def test_an_endpoint_stands_in_one_table_with_a_run(server, write_run, split_fol
     run = write_run("sft", STOCK, shuffled=STOCK)
     found = compared([run], tmp_path / "alone")["models"]["sft"]
     recipe = {"stage": "evaluate", "models": [str(run), {"endpoint": server.url, "name": "gpt"}],
-              "out": str(tmp_path / "out"), "corpus": str(split_folder), "decoding": {"max_tokens": 128}}  # fmt: skip
+              "out": str(tmp_path / "out"), "corpus": str(split_folder), "decoding": {"max_tokens": 128},
+              "mirage": 0}  # fmt: skip
     evaluate(EvaluateRecipe.model_validate(recipe))
     result = json.loads((tmp_path / "out" / "compare.json").read_text())
     assert list(result["models"]) == ["sft", "gpt"]
     assert result["models"]["sft"]["supported"] == found["supported"]
     assert result["models"]["gpt"]["diagnosis_accuracy"] == pytest.approx(1 / 3)
-    assert result["models"]["gpt"]["shuffled"] is not None
+    assert result["models"]["gpt"]["mirage"]["conditions"].keys() == {"own", "shuffled"}
     assert {"gpt - sft"} == set(result["paired"])
     assert len(server.asked) == 3  # with another's ECG the question is one that was asked
     assert "cost of the answers" in (tmp_path / "out" / "card.md").read_text()
@@ -89,6 +90,21 @@ def test_page_and_signal_are_sent_as_they_are(server, split_folder, tmp_path):
     png = base64.b64decode(page["image_url"]["url"].partition(",")[2])
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(png))), store.page("r1"))
     assert question["text"] == store.example("r1").question
+
+
+@pytest.mark.parametrize(
+    ("signal", "kinds"),
+    [
+        (False, {(("image_url", "text")), ("text",)}),  # the page, or nothing
+        (True, {("ecg", "image_url", "text"), ("image_url", "text"), ("ecg", "text")}),  # ours refuses nothing
+    ],
+)
+def test_less_than_the_ecg_is_asked_of_it_as_far_as_it_can_be(server, split_folder, tmp_path, signal, kinds):
+    evaluate(asked_of(server, split_folder, tmp_path, signal=signal, mirage=3))
+    assert {tuple(part["type"] for part in parts(request)) for request in server.asked} == kinds
+    found = json.loads((tmp_path / "out" / "compare.json").read_text())["models"]["fake"]["mirage"]["conditions"]
+    less = {"no-signal", "no-page", "other-page"} if signal else {"nothing"}
+    assert set(found) == {"own", "shuffled"} | less
 
 
 def test_a_page_alone_is_large_enough_to_be_read(server, split_folder, tmp_path):

@@ -37,7 +37,7 @@ def test_a_killed_comparison_asks_only_what_is_missing(tmp_path):
             return "<think></think><answer>normal ECG</answer>"
 
         server.reply = reply
-        recipe = {"stage": "evaluate", "corpus": str(split), "out": str(tmp_path / "out"), "resamples": 10,
+        recipe = {"stage": "evaluate", "corpus": str(split), "out": str(tmp_path / "out"), "resamples": 10, "mirage": 0,
                   "models": [{"endpoint": server.url, "signal": True, "concurrent": 1}]}  # fmt: skip
         (tmp_path / "evaluate.yaml").write_text(json.dumps(recipe))
         command = [sys.executable, "-m", "ecg_r1", "evaluate", str(tmp_path / "evaluate.yaml")]

@@ -33,7 +33,7 @@ def test_an_endpoint_of_ours_equals_the_model_in_this_process(tmp_path):
         prompts={"system": "You read ECGs."},
     )  # fmt: skip
     recipe = {
-        "stage": "evaluate", "corpus": str(split), "out": str(tmp_path / "out"), "resamples": 50,
+        "stage": "evaluate", "corpus": str(split), "out": str(tmp_path / "out"), "resamples": 50, "mirage": 0,
         "decoding": {"engine": "hf", "max_tokens": 24},
     }  # fmt: skip
 

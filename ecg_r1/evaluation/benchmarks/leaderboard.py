@@ -48,10 +48,10 @@ def print_results(results: Sequence[dict[str, Any]], console: Console | None = N
 
 
 def _interval(row: dict[str, Any], name: str) -> str:
-    if row.get("value") is None:
+    value, low, high = (row.get(key) for key in ("value", "low", "high"))
+    if value is None:
         return "–"
     scale, sign = (1, "") if name == "quoted_per_answer" else (100, "%")
-    value, low, high = (row.get(key) for key in ("value", "low", "high"))
     ends = "" if low is None or high is None else f" ({scale * low:.1f}, {scale * high:.1f})"
     return f"{scale * value:.1f}{sign}{ends}"
 

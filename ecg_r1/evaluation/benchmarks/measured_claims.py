@@ -115,7 +115,7 @@ def _result(plan: Plan) -> dict[str, Any]:
 
 def described(store: RecordStore) -> dict[str, Any]:
     """What tells one set from another: the hash of its rows, which hold the measurements, and what they are about."""
-    sources = defaultdict(int)
+    sources: dict[str, int] = defaultdict(int)
     for example in store.examples:
         sources[source_of(store, example.records[0])] += 1
     return {"hash": fingerprint(store.folder, (".arrow",)), "examples": len(store.examples), "sources": dict(sources)}

@@ -3,7 +3,7 @@
 | file | for |
 |---|---|
 | `items.jsonl`, `pages/` | all: the questions, the truths, the pages |
-| `measured_claims.yaml`, `measured_claims_chat.yaml`, `ecg_r1_claims_lm_eval.py`, `lm_eval.jsonl` | lm-eval's `--include_path` |
+| `measured_claims.yaml`, `measured_claims_chat.yaml`, and what they name | lm-eval's `--include_path` |
 | `ecg_r1_claims.py` | verifiers: the module of the environment |
 """
 
