@@ -2,39 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BaseModel, Discriminator, Field, Tag, model_validator
 
 from ecg_r1.errors import did_you_mean
-
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-LONGEST_NAME, LONGEST_PATH = 255, 4095  # bytes; no file system here takes more
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-def check_place(path: str) -> str:
-    """Refuse what no file can be called.
-
-    Raises:
-        ValueError: the name is empty or too long, or holds a control character.
-    """
-    if not path.strip():
-        raise ValueError("a name is missing")
-    if CONTROL.search(path):
-        raise ValueError("the name holds a control character")
-    if len(path.encode()) > LONGEST_PATH or any(len(part.encode()) > LONGEST_NAME for part in path.split("/")):
-        raise ValueError("the name is longer than a file system takes")
-    return path
-
-
-Place = Annotated[str, AfterValidator(check_place)]  # a file or folder, or the name of a preset
-Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy and torch both take
-
+from ecg_r1.recipe.fields import Place, Seed, Strict, check_place
+from ecg_r1.recipe.parts import Dropout, LoRA, Pages, Reward, RewardWorkers, Rollout
 
 LabelKind = Literal["diagnostic", "form", "rhythm"]
 TABLES = (".csv", ".tsv", ".csv.gz", ".parquet")
@@ -50,7 +24,7 @@ def _check_table(path: str) -> str:
 LabelTable = Annotated[str, AfterValidator(_check_table)]
 
 
-class Source(_Strict):
+class Source(Strict):
     """Where the records of a split come from: the simulator, or a folder of records.
 
     dataset: the name of a data set's card, or a card's file; a folder with an index that is known (PTB-XL's, LUDB's,
@@ -99,7 +73,7 @@ class Source(_Strict):
         return self
 
 
-class Reports(_Strict):
+class Reports(Strict):
     """How target texts are written.
 
     style: "full", a reading from quality to conclusion with evidence for each diagnosis; "brief", four quantities and a
@@ -113,7 +87,7 @@ class Reports(_Strict):
     questions: int = Field(0, ge=0, le=14)
 
 
-class Corruption(_Strict):
+class Corruption(Strict):
     """Shares of the values that target texts quote wrongly, on purpose; see `ecg_r1.corpus.text.corruption`.
 
     The other values are quoted as measured. `qt_from_qrs_end` is a share of the QT values that are not boilerplate.
@@ -142,7 +116,7 @@ class Corruption(_Strict):
 Wording = Annotated[str, Field(pattern=r"\S")]
 
 
-class Prompts(_Strict):
+class Prompts(Strict):
     """What the model is asked.
 
     question: wordings for the reports, of which each example draws one with the seed; the shipped one unless given.
@@ -154,7 +128,7 @@ class Prompts(_Strict):
     system: Wording | None = None
 
 
-class CorpusRecipe(_Strict):
+class CorpusRecipe(Strict):
     """Splits to build: records, measurements, pages, target texts.
 
     pages: "stored", or "drawn" when they are used, which costs milliseconds each and no room on disk.
@@ -179,111 +153,14 @@ class CorpusRecipe(_Strict):
     prompts: Prompts = Prompts()
 
 
-class Corpus(_Strict):
+class Corpus(Strict):
     """The splits that a run trains on and is evaluated on: folders that `ecg-r1 corpus` wrote."""
 
     train: Place
     evaluate: Place | None = None
 
 
-class Reward(BaseModel):
-    """A reward's name (registry, `path.py:function`, dotted path), its weight; every other key is an option of it."""
-
-    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
-    name: str
-    weight: float = Field(1.0, ge=-1e6, le=1e6)
-
-    @property
-    def options(self) -> dict[str, Any]:
-        return dict(self.model_extra or {})
-
-
-ServerURL = Annotated[str, Field(pattern=r"^https?://[^\s/@?#]+:\d{1,5}/?$")]
-
-
-class Rollout(_Strict):
-    """Who generates. `options` are vLLM's engine arguments by their own names.
-
-    mode: in the training process, or on servers that `ecg-r1 rollout-server` started with this recipe. servers: their
-    addresses. key_file: holds the key that they ask for; the first server makes it where it is missing. wait: seconds
-    without any server after which the run ends.
-    """
-
-    engine: Literal["vllm", "hf"] = "vllm"
-    mode: Literal["colocate", "server"] = "colocate"
-    dtype: str = "auto"
-    options: dict[str, Any] = {}
-    servers: list[ServerURL] = []
-    key_file: Place | None = None
-    wait: float = Field(600.0, gt=0)
-
-    @model_validator(mode="after")
-    def _has_servers(self) -> Rollout:
-        if (self.mode == "server") != bool(self.servers):
-            raise ValueError(
-                "`mode: server` needs `servers:`, addresses such as http://127.0.0.1:8100, and the other way"
-            )
-        if self.mode == "server" and (self.engine != "vllm" or self.key_file is None):
-            raise ValueError("`mode: server` needs `engine: vllm` and a `key_file:`")
-        return self
-
-
-class RewardWorkers(_Strict):
-    """Worker processes of the rewards (0: in process), seconds a batch may take, share of errors that ends the run, GiB
-    that a process may allocate."""
-
-    workers: int = Field(2, ge=0)
-    timeout: float = Field(10.0, gt=0)
-    max_error_share: float = Field(0.05, ge=0, le=1)
-    memory: float = Field(4.0, ge=0.5, le=1024)
-
-
-class Dropout(_Strict):
-    """Shares of examples of which a part is hidden in training: drawn anew in each epoch, or step of GRPO, where the
-    G completions of a prompt see the same. See `ecg_r1.train.dropout`.
-
-    leads: shown with a random subset of their leads. ecg: without the signal, as a page alone; page: without the
-    page; nothing: without both, where the right response is to say so (the reward `abstain` pays for it, and SFT's
-    target says it). interleave: with the page before the signal. (ECG-R1's own: ecg 0.25, page 0.25, interleave 0.1.)
-    """
-
-    leads: float = Field(0.0, ge=0, le=1)
-    ecg: float = Field(0.0, ge=0, le=1)
-    page: float = Field(0.0, ge=0, le=1)
-    nothing: float = Field(0.0, ge=0, le=1)
-    interleave: float = Field(0.0, ge=0, le=1)
-
-    @model_validator(mode="after")
-    def _leaves_one(self) -> Dropout:
-        if self.ecg + self.page + self.nothing > 1:
-            raise ValueError("ecg + page + nothing is over 1")
-        return self
-
-
-class Pages(_Strict):
-    """Shares of examples whose page looks as pages do in the wild: drawn anew in each epoch, or step of GRPO, where the
-    G completions of a prompt see the same. See `ecg_r1.ecg.wild`.
-
-    paper: printed by any recorder: another layout, order of leads, paper speed, gain, grid or header. artefacts: as if
-    scanned or photographed; needs the extra `pages`.
-    """
-
-    paper: float = Field(0.0, ge=0, le=1)
-    artefacts: float = Field(0.0, ge=0, le=1)
-
-
-class LoRA(BaseModel):
-    """Adapters on the linear layers of the named parts; every other key is an option of PEFT's LoraConfig."""
-
-    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
-    parts: list[str] = Field(["language_model"], min_length=1)
-
-    @property
-    def options(self) -> dict[str, Any]:
-        return dict(self.model_extra or {})
-
-
-class _Run(_Strict):
+class _Run(Strict):
     run: Place
     model: Place
     seed: Seed = 0
@@ -297,7 +174,7 @@ class _Run(_Strict):
     processes: int = Field(1, ge=1)
 
 
-class Queries(_Strict):
+class Queries(Strict):
     """Text queries in pre-training (SuPreME); see `ecg_r1.model.queries`.
 
     encoder: "letters", or the folder of a sentence encoder. hold_out: statements that training never asks for, to
@@ -324,14 +201,14 @@ class PretrainRecipe(_Run):
         return self
 
 
-class Align(_Strict):
+class Align(Strict):
     """The auxiliary loss of `ecg_r1.train.prefix_alignment` (BP-GPT): its weight and temperature."""
 
     weight: float = Field(1.0, gt=0, le=1e3)
     temperature: float = Field(0.1, gt=0, le=100)
 
 
-class HeldOut(_Strict):
+class HeldOut(Strict):
     """Answers to examples of `corpus.evaluate` amid the training, apart from any reward.
 
     every: steps from one evaluation to the next; the first comes before any step, the last after all of them.
@@ -388,7 +265,7 @@ class GRPORecipe(_Answering):
     rollout: Rollout = Rollout()
 
 
-class Decoding(_Strict):
+class Decoding(Strict):
     """How answers are generated; the sampling options have vLLM's names.
 
     max_tokens: longest answer; if left out, the longest that one of the models needs: its `max_completion_length`, or
@@ -412,14 +289,14 @@ class Decoding(_Strict):
 Style = Literal["deepseek", "ecg-r1", "free"]
 
 
-class Prices(_Strict):
+class Prices(Strict):
     """What an endpoint asks for a million tokens, in any currency."""
 
     prompt: float = Field(ge=0)
     completion: float = Field(ge=0)
 
 
-class Endpoint(_Strict):
+class Endpoint(Strict):
     """A model behind an OpenAI-compatible chat route.
 
     endpoint: its URL, with `/v1` where the server has it. model: as the server calls it; not needed where it serves one
@@ -463,7 +340,7 @@ Compared = Annotated[
 ]
 
 
-class EvaluateRecipe(_Strict):
+class EvaluateRecipe(Strict):
     """Models compared on the same examples.
 
     models: earlier first: each pair is compared as later minus earlier. One is a run's folder, a checkpoint's, a file
@@ -487,7 +364,7 @@ class EvaluateRecipe(_Strict):
     seed: Seed = 0
 
 
-class Hearts(_Strict):
+class Hearts(Strict):
     """The hearts of a probe: so many of the simulator's, or the records of a folder.
 
     dataset, folds, limit, unit_mv: as of `Source`; `limit` records are drawn with the seed.
@@ -506,7 +383,7 @@ class Hearts(_Strict):
         return self
 
 
-class ProbeRecipe(_Strict):
+class ProbeRecipe(Strict):
     """One heart with one thing moved: does the text follow? See `ecg_r1.evaluation.probe`.
 
     models, decoding, style, resamples, seed: as of `EvaluateRecipe`; the seed is that of the hearts too. hearts: whose
