@@ -147,6 +147,8 @@ def credited(tokenizer, monkeypatch):
         rewards = SimpleNamespace(claims=lambda: claims, totals=lambda: [1.0, 0.5], domains=lambda: ["CD"] * 2)
         trainer.reward_set, trainer.credit = rewards, credit
         trainer.processing_class, trainer.accelerator = tokenizer, SimpleNamespace(device="cpu")
+        trainer.args = SimpleNamespace(steps_per_generation=1, gradient_accumulation_steps=1)
+        trainer.num_iterations, trainer.vllm_importance_sampling_correction = 1, False
         trainer.num_generations, trainer.scale_rewards, trainer.log_pages = 2, "none", False
         return trainer._generate_and_score_completions([{"example": "e"}] * 2)["advantages"]
 
