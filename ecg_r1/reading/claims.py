@@ -63,6 +63,7 @@ _TURNED = re.compile(
     rf" (?:is|was|are|were|seems?|proved|turned out)(?: to be)? (?:\w{{1,12}}ly |all |both |quite )?"
     rf"{references.WRONG}(?![a-z])"
 )
+_BY = re.compile(r"\bby (?:the |an? )?$")
 _MAY_TURN = re.compile(references.WRONG)
 _ATTRIBUTED = re.compile(
     r"\b(?:computer|machine|algorithm|software|device|automated|printout|monitor|colleague|referr?er|instrument)\b"
@@ -89,7 +90,10 @@ def turned_back(sentence: str) -> Retraction | None:
     if turned is None:
         return None
     source = _ATTRIBUTED.search(sentence, 0, turned.start())
-    return Retraction(source.start() if source else 0, turned.start())
+    told = source is not None and not _BY.search(
+        sentence, 0, source.start()
+    )  # "AF, reported by the computer, is wrong"
+    return Retraction(source.start() if source and told else 0, turned.start())
 
 
 @lru_cache(maxsize=16)

@@ -72,11 +72,12 @@ _AFTER = (
 )
 # What takes a value back: "164 ms, which is false", "a PR of 164 ms was not found", "164 ms: no", "if measurable".
 WRONG = f"(?:{'|'.join(listed('wrong'))})"
+_FALSE = f"(?:{WRONG}|{'|'.join(listed('unseen'))})"
 _DENIED = (
     rf"[ ,\"'\])]*(?:\(|-|:)? ?(?:(?:and |but )?(?:which|that|this|it) )?(?:is|was|are|were|would be|must be"
     rf"|has been|can be)"
-    rf" (?:\w{{1,12}} )?{WRONG}(?![a-z])",
-    rf"[ ,]*(?:[(\[:]|-{{1,2}}) ?(?:(?:this|that|it|which) (?:is|was) )?(?:{WRONG}(?![a-z])|no(?= ?(?:$|[,.)\]]))"
+    rf" (?:\w{{1,12}} )?{_FALSE}(?![a-z])",
+    rf"[ ,]*(?:[(\[:]|-{{1,2}}) ?(?:(?:this|that|it|which) (?:is|was) )?(?:{_FALSE}(?![a-z])|no(?= ?(?:$|[,.)\]]))"
     r"|not really\b|just kidding|(?:please )?(?:ignore|disregard|forget|do not (?:use|trust|count)))",
     r" (?:cannot|can't|could not) be (?:confirmed|supported|verified|trusted|right|correct|true|reproduced)",
     r",? (?:but )?i (?:made|have made) (?:that|it|this) up",

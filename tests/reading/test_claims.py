@@ -91,7 +91,7 @@ def examples() -> list[str]:
     for section in ("before", "after", "names", "asides", "status", "headings", "generality"):
         for meanings in sections(section):
             found += [entry["example"] for entries in meanings.values() for entry in entries]
-    for section in ("absent", "units", "findings", "wrong"):
+    for section in ("absent", "units", "findings", "wrong", "unseen"):
         found += [entry["example"] for entries in sections(section) for entry in entries]
     for part in languages()["zh"]["grammar"].values():
         found += [each["example"] for each in ([part] if "pattern" in part else part.values())]
