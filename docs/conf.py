@@ -17,6 +17,7 @@ PAGES = {
         "docs/evaluation",
         "docs/howto",
         "docs/corpora",
+        "docs/scale",
         "docs/formats",
         "docs/algorithms",
         "docs/papers",

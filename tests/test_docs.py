@@ -270,6 +270,15 @@ def test_the_diagnosis_is_one_that_the_vocabulary_takes():
     assert parse(criterion).quantity == "pr_ms"
 
 
+@pytest.mark.parametrize(
+    ("page", "name"), [("scale", "my-ptb-xl"), ("scale", "my-mimic-ecg"), ("corpora", "my-corrupted")]
+)
+def test_the_corpus_recipes_of_other_pages_are_read(page, name, tmp_path):
+    path = tmp_path / f"{name}.yaml"
+    path.write_text(code((ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8"), "yaml", path.name))
+    assert read_recipe(path).stage == "corpus"
+
+
 RECIPES = {"my-evaluation": "evaluate"}
 RECIPES |= dict.fromkeys(("my-corpus", "my-questions", "my-labels", "my-ecg-qa", "my-mimic"), "corpus")
 RECIPES |= dict.fromkeys(("my-judge", "my-tracked"), "grpo")

@@ -174,7 +174,7 @@ def _subject(record: ECGRecord, measurements: Measurements, job: Job) -> Subject
 
 
 def _examples(record: ECGRecord, subject: Subject, job: Job, recipe: CorpusRecipe) -> tuple[Example, ...]:
-    """A report on the record and the questions about it; their wording is drawn from the corpus seed and the record's id."""
+    """A report on the record, and questions about it; the wording is drawn from the corpus seed and the record's id."""
     rng = np.random.default_rng([job.seed, zlib.crc32(record.record_id.encode())])
     report = Example(
         id=record.record_id,

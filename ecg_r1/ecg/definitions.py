@@ -46,7 +46,8 @@ class Definition:
     band: distance from the threshold, in the unit, below which the finding is borderline.
     circular: whether 360 is 0.
     normal_in: leads in which it is normal, which say nothing of the record as a whole.
-    leads_needed: how many neighbouring leads must show it for the record to have it: 1 or 2.
+    leads_needed: how many neighbouring leads must show it for the record to have it: 1 or 2; 0: the record as a whole
+        says nothing of it.
     needs: leads without which a finding of the record as a whole cannot be told.
     """
 

@@ -19,7 +19,7 @@ from ecg_r1.ecg.windows import held, inside, rhythm
 
 UNEVEN = 0.05  # share of RR by which it may change before the P waves of a page without a rhythm strip are doubted
 # Of so few beats, P waves of another rhythm may precede some by chance; those in step are usually more alike.
-FEW_BEATS, BY_CHANCE = 9, 1.5
+FEW_BEATS, BY_CHANCE = 9, 1.65
 FLAT = 0.03  # mV peak to peak: no beat is seen in such a lead
 
 

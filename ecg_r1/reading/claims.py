@@ -60,7 +60,8 @@ _OF_TITLES = re.compile(
 _TURNED = re.compile(
     rf"(?:[,;(-]|\bbut|\bhowever) ?(?:but|however|yet|although|though|and)? ?,? ?(?:all )?(?:of )?(?:this|that|it|which"
     rf"|these|those|both|the (?:computer|machine|reading|measurement|interpretation|diagnosis|software|algorithm))"
-    rf" (?:is|was|are|were|seems?|proved|turned out)(?: to be)? (?:\w{{1,12}}ly |all |both |quite )?{references.WRONG}(?![a-z])"
+    rf" (?:is|was|are|were|seems?|proved|turned out)(?: to be)? (?:\w{{1,12}}ly |all |both |quite )?"
+    rf"{references.WRONG}(?![a-z])"
 )
 _MAY_TURN = re.compile(references.WRONG)
 _ATTRIBUTED = re.compile(

@@ -1,9 +1,10 @@
 """Whether a clause tells of ECGs in general: what a finding is, looks like or does, and when it is diagnosed.
 
-"First-degree AV block is defined by a PR above 200 ms" says of no ECG that it has one. No single word tells such a clause
-from one on this ECG, so its words are weighed: those of a rule, of what is often so, and of what always holds, against
-those that point at a patient, a tracing or a day (`generality` in data/vocabulary.<language>.yaml), its subject (a finding
-without an article) and its numbers (nothing but bounds and ranges). A text with no word on this ECG is a textbook.
+"First-degree AV block is defined by a PR above 200 ms" says of no ECG that it has one. No single word tells such a
+clause from one on this ECG, so its words are weighed: those of a rule, of what is often so, and of what always holds,
+against those that point at a patient, a tracing or a day (`generality` in data/vocabulary.<language>.yaml), its
+subject (a finding without an article) and its numbers (nothing but bounds and ranges). A text with no word on this
+ECG is a textbook.
 """
 
 from __future__ import annotations
@@ -39,14 +40,17 @@ _FINITE = re.compile(
 _SUBJECT = re.compile(
     r"(?:^|[.;:\n>•|,)-]|\b(?:and|that|although|while|because|since|though|but|as)) ?(?:\d{1,2}[.)] ?)?"
     r"(?:the (?:diagnosis|presence|development|treatment|management) of )?(?:(?:an?|true|asymptomatic|isolated|complete"
-    r"|uncomplicated|marked|mild|most|all|many|some|any|new|chronic|acute|typical|lesser|degrees|of|or|left|right|long|short"
-    r"|prolonged|wide|extreme)[ -])*$"
+    r"|uncomplicated|marked|mild|most|all|many|some|any|new|chronic|acute|typical|lesser|degrees|of|or|left|right|long"
+    r"|short|prolonged|wide|extreme)[ -])*$"
 )
 _DEFINITE = re.compile(r"\b(?:the|der|die|das) (?:[a-z-]{3,12} )?$")
-_REPORTED = re.compile(r"(?:pr|pq|qrs|qtc?|rr?|r-r|p|st|t|axis|(?:heart |ventricular |atrial )?rate|rhythm|intervals?)\b")
+_REPORTED = re.compile(
+    r"(?:pr|pq|qrs|qtc?|rr?|r-r|p|st|t|axis|(?:heart |ventricular |atrial )?rate|rhythm|intervals?)\b"
+)
 # … and a clause on any quantity, and not that of this ECG: "A PR interval over 200 ms suggests …" …
 _ANY = re.compile(
-    r"[ \n>#*•(,-]*(?:an?|any|every) (?:[a-z-]{3,12} ){0,2}?(?:pr|pq|qrs|qtc?|p[- ]wave|axis|(?:heart |ventricular )?rate"
+    r"[ \n>#*•(,-]*(?:an?|any|every) (?:[a-z-]{3,12} ){0,2}?(?:pr|pq|qrs|qtc?|p[- ]wave|axis|(?:heart "
+    r"|ventricular )?rate"
     r"|values?)\b"
 )
 _WHEN = re.compile(r"[ \n>#*•(,-]*(?:when(?:ever)?|if|once|wenn) ")
@@ -66,11 +70,16 @@ _MEASURED = re.compile(
     r"(?! ?(?:or (?:more|less|longer|above)|- ?\d|to |and [-+]?\d))"
 )
 # "the 200 ms that first-degree AV block demands".
-_THAT, _NEEDS = re.compile(r"\b(?:that|which|what) (?:an? |true )?$"), re.compile(r" (?:demands?|requires?|needs?|calls for)\b")
+_THAT, _NEEDS = (
+    re.compile(r"\b(?:that|which|what) (?:an? |true )?$"),
+    re.compile(r" (?:demands?|requires?|needs?|calls for)\b"),
+)
 # "PR > 200 ms = first-degree AV block", "first-degree AV block = PR > 200 ms".
 _EQUALS = re.compile(r"[<>≤≥]=? ?\d[^.;\n=]{0,24}= ?(?:an? )?$")
 _DEFINED = re.compile(r" ?= ?[^.;,\n]{0,60}[<>≤≥]")
-_BOUND = re.compile(r"[<>≤≥=]|\b(?:above|below|under|over|(?:less|more|greater|longer|shorter) than|between|to) [-+]?\d")
+_BOUND = re.compile(
+    r"[<>≤≥=]|\b(?:above|below|under|over|(?:less|more|greater|longer|shorter) than|between|to) [-+]?\d"
+)
 # A line of a glossary: "Sinus tachycardia: sinus rhythm, but above 100 bpm".
 _ENTRY = re.compile(
     r"[ \n>#*•-]*(?:\d{1,2}[.)] )?(?:an? )?[a-z' /-]{4,40}(?: \([a-z0-9]{2,6}\))?: [^\n.\d]{0,80}?"
@@ -108,7 +117,9 @@ def _clauses(text: str) -> tuple[_Clause, ...]:
                 verbs.append(at)
             i += 1
         weight = sum(WEIGHT[kind] for kind in kinds) - max(0, kinds.count("perhaps") - 1)
-        if weight > 0 and (_ANY.match(text, start, end) or _WHEN.match(text, start, end) or _led(text, start, end, verbs)):
+        if weight > 0 and (
+            _ANY.match(text, start, end) or _WHEN.match(text, start, end) or _led(text, start, end, verbs)
+        ):
             weight += 1
         finite = "perhaps" in kinds or _FINITE.search(text, start, end) is not None
         found.append(_Clause(start, end, weight, finite, _MEASURED.search(text, start, end) is not None))
@@ -120,9 +131,9 @@ def _led(text: str, start: int, end: int, verbs: list[int]) -> bool:
     """Whether a finding without an article of this ECG is the subject of one of these verbs of a clause."""
     for _, a, b in mentions(text[start:end]):
         verb = bisect_left(verbs, b + start)
-        if verb < len(verbs) and verbs[verb] < b + start + NEAR:
-            if _SUBJECT.search(text, max(start - 1, a + start - NEAR, 0), a + start):
-                return True
+        near = verb < len(verbs) and verbs[verb] < b + start + NEAR
+        if near and _SUBJECT.search(text, max(start - 1, a + start - NEAR, 0), a + start):
+            return True
     return False
 
 

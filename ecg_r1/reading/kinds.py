@@ -10,7 +10,9 @@ from ecg_r1.reading.sentences import Sentence
 
 ROUND = 5  # of what textbooks call normal or long; what is measured ends as it likes
 # "202 ms, marginally above 200 ms"
-_BESIDE_LIMIT = re.compile(r",(?: (?:\w+ly|just|well|still|only|a (?:bit|little|shade)))+ (?:above|below|over|under|beyond|past)(?: the)?")
+_BESIDE_LIMIT = re.compile(
+    r",(?: (?:\w+ly|just|well|still|only|a (?:bit|little|shade)))+ (?:above|below|over|under|beyond|past)(?: the)?"
+)
 REACH = 90  # characters before a number that may say what sort of number it is
 Said = tuple[str, str, int, float]  # quantity, kind, end and value (or first end) of a number read before
 

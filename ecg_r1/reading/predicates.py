@@ -122,7 +122,9 @@ _NEGATED = re.compile(rf"\b(?:{_NOT})")
 _CERTAINLY = re.compile(r"\b(?:definit|certain|conclusiv|unequivocal)")  # "is not definitely present"
 _HAS_VERB = re.compile(rf"\b(?:{_VERB}|to be)(?![a-z])")
 _MIGHT = re.compile(r"\b(?:may|might|could|would)(?![a-z])")
-_OF_CAUSE = re.compile(r" ?(?:(?:related|secondary|due|attribut\w+|ascrib\w+|owing) (?:to|in)|(?:caused|explained|driven) by)\b")
+_OF_CAUSE = re.compile(
+    r" ?(?:(?:related|secondary|due|attribut\w+|ascrib\w+|owing) (?:to|in)|(?:caused|explained|driven) by)\b"
+)
 _FOR_ANOTHER = re.compile(r" (?:for|of) (?!this|it\b)")  # "T wave changes that are not definite for infarction"
 _OUGHT = re.compile(r"\b(?:must|should|needs?|ought|(?:has|have|remains?|is|are|still|yet) to)(?![a-z])|^to\b")
 

@@ -63,7 +63,8 @@ _LIMIT = (
     r"|(?:mark|bar)\b)"
 )
 _AFTER = (
-    r" (?:needed|required|necessary|expected|typical of|that (?:an? )?[a-z -]{3,40} (?:demands?|requires?|needs?|calls for|takes)\b|(?:that|which) (?:would|defines?|separates?|marks?|is (?:used"
+    r" (?:needed|required|necessary|expected|typical of|that (?:an? )?[a-z -]{3,40} (?:demands?|requires?|needs?"
+    r"|calls for|takes)\b|(?:that|which) (?:would|defines?|separates?|marks?|is (?:used"
     r"|needed|required|taken)))",
     rf"(?:-|[ ,]*)(?:(?:is |being |as |would be |was )?(?:the |an? )?(?:upper |lower |usual |diagnostic "
     rf"|voltage ){{0,2}}{_LIMIT})(?! ?(?:of |is |: ?)?[<>≤≥]?\d)",
@@ -93,7 +94,8 @@ _REFERENCE_AFTER = re.compile(
 # A sentence that takes back what stands before it.
 RETRACTS = re.compile(
     r"[ \n>#*-]*(?:(?:but|however|no|sorry|wait|actually)[ ,:]+){0,2}(?:(?:that|this|the|it|which)"
-    r"(?: (?:last |first |above )?(?:value|number|figure|reading|measurement|interval|duration|rate|one|statement|diagnosis"
+    r"(?: (?:last |first |above )?(?:value|number|figure|reading|measurement|interval|duration|rate|one|statement"
+    r"|diagnosis"
     r"|interpretation|label))?"
     rf"(?: (?:of|above)[^,.;]{{0,24}})? (?:is|was|must be|has been|seems|proved) (?:\w{{1,12}} )?{WRONG}(?![a-z])"
     r"|just kidding|(?:scratch|strike|i retract|i withdraw) (?:this|that))"
@@ -161,7 +163,8 @@ _ADVERBS = (
 GENERAL_AFTER = re.compile(
     r"(?: or (?:less|more|longer|greater|above|below|over|under|wider|higher))?"
     r"(?: in (?:leads? )?(?:v[1-6](?:-v?[1-6])?|av[lrf]|i{1,3}))?[)\]]?"
-    rf"(?:[ ,]*(?:is|are|being|as|为)? ?{_ADVERBS}(?:the )?(?:normal|passes as|counts as|brady|tachy|prolonged|considered|called|defined"
+    rf"(?:[ ,]*(?:is|are|being|as|为)? ?{_ADVERBS}(?:the )?(?:normal|passes as|counts as|brady|tachy|prolonged"
+    rf"|considered|called|defined"
     rf"|termed|diagnostic"
     rf"|regarded|abnormal|patholog|high[- ]risk|dangerous"
     r"|treated|taken as|deemed|labell?ed|said to|classed|classified|one of|(?:an? |the )?(?:sign|criteri|marker|feature"

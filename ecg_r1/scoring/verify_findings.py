@@ -84,7 +84,8 @@ class Held:
     def reason(self) -> str:
         """One line: the measured number of the lead that speaks most against the claim, and its margin."""
         if self.claim.voltage is not None:
-            return f"measured {_number(self.cells[0])}"
+            cell = self.cells[0]
+            return cell.reason if cell.value is None else f"measured {_number(cell)}"
         if not self.cells:
             return f"{', '.join(self.hidden)} not shown" if self.hidden else "not measured"
         cell = self.worst

@@ -28,7 +28,7 @@ from ecg_r1.ecg.measure import measure
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.simulate import simulate
 from ecg_r1.ecg.vocabulary import vocabulary
-from ecg_r1.recipe import Corruption, CorpusRecipe, Reports
+from ecg_r1.recipe import CorpusRecipe, Corruption, Reports
 from ecg_r1.scoring import Completion
 from ecg_r1.scoring.answers import read_answer
 from ecg_r1.scoring.cases import case_from
@@ -36,8 +36,10 @@ from ecg_r1.scoring.cases import case_from
 ROOT = Path(__file__).parents[2]
 REAL = Path(os.environ.get("ECG_R1_RECORDS", ROOT / "../shared/ecg"))
 real = pytest.mark.skipif(not REAL.is_dir(), reason=f"no records in {REAL}; set ECG_R1_RECORDS")
-VALUES = {"heart_rate_bpm": 72.0, "rr_ms": 833.0, "p_ms": 104.0, "pr_ms": 164.0, "qrs_ms": 92.0, "qt_ms": 388.0, "qtc_ms": 425.0,
-          "axis_deg": 34.0}  # fmt: skip
+VALUES = {
+    "heart_rate_bpm": 72.0, "rr_ms": 833.0, "p_ms": 104.0, "pr_ms": 164.0, "qrs_ms": 92.0, "qt_ms": 388.0,
+    "qtc_ms": 425.0, "axis_deg": 34.0,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +91,9 @@ def test_an_answer_is_read_as_its_label_in_every_language(code):
 def test_the_languages_say_the_same_things(code):
     """A key that one language lacks would be an error in the middle of a build."""
     assert language(code).templates.keys() == language("en").templates.keys()
-    slots = {slot for found in language("en").templates.values() for text in found for slot in SLOT.findall(text.lower())}
+    slots = {
+        slot for found in language("en").templates.values() for text in found for slot in SLOT.findall(text.lower())
+    }
     for key, found in language(code).templates.items():
         assert found, key
         assert {slot for text in found for slot in SLOT.findall(text.lower())} <= slots, key
@@ -121,7 +125,11 @@ def test_a_wrong_number_finding_or_diagnosis_is_found(code):
 
 
 def test_a_diagnosis_is_linked_to_what_is_measured_of_it():
-    one = subject(("first-degree AV block", "sinus rhythm"), pr_ms=236.0, findings={"pr_prolonged": [236, 36], "pr_short": [236, -116]})
+    one = subject(
+        ("first-degree AV block", "sinus rhythm"),
+        pr_ms=236.0,
+        findings={"pr_prolonged": [236, 36], "pr_short": [236, -116]},
+    )
     for seed in range(20):
         said = think(full(one, seed=seed)).rpartition("\n")[2]
         assert "236 ms" in said
@@ -131,7 +139,8 @@ def test_a_diagnosis_is_linked_to_what_is_measured_of_it():
 def test_what_the_signal_contradicts_is_not_stated_and_the_label_is_kept():
     leads = ("II", "III", "aVF")
     none = {"st_elevation": {lead: [0.0, -0.1] for lead in leads}, "q_pathological": {lead: [0, -30] for lead in leads},
-            "t_inversion": {lead: [0.3, -0.4] for lead in leads}, "q_wave": {lead: [0, -0.05] for lead in leads}}  # fmt: skip
+            "t_inversion": {lead: [0.3, -0.4] for lead in leads},
+            "q_wave": {lead: [0, -0.05] for lead in leads}}  # fmt: skip
     one = subject(("inferior myocardial infarction",), findings=none)
     for seed in range(20):
         text = full(one, seed=seed)
@@ -149,7 +158,9 @@ def test_what_the_signal_contradicts_is_not_stated_and_the_label_is_kept():
 def test_an_uncertain_label_is_worded_so_and_kept():
     signs = {"p_mitrale": [128.0, 8.0]}
     for likelihood, words in ((80, ("robabl", "ikely")), (50, ("ossibl",)), (15, ("uestionable", "erhaps"))):
-        one = subject(("left atrial enlargement",), {"left atrial enlargement": float(likelihood)}, findings=signs, p_ms=128.0)
+        one = subject(
+            ("left atrial enlargement",), {"left atrial enlargement": float(likelihood)}, findings=signs, p_ms=128.0
+        )
         for seed in range(10):
             text = full(one, seed=seed)
             assert any(word in think(text) for word in words), text
@@ -161,7 +172,13 @@ def test_an_uncertain_label_is_worded_so_and_kept():
 
 
 def test_a_label_is_stated_in_clinical_order_and_a_normal_ecg_last():
-    given = ("normal ECG", "left axis deviation", "left ventricular hypertrophy", "first-degree AV block", "sinus rhythm")
+    given = (
+        "normal ECG",
+        "left axis deviation",
+        "left ventricular hypertrophy",
+        "first-degree AV block",
+        "sinus rhythm",
+    )
     assert [one.name for one in stated(given)] == [
         "sinus rhythm", "first-degree AV block", "left ventricular hypertrophy", "left axis deviation", "normal ECG",
     ]  # fmt: skip
@@ -170,8 +187,8 @@ def test_a_label_is_stated_in_clinical_order_and_a_normal_ecg_last():
 
 
 def test_statements_that_exclude_each_other_are_listed():
-    kinds = {(c.diagnosis, c.measured) for c in conflicts(subject(("sinus bradycardia", "sinus tachycardia", "normal ECG", "left bundle branch block")))
-             if c.kind == "excluded by another"}  # fmt: skip
+    label = ("sinus bradycardia", "sinus tachycardia", "normal ECG", "left bundle branch block")
+    kinds = {(c.diagnosis, c.measured) for c in conflicts(subject(label)) if c.kind == "excluded by another"}
     assert kinds == {
         ("sinus bradycardia", ("sinus tachycardia",)),
         ("normal ECG", ("left bundle branch block",)),
@@ -198,7 +215,13 @@ def test_a_built_split_lists_its_conflicts(tmp_path):
     record = next(iter(simulate(1, seed=0))).record
     for name, labels in (("wrong", ("atrial fibrillation",)), ("right", record.diagnoses)):
         write_record(type(record)(**{**vars(record), "record_id": name, "diagnoses": labels}), tmp_path / "records")
-    values = {"stage": "corpus", "out": str(tmp_path / "out"), "page_size": 32, "workers": 1, "reports": {"language": "zh"}}
+    values = {
+        "stage": "corpus",
+        "out": str(tmp_path / "out"),
+        "page_size": 32,
+        "workers": 1,
+        "reports": {"language": "zh"},
+    }
     (split,) = build(CorpusRecipe.model_validate(values | {"splits": {"a": [{"records": str(tmp_path / "records")}]}}))
     rows = [json.loads(line) for line in (split / "conflicts.jsonl").read_text(encoding="utf-8").splitlines()]
     assert {row["record"] for row in rows} == {"wrong"}
@@ -223,7 +246,9 @@ def test_questions_have_answers_that_hold(code, simulated):
                 assert q.question.count("\n") == 4
                 assert f"\n{q.answer}. " in q.question
             if q.family == "feature" and q.form in ("open", "fill"):
-                assert any(q.answer == language(code).number(name, one.measurements.value(name) or 0) for name in VALUES)
+                assert any(
+                    q.answer == language(code).number(name, one.measurements.value(name) or 0) for name in VALUES
+                )
     assert len(kinds) >= 12, kinds
 
 
@@ -240,14 +265,14 @@ def test_a_split_with_questions_is_exported_as_ecginstruct(tmp_path):
 
 @real
 def test_texts_of_real_records_hold(tmp_path):
-    """The issue's figures on 40 records of PTB-XL in each language; `benchmarks/text.py` prints them for a whole split."""
+    """The issue's figures on 80 records of PTB-XL in each language; `benchmarks/text.py` prints them for a split."""
     values = {"stage": "corpus", "out": str(tmp_path), "pages": "drawn", "workers": 1}
-    source = {"records": str(REAL / "ptb-xl"), "limit": 40}
+    source = {"records": str(REAL / "ptb-xl"), "limit": 80}
     (split,) = build(CorpusRecipe.model_validate(values | {"splits": {"a": [source]}}))
     store, evidence = RecordStore(split), []
     cases = [store.case(example.id) for example in store.examples]
     subjects = [Subject(case.measurements, case.diagnoses, leads=case.leads) for case in cases]
-    assert [example.response for example in store.examples][0].startswith("<think>")
+    assert next(example.response for example in store.examples).startswith("<think>")
     for code in LANGUAGES:
         said = Counter[str]()
         for seed, one in enumerate(subjects):
@@ -256,7 +281,7 @@ def test_texts_of_real_records_hold(tmp_path):
             assert not held.faults, (text, held.faults)
             said.update(set(sentences(text)))
             evidence += [any(held.evidence.values())] if held.evidence else []
-        assert said.most_common(1)[0][1] <= 0.3 * len(subjects)  # 15% of 1,000 texts; of 40 one may have more
+        assert said.most_common(1)[0][1] <= 0.3 * len(subjects)  # 15% of 1,000 texts; of 80 one may have more
     assert sum(evidence) / len(evidence) >= 0.95
 
 
@@ -265,4 +290,6 @@ def test_a_sign_is_there_only_where_it_is_measured():
     names = [(seen.sign.what, seen.state) for seen in looked_at("right ventricular hypertrophy", one.measurements)]
     assert ("axis_right", State.PRESENT) in names
     assert ("r_mv", State.UNMEASURABLE) in names
-    assert [seen.sign.what for seen in shown(looked_at("right ventricular hypertrophy", one.measurements))] == ["axis_right"]
+    assert [seen.sign.what for seen in shown(looked_at("right ventricular hypertrophy", one.measurements))] == [
+        "axis_right"
+    ]

@@ -222,7 +222,7 @@ def rollout_server(recipe, log, *options):
     with log.open("a") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out, env=os.environ)
     try:
-        until = time.monotonic() + 300
+        until = time.monotonic() + 900
         while not answers(int(port)):
             assert process.poll() is None, log.read_text()[-3000:]
             assert time.monotonic() < until, log.read_text()[-3000:]

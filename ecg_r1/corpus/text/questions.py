@@ -162,7 +162,10 @@ def _morphology(w: Writer, words: Language, form: str) -> Question | None:
     there = [lead for lead, state in states.items() if state is State.PRESENT]
     absent = [lead for lead, state in states.items() if state is State.ABSENT]
     unsure = len(states) - len(there) - len(absent)
-    slots: dict[str, str | None] = {"finding": words.say(f"finding.{name}", w.rng), "bare": words.say(f"bare.{name}", w.rng)}
+    slots: dict[str, str | None] = {
+        "finding": words.say(f"finding.{name}", w.rng),
+        "bare": words.say(f"bare.{name}", w.rng),
+    }
     if form == "closed":
         among = (there, absent)[int(w.rng.integers(2))] or there or absent
         if not among:

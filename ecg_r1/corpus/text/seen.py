@@ -71,7 +71,7 @@ def shown(seen: Iterable[Seen], *states: State) -> tuple[Seen, ...]:
 
 
 def contradicted(diagnosis: str, measurements: Measurements) -> bool:
-    """Whether the signal shows no sign of a diagnosis, not even a borderline one, and some of them could be measured."""
+    """Whether the signal shows no sign of a diagnosis, not even a borderline one, though some could be measured."""
     states = {one.state for one in looked_at(diagnosis, measurements)}
     return State.ABSENT in states and not states & {State.PRESENT, State.BORDERLINE}
 
@@ -109,12 +109,12 @@ def _quantity(sign: Sign, measurements: Measurements) -> Seen:
 
 
 def _state(sign: Sign, value: float) -> State:
-    """Borderline where it misses a limit by no more than a quote may differ from the measurement."""
+    """Borderline where it misses a limit by no more than half of what a quote may differ from the measurement."""
     if all(_HOLDS[relation](value, limit) for relation, limit in sign.relations):
         return State.PRESENT
     quantity = TABLE[sign.what]
     near = all(
-        _HOLDS[relation](value, limit) or quantity.distance(value, limit) <= quantity.tolerance
+        _HOLDS[relation](value, limit) or quantity.distance(value, limit) <= quantity.tolerance / 2
         for relation, limit in sign.relations
     )
     return State.BORDERLINE if near else State.ABSENT

@@ -15,6 +15,7 @@ from ecg_r1.corpus.text.label import Stated
 from ecg_r1.corpus.text.seen import OF_QUANTITY, Seen
 from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.corpus.text.wording import Language
+from ecg_r1.ecg.definitions import definitions
 from ecg_r1.ecg.findings import Finding, State
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.quantities import EXPECTED
@@ -110,7 +111,8 @@ class Writer:
                 return None
             names = {"quantity": self.say(f"quantity.{what}"), "a_quantity": self.say(f"a_quantity.{what}")}
             return self.say("missing.quantity", value=self.quantity(what), **names)
-        key = f"missing.{what}"
+        of_leads = definitions()[what].per_lead and not one.sign.leads
+        key = f"missing_all.{what}" if of_leads else f"missing.{what}"
         if not self.language.has(key) or (other and self.state(other) is not State.PRESENT):
             return None
         if what in VOLTAGES:
