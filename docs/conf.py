@@ -20,6 +20,7 @@ PAGES = {
         "docs/scale",
         "docs/formats",
         "docs/algorithms",
+        "docs/papers",
         "docs/rollouts",
         "docs/credit",
         "docs/rewards",

@@ -100,5 +100,5 @@ def _write(made: Made | Unusable, writer: SplitWriter) -> None:
         untold=made.untold,
         conflicts=made.conflicts,
     )
-    if made.example is not None:
-        writer.add_example(made.example)
+    for example in made.examples:
+        writer.add_example(example)

@@ -11,6 +11,7 @@ TENSORBOARD = "tensorboard"
 INITIAL = "initial"  # the weights that a preset began with, for the rollouts
 SYNC = "sync"  # the weights that rollout servers have, which one gets again after a restart
 STOPPED = "stopped"  # the batch of a step whose loss, gradient or weights are not finite
+QUERIES = "queries"  # pretrain with text queries only: the head that answers them
 MODEL = "model"  # the trained checkpoint
 FINISHED = "finished.json"  # steps and time; written last
 BASELINE = "baseline"  # the stage in the recipe of a baseline, whose answers are no model's
@@ -19,6 +20,7 @@ BASELINE = "baseline"  # the stage in the recipe of a baseline, whose answers ar
 PREDICTIONS = "predictions"
 # a comparison
 COMPARISON = "compare.json"
+ZERO_SHOT = "zero-shot.json"  # areas under the ROC curve of text queries
 HEADROOM = "headroom.json"  # of --headroom
 REPORT = "report.html"
 PROBE = "probe"  # .json, .html; probe-hearts or probe-records, the split of its records

@@ -19,6 +19,8 @@ from ecg_r1.ecg.render import PLAIN
 from ecg_r1.ecg.wild import STORED, Look, draw_page
 from ecg_r1.model.checkpoint import load_model
 from ecg_r1.recipe import Dropout, Pages
+from ecg_r1.scoring import Completion, load_reward
+from ecg_r1.scoring.abstention import NOTHING_SHOWN
 from ecg_r1.train.dropout import NOTHING, Shown, View, arrange, draw
 from ecg_r1.train.media import WHOLE, DrawEachEpoch, Media, example_dataset
 from ecg_r1.train.pretrain import pretrain_trainer
@@ -32,16 +34,17 @@ def draws(dropout, leads=LEADS):
 
 
 def test_shares_are_as_asked():
-    views = draws(Dropout(leads=0.3, ecg=0.1, page=0.2, interleave=0.4))
+    views = draws(Dropout(leads=0.3, ecg=0.1, page=0.2, nothing=0.15, interleave=0.4))
     sigma = (0.25 / MANY) ** 0.5
     for share, count in (
         (0.3, sum(view.leads is not None for view in views)),
-        (0.1, sum(not view.ecg for view in views)),
-        (0.2, sum(not view.page for view in views)),
+        (0.1, sum(not view.ecg and view.page for view in views)),
+        (0.2, sum(view.ecg and not view.page for view in views)),
+        (0.15, sum(not view.ecg and not view.page for view in views)),
         (0.4, sum(view.page_first for view in views)),
     ):
         assert count / MANY == pytest.approx(share, abs=4 * sigma)
-    assert all(view.ecg or view.page for view in views)
+    assert all(view.ecg or view.page for view in draws(Dropout(ecg=0.5, page=0.5)))
 
 
 def test_each_number_of_leads_is_as_likely_and_each_lead_too():
@@ -132,6 +135,7 @@ def test_each_record_of_an_example_is_drawn_for_itself(media):
         (View("r", page_first=True), "ie"),
         (View("r", page=False), "e"),
         (View("r", ecg=False, page_first=True), "i"),
+        (View("r", ecg=False, page=False), ""),
     ],
 )
 def test_prompts_hold_the_placeholders_of_what_is_shown(media, view, tags):
@@ -202,6 +206,40 @@ def test_sft_sees_an_example_otherwise_in_another_epoch(media):
         for row, labels in zip(rows, batch["labels"], strict=True):
             response = media.store.example(row["example"]).response + media.processor.tokenizer.eos_token
             assert media.processor.tokenizer.decode(labels[labels != -100]) == response
+
+
+def test_of_what_is_not_shown_nothing_is_known_and_the_right_response_says_so(media):
+    record, other = media.store.ids[:2]
+    hidden = View(record, ecg=False, page=False)
+    case = media.case(Shown(record, (hidden,)))
+    assert (case.leads, case.diagnoses) == ((), ())
+    assert all(case.measurements[name].unknown for name in ("pr_ms", "heart_rate_bpm"))
+    assert str(hidden) == "nothing"
+    assert Shown(record, (hidden,)).nothing
+    assert not Shown("both", (hidden, View(other))).nothing
+    assert load_reward("abstain")(Completion.parse(NOTHING_SHOWN), case).value == 1
+    assert load_reward("intervals")(Completion.parse("PR interval 160 ms."), case) is None
+
+    collator = SFTCollator(Media(media.store, media.processor, Dropout(nothing=0.5), seed=1))
+    rows = list(example_dataset(media.store))
+    batch = collator(rows)
+    targets = [media.processor.tokenizer.decode(labels[labels != -100]) for labels in batch["labels"]]
+    end = media.processor.tokenizer.eos_token
+    unseen = [bool((index < 0).all()) for index in batch["media_index"]]
+    assert 0 < sum(unseen) < len(rows)
+    for row, target, blind, ids in zip(rows, targets, unseen, batch["input_ids"], strict=True):
+        assert target == (NOTHING_SHOWN if blind else media.store.example(row["example"]).response) + end
+        assert bool((ids == media.processor.ecg_token_id).any()) != blind
+
+
+def test_a_batch_in_which_nothing_is_shown_can_be_learned_from(media):
+    torch.manual_seed(0)
+    model, processor = load_model("tiny", texts=["Report this ECG. normal", NOTHING_SHOWN])
+    collator = SFTCollator(Media(media.store, processor, Dropout(nothing=1.0)))
+    batch = collator(list(example_dataset(media.store))[:2])
+    assert (batch["media_index"] == -1).all()
+    model.train()(**batch).loss.backward()
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
 
 
 def test_towers_see_some_of_the_leads_in_pre_training(media, tmp_path):

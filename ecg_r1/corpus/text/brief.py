@@ -1,4 +1,4 @@
-"""`style: brief`: four quantities and one finding for each diagnosis, short enough for a model of a few million parameters."""
+"""`style: brief`: four quantities and one finding for each diagnosis, for a model of a few million parameters."""
 
 from __future__ import annotations
 

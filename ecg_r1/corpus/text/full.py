@@ -12,10 +12,6 @@ from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.corpus.text.wording import language
 from ecg_r1.corpus.text.writer import Writer, answered
 
-DESCRIBED = (
-    sections.quality, sections.rhythm, sections.atria, sections.ventricles, sections.st, sections.t, sections.qt,
-)  # fmt: skip
-
 
 def write_full(subject: Subject, shares: Profile, rng: np.random.Generator, code: str) -> str:
     """The reasoning and the answer of one record.
@@ -28,7 +24,7 @@ def write_full(subject: Subject, shares: Profile, rng: np.random.Generator, code
     """
     w = Writer(subject, language(code), shares, rng)
     gap = w.language.marks["gap"]
-    described = gap.join(sentence for section in DESCRIBED for sentence in section(w))
+    described = gap.join(sentence for section in sections.ALL for sentence in section(w))
     concluded = gap.join([*comparison(w), *conclusion(w)])
     doubted = {label.removeprefix(DOUBTED) for label in subject.diagnoses if label.startswith(DOUBTED)}
     answer = [

@@ -21,8 +21,6 @@ from ecg_r1.corpus.cache import as_stored
 from ecg_r1.corpus.jobs import entries_of
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.corpus.text.prompts import write_question
-from ecg_r1.corpus.text.report import write_report
-from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.corpus.writer import SplitWriter
 from ecg_r1.datasets.example import Example
 from ecg_r1.disk import writing
@@ -33,7 +31,7 @@ from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.record import ECGRecord, RecordError, read_record
 from ecg_r1.ecg.render import render
 from ecg_r1.evaluation.probe.moves import chosen
-from ecg_r1.recipe import ProbeRecipe, Reports, Source
+from ecg_r1.recipe import ProbeRecipe, Source
 from ecg_r1.runs import layout
 
 WHOLE = "whole"  # the record as it is: one of the six steps of each of its moves
@@ -114,7 +112,6 @@ def _add(writer: SplitWriter, job: Job, recipe: ProbeRecipe) -> None:
             job.name,
             (job.name,),
             write_question(rng, [] if recipe.question is None else [recipe.question]),
-            write_report(Subject(true, record.diagnoses), Reports(), rng) if record.diagnoses else None,
             extra={"heart": job.heart, "move": job.move, "step": job.step},
         )
     )

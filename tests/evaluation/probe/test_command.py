@@ -53,7 +53,7 @@ def run(write_run, tmp_path, monkeypatch):
 def recipe(run, tmp_path):
     given = {
         "stage": "probe", "models": [str(run)], "out": str(tmp_path / "out"), "hearts": {"simulate": 2},
-        "moves": ["pr_ms", "fibrillation"], "decoding": {"engine": "hf"}, "resamples": 50,
+        "moves": ["pr_ms", "fibrillation"], "decoding": {"engine": "hf", "max_tokens": 80}, "resamples": 50,
     }  # fmt: skip
     return ProbeRecipe.model_validate(given)
 
