@@ -86,9 +86,8 @@ def test_a_build_that_is_killed_at_random_moments_ends_with_the_same_bytes(
     changes = {} if cached else {"cache": None}
     for moment in sorted(draw.randrange(1, RECORDS - 4) for _ in range(kills)):
         build = start(program, out, executor, **changes)
-        wait_for(
-            lambda build=build, moment=moment: ended(build) or written(out) >= moment, what="records", seconds=1200
-        )
+        arrived = lambda build=build, moment=moment: ended(build) or written(out) >= moment  # noqa: E731
+        wait_for(arrived, what="records", seconds=1200)
         workers = [] if ended(build) else psutil.Process(build.pid).children(recursive=True)
         build.send_signal(signal.SIGKILL)
         killed += build.wait() == -signal.SIGKILL
