@@ -59,7 +59,7 @@ def chain(tmp_path_factory):
         "train", RECIPES / "grpo.yaml", f"run={runs}/grpo", f"model={runs}/sft",
         f"corpus={{train: {runs}/corpus/rl, evaluate: {runs}/corpus/held-out}}",
         f"trainer.max_steps={STEPS}", "trainer.per_device_train_batch_size=16", "trainer.num_generations=4",
-        "trainer.save_steps=1", "trainer.learning_rate=3e-4",
+        "trainer.save_steps=1", "trainer.learning_rate=3e-4", "held_out={every: 2, examples: 24}",
     )  # fmt: skip
     kill_after_first_checkpoint(grpo, runs / "grpo")
     # What a run killed while it loads DeepSpeed's operator leaves: torch would wait for this file to vanish.
@@ -87,6 +87,16 @@ def test_killed_run_goes_on_where_it_was(chain):
     steps = [row["step"] for row in metrics(chain / "grpo") if "reward" in row]
     assert steps == list(range(1, STEPS + 1))
     assert json.loads((chain / "grpo" / "finished.json").read_text())["steps"] == STEPS
+
+
+def test_held_out_answers_are_measured_before_amid_and_after(chain):
+    rows = [json.loads(line) for line in (chain / "grpo" / "held_out.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [0, 2, STEPS]
+    assert all({"supported", "diagnosis_accuracy", "cut"} <= row["values"].keys() for row in rows)
+    assert rows[0]["values"]["diagnosis_accuracy"] > 0.5  # SFT's model, which the engine of the rollouts began with
+    best = json.loads((chain / "grpo" / "best" / "best.json").read_text())
+    assert best["value"] == max(row["values"]["supported"] for row in rows)
+    assert load_file(chain / "grpo" / "best" / "model.safetensors").keys() == weights(chain / "grpo").keys()
 
 
 def test_rollouts_and_policy_agree_at_every_step(chain):

@@ -1,4 +1,4 @@
-"""What models are held against: published benchmarks, and baselines without a language model."""
+"""What models are held against: benchmarks, and baselines without a language model."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
+from ecg_r1.cli.parameters import named_folders
 from ecg_r1.terminal import say
 
-app = typer.Typer(help="Score answers to published benchmarks, from their files.", no_args_is_help=True)
+app = typer.Typer(help="Benchmarks: score answers from files, rank results, export tasks.", no_args_is_help=True)
 
 Items = Annotated[Path, typer.Argument(help="The benchmark's file: a JSON list or JSON lines")]
 Answers = Annotated[Path, typer.Argument(help="JSON lines of {question_id or id, text or response}")]
@@ -67,6 +68,34 @@ def grounding(items: Items, answers: Answers) -> None:
     from ecg_r1.evaluation.benchmarks.items import read_items
 
     _print(score(read_items(items), read_items(answers)))
+
+
+@app.command()
+def leaderboard(
+    results: Annotated[list[Path], typer.Argument(help="measured-claims.json files, their folders, or leaderboards")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write them as one file of JSON lines")] = None,
+) -> None:
+    """Results of measured-claims side by side, best first; all of one set."""
+    from ecg_r1.evaluation.benchmarks.leaderboard import print_results, read_results, write_leaderboard
+
+    read = read_results(results)
+    if out is not None:
+        write_leaderboard(read, out)
+    print_results(read)
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Argument(help="Folder that is written")],
+    records: Annotated[
+        list[str] | None, typer.Option(help="DATASET=FOLDER: adds the public records that the benchmark names")
+    ] = None,
+) -> None:
+    """measured-claims as one folder for inspect_ai, lm-evaluation-harness and verifiers."""
+    from ecg_r1.evaluation.benchmarks.measured_claims import build_set
+    from ecg_r1.evaluation.harness.export import export as write
+
+    say(write(build_set(named_folders(records or [])), out))
 
 
 def baseline(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ecg_r1.cli.parameters import Engine, Overrides, RecipeArgument, Style
+from ecg_r1.cli.parameters import Benchmark, Engine, Overrides, RecipeArgument, Style, named_folders
 from ecg_r1.terminal import say
 
 if TYPE_CHECKING:
@@ -18,6 +18,10 @@ app = typer.Typer()
 
 
 EngineOption = Annotated[Engine, typer.Option(help="Who generates")]
+Models = Annotated[
+    list[str],
+    typer.Argument(help="Earlier first: runs, checkpoints, files of answers, endpoints (a URL, or a YAML file)"),
+]
 CorpusOption = Annotated[Path | None, typer.Option(help="The split; by default the one that the runs name")]
 MaxTokens = Annotated[int | None, typer.Option(min=1, help="Longest answer; by default what the runs need")]
 
@@ -42,17 +46,29 @@ def train(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, print the resolved recipe")] = False,
 ) -> None:
     """Run a training recipe; repeat the command to resume it."""
+    from ecg_r1.evaluation.watched import HeldOutMetrics
     from ecg_r1.recipe import read_recipe, to_yaml
     from ecg_r1.train.launch import train as launch
 
-    folder = launch(recipe, overrides or [], dry_run=dry_run)
+    folder = launch(recipe, overrides or [], dry_run=dry_run, measure=HeldOutMetrics())
     say(to_yaml(read_recipe(recipe, overrides or [])) if dry_run else folder)
 
 
 @app.command()
 def evaluate(
-    recipe: RecipeArgument,
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            metavar="RECIPE", help="A file, or a shipped recipe's name; with --benchmark, a model as in one"
+        ),
+    ],
     overrides: Overrides = None,
+    benchmark: Annotated[
+        Benchmark | None, typer.Option(help="Ask a model the questions of a benchmark; its table is written as JSON")
+    ] = None,
+    records: Annotated[
+        list[str] | None, typer.Option(help="DATASET=FOLDER: adds the public records that the benchmark names")
+    ] = None,
     headroom: Annotated[
         bool, typer.Option("--headroom", help="Sample answers: Pass@K, Acc@1, majority; is there anything to sharpen?")
     ] = False,
@@ -63,6 +79,13 @@ def evaluate(
     from ecg_r1.evaluation.headroom import headroom as sample
     from ecg_r1.recipe import EvaluateRecipe, ProbeRecipe, RecipeError, read_recipe, to_yaml
 
+    if benchmark is not None:
+        if headroom:
+            raise RecipeError("--headroom is of a recipe, not of a benchmark; leave one of both out")
+        _on_benchmark(recipe, overrides or [], records or [], dry_run)
+        return
+    if records:
+        raise RecipeError("--records is of a benchmark; name one with --benchmark, or records in a corpus recipe")
     read = read_recipe(recipe, overrides or [])
     if isinstance(read, ProbeRecipe):
         if headroom:
@@ -80,9 +103,18 @@ def evaluate(
         say(to_yaml(plan.recipe))
 
 
+def _on_benchmark(model: str, overrides: Sequence[str], records: Sequence[str], dry_run: bool) -> None:
+    from ecg_r1.evaluation.benchmarks.leaderboard import print_results
+    from ecg_r1.evaluation.benchmarks.measured_claims import measured_claims
+
+    result = measured_claims(model, overrides, named_folders(records), dry_run=dry_run)
+    if result is not None:
+        print_results([result])
+
+
 @app.command()
 def predict(
-    runs: list[Path],
+    runs: Models,
     corpus: CorpusOption = None,
     engine: EngineOption = Engine.VLLM,
     max_tokens: MaxTokens = None,
@@ -101,7 +133,7 @@ def predict(
 
 @app.command()
 def compare(
-    runs: Annotated[list[Path], typer.Argument(help="Runs or checkpoints, earlier first")],
+    runs: Models,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of compare.json and report.html")] = Path("runs"),
     seeds: Annotated[list[Path] | None, typer.Option(help="compare.json of the same from other seeds")] = None,
     corpus: CorpusOption = None,
@@ -116,7 +148,7 @@ def compare(
 
 
 def _recipe(
-    runs: Sequence[Path],
+    runs: Sequence[str],
     corpus: Path | None,
     engine: Engine,
     max_tokens: int | None,
@@ -128,7 +160,7 @@ def _recipe(
 
     return EvaluateRecipe(
         stage="evaluate",
-        models=[str(run) for run in runs],
+        models=list(runs),
         corpus=None if corpus is None else str(corpus),
         decoding=Decoding(engine=engine.value, max_tokens=max_tokens),
         seeds=[str(path) for path in seeds],

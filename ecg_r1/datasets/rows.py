@@ -103,13 +103,19 @@ def _json_list(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     with _text(path) as file:
         window = _Window(file, path)
         window.skip("[")
-        while not window.begins("]"):
+        more = not window.skip("]")
+        while more:
             number += 1
-            row = window.value(f"{path}:{number}")
+            where = f"{path}:{number}"
+            row = window.value(where)
             if not isinstance(row, dict):
-                raise FormatError(f"{path}:{number}: an object for each row, not {type(row).__name__}")
-            yield f"{path}:{number}", row
-            window.skip(",")
+                raise FormatError(f"{where}: an object for each row, not {type(row).__name__}")
+            yield where, row
+            more = window.skip(",")
+            if not more and not window.skip("]"):
+                raise FormatError(f'{where}: not JSON, or cut short: "," or "]" must follow the row')
+        if not window.ended():
+            raise FormatError(f"{path}: text follows the list, behind row {number}; keep one list, or one row a line")
 
 
 class _Window:
@@ -120,10 +126,15 @@ class _Window:
         self.text, self.place = "", 0
         self.decoder = json.JSONDecoder(parse_constant=_no_number)
 
-    def skip(self, mark: str) -> None:
-        """Go behind a mark, where it comes next."""
-        if self.begins(mark):
-            self.place += 1
+    def skip(self, mark: str) -> bool:
+        """Go behind a mark, where it comes next; whether it did."""
+        found = self.begins(mark)
+        self.place += found
+        return found
+
+    def ended(self) -> bool:
+        """Whether only white space is left."""
+        return self.begins("") and self.place == len(self.text)
 
     def begins(self, mark: str) -> bool:
         """Whether a mark comes next, behind white space."""
@@ -133,7 +144,8 @@ class _Window:
                 return self.text.startswith(mark, self.place)
 
     def value(self, where: str) -> Any:
-        """The value that comes next."""
+        """The value that comes next, behind white space."""
+        self.begins("")
         while True:
             try:
                 row, self.place = self.decoder.raw_decode(self.text, self.place)

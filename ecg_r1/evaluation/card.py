@@ -9,23 +9,21 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ecg_r1.ecg.quantities import QUANTITIES
 from ecg_r1.evaluation.conditions import LESS, NOTHING, SHUFFLED
 from ecg_r1.evaluation.metrics import Judged
 from ecg_r1.evaluation.report.html import processor_minutes
 from ecg_r1.evaluation.report.template import our_own, rendered
 from ecg_r1.evaluation.report.wording import CLASSES, HEADLINE, PER_QUANTITY, Shown
 from ecg_r1.evaluation.report.wording import NOTHING as NO_VALUE
+from ecg_r1.evaluation.watched import signs
 from ecg_r1.runs.read import Run, trained_on
 
 EQUAL = 0.9  # of the compute of the trained model, that a control needs at least
 LONGER, COLLAPSED = 1.5, 0.1  # of the first tenth's length and entropy, past which the last tenth's are an alarm
-CONSTANT = 0.5  # share of the answers with one and the same value that is an alarm
 ABSTAINS = 0.9  # share of the answers to no ECG that are to say so
 QUALITY = ("supported", "diagnosis_accuracy", "diagnosis_macro_f1")
 METRICS: tuple[Shown, ...] = (*HEADLINE, *PER_QUANTITY, *CLASSES)
@@ -79,6 +77,7 @@ def make_card(runs: Sequence[Run], judged: Mapping[str, Sequence[Judged]], resul
         _divergence(last, result),
         *_alarms(last, judged[last.name], result),
         _cost(last),
+        *_asked(result["models"][last.name]),
     ]  # fmt: skip
     return Card(f"RL card: {last.name}", tuple(facts), *_table(result))
 
@@ -195,16 +194,7 @@ def _alarms(run: Run, judged: Sequence[Judged], result: Mapping[str, Any]) -> li
             fewer = metric.key == "quoted_per_answer" and (interval["high"] or 0) < 0
             if fewer or (metric.key in ("format", "cut") and metric.verdict(interval) == "worse"):
                 alarms.append(f"{metric.title.lower()}: {metric.signed(interval['difference'])}")
-    for name, quantity in QUANTITIES.items():
-        values = [row.quoted for answer in judged for row in answer.evidence if row.quantity == name]
-        said = [value for value in values if value is not None]
-        if len(said) >= 10:
-            value, count = Counter(said).most_common(1)[0]
-            if count > CONSTANT * len(said):
-                share = count / len(said)
-                alarms.append(
-                    f"{quantity.title} is {quantity.written(value)} in {share:.0%} of the answers that give it"
-                )
+    alarms += signs(judged)
     return [Fact("alarm", alarm, flagged=True) for alarm in alarms] or [Fact("alarms", "none")]
 
 
@@ -215,6 +205,14 @@ def _cost(run: Run) -> Fact:
     machine = run.environment.get("platform")
     known = ", ".join(part for part in (*parts, str(machine or "")) if part)
     return Fact("cost of training", known or "unknown", flagged=not known)
+
+
+def _asked(model: Mapping[str, Any]) -> list[Fact]:
+    """What the answers of an endpoint took."""
+    if not (usage := model.get("usage")):
+        return []
+    words = f"{usage['prompt_tokens']:,} tokens of prompts, {usage['completion_tokens']:,} of answers"
+    return [Fact("cost of the answers", words + (f"; {usage['cost']:.4f}" if "cost" in usage else ""))]
 
 
 def _table(result: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:

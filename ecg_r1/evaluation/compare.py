@@ -29,7 +29,7 @@ from ecg_r1.evaluation.sampling import sampled
 from ecg_r1.files import write_labelled
 from ecg_r1.recipe import to_yaml
 from ecg_r1.runs import layout
-from ecg_r1.runs.predictions import Prediction, read_predictions
+from ecg_r1.runs.predictions import Prediction, read_label, read_predictions
 from ecg_r1.runs.read import Run, trained_on
 
 # Families of tests; within each, p values are adjusted together (Holm).
@@ -116,6 +116,8 @@ def _model(plan: Plan, run: Run, judged: Sequence[Judged], table: Mapping[str, T
     values["confusion"] = confusion(diagnoses(judged))
     values["reliability"] = reliability(judged)
     values["grounded"] = aggregate([rule_judge(row) for row in judged])
+    if usage := (read_label(plan.path(run)) or {}).get("usage"):
+        values["usage"] = usage
     if plan.recipe.decoding.n > 1:
         clusters = [plan.store.cluster(example.id) for example in plan.store.examples]
         values["sampled"] = sampled(judged, clusters, plan.recipe.resamples, plan.recipe.seed)

@@ -1,11 +1,11 @@
-"""Models and a split -> answers on disk, through one engine.
+"""Models and a split -> answers on disk, through one engine, or from elsewhere.
 
 Models of one architecture share the engine: it starts on the first one's checkpoint and is given the others' weights.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,10 @@ from ecg_r1.corpus.store import RecordStore
 from ecg_r1.datasets.example import Example
 from ecg_r1.disk import writing
 from ecg_r1.engine import Engine, Prompt, checkpoint_dtype, open_engine
-from ecg_r1.evaluation.conditions import OWN, Condition, Shown, asked, conditions, shown
+from ecg_r1.evaluation.asking import ask_all
+from ecg_r1.evaluation.conditions import OWN, Condition, Shown, asked, shown
+from ecg_r1.evaluation.given import read_given
+from ecg_r1.evaluation.models import EndpointRun, GivenRun, asked_under, has_weights
 from ecg_r1.evaluation.preparation import Plan, open_processor
 from ecg_r1.locks import FolderLock
 from ecg_r1.model.checkpoint import read_config, stored_weights
@@ -58,22 +61,33 @@ def missing(plan: Plan) -> list[Task]:
     corpus = fingerprint(plan.store.folder)
     tasks = []
     for run in plan.runs:
-        label = {"corpus": corpus, "decoding": _decoding(plan.recipe)}
-        weights = run.checkpoint.is_dir()
-        if weights:
-            label |= {"model": fingerprint(run.checkpoint, WEIGHTS), "dtype": checkpoint_dtype(run.checkpoint)}
-        for condition in conditions(plan.recipe, plan.has_pages(run)):
+        label = {"corpus": corpus} | _made_by(run, plan.recipe)
+        for condition in asked_under(run, plan.recipe, plan.has_pages(run)):
             path = plan.path(run, condition)
             made = read_label(path)
-            if made is None and not weights and condition is not OWN:
+            elsewhere = isinstance(run, GivenRun | EndpointRun)
+            if made is None and condition is not OWN and not has_weights(run) and not elsewhere:
                 continue  # the comparison does without them
             wanted = label | ({"examples": plan.recipe.mirage} if condition.drawn else {})
             differing = "" if made is None else _differing(made, wanted)
-            if differing and not weights:
+            if differing and not has_weights(run) and not elsewhere:
                 raise RunError(f"{path}: made with {differing}, and cannot be made again: {run.checkpoint} is missing")
             if made is None or differing:
                 tasks.append(Task(run, condition, path, wanted, differing))
     return tasks
+
+
+def _made_by(run: Run, recipe: EvaluateRecipe) -> dict[str, Any]:
+    """What a model's answers depend on, beside the corpus."""
+    if isinstance(run, GivenRun):  # how they were decoded is not known
+        return run.label()
+    decoding = _decoding(recipe)
+    if isinstance(run, EndpointRun):
+        return run.label() | {"decoding": {key: decoding[key] for key in decoding if key != "engine"}}
+    if not has_weights(run):
+        return {"decoding": decoding}
+    made = {"model": fingerprint(run.checkpoint, WEIGHTS), "dtype": checkpoint_dtype(run.checkpoint)}
+    return made | {"decoding": decoding}
 
 
 def _decoding(recipe: EvaluateRecipe) -> dict[str, Any]:
@@ -86,11 +100,13 @@ def _differing(made: Mapping[str, Any], label: Mapping[str, Any]) -> str:
     """In words, how answers were made otherwise; "" where they fit."""
     if "baseline" in made:  # it is not decoded; with the same training records it answers the same
         return "" if made.get("corpus") == label["corpus"] else "another corpus"
-    if "decoding" not in made:
+    if "decoding" in label and "decoding" not in made:
         return "an older version"
-    said = [f"another {name}" for name in ("model", "corpus") if name in label and made.get(name) != label[name]]
+    said = [
+        f"another {name}" for name in ("model", "file", "corpus") if made.get(name) != label.get(name, made.get(name))
+    ]
     said += [f"{made.get('examples')} examples"] if made.get("examples") != label.get("examples") else []
-    old, new = made["decoding"], label["decoding"]
+    old, new = made.get("decoding", {}), label.get("decoding", {})
     said += [f"{key} {old.get(key)}, not {new.get(key)}" for key in (old | new) if old.get(key) != new.get(key)]
     return " and ".join(said)
 
@@ -111,12 +127,22 @@ def predict(plan: Plan, tasks: list[Task]) -> None:
         for task in tasks:
             if task.made:
                 say(f"{task.path}: made with {task.made}; made again", err=True)
-            engine, processor = engines.of(task.run)
-            title = f"{task.run.name} {task.path.stem}"
-            examples = asked(plan.store, task.condition, plan.recipe.mirage)
-            answers = _answers(engine, processor, plan, examples, shown(plan.store, task.condition), title)
+            answers, label = _made(plan, task, engines)
             with writing(task.path.parent, "the answers that are there are kept"):
-                write_predictions(task.path, answers, task.label)
+                write_predictions(task.path, answers, label)
+
+
+def _made(plan: Plan, task: Task, engines: _Engines) -> tuple[Iterable[Prediction], Mapping[str, Any]]:
+    """The answers of a task and their label."""
+    if isinstance(task.run, GivenRun):
+        return read_given(task.run.file, plan.store), task.label
+    title = f"{task.run.name} {task.path.stem}"
+    examples, given = asked(plan.store, task.condition, plan.recipe.mirage), shown(plan.store, task.condition)
+    if isinstance(task.run, EndpointRun):
+        answers, usage = ask_all(task.run.client, plan.store, plan.recipe, examples, given, title)
+        return answers, {**task.label, "usage": usage}
+    engine, processor = engines.of(task.run)
+    return _answers(engine, processor, plan, examples, given, title), task.label
 
 
 class _Engines:

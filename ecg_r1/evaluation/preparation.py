@@ -12,12 +12,20 @@ from ecg_r1.corpus.store import RecordStore
 from ecg_r1.engine import require_vllm
 from ecg_r1.evaluation.comparable import CompareError, check_names, check_out, check_splits, read_seeds
 from ecg_r1.evaluation.conditions import OWN, Condition
+from ecg_r1.evaluation.models import (
+    LENGTH,
+    Elsewhere,
+    EndpointRun,
+    check_given,
+    has_weights,
+    open_models,
+)
 from ecg_r1.model.checkpoint import check_checkpoint, load_processor, read_config
 from ecg_r1.model.processing import GEMProcessor
 from ecg_r1.recipe import EvaluateRecipe
 from ecg_r1.runs import layout
 from ecg_r1.runs.predictions import read_label
-from ecg_r1.runs.read import Run, held_out, read_run
+from ecg_r1.runs.read import Run, held_out
 
 MARGIN, STEP = 1.5, 64  # of the longest target, for an answer that says more; then up to whole steps
 
@@ -48,7 +56,7 @@ class Plan:
 
     def has_pages(self, run: Run) -> bool:
         """Whether a model reads pages; where its weights are missing, whatever it answered counts."""
-        return not run.checkpoint.is_dir() or load_processor(run.checkpoint).page_size is not None
+        return not has_weights(run) or load_processor(run.checkpoint).page_size is not None
 
 
 def make_plan(recipe: EvaluateRecipe, kind: str = "") -> Plan:
@@ -64,18 +72,20 @@ def make_plan(recipe: EvaluateRecipe, kind: str = "") -> Plan:
     """
     seeds = read_seeds([Path(path) for path in recipe.seeds])
     check_out(Path(recipe.out))
-    runs = tuple(read_run(Path(folder)) for folder in recipe.models)
+    runs = open_models(recipe)
     check_names([run.name for run in runs])
     store = _store(recipe, runs)
-    if recipe.decoding.engine == "vllm":
-        require_vllm("set `decoding.engine: hf` (or `--engine hf`)")
     for run in runs:
-        if run.checkpoint.is_dir() or read_label(_path(run, recipe, store, kind)) is None:
+        check_given(run, store)
+        if has_weights(run) or (not isinstance(run, Elsewhere) and read_label(_path(run, recipe, store, kind)) is None):
             check_checkpoint(run.checkpoint)
-    opened = [(run, open_processor(run, store)) for run in runs if run.checkpoint.is_dir()]
+    opened = [(run, open_processor(run, store)) for run in runs if has_weights(run)]
+    if recipe.decoding.engine == "vllm" and opened:
+        require_vllm("set `decoding.engine: hf` (or `--engine hf`)")
     max_tokens = recipe.decoding.max_tokens or max(
         *(_longest_answer(run, processor, store) for run, processor in opened),
-        *(_answered_up_to(_path(run, recipe, store, kind)) for run in runs if not run.checkpoint.is_dir()),
+        *(_answered_up_to(_path(run, recipe, store, kind)) for run in runs if not has_weights(run)),
+        LENGTH * (not opened and any(isinstance(run, EndpointRun) for run in runs)),
         1,  # where baselines are compared alone
     )
     resolved = recipe.model_copy(
@@ -98,9 +108,12 @@ def open_processor(run: Run, store: RecordStore) -> GEMProcessor:
 def _store(recipe: EvaluateRecipe, runs: Sequence[Run]) -> RecordStore:
     if recipe.corpus is not None:
         return RecordStore(recipe.corpus)
-    splits = [held_out(run) for run in runs]
+    here = [run for run in runs if not isinstance(run, Elsewhere)]
+    if not here:
+        raise CompareError("no model names a split: name one with `corpus:` (or `--corpus`)")
+    splits = [held_out(run) for run in here]
     stores = {split: RecordStore(split) for split in splits}
-    check_splits([(run, stores[split]) for run, split in zip(runs, splits, strict=True)])
+    check_splits([(run, stores[split]) for run, split in zip(here, splits, strict=True)])
     return stores[splits[0]]
 
 

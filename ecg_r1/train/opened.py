@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 
 def check_opened(
-    recipe: RunRecipe, path: str, store: RecordStore, rewards: list[Reward], *, dry_run: bool
+    recipe: RunRecipe, path: str, stores: list[RecordStore], rewards: list[Reward], *, dry_run: bool
 ) -> tuple[Any, LoraConfig | None]:
     """The arguments of the stage's trainer, and PEFT's configuration where the recipe has `lora:`.
 
     Args:
         path: the recipe's file, for messages.
-        store: the training split.
+        stores: the splits that are asked: the training split, and what is held out.
         rewards: of the recipe, loaded.
         dry_run: leave out DeepSpeed.
 
@@ -59,7 +59,8 @@ def check_opened(
                 )
             check_engine(recipe, path, None if made_at_start else check_checkpoint(recipe.model))
         if recipe.model not in PRESETS:
-            _check_room(recipe, arguments, store, path)
+            for store in stores:
+                _check_room(recipe, arguments, store, path)
     return arguments, adapters
 
 

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.engine.base import require_vllm
 from ecg_r1.errors import UserError, did_you_mean
-from ecg_r1.recipe import GRPORecipe, RecipeError, RunRecipe
+from ecg_r1.recipe import GRPORecipe, PretrainRecipe, RecipeError, RunRecipe, SFTRecipe
 from ecg_r1.recipe import Reward as Named
 from ecg_r1.runs.directory import RunDirectory
+from ecg_r1.runs.held_out import Measure
 from ecg_r1.scoring.cases import Sample
 from ecg_r1.scoring.check import try_rewards
 from ecg_r1.scoring.contract import RewardError
@@ -41,15 +42,20 @@ class Checked:
     adapters: LoraConfig | None
     store: RecordStore
     rewards: list[Reward]
+    held_out: RecordStore | None = None  # the split that is answered amid the training
+    measure: Measure | None = None  # what those answers are worth
 
 
-def check(recipe: RunRecipe, path: str, *, dry_run: bool = False, calling: bool = True) -> Checked:
+def check(
+    recipe: RunRecipe, path: str, *, dry_run: bool = False, calling: bool = True, measure: Measure | None = None
+) -> Checked:
     """Look up everything the recipe names.
 
     Args:
         path: the recipe's file, for messages.
         dry_run: leave out DeepSpeed, which would be set up; the arguments cannot be trained with then.
         calling: call each reward once. A process of several need not: one has done it for all.
+        measure: what held-out answers are worth; needed where the recipe has `held_out`.
 
     Raises:
         UserError: an option, part, reward, checkpoint, corpus, engine or folder is wrong; the message says which.
@@ -61,6 +67,7 @@ def check(recipe: RunRecipe, path: str, *, dry_run: bool = False, calling: bool 
         require_vllm()
     with _named(f'{path}: "corpus.train"'):
         store = RecordStore(recipe.corpus.train)
+    held_out = check_held_out(recipe, path, measure)
     rewards: list[Reward] = []
     if isinstance(recipe, GRPORecipe):
         with _named(f'{path}: "rewards"'):
@@ -70,9 +77,36 @@ def check(recipe: RunRecipe, path: str, *, dry_run: bool = False, calling: bool 
 
     from ecg_r1.train.opened import check_opened  # imports the training libraries
 
-    arguments, adapters = check_opened(recipe, path, store, rewards, dry_run=dry_run)
+    arguments, adapters = check_opened(
+        recipe, path, [store, *([held_out] if held_out else [])], rewards, dry_run=dry_run
+    )
     run = RunDirectory(recipe, recipe.run)  # last: a recipe with a mistake differs from the run's for that alone
-    return Checked(run, arguments, adapters, store, rewards)
+    return Checked(run, arguments, adapters, store, rewards, held_out, measure)
+
+
+def check_held_out(recipe: RunRecipe, path: str, measure: Measure | None) -> RecordStore | None:
+    """Check what is answered amid the training; None where nothing is.
+
+    Raises:
+        RecipeError: the split is missing, no metric has that name, or nothing says how long an answer is.
+    """
+    settings = None if isinstance(recipe, PretrainRecipe) else recipe.held_out
+    if settings is None or recipe.corpus.evaluate is None:
+        return None
+    if measure is None:
+        raise RecipeError(f'{path}: "held_out": give `train` the argument `measure`; `ecg-r1 train` does')
+    if settings.metric not in measure.higher_is_better:
+        near = did_you_mean(settings.metric, measure.higher_is_better)
+        raise RecipeError(
+            f'{path}: "held_out.metric": no metric {settings.metric!r} by which models are compared{near}'
+        )
+    with _named(f'{path}: "corpus.evaluate"'):
+        store = RecordStore(recipe.corpus.evaluate)
+    if isinstance(recipe, SFTRecipe) and settings.max_tokens is None and not any(e.response for e in store.examples):
+        raise RecipeError(
+            f'{path}: "held_out": no target text of {store.folder} says how long an answer is; set held_out.max_tokens'
+        )
+    return store
 
 
 def check_rewards(recipe: GRPORecipe, rewards: list[Reward], store: RecordStore) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -268,6 +269,28 @@ def test_a_list_that_is_cut_short_is_an_error(content, tmp_path):
     (tmp_path / "cut.json").write_text(content)
     with pytest.raises(FormatError, match=r"cut\.json:\d: not JSON, or cut short"):
         list(read_rows(tmp_path / "cut.json"))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('[{"a": 1}] {"a": 2}', "text follows the list, behind row 1"),
+        ('[{"a": 1}]\n[]', "text follows the list, behind row 1"),
+        ("[] x", "text follows the list, behind row 0"),
+        ('[{"a": 1} {"a": 2}]', '"," or "]" must follow the row'),
+        ('[{"a": 1},]', "not JSON, or cut short"),
+    ],
+)
+def test_what_follows_a_list_or_parts_its_rows_wrongly_is_an_error(content, said, tmp_path):
+    (tmp_path / "x.json").write_text(content)
+    with pytest.raises(FormatError, match=re.escape(said)):
+        list(read_rows(tmp_path / "x.json"))
+
+
+@pytest.mark.parametrize("content", [" [ ] \n", '\ufeff[{"a": 1}\n,\n{"a": 2}]\n\n', '[{"a": 1}]'])
+def test_white_space_round_a_list_is_nothing(content, tmp_path):
+    (tmp_path / "x.json").write_text(content, encoding="utf-8")
+    assert len(list(read_rows(tmp_path / "x.json"))) == content.count("a")
 
 
 def test_a_dataset_dict_asks_for_a_split(tmp_path):

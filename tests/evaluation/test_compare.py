@@ -86,7 +86,7 @@ def test_other_commands_send_an_evaluation_on(ecg_r1, three, tmp_path):
     said = ecg_r1("train", tmp_path / "evaluate.yaml")
     assert (said.code, "`ecg-r1 evaluate`" in said.err) == (2, True)
     said = ecg_r1("compare", tmp_path / "evaluate.yaml")
-    assert (said.code, "is a file; name a run's folder, or give a recipe to `ecg-r1 evaluate`" in said.err) == (2, True)
+    assert (said.code, "is a recipe and no endpoint; give it to `ecg-r1 evaluate`" in said.err) == (2, True)
 
 
 def test_the_same_seed_gives_the_same_intervals(three, tmp_path):

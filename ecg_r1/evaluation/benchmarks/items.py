@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ecg_r1.datasets.rows import read_rows
 from ecg_r1.errors import UserError
-from ecg_r1.files import read_bounded, read_json_lines
-
-LARGEST = 1 << 30  # bytes of a JSON list
 
 Item = dict[str, Any]
 
@@ -20,24 +17,13 @@ class BenchmarkError(UserError):
 
 
 def read_items(path: Path) -> list[Item]:
-    """The objects of a JSON list, or of JSON lines.
+    """The rows of a file, as `datasets.rows.read_rows` reads them, all at once.
 
     Raises:
-        BenchmarkError: the file is missing, holds something else, or holds nothing.
+        FormatError: the file is missing, or holds something else.
+        BenchmarkError: it holds nothing.
     """
-    content = read_bounded(path, LARGEST, BenchmarkError)
-    if not content.lstrip().startswith(b"["):
-        items = [row for _, row in read_json_lines(path, BenchmarkError)]
-    else:
-        try:
-            items = json.loads(content.decode("utf-8-sig"))
-        except RecursionError:
-            raise BenchmarkError(f"{path}: nested too deeply to be read") from None
-        except ValueError as fault:
-            raise BenchmarkError(f"{path}: not JSON: {fault}") from None
-        for number, item in enumerate(items):
-            if not isinstance(item, dict):
-                raise BenchmarkError(f"{path}: item {number} is {type(item).__name__}, not an object")
+    items = [row for _, row in read_rows(path)]
     if not items:
         raise BenchmarkError(f"{path}: holds no items")
     return items

@@ -15,6 +15,7 @@ from ecg_r1.errors import UserError
 from ecg_r1.evaluation.comparable import check_cut, check_names, check_out, check_whole
 from ecg_r1.evaluation.conditions import OWN
 from ecg_r1.evaluation.metrics import Judged, judge
+from ecg_r1.evaluation.models import open_models
 from ecg_r1.evaluation.predict import missing, predict
 from ecg_r1.evaluation.preparation import Plan, make_plan
 from ecg_r1.evaluation.probe.follow import follow, series
@@ -26,7 +27,6 @@ from ecg_r1.locks import FolderLock
 from ecg_r1.recipe import EvaluateRecipe, ProbeRecipe, to_yaml
 from ecg_r1.runs import layout
 from ecg_r1.runs.predictions import read_predictions
-from ecg_r1.runs.read import read_run
 
 ANSWERS = "answers"  # folder of the answers of a checkpoint by itself, in the probe's
 
@@ -46,7 +46,7 @@ def probe(recipe: ProbeRecipe, *, dry_run: bool = False) -> ProbeRecipe:
     """
     chosen(recipe.moves, recipe.hearts.simulate is not None)
     check_out(Path(recipe.out), ProbeRecipe)
-    check_names([read_run(Path(model)).name for model in recipe.models])
+    check_names([run.name for run in open_models(recipe)])
     if dry_run:
         return recipe
     out = Path(recipe.out)

@@ -23,7 +23,12 @@ def test_a_subset_is_scored_strictly_and_as_published(ecg_r1, tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("", "holds no items"), ("[1]", "item 0 is int, not an object"), ("{", "not JSON"), ("[" * 100_000, "nested too")],
+    [
+        ("", "holds no items"),
+        ("[1]", "an object for each row, not int"),
+        ("{", "not JSON"),
+        ("[" * 100_000, "nested too"),
+    ],
 )
 def test_a_bad_file_is_one_line(ecg_r1, tmp_path, content, message):
     (tmp_path / "items.json").write_text(content)
