@@ -14,6 +14,7 @@ from kills import wait_for
 from ecg_r1.corpus.store import SIGNALS, RecordStore
 
 RECORDS = 48
+SLOW = [pytest.mark.slow, pytest.mark.timeout(3600)]
 PROGRAM = """
 import json, sys
 from functools import partial
@@ -70,10 +71,10 @@ def whole(program, tmp_path_factory) -> dict[str, bytes]:
     ("executor", "kills", "cached"),
     [
         ("processes", 2, True),
-        pytest.param("processes", 5, True, marks=pytest.mark.slow),
-        pytest.param("processes", 5, False, marks=pytest.mark.slow),
-        pytest.param("here", 5, True, marks=pytest.mark.slow),
-        pytest.param("ray", 5, True, marks=[pytest.mark.slow, pytest.mark.timeout(1800)]),
+        pytest.param("processes", 5, True, marks=SLOW),
+        pytest.param("processes", 5, False, marks=SLOW),
+        pytest.param("here", 5, True, marks=SLOW),
+        pytest.param("ray", 5, True, marks=SLOW),
     ],
 )
 def test_a_build_that_is_killed_at_random_moments_ends_with_the_same_bytes(
@@ -85,7 +86,8 @@ def test_a_build_that_is_killed_at_random_moments_ends_with_the_same_bytes(
     changes = {} if cached else {"cache": None}
     for moment in sorted(draw.randrange(1, RECORDS - 4) for _ in range(kills)):
         build = start(program, out, executor, **changes)
-        wait_for(lambda build=build, moment=moment: ended(build) or written(out) >= moment, what="records")
+        arrived = lambda build=build, moment=moment: ended(build) or written(out) >= moment  # noqa: E731
+        wait_for(arrived, what="records", seconds=1200)
         workers = [] if ended(build) else psutil.Process(build.pid).children(recursive=True)
         build.send_signal(signal.SIGKILL)
         killed += build.wait() == -signal.SIGKILL
@@ -97,7 +99,7 @@ def test_a_build_that_is_killed_at_random_moments_ends_with_the_same_bytes(
     assert contents(out / "train") == whole
 
 
-@pytest.mark.parametrize("executor", ["processes", pytest.param("ray", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("executor", ["processes", pytest.param("ray", marks=SLOW)])
 def test_each_executor_writes_the_same_bytes(program, whole, tmp_path, executor):
     if executor == "ray":
         pytest.importorskip("ray", reason='Ray is not installed: pip install "ecg-r1-gem[ray]"')
