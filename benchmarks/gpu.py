@@ -2,7 +2,9 @@
 
     python benchmarks/gpu.py [--preset gem-7b]      at most 8 minutes on one GPU of 80 GB; torch and transformers only
 
-Rows: the towers; an update with LoRA and gradient checkpointing, plain and shared prefix; transformers' generate.
+Rows: the towers; an update with LoRA and gradient checkpointing, plain and shared prefix; transformers' generate; the
+attention of one layer over completions of many lengths, forward and backward: our kernel for packed rows, SDPA with a
+dense mask over the same row, and SDPA with the prefix repeated for each completion.
 "share of peak" divides the matrix products of the language model (attention left out) by what one large product of the
 same dtype reaches in this run. Without a GPU it runs the tiny preset. The last line is the same as JSON.
 """
@@ -24,7 +26,7 @@ from torch.utils.checkpoint import checkpoint
 from ecg_r1.model.modeling import GEMForConditionalGeneration
 from ecg_r1.model.presets import build_config
 from ecg_r1.model.tokenizer import train_tokenizer
-from ecg_r1.train.branching import use_branching_attention
+from ecg_r1.train.branching import Layout, flex_branching_attention, merged_attention, use_branching_attention
 from ecg_r1.train.shared_prefix import SharedPrefix
 
 TEXT_TOKENS = 40  # of a prompt, beside those of its ECG and its page
@@ -86,6 +88,35 @@ def build(preset: str, device: torch.device, dtype: torch.dtype) -> GEMForCondit
     return model
 
 
+class Attention:
+    """One layer's attention over a prompt and completions whose lengths are spread evenly up to the longest."""
+
+    def __init__(self, config: Any, prefix: int, longest: int, group: int, device: torch.device, dtype: torch.dtype):
+        lengths = tuple(max(1, longest * (i + 1) // group) for i in range(group))
+        self.layout, self.longest = Layout((prefix - 1,), (lengths,)), longest
+        heads, width = config.num_attention_heads, config.hidden_size // config.num_attention_heads
+        shape = (1, heads, self.layout.length, width)
+        self.parts = [torch.randn(shape, device=device, dtype=dtype, requires_grad=True) for _ in range(3)]
+        group_of, branch = self.layout.owners(device)
+        own = (branch[:, None] == branch[None]) | (branch[None] < 0)
+        self.mask = own & (group_of[:, None] == group_of[None]) & torch.ones_like(own).tril()
+
+    def packed(self) -> None:
+        attend = flex_branching_attention if self.parts[0].is_cuda else merged_attention
+        attend(*self.parts, self.layout).sum().backward()
+
+    def dense(self) -> None:
+        nn.functional.scaled_dot_product_attention(*self.parts, attn_mask=self.mask).sum().backward()
+
+    def repeated(self) -> None:
+        def rows(x: torch.Tensor) -> torch.Tensor:  # (completions, heads, prefix and longest, width)
+            head, *tails = x.split([self.layout.start, *self.layout.lengths], dim=2)
+            longest = [nn.functional.pad(tail, (0, 0, 0, self.longest - tail.shape[2])) for tail in tails]
+            return torch.cat([torch.cat([head, tail], dim=2) for tail in longest])
+
+        nn.functional.scaled_dot_product_attention(*map(rows, self.parts), is_causal=True).sum().backward()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", choices=SHAPES, default="gem-7b" if torch.cuda.is_available() else "tiny")
@@ -132,11 +163,15 @@ def main() -> None:
     model.train()
     prefix = prompt.shape[1]
     table = []
+    ragged = Attention(config.text_config, prefix, length, group, device, dtype)
     for name, run, read, written in (
         ("towers", towers, 0, group),
         ("update, plain", plain, group * (prefix + length - 1), group * length),
         ("update, shared prefix", shared, prefix - 1 + group * length, group * length),
         ("rollout, transformers", rollout, 0, group * new),
+        ("attention, packed", ragged.packed, 0, ragged.layout.length),
+        ("attention, dense mask", ragged.dense, 0, ragged.layout.length),
+        ("attention, repeated prefix", ragged.repeated, 0, ragged.layout.length),
     ):
         seconds, memory = _measure(run, device)
         row = {"what": name, "seconds": seconds, "per second": written / seconds, "peak GiB": memory}

@@ -227,6 +227,23 @@ class Meter:
         return found
 
 
+def sync_bytes(preset: str = "small", rank: int = 64) -> dict[str, float]:
+    """Bytes of one update of a rollout server: the adapter, against all weights merged, each as the model's dtype."""
+    import torch
+    from peft import get_peft_model_state_dict
+
+    from ecg_r1.model.checkpoint import load_model
+    from ecg_r1.model.lora import adapted
+    from ecg_r1.recipe import LoRA
+
+    model, _ = load_model(preset, texts=[QUESTION])
+    merged = sum(parameter.nbytes for parameter in model.parameters())
+    peft = adapted(LoRA(r=rank), model, "benchmark")
+    adapter = sum(tensor.nbytes for tensor in get_peft_model_state_dict(peft).values())
+    half = adapter * torch.bfloat16.itemsize // torch.float32.itemsize
+    return {"merged": merged, "adapter": adapter, "ratio": merged / adapter, "ratio, bfloat16 adapter": merged / half}
+
+
 def one_by_one(engine: Any, *, alone: bool) -> None:
     """Whether the engine gets the completions of a prompt as requests of their own, as TRL sends them."""
     generate = type(engine).generate
@@ -265,10 +282,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=4, help="measured steps of each way, after one that warms up")
     parser.add_argument("--only", choices=CASES, help="one of the cases")
     parser.add_argument("--model", help="a trained model, such as runs/demo/sft, in place of the untrained one")
+    parser.add_argument("--adapter", action="store_true", help="only the bytes of an update of a rollout server")
     parser.add_argument("--corpus", help="its prompts, with --model")
     args = parser.parse_args()
     set_environment()
     results: dict[str, Any] = {}
+    if args.adapter:
+        print(json.dumps(sync_bytes()))
+        return
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         if args.model:

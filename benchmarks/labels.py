@@ -78,13 +78,15 @@ def _why(name: str, truth: Answer, answer: Answer, report: str) -> str:
         return "degree" if name in truth.given else "disagree"
     if any(similarity(name, other) > 0.25 for other in answer.given):
         return "disagree"
+    return "wording unknown" if has_words_of(name, report) else "never stated"
+
+
+def has_words_of(name: str, report: str) -> bool:
+    """Whether a sentence of the report has most of the words of a diagnosis, whatever it says of it."""
     said = [set(content(report.lower()[start:end])) for start, end in sentences(report.lower())]
     statement = vocabulary().find(name)
-    for wording in statement.wordings if statement else (name,):
-        words = set(content(wording.lower())) - _GENERAL
-        if words and any(len(words & sentence) >= 0.6 * len(words) for sentence in said):
-            return "wording unknown"
-    return "never stated"
+    wordings = (set(content(wording.lower())) - _GENERAL for wording in (statement.wordings if statement else (name,)))
+    return any(words and any(len(words & sentence) >= 0.6 * len(words) for sentence in said) for words in wordings)
 
 
 def main() -> None:

@@ -41,9 +41,10 @@ from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measure import measure
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.morphology import lead_beats
+from ecg_r1.ecg.paper import Paper
 from ecg_r1.ecg.quantities import LEAD_QUANTITIES
 from ecg_r1.ecg.record import ECGRecord, find_records, read_record
-from ecg_r1.ecg.render import LAYOUTS, render
+from ecg_r1.ecg.render import render
 from ecg_r1.ecg.simulate import DIAGNOSES, simulate
 from ecg_r1.files import write_atomically
 
@@ -201,11 +202,8 @@ def matplotlib_page(record: ECGRecord) -> np.ndarray:
     from matplotlib.collections import LineCollection
     from matplotlib.figure import Figure
 
-    from ecg_r1.ecg.leads import LEADS
-    from ecg_r1.ecg.render import cells
-
-    layout = LAYOUTS["3x4"]
-    height, width = layout.size_mm
+    paper = Paper()
+    height, width = paper.size_mm
     figure = Figure(figsize=(width * 4 / 100, height * 4 / 100), dpi=100)
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0, 1, 1))
@@ -216,10 +214,10 @@ def matplotlib_page(record: ECGRecord) -> np.ndarray:
         lines += [np.array([(0, y), (width, y)]) for y in np.arange(0, height, step)]
         axes.add_collection(LineCollection(lines, colors=colour, linewidths=weight))
     traces = []
-    for cell in cells(layout):
+    for cell in paper.cells():
         a, b = int(cell.start * 500), int(cell.end * 500)
         trace = record.signal[LEADS.index(cell.lead), a:b]
-        traces.append(np.column_stack([cell.x_mm(np.arange(a, b) / 500), cell.top + 0.55 * layout.row - 10 * trace]))
+        traces.append(np.column_stack([cell.x_mm(np.arange(a, b) / 500), cell.top + 0.55 * paper.row - 10 * trace]))
         axes.text(cell.left + 1, cell.top + 4, cell.lead)
     axes.add_collection(LineCollection(traces, colors="#0c0c1e", linewidths=0.9))
     canvas.draw()
@@ -285,7 +283,7 @@ def main() -> None:
     show(
         console, f"Simulated truth by diagnosis, consensus: {len(simulated)} records", numbers["simulated by diagnosis"]
     )
-    numbers["findings"] = findings.report(console, 2 * options.records, findings.PTBXL)
+    numbers["findings"] = findings.report(console, 10 * options.records, findings.PTBXL)
     numbers["speed"] = speed(simulated[0][0], times=3)
     console.print("Speed (processor time)")
     for name, value in numbers["speed"].items():

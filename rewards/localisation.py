@@ -4,32 +4,13 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from ecg_r1.ecg.leads import LEADS
+from ecg_r1.reading.lead_lists import lead_lists
 from ecg_r1.reading.quoted_leads import LEAD
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
 from ecg_r1.scoring.judgement import Judgement
 from ecg_r1.scoring.phrases import clauses, undenied
 from ecg_r1.scoring.unclaimed import claimed
 
-NAMES = tuple(lead.lower() for lead in LEADS)  # as a readable text has them
-TERRITORIES = {
-    "inferior": {"ii", "iii", "avf"},
-    "lateral": {"i", "avl", "v5", "v6"},
-    "anterior": {"v3", "v4"},
-    "septal": {"v1", "v2"},
-    "inferolateral": {"ii", "iii", "avf", "i", "avl", "v5", "v6"},
-    "anterolateral": {"v3", "v4", "i", "avl", "v5", "v6"},
-    "anteroseptal": {"v1", "v2", "v3", "v4"},
-    "precordial": set(NAMES[6:]),
-    "limb": set(NAMES[:6]),
-    "all": set(NAMES),
-    "remaining": set(NAMES),  # beside others: together they are all
-    "other": set(NAMES),
-}
-_SPAN = re.compile(r"(?<![a-z])v([1-6]) ?(?:-|to|through|至|到) ?v?([1-6])(?![0-9a-z])")
-_NAMED = re.compile(rf"(?<![a-z]){LEAD}(?![a-z0-9])")
-_LISTED = re.compile(rf"(?:leads?|导联|in|on|except|excluding|than|not|,|and|/|&|、|和|及|^) ?({LEAD})(?![a-z0-9])")
-_TERRITORY = re.compile(rf"\b({'|'.join(TERRITORIES)}) (?:\w+ )?leads\b")
 _EXCEPT = re.compile(rf" ?(?:except|excluding|apart from|other than|not (?:in )?(?:leads? )?(?={LEAD}(?![a-z])))")
 _S = r"(?P<{}>ms|msec|milliseconds?|毫秒|s|secs?|seconds?|秒)"
 _WINDOW = re.compile(
@@ -106,13 +87,8 @@ def _seconds(window: tuple[float, float]) -> str:
 
 
 def claimed_leads(text: str) -> set[str]:
-    """The leads named in a readable text. A lone "i" counts only where a list of leads has it."""
-    found = set[str]()
-    for m in _SPAN.finditer(text):
-        low, high = sorted((int(m[1]), int(m[2])))
-        found |= {f"v{n}" for n in range(low, high + 1)}
-    found |= {m.group() for m in _NAMED.finditer(text) if m.group() != "i"} | {m[1] for m in _LISTED.finditer(text)}
-    return found.union(*(TERRITORIES[m[1]] for m in _TERRITORY.finditer(text)))
+    """The leads named in a readable text, in lower case: what most readers mean by them."""
+    return {lead.lower() for leads in lead_lists(text) for lead in leads.usual}
 
 
 def claimed_windows(text: str) -> list[tuple[float, float]]:

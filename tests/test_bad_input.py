@@ -39,7 +39,7 @@ def in_a_process_of_its_own(*words: object) -> subprocess.CompletedProcess:
     [
         ("train", "grpo.yaml", "modle=runs/x", 'unknown key "modle" — did you mean "model"?'),
         ("train", "grpo.yaml", "rollout.engin=hf", 'unknown key "rollout.engin" — did you mean "engine"?'),
-        ("corpus", "corpus.yaml", "reports.roundd=1", 'unknown key "reports.roundd" — did you mean "rounded"?'),
+        ("corpus", "corpus.yaml", "corruption.roundd=1", 'unknown key "corruption.roundd" — did you mean "rounded"?'),
     ],
 )
 def test_an_unknown_key(ecg_r1, command, recipe, override, expected):

@@ -20,10 +20,10 @@ ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 
-def block(file: str) -> str:
-    """What the walk-through writes into a file: the block that begins with its name."""
+def block(file: str, holds: str = "") -> str:
+    """What the walk-through writes into a file: the block that begins with its name, and holds this text."""
     blocks = [textwrap.dedent(found) for found in re.findall(r"^ *```\w+\n(.*?)^ *```", TEXT, re.DOTALL | re.MULTILINE)]
-    (found,) = (code for code in blocks if code.startswith(f"# {file}\n"))
+    (found,) = (code for code in blocks if code.startswith(f"# {file}\n") and holds in code)
     return found
 
 
@@ -55,7 +55,7 @@ from ecg_r1.corpus.text.report import write_report
 from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.ecg.measurements import Measurements
-from ecg_r1.recipe import Reports
+from ecg_r1.recipe import Corruption, Reports
 from ecg_r1.scoring import Completion
 import numpy as np
 
@@ -64,7 +64,7 @@ said = Completion.parse("<think>No Wellens sign before.</think><answer>Wellens s
 print([(mention.name, mention.polarity) for mention in said])
 leads = {"V2": [-0.41, 0.31], "V3": [-0.52, 0.42]}
 seen = Measurements.from_json({"findings": {"t_inversion": leads}})
-print(write_report(Subject(seen, ("Wellens pattern",)), Reports(style="brief"), np.random.default_rng(0)))
+print(write_report(Subject(seen, ("Wellens pattern",)), Reports(style="brief"), Corruption(), np.random.default_rng(0)))
 """
 
 
@@ -119,7 +119,7 @@ def test_a_quantity(copy):
         for file in ("ecg/quantities.py", "ecg/measure.py", "reading/lexicon.py")
     )
     assert '`"jt_ms": _jt`' in TEXT
-    name = block("data/vocabulary.en.yaml").partition("\n")[2]
+    name = block("data/vocabulary.en.yaml", "jt:").partition("\n")[2]
     insert(copy / "ecg_r1/ecg/quantities.py", "    )\n}  # fmt: skip\n", table.rstrip() + ",\n", indent=" " * 8)
     insert(copy / "ecg_r1/ecg/measure.py", "# Each of `QUANTITIES`", measurement + "\n\n")
     insert(copy / "ecg_r1/ecg/measure.py", '    "axis_deg": _axis,\n', '"jt_ms": _jt,\n', indent=" " * 4)
@@ -142,6 +142,42 @@ def test_a_quantity(copy):
     assert "JT interval within tolerance" in found["metrics"]
     assert "JT ms" in printed[0]
     assert f"{jt:.0f}" in printed[1].split()
+
+
+SHOWS = """
+import json
+from ecg_r1.ecg.findings import State
+from ecg_r1.ecg.measure import measure
+from ecg_r1.ecg.simulate import simulate
+from ecg_r1.scoring import Case, Completion
+from ecg_r1.scoring.verify_findings import verify_findings
+
+text = Completion.parse("There is a dominant R wave in V1.")
+found = []
+for one in simulate(6, seed=1, diagnoses=["normal ECG", "right bundle branch block"]):
+    m = measure(one.record)
+    true, measured = (findings["dominant_r_v1", None] for findings in (one.findings, m.findings))
+    (row,) = verify_findings(text, Case("r", (), m))
+    (hidden,) = verify_findings(text, Case("r", (), m, leads=("II", "V2")))
+    found.append([true.value, measured.value, measured.state, row.verdict, row.claim, hidden.verdict, hidden.reason])
+print(json.dumps(found))
+"""
+VERDICTS = {"present": "supported", "absent": "contradicted", "borderline": "unverifiable"}
+
+
+def test_a_finding(copy):
+    files = ("data/findings.yaml", "ecg_r1/ecg/record_findings.py", "ecg_r1/ecg/truth.py", "data/vocabulary.en.yaml")
+    table, measurement, truth, words = (block(file, "dominant_r").partition("\n")[2] for file in files)
+    insert(copy / "data/findings.yaml", "r_progression_poor:\n", table)
+    insert(copy / "ecg_r1/ecg/record_findings.py", "@measures\ndef r_progression_poor", measurement + "\n\n")
+    insert(copy / "ecg_r1/ecg/truth.py", '        "r_progression_poor": ', truth, indent=" " * 8)
+    insert(copy / "data/vocabulary.en.yaml", "  progression:\n    called:\n", words, indent="  ")
+    found = json.loads(python(copy, "-c", SHOWS))
+    assert {row[2] for row in found} >= {"absent", "present"}
+    for true, measured, state, verdict, claim, hidden, reason in found:
+        assert measured == pytest.approx(true, abs=0.1)
+        assert (verdict, claim) == (VERDICTS[state], "dominant_r_v1")
+        assert (hidden, reason) == ("unverifiable", "needs lead V1, not shown")
 
 
 def test_a_data_set(copy):

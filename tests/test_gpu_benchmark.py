@@ -20,7 +20,10 @@ def test_it_measures_each_part_of_a_step():
     result = json.loads(done.stdout.splitlines()[-1])
     assert (result["P"], result["G"], result["C"]) == (82, 4, 16)
     rows = {row["what"]: row for row in result["rows"]}
-    assert list(rows) == ["towers", "update, plain", "update, shared prefix", "rollout, transformers"]
+    assert list(rows) == [
+        "towers", "update, plain", "update, shared prefix", "rollout, transformers", "attention, packed",
+        "attention, dense mask", "attention, repeated prefix",
+    ]  # fmt: skip
     assert all(row["seconds"] > 0 and row["per second"] > 0 for row in rows.values())
     # Both updates write the same tokens, of which the shared prefix reads 81 + 4 x 16 and the plain pass 4 x 97.
     read = [row["share of peak"] * row["seconds"] for row in (rows["update, plain"], rows["update, shared prefix"])]

@@ -124,8 +124,7 @@ def test_vllm_is_known_to_its_files_alone():
         if any(name.split(".")[0] == "vllm" for name in imports(path))
     }
     assert knowing == {
-        "model/vllm.py", "model/chat.py", "engine/vllm_colocated.py", "serving/server.py",
-        "serving/rollouts.py",
+        "model/vllm.py", "model/chat.py", "engine/vllm_colocated.py", "serving/server.py", "serving/rollouts.py",
         "model/__init__.py",  # registers the plug-in
     }  # fmt: skip
 

@@ -19,9 +19,9 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_shares_of_the_reports_are_those_of_the_recipe():
-    reports = read_recipe(ROOT / "recipes" / "tiny" / "corpus.yaml").reports
+    corruption = read_recipe(ROOT / "recipes" / "tiny" / "corpus.yaml").corruption
     stated = [int(share) / 100 for share in re.findall(r"^\| (\d+)% \|", DEMO, re.MULTILINE)]
-    assert stated == pytest.approx([reports.boilerplate, reports.rounded, reports.qt_from_qrs_end])
+    assert stated == pytest.approx([corruption.boilerplate, corruption.rounded, corruption.qt_from_qrs_end])
 
 
 def test_the_reward_of_ten_lines(tmp_path, split):

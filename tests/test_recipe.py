@@ -206,8 +206,8 @@ def test_a_source_is_either_simulated_or_recorded(tmp_path):
 
 
 def test_shares_of_corruption_that_do_not_fit_together():
-    message = complaint(RECIPES / "tiny" / "corpus.yaml", "reports={boilerplate: 0.7, rounded: 0.4}")
-    assert '"reports": Value error, boilerplate + rounded is over 1' in message
+    message = complaint(RECIPES / "tiny" / "corpus.yaml", "corruption={boilerplate: 0.7, rounded: 0.4}")
+    assert '"corruption": Value error, boilerplate + rounded is over 1' in message
 
 
 def test_options_of_a_reward_are_what_stands_beside_its_name(tmp_path):
@@ -230,7 +230,7 @@ def test_a_resolved_corpus_reads_back_as_itself(tmp_path):
     recipe = read_recipe(RECIPES / "tiny" / "corpus.yaml")
     assert isinstance(recipe, CorpusRecipe)
     assert read_recipe(write(tmp_path / "r.yaml", to_yaml(recipe))) == recipe
-    assert yaml.safe_load(to_yaml(recipe))["reports"] == recipe.reports.model_dump()
+    assert yaml.safe_load(to_yaml(recipe))["corruption"] == recipe.corruption.model_dump()
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ app.add_typer(serving.app)
 app.add_typer(ecg.app)
 app.add_typer(reward.app, name="reward")
 app.command()(benchmark.baseline)
+app.command(name="zero-shot")(benchmark.zero_shot)
 app.add_typer(benchmark.app, name="benchmark")
 
 

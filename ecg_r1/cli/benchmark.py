@@ -62,6 +62,15 @@ def reasoning(items: Annotated[Path, typer.Argument(help="Items with `model_resp
 
 
 @app.command()
+def grounding(items: Items, answers: Answers) -> None:
+    """Localisation of findings: lead Jaccard, temporal IoU, IoU and AP@0.5 of boxes on the page."""
+    from ecg_r1.evaluation.benchmarks.grounding import score
+    from ecg_r1.evaluation.benchmarks.items import read_items
+
+    _print(score(read_items(items), read_items(answers)))
+
+
+@app.command()
 def leaderboard(
     results: Annotated[list[Path], typer.Argument(help="measured-claims.json files, their folders, or leaderboards")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write them as one file of JSON lines")] = None,
@@ -101,3 +110,16 @@ def baseline(
 
     for folder in write(kinds or [], train, corpus, out, seed):
         say(folder)
+
+
+def zero_shot(
+    runs: Annotated[list[Path], typer.Argument(help="Runs of stage pretrain with `queries:`, a control first")],
+    corpus: Annotated[Path, typer.Option(help="The split whose statements are asked for")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of zero-shot.json")] = Path("runs"),
+) -> None:
+    """Area under the ROC curve of statements that are asked for by their words; the last run less each earlier."""
+    from ecg_r1.evaluation.zero_shot import zero_shot as run
+
+    found = run(runs, corpus, out)
+    _print({"runs": {k: {g: v[g] for g in v if g != "statements"} for k, v in found["runs"].items()}})
+    _print({"differences": found["differences"]})

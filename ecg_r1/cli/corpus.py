@@ -84,11 +84,12 @@ def export(
     out: Annotated[Path, typer.Argument(help="The file: .json, .jsonl or .parquet")],
     to: Annotated[str, typer.Option(help="A format, such as gem, ecg-r1, ecg-qa, llava, messages, jsonl")],
     media: Annotated[bool, typer.Option(help="Write signals (WFDB) and pages (PNG) beside the file")] = True,
+    key_steps: Annotated[bool, typer.Option("--key-steps", help="Add each response's key steps (jsonl only)")] = False,
 ) -> None:
     """Write the examples of a split in another project's format, with their signals and pages."""
     from ecg_r1.corpus.export import export as run
 
-    say(f"{run(split, out, to, media=media)} examples in {out}", err=True)
+    say(f"{run(split, out, to, media=media, key_steps=key_steps)} examples in {out}", err=True)
     say(out)
 
 

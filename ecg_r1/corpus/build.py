@@ -9,10 +9,12 @@ from pathlib import Path
 from ecg_r1 import __version__
 from ecg_r1.corpus.jobs import Plan, plan
 from ecg_r1.corpus.make import Made, Unusable, make
+from ecg_r1.corpus.profile import stated
 from ecg_r1.corpus.progress import Progress
 from ecg_r1.corpus.rows import CorpusError
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.corpus.summary import commonest_reasons
+from ecg_r1.corpus.text.corruption import profile
 from ecg_r1.corpus.writer import SHARD, SplitWriter
 from ecg_r1.disk import writing
 from ecg_r1.ecg.version import code_version
@@ -34,6 +36,7 @@ def build(recipe: CorpusRecipe) -> list[Path]:
         DiskError: a folder cannot be written to.
         WorkerLost: a worker was killed.
         ExecutorError: the recipe's executor cannot be started.
+        ProfileError: the profile of the recipe's `corruption` is missing or no profile.
     """
     plans = {name: plan(recipe, name, sources) for name, sources in recipe.splits.items()}
     return [_build_split(recipe, name, split) for name, split in plans.items()]
@@ -49,6 +52,8 @@ def _build_split(recipe: CorpusRecipe, name: str, split: Plan) -> Path:
         "pages": recipe.pages,
         "refuse_doubtful": recipe.refuse_doubtful,
         "reports": recipe.reports.model_dump(),
+        "corruption": stated(profile(recipe.corruption)) if recipe.corruption.profile else recipe.corruption.shares,
+        "profile": profile(recipe.corruption).model_dump() if recipe.corruption.profile else None,
         "prompts": recipe.prompts.model_dump(),
         "sources": [source.model_dump(exclude_none=True) for source in recipe.splits[name]],
         "examples": split.digests(),
@@ -95,5 +100,5 @@ def _write(made: Made | Unusable, writer: SplitWriter) -> None:
         untold=made.untold,
         conflicts=made.conflicts,
     )
-    if made.example is not None:
-        writer.add_example(made.example)
+    for example in made.examples:
+        writer.add_example(example)

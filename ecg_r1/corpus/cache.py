@@ -231,3 +231,8 @@ def microvolts(signal: np.ndarray) -> np.ndarray:
 def millivolts(signal: np.ndarray) -> np.ndarray:
     """What the store gives back: float32 mV of int16 µV."""
     return signal.astype(np.float32) * np.float32(MICROVOLT)
+
+
+def as_stored(record: ECGRecord) -> ECGRecord:
+    """The record with its signal as the store gives it back."""
+    return replace(record, signal=millivolts(microvolts(record.signal)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,17 @@ from ecg_r1.corpus.store import RecordStore
 from ecg_r1.datasets.example import Example
 from ecg_r1.datasets.formats import as_row, format_named
 from ecg_r1.datasets.item import Format, FormatError, Media
+from ecg_r1.datasets.jsonl import JSONL
 from ecg_r1.datasets.rows import write_rows
 from ecg_r1.disk import writing
 from ecg_r1.ecg.record import write_record
 from ecg_r1.ecg.render import render
+from ecg_r1.scoring.key_steps import key_steps_of
 
 ECGS, IMAGES = "ecg", "images"  # folders beside the file
 
 
-def export(split: Path, out: Path, to: str, *, media: bool = True) -> int:
+def export(split: Path, out: Path, to: str, *, media: bool = True, key_steps: bool = False) -> int:
     """Write the examples of a split.
 
     An example that was read from a file of this format is written with that file's own paths; any other gets the paths
@@ -29,26 +32,32 @@ def export(split: Path, out: Path, to: str, *, media: bool = True) -> int:
         out: the file, whose ending says how rows are packed.
         to: the name of a format.
         media: write the signals and pages too.
+        key_steps: add the key steps of each response (`scoring.key_steps`) for the reward `steps`; only an example that
+            has none of its own gets them.
 
     Returns:
         How many examples were written.
 
     Raises:
-        FormatError: there is no such format, or an example cannot be written in it.
+        FormatError: there is no such format, an example cannot be written in it, or it has no place for key steps.
         CorpusError: the split is incomplete.
     """
     made, store = format_named(to), RecordStore(split)
+    if key_steps and made is not JSONL:
+        raise FormatError(f"{made.name}: has no place for key steps; export with --to {JSONL.name}")
     with writing(out.parent, "repeat the command"):
         out.parent.mkdir(parents=True, exist_ok=True)
-        count = write_rows(out, _rows(store, made), made.lines)
+        count = write_rows(out, _rows(store, made, key_steps), made.lines)
         if media:
             for record in store.ids:
                 _write_media(store, record, out.parent)
     return count
 
 
-def _rows(store: RecordStore, made: Format) -> Iterator[dict[str, Any]]:
+def _rows(store: RecordStore, made: Format, key_steps: bool) -> Iterator[dict[str, Any]]:
     for example in store.examples:
+        if key_steps and (steps := key_steps_of(example.response or "")):
+            example = replace(example, extra={"key_steps": steps, **example.extra})
         yield as_row(_with_labels(store, example), made, media_of(example))
 
 

@@ -19,6 +19,7 @@ from ecg_r1.datasets.item import FormatError
 from ecg_r1.datasets.references import References
 from ecg_r1.ecg.record import RecordError, record_id
 from ecg_r1.recipe import CorpusRecipe, Source
+from ecg_r1.scoring.entities import has_conventions, report_labels
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def plan(recipe: CorpusRecipe, name: str, sources: Sequence[Source]) -> Plan:
 
 def entries_of(source: Source) -> Folder:
     """The records of a source that is no simulator's."""
-    return record_entries(
+    folder = record_entries(
         str(source.records),
         source.folds,
         source.kinds,
@@ -130,6 +131,15 @@ def entries_of(source: Source) -> Folder:
         columns=source.columns,
         unit_mv=source.unit_mv,
     )
+    if source.labels == "report":
+        archive = folder.card.name if has_conventions(folder.card.name) else None
+        folder.entries = [_labelled_by_report(entry, archive) for entry in folder.entries]
+    return folder
+
+
+def _labelled_by_report(entry: Entry, archive: str | None) -> Entry:
+    labels = report_labels(entry.report or "", archive)
+    return replace(entry, diagnoses=labels, likelihoods=None, unlabelled=())
 
 
 def _example_file(

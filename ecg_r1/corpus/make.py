@@ -19,6 +19,7 @@ from ecg_r1.corpus.cache import Cache, Measured, microvolts, without_signal
 from ecg_r1.corpus.jobs import Job
 from ecg_r1.corpus.text.conflicts import conflicts
 from ecg_r1.corpus.text.prompts import expected_steps, write_question
+from ecg_r1.corpus.text.questions import questions
 from ecg_r1.corpus.text.report import without_findings, write_report
 from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.datasets.example import Example
@@ -55,7 +56,7 @@ class Made:
     unlabelled: tuple[str, ...]
     untold: tuple[str, ...]
     conflicts: tuple[dict[str, Any], ...]
-    example: Example | None
+    examples: tuple[Example, ...]
     is_new: bool
 
 
@@ -94,12 +95,12 @@ def make(job: Job, recipe: CorpusRecipe) -> Made | Unusable:
     text = found.text if measurements is found.measurements else json.dumps(measurements.to_json())
     page = _page(found, recipe.page_size, origin.key, cache) if recipe.pages == "stored" else None
     subject = _subject(record, measurements, job)
-    example = _example(record, subject, job, recipe) if job.report else None
+    examples = _examples(record, subject, job, recipe) if job.report else ()
     unlabelled = job.entry.unlabelled if job.entry else ()
-    left_out = without_findings(subject, recipe.reports) if example else ()
+    left_out = without_findings(subject, recipe.reports) if examples else ()
     disagree = tuple(one.to_json() for one in conflicts(subject))
     return Made(
-        record, found.signal, text, page, unknown, unlabelled, left_out, disagree, example, is_new=known is None
+        record, found.signal, text, page, unknown, unlabelled, left_out, disagree, examples, is_new=known is None
     )
 
 
@@ -172,13 +173,14 @@ def _subject(record: ECGRecord, measurements: Measurements, job: Job) -> Subject
     return Subject(measurements, record.diagnoses, dict(sure), record.quality, leads)
 
 
-def _example(record: ECGRecord, subject: Subject, job: Job, recipe: CorpusRecipe) -> Example:
-    """A report on the record; its wording is drawn from the corpus seed and the record's id."""
+def _examples(record: ECGRecord, subject: Subject, job: Job, recipe: CorpusRecipe) -> tuple[Example, ...]:
+    """A report on the record, and questions about it; the wording is drawn from the corpus seed and the record's id."""
     rng = np.random.default_rng([job.seed, zlib.crc32(record.record_id.encode())])
-    return Example(
+    report = Example(
         id=record.record_id,
         records=(record.record_id,),
         question=write_question(rng, recipe.prompts.question, recipe.reports.language),
-        response=write_report(subject, recipe.reports, rng),
+        response=write_report(subject, recipe.reports, recipe.corruption, rng),
         expected=expected_steps(subject.measurements),
     )
+    return (report, *(one.example(record.record_id) for one in questions(subject, recipe.reports, rng)))

@@ -19,7 +19,8 @@ def _recognises(row: Row, file: str) -> bool:
 
 
 def _write(example: Example, media: Media) -> dict[str, Any]:
-    return ({} if row_of(example) else MADE) | llava.write(example, media)
+    task = {"metadata": example.extra["task"]} if "task" in example.extra else {}
+    return ({} if row_of(example) else MADE | task) | llava.write(example, media)
 
 
 ECGINSTRUCT = Format("ecginstruct", "PULSE ECGInstruct", False, _recognises, llava.read, _write)

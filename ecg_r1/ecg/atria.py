@@ -51,7 +51,7 @@ def p_wave_missing(signal: np.ndarray, beat: MedianBeat, window: tuple[int, int]
     start, stop = window
     if stop - start < int(40 / MS):
         return Measured(reason="no room for P waves before the QRS"), 0.0
-    pieces = [_levelled(signal[:, p - beat.r + start : p - beat.r + stop]) for p in beat.peaks]
+    pieces = [levelled(signal[:, p - beat.r + start : p - beat.r + stop]) for p in beat.peaks]
     shared = np.nan_to_num(median_of(np.stack(pieces)))
     direction = np.linalg.svd(shared, full_matrices=False)[0][:, 0]
     if np.ptp(direction @ shared) < AMPLITUDE:
@@ -70,7 +70,7 @@ def t_wave_repeats(signal: np.ndarray, beat: MedianBeat, window: tuple[int, int]
     start, stop = window
     if stop - start < int(40 / MS):
         return False
-    pieces = [_levelled(beat.weights[:, None] * signal[:, p - beat.r + start : p - beat.r + stop]) for p in beat.peaks]
+    pieces = [levelled(beat.weights[:, None] * signal[:, p - beat.r + start : p - beat.r + stop]) for p in beat.peaks]
     return _repeats(pieces, median_of(np.stack(pieces)), beat.intervals) >= 1
 
 
@@ -85,12 +85,12 @@ def two_to_one_flutter(beat: MedianBeat, p: Bounds, qrs: tuple[float, float]) ->
     start, stop = max(0, middle - half), min(middle + half, int(qrs[0] - 6 / MS))
     if not FLUTTER_CYCLE[0] <= cycle <= FLUTTER_CYCLE[1] or stop - start < int(40 / MS):
         return False
-    wave = _levelled(beat.signal[:, start:stop])
+    wave = levelled(beat.signal[:, start:stop])
     for shift in range(int(cycle * (1 - UNEVEN)), int(cycle * (1 + UNEVEN)) + 1):
         if start + shift > qrs[1] + 6 / MS and stop + shift <= beat.signal.shape[1]:
-            other = _levelled(beat.signal[:, start + shift : stop + shift])
+            other = levelled(beat.signal[:, start + shift : stop + shift])
             size = np.sqrt((other**2).sum() / ((wave**2).sum() + 1e-12))
-            if 0.5 <= size <= 2 and _likeness(wave, other) > FLUTTER_COHERENCE:
+            if 0.5 <= size <= 2 and likeness(wave, other) > FLUTTER_COHERENCE:
                 return True
     return False
 
@@ -98,10 +98,11 @@ def two_to_one_flutter(beat: MedianBeat, p: Bounds, qrs: tuple[float, float]) ->
 def _repeats(pieces: list[np.ndarray], shared: np.ndarray, intervals: np.ndarray) -> float:
     """How alike the pieces are, as a share of what is wanted of waves that repeat themselves."""
     wanted = COHERENCE_IF_IRREGULAR if irregular(intervals) else COHERENCE
-    return float(np.median([_likeness(piece, shared) for piece in pieces])) / wanted
+    return float(np.median([likeness(piece, shared) for piece in pieces])) / wanted
 
 
-def _likeness(a: np.ndarray, b: np.ndarray) -> float:
+def likeness(a: np.ndarray, b: np.ndarray) -> float:
+    """The correlation of two levelled pieces, (leads, samples), over all leads; NaN of the first is left out."""
     if not (seen := np.isfinite(a)).all():
         a, b = a[seen], b[seen]
     return float((a * b).sum() / np.sqrt((a**2).sum() * (b**2).sum() + 1e-12))
@@ -112,8 +113,8 @@ def irregular(intervals: np.ndarray, share: float = IRREGULAR) -> bool:
     return len(intervals) > 1 and bool(np.median(np.abs(np.diff(intervals))) > share * np.median(intervals))
 
 
-def _levelled(piece: np.ndarray) -> np.ndarray:
-    """Smoothed, and turned so that both ends are at zero: what is left is a wave or nothing."""
+def levelled(piece: np.ndarray, smooth: float = 6 / MS) -> np.ndarray:
+    """Smoothed (sigma in samples), and turned so that both ends are at zero: what is left is a wave or nothing."""
     fall = np.linspace(0, 1, piece.shape[1])
     ends = piece[:, :3].mean(axis=1)[:, None] * (1 - fall) + piece[:, -3:].mean(axis=1)[:, None] * fall
-    return gaussian_filter1d(piece - ends, 6 / MS, axis=1)
+    return gaussian_filter1d(piece - ends, smooth, axis=1)

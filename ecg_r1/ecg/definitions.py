@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -46,7 +46,9 @@ class Definition:
     band: distance from the threshold, in the unit, below which the finding is borderline.
     circular: whether 360 is 0.
     normal_in: leads in which it is normal, which say nothing of the record as a whole.
-    leads_needed: how many neighbouring leads must show it for the record to have it: 1 or 2.
+    leads_needed: how many neighbouring leads must show it for the record to have it: 1 or 2; 0: the record as a whole
+        says nothing of it.
+    needs: leads without which a finding of the record as a whole cannot be told.
     """
 
     name: str
@@ -60,6 +62,12 @@ class Definition:
     circular: bool = False
     normal_in: tuple[str, ...] = ()
     leads_needed: int = 2
+    needs: tuple[str, ...] = ()
+
+    def lacks(self, there: Container[str]) -> str:
+        """Which of the leads that it needs are not there, in words; "" where all are."""
+        lost = [lead for lead in self.needs if lead not in there]
+        return f"needs {'lead' if len(lost) == 1 else 'leads'} {' '.join(lost)}" if lost else ""
 
     def margin(self, value: float, lead: str | None = None, sex: str | None = None, age: float | None = None) -> float:
         """The distance of a value from the threshold, in the unit; positive where the finding is present."""
@@ -94,6 +102,7 @@ def _definition(name: str, row: Mapping[str, Any]) -> Definition:
         circular=bool(row.get("circular", False)),
         normal_in=tuple(row.get("normal_in", ())),
         leads_needed=int(row.get("leads_needed", 2)),
+        needs=tuple(row.get("needs", ())),
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ecg_r1.ecg.atria import irregular, p_wave_missing, p_window, t_wave_repeats, two_to_one_flutter
 from ecg_r1.ecg.beats import Unmeasurable, clean, noisy, r_peaks
+from ecg_r1.ecg.dissociation import Dissociated, dissociated_p
 from ecg_r1.ecg.measurements import Measured
 from ecg_r1.ecg.median_beat import MedianBeat, median_beat
 from ecg_r1.ecg.pacing import paced_onset, spikes, without
@@ -17,6 +18,8 @@ from ecg_r1.ecg.waves import NOWHERE, Bounds, P, T, bound, peaks, qrs_bounds, t_
 from ecg_r1.ecg.windows import held, inside, rhythm
 
 UNEVEN = 0.05  # share of RR by which it may change before the P waves of a page without a rhythm strip are doubted
+# Of so few beats, P waves of another rhythm may precede some by chance; those in step are usually more alike.
+FEW_BEATS, BY_CHANCE = 9, 1.65
 FLAT = 0.03  # mV peak to peak: no beat is seen in such a lead
 
 
@@ -32,6 +35,7 @@ class Delineation:
     p, t: onsets and offsets in each lead that shows the wave.
     no_p: why no P wave can be measured; None where one can.
     p_alike: how alike what precedes each QRS is, as a share of what is wanted of P waves; None where it was not asked.
+    dissociated: P waves that are not in step with the QRS; None where none were found.
     spike: the sharpest bend before the usual QRS, as a share of what a pacemaker spike has.
     there: bool (leads, T), where each of these leads was recorded; None: everywhere.
     """
@@ -47,6 +51,7 @@ class Delineation:
     t: Bounds
     no_p: Measured | None
     p_alike: float | None = None
+    dissociated: Dissociated | None = None
     spike: float = 0.0
     there: np.ndarray | None = None
 
@@ -134,7 +139,13 @@ def _delineate(
         no_p = Measured(reason="no P waves", absent=True)
     elif no_p is None and two_to_one_flutter(beat, p, (onset, offset)):
         no_p = Measured(reason="no P waves, but flutter waves, two to each QRS", absent=True)
+    own = None
+    doubtful = p_alike is not None and p_alike < BY_CHANCE and len(kinds.peaks) <= FEW_BEATS
+    if there is None and (no_p.absent if no_p else doubtful):
+        own = dissociated_p(cleaned, beat, kinds, (onset, offset), t.offset if len(t) else None)
+        if own and own.share >= 1:
+            no_p, p_alike = Measured(reason="no P waves in step with the QRS", absent=True), 0.0
     if len(t) and not t_wave_repeats(recorded, beat, (after[0], int(t.offset))):
         t = NOWHERE
     p = NOWHERE if no_p else p
-    return Delineation(cleaned, raw, beat, leads, kinds, onset, offset, p, t, no_p, p_alike, there=there)
+    return Delineation(cleaned, raw, beat, leads, kinds, onset, offset, p, t, no_p, p_alike, own, there=there)

@@ -18,6 +18,7 @@ from ecg_r1.ecg.leads import LEADS
 from ecg_r1.errors import nearest
 
 NOT_MEASURED = "not measured"  # the reason of a finding that nobody tried to measure
+OF_LEADS = "a finding of single leads: nearly every record has it in one"
 DECIMALS = 3
 _HIGHEST = sys.float_info.max
 # Leads that look at neighbouring parts of the heart: a finding of the record as a whole is wanted in two such leads.
@@ -62,7 +63,7 @@ class Findings(Mapping[Key, Finding]):
 
     Every key of the table has a finding, so a lookup fails for unknown names and leads only. A finding of single leads
     has one for the record too: that of the two neighbouring leads which show it best (of the best lead, where the
-    table says that one is enough), leads aside in which it is normal.
+    table says that one is enough; without a value, where it says that none tells), leads aside in which it is normal.
 
     measured: (value, margin), or the reason why there is no value, by key.
     """
@@ -70,13 +71,21 @@ class Findings(Mapping[Key, Finding]):
     measured: Mapping[Key, tuple[float, float] | str]
 
     def __getitem__(self, key: Key) -> Finding:
-        name, lead = key
+        if key not in self._looked_up:  # a text about a record asks for each finding several times
+            self._looked_up[key] = self._look_up(*key)
+        return self._looked_up[key]
+
+    @cached_property
+    def _looked_up(self) -> dict[Key, Finding]:
+        return {}
+
+    def _look_up(self, name: str, lead: str | None) -> Finding:
         definition = _definition(name)
         if lead is not None and (not definition.per_lead or lead not in LEADS):
             raise KeyError(f"{name} is not a finding of {lead!r}")
         if lead is None and definition.per_lead:
             return self._of_record[name]
-        return _finding(definition, lead, self.measured.get(key, NOT_MEASURED))
+        return _finding(definition, lead, self.measured.get((name, lead), NOT_MEASURED))
 
     def __iter__(self) -> Iterator[Key]:
         for name, definition in definitions().items():
@@ -107,6 +116,8 @@ class Findings(Mapping[Key, Finding]):
     def _summary(self, definition: Definition) -> Finding:
         """The finding of the record as a whole, from those of its leads."""
         name = definition.name
+        if not definition.leads_needed:
+            return _finding(definition, None, OF_LEADS)
         margins = {
             lead: cell[1]
             for lead in LEADS

@@ -13,15 +13,15 @@ LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V
 _CANONICAL = {lead.lower(): lead for lead in LEADS}
 # The MIT databases' "modified limb lead II" is placed on the torso, but read as lead II.
 _CANONICAL |= {"mlii": "II", "mli": "I", "mliii": "III"}
-# "Dérivation" I to III, and the chest leads by their electrodes.
+# "LI" to "LIII", "Dérivation" I to III, and the chest leads by their electrodes.
 _CANONICAL |= {f"d{written}": lead for lead in LEADS[:3] for written in (lead.lower(), len(lead))}
-_CANONICAL |= {f"c{i}": f"V{i}" for i in range(1, 7)}
+_CANONICAL |= {f"l{lead.lower()}": lead for lead in LEADS[:3]} | {f"c{i}": f"V{i}" for i in range(1, 7)}
 _NUMBERED = {f"lead{i}": lead for i, lead in enumerate(LEADS[:3], 1)}
 # -aVR (Cabrera's order) is another signal and is not accepted as aVR.
 _PREFIX = re.compile(
     r"^(?:mdc_ecg_lead_|(?:(?:ecg|ekg)[\s_:-]*)?(?:lead)|ecg|ekg|abl(?:eitung|\.)?|d[eé]rivation|derivaci[oó]n|导联)[\s_:-]*"
 )
-_DECORATION = re.compile(r"[(\[]\s*(?:[munµμ]?v|einthoven|goldberger|wilson)\s*[)\]]|导联$|[\s_.]+")
+_DECORATION = re.compile(r"[(\[]\s*(?:[munµμ]?v|einthoven|goldberger|wilson)\s*[)\]]|[-_/][munµμ]v$|导联$|[\s_.\"]+")
 # What is recorded beside an ECG, by name or by unit; and leads that a 12-lead ECG does not have.
 _BESIDE = re.compile(
     r"(?:resp|abp|art|ibp|nibp|nbp|bp|pap|cvp|icp|rap|lap|ppg|pleth|spo2|so2|co2|etco2|imp|eeg|emg|eog|scg|bcg|gsr|eda|"

@@ -21,7 +21,8 @@ def measured_findings(heart: Heart, sex: str | None = None, age: float | None = 
             for lead in LEADS:
                 values[name, lead] = measure(heart.beats[lead]) if lead in heart.beats else lost
         else:
-            values[name, None] = RECORD_FINDINGS[name](heart)
+            lacks = definition.lacks(heart.beats)
+            values[name, None] = lost if lacks and not heart.beats else lacks or RECORD_FINDINGS[name](heart)
     return Findings(
         {
             (name, lead): value

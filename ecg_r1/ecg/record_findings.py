@@ -34,13 +34,6 @@ class Heart:
     beats: Mapping[str, LeadBeat]
     values: Mapping[str, Measured]
 
-    def missing(self, *leads: str) -> str:
-        """The reason where one of these leads was not recorded or is too noisy; "" where all are there."""
-        if not self.beats:
-            return NO_BOUNDS
-        lost = [lead for lead in leads if lead not in self.beats]
-        return f"needs {'lead' if len(lost) == 1 else 'leads'} {' '.join(lost)}" if lost else ""
-
     def quantity(self, name: str) -> Value:
         """The value of a quantity, or the reason why it has none."""
         measured = self.values[name]
@@ -72,25 +65,23 @@ _quantity("p_ms", "p_mitrale")
 
 @measures
 def low_voltage_limb(heart: Heart) -> Value:
-    return heart.missing(*BIPOLAR) or sum(heart.beats[lead].height for lead in BIPOLAR) / 3
+    return sum(heart.beats[lead].height for lead in BIPOLAR) / 3
 
 
 @measures
 def low_voltage_precordial(heart: Heart) -> Value:
-    return heart.missing(*CHEST) or max(heart.beats[lead].height for lead in CHEST)
+    return max(heart.beats[lead].height for lead in CHEST)
 
 
 @measures
 def lvh_sokolow_lyon(heart: Heart) -> Value:
     beats = heart.beats
-    return heart.missing("V1", "V5", "V6") or beats["V1"].s_mv + max(beats["V5"].r_mv, beats["V6"].r_mv)
+    return beats["V1"].s_mv + max(beats["V5"].r_mv, beats["V6"].r_mv)
 
 
 @measures
 def lvh_voltage(heart: Heart) -> Value:
     """The greatest of Sokolow and Lyon's three voltages, each as a share of its own threshold."""
-    if lost := heart.missing("aVL", "V1", "V5", "V6"):
-        return lost
     beats = heart.beats
     left = max(beats["V5"].r_mv, beats["V6"].r_mv)
     return max((beats["V1"].s_mv + left) / 3.5, left / 2.6, beats["aVL"].r_mv / 1.1)
@@ -98,24 +89,22 @@ def lvh_voltage(heart: Heart) -> Value:
 
 @measures
 def lvh_cornell(heart: Heart) -> Value:
-    return heart.missing("aVL", "V3") or heart.beats["aVL"].r_mv + heart.beats["V3"].s_mv
+    return heart.beats["aVL"].r_mv + heart.beats["V3"].s_mv
 
 
 @measures
 def r_progression_poor(heart: Heart) -> Value:
-    return heart.missing("V3") or heart.beats["V3"].r_mv
+    return heart.beats["V3"].r_mv
 
 
 @measures
 def late_r_v1(heart: Heart) -> Value:
-    return heart.missing("V1", "V2") or max(_late_r(heart.beats[lead]) for lead in ("V1", "V2"))
+    return max(_late_r(heart.beats[lead]) for lead in ("V1", "V2"))
 
 
 @measures
 def rbbb_morphology(heart: Heart) -> Value:
     """A late R wave in V1 or V2, and a slurred S wave in I or V6."""
-    if lost := heart.missing("I", "V1", "V2", "V6"):
-        return lost
     late = max(_late_r(heart.beats[lead]) for lead in ("V1", "V2")) / LATE_R["right"] - 1
     slurred = max(heart.beats[lead].s_ms for lead in ("I", "V6")) / SLURRED_S - 1
     return min(late, slurred)
@@ -127,8 +116,6 @@ def lbbb_morphology(heart: Heart) -> Value:
 
     A short PR interval speaks against it: pre-excited ventricles look alike.
     """
-    if lost := heart.missing("I", "V1", "V5", "V6"):
-        return lost
     beats, width, pr = heart.beats, heart.values["qrs_ms"].value, heart.values["pr_ms"].value
     if width is None:
         return NO_BOUNDS
@@ -147,13 +134,16 @@ def _late_r(beat: LeadBeat) -> float:
 
 
 def _p_height(heart: Heart, leads: tuple[str, ...]) -> Value:
-    """Greatest height of the P wave over a line through its ends, mV; 0 where there is no P wave."""
+    """Greatest height of the P wave over a line through its ends, mV; 0 where there is no P wave.
+
+    P waves that are not in step with the QRS have one height, that of the lead which shows them best.
+    """
     found = heart.found
+    if found.dissociated and found.dissociated.share >= 1:
+        return found.dissociated.height
     if found.no_p is not None:
         return 0.0 if found.no_p.absent else found.no_p.reason or ""
     rows = [row for row, lead in enumerate(found.leads) if LEADS[lead] in leads]
-    if not rows:
-        return heart.missing(*leads)
     start, stop = int(found.p.onset), int(found.p.offset) + 1
     wave = found.beat.signal[rows, start:stop]
     wave = wave - np.linspace(wave[:, 0], wave[:, -1], wave.shape[1]).T
@@ -169,6 +159,14 @@ def p_in_step(heart: Heart) -> Value:
     if no_p is not None and (not no_p.absent or alike is None):
         return no_p.reason or ""
     return 0.0 if alike is None or (no_p is not None and alike >= 1) else alike  # flutter waves are alike, too
+
+
+@measures
+def p_dissociated(heart: Heart) -> Value:
+    found, no_p = heart.found, heart.found.no_p
+    if no_p is not None and not no_p.absent:
+        return no_p.reason or ""
+    return found.dissociated.share if found.dissociated else 0.0
 
 
 @measures

@@ -84,7 +84,9 @@ def _simulate_one(
     if population.rhythm.atrial == "fibrillation":
         leads += (view @ fibrillation(SAMPLES, SAMPLING_RATE, rng)).astype(np.float32)
     elif population.rhythm.atrial == "dissociated":
-        leads += _dissociated(view, rng)
+        drawn_p = vary(p_wave(Beat(pr=150.0, p=rng.uniform(90, 115), qrs=90.0, qt=400.0)), rng)
+        leads += _dissociated(draw_beat(drawn_p, view)[0], rng)
+        waves = waves + drawn_p
     elif population.rhythm.atrial == "paced":
         leads += _spikes(onsets, rng)
     leads += electrode_noise(SAMPLES, SAMPLING_RATE, rng)
@@ -102,10 +104,8 @@ def _simulate_one(
     return Simulated(record, truth, true_findings(hearts, record.sex, record.age))
 
 
-def _dissociated(view: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _dissociated(template: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """(8, samples): P waves in a rhythm of their own, 66 to 100 a minute."""
-    atria = p_wave(Beat(pr=150.0, p=rng.uniform(90, 115), qrs=90.0, qt=400.0))
-    template, _ = draw_beat(vary(atria, rng), view)
     leads = np.zeros((8, SAMPLES), np.float32)
     cycle = rng.uniform(600, 900) / MS
     for onset in np.arange(rng.uniform(0, cycle), SAMPLES + BEFORE / MS, cycle):

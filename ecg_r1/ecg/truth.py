@@ -20,6 +20,7 @@ from ecg_r1.ecg.leads import EINTHOVEN_GOLDBERGER, LEADS
 from ecg_r1.ecg.lobes import Beat, Wave
 
 STEP = 0.5  # ms
+LONGEST_PR = 400.0  # ms; no P wave begins earlier before its QRS
 SEEN, TURN = 0.05, 0.02  # mV: of a wave that is seen, and by which a trace turns back
 _OF_QUANTITIES = {
     "qrs_ms": ("qrs_broad", "qrs_narrow"),
@@ -35,8 +36,8 @@ _OF_QUANTITIES = {
 class TrueHeart:
     """What a simulated record is made of.
 
-    waves: each with its (8,) heights in I, II, V1 … V6, mV. onsets: of each QRS, in samples of 2 ms.
-    ectopic: which of these come early. quantities: the true intervals, rate and axis.
+    waves: each with its (8,) heights in I, II, V1 … V6, mV; dissociated P waves too. onsets: of each QRS, in
+    samples of 2 ms. ectopic: which of these come early. quantities: the true intervals, rate and axis.
     """
 
     beat: Beat
@@ -110,8 +111,7 @@ def _of_record(heart: TrueHeart) -> dict[str, float | None]:
     intervals = np.diff(beats)
     early = np.isin(beats, heart.onsets[sorted(heart.ectopic)])
     undisturbed = intervals[~early[1:] & ~early[:-1]]
-    p = heart.seen(-heart.beat.pr, -heart.beat.pr + (heart.beat.p or 0), "P") if heart.beat.pr else None
-    p_height = {lead: float(np.abs(p[lead]).max()) if p else 0.0 for lead in LEADS}
+    p_height = {lead: float(np.abs(row).max()) for lead, row in heart.seen(-LONGEST_PR, 0, "P").items()}
     paced, fibrillating = rhythm.atrial == "paced", rhythm.atrial == "fibrillation"
     ventricles = heart.population.ventricles
     return {
@@ -126,6 +126,7 @@ def _of_record(heart: TrueHeart) -> dict[str, float | None]:
         "rbbb_morphology": 1.0 if ventricles is right_bundle else -1.0,
         **dict.fromkeys(("p_present", "p_absent"), None if paced else max(p_height.values())),
         "p_in_step": None if paced else 2.0 * (heart.beat.pr is not None),
+        "p_dissociated": None if paced else 2.0 * (rhythm.atrial == "dissociated"),
         "p_pulmonale": None if paced else max(p_height[lead] for lead in ("II", "III", "aVF")),
         "rhythm_irregular": np.ptp(intervals) / intervals.mean(),
         "rhythm_regular": np.ptp(undisturbed) / undisturbed.mean() if len(undisturbed) > 2 else None,

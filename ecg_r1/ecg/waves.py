@@ -25,6 +25,7 @@ HOLD = int(12 / MS)  # samples it must stand still for
 T_LEVEL, T_SMOOTH = 0.05, 4 / MS
 BEYOND = int(8 / MS)  # samples that this end may lie after those of the leads
 HUMP = 0.5  # share of its height above which a P wave has not begun or ended, although it is flat
+SECOND = int(60 / MS)  # samples that its other hump adds; what reaches further is another wave
 NEAR = int(60 / MS)  # samples by which the leads may differ about a wave's peak
 
 
@@ -231,9 +232,11 @@ def _slope_bounds(row: np.ndarray, height: np.ndarray, peak: int, kind: WaveKind
     offset = len(row) - 1 - _onset(-slope[::-1], len(row) - 1 - peak, reach - 1, kind.ends)
     if kind is P:  # which may have two humps: between them it is flat, but high
         if height[onset] > HUMP * height[peak]:
-            onset = _onset(slope, onset, reach, kind.begins)
+            first = _onset(slope, onset, reach, kind.begins)
+            onset = first if onset - first <= SECOND else onset
         if height[offset] > HUMP * height[peak]:
-            offset = len(row) - 1 - _onset(-slope[::-1], len(row) - 1 - offset, reach - 1, kind.ends)
+            last = len(row) - 1 - _onset(-slope[::-1], len(row) - 1 - offset, reach - 1, kind.ends)
+            offset = last if last - offset <= SECOND else offset
     return onset, offset
 
 

@@ -196,9 +196,10 @@ class VLLMServers:
         media: dict[str, np.ndarray] = {}
         asked = []
         for i in share:
-            prompt, names = prompts[i], {}
-            for kind, arrays in (("ecgs", prompt.ecgs), ("pages", prompt.pages)):
-                arrays = [np.asarray(array) for array in arrays]
+            prompt = prompts[i]
+            names: dict[str, list[str]] = {}
+            for kind, given in (("ecgs", prompt.ecgs), ("pages", prompt.pages)):
+                arrays = [np.asarray(array) for array in given]
                 names[kind] = [wire.content_hash(array) for array in arrays]
                 media |= dict(zip(names[kind], arrays, strict=True))
             asked.append({"token_ids": prompt.token_ids, "seed": seeds[i], **names})

@@ -87,10 +87,9 @@ def _data(run: Run) -> Fact:
     if not facts:
         return Fact("data", "not on this machine", flagged=True)
     sources = "; ".join(", ".join(f"{k} {v}" for k, v in source.items()) for source in facts.get("sources") or ())
-    shares = ", ".join(f"{name} {share:.0%}" for name, share in (facts.get("reports") or {}).items() if share)
-    return Fact(
-        "data", f"{facts.get('records', 'unknown')} records ({sources}){f'; reports: {shares}' if shares else ''}"
-    )
+    shares = ", ".join(f"{name} {share:.0%}" for name, share in (facts.get("corruption") or {}).items() if share)
+    wrong = f"; wrong on purpose: {shares}" if shares else ""
+    return Fact("data", f"{facts.get('records', 'unknown')} records ({sources}){wrong}")
 
 
 def _rewards(run: Run) -> list[Fact]:

@@ -70,7 +70,7 @@ def compare(plan: Plan) -> dict[str, Any]:
             for earlier, later in itertools.combinations(plan.runs, 2)
         },
         "bootstrap": {"resamples": recipe.resamples, "seed": recipe.seed, "level": 0.95, "interval": method(clusters)},
-        "reports": dict(trained_on(plan.runs[0]).get("reports") or {}),
+        "corruption": dict(trained_on(plan.runs[0]).get("corruption") or {}),
         "seeds": plan.seeds,
     }
     out = Path(recipe.out)

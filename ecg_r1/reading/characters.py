@@ -42,7 +42,7 @@ _TABLE: dict[int, int | str] = {
 # Markdown emphasis is not seen either, but the star of "0.4 * 1000" is, and the one that stands for no value: "* ms".
 _EMPHASIS = re.compile(
     r"(?!(?<=[ :*])\*{1,3} ?(?:ms|bpm|deg|°|\||/|[,;] "
-    r"|-\d))(?!(?<=[:=] )\* +[A-Z]{2}[A-Z .]{0,14}:)(?:\*+(?! ?[\d.(√])|(?<![\d) ])\*+)"
+    r"|-\d))(?!(?<=  )\*{1,3} *(?:\n|$))(?!(?<=[:=] )\* +[A-Z]{2}[A-Z .]{0,14}:)(?:\*+(?! ?[\d.(√])|(?<![\d) ])\*+)"
 )
 # The brackets of other tags than ours are markup too, and no "greater than": <rate>79</rate>.
 _MARKUP = re.compile(r"<(?!/?(?:think|answer)>)(/?[a-z][a-z0-9_ -]{0,24})>|<!--|-->")
@@ -53,6 +53,8 @@ _LATEX = re.compile(
     r"|\\[dt]?frac\{|(?P<over>\}\{)|\\(?:text|mathrm|mathbf|textbf|textrm|mathit|operatorname|boxed)\{"
     r"|\\[,;:! ()\[\]]|[{}$](?![\w\"'])|\$"
 )
+# "**Step 4: Ischemia** Paced complexes …": a title is a line of its own.
+_BOLD_TITLE = re.compile(r"\*\*((?:step|part|section) ?\d[^*\n]{1,80})\*\*(?=[ :])", re.IGNORECASE)
 _SIGNS = {
     "pm": "±", "times": "×", "cdot": "×", "approx": "≈", "sim": "~", "simeq": "≈", "le": "≤", "leq": "≤", "ge": "≥",
     "geq": "≥", "ne": "≠", "neq": "≠", "lor": "or", "vee": "or", "to": "→", "rightarrow": "→", "in": "∈",
@@ -95,6 +97,7 @@ def readable(text: str) -> tuple[str, Sequence[int]]:
     if "\\" in text:
         text = _LATEX.sub(_plain, text)
     if "*" in text:
+        text = _BOLD_TITLE.sub(r" \n\1 \n", text)
         text = _EMPHASIS.sub(lambda m: " " * len(m.group()), text)
     text = _lower(text)
     if "<" in text:

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from ecg_r1.reading import references
 from ecg_r1.reading.characters import readable
-from ecg_r1.reading.generic import entry, general
+from ecg_r1.reading.generic import entry, general, textbook
 from ecg_r1.reading.marks import struck, without_struck
 from ecg_r1.reading.polarity import polarity
 from ecg_r1.reading.scopes import scope, unscoped
@@ -57,15 +57,13 @@ _OF_TITLES = re.compile(
 )
 
 # "The computer reads LBBB, QRS 150 ms, but this is wrong."
-_WRONG = (
-    r"(?:wrong|false|incorrect|erroneous|inaccurate|mistaken|untrue|an? (?:error|mistake|misread\w*|misinterpretation"
-    r"|artefact|artifact)|not (?:so|true|correct|right))"
-)
 _TURNED = re.compile(
     rf"(?:[,;(-]|\bbut|\bhowever) ?(?:but|however|yet|although|though|and)? ?,? ?(?:all )?(?:of )?(?:this|that|it|which"
     rf"|these|those|both|the (?:computer|machine|reading|measurement|interpretation|diagnosis|software|algorithm))"
-    rf" (?:is|was|are|were|seems?|proved|turned out)(?: to be)? (?:\w{{1,12}}ly |all |both |quite )?{_WRONG}(?![a-z])"
+    rf" (?:is|was|are|were|seems?|proved|turned out)(?: to be)? (?:\w{{1,12}}ly |all |both |quite )?"
+    rf"{references.WRONG}(?![a-z])"
 )
+_MAY_TURN = re.compile(references.WRONG)
 _ATTRIBUTED = re.compile(
     r"\b(?:computer|machine|algorithm|software|device|automated|printout|monitor|colleague|referr?er|instrument)\b"
 )
@@ -87,16 +85,11 @@ def turned_back(sentence: str) -> Retraction | None:
     Returns:
         The part, from who is said to say it on; None where nothing is turned back.
     """
-    turned = _TURNED.search(sentence) if "wrong" in sentence or _MAY_TURN.search(sentence) else None
+    turned = _TURNED.search(sentence) if _MAY_TURN.search(sentence) else None
     if turned is None:
         return None
     source = _ATTRIBUTED.search(sentence, 0, turned.start())
     return Retraction(source.start() if source else 0, turned.start())
-
-
-_MAY_TURN = re.compile(
-    "false|incorrect|erroneous|inaccurate|mistake|untrue|error|misread|misinter|artefact|artifact| not "
-)
 
 
 @lru_cache(maxsize=16)
@@ -122,6 +115,8 @@ def within(spans: tuple[tuple[int, int], ...], start: int) -> bool:
 @lru_cache(maxsize=16)
 def sections_elsewhere(text: str) -> tuple[tuple[int, int], ...]:
     """[start, end] of each sentence of a readable text under a heading of another ECG, of norms or of criteria."""
+    if textbook(text):
+        return ((0, len(text) + 1),)
     found, other = [], False
     if ":\n" in text or ": \n" in text or "#" in text or references.HEADED.search(text):
         for start, end in sentences(text):
@@ -152,7 +147,7 @@ def stance(text: str, start: int, end: int) -> Stance:
     if within(headings(plain), start):
         return "heading"
     if within(sections_elsewhere(plain), start):
-        return "of another ECG"
+        return "general" if textbook(plain) else "of another ECG"
     at = next(((a, b) for a, b in sentences(plain) if a <= start <= b), (0, len(plain)))
     if references.RETRACTS.match(plain, at[1] + 1):
         return "turned back later"

@@ -175,7 +175,9 @@ DIRECTLY = re.compile(
 
 # A number without a unit is a value only at the end of its phrase: "PR 160, …", never "PR over 10 beats".
 PHRASE_END = re.compile(
-    r" ?(?:$|[^\w ]|(?:and|with|which|while|but|in|on|by|for|from|is|are|was|within|normal|regular|irregular|the|a"
+    r" ?(?:$|[^\w ]|[<>≤≥]|\d{1,4} ?- ?\d{2}|(?:and|with|which|while|but|in|on|by|for|from|is|are|was|within"
+    r"|normal|regular|irregular"
+    r"|the|a"
     r"|or|as|at|vs|versus|compared|previously|unchanged|today|now|indicat\w*|suggest\w*|consistent|lead|prolonged|short"
     r"|wide|narrow|correspond\w*|correct\w*|gives?|giving|yields?|works?|matche?s?|falls?|fits?|remains?|looks?|seems?"
     r"|means?|so|because|since|though|although|due|then|plus|borderline|high|low|long|upright|sinus)\b"

@@ -9,6 +9,10 @@ from ecg_r1.reading import cues, generic, references
 from ecg_r1.reading.sentences import Sentence
 
 ROUND = 5  # of what textbooks call normal or long; what is measured ends as it likes
+# "202 ms, marginally above 200 ms"
+_BESIDE_LIMIT = re.compile(
+    r",(?: (?:\w+ly|just|well|still|only|a (?:bit|little|shade)))+ (?:above|below|over|under|beyond|past)(?: the)?"
+)
 REACH = 90  # characters before a number that may say what sort of number it is
 Said = tuple[str, str, int, float]  # quantity, kind, end and value (or first end) of a number read before
 
@@ -48,7 +52,7 @@ def general(
     if named < start and any(generic.general(text, named, at) for at in ([closed] if closed else (named_to, end))):
         return True
     aside = sentence.aside(sentence.tokens[i])
-    if sentence.defines or generic.tells(text) or aside == "general" or continues(text, said, name, start):
+    if aside == "general" or continues(text, said, name, start):
         return True
     measured = (
         ends[0] < ends[1]
@@ -136,4 +140,4 @@ def compares(text: str, said: list[Said], name: str, start: int, bound: str | No
     between, value = text[said[-1][2] : start].strip(), said[-1][3]
     if between.startswith(("(", "[")):
         return value > limit if bound == "high" else value < limit
-    return between.strip("<>≤≥=") == ""
+    return between.strip("<>≤≥=") == "" or _BESIDE_LIMIT.fullmatch(between) is not None

@@ -9,26 +9,8 @@ from typing import NamedTuple
 
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.reading.finding_words import Words, lead_words
-from ecg_r1.reading.quoted_leads import LEAD, leads_named
+from ecg_r1.reading.quoted_leads import LEAD, PARTS, in_order, leads_named
 
-# Part of the heart -> the leads that look at it, and those that some readers count too.
-PARTS: dict[str, tuple[str, str]] = {
-    "inferior": ("ii iii avf", ""),
-    "lateral": ("v5 v6", "i avl"),
-    "high lateral": ("i avl", ""),
-    "septal": ("v1 v2", "v3"),
-    "anterior": ("v3 v4", "v1 v2 v5"),
-    "anteroseptal": ("v1 v2 v3", "v4"),
-    "anterolateral": ("v4 v5 v6", "v2 v3 i avl"),
-    "inferolateral": ("ii iii avf v5 v6", "i avl"),
-    "right precordial": ("v1 v2", "v3"),
-    "left precordial": ("v5 v6", "v4"),
-    "mid precordial": ("v3 v4", "v2 v5"),
-    "precordial": ("v1 v2 v3 v4 v5 v6", ""),
-    "limb": ("i ii iii avr avl avf", ""),
-    "all": (" ".join(LEADS).lower(), ""),
-    "widespread": ("i ii avl avf v2 v3 v4 v5 v6", "iii v1 avr"),
-}
 REACH = 48  # characters between two lists that are one
 _OTHERS = "others"  # the leads that the sentence does not name elsewhere
 _TO = r" ?(?:-|to|through|thru|until|bis|至|到) ?(?:lead )?"
@@ -59,14 +41,15 @@ _DISEASE = re.compile(
 class LeadList(NamedTuple):
     """Leads that a sentence names at [start, end).
 
-    leads: in the order of `LEADS`. further: leads that the name of a part of the heart may mean or not. excepted: leads
-    that are named as those without what is said.
+    leads: in the order of `LEADS`. further: leads that the name of a part of the heart may mean or not. usual: those of
+    both that most readers mean. excepted: leads that are named as those without what is said.
     """
 
     start: int
     end: int
     leads: tuple[str, ...]
     further: tuple[str, ...] = ()
+    usual: tuple[str, ...] = ()
     excepted: tuple[str, ...] = ()
 
 
@@ -76,8 +59,10 @@ def _parts() -> Words:
 
 
 @cache
-def _meaning(part: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    return leads_named(PARTS[part][0]), leads_named(PARTS[part][1])
+def _meaning(part: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """(leads, further, usual) of a part of the heart."""
+    sure, most, some = PARTS[part]
+    return leads_named(sure), leads_named(f"{most} {some}"), leads_named(f"{sure} {most}")
 
 
 def _plain_lists(sentence: str) -> Iterator[LeadList]:
@@ -89,7 +74,8 @@ def _plain_lists(sentence: str) -> Iterator[LeadList]:
         end = m.end()
         if led := _LED.match(sentence, end):
             end = led.end()
-        yield LeadList(m.start(), end, leads_named(written))
+        leads = leads_named(written)
+        yield LeadList(m.start(), end, leads, (), leads)
 
 
 def lead_lists(sentence: str) -> list[LeadList]:
@@ -109,7 +95,8 @@ def lead_lists(sentence: str) -> list[LeadList]:
         elif not _DISEASE.match(sentence, end):
             named.append(LeadList(start, end, *_meaning(part)))
     said = {lead for each in named for lead in each.leads}
-    named += [LeadList(a, b, tuple(lead for lead in LEADS if lead not in said)) for a, b in others if said]
+    rest = tuple(lead for lead in LEADS if lead not in said)
+    named += [LeadList(a, b, rest, (), rest) for a, b in others if said]
     return _joined(sentence, sorted(named))
 
 
@@ -125,8 +112,8 @@ def _joined(sentence: str, named: list[LeadList]) -> list[LeadList]:
                 found.append(each)
             continue
         if _EXCEPTED.fullmatch(sentence, last.end, each.start):
-            kept = tuple(lead for lead in last.leads if lead not in each.leads)
-            found[-1] = last._replace(end=each.end, leads=kept, excepted=last.excepted + each.leads)
+            kept, usual = (tuple(x for x in some if x not in each.leads) for some in (last.leads, last.usual))
+            found[-1] = last._replace(end=each.end, leads=kept, usual=usual, excepted=last.excepted + each.leads)
         elif (
             not last.excepted
             and sentence[last.end : each.start].strip()
@@ -135,8 +122,9 @@ def _joined(sentence: str, named: list[LeadList]) -> list[LeadList]:
             both = {*last.leads, *each.leads}
             found[-1] = last._replace(
                 end=each.end,
-                leads=tuple(lead for lead in LEADS if lead in both),
-                further=tuple(lead for lead in {*last.further, *each.further} if lead not in both),
+                leads=in_order(both),
+                further=in_order({*last.further, *each.further} - both),
+                usual=in_order({*last.usual, *each.usual}),
             )
         else:
             found.append(each)

@@ -84,5 +84,5 @@ _NO_ROW = (
 SENTENCE_END = re.compile(
     rf"!(?!=)|；|。|！|？|;(?! ?(?:normal|nl|ref(?:erence)?|(?:upper )?limit)(?: range| limits?"
     rf"| values?)?[ :.]{{0,2}}[<>≤≥]? ?\d)|\?(?![a-z])|\.(?![a-z0-9,.])(?<!\.\.)(?<!\n\d\.)(?<!\n \d\.){_ABBREVIATIONS}"
-    rf"|\n(?<!:\n)(?<!: \n)(?<!:  \n){_NO_ROW}"
+    rf"|\n(?!(?:qrs|t) [-+]?(?:\d{{1,3}}|-{{1,2}}) ?(?:-|\n|$))(?<!:\n)(?<!: \n)(?<!:  \n){_NO_ROW}"
 )

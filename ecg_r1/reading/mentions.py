@@ -17,10 +17,11 @@ from ecg_r1.reading.phrases import Phrases
 
 _WORD = re.compile(r"[a-z0-9]+")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
-# Abbreviations that mean something else beside these words: the artery.
+# Abbreviations that mean something else beside these words: the artery, how often one breathes.
 _UNLESS = {
     "t abnorm": re.compile(", wahrscheinlich"),
     "t abnormal": re.compile(", wahrscheinlich"),
+    "af": re.compile("[ :]{1,2}[12][0-9] ?/ ?min"),  # Atemfrequenz
     "lad": re.compile(" (?:artery|occlusion|lesion|stenosis|territory|culprit|disease|stent|infarct)"),
 }
 MOST_COMBINED = 2  # pairs of interchangeable words in one wording
@@ -53,6 +54,8 @@ def _names() -> dict[str, str]:
     for wording, name in list(names.items()):
         if not re.search(r"(?:s|\bi+|\d)$", wording):  # "AV block is" is no plural of "AV block I"
             names.setdefault(wording + "s", name)
+        elif wording.endswith(("changes", "waves", "voltages")):
+            names.setdefault(wording.removesuffix("s"), name)
     return names
 
 

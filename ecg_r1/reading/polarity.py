@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ecg_r1.reading import generic
 from ecg_r1.reading.elsewhere import elsewhere
 from ecg_r1.reading.languages import either, entries, han, joined, sections
 from ecg_r1.reading.predicates import REACH, Polarity, predicate
@@ -50,7 +49,7 @@ _OR_BEFORE = re.compile(r"(?:\b(?:or|vs\.?|versus)|或(?:者|是)?) ?(?:\w{1,12}
 _OR_AFTER = re.compile(r"[ ,]*(?:(?:versus|vs|or)\b|或)")
 _MORE = re.compile(r"\b(?:and|with|plus|showing|but)\b")
 _AND_BEFORE = re.compile(r"(?:\band|,|\bwith) (?:an? |the )?$")
-_ASKED = re.compile(r"[^.;:!\n<>]{0,80}\?(?![a-z])")
+_ASKED = re.compile(r"(?:(?!, (?:but|and|yet) )[^.;:!\n<>]){0,80}\?(?![a-z])")  # "AF, but where is LVH?"
 _FINITE = re.compile(r"\b(?:is|are|was|were|shows?|has|have)\b")
 _COMMANDED = re.compile(r"(?:^|[.;:(\n>,]|\b(?:to|should|must|please|and)) ?$")
 
@@ -227,7 +226,7 @@ def polarity(text: str, group: Sequence[int], start: int, end: int, alternatives
     result = before.polarity
     if said is not None and said.polarity != "asserted":
         result = said.denied if before.polarity == "negated" and said.denied != "asserted" else said.polarity
-    if before.supposed or (result == "asserted" and generic.DEFINES.match(text)):
+    if before.supposed:
         return "uncertain"
     if (
         result == "asserted"

@@ -122,6 +122,10 @@ _NEGATED = re.compile(rf"\b(?:{_NOT})")
 _CERTAINLY = re.compile(r"\b(?:definit|certain|conclusiv|unequivocal)")  # "is not definitely present"
 _HAS_VERB = re.compile(rf"\b(?:{_VERB}|to be)(?![a-z])")
 _MIGHT = re.compile(r"\b(?:may|might|could|would)(?![a-z])")
+_OF_CAUSE = re.compile(
+    r" ?(?:(?:related|secondary|due|attribut\w+|ascrib\w+|owing) (?:to|in)|(?:caused|explained|driven) by)\b"
+)
+_FOR_ANOTHER = re.compile(r" (?:for|of) (?!this|it\b)")  # "T wave changes that are not definite for infarction"
 _OUGHT = re.compile(r"\b(?:must|should|needs?|ought|(?:has|have|remains?|is|are|still|yet) to)(?![a-z])|^to\b")
 
 
@@ -137,6 +141,8 @@ def _unfinished(text: str, m: re.Match[str], verb: bool, negated: bool) -> Said 
     if negated:
         left_open = _BE_EXCLUDED.fullmatch(said) and _RULED_OUT.search(text, max(0, m.start() - REACH), m.start())
         return _DOUBTED if left_open else _DENIED
+    if _OF_CAUSE.match(text, m.end()):  # "these T wave changes could be related to ischemia"
+        return None
     might = not m["comma"] and _MIGHT.search(said) and ("be" in said.split() or "would" in said)
     return _DOUBTED if might else None
 
@@ -150,6 +156,8 @@ def _predicate(text: str, at: int, whole: bool) -> Said | None:
     verb, negated = bool(_HAS_VERB.search(said)), bool(_NEGATED.search(said))
     if not m["status"]:
         return _unfinished(text, m, verb, negated)
+    if m["status"] in ("definite", "definitive", "conclusive") and _FOR_ANOTHER.match(text, m.end()):
+        return None
     if "previously" in said or _ELSEWHERE.match(text, m.end()):  # "LBBB, not seen on the previous ECG"
         return None
     if (then := _BUT_THEN.match(text, m.end())) and (later := _predicate(text, then.end(), whole=False)):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ecg_r1.reading.languages import listed
+
 NEAR = 64  # characters before a number that may make it a reference
 _GENERAL = r"reference|ref\.?|normal(?:ly)?|standard|usual(?:ly)?|expected|typical(?:ly)?|accepted|参考|正常|标准"
 _QUALIFIED = "usual|normal|reference|expected|conventional|customary|accepted|standard|classical?|recommended|textbook"
@@ -61,25 +63,20 @@ _LIMIT = (
     r"|(?:mark|bar)\b)"
 )
 _AFTER = (
-    r" (?:needed|required|necessary|expected|typical of|(?:that|which) (?:would|defines?|separates?|marks?|is (?:used"
+    r" (?:needed|required|necessary|expected|typical of|that (?:an? )?[a-z -]{3,40} (?:demands?|requires?|needs?"
+    r"|calls for|takes)\b|(?:that|which) (?:would|defines?|separates?|marks?|is (?:used"
     r"|needed|required|taken)))",
     rf"(?:-|[ ,]*)(?:(?:is |being |as |would be |was )?(?:the |an? )?(?:upper |lower |usual |diagnostic "
     rf"|voltage ){{0,2}}{_LIMIT})(?! ?(?:of |is |: ?)?[<>≤≥]?\d)",
     r"的?(?:正常)?(?:上限|下限|标准|阈值|界限|临界值|正常范围|参考)",
 )
 # What takes a value back: "164 ms, which is false", "a PR of 164 ms was not found", "164 ms: no", "if measurable".
-_FALSE = (
-    r"(?:wrong|false|incorrect|untrue|inaccurate|mistaken|erroneous|impossible|implausible|invalid|nonsense|a lie"
-    r"|made up"
-    r"|fabricated|invented|an? (?:error|mistake|misreading|artefact|artifact)|ruled out|excluded|rejected|discarded"
-    r"|out of the question|not (?:found|seen|present|observed|the case|true|correct|right|valid|what|possible|accurate"
-    r"|real|confirmed|supported|here|mine))"
-)
+WRONG = f"(?:{'|'.join(listed('wrong'))})"
 _DENIED = (
     rf"[ ,\"'\])]*(?:\(|-|:)? ?(?:(?:and |but )?(?:which|that|this|it) )?(?:is|was|are|were|would be|must be"
     rf"|has been|can be)"
-    rf" (?:\w{{1,12}} )?{_FALSE}(?![a-z])",
-    rf"[ ,]*(?:[(\[:]|-{{1,2}}) ?(?:(?:this|that|it|which) (?:is|was) )?(?:{_FALSE}(?![a-z])|no(?= ?(?:$|[,.)\]]))"
+    rf" (?:\w{{1,12}} )?{WRONG}(?![a-z])",
+    rf"[ ,]*(?:[(\[:]|-{{1,2}}) ?(?:(?:this|that|it|which) (?:is|was) )?(?:{WRONG}(?![a-z])|no(?= ?(?:$|[,.)\]]))"
     r"|not really\b|just kidding|(?:please )?(?:ignore|disregard|forget|do not (?:use|trust|count)))",
     r" (?:cannot|can't|could not) be (?:confirmed|supported|verified|trusted|right|correct|true|reproduced)",
     r",? (?:but )?i (?:made|have made) (?:that|it|this) up",
@@ -94,11 +91,14 @@ _TAKEN_BACK = (
 _REFERENCE_AFTER = re.compile(
     rf"(?=[-, ]{{0,2}}[a-z\u4e00-\u9fff])(?:{'|'.join(_AFTER)})|{_TAKEN_BACK}(?:{'|'.join(_DENIED)})"
 )
-# A sentence that takes back the value before it.
+# A sentence that takes back what stands before it.
 RETRACTS = re.compile(
-    r"[ \n>#*-]*(?:(?:but|however|no|sorry|wait|actually)[ ,:]+){0,2}(?:that|this|the|it|which)"
-    r"(?: (?:last |first |above )?(?:value|number|figure|reading|measurement|interval|duration|rate|one|statement))?"
-    rf"(?: (?:of|above)[^,.;]{{0,24}})? (?:is|was|must be|has been) (?:\w{{1,12}} )?{_FALSE}(?![a-z])"
+    r"[ \n>#*-]*(?:(?:but|however|no|sorry|wait|actually)[ ,:]+){0,2}(?:(?:that|this|the|it|which)"
+    r"(?: (?:last |first |above )?(?:value|number|figure|reading|measurement|interval|duration|rate|one|statement"
+    r"|diagnosis"
+    r"|interpretation|label))?"
+    rf"(?: (?:of|above)[^,.;]{{0,24}})? (?:is|was|must be|has been|seems|proved) (?:\w{{1,12}} )?{WRONG}(?![a-z])"
+    r"|just kidding|(?:scratch|strike|i retract|i withdraw) (?:this|that))"
     r"|[ \n]*(?:这个?|该|上述)(?:数?值|结果|测量)?(?:是|为)?(?:错误|错|不正确|不对|有误)"
 )
 _AROUND = re.compile(r"(?:around|about|near|at|approximately) (?:the )?$")  # "around the 160 ms mark" is where it is
@@ -163,7 +163,8 @@ _ADVERBS = (
 GENERAL_AFTER = re.compile(
     r"(?: or (?:less|more|longer|greater|above|below|over|under|wider|higher))?"
     r"(?: in (?:leads? )?(?:v[1-6](?:-v?[1-6])?|av[lrf]|i{1,3}))?[)\]]?"
-    rf"(?:[ ,]*(?:is|are|being|as|为)? ?{_ADVERBS}(?:the )?(?:normal|brady|tachy|prolonged|considered|called|defined"
+    rf"(?:[ ,]*(?:is|are|being|as|为)? ?{_ADVERBS}(?:the )?(?:normal|passes as|counts as|brady|tachy|prolonged"
+    rf"|considered|called|defined"
     rf"|termed|diagnostic"
     rf"|regarded|abnormal|patholog|high[- ]risk|dangerous"
     r"|treated|taken as|deemed|labell?ed|said to|classed|classified|one of|(?:an? |the )?(?:sign|criteri|marker|feature"
@@ -176,7 +177,7 @@ GENERAL_AFTER = re.compile(
     r"|favou?rs|rules? out|excludes?|counts? as|qualif|raises?|carr(?:y|ies)|denotes?|implies|signif(?:y|ies)"
     r"|establishes|supports?)"
     r"|[,、]?(?:可|常|多)?见于|[,、]?(?:可能)?为窦性心动过[速缓]"
-    r"|[即则时]?(?:提示|可诊断|即?可|应|需|要|考虑|称为|诊断为|视为|属于?|为(?:增宽|延长|异常|过[速缓]|缩短)))"
+    r"|[即则时]?(?:提示|可诊断|即?可|应|需|要|考虑|称|诊断为|视为|属于?|为(?:增宽|延长|异常|过[速缓]|缩短)))"
 )
 RULED_OUT = re.compile(  # "neither bradycardia (<60 bpm) nor tachycardia (>100 bpm)"
     r"\b(?:no|not|neither|nor|without|or|than)\b[^.:(]{0,30}(?:(?:brady|tachy)cardi\w{1,2}|block|hypertrophy|prolonged"
@@ -188,11 +189,12 @@ NORMAL = re.compile(r"normal|physiologic|reference|正常|参考")
 
 # An aside holds until the text turns back to this ECG; one on normal values or criteria outlasts commas.
 _THIS = r"this (?:ecg|ekg|tracing|trace|strip|recording|patient|case)"
+_TO = r"|(?<!equal )(?<!up )to $"  # "from 430 ms to"
 _TURNS = {
     "elsewhere": re.compile(
         r"[,:](?! ?(?:$|when|where|(?:(?:on|in|of) )?which|at|with|pr|qrs|qt))|[)\]]"
         rf"|\b(?:now|today|current(?:ly)?|(?<!is )(?<!are )present(?:ly)?|here|then|but|and (?:is|it is)|{_THIS})\b"
-        rf"|(?<!equal )(?<!up )to $|目前|现在|本次"
+        rf"{_TO}|目前|现在|本次"
         rf"|今"
     ),
     "person": re.compile(
@@ -205,7 +207,8 @@ _TURNS = {
     ),
     "typical": re.compile(rf"\b(?:now|here|but|however|whereas|although|measured|met|{_THIS})\b|本例|本图|实测"),
 }
-TURN = _TURNS | {"then": _TURNS["elsewhere"], "supposed": _TURNS["elsewhere"], "normal": _TURNS["general"]}
+_SUPPOSED = re.compile(_TURNS["elsewhere"].pattern.replace(_TO, ""))  # "if the rate were closer to 190 bpm"
+TURN = _TURNS | {"then": _TURNS["elsewhere"], "supposed": _SUPPOSED, "normal": _TURNS["general"]}
 OTHER_AFTER = re.compile(
     r"[ ,(]*(?:(?:on|in|at|from|of|during) (?:the |her |his |their |an? )?(?:previous|prior|earlier|old|last|baseline"
     r"|former|(?:19|20)\d\d)\b|(?:previously|yesterday|last (?:year|month|week)|before (?:the )?(?:treatment|therapy"

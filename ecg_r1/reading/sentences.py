@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from functools import lru_cache
 
-from ecg_r1.reading import cues, generic, references
+from ecg_r1.reading import cues, references
 from ecg_r1.reading.lexicon import ANGLE, ENTITIES, RATE, SENTENCE_END, TIME, WEAK
 from ecg_r1.reading.scopes import ORDER
 from ecg_r1.reading.tokens import VOID, Token, tokens
@@ -41,7 +41,6 @@ class Sentence:
         self.text, self.doubted, self.named = text, doubted, named
         self.tokens, self.asides = tokens(text)
         self.asked = doubted and references.ASKS.match(text) is not None
-        self.defines = generic.DEFINES.match(text) is not None
 
     def gap(self, i: int, j: int) -> str:
         """The text between two tokens."""

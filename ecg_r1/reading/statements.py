@@ -8,6 +8,7 @@ from functools import cache, lru_cache
 from itertools import islice
 from typing import Literal, NamedTuple
 
+from ecg_r1.reading import references
 from ecg_r1.reading.claims import headings, sections_elsewhere, turned_back, within
 from ecg_r1.reading.generic import continued, general
 from ecg_r1.reading.marks import crossed, signed, struck
@@ -34,6 +35,7 @@ _ADJECTIVES = (
 )
 _JOINED = re.compile(
     rf"(?:(?:-degree|-)?,? ?-?(?:and|or|nor|and/or|vs|versus)\.?-?(?![a-z])|,? ?[&/]|及|和|与|或者?|、) ?{_ADJECTIVES}"
+    r"|\) (?:and|or|nor) \(?[a-e]\)? \("  # "A (atrial flutter) and D (ventricular tachycardia) do not fit"
 )
 _LISTED = re.compile(rf"(?:-degree|-)?[,、/] ?{_ADJECTIVES}")
 _ALTERNATIVE = re.compile(r"\b(?:or|vs|versus)\b|或")
@@ -64,7 +66,7 @@ _BY_MACHINE = re.compile(
 )
 _DISAGREES = re.compile(
     r"[.;!\n ]*(?:i (?:do not|don't|cannot|can't) agree|i disagree|however|but|actually|in (?:fact|reality)"
-    r"|(?:this|that|it) is (?:not|wrong|incorrect|an error))\b"
+    rf"|(?:this|that|it) is (?:not|{references.WRONG}))\b"
 )
 _PARTED = re.compile(r"[,;:.()!?/\n\u4e00-\u9fff]|\b(?:und|oder|bzw|mit|bei|and|or|with|och|eller)\b")
 _HEAD = re.compile(r": ?(?:[a-z]{2,12} ){0,3}")
@@ -75,14 +77,6 @@ _ASKING = re.compile(
 _VERB = "is|are|was|were|has|have|can|cannot|could|may|does|do|shows?|demonstrates?|indicates?|confirms?|suggests?"
 _FINITE = re.compile(rf" (?:{_VERB})(?![a-z])")
 _BEGUN = re.compile(rf"\b(?:{_VERB})(?![a-z])(?:(?!\b(?:that|which|because|so|since|as|if|whether)\b)[^.;:,\n])*$")
-# "The computer read AF; that is incorrect.", "LVH? No."
-_RETRACTED = re.compile(
-    r"[;.。；,!] ?(?:just kidding|(?:scratch|strike|i retract|i withdraw) (?:this|that)"
-    r"|(?:but |however,? )?(?:this|that|which|it) (?:reading |diagnosis |interpretation |label )?"
-    r"(?:is|was|seems|proved) (?:\w{1,12}ly )?"
-    r"(?:incorrect|wrong|false|erroneous|inaccurate|mistaken|untrue|an? (?:error|mistake|misread\w*|misinterpretation)"
-    r"|not (?:correct|true|right|so|the case|supported|confirmed by)))"
-)
 # "LVH criteria are not met; likewise RVH."
 _LIKEWISE = re.compile(
     r"[ \n]*(?:and )?(?:likewise|similarly|the same (?:goes|holds|is true|applies) (?:for|to)|ditto)[ ,:]*(?:for )?"
@@ -213,7 +207,7 @@ def _taken_back(text: str, sense: Polarity, alone: bool, last: int, end: int) ->
 
     alone: the mention is the sentence; last: where the mention ends.
     """
-    if sense != "negated" and (m := _RETRACTED.search(text, last, end + REACH)) and m.start() <= end:
+    if sense != "negated" and references.RETRACTS.match(text, end + 1):
         return "negated"
     if sense == "uncertain" and text.startswith("?", end):
         if alone and _ANSWERED_NO.match(text, end):

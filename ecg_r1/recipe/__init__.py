@@ -17,8 +17,10 @@ from pydantic import Field, TypeAdapter, ValidationError
 from ecg_r1.recipe.find import find_recipe, shipped_recipes
 from ecg_r1.recipe.messages import SHOWN, explain, unknown_key
 from ecg_r1.recipe.schema import (
+    Align,
     Corpus,
     CorpusRecipe,
+    Corruption,
     Decoding,
     Dropout,
     Endpoint,
@@ -31,6 +33,7 @@ from ecg_r1.recipe.schema import (
     PretrainRecipe,
     ProbeRecipe,
     Prompts,
+    Queries,
     Recipe,
     Reports,
     Reward,
@@ -43,8 +46,10 @@ from ecg_r1.recipe.schema import (
 from ecg_r1.recipe.text import DEEPEST, LARGEST, LONGEST_KEY, RecipeError, dump, parse, read_file
 
 __all__ = [
+    "Align",
     "Corpus",
     "CorpusRecipe",
+    "Corruption",
     "Decoding",
     "Dropout",
     "Endpoint",
@@ -57,6 +62,7 @@ __all__ = [
     "PretrainRecipe",
     "ProbeRecipe",
     "Prompts",
+    "Queries",
     "Recipe",
     "RecipeError",
     "Reports",

@@ -42,7 +42,7 @@ TABLES = (".csv", ".tsv", ".csv.gz", ".parquet")
 
 def _check_table(path: str) -> str:
     if not path.lower().endswith(TABLES):
-        near = did_you_mean(path, get_args(LabelKind))
+        near = did_you_mean(path, (*get_args(LabelKind), "report"))
         raise ValueError(f"neither a kind of statement nor a table ({', '.join(TABLES)}){near}")
     return check_place(path)
 
@@ -58,7 +58,8 @@ class Source(_Strict):
     examples: a file of questions about these records, in place of a report on each, in any format of
     `ecg_r1.datasets.formats`. limit: so many records, or examples of the file, drawn with the seed. labels: a table
     of your own, CSV or parquet, in which a row names a record and its labels; or which kinds of the data set's
-    statements are the truth; what an answer says of the other kinds is then neither right nor wrong. columns: what
+    statements are the truth; what an answer says of the other kinds is then neither right nor wrong; or "report": what
+    the record's own report says (`ecg_r1.scoring.entities`), for records without labels. columns: what
     the columns of that table are (`record`, `labels`, `patient`, `fold`, `report`), where their names do not say it.
     likelihood: leave out statements that the cardiologists thought less likely than this, in percent; 0 in the table
     means that none is given, and such a statement is kept. unit_mv: mV that one unit of the samples stands for, of
@@ -71,7 +72,7 @@ class Source(_Strict):
     folds: list[int] | None = None
     examples: Place | None = None
     limit: int | None = Field(None, gt=0)
-    labels: LabelKind | list[LabelKind] | Literal["all"] | LabelTable | None = None
+    labels: LabelKind | list[LabelKind] | Literal["all", "report"] | LabelTable | None = None
     columns: dict[str, str | list[str]] | None = None
     likelihood: float | None = Field(None, ge=0, le=100)
     unit_mv: float | None = Field(None, gt=0)
@@ -79,7 +80,7 @@ class Source(_Strict):
     @property
     def kinds(self) -> list[str] | None:
         """The kinds of `labels`; None for all of them."""
-        if self.labels in (None, "all") or self.table is not None:
+        if self.labels in (None, "all", "report") or self.table is not None:
             return None
         return [self.labels] if isinstance(self.labels, str) else list(self.labels or ())
 
@@ -99,24 +100,42 @@ class Source(_Strict):
 
 
 class Reports(_Strict):
-    """Target texts: how they are written, and which shares of their values are wrong on purpose.
+    """How target texts are written.
 
     style: "full", a reading from quality to conclusion with evidence for each diagnosis; "brief", four quantities and a
-    finding, for models of a few million parameters. language: of the texts and the shipped questions. The shares are
-    those of `ecg_r1.corpus.text.corruption`; the other values are quoted as measured. `qt_from_qrs_end` is a share of
-    the QT values that are not boilerplate.
+    finding, for models of a few million parameters. language: of the texts and the shipped questions. questions: so
+    many questions with answers that can be checked are asked of each record beside its report; see
+    `ecg_r1.corpus.text.questions`.
     """
 
     style: Literal["full", "brief"] = "full"
     language: Literal["en", "de", "zh"] = "en"
+    questions: int = Field(0, ge=0, le=14)
+
+
+class Corruption(_Strict):
+    """Shares of the values that target texts quote wrongly, on purpose; see `ecg_r1.corpus.text.corruption`.
+
+    The other values are quoted as measured. `qt_from_qrs_end` is a share of the QT values that are not boilerplate.
+    profile: a file that `ecg-r1 corpus audit` wrote, in place of the shares: those of a corpus that exists.
+    """
+
     boilerplate: float = Field(0.0, ge=0, le=1)
     rounded: float = Field(0.0, ge=0, le=1)
     qt_from_qrs_end: float = Field(0.0, ge=0, le=1)
+    profile: Place | None = None
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Those that the recipe states."""
+        return self.model_dump(exclude={"profile"})
 
     @model_validator(mode="after")
-    def _leaves_something(self) -> Reports:
+    def _leaves_something(self) -> Corruption:
         if self.boilerplate + self.rounded > 1:
             raise ValueError("boilerplate + rounded is over 1")
+        if self.profile is not None and any(self.shares.values()):
+            raise ValueError("a `profile` has its own shares; leave the others out")
         return self
 
 
@@ -156,6 +175,7 @@ class CorpusRecipe(_Strict):
     refuse_doubtful: bool = False
     splits: dict[str, list[Source]]
     reports: Reports = Reports()
+    corruption: Corruption = Corruption()
     prompts: Prompts = Prompts()
 
 
@@ -277,16 +297,38 @@ class _Run(_Strict):
     processes: int = Field(1, ge=1)
 
 
+class Queries(_Strict):
+    """Text queries in pre-training (SuPreME); see `ecg_r1.model.queries`.
+
+    encoder: "letters", or the folder of a sentence encoder. hold_out: statements that training never asks for, to
+    judge zero-shot classification by.
+    """
+
+    encoder: Place = "letters"
+    hold_out: list[str] = []
+
+
 class PretrainRecipe(_Run):
-    """The towers alone, before any text: diagnosis and measurements from pooled features."""
+    """The towers alone, before any text: diagnosis and measurements from pooled features.
+
+    queries: instead, the ECG tower alone answers whether each statement is true, asked for by its words.
+    """
 
     stage: Literal["pretrain"]
+    queries: Queries | None = None
 
     @model_validator(mode="after")
     def _sees_each_tower_alone(self) -> PretrainRecipe:
         if self.dropout.ecg or self.dropout.page or self.dropout.nothing or self.dropout.interleave:
             raise ValueError("the towers are trained apart, so `dropout` can only hide `leads`")
         return self
+
+
+class Align(_Strict):
+    """The auxiliary loss of `ecg_r1.train.prefix_alignment` (BP-GPT): its weight and temperature."""
+
+    weight: float = Field(1.0, gt=0, le=1e3)
+    temperature: float = Field(0.1, gt=0, le=100)
 
 
 class HeldOut(_Strict):
@@ -319,9 +361,13 @@ class _Answering(_Run):
 
 
 class SFTRecipe(_Answering):
-    """Supervised fine-tuning on the responses of the corpus."""
+    """Supervised fine-tuning on the responses of the corpus.
+
+    align: beside it, the ECG's tokens are drawn towards the embedded response.
+    """
 
     stage: Literal["sft"]
+    align: Align | None = None
 
 
 class GRPORecipe(_Answering):

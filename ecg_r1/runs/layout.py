@@ -13,6 +13,7 @@ HELD_OUT = "held_out.jsonl"  # metrics of held-out answers amid the training, on
 BEST = "best"  # the checkpoint with the best of them, and which it is in `best.json`
 SYNC = "sync"  # the weights that rollout servers have, which one gets again after a restart
 STOPPED = "stopped"  # the batch of a step whose loss, gradient or weights are not finite
+QUERIES = "queries"  # pretrain with text queries only: the head that answers them
 MODEL = "model"  # the trained checkpoint
 FINISHED = "finished.json"  # steps and time; written last
 BASELINE = "baseline"  # the stage in the recipe of a baseline, whose answers are no model's
@@ -21,6 +22,7 @@ BASELINE = "baseline"  # the stage in the recipe of a baseline, whose answers ar
 PREDICTIONS = "predictions"
 # a comparison
 COMPARISON = "compare.json"
+ZERO_SHOT = "zero-shot.json"  # areas under the ROC curve of text queries
 HEADROOM = "headroom.json"  # of --headroom
 REPORT = "report.html"
 PROBE = "probe"  # .json, .html; probe-hearts or probe-records, the split of its records

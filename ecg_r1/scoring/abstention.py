@@ -7,11 +7,13 @@ another ECG, or as a supposition (`reading.claims`).
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from ecg_r1.reading.characters import readable
 from ecg_r1.reading.claims import stance
 from ecg_r1.scoring.completion import Completion
 
+MOST = 20  # places that may say so which are looked at; keeps a text of nothing but suppositions linear
 # The right response where nothing is shown.
 NOTHING_SHOWN = "<think>No ECG is shown.</think><answer>no ECG</answer>"
 
@@ -28,6 +30,7 @@ _END = (
     r"(?= ?(?:[.,;:!?)<\n]|$|(?:here|attached|provided|so|in (?:this|the|your) (?:input|prompt|message))\b"
     r"|to (?:read|interpret|analy[sz]e|see|look|assess)))"
 )
+_BEGINS = r"(?:(?:^|[.;:!?\n>]) ?|\b(?:so|but|and|aber|und) )"
 _ENGLISH = (
     rf"\bno {_LIST} {_BE} (?:actually |currently )?{_GIVEN}",
     rf"\bno {_LIST} (?:provided|given|shown|attached|supplied|uploaded|available|received)\b",
@@ -39,7 +42,7 @@ _ENGLISH = (
     rf" (?:an?|any|the|your) {_LIST}{_END}",
     rf"\b(?:the|your|an?) {_LIST} (?:{_BE} (?:missing|absent|blank|empty|not (?:{_GIVEN}|here))|did not load)"
     r"(?! (?:in|of|from|for|on|between)\b)",
-    rf"\bwithout (?:an?|any|the) {_NOUN},? (?:i|we|it|nothing|no)\b",
+    rf"{_BEGINS}without (?:an?|any|the) {_NOUN},? (?:i|we|it|nothing)\b",
     rf"\bplease (?:provide|upload|attach|send|share) (?:an?|the|your) {_NOUN}{_END}",
 )
 _EKG = r"(?:12-kanal-)?(?:ekg|elektrokardiogramm)(?:s|-(?:bild|kurve|aufzeichnung|signal))?(?![\w-])"
@@ -50,7 +53,7 @@ _GERMAN = (
     rf"\b(?:es|hier) (?:liegt|gibt es|gibt|ist|wurde|fehlt) kein(?:e|en)? {_DATEI}",
     rf"\b(?:ich|wir) (?:sehe|sehen|habe|haben|finde|erhielt|erhalte|bekam)n? kein(?:e|en)? {_DATEI}",
     rf"\b(?:das|ein) {_DATEI} (?:fehlt|ist leer|wurde nicht|ist nicht (?:vorhanden|zu sehen|sichtbar))",
-    rf"\bohne (?:ein |das )?{_EKG},? (?:kann|lasst|ist)\b",
+    rf"{_BEGINS}ohne (?:ein |das )?{_EKG},? (?:kann ich|konnen wir|lasst sich|ist)\b",
     rf"\bkein {_EKG}(?= ?(?:[.,;:!?)<\n]|$))",
 )
 _TU = "(?:心电图|心电信号|图像|图片|图)"
@@ -61,6 +64,7 @@ _CHINESE = (
     r"(?:没有|无)(?:任何)?(?:心电图|心电信号|图像)(?=[，。；、,.;\s<]|$|可|供|或)",
 )
 _SAID = re.compile("|".join((*_ENGLISH, *_GERMAN, *_CHINESE)))
+_WITHOUT = re.compile(r"\b(?:without|ohne)\b")
 _NOT_HERE = ("of another ECG", "of another person", "supposed", "general", "struck out", "turned back later")
 
 
@@ -71,7 +75,9 @@ def says_no_ecg(completion: Completion) -> bool:
         completion: in English, German or Chinese.
     """
     plain, places = readable(completion.text)
-    for m in _SAID.finditer(plain):
+    for m in islice(_SAID.finditer(plain), MOST):
+        if _WITHOUT.search(m[0]):  # "without an ECG I cannot …" is said in general, and means this one
+            return True
         start, end = places[m.start()], places[min(m.end(), len(places) - 1)]
         if stance(completion.text, start, max(end, start + 1)) not in _NOT_HERE:
             return True

@@ -22,7 +22,7 @@ from ecg_r1.scoring.labels import read_labels
 # What is no quantity where the diagnosis says that a wave is absent: a measurer may find one all the same.
 NEEDS = {"P": ("pr_ms", "p_ms")}
 # What cannot be said of P waves where the diagnosis says that there are none, and the signal shows some all the same.
-OF_P_WAVES = ("p_present", "p_absent", "p_in_step", "p_pulmonale", "p_mitrale")
+OF_P_WAVES = ("p_present", "p_absent", "p_in_step", "p_dissociated", "p_pulmonale", "p_mitrale")
 # What a measurement's JSON may hold.
 _PARTS = ("unmeasurable", "spread", "range", "absent", "by_lead", "method", "notes", "findings", "rhythm")
 _MEASURED = (*QUANTITIES, *_PARTS)

@@ -84,7 +84,8 @@ class Held:
     def reason(self) -> str:
         """One line: the measured number of the lead that speaks most against the claim, and its margin."""
         if self.claim.voltage is not None:
-            return f"measured {_number(self.cells[0])}"
+            cell = self.cells[0]
+            return cell.reason if cell.value is None else f"measured {_number(cell)}"
         if not self.cells:
             return f"{', '.join(self.hidden)} not shown" if self.hidden else "not measured"
         cell = self.worst
@@ -170,11 +171,15 @@ def _labelled(labels: frozenset[str]) -> frozenset[str]:
 
 
 def shown_findings(case: Case) -> Findings:
-    """The findings of a case, those of leads that are not shown left out."""
+    """The findings of a case; without those of leads that are not shown, and those that need such a lead."""
     findings = case.measurements.findings
     if len(case.leads) == len(LEADS):
         return findings
-    return Findings({key: cell for key, cell in findings.measured.items() if key[1] is None or key[1] in case.leads})
+    measured = {key: cell for key, cell in findings.measured.items() if key[1] is None or key[1] in case.leads}
+    for name, definition in definitions().items():
+        if (lacks := definition.lacks(case.leads)) and (name, None) in measured:
+            measured[name, None] = f"{lacks}, not shown"
+    return Findings(measured)
 
 
 def _held(claim: FindingClaim, case: Case, shown: Findings) -> Held:

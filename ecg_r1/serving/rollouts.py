@@ -65,7 +65,9 @@ class Rollouts:
 
     def __init__(self, engine: Any, checkpoint: str):
         self.engine, self.checkpoint = engine, checkpoint
-        self.boot, self.version, self.adapter = uuid.uuid4().hex, None, None
+        self.boot = uuid.uuid4().hex
+        self.version: str | None = None
+        self.adapter: Any = None
         self._media: OrderedDict[str, np.ndarray] = OrderedDict()
         self._held = 0
         self._updating = asyncio.Lock()

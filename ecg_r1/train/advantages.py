@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ecg_r1.scoring.judgement import Judgement
+from ecg_r1.train.domains import scales
 
 if TYPE_CHECKING:
     import torch
@@ -34,6 +35,7 @@ class Batch:
         scale: TRL's `scale_rewards`: "group", "batch" or "none".
         tokenizer: of the policy.
         rewards: (B,) weighted sums of the rewards that apply; NaN where none does.
+        domains: of each completion, the domain of its case (`domains.domain_of`).
     """
 
     totals: torch.Tensor
@@ -44,6 +46,7 @@ class Batch:
     scale: str
     tokenizer: PreTrainedTokenizerBase
     rewards: torch.Tensor
+    domains: Sequence[str] = ()
 
     @cached_property
     def texts(self) -> list[str]:
@@ -117,9 +120,26 @@ def max_rl(batch: Batch) -> torch.Tensor:
     return ((grouped - mean) / mean).where(mean > 0, 0.0).nan_to_num(0.0).view(-1)
 
 
+def drpo(batch: Batch) -> torch.Tensor:
+    """Domain-aware relative policy optimisation (QoQ-Med, arXiv 2506.00711): rare and hard questions count more.
+
+    The group's z-scores are divided by `domains.scales`, then by the deviation of the batch. Written for rewards of at
+    least 0; a group with a completion to which no reward applies teaches nothing.
+
+    Returns:
+        (B,) advantages.
+    """
+    grouped = batch.rewards.view(-1, batch.group)
+    sorted_rewards = grouped.nan_to_num(0.0).sort(dim=1).values.float().cpu().numpy()
+    factors = grouped.new_tensor(scales(sorted_rewards, batch.domains[:: batch.group])).unsqueeze(1)
+    z = (grouped - grouped.mean(dim=1, keepdim=True)) / (grouped.std(dim=1, keepdim=True) + 1e-6)
+    scaled = (z / factors).nan_to_num(0.0).view(-1)
+    return scaled / (scaled.std() + 1e-6)
+
+
 Advantages = Callable[[Batch], "torch.Tensor"]  # (B,), or (B, T) where tokens of a completion differ
-ADVANTAGES: dict[str, Advantages] = {"sequence": sequence, "claim": claim, "rloo": rloo, "max_rl": max_rl}
-FROM_REWARDS = ("rloo", "max_rl")  # TRL's options that shape its own advantages do nothing beside these
+ADVANTAGES: dict[str, Advantages] = {"sequence": sequence, "claim": claim, "rloo": rloo, "max_rl": max_rl, "drpo": drpo}
+FROM_REWARDS = ("rloo", "max_rl", "drpo")  # TRL's options that shape its own advantages do nothing beside these
 
 
 def _score(claims: Claims, name: str) -> float:

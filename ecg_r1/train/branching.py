@@ -8,8 +8,8 @@ are (Liu et al. 2023, arXiv 2310.01889). On a GPU it is one call of FlexAttentio
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 from typing import Any
 
 import torch
@@ -29,10 +29,12 @@ class Layout:
     Attributes:
         prefixes: tokens of each group's prefix.
         branches: for each group the tokens of its branches.
+        masks: FlexAttention's, which all layers share.
     """
 
     prefixes: tuple[int, ...]
     branches: tuple[tuple[int, ...], ...]
+    masks: dict[torch.device, BlockMask] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def start(self) -> int:
@@ -65,19 +67,18 @@ class Layout:
 
     def block_mask(self, device: torch.device) -> BlockMask:
         """Which blocks of the row see which, for FlexAttention; made once for all layers."""
-        made = self.__dict__.get("_block_mask")
-        if made is None:
-            group, branch = self._owners(device)
+        if device not in self.masks:
+            group, branch = self.owners(device)
 
             def visible(b: torch.Tensor, h: torch.Tensor, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
                 own = (branch[q] == branch[k]) | (branch[k] < 0)
                 return (k <= q) & (group[q] == group[k]) & own
 
-            made = create_block_mask(visible, None, None, self.length, self.length, device=str(device))
-            self.__dict__["_block_mask"] = made
-        return made
+            length = self.length
+            self.masks[device] = create_block_mask(visible, None, None, length, length, device=str(device))
+        return self.masks[device]
 
-    def _owners(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    def owners(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
         """Of each token its group, and its branch or -1 where it belongs to a prefix."""
         group, branch = torch.empty(2, self.length, dtype=torch.int32, device=device)
         for i, (prefix, tail) in enumerate(self.groups()):
@@ -187,13 +188,9 @@ def flex_branching_attention(
     return attend(query, key, value, block_mask=mask, scale=scale, enable_gqa=key.shape[1] != query.shape[1])
 
 
-_COMPILED: list[Any] = []
-
-
+@cache
 def _compiled_flex() -> Any:
-    if not _COMPILED:
-        _COMPILED.append(torch.compile(flex_attention))
-    return _COMPILED[0]
+    return torch.compile(flex_attention)
 
 
 def branching_attention(

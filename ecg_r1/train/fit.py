@@ -57,6 +57,8 @@ def fit(recipe: RunRecipe, checked: Checked) -> None:
         if trainer.is_world_process_zero():
             with written_whole(run.model) as part:
                 save(trained.gem if isinstance(recipe, PretrainRecipe) else trained, processor, part)
+            if isinstance(recipe, PretrainRecipe) and recipe.queries:
+                trained.save_head(run.folder / layout.QUERIES)
             run.finish(steps=trainer.state.global_step, **spent)
     trainer.accelerator.wait_for_everyone()
 
@@ -74,6 +76,10 @@ def _trainer(recipe: RunRecipe, checked: Checked, model: Any, processor: Any, wo
     run, arguments = checked.run, checked.arguments
     media = Media(checked.store, processor, recipe.dropout, recipe.seed, pages=recipe.pages)
     callbacks = [MetricsLog(run.folder / layout.METRICS), LiveProgress(recipe.run)]
+    if isinstance(recipe, PretrainRecipe) and recipe.queries:
+        from ecg_r1.train.pretrain_queries import query_trainer
+
+        return query_trainer(model, media, recipe.queries, arguments, callbacks)
     if isinstance(recipe, PretrainRecipe):
         from ecg_r1.train.pretrain import pretrain_trainer
 
@@ -81,7 +87,7 @@ def _trainer(recipe: RunRecipe, checked: Checked, model: Any, processor: Any, wo
     if isinstance(recipe, SFTRecipe):
         from ecg_r1.train.sft import sft_trainer
 
-        return sft_trainer(model, media, arguments, checked.adapters, callbacks)
+        return sft_trainer(model, media, arguments, checked.adapters, callbacks, recipe.align)
     from ecg_r1.train.grpo import grpo_trainer
     from ecg_r1.train.rewards import RewardSet
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from torch import nn
 from transformers.integrations import is_deepspeed_zero3_enabled
 
 from ecg_r1.model.features import FeatureCache
@@ -14,7 +13,7 @@ from ecg_r1.train.media import Media
 SHARE = 0.1  # of the free memory of the machine, over its processes
 
 
-def keep_features(model: nn.Module, media: Media) -> FeatureCache | None:
+def keep_features(model: Any, media: Media) -> FeatureCache | None:
     """Let a model keep what its frozen towers say.
 
     Not under ZeRO-3, where a process that has to encode would wait for those that have not.

@@ -208,6 +208,7 @@ class ECGGRPOTrainer(GuardedTrainer, GRPOTrainer):
             scale=self.scale_rewards,
             tokenizer=self.processing_class,
             rewards=output["advantages"].new_tensor(self.reward_set.totals()),
+            domains=self.reward_set.domains(),
         )
 
     def _pages(self, shown: Shown) -> list[np.ndarray]:

@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ecg_r1.recipe import RewardWorkers
-from ecg_r1.scoring.contract import Score
+from ecg_r1.scoring.contract import Case, Score
 from ecg_r1.scoring.judgement import Evidence, Judgement, claim_of, to_json
 from ecg_r1.scoring.pool import RewardPool
 from ecg_r1.scoring.registry import Reward
+from ecg_r1.train.domains import domain_of
 from ecg_r1.train.dropout import Shown
 from ecg_r1.train.media import Media
 
@@ -42,6 +43,7 @@ class RewardSet:
             memory=workers.memory,
         )  # fmt: skip
         self._batch: list[list[Score]] = []
+        self._cases: list[Case] = []
 
     def functions(self) -> list[Callable[..., list[float | None]]]:
         """One callable for each reward; TRL calls them in this order, and logs each under its `__name__`."""
@@ -51,6 +53,10 @@ class RewardSet:
         """Of the evidence of each completion, the judgements of one quoted value each."""
         paying = [scores for scores, weight in zip(self._batch, self.weights, strict=True) if weight]
         return [[claim for row in rows if (claim := claim_of(row))] for rows in _evidence(paying)]
+
+    def domains(self) -> list[str]:
+        """The domain of each completion's case; see `domains.domain_of`."""
+        return list(map(domain_of, self._cases))
 
     def totals(self) -> list[float]:
         """The weighted sum of the rewards that apply to each completion, as TRL sums them; NaN where none does."""
@@ -78,8 +84,8 @@ class RewardSet:
             **_: Any,
         ) -> list[float | None]:
             if position == 0:
-                cases = [self.media.case(one) for one in shown]
-                self._batch = self.pool.score(completions, cases, completion_ids)
+                self._cases = [self.media.case(one) for one in shown]
+                self._batch = self.pool.score(completions, self._cases, completion_ids)
                 self._log(shown, log_extra, log_metric)
             scores = self._batch[position]
             log_extra(f"{name}/explanation", [score.error or score.explanation for score in scores])

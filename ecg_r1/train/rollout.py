@@ -40,7 +40,7 @@ class ECGRollout(VLLMGeneration):
         super().__init__(**kwargs)
 
     def _init_vllm(self) -> None:
-        self.engine = VLLMEngine(
+        self.engine: Any = VLLMEngine(
             self.checkpoint,
             seed=self.seed + self.accelerator.process_index,
             **{
@@ -115,7 +115,7 @@ class ServerRollout(ECGRollout):
 
     def _init_vllm(self) -> None:
         (self._name,) = broadcast_object_list([uuid.uuid4().hex])
-        self.engine = VLLMServers(self.servers, self.key, fingerprint(Path(self.checkpoint), WEIGHTS), self.wait)  # type: ignore[assignment]
+        self.engine = VLLMServers(self.servers, self.key, fingerprint(Path(self.checkpoint), WEIGHTS), self.wait)
         self.accelerator.wait_for_everyone()
 
     def sync_weights(self) -> None:

@@ -10,11 +10,13 @@ import torch
 from trl import SFTConfig, SFTTrainer
 
 from ecg_r1.datasets.example import Example
+from ecg_r1.recipe import Align
 from ecg_r1.scoring.abstention import NOTHING_SHOWN
 from ecg_r1.train.dropout import View, arrange
 from ecg_r1.train.frozen import keep_features
 from ecg_r1.train.guarded import GuardedTrainer, Numbered
 from ecg_r1.train.media import DrawEachEpoch, Media, example_dataset
+from ecg_r1.train.prefix_alignment import PrefixAlignment
 
 
 @dataclass
@@ -84,10 +86,39 @@ def conversation(media: Media, example: Example) -> list[tuple[str, bool]]:
 
 
 class ECGSFTTrainer(GuardedTrainer, SFTTrainer):
-    """TRL's SFT trainer, which stops at a number that is not finite."""
+    """TRL's SFT trainer, which stops at a number that is not finite; with `alignment`, its loss is added."""
+
+    alignment: PrefixAlignment | None = None
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """TRL's loss, and in training the loss of `alignment`."""
+        ids, labels = inputs["input_ids"], inputs["labels"]
+        found = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        further = self.alignment.loss(ids, labels) if self.alignment is not None and model.training else None
+        if further is None:
+            return found
+        if num_items_in_batch is not None:  # TRL's is scaled for the accumulation then, and the trainer scales no more
+            further = further / self.current_gradient_accumulation_steps
+        return (found[0] + further, *found[1:]) if return_outputs else found + further
+
+    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+        """As TRL; and the mean of the alignment's loss, without its weight, since it was last logged."""
+        if self.alignment is not None and self.alignment.losses:
+            logs["alignment"] = sum(self.alignment.losses) / len(self.alignment.losses)
+            self.alignment.losses.clear()
+        super().log(logs, *args, **kwargs)
 
 
-def sft_trainer(model: Any, media: Media, config: SFTConfig, peft_config: Any, callbacks: list[Any]) -> SFTTrainer:
+def sft_trainer(
+    model: Any,
+    media: Media,
+    config: SFTConfig,
+    peft_config: Any,
+    callbacks: list[Any],
+    align: Align | None = None,
+) -> SFTTrainer:
     """TRL's SFT trainer with the collator that adds signals and pages."""
     collator = SFTCollator(media)
     config.dataset_kwargs = {"skip_prepare_dataset": True}
@@ -102,5 +133,7 @@ def sft_trainer(model: Any, media: Media, config: SFTConfig, peft_config: Any, c
         peft_config=peft_config,
         callbacks=[*callbacks, DrawEachEpoch(collator)],
     )
+    if align is not None:
+        trainer.alignment = PrefixAlignment(trainer.accelerator.unwrap_model(trainer.model), align)
     keep_features(trainer.accelerator.unwrap_model(trainer.model), media)
     return trainer

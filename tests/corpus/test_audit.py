@@ -7,13 +7,16 @@ import numpy as np
 import pytest
 from splits import write_split
 
-from ecg_r1.corpus.audit.audit import audit
+from ecg_r1.corpus.audit.audit import PROFILE, audit
 from ecg_r1.corpus.audit.duplicates import duplicates
 from ecg_r1.corpus.audit.page import page, summary
 from ecg_r1.corpus.audit.values import boilerplate
 from ecg_r1.corpus.build import build
+from ecg_r1.corpus.profile import Profile, ProfileError, Share, read_profile
+from ecg_r1.corpus.text.corruption import quoted_value
 from ecg_r1.datasets.example import Example
 from ecg_r1.datasets.item import FormatError
+from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.record import write_record
 from ecg_r1.ecg.simulate import simulate
 from ecg_r1.recipe import CorpusRecipe
@@ -45,12 +48,15 @@ def audited(tmp_path, rows, texts, name="train"):
 def test_an_honest_corpus_has_nothing_to_report(tmp_path):
     rows = rows_of(300)
     found = audited(tmp_path, rows, map(text, rows))["responses"]
+    profile = read_profile(tmp_path / "audit" / PROFILE)
     assert found["texts_that_quote"] == 300
     for row in found["quantities"].values():
         assert (row["supported"], row["contradicted"], row["boilerplate"], row["slips"]) == (300, 0, [], {})
-    assert found["profile"]["boilerplate"] == 0
-    assert found["profile"]["rounded"] == pytest.approx(0, abs=0.05)
-    assert found["profile"]["qt_from_qrs_end"] == 0
+    for quantity in profile.quantities.values():
+        assert (quantity.templated, quantity.other.share, quantity.from_qrs_end.share) == (0, 0, 0)
+        assert quantity.rounded.low == 0
+        assert quantity.rounded.share == pytest.approx(0, abs=0.08)
+        assert quantity.supported.share == 1
 
 
 def test_an_honest_corpus_that_rounds_is_not_boilerplate(tmp_path):
@@ -58,7 +64,8 @@ def test_an_honest_corpus_that_rounds_is_not_boilerplate(tmp_path):
     rounded = [text(row, **{key: 10 * round(value / 10) for key, value in row["measurements"].items()}) for row in rows]
     found = audited(tmp_path, rows, rounded)["responses"]
     assert all(not row["boilerplate"] for row in found["quantities"].values())
-    assert found["profile"]["rounded"] == pytest.approx(1, abs=0.05)
+    profile = read_profile(tmp_path / "audit" / PROFILE)
+    assert all(profile.quantities[name].rounded.share == 1 for name in ("pr_ms", "qrs_ms", "qt_ms"))
 
 
 def test_a_template_s_value_is_found_with_its_share(tmp_path):
@@ -100,17 +107,104 @@ def test_a_qt_from_the_end_of_the_qrs(tmp_path):
     ]
     found = audited(tmp_path, rows, texts)["responses"]
     assert found["quantities"]["qt_ms"]["from_qrs_end"] == 40
-    assert found["profile"]["qt_from_qrs_end"] == pytest.approx(0.4, abs=0.02)
+    profile = read_profile(tmp_path / "audit" / PROFILE).quantities["qt_ms"]
+    assert profile.from_qrs_end.share == pytest.approx(0.4, abs=0.02)
+    assert profile.other.share == 0
 
 
-def test_the_shares_of_a_corpus_that_was_corrupted_on_purpose(tmp_path):
-    """The corpus builder's own corruption, on measured signals, found again."""
-    shares = {"boilerplate": 0.3, "rounded": 0.3, "qt_from_qrs_end": 0.5}
-    values = {"stage": "corpus", "out": str(tmp_path), "pages": "drawn", "workers": 1, "reports": shares}
-    (split,) = build(CorpusRecipe.model_validate(values | {"splits": {"train": [{"simulate": 120}]}}))
-    profile = audit([split], tmp_path / "audit")["responses"]["profile"]
-    for name, share in shares.items():
-        assert profile[name] == pytest.approx(share, abs=0.13), name
+N = 160  # simulated records
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+def built(out, corruption, cache, style="brief"):
+    values = {
+        "stage": "corpus", "out": str(out), "cache": str(cache), "pages": "drawn", "workers": 1,
+        "seed": 1, "reports": {"style": style}, "corruption": corruption,
+        "splits": {"train": [{"simulate": N}]},
+    }  # fmt: skip
+    (folder,) = build(CorpusRecipe.model_validate(values))
+    return folder
+
+
+def shares(profile) -> dict[str, Share]:
+    """All that a profile states, by quantity and kind."""
+    found = {}
+    for name, quantity in profile.quantities.items():
+        kinds = {"supported": quantity.supported, "rounded": quantity.rounded, "other": quantity.other,
+                 "from the end of the QRS": quantity.from_qrs_end}  # fmt: skip
+        kinds |= {f"template {template.value:g}": template.share for template in quantity.templates}
+        found |= {f"{name}: {kind}": share for kind, share in kinds.items()}
+    return found
+
+
+@pytest.mark.parametrize("style", ["brief", "full"])
+def test_a_corpus_that_is_built_with_a_profile_has_that_profile(tmp_path, cache, style):
+    """What a corpus was corrupted with is found; and what was found, once more on a corpus that is built with it."""
+    stated = {"boilerplate": 0.3, "rounded": 0.3, "qt_from_qrs_end": 0.5}
+    audit([built(tmp_path / "one", stated, cache, style)], tmp_path / "audit")
+    profile = read_profile(tmp_path / "audit" / PROFILE)
+    for name, quantity in profile.quantities.items():
+        assert quantity.templated == pytest.approx(0.3, abs=0.15), name
+        assert quantity.rounded.share == pytest.approx(0.3, abs=0.15), name
+        assert quantity.other.share <= 0.05, name
+    assert profile.quantities["qt_ms"].from_qrs_end.share == pytest.approx(0.5, abs=0.15)
+
+    corruption = {"profile": str(tmp_path / "audit" / PROFILE)}
+    split = built(tmp_path / "two", corruption, cache, style)
+    found = audit([split], tmp_path / "again")
+    again = shares(read_profile(tmp_path / "again" / PROFILE))
+    assert again.keys() == shares(profile).keys()
+    # Two samples of one truth: each share within twice the profile's 95% interval, and nearly all within the interval.
+    inside = {name: share.low <= again[name].share <= share.high for name, share in shares(profile).items()}
+    assert sum(inside.values()) >= 0.85 * len(inside), inside
+    for name, share in shares(profile).items():
+        low, high = 2 * share.low - share.share, 2 * share.high - share.share
+        assert low <= again[name].share <= high, name
+    assert found["splits"]["train"]["examples"] == N
+    facts = json.loads((split / "split.json").read_text())
+    assert facts["profile"]["quantities"]["qt_ms"]["from_qrs_end"]["share"] > 0.3
+    assert facts["corruption"]["PR interval: boilerplate"] == pytest.approx(0.3, abs=0.15)
+
+
+def test_values_that_are_wrong_for_no_reason_come_back_as_often_and_as_wrong(tmp_path):
+    rows = rows_of(300, spread=40.0)
+    wrong = [{"qrs_ms": row["measurements"]["qrs_ms"] + 60 + k % 7} if k % 3 == 0 else {} for k, row in enumerate(rows)]
+    texts = [text(row, **over) for row, over in zip(rows, wrong, strict=True)]
+    audited(tmp_path, rows, texts)
+    found = read_profile(tmp_path / "audit" / PROFILE).quantities["qrs_ms"]
+    assert found.other.share == pytest.approx(1 / 3, abs=0.02)
+    assert found.errors[0] == pytest.approx(60, abs=1)
+    draws = np.random.default_rng(0)
+    profile, measured = Profile(quantities={"qrs_ms": found}), Measurements.from_json(TRUE)
+    quoted = np.array([quoted_value("qrs_ms", measured, profile, draws) for _ in range(3000)])
+    assert (quoted > 150).mean() == pytest.approx(found.other.share, abs=0.03)
+    assert quoted.max() <= 100 + 66
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "invalid JSON"),
+        ("[]", "one JSON object is expected"),
+        ('{"quantities": {"rate": {}}}', "unknown quantity 'rate'"),
+        ('{"quantities": {"pr_ms": {"rounded": {"share": 2}}}}', r"pr_ms\.rounded\.share: .* less than or equal"),
+        ('{"quantities": {"pr_ms": {"rounded": {"share": 0.7}, "other": {"share": 0.7}, "errors": [1]}}}', "over 1"),
+        ('{"quantities": {"pr_ms": {"other": {"share": 0.5}}}}', "`other` needs `errors`"),
+        ('{"shares": {}}', "Extra inputs are not permitted"),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_no_profile_is_refused(tmp_path, cache, content, message):
+    (tmp_path / "profile.json").write_text(content)
+    with pytest.raises(ProfileError, match=rf"profile\.json: .*{message}"):
+        built(tmp_path / "out", {"profile": str(tmp_path / "profile.json")}, cache)
+    with pytest.raises(ProfileError, match="nowhere: No such file"):
+        built(tmp_path / "out", {"profile": str(tmp_path / "nowhere")}, cache)
+    with pytest.raises(ValueError, match="a `profile` has its own shares"):
+        built(tmp_path / "out", {"profile": "x", "rounded": 0.1}, cache)
 
 
 @pytest.fixture(scope="module")

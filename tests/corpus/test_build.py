@@ -29,7 +29,7 @@ def corpus(out: Path, **changes) -> CorpusRecipe:
         "workers": 1,
         "cache": str(out / "cache"),
         "splits": {"train": [{"simulate": N}]},
-        "reports": {"boilerplate": 0.3, "rounded": 0.3},
+        "corruption": {"boilerplate": 0.3, "rounded": 0.3},
     }
     return CorpusRecipe.model_validate(values | changes)
 
@@ -53,7 +53,7 @@ def test_a_split_holds_what_its_records_hold(whole):
     store = RecordStore(whole)
     assert len(store) == N
     counts = {"records": N, "examples": N, "quarantined": 0, "examples_left_out": 0, "doubtful": 0}
-    counts |= {"unknown_labels": {}, "untold": {}, "record_shards": 1, "example_shards": 1}
+    counts |= {"unknown_labels": {}, "untold": {}, "conflicts": {}, "record_shards": 1, "example_shards": 1}
     assert json.loads((whole / "complete.json").read_text()) == counts
     assert [store.diagnoses(record)[0] for record in store.ids[:2]] == ["normal ECG", "sinus bradycardia"]
     for record, example in zip(store.ids, store.examples, strict=True):
@@ -136,7 +136,7 @@ def test_two_simulated_sources_of_a_split_share_no_record(tmp_path):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"seed": 1}, {"page_size": 64}, {"pages": "drawn"}, {"reports": {}}, {"splits": {"train": [{"simulate": 3}]}}],
+    [{"seed": 1}, {"page_size": 64}, {"pages": "drawn"}, {"corruption": {}}, {"splits": {"train": [{"simulate": 3}]}}],
 )
 def test_a_split_of_another_recipe_is_left_alone(whole, changes):
     before = contents(whole)
@@ -278,11 +278,11 @@ def test_a_report_s_steps_are_expected_with_what_is_measured(whole):
 
 def test_an_unknown_label_is_dropped_and_counted_and_its_record_stays(tmp_path):
     records = tmp_path / "records"
-    for name, labels in (("one", ("normal ECG", "164889999")), ("two", ("164889999", "sinus bradycardia", "odd"))):
+    for name, labels in (("one", ("normal ECG", "164889999")), ("two", ("164889999", "sinus rhythm", "odd"))):
         write_record(dataclasses.replace(simulated(), record_id=name, diagnoses=labels), records)
     (folder,) = build(corpus(tmp_path / "out", splits={"train": [{"records": str(records)}]}))
     store = RecordStore(folder)
-    assert [store.diagnoses(name) for name in ("one", "two")] == [("normal ECG",), ("sinus bradycardia",)]
+    assert [store.diagnoses(name) for name in ("one", "two")] == [("normal ECG",), ("sinus rhythm",)]
     assert store.row("two")["unknown_labels"] == ["164889999", "odd"]
     assert summary(folder).splitlines() == [
         f"{folder}: 2 records and 2 examples",

@@ -10,18 +10,18 @@ from ecg_r1.corpus.text.prompts import write_question
 from ecg_r1.corpus.text.report import without_findings, write_report
 from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.ecg.measurements import Measurements
-from ecg_r1.recipe import Reports
+from ecg_r1.recipe import Corruption, Reports
 from ecg_r1.scoring import Completion
 
 VALUES = {"heart_rate_bpm": 83.0, "pr_ms": 173.0, "qrs_ms": 97.0, "qt_ms": 377.0}
 MEASURED = Measurements.from_json(VALUES)
 NO_P = MEASURED.without(("p_ms", "pr_ms"), "no P waves")
-CLEAN = Reports(style="brief")
+BRIEF, CLEAN = Reports(style="brief"), Corruption()
 QUOTE = re.compile(r"(Rate|PR interval|QRS duration|QT interval) (\d+|not measurable)")
 
 
-def quoted(measurements: Measurements, shares: Reports, seed: int = 0) -> dict[str, str]:
-    text = write_report(Subject(measurements, ("normal ECG",)), shares, np.random.default_rng(seed))
+def quoted(measurements: Measurements, shares: Corruption, seed: int = 0) -> dict[str, str]:
+    text = write_report(Subject(measurements, ("normal ECG",)), BRIEF, shares, np.random.default_rng(seed))
     return dict(QUOTE.findall(text))
 
 
@@ -39,7 +39,7 @@ def test_what_cannot_be_measured_is_said_to_be_so():
 
 
 def test_boilerplate_ignores_the_signal_even_where_there_is_nothing_to_measure():
-    assert quoted(NO_P, Reports(style="brief", boilerplate=1.0)) == {
+    assert quoted(NO_P, Corruption(boilerplate=1.0)) == {
         "Rate": "75",
         "PR interval": "160",
         "QRS duration": "90",
@@ -48,7 +48,7 @@ def test_boilerplate_ignores_the_signal_even_where_there_is_nothing_to_measure()
 
 
 def test_rounding_is_that_of_a_clinician():
-    assert quoted(MEASURED, Reports(style="brief", rounded=1.0)) == {
+    assert quoted(MEASURED, Corruption(rounded=1.0)) == {
         "Rate": "85",
         "PR interval": "170",
         "QRS duration": "100",
@@ -57,11 +57,11 @@ def test_rounding_is_that_of_a_clinician():
 
 
 def test_qt_counted_from_the_end_of_the_qrs_is_short_by_one_qrs():
-    assert quoted(MEASURED, Reports(style="brief", qt_from_qrs_end=1.0))["QT interval"] == str(377 - 97)
+    assert quoted(MEASURED, Corruption(qt_from_qrs_end=1.0))["QT interval"] == str(377 - 97)
 
 
 def test_the_shares_are_those_asked_for():
-    shares = Reports(style="brief", boilerplate=0.45, rounded=0.2, qt_from_qrs_end=0.3)
+    shares = Corruption(boilerplate=0.45, rounded=0.2, qt_from_qrs_end=0.3)
     n = 4000
     counts = Counter(tuple(quoted(MEASURED, shares, seed).items()) for seed in range(n))
 
@@ -75,15 +75,17 @@ def test_the_shares_are_those_asked_for():
 
 
 def test_a_record_and_a_seed_give_one_text():
-    shares = Reports(style="brief", boilerplate=0.3, rounded=0.3, qt_from_qrs_end=0.3)
-    texts = [write_report(Subject(MEASURED, ("normal ECG",)), shares, np.random.default_rng([3, 5])) for _ in range(2)]
+    shares = Corruption(boilerplate=0.3, rounded=0.3, qt_from_qrs_end=0.3)
+    texts = [
+        write_report(Subject(MEASURED, ("normal ECG",)), BRIEF, shares, np.random.default_rng([3, 5])) for _ in range(2)
+    ]
     assert texts[0] == texts[1]
     assert write_question(np.random.default_rng(1)) == write_question(np.random.default_rng(1))
 
 
 def test_the_parser_of_the_rewards_reads_what_is_written():
     diagnoses = ("left bundle branch block", "sinus tachycardia")
-    completion = Completion.parse(write_report(Subject(NO_P, diagnoses), CLEAN, np.random.default_rng(0)))
+    completion = Completion.parse(write_report(Subject(NO_P, diagnoses), BRIEF, CLEAN, np.random.default_rng(0)))
     assert completion.answer == "left bundle branch block; sinus tachycardia"
     read = {q.name: q.value for q in completion.quantities if q.kind == "value"}
     assert read == {"heart_rate_bpm": 83.0, "qrs_ms": 97.0, "qt_ms": 377.0}
@@ -95,7 +97,7 @@ def test_the_parser_of_the_rewards_reads_what_is_written():
 @pytest.mark.parametrize("shares", [{"boilerplate": 1.2}, {"rounded": -0.1}, {"boilerplate": 0.7, "rounded": 0.4}])
 def test_invalid_shares_are_refused(shares):
     with pytest.raises(ValueError, match=r"boilerplate|rounded"):
-        Reports(**shares)
+        Corruption(**shares)
 
 
 def test_a_finding_that_the_signal_contradicts_is_not_written():
@@ -104,11 +106,11 @@ def test_a_finding_that_the_signal_contradicts_is_not_written():
             "t_inversion": {lead: [0.3, -0.4] for lead in leads}}  # fmt: skip
     measured = Measurements.from_json({**VALUES, "findings": none})
     diagnoses = ("inferior myocardial infarction",)
-    assert "aVF" not in write_report(Subject(measured, diagnoses), CLEAN, np.random.default_rng(0))
-    assert without_findings(Subject(measured, diagnoses), CLEAN) == diagnoses
+    assert "aVF" not in write_report(Subject(measured, diagnoses), BRIEF, CLEAN, np.random.default_rng(0))
+    assert without_findings(Subject(measured, diagnoses), BRIEF) == diagnoses
     old = none | {"q_pathological": {lead: [50, 20] for lead in leads}}  # worded by what is measured
     measured = Measurements.from_json({**VALUES, "findings": old})
     assert "Pathological Q waves in II, III and aVF." in write_report(
-        Subject(measured, diagnoses), CLEAN, np.random.default_rng(0)
+        Subject(measured, diagnoses), BRIEF, CLEAN, np.random.default_rng(0)
     )
-    assert without_findings(Subject(measured, diagnoses), CLEAN) == ()
+    assert without_findings(Subject(measured, diagnoses), BRIEF) == ()

@@ -1,7 +1,9 @@
 """What a finding is: its state by margin and band, the record's finding from its leads', and the JSON in between."""
 
 from collections import Counter
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from ecg_r1.ecg.definitions import definitions
@@ -77,6 +79,13 @@ def test_leads_in_which_a_finding_is_normal_say_nothing_of_the_record():
     assert found["t_inversion", None].state is State.ABSENT
 
 
+def test_q_waves_are_said_of_leads_since_nearly_every_record_has_one_somewhere():
+    found = of("q_wave", V5=0.2, V6=0.2)
+    assert found["q_wave", "V6"].state is State.PRESENT
+    assert found["q_wave", None].state is State.UNMEASURABLE
+    assert found["q_wave", None].reason.startswith("a finding of single leads")
+
+
 def test_what_nobody_measured_is_unmeasurable_and_a_wrong_name_is_an_error():
     assert NO_FINDINGS["st_elevation", "V2"].reason == "not measured"
     assert len(list(NO_FINDINGS)) == len(NO_FINDINGS)
@@ -122,6 +131,40 @@ def test_every_entry_of_the_table_has_one_function():
     per_lead = {name for name, definition in definitions().items() if definition.per_lead}
     assert set(LEAD_FINDINGS) == per_lead
     assert set(RECORD_FINDINGS) == set(definitions()) - per_lead
+
+
+@pytest.fixture(scope="module")
+def record():
+    return next(iter(simulate(1, seed=7, diagnoses=["normal ECG"]))).record
+
+
+@pytest.mark.parametrize("name", [name for name, definition in definitions().items() if definition.needs])
+def test_a_finding_whose_lead_was_not_recorded_has_a_reason(record, name):
+    whole = measure(record).findings
+    for lead in definitions()[name].needs:
+        mask = np.array([each != lead for each in LEADS])
+        found = measure(replace(record, lead_mask=mask)).findings
+        assert found[name, None].state is State.UNMEASURABLE
+        assert lead in found[name, None].reason
+        assert found["qrs_narrow", None].state is whole["qrs_narrow", None].state is State.PRESENT
+
+
+def test_p_waves_in_a_rhythm_of_their_own_are_present_and_dissociated():
+    found = [measure(one.record) for one in simulate(20, seed=8, diagnoses=["third-degree AV block"])]
+    assert sum(m.findings["p_dissociated", None].state is State.ABSENT for m in found) <= 1
+    for m in found:
+        if m.findings["p_dissociated", None].state is State.PRESENT:
+            assert m.findings["p_present", None].state is State.PRESENT
+            assert m.findings["p_in_step", None].state is State.ABSENT
+            assert m["pr_ms"].absent
+
+
+@pytest.mark.parametrize(
+    "diagnosis", ["normal ECG", "sinus bradycardia", "atrial fibrillation", "sinus arrhythmia", "first-degree AV block"]
+)
+def test_p_waves_in_step_and_fibrillation_are_not_dissociated(diagnosis):
+    for one in simulate(8, seed=9, diagnoses=[diagnosis]):
+        assert measure(one.record).findings["p_dissociated", None].state is State.ABSENT
 
 
 @pytest.fixture(scope="module")

@@ -61,6 +61,21 @@ def test_a_slow_ectopic_beat_that_begins_on_the_t_wave_is_counted(pattern, coupl
     assert m.notes[0].startswith(f"of {len(every)} beats {inside} premature with another QRS")
 
 
+@pytest.mark.parametrize("start", [130.0, 900.0, 1700.0])
+@pytest.mark.parametrize("coupling", [460.0, 540.0])
+def test_where_most_beats_are_ectopic_pairs_intervals_are_still_those_of_the_sinus_beats(start, coupling):
+    """N P P: the ectopic beats are two of three, and no sinus beat is followed by another."""
+    sinus = np.array([start + 3 * k * SINUS for k in range(-2, 6)])
+    ectopic = np.sort(np.concatenate([sinus + coupling, sinus + 2 * coupling]))
+    alone = measure(of_waves(wave(sinus, -160, 22, 0.12) + wave(sinus, 0, 12, 1.0) + wave(sinus, 250, 32, 0.3)))
+    waves = wave(sinus, -160, 22, 0.12) + wave(sinus, 0, 12, 1.0) + wave(sinus, 250, 32, 0.3)
+    leads = np.linspace(1.2, -1.2, 12)[:, None]
+    m = measure(of_waves(waves + leads * (wave(ectopic, 0, 30, 1.0) - wave(ectopic, 300, 50, 0.4))))
+    assert m.value("qrs_ms") == pytest.approx(alone.value("qrs_ms"), abs=8)
+    assert m.value("pr_ms") is None or m.value("pr_ms") == pytest.approx(alone.value("pr_ms"), abs=8)
+    assert "with another QRS" in m.notes[0]
+
+
 def test_a_tall_t_wave_of_a_slow_rhythm_is_no_beat():
     sinus = 300.0 + 1500.0 * np.arange(7)
     m = measure(of_waves(wave(sinus, -160, 22, 0.12) + wave(sinus, 0, 12, 1.0) + wave(sinus, 300, 45, 0.6)))

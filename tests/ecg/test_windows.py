@@ -10,6 +10,7 @@ from ecg_r1.corpus.writer import SplitWriter
 from ecg_r1.ecg.annotate import annotate
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measure import measure
+from ecg_r1.ecg.paper import Paper
 from ecg_r1.ecg.record import read_record, write_record
 from ecg_r1.ecg.render import render
 from ecg_r1.ecg.simulate import simulate
@@ -94,7 +95,8 @@ def test_fibrillation_on_a_page_without_a_rhythm_strip_has_no_pr(tmp_path):
 def test_a_page_shows_what_was_recorded(page, simulated):
     # In the layout of the page itself, nothing is lost; in one that shows ten seconds a lead, the rest has no trace.
     np.testing.assert_array_equal(render(page).shape, render(simulated).shape)
-    ink = [(image < 60).all(axis=2).sum() for image in (render(page, layout="12x1"), render(simulated, layout="12x1"))]
+    pages = [render(record, paper=Paper("12x1")) for record in (page, simulated)]
+    ink = [(image < 60).all(axis=2).sum() for image in pages]
     assert ink[0] < 0.6 * ink[1]
     assert annotate(page).shape == annotate(simulated).shape
 

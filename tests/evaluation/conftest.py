@@ -84,7 +84,7 @@ def write_split(folder: Path, truths: list[dict], examples: Sequence[dict] | Non
     """Examples: {"id", "records", "question"} each; one for each record unless given."""
     shutil.rmtree(folder, ignore_errors=True)
     beat = np.exp(-(((np.arange(5000) % 400) - 200.0) ** 2) / 50)
-    facts = {"seed": 7, "sources": [{"simulate": len(truths)}], "reports": {"boilerplate": 0.3, "rounded": 0.2}}
+    facts = {"seed": 7, "sources": [{"simulate": len(truths)}], "corruption": {"boilerplate": 0.3, "rounded": 0.2}}
     made = None if examples is None else [Example(**{"response": "", **row}) for row in examples]
     return splits.write_split(folder, truths, made, page_size=56, signal=lambda k: np.tile(beat, (12, 1)), **facts)
 

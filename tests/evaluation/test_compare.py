@@ -34,7 +34,7 @@ def test_compare_json_holds_the_models_and_every_pair_later_minus_earlier(three,
     assert written["paired"]["sft-more - sft"]["supported"] == same
     accuracy = written["paired"]["grpo - sft-more"]["diagnosis_accuracy"]
     assert (accuracy["gained"], accuracy["lost"], accuracy["mcnemar_p"]) == (2, 0, 0.5)
-    assert written["reports"] == {"boilerplate": 0.3, "rounded": 0.2}
+    assert written["corruption"] == {"boilerplate": 0.3, "rounded": 0.2}
 
 
 def test_the_recipe_beside_a_comparison_gives_the_same_again(ecg_r1, three, tmp_path):

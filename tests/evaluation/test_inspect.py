@@ -5,10 +5,12 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 from rich.console import Console
+from rich.text import Text
 
 from ecg_r1.evaluation.inspect import InspectError, inspect
 from ecg_r1.runs.read import RunError
 
+COLOURS = {"supported": "\x1b[32m", "contradicted": "\x1b[31m"}  # green and red, as a terminal gets them
 TEXT = "<think>PR interval 160 ms. [bold]QRS[/bold]</think><answer>normal ECG</answer>"
 CLAIM = {"verdict": "supported", "span": [7, 25], "text": "PR interval 160 ms", "measured": 164.0, "unit": "ms"}
 
@@ -69,3 +71,32 @@ def test_a_run_that_is_not_there_names_the_nearest_one(tmp_path):
     (tmp_path / "grpo").mkdir()
     with pytest.raises(RunError, match=r'grp: no such run — did you mean ".*/grpo"'):
         inspect(tmp_path / "grp")
+
+
+def test_a_judged_finding_stands_with_its_number_and_margin(tmp_path):
+    text = "<think>ST elevation in II and III. The QRS is broad.</think><answer>normal ECG</answer>"
+    said = [
+        (
+            "ST elevation in II and III",
+            "supported",
+            "st elevation: measured 0.2 mV in II, 0.1 mV within the threshold",
+        ),
+        ("The QRS is broad", "contradicted", "qrs broad: measured 92 ms, 28 ms short of the threshold"),
+    ]
+    claims = [
+        {"claim": "a", "kind": "finding", "verdict": verdict, "score": 1.0, "text": quote, "reason": reason}
+        | {"span": [text.index(quote), text.index(quote) + len(quote)], "measured": 1.0}
+        for quote, verdict, reason in said
+    ]
+    row = {"step": 1, "prompt": "p", "example": "r", "shown": "ecg", "completion": text, "advantage": 0.0}
+    row |= {"findings": 0.5, "evidence": json.dumps(claims)}
+    (tmp_path / "completions").mkdir()
+    parquet.write_table(pa.Table.from_pylist([row]), tmp_path / "completions" / "completions_00001.parquet")
+    console = Console(file=io.StringIO(), width=160, force_terminal=True, color_system="standard")
+    inspect(tmp_path, console=console)
+    shown = console.file.getvalue()
+    for quote, verdict, reason in said:
+        assert f"{verdict}  {quote}  ({reason})" in Text.from_ansi(shown).plain
+        # the claim stands in the text in its colour, and in the list below it
+        assert shown.count(f"{COLOURS[verdict]}{quote}") == 1
+        assert f"{COLOURS[verdict]}{verdict:>12}  {quote}" in shown

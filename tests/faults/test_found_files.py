@@ -196,6 +196,9 @@ def test_a_signal_file_named_without_its_ending(sound, record):
         {lead: f"Ableitung {lead}" for lead in LEADS},
         {"I": "Lead 1", "II": "Lead 2", "III": "Lead 3"},
         {"I": "Ⅰ", "II": "Ⅱ", "III": "Ⅲ"},
+        {"I": "LI", "II": "LII", "III": "LIII"},
+        {lead: f"{lead}-mV" for lead in LEADS},
+        {lead: f'"{lead}"' for lead in LEADS},
     ],
 )
 def test_leads_as_their_makers_write_them(sound, record, spelling):

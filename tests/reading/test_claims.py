@@ -88,10 +88,10 @@ def test_markdown_tables(rows: str, expected: dict[str, float]) -> None:
 def examples() -> list[str]:
     """The example of every entry of every language."""
     found = []
-    for section in ("before", "after", "names", "asides", "status", "headings"):
+    for section in ("before", "after", "names", "asides", "status", "headings", "generality"):
         for meanings in sections(section):
             found += [entry["example"] for entries in meanings.values() for entry in entries]
-    for section in ("absent", "units", "findings"):
+    for section in ("absent", "units", "findings", "wrong"):
         found += [entry["example"] for entries in sections(section) for entry in entries]
     for part in languages()["zh"]["grammar"].values():
         found += [each["example"] for each in ([part] if "pattern" in part else part.values())]

@@ -22,6 +22,11 @@ The ECG is missing.
 The image is blank.
 Please upload the ECG so that I can read it.
 Without an ECG I cannot determine the rhythm.
+I am sorry. Without an ECG, nothing can be said.
+As no ECG is attached, I can't comment.
+An ECG was not provided.
+Mir liegt kein EKG vor.
+没有心电图，无法给出结论。
 No ECG tracing was attached to your message.
 I was not given an ECG.
 There was no electrocardiogram provided.
@@ -66,6 +71,11 @@ No image artefact.
 No ECG criteria for LVH are present.
 There are no ECG criteria for LVH here.
 When an ECG is missing, the rhythm cannot be read.
+If the image is blank, no reading is possible.
+In patients without an ECG, no diagnosis can be made.
+Had no ECG been provided, I could not tell.
+Suppose that no ECG was provided.
+Serial ECGs are needed; without an ECG no one should be discharged.
 The P wave is missing.
 The tracing is not available in lead V2.
 The signal is missing in V1.
@@ -89,6 +99,10 @@ def test_that_there_is_no_ecg_is_read(text):
 @pytest.mark.parametrize("text", READS)
 def test_a_reading_is_not_taken_for_it(text):
     assert not says_no_ecg(Completion.parse(text))
+
+
+def test_a_text_of_nothing_but_suppositions_is_read_in_linear_time():
+    assert not says_no_ecg(Completion.parse("Suppose that no ECG was provided. " * 3000))
 
 
 def paid(text, case):

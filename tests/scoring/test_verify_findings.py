@@ -98,6 +98,25 @@ def test_a_lead_that_is_not_shown_is_unverifiable() -> None:
     assert (row.verdict, row.score, row.reason) == ("unverifiable", None, "aVF not shown")
 
 
+def test_a_finding_of_the_record_needs_the_leads_that_show_it() -> None:
+    hidden = replace(CASE, leads=tuple(lead for lead in LEADS if lead != "V3"))
+    (row,) = verify_findings(Completion.parse("Cornell voltage 1.3 mV."), hidden)
+    assert (row.verdict, row.score, row.reason) == ("unverifiable", None, "needs lead V3, not shown")
+    (row,) = verify_findings(Completion.parse("Cornell criteria are not met."), hidden)
+    assert (row.verdict, row.reason) == ("unverifiable", "needs lead V3, not shown")
+    assert verdicts("The QRS is narrow.", hidden) == ["supported"]  # any lead shows it
+    assert verdicts("The QRS is narrow.", replace(CASE, leads=("II",))) == ["supported"]
+
+
+@pytest.mark.parametrize("name", [name for name, definition in definitions().items() if definition.needs])
+def test_without_one_of_its_leads_a_finding_of_the_record_cannot_be_told(name: str) -> None:
+    measured = Findings({(name, None): (1.0, 1.0)})
+    for lead in definitions()[name].needs:
+        shown = replace(CASE, leads=tuple(each for each in LEADS if each != lead))
+        shown = replace(shown, measurements=replace(CASE.measurements, findings=measured))
+        assert shown_findings(shown)[name, None].reason == f"needs lead {lead}, not shown"
+
+
 def test_the_evidence_has_the_number_the_margin_and_the_leads() -> None:
     text = "There is ST elevation in II, III and V6."
     (row,) = verify_findings(Completion.parse(text), CASE)

@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch")
 
 from rich.console import Console
 
+from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measure import measure
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.record import read_record, write_record
@@ -65,6 +66,28 @@ def shown(text, records):
     console = Console(file=io.StringIO(), width=160)
     console.print(checked(Completion.parse(text), records))
     return console.file.getvalue()
+
+
+def test_each_claimed_finding_stands_beside_the_measured_one(records):
+    one = read_record(records[0])
+    found = measure(one).findings
+    width = found["qrs_narrow", None]
+    text = "<think>The QRS is narrow. Giant Q waves V1-V6. Cornell voltage 4 mV. The QRS is narrow.</think>"
+    said = shown(text + "<answer>normal ECG</answer>", [one])
+    assert "finding" in said
+    assert said.count("QRS is narrow") == 1  # what is repeated is one line
+    assert f"✓ qrs broad: measured {width.value:.3g} ms, {abs(120 - width.value):.3g} ms short of the threshold" in said
+    assert "✗ q pathological: measured" in said
+    assert f"✗ measured {found['lvh_cornell', None].value:.3g} mV" in said
+
+
+def test_a_finding_of_a_lead_that_was_not_recorded_is_open_with_the_reason(records):
+    without = replace(read_record(records[0]), lead_mask=np.arange(12) != LEADS.index("V3"))
+    text = "<think>Poor R-wave progression. ST elevation in V3. The QRS is narrow.</think><answer>normal ECG</answer>"
+    said = shown(text, [without])
+    assert "? needs lead V3" in said
+    assert "? V3 not shown" in said
+    assert "✓ qrs broad: measured" in said
 
 
 def test_each_value_stands_beside_the_measured_one(records):

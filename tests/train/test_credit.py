@@ -3,14 +3,18 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
+from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.model.tokenizer import train_tokenizer
 from ecg_r1.recipe import RecipeError, read_recipe
+from ecg_r1.scoring.contract import Case
 from ecg_r1.scoring.judgement import Judgement
-from ecg_r1.train.advantages import ADVANTAGES, Batch, claim, max_rl, rloo, token_spans
+from ecg_r1.train.advantages import ADVANTAGES, Batch, claim, drpo, max_rl, rloo, token_spans
+from ecg_r1.train.domains import domain_of, scales
 from ecg_r1.train.options import check_options
 
 NAN = float("nan")
@@ -140,9 +144,11 @@ def credited(tokenizer, monkeypatch):
         store = SimpleNamespace(example=lambda name: SimpleNamespace(id=name), example_index=lambda name: 0)
         trainer.media = SimpleNamespace(store=store, shown=lambda example, moment: None, prompt=lambda example: "")
         trainer.model, trainer.state = SimpleNamespace(training=True), SimpleNamespace(global_step=0)
-        rewards = SimpleNamespace(claims=lambda: claims, totals=lambda: [1.0, 0.5])
+        rewards = SimpleNamespace(claims=lambda: claims, totals=lambda: [1.0, 0.5], domains=lambda: ["CD"] * 2)
         trainer.reward_set, trainer.credit = rewards, credit
         trainer.processing_class, trainer.accelerator = tokenizer, SimpleNamespace(device="cpu")
+        trainer.args = SimpleNamespace(steps_per_generation=1, gradient_accumulation_steps=1)
+        trainer.num_iterations, trainer.vllm_importance_sampling_correction = 1, False
         trainer.num_generations, trainer.scale_rewards, trainer.log_pages = 2, "none", False
         return trainer._generate_and_score_completions([{"example": "e"}] * 2)["advantages"]
 
@@ -177,6 +183,28 @@ def test_rloo_subtracts_the_mean_of_the_others():
     assert rloo(of_rewards(1.0, 0.0, 0.5, 0.5)).tolist() == pytest.approx([2 / 3, -2 / 3, 0.0, 0.0])
     nan = float("nan")
     assert rloo(of_rewards(1.0, 0.0, nan, nan, nan, nan, nan, 3.0)).tolist() == [1.0, -1.0, 0, 0, 0, 0, 0, 0]
+
+
+def test_drpo_divides_by_domain_and_cluster():
+    # Questions of 2 completions. Domain A: [0, 1] twice and [1, 3] once: clusters of 2 (mean 0.5) and 1 (mean 2);
+    # mu_A = (0.5 / 2 + 2 / 1) / (1 / 2 + 1 / 1) = 1.5. Domain B: [0, 1] once, cluster of 1 (mean 0.5), mu_B = 0.5.
+    rewards = torch.tensor([0.0, 1, 1, 0, 1, 3, 0, 1])
+    batch = Batch(torch.zeros(8), [], [], 1, 2, "none", None, rewards, ["A"] * 6 + ["B"] * 2)
+    three, factors = 3**0.5, scales(np.array([[0.0, 1], [0, 1], [1, 3], [0, 1]]), "AAAB")
+    assert factors.tolist() == pytest.approx([three * 1.5 * 2**0.5 * 0.5] * 2 + [three * 1.5 * 2, 0.5 * 0.5])
+    z = torch.tensor([-1.0, 1, 1, -1, -1, 1, -1, 1]) / 2**0.5 / torch.tensor(factors).repeat_interleave(2)
+    assert drpo(batch).tolist() == pytest.approx((z / z.std()).tolist(), rel=1e-4)
+
+
+def test_drpo_learns_nothing_of_a_question_without_reward():
+    batch = Batch(torch.zeros(4), [], [], 1, 2, "none", None, torch.tensor([0.0, 0, NAN, 1]), "AAAA")
+    assert drpo(batch).tolist() == [0] * 4
+
+
+def test_a_domain_is_the_superclasses_of_a_case():
+    nothing = Measurements.from_json({})
+    cases = [Case("a", names, nothing) for names in [("LBBB", "IMI"), ("SR", "possible LVH"), ("AFIB",)]]
+    assert list(map(domain_of, cases)) == ["CD+MI", "HYP", "rhythm"]
 
 
 def test_max_rl_divides_by_the_mean_so_that_a_rare_success_counts_most():

@@ -53,6 +53,15 @@ def test_what_shared_prefix_and_the_order_of_prompts_stand_on():
     assert "labels = shift_labels" in inspect.getsource(add_fused_lm_head)  # scored where they stand
 
 
+def test_what_the_correction_without_a_pass_of_its_own_stands_on():
+    loss = inspect.getsource(GRPOTrainer._compute_loss)
+    assert loss.index("self._get_per_token_logps_and_entropies(") < loss.index('inputs["importance_sampling_ratio"]')
+    assert "per_token_logps.detach() if old_per_token_logps is None" in loss
+    generating = inspect.getsource(GRPOTrainer._generate_and_score_completions)
+    assert "self.args.gradient_accumulation_steps % generate_every != 0 or (" in generating
+    assert 'output["sampling_per_token_logps"] = sampling_per_token_logps' in generating
+
+
 def test_generation_seam():
     assert list(inspect.signature(VLLMGeneration.generate).parameters) == [
         "self", "prompts", "images", "num_generations", "profiler",

@@ -14,8 +14,10 @@ from ecg_r1.console import track
 from ecg_r1.corpus.audit.criteria import Criteria
 from ecg_r1.corpus.audit.duplicates import duplicates
 from ecg_r1.corpus.audit.page import page
+from ecg_r1.corpus.audit.shares import profile
 from ecg_r1.corpus.audit.values import Values
 from ecg_r1.corpus.build import build
+from ecg_r1.corpus.profile import stated
 from ecg_r1.corpus.store import FACTS, RecordStore
 from ecg_r1.datasets.item import FormatError
 from ecg_r1.disk import writing
@@ -24,7 +26,7 @@ from ecg_r1.files import write_atomically
 from ecg_r1.recipe import CorpusRecipe
 from ecg_r1.scoring.cases import case_from
 
-JSON, PAGE = "audit.json", "audit.html"
+JSON, PAGE, PROFILE = "audit.json", "audit.html", "profile.json"
 SHOWN = 20
 
 
@@ -55,8 +57,8 @@ def audit(
 
     Args:
         paths: splits that `ecg-r1 corpus` wrote, or files of examples in any format.
-        out: folder of `audit.json` and `audit.html`, and of the splits that are built of files, so that their records
-            are measured once.
+        out: folder of `audit.json`, `audit.html` and, where responses quote values, `profile.json`, which a recipe's
+            `corruption` takes; and of the splits that are built of files, so that their records are measured once.
         records: the folder that the records of files lie in.
         dataset: their data set's card.
         workers: processes that build such a split.
@@ -69,10 +71,13 @@ def audit(
         FormatError: a file is given without `records`, has another shape, or is about none of them.
     """
     splits = _Splits({name: RecordStore(folder) for name, folder in _folders(paths, out, records, dataset, workers)})
+    responses = _responses(splits)
+    measured = profile(responses.quantities, ", ".join(map(str, paths)))
     found = {
         "splits": {name: _counts(store) for name, store in splits.stores.items()},
-        "responses": _responses(splits).to_json(),
+        "responses": responses.to_json(),
         "reports": _reports(splits).to_json(),
+        "profile": stated(measured),
         "duplicates": _duplicates(splits),
         "patients": _patients(splits),
         "criteria": _criteria(splits),
@@ -81,6 +86,8 @@ def audit(
         out.mkdir(parents=True, exist_ok=True)
         write_atomically(out / JSON, json.dumps(found, indent=1, ensure_ascii=False))
         write_atomically(out / PAGE, page(found))
+        if measured.quantities:
+            write_atomically(out / PROFILE, measured.model_dump_json(indent=1))
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,7 +88,6 @@ class Values:
             "texts_that_quote": self.quoting,
             "texts_about_several_records": self.several,
             "quantities": {name: _row(name, self.quantities[name]) for name in TABLE if name in self.quantities},
-            "profile": profile(self.quantities),
         }
 
 
@@ -173,36 +172,3 @@ def boilerplate(values: Iterable[tuple[float, float | None]], tolerance: float) 
 def _step(value: float) -> float:
     """To what a value is rounded."""
     return next((step for step in STEPS if value % step == 0), 1.0)
-
-
-def profile(quantities: Mapping[str, Quoted]) -> dict[str, float | None]:
-    """The shares of corruption as a recipe's `reports` takes them, measured on this corpus.
-
-    boilerplate: the template's share, mean over rate, PR, QRS and QT, as far as they are quoted. rounded: of all
-    values, those that stand on a step of 5 bpm or 10 ms beyond what chance puts there, without the template's.
-    qt_from_qrs_end: of the QT values that are no boilerplate, those that fit QT - QRS better than QT: estimated from
-    those that only that explains.
-    """
-    steps = {"heart_rate_bpm": 5.0, "pr_ms": 10.0, "qrs_ms": 10.0, "qt_ms": 10.0}
-    templates, rounded = [], []
-    for name, step in steps.items():
-        if name not in quantities or not quantities[name].values:
-            continue
-        values = quantities[name].values
-        copied = {row["value"]: row["template_share"] for row in boilerplate(values, TABLE[name].tolerance)}
-        templates.append(sum(copied.values()))
-        own = [quoted for quoted, _ in values if quoted not in copied]
-        if own and (room := 1 - sum(copied.values())) > 0:
-            on_step = sum(quoted % step == 0 for quoted in own) / len(own)
-            rounded.append(max(0.0, (on_step - 1 / step) / (1 - 1 / step)) * room)
-    qt = quantities.get("qt_ms")
-    from_end = None
-    if qt is not None and qt.values:
-        templated = {row["value"] for row in boilerplate(qt.values, TABLE["qt_ms"].tolerance)}
-        own_count = sum(quoted not in templated for quoted, _ in qt.values)
-        from_end = sum(quoted not in templated for quoted in qt.from_qrs_end) / own_count if own_count else None
-    return {
-        "boilerplate": float(np.mean(templates)) if templates else None,
-        "rounded": float(np.mean(rounded)) if rounded else None,
-        "qt_from_qrs_end": from_end,
-    }

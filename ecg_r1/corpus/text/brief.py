@@ -1,4 +1,4 @@
-"""`style: brief`: four quantities and one finding for each diagnosis, short enough for a model of a few million parameters."""
+"""`style: brief`: four quantities and one finding for each diagnosis, for a model of a few million parameters."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 
+from ecg_r1.corpus.profile import Profile
 from ecg_r1.corpus.text.corruption import quoted_value
 from ecg_r1.corpus.text.knowledge import known
 from ecg_r1.corpus.text.label import DOUBTED
@@ -16,12 +17,11 @@ from ecg_r1.corpus.text.wording import capital, language
 from ecg_r1.corpus.text.writer import Writer, answered
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.quantities import EXPECTED
-from ecg_r1.recipe import Reports
 from ecg_r1.scoring import Case, Completion
 from ecg_r1.scoring.verify_findings import verify_findings
 
 
-def write_brief(subject: Subject, shares: Reports, rng: np.random.Generator, code: str) -> str:
+def write_brief(subject: Subject, shares: Profile, rng: np.random.Generator, code: str) -> str:
     """The reasoning and the answer of one record.
 
     A finding of a diagnosis is written in a sentence that the measured findings do not contradict; the answer has the
@@ -51,7 +51,7 @@ def _answer(label: str, code: str) -> str:
     return said if name == label else language(code).templates["certainty.possible"][0].replace("{name}", said)
 
 
-def _finding(diagnosis: str, subject: Subject, shares: Reports, rng: np.random.Generator, code: str) -> str | None:
+def _finding(diagnosis: str, subject: Subject, shares: Profile, rng: np.random.Generator, code: str) -> str | None:
     if code == "en" and known(diagnosis).brief:
         return _sentence(diagnosis, subject.measurements)
     there = shown(looked_at(diagnosis, subject.measurements))
@@ -79,7 +79,7 @@ def _parsed(sentence: str) -> Completion:
     return Completion.parse(sentence)
 
 
-def _quantity(name: str, m: Measurements, shares: Reports, rng: np.random.Generator, code: str) -> str:
+def _quantity(name: str, m: Measurements, shares: Profile, rng: np.random.Generator, code: str) -> str:
     value = quoted_value(name, m, shares, rng)
     options = prompts()["quantities" if value is not None else "unmeasurable"][code][name]
     said: str = options[int(rng.integers(len(options)))]

@@ -9,10 +9,9 @@ from functools import cache
 
 from ecg_r1.corpus.text.knowledge import Sign
 from ecg_r1.corpus.text.label import NORMAL
-from ecg_r1.corpus.text.seen import QUOTED, Seen, looked_at, shown
+from ecg_r1.corpus.text.seen import OF_QUANTITY, QUOTED, Seen, looked_at, shown
 from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.corpus.text.wording import SLOT, Language, language
-from ecg_r1.corpus.text.writer import OF_QUANTITY
 from ecg_r1.ecg.criteria import criteria
 from ecg_r1.ecg.findings import State
 from ecg_r1.ecg.quantities import TABLE
@@ -131,7 +130,7 @@ def _limits() -> frozenset[float]:
 
 
 def _adds(name: str) -> bool:
-    """Whether naming a statement adds a diagnosis; forms and the axis are what was measured, and are held against it."""
+    """Whether naming a statement adds a diagnosis; forms and the axis are held against the measurement instead."""
     statement = vocabulary().find(name)
     return statement is not None and (statement.kind in ("diagnostic", "rhythm") or name == NORMAL)
 
@@ -141,7 +140,7 @@ def _evidence(diagnosis: str, subject: Subject) -> tuple[Seen, ...]:
 
 
 def _states(completion: Completion, seen: Seen, claims: tuple, judged: tuple, code: str) -> bool:
-    """Whether a text states a sign: the reader finds the claim or the value, or one of the sign's phrases stands there."""
+    """Whether a text states a sign: the reader finds the claim or the value, or a phrase of the sign stands there."""
     what = seen.sign.what
     right = {one.claim for one in claims if one.verdict != "contradicted"}
     if seen.sign.is_finding and what in right:

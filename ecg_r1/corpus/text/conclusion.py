@@ -67,6 +67,8 @@ def _concluded(w: Writer, one: Stated) -> str | None:
             and _without_elevation(w, one.name, there)
         ):
             return w.say("conclusion.old", name=name, signs=w.signs(there))
+        if one.certainty == "certain" and there[0].sign.what in named_findings(one.name):
+            return w.say("conclusion.itself", sign=w.signs(there))
         return w.say(f"conclusion.{one.certainty}", name=name, signs=w.signs(there))
     if near := list(shown(seen, State.BORDERLINE))[:1]:
         return w.say(f"conclusion.{one.certainty}", name=name, signs=w.near(near[0]))

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from ecg_r1.corpus.profile import Profile
 from ecg_r1.corpus.text import sections
 from ecg_r1.corpus.text.conclusion import comparison, conclusion
 from ecg_r1.corpus.text.label import DOUBTED
 from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.corpus.text.wording import language
 from ecg_r1.corpus.text.writer import Writer, answered
-from ecg_r1.recipe import Reports
-
-DESCRIBED = (
-    sections.quality, sections.rhythm, sections.atria, sections.ventricles, sections.st, sections.t, sections.qt,
-)  # fmt: skip
 
 
-def write_full(subject: Subject, shares: Reports, rng: np.random.Generator, code: str) -> str:
+def write_full(subject: Subject, shares: Profile, rng: np.random.Generator, code: str) -> str:
     """The reasoning and the answer of one record.
 
     The answer holds the label as the split has it, in clinical order; the reasoning words it as surely as the
@@ -28,7 +24,7 @@ def write_full(subject: Subject, shares: Reports, rng: np.random.Generator, code
     """
     w = Writer(subject, language(code), shares, rng)
     gap = w.language.marks["gap"]
-    described = gap.join(sentence for section in DESCRIBED for sentence in section(w))
+    described = gap.join(sentence for section in sections.ALL for sentence in section(w))
     concluded = gap.join([*comparison(w), *conclusion(w)])
     doubted = {label.removeprefix(DOUBTED) for label in subject.diagnoses if label.startswith(DOUBTED)}
     answer = [

@@ -1,4 +1,4 @@
-"""Labels as a reading states them: in clinical order, as sure as the cardiologists were, with their contradictions named."""
+"""Labels as a reading states them: in clinical order, and as sure as the cardiologists were."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def stated(diagnoses: Iterable[str], likelihoods: Mapping[str, float] | None = N
 
 
 def excluding(said: Iterable[Stated]) -> tuple[tuple[str, str], ...]:
-    """The pairs of a label of which no ECG has both: a normal ECG and a diagnosis, or two that contradict each other."""
+    """The pairs of a label of which no ECG has both: a normal ECG and a diagnosis, or two that exclude each other."""
     names = [one.name for one in said]
     pairs = [(a, b) for a, b in EXCLUDING if a in names and b in names]
     pairs += [(a, b) for i, a in enumerate(names) for b in names[i + 1 :] if _apart(a, b)]

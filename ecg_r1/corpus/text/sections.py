@@ -169,11 +169,11 @@ def st(w: Writer) -> list[str]:
 
 def _level(w: Writer) -> dict[str, str]:
     """The ST amplitude of one lead, drawn."""
-    there = [lead for lead in ("II", "V2", "V3", "V4", "V5", "V6", "aVF", "I") if w.in_lead("st_mv", lead)]
+    there = [lead for lead in ("II", "V2", "V3", "V4", "V5", "V6", "aVF") if w.in_lead("st_mv", lead)]
     if not there:
         return {}
     lead = there[int(w.rng.integers(len(there)))]
-    return {"lead": w.language.lead(lead), "value": w.in_lead("st_mv", lead) or ""}
+    return {"lead": lead, "value": w.in_lead("st_mv", lead) or ""}
 
 
 def t(w: Writer) -> list[str]:
@@ -213,3 +213,6 @@ def qt(w: Writer) -> list[str]:
     if found.value is not None and found.margin is not None:
         limit = w.language.limit("qtc_ms", round(found.value - found.margin))
     return [w.say(f"qt.{key}", qt=qt_ms, qtc=qtc, limit=limit)]
+
+
+ALL = (quality, rhythm, atria, ventricles, st, t, qt)  # in clinical order

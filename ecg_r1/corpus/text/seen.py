@@ -18,6 +18,13 @@ QUOTED = {
     "st_elevation": ("st_mv", 1), "st_depression": ("st_mv", -1), "t_inversion": ("t_mv", -1), "t_tall": ("t_mv", 1),
     "t_upright": ("t_mv", 1), "t_flat": ("t_mv", 0), "q_wave": ("q_mv", 1), "q_pathological": ("q_mv", 1),
 }  # fmt: skip
+# Findings whose value is that of a quantity.
+OF_QUANTITY = {
+    "qrs_broad": "qrs_ms", "qrs_narrow": "qrs_ms", "axis_normal": "axis_deg", "axis_left": "axis_deg",
+    "axis_right": "axis_deg", "axis_extreme": "axis_deg", "bradycardia": "heart_rate_bpm",
+    "tachycardia": "heart_rate_bpm", "pr_prolonged": "pr_ms", "pr_short": "pr_ms", "qt_prolonged": "qtc_ms",
+    "p_mitrale": "p_ms",
+}  # fmt: skip
 LEAST = 0.05  # mV, half a small square: no smaller deflection is quoted
 _HOLDS = {">": gt, ">=": ge, "<": lt, "<=": le}
 
@@ -64,20 +71,27 @@ def shown(seen: Iterable[Seen], *states: State) -> tuple[Seen, ...]:
 
 
 def contradicted(diagnosis: str, measurements: Measurements) -> bool:
-    """Whether the signal shows no sign of a diagnosis, not even a borderline one, and some of them could be measured."""
+    """Whether the signal shows no sign of a diagnosis, not even a borderline one, though some could be measured."""
     states = {one.state for one in looked_at(diagnosis, measurements)}
     return State.ABSENT in states and not states & {State.PRESENT, State.BORDERLINE}
 
 
 def must_be_absent(entry: Knowledge, measurements: Measurements) -> tuple[Seen, ...]:
-    """What is there and should not be, beside this diagnosis."""
-    return shown(look(sign, measurements) for sign in entry.absent)
+    """What is there and should not be, beside this diagnosis; where no leads are named, in neighbouring leads."""
+    there = (sign for sign in entry.absent if sign.leads or _of_record(sign, measurements) is State.PRESENT)
+    return shown(look(sign, measurements) for sign in there)
+
+
+def _of_record(sign: Sign, measurements: Measurements) -> State:
+    return measurements.findings[sign.what, None].state if sign.is_finding else look(sign, measurements).state
 
 
 def _says_more(stronger: Seen, one: Seen) -> bool:
     """ "Pathological Q waves" of the same leads say more than "Q waves"."""
     pairs = (("q_pathological", "q_wave"), ("lvh_sokolow_lyon", "lvh_voltage"), ("rbbb_morphology", "late_r_v1"))
-    return stronger.sign.what == one.sign.what or (stronger.sign.what, one.sign.what) in pairs
+    what, other = stronger.sign.what, one.sign.what
+    same = OF_QUANTITY.get(what, what) == OF_QUANTITY.get(other, other) and not one.sign.leads
+    return what == other or same or (what, other) in pairs
 
 
 def _quantity(sign: Sign, measurements: Measurements) -> Seen:
@@ -95,12 +109,12 @@ def _quantity(sign: Sign, measurements: Measurements) -> Seen:
 
 
 def _state(sign: Sign, value: float) -> State:
-    """Borderline where it misses a limit by no more than a quote may differ from the measurement."""
+    """Borderline where it misses a limit by no more than half of what a quote may differ from the measurement."""
     if all(_HOLDS[relation](value, limit) for relation, limit in sign.relations):
         return State.PRESENT
     quantity = TABLE[sign.what]
     near = all(
-        _HOLDS[relation](value, limit) or quantity.distance(value, limit) <= quantity.tolerance
+        _HOLDS[relation](value, limit) or quantity.distance(value, limit) <= quantity.tolerance / 2
         for relation, limit in sign.relations
     )
     return State.BORDERLINE if near else State.ABSENT

@@ -61,11 +61,13 @@ class Language:
     def leads(self, leads: Iterable[str]) -> str:
         """A list of leads, neighbouring chest leads as a run: "I, aVL and V2 to V4"."""
         ordered = sorted(leads, key=LEADS.index)
-        return self.lead(ordered[0]) if len(ordered) == 1 else self.listed(list(_runs(ordered, self.marks["to"])))
+        if ordered == ["I"]:
+            return self.marks["only_i"]
+        return filled(self.marks["of_leads"], {"leads": self.listed(list(_runs(ordered, self.marks["to"])))})
 
-    def lead(self, lead: str) -> str:
-        """A lead that stands alone; "I" would be read as a pronoun."""
-        return self.marks["lead_i"] if lead == "I" else lead
+    def lead(self, lead: str) -> str | None:
+        """A lead beside a number. "I" alone would be read as a pronoun; None where the reader knows no other word."""
+        return (self.marks["lead_i"] or None) if lead == "I" else lead
 
     def number(self, quantity: str, value: float) -> str:
         """A value with its unit, as the language writes it."""
@@ -122,14 +124,19 @@ def language(code: str) -> Language:
         ValueError: a template is no text.
     """
     data = yaml.safe_load(files("ecg_r1").joinpath("data", "text", f"{code}.yaml").read_text(encoding="utf-8"))
-    return Language(code, data.pop("marks"), dict(_flat("", data)))
+    return Language(code, data.pop("marks"), dict(flat("", data)))
 
 
-def _flat(prefix: str, data: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
+def flat(prefix: str, data: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The lists of a nested table by dotted key.
+
+    Raises:
+        ValueError: something else than a list of texts stands there.
+    """
     for name, value in data.items():
         key = f"{prefix}{name}"
         if isinstance(value, Mapping):
-            yield from _flat(f"{key}.", value)
+            yield from flat(f"{key}.", value)
         elif isinstance(value, list) and all(isinstance(text, str) for text in value):
             yield key, tuple(value)
         else:

@@ -8,27 +8,21 @@ from functools import cache
 
 import numpy as np
 
+from ecg_r1.corpus.profile import Profile
 from ecg_r1.corpus.text.corruption import quoted_value
 from ecg_r1.corpus.text.knowledge import known
 from ecg_r1.corpus.text.label import Stated
-from ecg_r1.corpus.text.seen import Seen
+from ecg_r1.corpus.text.seen import OF_QUANTITY, Seen
 from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.corpus.text.wording import Language
+from ecg_r1.ecg.definitions import definitions
 from ecg_r1.ecg.findings import Finding, State
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.quantities import EXPECTED
 from ecg_r1.ecg.record_findings import RECORD_FINDINGS
-from ecg_r1.recipe import Reports
 from ecg_r1.scoring.answers import read_answer
 from ecg_r1.scoring.completion import Completion
 
-# Findings whose value is that of a quantity, and those whose value is a voltage that is quoted by its name.
-OF_QUANTITY = {
-    "qrs_broad": "qrs_ms", "qrs_narrow": "qrs_ms", "axis_normal": "axis_deg", "axis_left": "axis_deg",
-    "axis_right": "axis_deg", "axis_extreme": "axis_deg", "bradycardia": "heart_rate_bpm",
-    "tachycardia": "heart_rate_bpm", "pr_prolonged": "pr_ms", "pr_short": "pr_ms", "qt_prolonged": "qtc_ms",
-    "p_mitrale": "p_ms",
-}  # fmt: skip
 # Findings that are said to be missing by what is there in their place.
 INSTEAD = {"rhythm_irregular": "rhythm_regular", "p_absent": "p_in_step", "p_in_step": "p_absent"}
 VOLTAGES = ("lvh_sokolow_lyon", "lvh_cornell")
@@ -45,7 +39,7 @@ class Writer:
 
     subject: Subject
     language: Language
-    shares: Reports
+    shares: Profile
     rng: np.random.Generator
 
     def __post_init__(self) -> None:
@@ -117,7 +111,8 @@ class Writer:
                 return None
             names = {"quantity": self.say(f"quantity.{what}"), "a_quantity": self.say(f"a_quantity.{what}")}
             return self.say("missing.quantity", value=self.quantity(what), **names)
-        key = f"missing.{what}"
+        of_leads = definitions()[what].per_lead and not one.sign.leads
+        key = f"missing_all.{what}" if of_leads else f"missing.{what}"
         if not self.language.has(key) or (other and self.state(other) is not State.PRESENT):
             return None
         if what in VOLTAGES:
@@ -148,18 +143,20 @@ class Writer:
 
     def near(self, one: Seen) -> str:
         """A sign that is borderline, as a noun phrase: of a lead its number, which says more than the word."""
-        if one.sign.is_finding and one.lead and one.quantity and one.value is not None:
+        lead = self.language.lead(one.lead) if one.lead else None
+        if one.sign.is_finding and lead and one.quantity and one.value is not None:
             return self.say(
                 "near",
+                quantity=self.say(f"quantity.{one.quantity}"),
                 a_quantity=self.say(f"a_quantity.{one.quantity}"),
                 value=self.language.number(one.quantity, one.value),
-                lead=self.language.lead(one.lead),
+                lead=lead,
             )
         return self.say("borderline", sign=self.sign(one))
 
     def signs(self, seen: Sequence[Seen]) -> str:
         """Several signs as one phrase. Behind a voltage a semicolon ends what it is said of."""
-        if any(one.lead for one in seen):
+        if any(one.lead or one.sign.what in VOLTAGES for one in seen):
             return self.language.marks["semicolon"].join(self.sign(one) for one in seen)
         return self.language.listed([self.sign(one) for one in seen])
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 from ecg_r1.evaluation.benchmarks.items import BenchmarkError, Item, answer_of, paired
-from ecg_r1.scoring import Completion
-
-_FRAME = " \t\r\n.*_`\"'"
+from ecg_r1.scoring.answer_sets import answer_text, is_right
 
 
 def score(items: Sequence[Item], answers: Sequence[Item]) -> dict[str, Any]:
@@ -45,27 +42,5 @@ def score(items: Sequence[Item], answers: Sequence[Item]) -> dict[str, Any]:
 def figures(gold: Sequence[Sequence[str]], texts: Sequence[str]) -> dict[str, Any]:
     """`accuracy`, `answers`, and `invalid`, the share of answers that are empty."""
     right = sum(is_right(one, text) for one, text in zip(gold, texts, strict=True))
-    empty = sum(not _whole(text) for text in texts)
+    empty = sum(not answer_text(text) for text in texts)
     return {"answers": len(texts), "accuracy": right / len(texts), "invalid": empty / len(texts)}
-
-
-def is_right(gold: Sequence[str], text: str) -> bool:
-    """Whether an answer names the right answers and nothing else, in any order.
-
-    Parts are parted by ";", a new line, a comma or "and"; a right answer may itself hold a comma ("bigeminal pattern
-    (unknown origin, supraventricular, or ventricular)"), so those are looked for first.
-    """
-    rest = _whole(text)
-    wanted = sorted({" ".join(one.lower().split()) for one in gold}, key=len, reverse=True)
-    for name in wanted:
-        rest, found = re.subn(rf"(?<![\w-]){re.escape(name)}(?![\w-])", ";", rest, count=1)
-        if not found:
-            return False
-    return not any(part.strip(_FRAME) for part in re.split(r"[;,\n]|\band\b", rest))
-
-
-def _whole(text: str) -> str:
-    """The answer of a completion, in small letters with single spaces."""
-    completion = Completion.parse(text)
-    answer = completion.answer if completion.tags and completion.answer is not None else text
-    return " ".join(answer.lower().split()).strip(_FRAME)

@@ -17,7 +17,7 @@ import numpy as np
 
 from ecg_r1 import __version__
 from ecg_r1.console import track
-from ecg_r1.corpus.cache import microvolts, millivolts
+from ecg_r1.corpus.cache import as_stored
 from ecg_r1.corpus.jobs import entries_of
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.corpus.text.prompts import write_question
@@ -104,7 +104,7 @@ def _add(writer: SplitWriter, job: Job, recipe: ProbeRecipe) -> None:
     except (Refused, RecordError) as reason:
         writer.quarantine(job.name, str(reason))
         return
-    record = _as_stored(replace(record, record_id=job.name, patient=job.heart))
+    record = as_stored(replace(record, record_id=job.name, patient=job.heart))
     writer.add(record, true, render(record, size=recipe.page_size))
     rng = np.random.default_rng([recipe.seed, zlib.crc32(job.name.encode())])
     writer.add_example(
@@ -136,7 +136,7 @@ def _edited(recipe: ProbeRecipe, moves: Sequence[str]) -> list[Job]:
     @lru_cache(maxsize=1)
     def opened(number: int) -> tuple[ECGRecord, Measurements, Fiducials]:
         record = read_record(entries[number].path, unit_mv=entries[number].unit_mv)
-        record = _as_stored(replace(record, diagnoses=(), report=None))  # the labels do not hold of what is moved
+        record = as_stored(replace(record, diagnoses=(), report=None))  # the labels do not hold of what is moved
         return record, measure(record), fiducials(record)
 
     def job(number: int, move: str, step: int, by: float | str) -> Job:
@@ -178,12 +178,7 @@ def _edit(
         edited = scale(record, by)
     else:
         edited, made = TIMED[move][0](record, by, at)
-    edited = _as_stored(edited)
+    edited = as_stored(edited)
     after = measure(edited)
     check(before, after, move, made)
     return edited, after
-
-
-def _as_stored(record: ECGRecord) -> ECGRecord:
-    """The record with its signal as the store gives it back: what is measured is what is shown."""
-    return replace(record, signal=millivolts(microvolts(record.signal)))

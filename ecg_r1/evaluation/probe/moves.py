@@ -97,7 +97,8 @@ def true_value(case: Case, quantity: str) -> float | None:
     """What is true of what is moved, whether an answer quotes it or not; of the ST level, the mean of V1 to V4."""
     if quantity in LEAD_QUANTITIES:
         values = [case.measurements.in_lead(quantity, lead).value for lead in ANTERIOR]
-        return None if None in values else float(np.mean(values))  # type: ignore[arg-type]
+        known = [value for value in values if value is not None]
+        return float(np.mean(known)) if len(known) == len(ANTERIOR) else None
     return case.measurements.value(quantity)
 
 

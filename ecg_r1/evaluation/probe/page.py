@@ -7,6 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 from rich.console import Console
+from rich.text import Text
 
 from ecg_r1.console import cell
 from ecg_r1.console import console as terminal
@@ -51,9 +52,8 @@ def interval(found: Mapping[str, float | None] | None, decimals: int = 2, unit: 
     """A value with its interval: `0.97 (0.91, 1.02)`."""
     if not found or found["value"] is None:
         return NOTHING
-    value, *ends = (
-        f"{by * found[key]:.{decimals}f}{unit}" for key in ("value", "low", "high") if found[key] is not None
-    )
+    known = (found[key] for key in ("value", "low", "high"))
+    value, *ends = (f"{by * number:.{decimals}f}{unit}" for number in known if number is not None)
     return (f"{value} ({', '.join(ends)})" if len(ends) == 2 else value).replace("-", "−")
 
 
@@ -216,7 +216,8 @@ def print_probe(result: Result, console: Console | None = None) -> None:
         result: what `probe.json` holds.
         console: the terminal's, unless given.
     """
-    console, rows = console or terminal(), {}
+    console = console or terminal()
+    rows: dict[str, list[Text]] = {}
     for name, move in result["moves"].items():
         of_models = move["models"].values()
         for quantity in _quoted(move):

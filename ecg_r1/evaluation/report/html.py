@@ -22,7 +22,7 @@ from ecg_r1.evaluation.report.wording import HEADLINE, PER_QUANTITY, Shown
 from ecg_r1.runs.read import Run, trained_on
 from ecg_r1.scoring.judgement import LOOKS, VERDICTS
 
-REPORTS = {
+CORRUPTION = {
     "boilerplate": "boilerplate that ignores the signal",
     "rounded": "read from the signal, then rounded as clinicians do",
     "qt_from_qrs_end": "QT counted from the end of QRS, of the QT values read from the signal",
@@ -161,8 +161,8 @@ def _sections(comparison: Comparison) -> list[dict[str, Any]]:
         if (shown := _split_facts(facts))
     ]
     found.append({"title": "Answers", "colour": None, "values": _decoding(result["decoding"])})
-    if reports := result["reports"]:
-        shares = {REPORTS.get(name, name): f"{value:.0%}" for name, value in reports.items()}
+    if corruption := result["corruption"]:
+        shares = {CORRUPTION.get(name, name): f"{value:.0%}" for name, value in corruption.items()}
         found.append({"title": "Values in the SFT reports", "colour": None, "values": shares})
     return found
 

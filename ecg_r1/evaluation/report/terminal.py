@@ -39,7 +39,7 @@ def _without(models: Mapping[str, Any]) -> dict[str, list[Text]]:
     """The accuracy under each condition, the share right without an ECG, and how often that is said."""
     found = {name: model.get("mirage") or {} for name, model in models.items()}
     right, accuracy, _, abstained = MIRAGE
-    rows = {}
+    rows: dict[str, list[Text]] = {}
     for condition in CONDITIONS:
         of_models = [one.get("conditions", {}).get(condition.name) or {} for one in found.values()]
         if any(of_models):

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from ecg_r1.evaluation.benchmarks.ecgqa import is_right, score
+from ecg_r1.evaluation.benchmarks.ecgqa import score
 from ecg_r1.evaluation.benchmarks.items import BenchmarkError
+from ecg_r1.scoring.answer_sets import is_right
 
 SHARED = Path(__file__).parents[4] / "shared/lang/ecg-qa/ptbxl_paraphrased_test_ours.json"
 

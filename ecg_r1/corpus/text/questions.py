@@ -1,0 +1,205 @@
+"""Questions about a record with answers that can be checked: measured, or of its label.
+
+Families and forms are those of PULSE's ECGInstruct: feature, rhythm, morphology and report; open-ended, close-ended,
+fill-in-blank and multiple-choice. The wording is `data/prompts/questions.yaml`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+import yaml
+
+from ecg_r1.corpus.profile import Profile
+from ecg_r1.corpus.text import sections
+from ecg_r1.corpus.text.knowledge import known
+from ecg_r1.corpus.text.label import rhythms
+from ecg_r1.corpus.text.seen import contradicted
+from ecg_r1.corpus.text.subject import Subject
+from ecg_r1.corpus.text.wording import Language, flat, language
+from ecg_r1.corpus.text.writer import Writer, answered
+from ecg_r1.datasets.example import Example
+from ecg_r1.ecg.findings import State
+from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.quantities import TABLE
+from ecg_r1.ecg.vocabulary import vocabulary
+from ecg_r1.recipe import Reports
+
+FORMS = {"open": "open-ended", "closed": "close-ended", "fill": "fill-in-blank", "choice": "multiple-choice"}
+FEATURES = ("heart_rate_bpm", "pr_ms", "qrs_ms", "qt_ms", "qtc_ms", "axis_deg")
+LIMITS = {"heart_rate_bpm": 100.0, "pr_ms": 200.0, "qrs_ms": 120.0, "qtc_ms": 450.0}
+FINDINGS = ("st_elevation", "st_depression", "t_inversion", "q_pathological")
+OPTIONS, LETTERS = 4, "ABCD"
+APART = 2.0  # tolerances that a wrong value of a multiple choice lies from the measured one, at least
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question and its answer.
+
+    Attributes:
+        family: feature, rhythm, morphology or report. form: key of `FORMS`.
+        said: what of the record answers it, as the reasoning. answer: of the multiple choice its letter.
+        diagnoses: that the answer names.
+    """
+
+    family: str
+    form: str
+    question: str
+    said: str
+    answer: str
+    diagnoses: tuple[str, ...] = ()
+
+    @property
+    def response(self) -> str:
+        """As a target of SFT."""
+        return f"<think>{self.said}</think><answer>{self.answer}</answer>"
+
+    def example(self, record: str) -> Example:
+        """An example about a record of this id; rewards ask for no other diagnosis than the answer names."""
+        choice = {"answer": self.answer} if self.form == "choice" else {}
+        return Example(
+            id=f"{record}-{self.family}-{self.form}",
+            records=(record,),
+            question=self.question,
+            response=self.response,
+            expected={"answers": [self.answer], "diagnoses": list(self.diagnoses)},
+            extra={"task": {"subtask": self.family, "type": FORMS[self.form]}, **choice},
+        )
+
+
+def questions(subject: Subject, reports: Reports, rng: np.random.Generator) -> Iterator[Question]:
+    """`reports.questions` questions of a record, no family and form twice while others are left.
+
+    Fewer come where a record gives no more: nothing is asked that its measurements or its label leave open.
+    """
+    if not reports.questions:
+        return
+    w = Writer(subject, language(reports.language), Profile(), rng)
+    kinds = [(family, form) for family in _ASK for form in FORMS if (family, form) not in _UNASKED]
+    order = [kinds[i] for i in rng.permutation(len(kinds))]
+    found = (_ASK[family](w, _words(reports.language), form) for family, form in order)
+    asked = [one for one in found if one is not None]
+    yield from asked[: reports.questions]
+
+
+@cache
+def _words(code: str) -> Language:
+    data = yaml.safe_load(files("ecg_r1").joinpath("data", "prompts", "questions.yaml").read_text(encoding="utf-8"))
+    return Language(code, {}, dict(flat("", data[code])))
+
+
+def _feature(w: Writer, words: Language, form: str) -> Question | None:
+    names = [name for name in FEATURES if w.m.value(name) is not None and (form != "closed" or name in LIMITS)]
+    if not names:
+        return None
+    name = names[int(w.rng.integers(len(names)))]
+    value, table = w.m.value(name) or 0.0, TABLE[name]
+    quantity, written = w.say(f"quantity.{name}").strip(), w.language.number(name, value)
+    limit = LIMITS.get(name)
+    if form == "closed" and limit is not None and table.distance(value, limit) < table.tolerance / 2:
+        return None
+    slots = {"quantity": quantity, "value": written, "limit": w.language.limit(name, limit) if limit else None}
+    said, answer = words.say("feature.said", w.rng, **slots), written
+    if form == "closed":
+        answer = words.say("yes" if value > (limit or 0.0) else "no", w.rng)
+    elif form == "choice":
+        others = [value + step * APART * table.tolerance for step in (-3, -2, -1, 1, 2, 3)]
+        others = [other for other in others if table.circular or value / 2 < other < 2 * value]
+        if len(others) < OPTIONS - 1:
+            return None
+        wrong = [w.language.number(name, others[i]) for i in w.rng.permutation(len(others))[: OPTIONS - 1]]
+        options, answer = _options(w, written, wrong)
+        slots["options"] = options
+    return Question("feature", form, words.say(f"feature.{form}", w.rng, **slots), said, answer)
+
+
+def _rhythm(w: Writer, words: Language, form: str) -> Question | None:
+    here = [one.name for one in w.subject.stated if one.rhythm and one.certainty == "certain"]
+    if len(here) != 1 or contradicted(here[0], w.m):
+        return None
+    said = w.language.marks["gap"].join([*sections.rhythm(w), *sections.atria(w)])
+    return _named(w, words, "rhythm", form, here[0], said, sorted(rhythms()))
+
+
+def _report(w: Writer, words: Language, form: str) -> Question | None:
+    here = [one.name for one in w.subject.stated if one.abnormal and not one.rhythm and one.certainty == "certain"]
+    here = [name for name in here if known(name).signs and not contradicted(name, w.m)]
+    if not here:
+        return None
+    said = w.language.marks["gap"].join(line for section in sections.ALL for line in section(w))
+    others = [statement.name for statement in vocabulary() if statement.kind == "diagnostic"]
+    return _named(w, words, "report", form, here[int(w.rng.integers(len(here)))], said, others)
+
+
+def _named(
+    w: Writer, words: Language, family: str, form: str, right: str, said: str, others: Sequence[str]
+) -> Question | None:
+    """A question about a name of the label; what is wrong is neither labelled nor shown by the signal."""
+    wrong = [name for name in others if name not in w.subject.names and contradicted(name, w.m)]
+    if form in ("closed", "choice") and len(wrong) < OPTIONS:
+        return None
+    drawn = [wrong[i] for i in w.rng.permutation(len(wrong))[: OPTIONS - 1]]
+    code = w.language.code
+    slots, answer = {"name": answered(right, code)}, answered(right, code)
+    if form == "closed":
+        denied = bool(w.rng.integers(2))
+        slots["name"] = answered(drawn[0] if denied else right, code)
+        answer = words.say("no" if denied else "yes", w.rng)
+    elif form == "choice":
+        slots["options"], answer = _options(w, answer, [answered(name, code) for name in drawn])
+    names = () if form in ("closed", "choice") else (right,)
+    return Question(family, form, words.say(f"{family}.{form}", w.rng, **slots), said, answer, names)
+
+
+def _morphology(w: Writer, words: Language, form: str) -> Question | None:
+    name = FINDINGS[int(w.rng.integers(len(FINDINGS)))]
+    states = {lead: w.state(name, lead) for lead in LEADS if lead in w.subject.leads and lead != "aVR"}
+    there = [lead for lead, state in states.items() if state is State.PRESENT]
+    absent = [lead for lead, state in states.items() if state is State.ABSENT]
+    unsure = len(states) - len(there) - len(absent)
+    slots: dict[str, str | None] = {
+        "finding": words.say(f"finding.{name}", w.rng),
+        "bare": words.say(f"bare.{name}", w.rng),
+    }
+    if form == "closed":
+        among = (there, absent)[int(w.rng.integers(2))] or there or absent
+        if not among:
+            return None
+        lead = among[int(w.rng.integers(len(among)))]
+        slots["leads"] = w.language.leads([lead])
+        said = words.say("morphology.there" if lead in there else "morphology.missing", w.rng, **slots)
+        answer = words.say("yes" if lead in there else "no", w.rng)
+    elif form == "choice":
+        if not there or len(absent) < OPTIONS - 1:
+            return None
+        lead = there[int(w.rng.integers(len(there)))]
+        slots["leads"] = w.language.leads([lead])
+        said = words.say("morphology.there", w.rng, **slots)
+        slots["options"], answer = _options(w, lead, [absent[i] for i in w.rng.permutation(len(absent))[: OPTIONS - 1]])
+    elif unsure or (form == "fill" and not there):  # which leads show it is open, or there is nothing to fill in
+        return None
+    elif there:
+        slots["leads"] = w.language.leads(there)
+        said, answer = words.say("morphology.there", w.rng, **slots), w.language.leads(there)
+    else:
+        said, answer = words.say("morphology.nowhere", w.rng, **slots), words.say("none", w.rng)
+    return Question("morphology", form, words.say(f"morphology.{form}", w.rng, **slots), said, answer)
+
+
+def _options(w: Writer, right: str, wrong: Sequence[str]) -> tuple[str, str]:
+    """The lines of a multiple choice in a drawn order, and the letter of the right one."""
+    options = [right, *wrong]
+    order = w.rng.permutation(len(options))
+    lines = [f"{letter}. {options[i]}" for letter, i in zip(LETTERS, order, strict=False)]
+    return "\n".join(lines), LETTERS[int(np.flatnonzero(order == 0)[0])]
+
+
+_ASK: dict[str, Callable[[Writer, Language, str], Question | None]] = {
+    "feature": _feature, "rhythm": _rhythm, "morphology": _morphology, "report": _report,
+}  # fmt: skip
+_UNASKED = (("report", "open"), ("report", "fill"))  # the report itself is the open question of its family
