@@ -2,39 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from ecg_r1.errors import did_you_mean
-
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-LONGEST_NAME, LONGEST_PATH = 255, 4095  # bytes; no file system here takes more
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-def check_place(path: str) -> str:
-    """Refuse what no file can be called.
-
-    Raises:
-        ValueError: the name is empty or too long, or holds a control character.
-    """
-    if not path.strip():
-        raise ValueError("a name is missing")
-    if CONTROL.search(path):
-        raise ValueError("the name holds a control character")
-    if len(path.encode()) > LONGEST_PATH or any(len(part.encode()) > LONGEST_NAME for part in path.split("/")):
-        raise ValueError("the name is longer than a file system takes")
-    return path
-
-
-Place = Annotated[str, AfterValidator(check_place)]  # a file or folder, or the name of a preset
-Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy and torch both take
-
+from ecg_r1.recipe.endpoint import Compared
+from ecg_r1.recipe.places import Place, Seed, Strict, check_place
 
 LabelKind = Literal["diagnostic", "form", "rhythm"]
 TABLES = (".csv", ".tsv", ".csv.gz", ".parquet")
@@ -50,7 +24,7 @@ def _check_table(path: str) -> str:
 LabelTable = Annotated[str, AfterValidator(_check_table)]
 
 
-class Source(_Strict):
+class Source(Strict):
     """Where the records of a split come from: the simulator, or a folder of records.
 
     dataset: the name of a data set's card, or a card's file; a folder with an index that is known (PTB-XL's, LUDB's,
@@ -99,7 +73,7 @@ class Source(_Strict):
         return self
 
 
-class Reports(_Strict):
+class Reports(Strict):
     """How target texts are written.
 
     style: "full", a reading from quality to conclusion with evidence for each diagnosis; "brief", four quantities and a
@@ -113,7 +87,7 @@ class Reports(_Strict):
     questions: int = Field(0, ge=0, le=14)
 
 
-class Corruption(_Strict):
+class Corruption(Strict):
     """Shares of the values that target texts quote wrongly, on purpose; see `ecg_r1.corpus.text.corruption`.
 
     The other values are quoted as measured. `qt_from_qrs_end` is a share of the QT values that are not boilerplate.
@@ -142,7 +116,7 @@ class Corruption(_Strict):
 Wording = Annotated[str, Field(pattern=r"\S")]
 
 
-class Prompts(_Strict):
+class Prompts(Strict):
     """What the model is asked.
 
     question: wordings for the reports, of which each example draws one with the seed; the shipped one unless given.
@@ -150,11 +124,11 @@ class Prompts(_Strict):
     say it too.
     """
 
-    question: list[Wording] = []
+    question: list[Wording] = Field([])
     system: Wording | None = None
 
 
-class CorpusRecipe(_Strict):
+class CorpusRecipe(Strict):
     """Splits to build: records, measurements, pages, target texts.
 
     pages: "stored", or "drawn" when they are used, which costs milliseconds each and no room on disk.
@@ -179,7 +153,7 @@ class CorpusRecipe(_Strict):
     prompts: Prompts = Prompts()
 
 
-class Corpus(_Strict):
+class Corpus(Strict):
     """The splits that a run trains on and is evaluated on: folders that `ecg-r1 corpus` wrote."""
 
     train: Place
@@ -201,7 +175,7 @@ class Reward(BaseModel):
 ServerURL = Annotated[str, Field(pattern=r"^https?://[^\s/@?#]+:\d{1,5}/?$")]
 
 
-class Rollout(_Strict):
+class Rollout(Strict):
     """Who generates. `options` are vLLM's engine arguments by their own names.
 
     mode: in the training process, or on servers that `ecg-r1 rollout-server` started with this recipe. servers: their
@@ -212,8 +186,8 @@ class Rollout(_Strict):
     engine: Literal["vllm", "hf"] = "vllm"
     mode: Literal["colocate", "server"] = "colocate"
     dtype: str = "auto"
-    options: dict[str, Any] = {}
-    servers: list[ServerURL] = []
+    options: dict[str, Any] = Field({})
+    servers: list[ServerURL] = Field([])
     key_file: Place | None = None
     wait: float = Field(600.0, gt=0)
 
@@ -228,7 +202,7 @@ class Rollout(_Strict):
         return self
 
 
-class RewardWorkers(_Strict):
+class RewardWorkers(Strict):
     """Worker processes of the rewards (0: in process), seconds a batch may take, share of errors that ends the run, GiB
     that a process may allocate."""
 
@@ -238,7 +212,7 @@ class RewardWorkers(_Strict):
     memory: float = Field(4.0, ge=0.5, le=1024)
 
 
-class Dropout(_Strict):
+class Dropout(Strict):
     """Shares of examples of which a part is hidden in training: drawn anew in each epoch, or step of GRPO, where the
     G completions of a prompt see the same. See `ecg_r1.train.dropout`.
 
@@ -260,7 +234,7 @@ class Dropout(_Strict):
         return self
 
 
-class Pages(_Strict):
+class Pages(Strict):
     """Shares of examples whose page looks as pages do in the wild: drawn anew in each epoch, or step of GRPO, where the
     G completions of a prompt see the same. See `ecg_r1.ecg.wild`.
 
@@ -283,21 +257,21 @@ class LoRA(BaseModel):
         return dict(self.model_extra or {})
 
 
-class _Run(_Strict):
+class _Run(Strict):
     run: Place
     model: Place
     seed: Seed = 0
     corpus: Corpus
-    freeze: list[str] = []
+    freeze: list[str] = Field([])
     lora: LoRA | None = None
     dropout: Dropout = Dropout()
     pages: Pages = Pages()
-    trainer: dict[str, Any] = {}
+    trainer: dict[str, Any] = Field({})
     deepspeed: Place | None = None
     processes: int = Field(1, ge=1)
 
 
-class Queries(_Strict):
+class Queries(Strict):
     """Text queries in pre-training (SuPreME); see `ecg_r1.model.queries`.
 
     encoder: "letters", or the folder of a sentence encoder. hold_out: statements that training never asks for, to
@@ -305,7 +279,7 @@ class Queries(_Strict):
     """
 
     encoder: Place = "letters"
-    hold_out: list[str] = []
+    hold_out: list[str] = Field([])
 
 
 class PretrainRecipe(_Run):
@@ -324,14 +298,14 @@ class PretrainRecipe(_Run):
         return self
 
 
-class Align(_Strict):
+class Align(Strict):
     """The auxiliary loss of `ecg_r1.train.prefix_alignment` (BP-GPT): its weight and temperature."""
 
     weight: float = Field(1.0, gt=0, le=1e3)
     temperature: float = Field(0.1, gt=0, le=100)
 
 
-class HeldOut(_Strict):
+class HeldOut(Strict):
     """Answers to examples of `corpus.evaluate` amid the training, apart from any reward.
 
     every: steps from one evaluation to the next; the first comes before any step, the last after all of them.
@@ -388,7 +362,7 @@ class GRPORecipe(_Answering):
     rollout: Rollout = Rollout()
 
 
-class Decoding(_Strict):
+class Decoding(Strict):
     """How answers are generated; the sampling options have vLLM's names.
 
     max_tokens: longest answer; if left out, the longest that one of the models needs: its `max_completion_length`, or
@@ -412,58 +386,7 @@ class Decoding(_Strict):
 Style = Literal["deepseek", "ecg-r1", "free"]
 
 
-class Prices(_Strict):
-    """What an endpoint asks for a million tokens, in any currency."""
-
-    prompt: float = Field(ge=0)
-    completion: float = Field(ge=0)
-
-
-class Endpoint(_Strict):
-    """A model behind an OpenAI-compatible chat route.
-
-    endpoint: its URL, with `/v1` where the server has it. model: as the server calls it; not needed where it serves one
-    alone. name: in tables; the model's, unless given. key_variable: the environment variable that holds the API key;
-    the key itself stands in no recipe. signal: send the signal as a part of type `ecg`, which `ecg-r1 serve` reads.
-    page: send the page as a PNG. page_size: its side in pixels; unless given, the split's own page beside a signal,
-    else one of 1024 pixels. concurrent: requests at once. per_minute: requests that are begun in a minute, repeated
-    ones too. retries: of a request that fails for the moment. timeout: seconds for one request. prices: to count what
-    the answers cost. options: fields of the request by the server's names, over ours; `null` leaves a field out.
-    cache: folder of the answers that were received; `cache` in the comparison's folder, unless given.
-    """
-
-    endpoint: str = Field(pattern=r"^https?://[^\s/?#@]+(/[^\s?#@]*)?$")
-    model: str | None = Field(None, pattern=r"\S")
-    name: Annotated[str, AfterValidator(check_place), Field(pattern=r"^[^/]+$")] | None = None
-    key_variable: str | None = None
-    signal: bool = False
-    page: bool = True
-    page_size: int | None = Field(None, ge=32, le=4096)
-    concurrent: int = Field(4, ge=1, le=256)
-    per_minute: float | None = Field(None, gt=0)
-    retries: int = Field(6, ge=0, le=100)
-    timeout: float = Field(300.0, gt=0)
-    prices: Prices | None = None
-    options: dict[str, Any] = {}
-    cache: Place | None = None
-
-    @model_validator(mode="after")
-    def _shows_the_ecg(self) -> Endpoint:
-        if not (self.signal or self.page):
-            raise ValueError("signal and page are both off: the model would be shown no ECG")
-        if self.page_size is not None and not self.page:
-            raise ValueError("page_size is of a page that is not sent; leave it out, or set `page: true`")
-        return self
-
-
-PLACE, ENDPOINT = "a place", "an endpoint"  # left out of messages
-Compared = Annotated[
-    Annotated[Place, Tag(PLACE)] | Annotated[Endpoint, Tag(ENDPOINT)],
-    Discriminator(lambda given: ENDPOINT if isinstance(given, dict | Endpoint) else PLACE),
-]
-
-
-class EvaluateRecipe(_Strict):
+class EvaluateRecipe(Strict):
     """Models compared on the same examples.
 
     models: earlier first: each pair is compared as later minus earlier. One is a run's folder, a checkpoint's, a file
@@ -479,7 +402,7 @@ class EvaluateRecipe(_Strict):
     models: list[Compared] = Field(min_length=1)
     corpus: Place | None = None
     decoding: Decoding = Decoding()
-    seeds: list[Place] = []
+    seeds: list[Place] = Field([])
     mirage: int = Field(100, ge=0)
     style: Style = "deepseek"
     out: Place = "runs"
@@ -487,7 +410,7 @@ class EvaluateRecipe(_Strict):
     seed: Seed = 0
 
 
-class Hearts(_Strict):
+class Hearts(Strict):
     """The hearts of a probe: so many of the simulator's, or the records of a folder.
 
     dataset, folds, limit, unit_mv: as of `Source`; `limit` records are drawn with the seed.
@@ -506,7 +429,7 @@ class Hearts(_Strict):
         return self
 
 
-class ProbeRecipe(_Strict):
+class ProbeRecipe(Strict):
     """One heart with one thing moved: does the text follow? See `ecg_r1.evaluation.probe`.
 
     models, decoding, style, resamples, seed: as of `EvaluateRecipe`; the seed is that of the hearts too. hearts: whose
