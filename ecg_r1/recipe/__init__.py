@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from ecg_r1.recipe.endpoint import Endpoint
 from ecg_r1.recipe.find import find_recipe, shipped_recipes
 from ecg_r1.recipe.messages import SHOWN, explain, unknown_key
 from ecg_r1.recipe.schema import (
@@ -23,7 +24,6 @@ from ecg_r1.recipe.schema import (
     Corruption,
     Decoding,
     Dropout,
-    Endpoint,
     EvaluateRecipe,
     GRPORecipe,
     Hearts,

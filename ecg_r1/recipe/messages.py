@@ -11,7 +11,8 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from ecg_r1.errors import did_you_mean, nearest
-from ecg_r1.recipe.schema import ENDPOINT, PLACE, STAGES
+from ecg_r1.recipe.endpoint import ENDPOINT, PLACE
+from ecg_r1.recipe.schema import STAGES
 
 CLEARLY = 0.2  # so much more like a key must be one of another level than one of its own
 MOST = 10  # mistakes that are named at once

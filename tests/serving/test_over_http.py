@@ -49,4 +49,6 @@ def test_an_endpoint_of_ours_equals_the_model_in_this_process(tmp_path):
             for model in ("tiny", "served")
         )
         assert len({row["completion"] for row in here}) > 1
+        for row in (*here, *there):  # cut amid a character: vLLM sends none of it, and a tokenizer writes U+FFFD
+            row["completion"] = row["completion"].rstrip("\ufffd")
         assert here == there
