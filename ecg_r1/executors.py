@@ -6,6 +6,7 @@ chunks are under way at a time, so that a long list does not fill the memory.
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 from collections import deque
@@ -79,7 +80,7 @@ def _processes(work: Callable[[Any], Any], chunks: Iterable[Any], workers: int) 
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=spawn, initializer=end_with_parent) as pool:
         try:
-            yield from _ahead(partial(pool.submit, work), lambda future: future.result(), chunks, workers)
+            yield from _ahead(lambda chunk: pool.submit(work, chunk), lambda future: future.result(), chunks, workers)
         except BrokenProcessPool:
             raise WorkerLost(LOST) from None
         finally:  # what nobody waits for any more is not begun
@@ -102,7 +103,9 @@ def _ray(work: Callable[[Any], Any], chunks: Iterable[Any], workers: int) -> Ite
     try:
         if started_here:
             where = {"address": cluster} if cluster else {"address": "local", "num_cpus": workers}
-            ray.init(**where, include_dashboard=None if cluster else False, log_to_driver=False, logging_level="ERROR")
+            ray.init(
+                **where, include_dashboard=None if cluster else False, log_to_driver=False, logging_level=logging.ERROR
+            )
         run, held = ray.remote(_call), ray.put(work)  # sent once, not with each chunk
     except (RayError, ConnectionError, ValueError, RuntimeError) as error:
         raise ExecutorError(f"Ray cannot be reached at {cluster or 'this machine'}: {error}") from None

@@ -158,10 +158,10 @@ class SplitWriter:
             conflicts: where label and signal disagree; see `text.conflicts`.
         """
         self.records += 1
-        self._files[SIGNALS].write(np.ascontiguousarray(microvolts(record.signal) if signal is None else signal))
+        self._files[SIGNALS].write(np.ascontiguousarray(microvolts(record.signal) if signal is None else signal).data)
         if self.facts["pages"] == "stored":
             assert page is not None
-            self._files[PAGES].write(np.ascontiguousarray(page))
+            self._files[PAGES].write(np.ascontiguousarray(page).data)
         row = {
             "record": record.record_id,
             "source": record.source,

@@ -166,7 +166,8 @@ class Rollouts:
         work = asyncio.gather(*(self._complete(prompt, arrays, n, sampling) for prompt in prompts))
         left = asyncio.ensure_future(_left(request))
         try:
-            await asyncio.wait({work, left}, return_when=asyncio.FIRST_COMPLETED)
+            either: list[asyncio.Future[Any]] = [work, left]
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():  # a trainer that was killed, or asks another server
                 work.cancel()
                 return Response(status_code=499)

@@ -132,7 +132,12 @@ class _Merged(torch.autograd.Function):
         for prefix, branches in layout.groups():
             for rows, causal in ((prefix, True), (branches, False)):
                 if rows.stop > rows.start and prefix.stop > prefix.start:
-                    part = (grad[:, :, rows], query[:, :, rows], key[:, :, prefix], value[:, :, prefix])
+                    part: tuple[torch.Tensor, ...] = (
+                        grad[:, :, rows],
+                        query[:, :, rows],
+                        key[:, :, prefix],
+                        value[:, :, prefix],
+                    )
                     part += out[:, :, rows], lse[:, :, rows]
                     of_query, of_key, of_value = _kernel_backward(*part, causal=causal, scale=ctx.scale)
                     found[0][:, :, rows] += of_query

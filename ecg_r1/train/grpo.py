@@ -188,7 +188,7 @@ class ECGGRPOTrainer(GuardedTrainer, GRPOTrainer):
     @contextmanager
     def _correction_left_to_the_update(self) -> Iterator[None]:
         """Where the weights do not change between rollouts and update, TRL's pass for the correction is left out."""
-        corrected = self.vllm_importance_sampling_correction
+        corrected: bool = self.vllm_importance_sampling_correction  # type: ignore[has-type]
         every = self.args.steps_per_generation * self.num_iterations
         if self.model.training and self.args.gradient_accumulation_steps % every == 0:
             self.vllm_importance_sampling_correction = False

@@ -29,7 +29,7 @@ def profile(quantities: Mapping[str, Quoted], source: str) -> Profile:
 def _quantity(name: str, quoted: Quoted) -> Quantity:
     """Its templates; of what they did not write, the values on a step beyond what chance puts there, and those that are
     wrong for no reason; and of the other QT values those that only the end of the QRS explains."""
-    judged = [pair for pair in quoted.values if pair[1] is not None]
+    judged = [(value, measured) for value, measured in quoted.values if measured is not None]
     right, wrong = quoted.verdicts["supported"], quoted.verdicts["contradicted"]
     tolerance, step = TABLE[name].tolerance, STEPS[name]
     rows = boilerplate(quoted.values, tolerance)

@@ -59,7 +59,7 @@ def probe(recipe: ProbeRecipe, *, dry_run: bool = False) -> ProbeRecipe:
         answers = {run.name: _answers(plan, plan.path(run)) for run in plan.runs}
         result = probed(recipe, store, answers)
         with writing(out, "the answers that are there are kept"):
-            files: dict[Path, str | bytes] = {
+            files = {
                 out / f"{layout.PROBE}.html": probe_page(result),
                 out / f"{layout.PROBE}.json": json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
             }
