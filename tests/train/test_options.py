@@ -226,7 +226,7 @@ def test_names_and_types_are_the_libraries_own(recipe, override, expected):
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
-        ("trainer.optim=adamw_bnb_8bit", 'sft.yaml: "trainer": '),  # bitsandbytes is not installed
+        ("trainer.optim=galore_adamw", 'sft.yaml: "trainer": '),  # galore-torch is not installed
         ("trainer.lr_scheduler_kwargs={cycles: 3}", 'sft.yaml: "trainer": '),
         ("trainer.lr_scheduler_type=cosin", "cosin is not a valid SchedulerType"),
         ("trainer.fp16=true", "fp16 needs a GPU"),
