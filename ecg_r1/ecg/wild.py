@@ -16,6 +16,7 @@ USUAL = 0.6  # at least this share has the usual layout, speed, gain and grid
 CABRERA_SHARE = 0.2
 HEADER_SHARE = 0.5
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+ARTEFACTS = ("stains", "wrinkles", "crease", "rotation", "perspective", "shadow", "blur", "noise", "jpeg")
 FILTERS = ("0.05-150 Hz", "0.05-40 Hz", "0.5-40 Hz", "0.15-100 Hz")
 
 

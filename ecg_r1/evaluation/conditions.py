@@ -1,4 +1,4 @@
-"""What is shown of an ECG when a model is asked: its own, another patient's, a part of it, or nothing.
+"""What is shown of an ECG when a model is asked: its own, another patient's, a part of it, nothing, or a worse page.
 
 A signal or page that is not shown is left out with its placeholders, as `dropout` leaves it out in training. A model
 whose training showed it always both has never met such a prompt; what it writes then says that it goes on without
@@ -8,16 +8,21 @@ looking, and not how well it reads the other half.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.datasets.example import Example
+from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.record import ECGRecord
+from ecg_r1.ecg.render import PLAIN, render
+from ecg_r1.ecg.wild import ARTEFACTS, draw_paper
 from ecg_r1.recipe import EvaluateRecipe
 
-SHUFFLE, DRAWN = 0, 1  # seeds: of the permutation that deals the ECGs among the records; of the examples that are asked
+# Seeds: of the permutation that deals the ECGs among the records; of the examples that are asked; of the pages.
+SHUFFLE, DRAWN, LOOK = 0, 1, 2
 Whose = Literal["own", "another's", "none"]
 Shown = Mapping[str, tuple[str | None, str | None]]  # record -> those whose signal and page are shown for it
 
@@ -31,6 +36,8 @@ class Condition:
         title: in tables.
         signal, page: whose.
         drawn: whether only the examples that are drawn for it are asked.
+        leads: those that are shown; all of them unless given.
+        paper: whether the page is printed by any recorder. artefacts: what happens to the page, each with this chance.
     """
 
     name: str
@@ -38,6 +45,15 @@ class Condition:
     signal: Whose
     page: Whose
     drawn: bool = True
+    leads: tuple[str, ...] | None = None
+    paper: bool = False
+    artefacts: tuple[str, ...] = ()
+    chance: float = 1.0
+
+    @property
+    def alters(self) -> bool:
+        """Whether what is shown is not as the corpus has it."""
+        return self.leads is not None or self.paper or bool(self.artefacts)
 
 
 OWN = Condition("own", "own ECG", "own", "own", drawn=False)
@@ -49,17 +65,34 @@ OTHER_PAGE = Condition("other-page", "page of another", "own", "another's")
 CONDITIONS = (OWN, NO_SIGNAL, NO_PAGE, NOTHING, SHUFFLED, OTHER_PAGE)
 LESS = (NO_SIGNAL, NO_PAGE, NOTHING, OTHER_PAGE)
 
+# The sets of leads of the PhysioNet/CinC Challenge 2021 (Reyna et al.), and lead I alone, as watches record it.
+REDUCED = {"6": LEADS[:6], "3": ("I", "II", "V2"), "2": ("I", "II"), "1": ("I",)}
+GRID: Mapping[str, tuple[Condition, ...]] = {
+    "leads": tuple(
+        Condition(f"leads-{count}", f"{count} lead{'s' * (count != '1')}", "own", "own", leads=leads)
+        for count, leads in REDUCED.items()
+    ),
+    "pages": (
+        Condition("paper", "any paper", "own", "own", paper=True),
+        Condition("photographed", "photographed", "own", "own", artefacts=ARTEFACTS, chance=0.5),
+        Condition("wild", "any paper, photographed", "own", "own", paper=True, artefacts=ARTEFACTS, chance=0.5),
+    ),
+    "artefacts": tuple(Condition(kind, kind, "own", "own", artefacts=(kind,)) for kind in ARTEFACTS),
+}
+GRIDS = tuple(condition for conditions in GRID.values() for condition in conditions)
+
 
 def conditions(recipe: EvaluateRecipe, has_pages: bool) -> tuple[Condition, ...]:
     """Under which a model is asked.
 
     Args:
-        recipe: `mirage` examples are drawn for those in which something is left out; with 0 there are none.
-        has_pages: whether the model reads pages; without, only the whole ECG can be left out.
+        recipe: `mirage` examples are drawn for those in which something is left out or altered; with 0 there are none.
+        has_pages: whether the model reads pages; without, only leads or the whole ECG can be left out.
     """
     if not recipe.mirage:
         return OWN, SHUFFLED
-    return (OWN, SHUFFLED, *(LESS if has_pages else (NOTHING,)))
+    grid = [one for name in recipe.grid for one in GRID[name] if has_pages or one.leads is not None]
+    return (OWN, SHUFFLED, *(LESS if has_pages else (NOTHING,)), *grid)
 
 
 def asked(store: RecordStore, condition: Condition, count: int) -> Sequence[Example]:
@@ -84,3 +117,30 @@ def shown(store: RecordStore, condition: Condition) -> Shown:
         return {"own": record, "another's": others[record], "none": None}[whose]
 
     return {record: (pick(record, condition.signal), pick(record, condition.page)) for record in store.ids}
+
+
+def record_shown(store: RecordStore, condition: Condition, name: str) -> ECGRecord:
+    """A record with the leads that are shown; the others are zero, as `dropout` shows them in training."""
+    whole = store.record(name)
+    if condition.leads is None:
+        return whole
+    there = whole.lead_mask & np.isin(LEADS, condition.leads)
+    return replace(whole, signal=whole.signal * there[:, None], lead_mask=there)
+
+
+def page_shown(store: RecordStore, condition: Condition, name: str) -> np.ndarray:
+    """A record's page; how it looks depends on its name and the condition alone.
+
+    Returns:
+        uint8 (S, S, 3).
+    """
+    if not condition.alters:
+        return store.page(name)
+    random = np.random.default_rng([LOOK, *name.encode()])
+    paper, seed = draw_paper(random) if condition.paper else PLAIN, int(random.integers(1 << 31))
+    drawn = render(record_shown(store, condition, name), paper=paper, size=store.facts["page_size"])
+    if not condition.artefacts:
+        return drawn
+    from ecg_r1.ecg.artefacts import distort  # needs OpenCV, which pages without artefacts do not
+
+    return distort(drawn, seed=seed, kinds=condition.artefacts, chance=condition.chance)

@@ -7,6 +7,7 @@ right where nothing is shown tests the question, and so the scores on the others
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,14 @@ import numpy as np
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.evaluation.bootstrap import Tally, cluster_codes, draw
 from ecg_r1.evaluation.comparable import CompareError
-from ecg_r1.evaluation.conditions import LESS, NOTHING, OTHER_PAGE, OWN, SHUFFLED, Condition, asked, dealt
+from ecg_r1.evaluation.conditions import GRID, LESS, NOTHING, OTHER_PAGE, OWN, SHUFFLED, Condition, asked, dealt
 from ecg_r1.evaluation.intervals import paired_interval
 from ecg_r1.evaluation.metrics import Judged, judge, tallies
 from ecg_r1.evaluation.preparation import Plan
 from ecg_r1.runs.predictions import Prediction, read_label, read_predictions
 from ecg_r1.runs.read import Run
 from ecg_r1.scoring.abstention import says_no_ecg
+from ecg_r1.scoring.contract import Case
 
 # What a recipe's `dropout` calls it when training leaves out what a condition leaves out.
 TRAINED = {"no-signal": "ecg", "no-page": "page", "nothing": "nothing"}
@@ -45,7 +47,9 @@ def mirage(plan: Plan, run: Run, own: Sequence[Judged]) -> dict[str, Any]:
     Raises:
         CompareError: answers are not those to the examples that were drawn.
     """
-    answers = {condition: rows for condition in (SHUFFLED, *LESS) if (rows := _answers(plan, run, condition))}
+    answers = {
+        condition: rows for condition in (SHUFFLED, *LESS, *_grid(plan)) if (rows := _answers(plan, run, condition))
+    }
     if not answers:
         return {}
     drawn = {example.id for example in asked(plan.store, NOTHING, plan.recipe.mirage)}
@@ -74,7 +78,24 @@ def _answers(plan: Plan, run: Run, condition: Condition) -> list[Judged]:
     if said.keys() != set(wanted) or any(len(rows) != plan.recipe.decoding.n for rows in said.values()):
         raise CompareError(f"{path}: not the answers to the examples that are drawn; remove it and predict again")
     rows: list[Prediction] = [row for example in wanted for row in said[example]]
-    return judge(rows, plan.store, plan.recipe.style)
+    return judge(rows, _Leads(plan.store, condition.leads), plan.recipe.style)
+
+
+def _grid(plan: Plan) -> list[Condition]:
+    return [condition for name in plan.recipe.grid for condition in GRID[name]]
+
+
+class _Leads:
+    """Cases of which some leads are shown: nothing is known of the others."""
+
+    def __init__(self, store: RecordStore, leads: tuple[str, ...] | None):
+        self.store, self.leads = store, leads
+
+    def case(self, example: str) -> Case:
+        whole = self.store.case(example)
+        if self.leads is None:
+            return whole
+        return replace(whole, leads=tuple(lead for lead in whole.leads if lead in self.leads))
 
 
 def _figures(rows: Sequence[Judged]) -> dict[str, Any]:

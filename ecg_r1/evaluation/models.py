@@ -99,6 +99,7 @@ def asked_under(run: Run, recipe: EvaluateRecipe, has_pages: bool) -> tuple[Cond
 
     A file has answers to each record's own ECG alone. An endpoint that is sent the page alone can be sent no less than
     that; one that is sent the signal is never sent nothing, because `ecg-r1 serve` refuses a question without an ECG.
+    The `grid` is for models whose weights are here.
     """
     if isinstance(run, GivenRun):
         return (OWN,)
@@ -106,4 +107,4 @@ def asked_under(run: Run, recipe: EvaluateRecipe, has_pages: bool) -> tuple[Cond
         return conditions(recipe, has_pages)
     settings = run.client.settings
     every = conditions(recipe, has_pages=settings.signal and settings.page)
-    return tuple(condition for condition in every if condition is not NOTHING or not settings.signal)
+    return tuple(one for one in every if not one.alters and (one is not NOTHING or not settings.signal))

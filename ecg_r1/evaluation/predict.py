@@ -17,7 +17,7 @@ from ecg_r1.datasets.example import Example
 from ecg_r1.disk import writing
 from ecg_r1.engine import Engine, Prompt, checkpoint_dtype, open_engine
 from ecg_r1.evaluation.asking import ask_all
-from ecg_r1.evaluation.conditions import OWN, Condition, Shown, asked, shown
+from ecg_r1.evaluation.conditions import OWN, Condition, Shown, asked, page_shown, record_shown, shown
 from ecg_r1.evaluation.given import read_given
 from ecg_r1.evaluation.models import EndpointRun, GivenRun, asked_under, has_weights
 from ecg_r1.evaluation.preparation import Plan, open_processor
@@ -142,7 +142,7 @@ def _made(plan: Plan, task: Task, engines: _Engines) -> tuple[Iterable[Predictio
         answers, usage = ask_all(task.run.client, plan.store, plan.recipe, examples, given, title)
         return answers, {**task.label, "usage": usage}
     engine, processor = engines.of(task.run)
-    return _answers(engine, processor, plan, examples, given, title), task.label
+    return _answers(engine, processor, plan, task.condition, examples, given, title), task.label
 
 
 class _Engines:
@@ -176,13 +176,19 @@ class _Engines:
 
 
 def _answers(
-    engine: Engine, processor: GEMProcessor, plan: Plan, examples: Sequence[Example], given: Shown, title: str
+    engine: Engine,
+    processor: GEMProcessor,
+    plan: Plan,
+    condition: Condition,
+    examples: Sequence[Example],
+    given: Shown,
+    title: str,
 ) -> Iterator[Prediction]:
     starts = range(0, len(examples), BATCH)
     for start in track(starts, title, len(starts)):
         batch = examples[start : start + BATCH]
         sampling = _sampling(plan.recipe, start)
-        prompts = [_prompt(processor, plan.store, example, given) for example in batch]
+        prompts = [_prompt(processor, plan.store, condition, example, given) for example in batch]
         for example, rollouts in zip(batch, engine.generate(prompts, **sampling), strict=True):
             for rollout in rollouts:
                 ids = rollout.token_ids
@@ -204,16 +210,22 @@ def _sampling(recipe: EvaluateRecipe, start: int) -> dict[str, Any]:
     return {key: given[key] for key in ("temperature", "max_tokens")}
 
 
-def _prompt(processor: GEMProcessor, store: RecordStore, example: Example, given: Shown) -> Prompt:
+def _prompt(
+    processor: GEMProcessor, store: RecordStore, condition: Condition, example: Example, given: Shown
+) -> Prompt:
     """The prompt of an example; what is not shown is left out with its placeholders, as in training."""
     text = processor.expand(processor.prompt(example.question, ecgs=len(example.records), turns=example.turns))
     ids = processor.tokenizer(text, add_special_tokens=False)["input_ids"]
-    signals = [record for record, _ in (given[record] for record in example.records) if record is not None]
-    pages = [record for _, record in (given[record] for record in example.records) if record is not None]
+    signals = [name for name, _ in (given[one] for one in example.records) if name is not None]
+    pages = [name for _, name in (given[one] for one in example.records) if name is not None]
     if not signals:
         ids = [token for token in ids if token != processor.ecg_token_id]
     if not pages:
         ids = [token for token in ids if token != processor.image_token_id]
     if processor.page_size is None:
         pages = []
-    return Prompt(ids, list(map(store.signal, signals)), list(map(store.page, pages)))
+    return Prompt(
+        ids,
+        [record_shown(store, condition, name).signal if condition.alters else store.signal(name) for name in signals],
+        [page_shown(store, condition, name) for name in pages],
+    )

@@ -293,13 +293,14 @@ Style = Literal["deepseek", "ecg-r1", "free"]
 class EvaluateRecipe(Strict):
     """Models compared on the same examples.
 
-    models: earlier first: each pair is compared as later minus earlier. One is a run's folder, a checkpoint's, a file
-    of answers, or an endpoint: its keys (see `Endpoint`), a YAML file of them, or its URL. corpus: the split; if left
-    out, the one that the runs' recipes name as `corpus.evaluate`. seeds: `compare.json` of the same comparison
-    trained from other seeds, or their folders. mirage: examples that are asked again without the signal, without the
-    page, without both, and with another's page; 0: none. style: the form that answers were asked to have, as for the
-    reward `format`. out: folder of `compare.json` and `report.html`. resamples: of the bootstrap. seed: of the
-    bootstrap, of sampling, and of what the report shows.
+    models: earlier first: each pair is compared as later minus earlier. One is a run's folder, a checkpoint's, a
+    file of answers, or an endpoint: its keys (see `Endpoint`), a YAML file of them, or its URL. corpus: the split;
+    if left out, the one that the runs' recipes name as `corpus.evaluate`. seeds: `compare.json` of the same
+    comparison trained from other seeds, or their folders. mirage: examples that are asked again without the signal,
+    without the page, without both, and with another's page; 0: none. grid: what else these examples are asked with:
+    fewer `leads` (6, 3, 2, 1), `pages` as they are in the wild, each of the `artefacts` by itself. style: the form
+    that answers were asked to have, as for the reward `format`. out: folder of `compare.json` and `report.html`.
+    resamples: of the bootstrap. seed: of the bootstrap, of sampling, and of what the report shows.
     """
 
     stage: Literal["evaluate"]
@@ -308,10 +309,17 @@ class EvaluateRecipe(Strict):
     decoding: Decoding = Decoding()
     seeds: list[Place] = []
     mirage: int = Field(100, ge=0)
+    grid: list[Literal["leads", "pages", "artefacts"]] = []
     style: Style = "deepseek"
     out: Place = "runs"
     resamples: int = Field(2000, ge=1)
     seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> EvaluateRecipe:
+        if self.grid and not self.mirage:
+            raise ValueError("`grid` asks the examples of `mirage`, which is 0")
+        return self
 
 
 class Hearts(Strict):

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ecg_r1.ecg import wild
 from ecg_r1.ecg.annotate import annotate
 from ecg_r1.ecg.artefacts import ARTEFACTS, distort
 from ecg_r1.ecg.paper import GRIDS, LAYOUTS, Paper, PaperError
@@ -145,6 +146,10 @@ def test_artefacts_change_the_page_and_leave_it_legible(record, kind):
     assert (spoiled != page).mean() > 0.005
     np.testing.assert_array_equal(spoiled, distort(page, seed=1, kinds=[kind], chance=1.0))
     assert (spoiled.max(axis=2) < 150).sum() > 0.3 * (page.max(axis=2) < 150).sum()
+
+
+def test_the_names_of_the_artefacts_need_no_opencv():
+    assert tuple(ARTEFACTS) == wild.ARTEFACTS
 
 
 def test_unknown_artefacts_are_named(record):

@@ -4,8 +4,22 @@ import numpy as np
 import pytest
 
 from ecg_r1.corpus.store import RecordStore
+from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.wild import ARTEFACTS
 from ecg_r1.evaluation.comparable import CompareError
-from ecg_r1.evaluation.conditions import LESS, NO_PAGE, NO_SIGNAL, NOTHING, OTHER_PAGE, OWN, SHUFFLED, asked, dealt
+from ecg_r1.evaluation.conditions import (
+    LESS,
+    NO_PAGE,
+    NO_SIGNAL,
+    NOTHING,
+    OTHER_PAGE,
+    OWN,
+    SHUFFLED,
+    asked,
+    dealt,
+    page_shown,
+    record_shown,
+)  # fmt: skip
 from ecg_r1.evaluation.conditions import conditions as conditions_of
 from ecg_r1.evaluation.conditions import shown as shown_of
 from ecg_r1.recipe import EvaluateRecipe
@@ -130,3 +144,38 @@ def test_a_training_share_is_told(run_without, tmp_path):
     assert found["conditions"]["nothing"]["trained"] == 0.1
     assert np.isclose(found["conditions"]["nothing"]["abstained"], 1)
     assert "never trained it without one" not in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_the_grid_shows_fewer_leads_and_other_pages(tmp_path):
+    split = write_split(tmp_path / "few", TRUTHS)
+    store = RecordStore(split)
+    name = store.ids[0]
+    recipe = EvaluateRecipe(stage="evaluate", models=["a"], grid=["leads", "pages", "artefacts"])
+    every = conditions_of(recipe, has_pages=True)
+    assert len({condition.name for condition in every}) == len(every) == 6 + 4 + 3 + len(ARTEFACTS)
+    blind = conditions_of(recipe, has_pages=False)
+    assert [condition.name for condition in blind[3:]] == ["leads-6", "leads-3", "leads-2", "leads-1"]
+    three = next(condition for condition in every if condition.name == "leads-3")
+    shown = record_shown(store, three, name)
+    assert [lead for lead, there in zip(LEADS, shown.lead_mask, strict=True) if there] == ["I", "II", "V2"]
+    assert not shown.signal[~shown.lead_mask].any()
+    for condition in every[6:]:
+        drawn = page_shown(store, condition, name)
+        assert drawn.shape == store.page(name).shape
+        assert np.array_equal(drawn, page_shown(store, condition, name))
+        assert not np.array_equal(drawn, store.page(name)), condition.name
+    assert np.array_equal(page_shown(store, OWN, name), store.page(name))
+    with pytest.raises(ValueError, match="which is 0"):
+        EvaluateRecipe(stage="evaluate", models=["a"], grid=["leads"], mirage=0)
+
+
+def test_the_report_has_the_grid_and_hidden_leads_are_unverifiable(run_without, tmp_path, capsys):
+    run = run_without("a", RIGHT, nothing=STOCK, leads_6=RIGHT, leads_1=RIGHT, wild=STOCK)
+    result = compared([run], tmp_path / "out", resamples=20, grid=["leads", "pages"])
+    found = result["models"]["a"]["mirage"]["conditions"]
+    assert found["leads-6"]["diagnosis_accuracy"] == found["own"]["diagnosis_accuracy"]
+    assert found["wild"]["diagnosis_accuracy"] == found["nothing"]["diagnosis_accuracy"]
+    page = (tmp_path / "out" / "report.html").read_text()
+    for title in ("Fewer leads, other pages", "6 leads", "1 lead", "any paper, photographed"):
+        assert title in page
+    assert "6 leads (3)" in capsys.readouterr().out

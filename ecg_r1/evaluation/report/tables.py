@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ecg_r1.ecg.quantities import QUANTITIES
-from ecg_r1.evaluation.conditions import CONDITIONS, NOTHING, Condition
+from ecg_r1.evaluation.conditions import CONDITIONS, GRIDS, NOTHING, OWN, Condition
 from ecg_r1.evaluation.report.wording import CLASSES, ERRORS, GROUNDED, HEADLINE, MIRAGE, PER_QUANTITY, Shown
 from ecg_r1.evaluation.report.wording import NOTHING as NO_VALUE
 
@@ -271,7 +271,7 @@ def sampled(result: Result) -> Table | None:
 
 def listens(result: Result) -> Table | None:
     """Is the ECG used? Each model with its own ECG, with another patient's, with a part of it, without any."""
-    shown = _conditions(result)
+    shown = _conditions(result, CONDITIONS)
     if not shown:
         return None
     right, *metrics = MIRAGE
@@ -292,10 +292,32 @@ def listens(result: Result) -> Table | None:
     return Table([Cell(title) for title in head], rows, _listened(result, right))
 
 
-def _conditions(result: Result) -> list[Condition]:
-    """The conditions under which some model answered; empty where that is its own ECG alone."""
+def grid(result: Result) -> Table | None:
+    """How much is left with fewer leads, and with pages as they are in the wild."""
+    shown = _conditions(result, (OWN, *GRIDS))
+    if len(shown) < 2:
+        return None
+    _, *metrics, _ = MIRAGE
+    rows = []
+    for name, model in zip(models_of(result), result["models"].values(), strict=True):
+        found = model.get("mirage", {}).get("conditions", {})
+        rows += [
+            [
+                Cell(name.text, colour=name.colour),
+                Cell(metric.title),
+                *(Cell(metric.number(metric.of(found[c.name]) if c.name in found else None)) for c in shown),
+            ]
+            for metric in metrics
+        ]
+    head = ["Fewer leads, other pages", "", *(c.title for c in shown)]
+    caption = "What is quoted of a lead that is not shown counts as unverifiable. Pages differ, the signal does not."
+    return Table([Cell(title) for title in head], rows, caption)
+
+
+def _conditions(result: Result, among: Sequence[Condition]) -> list[Condition]:
+    """Those of the conditions under which some model answered."""
     there = {name for model in result["models"].values() for name in model.get("mirage", {}).get("conditions", {})}
-    return [condition for condition in CONDITIONS if condition.name in there]
+    return [condition for condition in among if condition.name in there]
 
 
 def _listened(result: Result, right: Shown) -> str:

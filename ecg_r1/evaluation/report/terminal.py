@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ecg_r1.console import cell
 from ecg_r1.console import console as terminal
-from ecg_r1.evaluation.conditions import CONDITIONS, NOTHING
+from ecg_r1.evaluation.conditions import CONDITIONS, GRIDS, NOTHING
 from ecg_r1.evaluation.report.wording import HEADLINE, MIRAGE, PER_QUANTITY, Shown
 from ecg_r1.evaluation.report.wording import NOTHING as NO_VALUE
 
@@ -40,7 +40,7 @@ def _without(models: Mapping[str, Any]) -> dict[str, list[Text]]:
     found = {name: model.get("mirage") or {} for name, model in models.items()}
     right, accuracy, _, abstained = MIRAGE
     rows: dict[str, list[Text]] = {}
-    for condition in CONDITIONS:
+    for condition in (*CONDITIONS, *GRIDS):
         of_models = [one.get("conditions", {}).get(condition.name) or {} for one in found.values()]
         if any(of_models):
             examples = max(one.get("examples", 0) for one in of_models)
