@@ -29,7 +29,11 @@ re.compile = compile
 NAMES = "reading scoring ecg corpus datasets evaluation rewards"
 for name in (f"ecg_r1.{room}" for room in NAMES.split()):
     for module in pkgutil.walk_packages(importlib.import_module(name).__path__, name + "."):
-        importlib.import_module(module.name)
+        try:
+            importlib.import_module(module.name)
+        except ModuleNotFoundError as error:  # what stands for another harness, which is not installed
+            if str(error.name).startswith("ecg_r1"):
+                raise
 print(len(compiled))
 for (pattern, flags), where in compiled.items():
     ours = isinstance(pattern, str) and where.startswith("ecg_r1")

@@ -10,7 +10,7 @@ from ecg_r1 import __version__
 from ecg_r1.corpus.jobs import Plan, plan
 from ecg_r1.corpus.make import Made, Unusable, make
 from ecg_r1.corpus.profile import stated
-from ecg_r1.corpus.progress import Progress
+from ecg_r1.corpus.progress import BuildProgress
 from ecg_r1.corpus.rows import CorpusError
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.corpus.summary import commonest_reasons
@@ -69,7 +69,7 @@ def _build_split(recipe: CorpusRecipe, name: str, split: Plan) -> Path:
 def _fill(writer: SplitWriter, recipe: CorpusRecipe, name: str, split: Plan) -> None:
     jobs, done = split.jobs, writer.records + writer.quarantined
     made = mapped(partial(make, recipe=recipe), jobs[done:], workers=recipe.workers, executor=recipe.executor)
-    with Progress(name, len(jobs), done) as progress:
+    with BuildProgress(name, len(jobs), done) as progress:
         for count, one in enumerate(made, start=done + 1):
             _write(one, writer)
             progress.count(one)

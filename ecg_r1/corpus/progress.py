@@ -16,7 +16,7 @@ from ecg_r1.terminal import say
 EVERY = 30.0  # seconds between two lines of a log
 
 
-class Progress(AbstractContextManager["Progress"]):
+class BuildProgress(AbstractContextManager["BuildProgress"]):
     """Shows how many records of a split are made, how fast, and the time left.
 
     Args:
@@ -55,7 +55,7 @@ class Progress(AbstractContextManager["Progress"]):
             parts.append(f"{timedelta(seconds=round(left))} left")
         say(f"{self.name}: {', '.join(filter(None, parts))}", err=True)
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> BuildProgress:
         self._bar.__enter__()
         return self
 

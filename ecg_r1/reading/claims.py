@@ -150,12 +150,14 @@ def stance(text: str, start: int, end: int) -> Stance:
     start, end = bisect_left(places, start), bisect_left(places, end)
     if within(headings(plain), start):
         return "heading"
-    if within(sections_elsewhere(plain), start):
-        return "general" if textbook(plain) else "of another ECG"
+    apart = within(sections_elsewhere(plain), start)
+    if apart and not textbook(plain):
+        return "of another ECG"
     at = next(((a, b) for a, b in sentences(plain) if a <= start <= b), (0, len(plain)))
     if references.RETRACTS.match(plain, at[1] + 1):
         return "turned back later"
-    return stance_in(plain[at[0] : at[1] + 1], start - at[0], min(end, at[1]) - at[0])
+    said = stance_in(plain[at[0] : at[1] + 1], start - at[0], min(end, at[1]) - at[0])
+    return "general" if apart and said in _OF_POLARITY.values() else said  # what a textbook supposes stays supposed
 
 
 def stance_in(sentence: str, start: int, end: int, group: tuple[int, int] | None = None, floor: int = 0) -> Stance:

@@ -13,7 +13,14 @@ from ecg_r1.scoring.registry import library
 
 MEASURED = Measurements.from_json({"heart_rate_bpm": 75, "pr_ms": 160})
 WITH_FINDINGS = Measurements.from_json({"heart_rate_bpm": 75, "pr_ms": 160, "findings": {"p_in_step": [0.9, 0.3]}})
-EXPECTED = ({}, {"3": ["PR interval 160 ms"]}, {"leads": ["II"]}, {"windows": [[1.0, 1.2]]}, {"verdict": "normal"})
+EXPECTED = (
+    {},
+    {"3": ["PR interval 160 ms"]},
+    {"leads": ["II"]},
+    {"windows": [[1.0, 1.2]]},
+    {"verdict": "normal"},
+    {"answers": ["normal ecg"]},
+)
 CASES = [
     Case("r", diagnoses, measured, expected=expected, extra=extra)
     for diagnoses, measured, expected, extra in product(
@@ -43,7 +50,7 @@ def test_what_a_corpus_cannot_feed_is_refused_with_what_is_missing(split: Path) 
     store = RecordStore(split)  # reports of simulated records: phrases by step, no letter, no place
     cases = [store.case(example.id) for example in store.examples]
     rewards = [load_reward(name) for name in library()]
-    assert names(unfed(rewards, cases)) == ["choice", "localisation"]
+    assert names(unfed(rewards, cases)) == ["answers", "choice", "localisation"]
     with pytest.raises(RewardError) as caught:
         require_fed([load_reward("format"), load_reward("choice")], cases)
     assert str(caught.value) == (
