@@ -208,12 +208,9 @@ def without_lead(record: ECGRecord, lead: str) -> ECGRecord:
     Raises:
         Refused: it has no such lead.
     """
-    row = LEADS.index(lead)
-    if not record.lead_mask[row]:
+    if not record.lead_mask[LEADS.index(lead)]:
         raise Refused(f"no lead {lead}")
-    signal, mask = record.signal.copy(), record.lead_mask.copy()
-    signal[row], mask[row] = 0, False
-    return replace(record, signal=signal, lead_mask=mask)
+    return record.showing([other for other in LEADS if other != lead])
 
 
 def check(before: Measurements, after: Measurements, moved: str, by_ms: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from os.path import isdir  # pathlib's raise where a name is too long
@@ -97,6 +97,11 @@ class ECGRecord:
             time = np.arange(self.samples)
             there &= (time >= self.windows[:, :1]) & (time < self.windows[:, 1:])
         return there
+
+    def showing(self, leads: Collection[str]) -> ECGRecord:
+        """The record with these of its leads; the others are missing, and zero in the signal."""
+        there = self.lead_mask & np.isin(LEADS, list(leads))
+        return replace(self, signal=self.signal * there[:, None], lead_mask=there)
 
 
 def read_record(path: str | Path, *, unit_mv: float | None = None, refuse_doubtful: bool = False) -> ECGRecord:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 
 from ecg_r1.ecg.glyphs import glyph_rows
 from ecg_r1.ecg.leads import LEADS
@@ -116,6 +115,8 @@ def _stamp(page: np.ndarray, ink: np.ndarray, y: int, x: int) -> None:
 
 def _written(text: str, height: float) -> np.ndarray:
     """A line of text in Pillow's own font: the share of each pixel that ink covers."""
+    from PIL import Image, ImageDraw, ImageFont  # most pages have no header
+
     font = ImageFont.load_default(max(4.0, height))
     _, _, right, bottom = (math.ceil(edge) for edge in font.getbbox(text))
     image = Image.new("L", (max(1, right), max(1, bottom)))

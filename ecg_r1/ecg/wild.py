@@ -27,10 +27,13 @@ class Look:
     Attributes:
         paper: what it is printed on.
         artefacts: the seed of what happened to it since; nothing did unless given.
+        kinds: what can have happened. chance: of each.
     """
 
     paper: Paper = PLAIN
     artefacts: int | None = None
+    kinds: tuple[str, ...] = ARTEFACTS
+    chance: float = 0.5
 
     def __str__(self) -> str:
         return f"{self.paper}" + ("" if self.artefacts is None else f", photographed ({self.artefacts})")
@@ -69,7 +72,7 @@ def draw_page(record: ECGRecord, size: int, look: Look) -> np.ndarray:
         return page
     from ecg_r1.ecg.artefacts import distort  # needs OpenCV, which pages without artefacts do not
 
-    return distort(page, seed=look.artefacts)
+    return distort(page, seed=look.artefacts, kinds=look.kinds, chance=look.chance)
 
 
 def _of(rng: np.random.Generator, values: tuple[T, ...], usual: T) -> T:

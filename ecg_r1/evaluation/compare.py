@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ from ecg_r1.evaluation.bootstrap import Tally, cluster_codes, draw, mcnemar
 from ecg_r1.evaluation.card import as_csv, as_html, as_latex, as_markdown, make_card
 from ecg_r1.evaluation.classes import class_tallies, confusion, diagnoses, per_class, reliability, superclasses
 from ecg_r1.evaluation.comparable import check_cut, check_whole
-from ecg_r1.evaluation.intervals import holm, method, paired_interval
+from ecg_r1.evaluation.intervals import holm, method, number, paired_interval
 from ecg_r1.evaluation.metrics import Judged, chance_accuracy, judge, per_diagnosis, tallies
 from ecg_r1.evaluation.mirage import mirage
 from ecg_r1.evaluation.preparation import Plan
@@ -107,7 +106,7 @@ def _answers(plan: Plan, run: Run) -> list[Prediction]:
 
 
 def _model(plan: Plan, run: Run, judged: Sequence[Judged], table: Mapping[str, Tally]) -> dict[str, Any]:
-    values = nested({name: _number(tally.value()) for name, tally in table.items()})
+    values = nested({name: number(tally.value()) for name, tally in table.items()})
     values["chance_accuracy"] = chance_accuracy(judged)
     values["mirage"] = mirage(plan, run, judged)
     areas = per_class(diagnoses(judged))
@@ -139,8 +138,8 @@ def _pair(
     }
     adjusted = {name: p for family in FAMILIES for name, p in holm({n: found[n].p for n in found if family(n)}).items()}
     intervals = {
-        name: {key: _number(value) for key, value in asdict(interval).items()}
-        | ({"p_holm": _number(adjusted[name])} if name in adjusted else {})
+        name: {key: number(value) for key, value in asdict(interval).items()}
+        | ({"p_holm": number(adjusted[name])} if name in adjusted else {})
         for name, interval in found.items()
     }
     right = [np.array([answer.correct for answer in judged[name]], dtype=int) for name in (later, earlier)]
@@ -163,7 +162,3 @@ def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
         else:
             result[name] = value
     return result
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value

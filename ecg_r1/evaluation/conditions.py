@@ -8,7 +8,7 @@ looking, and not how well it reads the other half.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -17,8 +17,8 @@ from ecg_r1.corpus.store import RecordStore
 from ecg_r1.datasets.example import Example
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.record import ECGRecord
-from ecg_r1.ecg.render import PLAIN, render
-from ecg_r1.ecg.wild import ARTEFACTS, draw_paper
+from ecg_r1.ecg.render import PLAIN
+from ecg_r1.ecg.wild import ARTEFACTS, Look, draw_page, draw_paper
 from ecg_r1.recipe import EvaluateRecipe
 
 # Seeds: of the permutation that deals the ECGs among the records; of the examples that are asked; of the pages.
@@ -122,10 +122,7 @@ def shown(store: RecordStore, condition: Condition) -> Shown:
 def record_shown(store: RecordStore, condition: Condition, name: str) -> ECGRecord:
     """A record with the leads that are shown; the others are zero, as `dropout` shows them in training."""
     whole = store.record(name)
-    if condition.leads is None:
-        return whole
-    there = whole.lead_mask & np.isin(LEADS, condition.leads)
-    return replace(whole, signal=whole.signal * there[:, None], lead_mask=there)
+    return whole if condition.leads is None else whole.showing(condition.leads)
 
 
 def page_shown(store: RecordStore, condition: Condition, name: str) -> np.ndarray:
@@ -138,9 +135,5 @@ def page_shown(store: RecordStore, condition: Condition, name: str) -> np.ndarra
         return store.page(name)
     random = np.random.default_rng([LOOK, *name.encode()])
     paper, seed = draw_paper(random) if condition.paper else PLAIN, int(random.integers(1 << 31))
-    drawn = render(record_shown(store, condition, name), paper=paper, size=store.facts["page_size"])
-    if not condition.artefacts:
-        return drawn
-    from ecg_r1.ecg.artefacts import distort  # needs OpenCV, which pages without artefacts do not
-
-    return distort(drawn, seed=seed, kinds=condition.artefacts, chance=condition.chance)
+    look = Look(paper, seed if condition.artefacts else None, condition.artefacts, condition.chance)
+    return draw_page(record_shown(store, condition, name), store.facts["page_size"], look)

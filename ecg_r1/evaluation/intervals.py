@@ -27,6 +27,11 @@ class Interval:
 UNDEFINED = Interval(math.nan, math.nan, math.nan)
 
 
+def number(value: float) -> float | None:
+    """A figure as JSON can hold it: None where it is undefined."""
+    return float(value) if math.isfinite(value) else None
+
+
 def method(clusters: int) -> str:
     """How `paired_interval` makes an interval from so many clusters: "BCa" or "percentile"."""
     return "BCa" if clusters < FEW else "percentile"

@@ -16,7 +16,7 @@ from ecg_r1.corpus.store import RecordStore
 from ecg_r1.evaluation.bootstrap import Tally, cluster_codes, draw
 from ecg_r1.evaluation.comparable import CompareError
 from ecg_r1.evaluation.conditions import GRID, LESS, NOTHING, OTHER_PAGE, OWN, SHUFFLED, Condition, asked, dealt
-from ecg_r1.evaluation.intervals import paired_interval
+from ecg_r1.evaluation.intervals import number, paired_interval
 from ecg_r1.evaluation.metrics import Judged, judge, tallies
 from ecg_r1.evaluation.preparation import Plan
 from ecg_r1.runs.predictions import Prediction, read_label, read_predictions
@@ -95,14 +95,18 @@ class _Leads:
         whole = self.store.case(example)
         if self.leads is None:
             return whole
-        return replace(whole, leads=tuple(lead for lead in whole.leads if lead in self.leads))
+        first, *others = (
+            replace(case, leads=tuple(lead for lead in case.leads if lead in self.leads))
+            for case in (whole, *whole.others)
+        )
+        return replace(first, others=tuple(others))
 
 
 def _figures(rows: Sequence[Judged]) -> dict[str, Any]:
     table = tallies(rows)
     return {
         "examples": len({row.example_id for row in rows}),
-        **{name: _number(table[name].value()) for name in ("diagnosis_accuracy", "supported", "quoted_per_answer")},
+        **{name: number(table[name].value()) for name in ("diagnosis_accuracy", "supported", "quoted_per_answer")},
         "abstained": float(np.mean([says_no_ecg(row.completion) for row in rows])),
     }
 
@@ -129,8 +133,8 @@ def _without(plan: Plan, blind: Sequence[Judged], own: Sequence[Judged]) -> dict
     rest = [row for row in own if row.example_id not in right]
     return {
         "right_without": interval.difference,
-        "right_without_low": _number(interval.low),
-        "right_without_high": _number(interval.high),
+        "right_without_low": number(interval.low),
+        "right_without_high": number(interval.high),
         "rest": _figures(rest) if rest else None,
     }
 
@@ -151,7 +155,3 @@ def _follows(store: RecordStore, rows: Sequence[Judged]) -> dict[str, int]:
         counts["signal"] += row.answered == row.truth
         counts["page"] += row.answered == truths[page]
     return counts
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)

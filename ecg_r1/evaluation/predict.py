@@ -191,15 +191,7 @@ def _answers(
         prompts = [_prompt(processor, plan.store, condition, example, given) for example in batch]
         for example, rollouts in zip(batch, engine.generate(prompts, **sampling), strict=True):
             for rollout in rollouts:
-                ids = rollout.token_ids
-                ended = ids[-1:] == [processor.tokenizer.eos_token_id]
-                yield Prediction(
-                    example=example.id,
-                    prompt=example.question,
-                    completion=processor.tokenizer.decode(ids, skip_special_tokens=True),
-                    tokens=len(ids),
-                    cut=len(ids) >= sampling["max_tokens"] and not ended,
-                )
+                yield Prediction.of(example, rollout.token_ids, processor.tokenizer, sampling["max_tokens"])
 
 
 def _sampling(recipe: EvaluateRecipe, start: int) -> dict[str, Any]:

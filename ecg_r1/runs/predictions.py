@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from ecg_r1.datasets.example import Example
 from ecg_r1.files import read_json, read_json_lines, write_labelled
 from ecg_r1.runs.read import RunError
 
@@ -31,6 +32,17 @@ class Prediction:
     tokens: int
     cut: bool
     probabilities: Mapping[str, float] | None = None
+
+    @classmethod
+    def of(cls, example: Example, token_ids: Sequence[int], tokenizer: Any, max_tokens: int) -> Prediction:
+        """The answer that a model gave in these tokens, of which it could give at most so many."""
+        return cls(
+            example=example.id,
+            prompt=example.question,
+            completion=tokenizer.decode(token_ids, skip_special_tokens=True),
+            tokens=len(token_ids),
+            cut=len(token_ids) >= max_tokens and token_ids[-1:] != [tokenizer.eos_token_id],
+        )
 
 
 def label_of(path: Path) -> Path:

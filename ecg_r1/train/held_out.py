@@ -139,13 +139,7 @@ class HeldOutCallback(TrainerCallback):
         with _undisturbed():
             rollouts = self.generate([self._prompt(example) for example in own], self.max_tokens)
         made = [
-            Prediction(
-                example=example.id,
-                prompt=example.question,
-                completion=tokenizer.decode(rollout.token_ids, skip_special_tokens=True),
-                tokens=len(rollout.token_ids),
-                cut=len(rollout.token_ids) >= self.max_tokens and rollout.token_ids[-1:] != [tokenizer.eos_token_id],
-            )
+            Prediction.of(example, rollout.token_ids, tokenizer, self.max_tokens)
             for example, rollout in zip(own, rollouts, strict=True)
         ]
         return sorted(gather_object(made), key=lambda row: row.example)

@@ -107,7 +107,7 @@ class Media:
             return self.store.page(view.record)
         record = self.store.record(view.record)
         if view.leads is not None:
-            record = dataclasses.replace(record, signal=self.signal(view), lead_mask=_mask(view))
+            record = record.showing(view.leads)
         return draw_page(record, self.store.facts["page_size"], view.look)
 
     def case(self, shown: Shown) -> Case:

@@ -104,16 +104,20 @@ if __name__ == "__main__":
 """
 
 
+def assert_they_end_with(parent, workers, timeout):
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait()
+    _, alive = psutil.wait_procs(workers, timeout=timeout)
+    for process in alive:
+        process.kill()
+    assert alive == []
+
+
 def test_workers_end_with_a_killed_parent(tmp_path):
     (tmp_path / "program.py").write_text(PROGRAM)
     with subprocess.Popen([sys.executable, tmp_path / "program.py"], stdout=subprocess.PIPE, text=True) as parent:
         workers = [psutil.Process(int(parent.stdout.readline())) for _ in range(2)]
-        os.kill(parent.pid, signal.SIGKILL)
-        parent.wait()
-        _, alive = psutil.wait_procs(workers, timeout=60)
-        for process in alive:
-            process.kill()
-        assert alive == []
+        assert_they_end_with(parent, workers, timeout=60)
 
 
 @pytest.mark.slow
@@ -130,9 +134,4 @@ def test_ray_ends_with_a_killed_parent(tmp_path):
             assert time.monotonic() < end
             time.sleep(0.1)
         workers = [psutil.Process(int(name)) for name in found]
-        os.kill(parent.pid, signal.SIGKILL)
-        parent.wait()
-        _, alive = psutil.wait_procs(workers, timeout=120)
-        for process in alive:
-            process.kill()
-        assert alive == []
+        assert_they_end_with(parent, workers, timeout=120)

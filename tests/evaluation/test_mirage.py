@@ -5,6 +5,7 @@ import pytest
 
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.wild import ARTEFACTS
 from ecg_r1.evaluation.comparable import CompareError
 from ecg_r1.evaluation.conditions import (
@@ -22,9 +23,11 @@ from ecg_r1.evaluation.conditions import (
 )  # fmt: skip
 from ecg_r1.evaluation.conditions import conditions as conditions_of
 from ecg_r1.evaluation.conditions import shown as shown_of
+from ecg_r1.evaluation.mirage import _Leads
 from ecg_r1.recipe import EvaluateRecipe
 from ecg_r1.runs.predictions import read_label, write_predictions
 from ecg_r1.scoring.abstention import NOTHING_SHOWN
+from ecg_r1.scoring.contract import Case
 
 from .conftest import RIGHT, STOCK, TRUTHS, answers, compared, says, write_split
 
@@ -179,3 +182,14 @@ def test_the_report_has_the_grid_and_hidden_leads_are_unverifiable(run_without, 
     for title in ("Fewer leads, other pages", "6 leads", "1 lead", "any paper, photographed"):
         assert title in page
     assert "6 leads (3)" in capsys.readouterr().out
+
+
+def test_of_a_question_about_two_ecgs_the_same_leads_of_both_are_known():
+    measured = Measurements.from_json({})
+
+    class Store:
+        def case(self, example):
+            return Case("a", (), measured, LEADS, others=(Case("b", (), measured, LEADS),))
+
+    case = _Leads(Store(), ("I", "V2")).case("both")
+    assert [one.leads for one in (case, *case.others)] == [("I", "V2")] * 2

@@ -5,7 +5,6 @@ No training library is imported: other harnesses use it too.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 
 from ecg_r1.ecg.quantities import QUANTITIES
 from ecg_r1.evaluation.bootstrap import Tally, cluster_codes, draw, ratio
-from ecg_r1.evaluation.intervals import paired_interval
+from ecg_r1.evaluation.intervals import number, paired_interval
 from ecg_r1.evaluation.metrics import Judged, chance_accuracy, tallies
 from ecg_r1.rewards.consistency import consistency
 
@@ -64,8 +63,8 @@ def table(judged: Sequence[Judged], clusters: Sequence[str] | None = None) -> di
         name: {
             "measurable": int(found[f"{name}.quoted"].counts[:, 1].sum()),
             "unmeasurable": int(found[f"{name}.invented"].counts[:, 1].sum()),
-            "coverage": _number(found[f"{name}.quoted"].value()),
-            **{key: _number(found[f"{name}.{key}"].value()) for key in ("mae", "bias", "within", "invented")},
+            "coverage": number(found[f"{name}.quoted"].value()),
+            **{key: number(found[f"{name}.{key}"].value()) for key in ("mae", "bias", "within", "invented")},
         }
         for name in QUANTITIES
     }
@@ -101,8 +100,4 @@ def _with_interval(tally: Tally, draws: np.ndarray) -> dict[str, float | None]:
     """The value, and its interval: that of the difference to a model whose value is always 0."""
     nothing = Tally(np.tile([0.0, 1.0], (len(tally.counts), 1)))
     interval = paired_interval(tally, nothing, draws)
-    return {"value": _number(tally.value()), "low": _number(interval.low), "high": _number(interval.high)}
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value
+    return {"value": number(tally.value()), "low": number(interval.low), "high": number(interval.high)}

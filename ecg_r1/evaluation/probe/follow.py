@@ -17,7 +17,7 @@ import numpy as np
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.ecg.quantities import QUANTITIES, TABLE
 from ecg_r1.evaluation.bootstrap import Tally, draw
-from ecg_r1.evaluation.intervals import paired_interval
+from ecg_r1.evaluation.intervals import number, paired_interval
 from ecg_r1.evaluation.metrics import Judged
 from ecg_r1.evaluation.probe.hearts import GAINS, WHOLE, whole_step
 from ecg_r1.evaluation.probe.moves import MOVES, Event, Move, said, true_value
@@ -100,9 +100,9 @@ def follow(one: Series, answers: Mapping[str, Sequence[Judged]], resamples: int,
     def interval(tally: Tally, by: float = 1.0) -> dict[str, float | None]:
         found = paired_interval(tally, nothing, draws)
         return {
-            "value": _number(by * found.difference),
-            "low": _number(by * found.low),
-            "high": _number(by * found.high),
+            "value": number(by * found.difference),
+            "low": number(by * found.low),
+            "high": number(by * found.high),
         }
 
     def model(name: str, rows: Sequence[Judged]) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def follow(one: Series, answers: Mapping[str, Sequence[Judged]], resamples: int,
                     "slope": interval(tallies[name][quantity]),
                     "offset": interval(one.tally(_errors(rows, quantity))),
                     "quoted": float(np.mean([said(row, quantity) is not None for row in rows])),
-                    "steps": [_number(v) for v in _by_step(one, _said(rows, quantity))],
+                    "steps": [number(v) for v in _by_step(one, _said(rows, quantity))],
                 }
                 for quantity in one.move.follows
                 if quantity in tallies[name]
@@ -130,12 +130,12 @@ def follow(one: Series, answers: Mapping[str, Sequence[Judged]], resamples: int,
         "unit": one.move.unit,
         "hearts": len(np.unique(one.hearts)),
         "records": len(one.rows),
-        "steps": [_number(value) for value in _by_step(one, true)],
+        "steps": [number(value) for value in _by_step(one, true)],
         "models": {name: model(name, rows) for name, rows in of_models.items()},
         "paired": {
             f"{later} - {earlier}": {
                 quantity: {
-                    key: _number(value)
+                    key: number(value)
                     for key, value in asdict(
                         paired_interval(tallies[later][quantity], tallies[earlier][quantity], draws)
                     ).items()
@@ -223,7 +223,7 @@ def _flips(
     found: dict[str, Any] = {
         "holds": interval(one.tally(_share(asserted, [held is True for held in holds]))),
         "otherwise": interval(one.tally(_share(asserted, [held is False for held in holds]))),
-        "steps": [_number(share) for share in shares],
+        "steps": [number(share) for share in shares],
         "limit": event.limit,
         "at": None,
     }
@@ -253,7 +253,3 @@ def _turns(one: Series, moved: np.ndarray, asserted: np.ndarray, above: bool) ->
             stretch = float(np.trapezoid(asserted[own], moved[own]))
             added[own[0]] = (moved[own[-1]] - stretch if above else moved[own[0]] + stretch), 1.0
     return added
-
-
-def _number(value: float) -> float | None:
-    return None if not math.isfinite(value) else float(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -275,19 +275,14 @@ def listens(result: Result) -> Table | None:
     if not shown:
         return None
     right, *metrics = MIRAGE
-    rows = []
-    for name, model in zip(models_of(result), result["models"].values(), strict=True):
-        found = model.get("mirage", {}).get("conditions", {})
-        rows += [
-            [
-                Cell(name.text, colour=name.colour),
-                Cell(metric.title),
-                *(Cell(metric.number(metric.of(found[c.name]) if c.name in found else None)) for c in shown),
-                Cell(metric.number(model["chance_accuracy"] if metric.key == "diagnosis_accuracy" else None)),
-                Cell(metric.number(metric.of((model.get("mirage") or {}).get("rest") or {}))),
-            ]
-            for metric in metrics
+    rows = [
+        [
+            *cells,
+            Cell(metric.number(model["chance_accuracy"] if metric.key == "diagnosis_accuracy" else None)),
+            Cell(metric.number(metric.of((model.get("mirage") or {}).get("rest") or {}))),
         ]
+        for model, metric, cells in _under(result, shown, metrics)
+    ]
     head = ["Is the ECG used?", "", *(c.title for c in shown), "chance", "own ECG, the rest"]
     return Table([Cell(title) for title in head], rows, _listened(result, right))
 
@@ -298,20 +293,22 @@ def grid(result: Result) -> Table | None:
     if len(shown) < 2:
         return None
     _, *metrics, _ = MIRAGE
-    rows = []
-    for name, model in zip(models_of(result), result["models"].values(), strict=True):
-        found = model.get("mirage", {}).get("conditions", {})
-        rows += [
-            [
-                Cell(name.text, colour=name.colour),
-                Cell(metric.title),
-                *(Cell(metric.number(metric.of(found[c.name]) if c.name in found else None)) for c in shown),
-            ]
-            for metric in metrics
-        ]
+    rows = [cells for _, _, cells in _under(result, shown, metrics)]
     head = ["Fewer leads, other pages", "", *(c.title for c in shown)]
     caption = "What is quoted of a lead that is not shown counts as unverifiable. Pages differ, the signal does not."
     return Table([Cell(title) for title in head], rows, caption)
+
+
+def _under(
+    result: Result, shown: Sequence[Condition], metrics: Sequence[Shown]
+) -> Iterator[tuple[Any, Shown, list[Cell]]]:
+    """Of each model and metric: the model, the metric, and a row with its value under each condition."""
+    for name, model in zip(models_of(result), result["models"].values(), strict=True):
+        found = model.get("mirage", {}).get("conditions", {})
+        for metric in metrics:
+            values = (metric.of(found[c.name]) if c.name in found else None for c in shown)
+            cells = [Cell(name.text, colour=name.colour), Cell(metric.title)]
+            yield model, metric, [*cells, *(Cell(metric.number(value)) for value in values)]
 
 
 def _conditions(result: Result, among: Sequence[Condition]) -> list[Condition]:
