@@ -24,6 +24,7 @@ from ecg_r1.corpus.text.writer import answered
 from ecg_r1.datasets.ecginstruct import ECGINSTRUCT
 from ecg_r1.datasets.item import Media
 from ecg_r1.ecg.findings import State
+from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measure import measure
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.simulate import simulate
@@ -293,3 +294,17 @@ def test_a_sign_is_there_only_where_it_is_measured():
     assert [seen.sign.what for seen in shown(looked_at("right ventricular hypertrophy", one.measurements))] == [
         "axis_right"
     ]
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_an_isoelectric_segment_is_not_said_beside_a_high_amplitude(code):
+    """At J + 60 ms an ascending segment of V3 can be at 0.29 mV, although its J point is not elevated."""
+    absent = {
+        name: {lead: [0.0, -0.1] for lead in LEADS if lead != "aVR"} for name in ("st_elevation", "st_depression")
+    }
+    amplitudes = [0.29 if lead in ("V2", "V3") else 0.02 for lead in LEADS]
+    one = subject(("normal ECG",), findings=absent, by_lead={"st_mv": amplitudes})
+    said = [full(one, code, seed) for seed in range(40)]
+    number = language(code).number("st_mv", 0.02)
+    assert any(number in text for text in said)
+    assert not any(language(code).number("st_mv", 0.29) in text for text in said)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ecg_r1.corpus.text.knowledge import Sign
 from ecg_r1.corpus.text.seen import look, shown
 from ecg_r1.corpus.text.writer import Writer, sentences
@@ -14,6 +16,7 @@ SAID_OF_QUALITY = 0.3  # share of the sound records of which the quality is said
 CHEST, WITHOUT_AVR = LEADS[6:], tuple(lead for lead in LEADS if lead != "aVR")
 WITHOUT_V1 = tuple(lead for lead in LEADS if lead not in ("aVR", "V1", "III"))
 NORMAL_Q = {"III", "V1"}  # a Q wave in these alone is a normal variant, and not described
+ISOELECTRIC = 0.1  # mV: at J + 60 ms an ascending segment may be higher where the J point is not
 SOKOLOW_LIMIT, PR_LONG, PR_SHORT, QRS_BROAD = 3.5, 200.0, 120.0, 120.0
 _QUALITY = (("flat leads", "flat"), ("saturated leads", "saturated"), ("doubtful", "doubtful"))
 
@@ -159,17 +162,17 @@ def st(w: Writer) -> list[str]:
         )
         if seen[name].state is not PRESENT and w.state(name) is ABSENT and not w.names(label)
     ]
-    level = _level(w)
     if len(quiet) == len(seen) and not w.names("non-specific ST changes", "abnormal ST interval"):
-        return [w.say("st.none", **level)]
-    if not said and level:
+        return [w.say("st.none", **_level(w, ISOELECTRIC))]
+    if not said and (level := _level(w)):
         return [w.say("st.plain", **level)]
     return said + [w.say(f"st.no_{name.removeprefix('st_')}") for name in quiet if said]
 
 
-def _level(w: Writer) -> dict[str, str]:
-    """The ST amplitude of one lead, drawn."""
-    there = [lead for lead in ("II", "V2", "V3", "V4", "V5", "V6", "aVF") if w.in_lead("st_mv", lead)]
+def _level(w: Writer, most: float = math.inf) -> dict[str, str]:
+    """The ST amplitude of one lead, drawn from those in which it is below so many mV."""
+    values = {lead: w.m.in_lead("st_mv", lead).value for lead in ("II", "V2", "V3", "V4", "V5", "V6", "aVF")}
+    there = [lead for lead, value in values.items() if value is not None and abs(value) < most]
     if not there:
         return {}
     lead = there[int(w.rng.integers(len(there)))]
