@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from ecg_r1.terminal import say
 READABLE = 1024  # pixels of a page for a model that sees the page alone: the grid of a smaller one cannot be read
 MILLION = 1_000_000
 
+T = TypeVar("T")
 Asked = tuple[list[Choice], dict[str, int]]
 
 
@@ -46,36 +47,53 @@ def ask_all(
     Raises:
         EndpointError: the server refuses a question, or does not answer it; what came before is kept.
     """
-    n = recipe.decoding.n
-    before = client.attempts
-
-    failures: list[BaseException] = []
+    n, before = recipe.decoding.n, client.attempts
 
     def ask(place: int) -> Asked:
-        if failures:
-            raise CancelledError
-        try:
-            return client.ask(_body(client, store, examples[place], recipe, place, given), n)
-        except BaseException as failure:
-            failures.append(failure)
-            raise
+        return client.ask(_body(client, store, examples[place], recipe, place, given), n)
 
-    pool = ThreadPoolExecutor(client.settings.concurrent)
-    try:
-        asked: list[Future[Asked]] = [pool.submit(ask, place) for place in range(len(examples))]
-        answers = [future.result() for future in track(asked, title, len(asked))]
-    except CancelledError:
-        raise failures[0] from None
-    finally:
-        pool.shutdown(cancel_futures=True)  # what is under way is still kept
+    answers = at_once(ask, len(examples), client.settings.concurrent, title)
     predictions = [
         Prediction(example.id, example.question, choice.text, choice.tokens, choice.cut)
         for example, (choices, _) in zip(examples, answers, strict=True)
         for choice in choices
     ]
-    usage = _usage(client, [used for _, used in answers]) | {"attempts": client.attempts - before}
-    say(f"{client.name}: {_in_words(usage)}", err=True)
+    usage = usage_of(client, [used for _, used in answers], before)
+    say(f"{client.name}: {in_words(usage)}", err=True)
     return predictions, usage
+
+
+def at_once(ask: Callable[[int], T], count: int, concurrent: int, title: str) -> list[T]:
+    """Ask some questions, several at once; after the first failure no further one is begun.
+
+    Args:
+        ask: asks the question of this place.
+        count: of the questions.
+        concurrent: questions at once.
+        title: of the progress bar.
+
+    Returns:
+        The answers, in the questions' order.
+    """
+    failures: list[BaseException] = []
+
+    def unless_failed(place: int) -> T:
+        if failures:
+            raise CancelledError
+        try:
+            return ask(place)
+        except BaseException as failure:
+            failures.append(failure)
+            raise
+
+    pool = ThreadPoolExecutor(concurrent)
+    try:
+        asked: list[Future[T]] = [pool.submit(unless_failed, place) for place in range(count)]
+        return [future.result() for future in track(asked, title, len(asked))]
+    except CancelledError:
+        raise failures[0] from None
+    finally:
+        pool.shutdown(cancel_futures=True)  # what is under way is still kept
 
 
 def _body(
@@ -84,9 +102,9 @@ def _body(
     """The request of an example, as `model.processing.GEMProcessor.prompt` asks it of a model here."""
     system = [{"role": "system", "content": store.system}] if store.system else []
     asked = [*(question for question, _ in example.turns), example.question]
-    media = [part for record in example.records for part in _media(client, store, *given[record])]
+    parts = [part for record in example.records for part in media(client, store, *given[record])]
     messages: list[dict[str, Any]] = [
-        {"role": "user", "content": [*media, {"type": "text", "text": asked[0]}]},
+        {"role": "user", "content": [*parts, {"type": "text", "text": asked[0]}]},
     ]
     for (_, response), question in zip(example.turns, asked[1:], strict=True):
         messages += [{"role": "assistant", "content": response}, {"role": "user", "content": question}]
@@ -97,7 +115,7 @@ def _body(
     return body
 
 
-def _media(client: Client, store: RecordStore, signal: str | None, page: str | None) -> list[dict[str, Any]]:
+def media(client: Client, store: RecordStore, signal: str | None, page: str | None) -> list[dict[str, Any]]:
     """The parts of one record: the signal and the page of these records, where the endpoint is sent such."""
     settings = client.settings
     parts = [ecg_part(store.record(signal))] if settings.signal and signal is not None else []
@@ -109,7 +127,8 @@ def _page(client: Client, store: RecordStore, record: str) -> np.ndarray:
     return store.page(record) if size is None else render(store.record(record), size=size)
 
 
-def _usage(client: Client, used: list[dict[str, int]]) -> dict[str, Any]:
+def usage_of(client: Client, used: Sequence[Mapping[str, int]], before: int) -> dict[str, Any]:
+    """What answers took, of which `used` is the part of each; `before` are the client's attempts before them."""
     total: dict[str, Any] = {key: sum(one[key] for one in used) for key in ("prompt_tokens", "completion_tokens")}
     total |= {"requests": sum(one["requests"] for one in used), "from_cache": sum(not one["requests"] for one in used)}
     if prices := client.settings.prices:
@@ -119,10 +138,11 @@ def _usage(client: Client, used: list[dict[str, int]]) -> dict[str, Any]:
         ]
         now = sum(cost for cost, one in zip(costs, used, strict=True) if one["requests"])
         total |= {"cost": round(sum(costs), 6), "spent": round(now, 6)}
-    return total
+    return total | {"attempts": client.attempts - before}
 
 
-def _in_words(usage: Mapping[str, Any]) -> str:
+def in_words(usage: Mapping[str, Any]) -> str:
+    """What answers took, for the terminal."""
     repeated = usage["attempts"] - usage["requests"]
     words = f"{usage['requests']} questions asked" + (f" ({repeated} requests repeated)" if repeated > 0 else "")
     words += f", {usage['from_cache']} answers from the cache; {usage['prompt_tokens']:,} tokens of prompts and "
