@@ -103,10 +103,10 @@ def baseline(
     corpus: Annotated[Path, typer.Argument(help="The split that they answer")],
     kinds: Annotated[list[str] | None, typer.Option("--kind", help="One of them; all unless given")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the baselines' folders")] = Path("runs/baselines"),
-    seed: Annotated[int, typer.Option(min=0, help="Of the random forest and of boosting")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn at random")] = 0,
 ) -> None:
-    """Answers of baselines on the measurements: majority, rules, logistic, forest, boosting; for `ecg-r1 compare`."""
-    from ecg_r1.evaluation.baselines import write
+    """Answers of majority, rules, logistic, forest, xgboost, cnn and random-tower, for `ecg-r1 compare`."""
+    from ecg_r1.evaluation.baselines.write import write
 
     for folder in write(kinds or [], train, corpus, out, seed):
         say(folder)

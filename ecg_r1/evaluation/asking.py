@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import Any
 
@@ -12,15 +12,16 @@ from ecg_r1.console import track
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.datasets.example import Example
 from ecg_r1.ecg.render import render
+from ecg_r1.endpoints.client import Client
+from ecg_r1.endpoints.reply import Choice
+from ecg_r1.endpoints.usage import Usage, in_words
 from ecg_r1.evaluation.conditions import Shown
-from ecg_r1.evaluation.endpoint import Choice, Client
 from ecg_r1.model.message import ecg_part, page_part
 from ecg_r1.recipe import EvaluateRecipe
 from ecg_r1.runs.predictions import Prediction
 from ecg_r1.terminal import say
 
 READABLE = 1024  # pixels of a page for a model that sees the page alone: the grid of a smaller one cannot be read
-MILLION = 1_000_000
 
 Asked = tuple[list[Choice], dict[str, int]]
 
@@ -47,7 +48,7 @@ def ask_all(
         EndpointError: the server refuses a question, or does not answer it; what came before is kept.
     """
     n = recipe.decoding.n
-    before = client.attempts
+    counted = Usage(client)
 
     failures: list[BaseException] = []
 
@@ -73,8 +74,10 @@ def ask_all(
         for example, (choices, _) in zip(examples, answers, strict=True)
         for choice in choices
     ]
-    usage = _usage(client, [used for _, used in answers]) | {"attempts": client.attempts - before}
-    say(f"{client.name}: {_in_words(usage)}", err=True)
+    for _, used in answers:
+        counted.add(used)
+    usage = counted.total()
+    say(f"{client.name}: {in_words(usage)}", err=True)
     return predictions, usage
 
 
@@ -107,24 +110,3 @@ def _media(client: Client, store: RecordStore, signal: str | None, page: str | N
 def _page(client: Client, store: RecordStore, record: str) -> np.ndarray:
     size = client.settings.page_size or (None if client.settings.signal else READABLE)
     return store.page(record) if size is None else render(store.record(record), size=size)
-
-
-def _usage(client: Client, used: list[dict[str, int]]) -> dict[str, Any]:
-    total: dict[str, Any] = {key: sum(one[key] for one in used) for key in ("prompt_tokens", "completion_tokens")}
-    total |= {"requests": sum(one["requests"] for one in used), "from_cache": sum(not one["requests"] for one in used)}
-    if prices := client.settings.prices:
-        costs = [
-            (one["prompt_tokens"] * prices.prompt + one["completion_tokens"] * prices.completion) / MILLION
-            for one in used
-        ]
-        now = sum(cost for cost, one in zip(costs, used, strict=True) if one["requests"])
-        total |= {"cost": round(sum(costs), 6), "spent": round(now, 6)}
-    return total
-
-
-def _in_words(usage: Mapping[str, Any]) -> str:
-    repeated = usage["attempts"] - usage["requests"]
-    words = f"{usage['requests']} questions asked" + (f" ({repeated} requests repeated)" if repeated > 0 else "")
-    words += f", {usage['from_cache']} answers from the cache; {usage['prompt_tokens']:,} tokens of prompts and "
-    words += f"{usage['completion_tokens']:,} of answers"
-    return words + (f"; {usage['cost']:.4f} in all, {usage['spent']:.4f} of it now" if "cost" in usage else "")

@@ -10,8 +10,8 @@ from typing import Any
 
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.datasets.rows import ENDINGS
+from ecg_r1.endpoints.client import Client, require_client
 from ecg_r1.evaluation.conditions import NOTHING, OWN, Condition, conditions
-from ecg_r1.evaluation.endpoint import Client, require_client
 from ecg_r1.evaluation.given import read_given
 from ecg_r1.recipe import Endpoint, EvaluateRecipe, ProbeRecipe, read_endpoint
 from ecg_r1.runs import layout
