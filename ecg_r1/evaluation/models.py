@@ -44,7 +44,7 @@ class GivenRun(Elsewhere):
 class EndpointRun(Elsewhere):
     """A model behind an OpenAI-compatible chat route."""
 
-    client: Client = field(kw_only=True)
+    client: Client[Endpoint] = field(kw_only=True)
 
     def label(self) -> dict[str, Any]:
         """What tells the model, and how it is asked, from another. The weights behind a URL cannot be told."""
