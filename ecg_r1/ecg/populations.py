@@ -8,7 +8,7 @@ their QRS and by how early they come, and intervals are measured on the dominant
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
@@ -23,6 +23,7 @@ DIFFERENT, FAR = 0.7, 3.0  # and how many times as far as the beats of that kind
 RELATED = 0.9  # the same of two single beats, as a share of what the most similar beats of the record have
 REPEATED = 0.6  # median correlation below which there is no beat, only noise; 0.97 in 99 of 100 real records
 AROUND = int(120 / MS)  # samples to either side of the R peak that are compared
+SAME = 0.1  # share by which alike RR intervals may differ
 EARLY = 0.85  # an RR interval that is so much shorter than others ends in a premature beat
 # In a regular rhythm three of four RR intervals differ by a smaller share from their median; in fibrillation by more.
 REGULAR = 0.07
@@ -70,11 +71,22 @@ class Populations:
         return Populations(self.peaks, ~self.reshaped, self.premature & self.reshaped, self.reshaped)
 
     def span(self) -> np.ndarray:
-        """R peaks from the first to the last dominant beat: the whole number of cycles over which a rate is counted."""
-        first, last = np.flatnonzero(self.dominant)[[0, -1]]
-        if last - first < len(self.peaks) / 2:
-            return self.peaks
-        return self.peaks[first : last + 1]
+        """The R peaks over which a rate is counted: whole cycles of a rhythm that repeats premature beats, if it does.
+
+        They begin and end with beats of one kind that have alike intervals to either side.
+        """
+        peaks, kind = self.peaks, self.premature + 2 * self.reshaped
+        if not kind.any():
+            return peaks
+        before, after = self.before, self.after
+        pairs = [
+            (last - first, first, last)
+            for first, last in combinations(range(len(peaks)), 2)
+            if kind[first] == kind[last]
+            and all(abs(of[first] - of[last]) < SAME * (of[first] + of[last]) / 2 for of in (before, after))
+        ]
+        cycles, first, last = max(pairs, default=(0, 0, 0))
+        return peaks[first : last + 1] if cycles > len(peaks) / 2 else peaks
 
     def in_a_row(self) -> np.ndarray:
         """RR intervals between two dominant beats, in samples; all where there are few of those."""
