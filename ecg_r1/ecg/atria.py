@@ -56,7 +56,7 @@ def p_wave_missing(signal: np.ndarray, beat: MedianBeat, window: tuple[int, int]
     start, stop = window
     if stop - start < int(40 / MS):
         return Measured(reason="no room for P waves before the QRS"), 0.0
-    pieces = [levelled(signal[:, p - beat.r + start : p - beat.r + stop]) for p in beat.peaks]
+    pieces = [levelled(signal[:, p - beat.r + start : p - beat.r + stop]) for p in beat.p_peaks]
     shared = np.nan_to_num(median_of(np.stack(pieces)))
     direction = np.linalg.svd(shared, full_matrices=False)[0][:, 0]
     if np.ptp(direction @ shared) < AMPLITUDE:

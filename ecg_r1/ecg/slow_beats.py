@@ -24,7 +24,7 @@ FREE, BEFORE = int(240 / MS), int(180 / MS)  # samples between two beats, at lea
 SHIFT, BESIDE, LAST = int(60 / MS), int(100 / MS), int(200 / MS)  # samples: T may shift; half a broad QRS; to the end
 DOUBTFUL = 0.4  # share of the usual speed, below which a beat must be large, too: it may be a P wave in a pause
 ROUNDS = 4  # beats in an interval that are looked for
-TOLD = 0.4  # share of the beats that tell what usually follows
+TOLD = 0.6  # share of the beats that tell what usually follows
 THINNED = 4  # samples of which one is looked at
 
 
