@@ -146,7 +146,8 @@ class ECGGRPOTrainer(GuardedTrainer, GRPOTrainer):
         first = own * self.accelerator.process_index
         examples = [self.media.store.examples[row] for row in rows[first : first + own]]
         shown = [self.media.shown(example, update) for example in examples]
-        return self._prompt_ids([self.media.prompt(example) for example in examples], shown), shown
+        prompts = [self.media.prompt(example, one) for example, one in zip(examples, shown, strict=True)]
+        return self._prompt_ids(prompts, shown), shown
 
     def sync_rollouts(self) -> None:
         """Give vLLM the weights of now, unless it has them."""
@@ -213,7 +214,7 @@ class ECGGRPOTrainer(GuardedTrainer, GRPOTrainer):
             examples = self._choose(examples)
         self._shown = [self.media.shown(example, moment) for example in examples]
         rows = [
-            {"example": example.id, "prompt": self.media.prompt(example), "shown": shown}
+            {"example": example.id, "prompt": self.media.prompt(example, shown), "shown": shown}
             for example, shown in zip(examples, self._shown, strict=True)
         ]
         with self._correction_left_to_the_update():
@@ -244,7 +245,7 @@ class ECGGRPOTrainer(GuardedTrainer, GRPOTrainer):
         """Completions of some examples, with their scores. All processes call it together."""
         shown = [self.media.shown(self.media.store.examples[row], self.state.global_step) for row in rows]
         self._shown = [one for one in shown for _ in range(self._group)]
-        prompts = [self.media.prompt(self.media.store.example(one.example)) for one in self._shown]
+        prompts = [self.media.prompt(self.media.store.example(one.example), one) for one in self._shown]
         ids, _, fields = self._tokenize_prompts(prompts) if rows else ([], None, {})
         written = self._generate_single_turn(ids, None, fields, self._group)
         if not rows:
