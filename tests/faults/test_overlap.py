@@ -122,6 +122,7 @@ run: {run}
 model: {model}
 corpus: {{train: {corpus}}}
 deepspeed: null
+processes: {processes}
 rewards: [{{name: length, limit: 48, cache: 48}}]
 credit: sequence
 rollout:
@@ -131,12 +132,14 @@ rollout:
   dtype: float32
   options: {{max_model_len: 256}}
   staleness: 2
-trainer: {{num_generations: 4, per_device_train_batch_size: 8, max_steps: 8, max_completion_length: 24, save_steps: 2}}
+trainer: {{num_generations: 4, per_device_train_batch_size: {rows}, max_steps: 8, max_completion_length: 24,
+  save_steps: 2}}
 """
 
 
 @pytest.mark.slow
-def test_a_trainer_is_killed_again_and_again_and_ends_as_one_that_was_not(split, checkpoint, tmp_path):
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_trainer_is_killed_again_and_again_and_ends_as_one_that_was_not(split, checkpoint, tmp_path, processes):
     _, processor = load_model(str(checkpoint))
     words = processor.tokenizer("normal ECG sinus rhythm", add_special_tokens=False)["input_ids"]
     port = free_port()
@@ -145,7 +148,8 @@ def test_a_trainer_is_killed_again_and_again_and_ends_as_one_that_was_not(split,
     def begin(name):
         path = tmp_path / f"{name}.yaml"
         places = {"run": tmp_path / name, "model": checkpoint, "corpus": split, "port": port, "key": tmp_path / "key"}
-        path.write_text(RECIPE.format(**places), encoding="utf-8")
+        text = RECIPE.format(**places, processes=processes, rows=8 // processes)
+        path.write_text(text, encoding="utf-8")
         command = [sys.executable, "-m", "ecg_r1", "train", str(path)]
         return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ)
 

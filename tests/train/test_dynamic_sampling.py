@@ -1,6 +1,12 @@
 """Groups without a spread of rewards are replaced within a budget; a resumed run chooses what the first would have."""
 
+import json
 import math
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -8,11 +14,13 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
 
+from safetensors.torch import load_file
 from trl import GRPOConfig
 
+from ecg_r1.corpus.build import build
 from ecg_r1.corpus.store import RecordStore
-from ecg_r1.model.checkpoint import load_model
-from ecg_r1.recipe import Curriculum, DynamicSampling, RecipeError, RewardWorkers, read_recipe
+from ecg_r1.model.checkpoint import load_model, save
+from ecg_r1.recipe import CorpusRecipe, Curriculum, DynamicSampling, RecipeError, RewardWorkers, read_recipe
 from ecg_r1.scoring.contract import Score
 from ecg_r1.scoring.registry import Reward
 from ecg_r1.train.dropout import Shown
@@ -202,3 +210,55 @@ def test_what_was_replaced_is_not_learned_from(split, tmp_path):
 def test_what_would_not_be_honoured_is_refused(overrides, said):
     with pytest.raises(RecipeError, match=said):
         read_recipe("tiny/grpo", overrides)
+
+
+OFTEN_FLAT = """
+def reward(completion, case):
+    return 0.5 if case.example_id[-1] in "0246" else len(completion.text) % 7 / 7
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_run_is_killed_and_its_command_repeated(tmp_path, processes):
+    simulated = {"stage": "corpus", "out": str(tmp_path / "corpus"), "splits": {"train": [{"simulate": 8}]}}
+    (corpus,) = build(CorpusRecipe.model_validate(simulated))
+    torch.manual_seed(0)
+    save(*load_model("tiny", texts=["Read this ECG. PR 160 ms, QRS 90 ms. normal ECG"]), tmp_path / "model")
+    (tmp_path / "own.py").write_text(OFTEN_FLAT, encoding="utf-8")
+
+    def begin(name):
+        overrides = [
+            f"run={tmp_path}/{name}", f"model={tmp_path}/model", f"corpus={{train: {corpus}}}", "deepspeed=null",
+            f"processes={processes}", "rollout={engine: hf}", "credit=sequence", "trainer.num_generations=4",
+            f"trainer.per_device_train_batch_size={16 // processes}", "trainer.max_steps=6", "trainer.save_steps=2",
+            "trainer.max_completion_length=12", f"rewards=[{{name: '{tmp_path}/own.py:reward'}}]",
+            "dynamic_sampling={budget: 3}", "curriculum={passed: 0.4, least: 0.2}",
+        ]  # fmt: skip
+        command = [sys.executable, "-m", "ecg_r1", "train", "tiny/grpo", *overrides]
+        return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ)
+
+    def logged(name):
+        file = tmp_path / name / "metrics.jsonl"
+        rows = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+        return {row["step"]: row for row in map(json.loads, rows) if "reward" in row}
+
+    whole = begin("whole")
+    assert whole.wait(timeout=900) == 0, whole.stderr.read()[-3000:]
+    trainer = begin("killed")
+    while 5 not in logged("killed"):
+        assert trainer.poll() is None, trainer.stderr.read()[-3000:]
+        time.sleep(0.02)
+    trainer.send_signal(signal.SIGKILL)
+    trainer.wait()
+    trainer = begin("killed")
+    assert trainer.wait(timeout=900) == 0, trainer.stderr.read()[-3000:]
+    ends = [load_file(tmp_path / name / "model" / "model.safetensors") for name in ("whole", "killed")]
+    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
+    keys = ("dynamic/groups_written", "dynamic/without_spread", "dynamic/exchanged", "dynamic/pass_rate", "reward")
+    first, second = logged("whole"), logged("killed")
+    assert first.keys() == second.keys()
+    for step, row in first.items():
+        assert [row[key] for key in keys] == [second[step][key] for key in keys]
+    assert max(row["dynamic/groups_written"] for row in first.values()) > 1
+    assert max(row["dynamic/exchanged"] for row in first.values()) > 0
