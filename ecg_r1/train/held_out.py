@@ -156,9 +156,8 @@ class HeldOutCallback(TrainerCallback):
 
     def _with_vllm(self, prompts: Sequence[Prompt], max_tokens: int) -> list[Rollout]:
         """By the engine of the rollouts, with the weights of now."""
-        rollouts = self.trainer.vllm_generation
-        rollouts.sync_weights()
-        groups = rollouts.engine.generate(prompts, temperature=0.0, max_tokens=max_tokens)
+        self.trainer.sync_rollouts()
+        groups = self.trainer.vllm_generation.answer(prompts, temperature=0.0, max_tokens=max_tokens)
         return [group[0] for group in groups]
 
     def _with_transformers(self, prompts: Sequence[Prompt], max_tokens: int) -> list[Rollout]:
