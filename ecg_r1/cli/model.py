@@ -20,7 +20,9 @@ app = typer.Typer()
 
 @app.command()
 def convert(
-    source: Annotated[Path, typer.Argument(help="A GEM, PULSE or LLaVA folder, a language model's, or ECG-CoCa's .pt")],
+    source: Annotated[
+        Path, typer.Argument(help="A GEM, PULSE or LLaVA folder, a language model's or its .gguf, or ECG-CoCa's .pt")
+    ],
     destination: Annotated[Path, typer.Argument(help="A new folder")],
     ecg_tower: Annotated[
         str | None,
@@ -31,7 +33,10 @@ def convert(
     ] = None,
     vision_tower: Annotated[
         Path | None,
-        typer.Option(help="A CLIP's folder, if the source has none. A language model without it reads signals only"),
+        typer.Option(
+            help="A CLIP's folder, or a checkpoint of ours, if the source has none. A language model without it reads "
+            "signals only"
+        ),
     ] = None,
     gem_compat: Annotated[
         bool, typer.Option("--gem-compat", help="GEM's own preprocessing: the page's centre, signals as they come")
@@ -42,13 +47,15 @@ def convert(
 ) -> None:
     """Convert released weights to a checkpoint that transformers and vLLM open. See docs/gem.md."""
     from ecg_r1.console import track
+    from ecg_r1.model.convert.gguf import folder_of
     from ecg_r1.model.convert.plan import plan
     from ecg_r1.model.convert.shards import check_destination, write
 
     check_destination(destination)
-    planned = plan(source, ecg_tower=ecg_tower, vision_tower=vision_tower, gem_compat=gem_compat, seed=seed)
-    for _ in track(write(planned, destination), "", len(planned.used) + len(planned.random)):
-        pass
+    with folder_of(source, destination) as opened:
+        planned = plan(opened, ecg_tower=ecg_tower, vision_tower=vision_tower, gem_compat=gem_compat, seed=seed)
+        for _ in track(write(planned, destination), "", len(planned.used) + len(planned.random)):
+            pass
     _print_report(planned)
     say(destination)
 

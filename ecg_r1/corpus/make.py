@@ -46,6 +46,7 @@ class Made:
         signal: int16 (12, 5000) µV.
         measurements: as JSON text, of those that a text is held against.
         is_new: whether it was measured now; False where the cache had it.
+        rewrite: what became of its report at a language model; None where none was asked. See `rewrite`.
     """
 
     record: ECGRecord
@@ -58,6 +59,7 @@ class Made:
     conflicts: tuple[dict[str, Any], ...]
     examples: tuple[Example, ...]
     is_new: bool
+    rewrite: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,7 @@ class Dropout(Strict):
     leads: shown with a random subset of their leads. ecg: without the signal, as a page alone; page: without the
     page; nothing: without both, where the right response is to say so (the reward `abstain` pays for it, and SFT's
     target says it). interleave: with the page before the signal. (ECG-R1's own: ecg 0.25, page 0.25, interleave 0.1.)
+    state_leads: a prompt says which leads are shown, where these are not all twelve; the trained model keeps to it.
     """
 
     leads: float = Field(0.0, ge=0, le=1)
@@ -75,6 +76,7 @@ class Dropout(Strict):
     page: float = Field(0.0, ge=0, le=1)
     nothing: float = Field(0.0, ge=0, le=1)
     interleave: float = Field(0.0, ge=0, le=1)
+    state_leads: bool = False
 
     @model_validator(mode="after")
     def _leaves_one(self) -> Dropout:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from ecg_r1.errors import did_you_mean
-from ecg_r1.recipe.endpoint import Compared
+from ecg_r1.recipe.endpoint import Compared, Rewrite
 from ecg_r1.recipe.fields import Place, Seed, Strict, check_place
 from ecg_r1.recipe.parts import Dropout, LoRA, Pages, Reward, RewardWorkers, Rollout
 
@@ -137,6 +137,7 @@ class CorpusRecipe(Strict):
     workers: how many at a time. The bytes are the same. cache: folder of what was measured and drawn, by the content of
     a record's files and the version of the measuring code; null for none. See docs/scale.md.
     refuse_doubtful: quarantine records whose checksum or gain says that their signal is wrong; see docs/formats.md.
+    rewrite: a language model that words the texts anew; what it changes of their content is refused.
     """
 
     stage: Literal["corpus"]
@@ -150,8 +151,17 @@ class CorpusRecipe(Strict):
     refuse_doubtful: bool = False
     splits: dict[str, list[Source]]
     reports: Reports = Reports()
+    rewrite: Rewrite | None = None
     corruption: Corruption = Corruption()
     prompts: Prompts = Prompts()
+
+    @model_validator(mode="after")
+    def _can_verify(self) -> CorpusRecipe:
+        if self.rewrite is not None and (self.corruption.profile or any(self.corruption.shares.values())):
+            raise ValueError(
+                "`rewrite` verifies each number against the record, and `corruption` makes some wrong; leave one out"
+            )
+        return self
 
 
 class Corpus(Strict):

@@ -13,11 +13,13 @@ from transformers.trainer_utils import rotate_checkpoints
 from transformers.utils.logging import disable_progress_bar
 
 from ecg_r1.corpus.store import RecordStore
+from ecg_r1.ecg.leads import LEADS
 from ecg_r1.files import written_whole
 from ecg_r1.model.checkpoint import check_checkpoint, freeze, load_model, save
 from ecg_r1.model.lora import served_rank
 from ecg_r1.model.presets import PRESETS
-from ecg_r1.recipe import GRPORecipe, PretrainRecipe, RunRecipe, SFTRecipe
+from ecg_r1.model.processing import stated_leads
+from ecg_r1.recipe import Dropout, GRPORecipe, PretrainRecipe, RunRecipe, SFTRecipe
 from ecg_r1.runs import layout
 from ecg_r1.runs.directory import RunDirectory
 from ecg_r1.train.media import Media
@@ -37,8 +39,9 @@ def fit(recipe: RunRecipe, checked: Checked) -> None:
         run.write_environment(recipe.seed)
     disable_progress_bar()  # of loading and saving; LiveProgress shows the run's own
     set_seed(recipe.seed)
-    model, processor = load_model(recipe.model, texts=_texts(store))
+    model, processor = load_model(recipe.model, texts=_texts(store, recipe.dropout))
     processor.system = store.system or processor.system
+    processor.states_leads |= recipe.dropout.state_leads
     freeze(model, recipe.freeze)
     with ExitStack() as workers:
         trainer = _trainer(recipe, checked, model, processor, workers)
@@ -63,9 +66,10 @@ def fit(recipe: RunRecipe, checked: Checked) -> None:
     trainer.accelerator.wait_for_everyone()
 
 
-def _texts(store: RecordStore) -> Iterator[str]:
+def _texts(store: RecordStore, dropout: Dropout) -> Iterator[str]:
     """What the tokenizer of a preset is made from."""
     yield store.system or ""
+    yield stated_leads([LEADS[:-1], LEADS[1:]]) if dropout.state_leads else ""
     for example in store.examples:
         yield from (said for turn in example.turns for said in turn)
         yield from (example.question, example.response or "")

@@ -174,7 +174,7 @@ class ECGGRPOTrainer(GuardedTrainer, GRPOTrainer):
         examples = [self.media.store.example(row["example"]) for row in inputs]
         self._shown = [self.media.shown(example, moment) for example in examples]
         rows = [
-            row | {"prompt": self.media.prompt(example), "shown": shown}
+            row | {"prompt": self.media.prompt(example, shown), "shown": shown}
             for row, example, shown in zip(inputs, examples, self._shown, strict=True)
         ]
         with self._correction_left_to_the_update():

@@ -146,8 +146,8 @@ class HeldOutCallback(TrainerCallback):
 
     def _prompt(self, example: Example) -> Prompt:
         processor = self.media.processor
-        text = processor.expand(self.media.prompt(example))
-        views = self.media.shown(example, WHOLE).views
+        shown = self.media.shown(example, WHOLE)
+        text, views = processor.expand(self.media.prompt(example, shown)), shown.views
         return Prompt(
             processor.tokenizer(text, add_special_tokens=False)["input_ids"],
             [self.media.signal(view) for view in views],

@@ -73,9 +73,15 @@ class Media:
         """Whether a record is not always shown as the corpus has it."""
         return self.dropout != NOTHING or self.pages != AS_STORED
 
-    def prompt(self, example: Example) -> str:
-        """The prompt of an example, with tags for each of its records."""
-        return self.processor.prompt(example.question, ecgs=len(example.records), turns=example.turns)
+    def prompt(self, example: Example, shown: Shown) -> str:
+        """The prompt of an example with tags for each of its records; with `states_leads`, also the leads shown."""
+        leads = [self._leads(view) for view in shown.views] if self.processor.states_leads else []
+        return self.processor.prompt(example.question, ecgs=len(example.records), turns=example.turns, leads=leads)
+
+    def _leads(self, view: View) -> Sequence[str]:
+        if not (view.ecg or view.page):
+            return ()
+        return self.store.row(view.record)["leads"] if view.leads is None else view.leads
 
     def shown(self, example: Example, moment: int) -> Shown:
         """What is shown of an example's records at a step or epoch; all of them at `WHOLE`."""
