@@ -80,7 +80,7 @@ def questions(subject: Subject, reports: Reports, rng: np.random.Generator) -> I
     if not reports.questions:
         return
     w = Writer(subject, language(reports.language), Profile(), rng)
-    kinds = [(family, form) for family in _ASK for form in FORMS if (family, form) not in _UNASKED]
+    kinds = [(family, form) for family in _ASK for form in reports.forms if (family, form) not in _UNASKED]
     order = [kinds[i] for i in rng.permutation(len(kinds))]
     found = (_ASK[family](w, _words(reports.language), form) for family, form in order)
     asked = [one for one in found if one is not None]
