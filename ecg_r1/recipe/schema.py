@@ -84,15 +84,19 @@ class Reports(Strict):
     style: "full", a reading from quality to conclusion with evidence for each diagnosis; "brief", four quantities and a
     finding, for models of a few million parameters. language: of the texts and the shipped questions. questions: so
     many questions with answers that can be checked are asked of each record beside its report; see
-    `ecg_r1.corpus.text.questions`. forms: of these questions. report: False asks for no report on the records, only
-    the questions.
+    `ecg_r1.corpus.text.questions`. families, forms: of these questions. report: False asks for no report on the
+    records, only the questions. knowledge: a question about a finding says first what the finding means.
     """
 
     style: Literal["full", "brief"] = "full"
     language: Literal["en", "de", "zh"] = "en"
     questions: int = Field(0, ge=0, le=14)
+    families: list[Literal["feature", "rhythm", "morphology", "report"]] = Field(
+        ["feature", "rhythm", "morphology", "report"], min_length=1
+    )
     forms: list[Literal["open", "closed", "fill", "choice"]] = Field(["open", "closed", "fill", "choice"], min_length=1)
     report: bool = True
+    knowledge: bool = False
 
     @model_validator(mode="after")
     def _asks_something(self) -> Reports:

@@ -121,6 +121,4 @@ def _answered(store: RecordStore, answers: Answers, shown: Mapping[str, str]) ->
         seen.append(ECG(store, record, store.measurements(record)))
     for example, said in zip(store.examples, answers(seen), strict=True):
         text = f"<think>A baseline.</think><answer>{'; '.join(sorted(said.labels))}</answer>"
-        yield Prediction(
-            example.id, example.question, text, tokens=0, cut=False, probabilities=said.probabilities
-        )
+        yield Prediction(example.id, example.question, text, tokens=0, cut=False, probabilities=said.probabilities)

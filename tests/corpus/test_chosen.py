@@ -1,4 +1,4 @@
-"""Sampling balanced by entity, the filter of records whose label and signal disagree, and questions without reports."""
+"""What a recipe chooses: balanced records, those that agree with their label, families and forms of questions."""
 
 import json
 from collections import Counter
@@ -11,6 +11,7 @@ from ecg_r1.corpus.build import build
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.corpus.text.conflicts import Conflict
 from ecg_r1.recipe import CorpusRecipe, RecipeError, read_recipe
+from ecg_r1.scoring import Completion, load_reward
 
 
 def counts(labels, count, seed=0):
@@ -89,3 +90,22 @@ def test_a_record_whose_label_and_signal_disagree_is_quarantined_with_the_reason
     assert set(strict.ids) == set(whole.ids) - listed
     (row,) = map(json.loads, (strict.folder / "quarantine.jsonl").open())
     assert row["quarantined"] == "label and signal disagree: atrial fibrillation: what must be absent is there"
+
+
+@pytest.mark.parametrize("code", ["en", "de", "zh"])
+def test_a_question_about_a_finding_says_what_it_means_and_where_it_is(tmp_path, code):
+    asked = {"questions": 3, "families": ["morphology"], "forms": ["open", "closed", "fill"], "report": False}
+    plain = built(tmp_path, "plain", reports=asked | {"language": code})
+    knowing = built(tmp_path, "knowing", reports=asked | {"language": code, "knowledge": True})
+    assert plain.example_ids.array.to_pylist() == knowing.example_ids.array.to_pylist()
+    located = 0
+    for one, other in zip(plain.examples, knowing.examples, strict=True):
+        means, _, question = other.question.partition("\n")
+        assert question == one.question
+        assert "mV" in means or "ms" in means
+        assert (one.response, one.expected) == (other.response, other.expected)
+        if leads := one.expected.get("leads"):
+            located += 1
+            score = load_reward("localisation")(Completion.parse(one.response), plain.case(one.id))
+            assert score.value == 1, (one.response, leads)
+    assert located
