@@ -70,6 +70,53 @@ def grounding(items: Items, answers: Answers) -> None:
     _print(score(read_items(items), read_items(answers)))
 
 
+Split = Annotated[Path, typer.Argument(help="The split that was asked")]
+Answered = Annotated[Path, typer.Argument(help="A file of answers, in any shape that a comparison reads")]
+JudgedBy = Annotated[
+    str | None, typer.Option("--judge", help="URL or YAML file of an endpoint that judges too; rules alone otherwise")
+]
+
+
+@app.command()
+def grounded(
+    corpus: Split,
+    answers: Answered,
+    judge: JudgedBy = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of grounded.json")] = Path("runs/grounded"),
+) -> None:
+    """Grounded ECG Understanding: eight criteria by rules, and by a language model, with their agreement."""
+    from ecg_r1.evaluation.benchmarks.judged import judge_grounded
+
+    _print(judge_grounded(corpus, answers, judge, out))
+
+
+@app.command()
+def rubric(
+    corpus: Split,
+    answers: Answered,
+    judge: JudgedBy = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of rubric.json")] = Path("runs/rubric"),
+) -> None:
+    """0 to 5 points an answer, by rules with tolerance bands, and by a language model, with their agreement."""
+    from ecg_r1.evaluation.benchmarks.judged import judge_rubric
+
+    _print(judge_rubric(corpus, answers, judge, out))
+
+
+@app.command(name="rubric-set")
+def rubric_set(
+    source: Annotated[Path, typer.Argument(help="The split whose records are asked about")],
+    out: Annotated[Path, typer.Argument(help="Folder of the new split")],
+    language: Annotated[list[str] | None, typer.Option(help="en or zh; both unless given")] = None,
+    records: Annotated[int, typer.Option(min=1, help="That are drawn")] = 100,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """The questions of the rubric about a split's records, as a split that `ecg-r1 evaluate` takes as `corpus`."""
+    from ecg_r1.evaluation.benchmarks.rubric_set import LANGUAGES, write_set
+
+    say(write_set(source, out, language or LANGUAGES, records, seed))
+
+
 @app.command()
 def leaderboard(
     results: Annotated[list[Path], typer.Argument(help="measured-claims.json files, their folders, or leaderboards")],

@@ -1,4 +1,4 @@
-"""Commands on models: convert."""
+"""Commands on models: convert, push."""
 
 from __future__ import annotations
 
@@ -58,6 +58,23 @@ def convert(
             pass
     _print_report(planned)
     say(destination)
+
+
+@app.command()
+def push(
+    run: Annotated[Path, typer.Argument(help="A finished run's folder")],
+    repository: Annotated[str, typer.Argument(metavar="REPO", help="OWNER/NAME on the Hub, or a folder: ./NAME")],
+    comparison: Annotated[
+        Path | None,
+        typer.Option(help="Folder whose RL card goes into the model card; by default the run's parent"),
+    ] = None,
+    licence: Annotated[str | None, typer.Option(help="As the Hub names it, such as apache-2.0")] = None,
+    public: Annotated[bool, typer.Option("--public", help="A new repository is private unless you say this")] = False,
+) -> None:
+    """Publish a run: weights, processor and a model card with the RL card in it."""
+    from ecg_r1.evaluation.push import push as publish
+
+    say(publish(run, repository, comparison, licence, public=public))
 
 
 def _print_report(planned: Plan) -> None:

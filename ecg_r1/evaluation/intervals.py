@@ -66,6 +66,15 @@ def paired_interval(later: Tally, earlier: Tally, draws: np.ndarray, *, level: f
     return Interval(difference, float(low), float(high), _p_value(resampled, bias, acceleration, rows if few else 0))
 
 
+def value_interval(tally: Tally, draws: np.ndarray) -> Interval:
+    """The interval of one model's metric, as that of its difference to a model whose metric is always 0.
+
+    Args:
+        tally, draws: as of `paired_interval`.
+    """
+    return paired_interval(tally, Tally(np.tile([0.0, 1.0], (len(tally.counts), 1))), draws)
+
+
 def _corrections(later: Tally, earlier: Tally, difference: float, resampled: np.ndarray) -> tuple[float, float]:
     """BCa's bias (from the median of the resamples) and acceleration (from leaving out one cluster at a time)."""
     near = 1e-12 * (1 + abs(difference))
