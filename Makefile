@@ -45,7 +45,7 @@ headline: records setup  ## RECORDS="folder ..." -> runs/headline/report.html: f
 	BIN=$(BIN) bash tools/headline.sh "$(RECORDS)" runs/headline
 
 records:  # before anything is set up
-	@test -d "$(RECORDS)" || { test -n "$(RECORDS)" && for folder in $(RECORDS); do test -d "$$folder" || exit 1; done; } || \
+	@test -d "$(RECORDS)" || (test -n "$(RECORDS)" && for folder in $(RECORDS); do test -d "$$folder" || exit 1; done) || \
 	    { echo "make demo-real RECORDS=FOLDER: a folder of WFDB records with ptbxl_database.csv"; exit 2; }
 
 # Two processes, a file of tests in one of them: most tests wait for a process that they start, and use one core.
