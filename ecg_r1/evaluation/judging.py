@@ -17,11 +17,13 @@ import yaml
 
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.ecg.quantities import QUANTITIES
+from ecg_r1.endpoints.client import Client
+from ecg_r1.endpoints.usage import Usage, in_words
 from ecg_r1.errors import UserError
-from ecg_r1.evaluation.asking import at_once, in_words, media, usage_of
-from ecg_r1.evaluation.endpoint import Client
+from ecg_r1.evaluation.asking import at_once, media
 from ecg_r1.evaluation.metrics import Judged
 from ecg_r1.evaluation.models import open_endpoint
+from ecg_r1.recipe import Endpoint
 from ecg_r1.scoring.contract import Case
 from ecg_r1.terminal import say
 
@@ -48,7 +50,7 @@ def asked(template: str, judged: Judged, **slots: str) -> str:
     Slots are filled in one pass: what an answer writes in braces stays as it is.
     """
     filled = {"known": known(judged.case), "question": judged.case.question, "answer": judged.completion.text, **slots}
-    return _SLOT.sub(lambda slot: filled.get(slot[1], slot[0]), template)
+    return _SLOT.sub(lambda slot: str(filled.get(slot[1], slot[0])), template)
 
 
 def known(case: Case) -> str:
@@ -75,7 +77,7 @@ class Judge:
     """
 
     def __init__(self, named: str, out: Path):
-        self.client: Client = open_endpoint(named, out)
+        self.client: Client[Endpoint] = open_endpoint(named, out)
 
     def judge(
         self, store: RecordStore, answers: Sequence[Judged], ask: Callable[[Judged], str], read: Callable[[str], T]
@@ -95,7 +97,7 @@ class Judge:
         Raises:
             EndpointError: the server refuses a question, or does not answer.
         """
-        before = self.client.attempts
+        counted = Usage(self.client)
 
         def one(place: int) -> tuple[T | None, list[dict[str, int]]]:
             answer, used = answers[place], []
@@ -116,6 +118,9 @@ class Judge:
             return None, used
 
         found = at_once(one, len(answers), self.client.settings.concurrent, f"{self.client.name} judges")
-        usage = usage_of(self.client, [took for _, used in found for took in used], before)
+        for _, used in found:
+            for took in used:
+                counted.add(took)
+        usage = counted.total()
         say(f"{self.client.name}: {in_words(usage)}", err=True)
         return [judgement for judgement, _ in found], usage

@@ -10,8 +10,8 @@ from typing import Any
 
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.datasets.rows import ENDINGS
+from ecg_r1.endpoints.client import Client, require_client
 from ecg_r1.evaluation.conditions import NOTHING, OWN, Condition, conditions
-from ecg_r1.evaluation.endpoint import Client, require_client
 from ecg_r1.evaluation.given import read_given
 from ecg_r1.recipe import Endpoint, EvaluateRecipe, ProbeRecipe, read_endpoint
 from ecg_r1.runs import layout
@@ -44,7 +44,7 @@ class GivenRun(Elsewhere):
 class EndpointRun(Elsewhere):
     """A model behind an OpenAI-compatible chat route."""
 
-    client: Client = field(kw_only=True)
+    client: Client[Endpoint] = field(kw_only=True)
 
     def label(self) -> dict[str, Any]:
         """What tells the model, and how it is asked, from another. The weights behind a URL cannot be told."""
@@ -71,7 +71,7 @@ def _open(named: str | Endpoint, out: Path) -> Run:
     return read_run(Path(named))
 
 
-def open_endpoint(named: str, out: Path) -> Client:
+def open_endpoint(named: str, out: Path) -> Client[Endpoint]:
     """An endpoint by its URL or its YAML file.
 
     Args:
@@ -93,7 +93,7 @@ def _endpoint(named: str) -> Endpoint | None:
     return read_endpoint(named) if Path(named).suffix in YAML and Path(named).is_file() else None
 
 
-def _client(endpoint: Endpoint, out: Path) -> Client:
+def _client(endpoint: Endpoint, out: Path) -> Client[Endpoint]:
     require_client()
     return Client(endpoint, Path(endpoint.cache) if endpoint.cache else out / CACHE)
 

@@ -146,8 +146,8 @@ class HeldOutCallback(TrainerCallback):
 
     def _prompt(self, example: Example) -> Prompt:
         processor = self.media.processor
-        text = processor.expand(self.media.prompt(example))
-        views = self.media.shown(example, WHOLE).views
+        shown = self.media.shown(example, WHOLE)
+        text, views = processor.expand(self.media.prompt(example, shown)), shown.views
         return Prompt(
             processor.tokenizer(text, add_special_tokens=False)["input_ids"],
             [self.media.signal(view) for view in views],
@@ -156,9 +156,8 @@ class HeldOutCallback(TrainerCallback):
 
     def _with_vllm(self, prompts: Sequence[Prompt], max_tokens: int) -> list[Rollout]:
         """By the engine of the rollouts, with the weights of now."""
-        rollouts = self.trainer.vllm_generation
-        rollouts.sync_weights()
-        groups = rollouts.engine.generate(prompts, temperature=0.0, max_tokens=max_tokens)
+        self.trainer.sync_rollouts()
+        groups = self.trainer.vllm_generation.answer(prompts, temperature=0.0, max_tokens=max_tokens)
         return [group[0] for group in groups]
 
     def _with_transformers(self, prompts: Sequence[Prompt], max_tokens: int) -> list[Rollout]:

@@ -63,7 +63,7 @@ COMMON: dict[str, Refused] = {
     ),
     **same(
         "push_to_hub hub_token hub_private_repo hub_model_id hub_strategy hub_always_push hub_revision",
-        Refused("would upload the model: a run writes to its own folder alone", "`hf upload NAME RUN/model` does it"),
+        Refused("would upload the model: a run writes to its own folder alone", "`ecg-r1 push RUN NAME` does it"),
     ),
     "logging_nan_inf_filter": Refused(
         "would write another number in the place of a loss that is not finite; the run stops at such a loss"
