@@ -48,7 +48,7 @@ headline: records setup  ## RECORDS="folder ..." -> runs/headline/report.html: f
 	BIN=$(BIN) bash tools/headline.sh "$(RECORDS)" runs/headline
 
 records:  # before anything is set up
-	@test -d "$(RECORDS)" || { test -n "$(RECORDS)" && for folder in $(RECORDS); do test -d "$$folder" || exit 1; done; } || \
+	@test -d "$(RECORDS)" || (test -n "$(RECORDS)" && for folder in $(RECORDS); do test -d "$$folder" || exit 1; done) || \
 	    { echo "make demo-real RECORDS=FOLDER: a folder of WFDB records with ptbxl_database.csv"; exit 2; }
 
 # Two processes, a file of tests in one of them: most tests wait for a process that they start, and use one core.
@@ -66,7 +66,7 @@ lint: setup
 	$(BIN)/mypy
 
 bench: setup
-	for file in $(filter-out $(addprefix benchmarks/,chaos.py meda.py papers.py),$(wildcard benchmarks/*.py)); do $(BIN)/python $$file || exit 1; done
+	for file in $(filter-out $(addprefix benchmarks/,chaos.py meda.py ood.py papers.py),$(wildcard benchmarks/*.py)); do $(BIN)/python $$file || exit 1; done
 
 chaos: setup  ## kills every stage of a tiny chain at random moments and repeats it; half an hour at most
 	$(BIN)/python benchmarks/chaos.py

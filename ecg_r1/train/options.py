@@ -23,7 +23,7 @@ from ecg_r1.train.refused_engine import ENGINE, OF_SERVERS
 from ecg_r1.train.trackers import unusable
 
 LARGEST = 2**20  # bytes of a DeepSpeed configuration
-DEEPSPEED = {"zero2": "zero2.json", "zero3": "zero3.json"}
+DEEPSPEED = {name: f"{name}.json" for name in ("zero2", "zero3", "zero2-offload", "zero3-offload")}
 OF_WHOLE_MICRO_BATCHES = {"entropy_coef": 0, "use_adaptive_entropy": False, "top_entropy_quantile": 1}
 WITHOUT_VLLM = {"max_model_len"}  # of `rollout.options`: the room that a prompt and its completion have
 
@@ -80,7 +80,7 @@ def refuse(given: Mapping[str, Any], table: Mapping[str, Refused], where: str, s
 
 
 def deepspeed_file(name: str | None, path: str) -> Path | None:
-    """The file that `deepspeed:` names: `zero2`, `zero3`, or a DeepSpeed configuration.
+    """The file that `deepspeed:` names: one of `DEEPSPEED`, or a DeepSpeed configuration.
 
     Raises:
         RecipeError: there is no such file, or it holds no JSON object.
