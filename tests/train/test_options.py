@@ -106,7 +106,7 @@ def said(recipe, *overrides):
         ("sft.yaml", "trainer.resume_from_checkpoint=x", "repeat the command to resume"),
         ("sft.yaml", "trainer.fsdp=full_shard", "use `processes:` and `deepspeed:`"),
         ("sft.yaml", "trainer.dataloader_persistent_workers=true", "the same way in each epoch"),
-        ("sft.yaml", "deepspeed=zero4", "\"deepspeed\": 'zero4' is not a file and not one of zero2, zero3 — did"),
+        ("sft.yaml", "deepspeed=zero4", "\"deepspeed\": 'zero4' is not a file and not one of zero2, zero3, zero2-offload, zero3-offl"),
         ("pretrain.yaml", "lora={r: 4}", '"lora" has no effect: the towers are trained whole; remove it'),
         ("pretrain.yaml", "trainer.gradient_checkpointing=true", "belongs to the language model"),
         # values that the libraries would refuse late, or never
