@@ -136,6 +136,11 @@ def _check_passes(recipe: GRPORecipe, path: str) -> None:
 
 def _check_rollout(recipe: GRPORecipe, path: str) -> None:
     rollout = recipe.rollout
+    if recipe.trainer.get("vllm_enable_sleep_mode") and (rollout.engine, rollout.mode) != ("vllm", "colocate"):
+        raise RecipeError(
+            f'{path}: "trainer.vllm_enable_sleep_mode" has no effect unless vLLM shares the GPU with the trainer '
+            "(`rollout: {engine: vllm, mode: colocate}`); remove it"
+        )
     if rollout.engine == "vllm":
         accepted = OF_SERVERS if rollout.mode == "server" else frozenset()
         options = {key: value for key, value in rollout.options.items() if key not in accepted}

@@ -34,6 +34,7 @@ def checked(*overrides):
         (["tokens_per_pass=4096", "trainer.top_entropy_quantile=0.2"], "trainer.top_entropy_quantile"),
         (["tokens_per_pass=4096", "trainer.entropy_coef=0.1"], "trainer.entropy_coef"),
         (["tokens_per_pass=0"], "tokens_per_pass"),
+        ([*SERVER, "trainer.vllm_enable_sleep_mode=true"], "unless vLLM shares the GPU with the trainer"),
     ],
 )
 def test_what_would_not_be_honoured_is_refused(overrides, said):
