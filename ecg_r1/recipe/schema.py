@@ -278,13 +278,34 @@ class SFTRecipe(_Answering):
     align: Align | None = None
 
 
+class DynamicSampling(Strict):
+    """Groups whose completions all have the same rewards are replaced; see `ecg_r1.train.dynamic_sampling`.
+
+    budget: groups that may be generated for each that an update has.
+    """
+
+    budget: float = Field(3.0, gt=1, le=100)
+
+
+class Curriculum(Strict):
+    """Examples that are passed half of the time are asked most; see `ecg_r1.train.prompt_pool`.
+
+    passed: the total reward from which a completion passes. least: the chance that an example which always or never
+    passed is asked when it is its turn; another takes its place otherwise.
+    """
+
+    passed: float = Field(allow_inf_nan=False)
+    least: float = Field(0.1, gt=0, le=1)
+
+
 class GRPORecipe(_Answering):
     """GRPO: rollouts, rewards, policy updates.
 
     credit: a name of `ecg_r1.train.advantages.ADVANTAGES`; it is checked there. shared_prefix: the policy reads a
     prompt once for its G completions, packed without padding, with the same result; see `ecg_r1.train.shared_prefix`.
     tokens_per_pass: so many packed tokens, and no more, are in a forward and backward pass; a micro-batch of more takes
-    several, with the same loss.
+    several, with the same loss. dynamic_sampling, curriculum: which examples are asked in the place of those that TRL's
+    order names; none unless given.
     """
 
     stage: Literal["grpo"]
@@ -294,6 +315,17 @@ class GRPORecipe(_Answering):
     reward_workers: RewardWorkers = RewardWorkers()
     credit: str = "sequence"
     rollout: Rollout = Rollout()
+    dynamic_sampling: DynamicSampling | None = None
+    curriculum: Curriculum | None = None
+
+    @model_validator(mode="after")
+    def _chooses_with_the_weights_of_now(self) -> GRPORecipe:
+        if self.rollout.staleness and (self.dynamic_sampling or self.curriculum):
+            raise ValueError(
+                "`dynamic_sampling` and `curriculum` choose examples by what the weights of now answer: not with "
+                "`rollout.staleness`"
+            )
+        return self
 
 
 class Decoding(Strict):

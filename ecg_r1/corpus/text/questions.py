@@ -18,7 +18,6 @@ from ecg_r1.corpus.profile import Profile
 from ecg_r1.corpus.text import sections
 from ecg_r1.corpus.text.knowledge import known
 from ecg_r1.corpus.text.label import rhythms
-from ecg_r1.corpus.text.seen import contradicted
 from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.corpus.text.wording import Language, flat, language
 from ecg_r1.corpus.text.writer import Writer, answered
@@ -133,7 +132,7 @@ def _feature(w: Writer, words: Language, form: str) -> Question | None:
 
 def _rhythm(w: Writer, words: Language, form: str) -> Question | None:
     here = [one.name for one in w.subject.stated if one.rhythm and one.certainty == "certain"]
-    if len(here) != 1 or contradicted(here[0], w.m):
+    if len(here) != 1 or w.subject.contradicts(here[0]):
         return None
     said = w.language.marks["gap"].join([*sections.rhythm(w), *sections.atria(w)])
     return _named(w, words, "rhythm", form, here[0], said, sorted(rhythms()))
@@ -141,7 +140,7 @@ def _rhythm(w: Writer, words: Language, form: str) -> Question | None:
 
 def _report(w: Writer, words: Language, form: str) -> Question | None:
     here = [one.name for one in w.subject.stated if one.abnormal and not one.rhythm and one.certainty == "certain"]
-    here = [name for name in here if known(name).signs and not contradicted(name, w.m)]
+    here = [name for name in here if known(name).signs and not w.subject.contradicts(name)]
     if not here:
         return None
     said = w.language.marks["gap"].join(line for section in sections.ALL for line in section(w))
@@ -153,7 +152,7 @@ def _named(
     w: Writer, words: Language, family: str, form: str, right: str, said: str, others: Sequence[str]
 ) -> Question | None:
     """A question about a name of the label; what is wrong is neither labelled nor shown by the signal."""
-    wrong = [name for name in others if name not in w.subject.names and contradicted(name, w.m)]
+    wrong = [name for name in others if name not in w.subject.names and w.subject.contradicts(name)]
     if form in ("closed", "choice") and len(wrong) < OPTIONS:
         return None
     drawn = [wrong[i] for i in w.rng.permutation(len(wrong))[: OPTIONS - 1]]
