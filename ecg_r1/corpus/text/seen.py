@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from operator import ge, gt, le, lt
 
 from ecg_r1.corpus.text.knowledge import Knowledge, Sign, known
@@ -26,6 +26,9 @@ OF_QUANTITY = {
     "p_mitrale": "p_ms",
 }  # fmt: skip
 LEAST = 0.05  # mV, half a small square: no smaller deflection is quoted
+FASTEST_QTC = 120.0  # bpm; Bazett's formula overcorrects a faster rate, and its QTc says nothing
+# A slope is a sign only where the segment has left the baseline: most healthy ST segments rise or are level.
+SLOPES = {"st_upsloping": "st_elevation", "st_horizontal": "st_depression", "st_downsloping": "st_depression"}
 _HOLDS = {">": gt, ">=": ge, "<": lt, "<=": le}
 
 
@@ -36,6 +39,7 @@ class Seen:
     Attributes:
         leads: those that show it; where none does, those in which it was looked for and measured to be absent.
         lead: of them, the one that shows it best. value: of the quoted quantity there, or of the record, in its unit.
+        slight: where some leads show it, further ones in which it is borderline.
     """
 
     sign: Sign
@@ -44,10 +48,13 @@ class Seen:
     lead: str | None = None
     quantity: str | None = None
     value: float | None = None
+    slight: tuple[str, ...] = ()
 
 
 def look(sign: Sign, measurements: Measurements) -> Seen:
     """What the measurements say of a sign."""
+    if OF_QUANTITY.get(sign.what, sign.what) == "qtc_ms" and not qtc_holds(measurements):
+        return Seen(sign, State.UNMEASURABLE)
     if not sign.is_finding:
         return _quantity(sign, measurements)
     if definitions()[sign.what].per_lead:
@@ -70,6 +77,24 @@ def shown(seen: Iterable[Seen], *states: State) -> tuple[Seen, ...]:
     return tuple(kept)
 
 
+def evidence(seen: Sequence[Seen]) -> tuple[Seen, ...]:
+    """What is named of a diagnosis: the signs that are there, and before them the main sign where it is borderline.
+
+    A weak sign that is there says less than a main sign that just misses its threshold.
+
+    Args:
+        seen: every sign, the strongest first.
+    """
+    first = next((place for place, one in enumerate(seen) if one.state is State.PRESENT), len(seen))
+    main = shown(seen[:first], State.BORDERLINE)[:1]
+    return (*main, *(one for one in shown(seen) if not any(_says_more(other, one) for other in main)))
+
+
+def qtc_holds(measurements: Measurements) -> bool:
+    """Whether the rate is one at which Bazett's QTc says something."""
+    return (measurements.value("heart_rate_bpm") or 0.0) <= FASTEST_QTC
+
+
 def contradicted(diagnosis: str, measurements: Measurements) -> bool:
     """Whether the signal shows no sign of a diagnosis, not even a borderline one, though some could be measured."""
     states = {one.state for one in looked_at(diagnosis, measurements)}
@@ -88,7 +113,12 @@ def _of_record(sign: Sign, measurements: Measurements) -> State:
 
 def _says_more(stronger: Seen, one: Seen) -> bool:
     """ "Pathological Q waves" of the same leads say more than "Q waves"."""
-    pairs = (("q_pathological", "q_wave"), ("lvh_sokolow_lyon", "lvh_voltage"), ("rbbb_morphology", "late_r_v1"))
+    pairs = (
+        ("q_pathological", "q_wave"),
+        ("lvh_sokolow_lyon", "lvh_voltage"),
+        ("rbbb_morphology", "late_r_v1"),
+        ("ectopic_beats", "rhythm_irregular"),
+    )
     what, other = stronger.sign.what, one.sign.what
     same = OF_QUANTITY.get(what, what) == OF_QUANTITY.get(other, other) and not one.sign.leads
     return what == other or same or (what, other) in pairs
@@ -123,10 +153,14 @@ def _state(sign: Sign, value: float) -> State:
 def _in_leads(sign: Sign, measurements: Measurements) -> Seen:
     findings = measurements.findings
     leads = sign.leads or [lead for lead in LEADS if lead not in definitions()[sign.what].normal_in]
+    if level := SLOPES.get(sign.what):
+        leads = [lead for lead in leads if findings[level, lead].state is State.PRESENT]
     states = {lead: findings[sign.what, lead].state for lead in leads}
     for state in (State.PRESENT, State.BORDERLINE, State.ABSENT):
         if there := tuple(lead for lead in LEADS if states.get(lead) is state):
-            return _quoted(sign, state, there, measurements)
+            seen = _quoted(sign, state, there, measurements)
+            slight = tuple(lead for lead in LEADS if states.get(lead) is State.BORDERLINE)
+            return replace(seen, slight=slight) if state is State.PRESENT and slight else seen
     return Seen(sign, State.UNMEASURABLE)
 
 
