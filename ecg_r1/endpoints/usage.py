@@ -18,7 +18,7 @@ class Usage:
         client: of the endpoint.
     """
 
-    def __init__(self, client: Client):
+    def __init__(self, client: Client[Any]):
         self.client = client
         self._before = client.attempts
         self._all, self._now = Counter[str](), Counter[str]()

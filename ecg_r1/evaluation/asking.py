@@ -17,7 +17,7 @@ from ecg_r1.endpoints.reply import Choice
 from ecg_r1.endpoints.usage import Usage, in_words
 from ecg_r1.evaluation.conditions import Shown
 from ecg_r1.model.message import ecg_part, page_part
-from ecg_r1.recipe import EvaluateRecipe
+from ecg_r1.recipe import Endpoint, EvaluateRecipe
 from ecg_r1.runs.predictions import Prediction
 from ecg_r1.terminal import say
 
@@ -28,7 +28,12 @@ Asked = tuple[list[Choice], dict[str, int]]
 
 
 def ask_all(
-    client: Client, store: RecordStore, recipe: EvaluateRecipe, examples: Sequence[Example], given: Shown, title: str
+    client: Client[Endpoint],
+    store: RecordStore,
+    recipe: EvaluateRecipe,
+    examples: Sequence[Example],
+    given: Shown,
+    title: str,
 ) -> tuple[list[Prediction], dict[str, Any]]:
     """Ask an endpoint.
 
@@ -101,7 +106,7 @@ def at_once(ask: Callable[[int], T], count: int, concurrent: int, title: str) ->
 
 
 def _body(
-    client: Client, store: RecordStore, example: Example, recipe: EvaluateRecipe, place: int, given: Shown
+    client: Client[Endpoint], store: RecordStore, example: Example, recipe: EvaluateRecipe, place: int, given: Shown
 ) -> dict[str, Any]:
     """The request of an example, as `model.processing.GEMProcessor.prompt` asks it of a model here."""
     system = [{"role": "system", "content": store.system}] if store.system else []
@@ -119,13 +124,13 @@ def _body(
     return body
 
 
-def media(client: Client, store: RecordStore, signal: str | None, page: str | None) -> list[dict[str, Any]]:
+def media(client: Client[Endpoint], store: RecordStore, signal: str | None, page: str | None) -> list[dict[str, Any]]:
     """The parts of one record: the signal and the page of these records, where the endpoint is sent such."""
     settings = client.settings
     parts = [ecg_part(store.record(signal))] if settings.signal and signal is not None else []
     return [*parts, page_part(_page(client, store, page))] if settings.page and page is not None else parts
 
 
-def _page(client: Client, store: RecordStore, record: str) -> np.ndarray:
+def _page(client: Client[Endpoint], store: RecordStore, record: str) -> np.ndarray:
     size = client.settings.page_size or (None if client.settings.signal else READABLE)
     return store.page(record) if size is None else render(store.record(record), size=size)

@@ -11,7 +11,7 @@ from ecg_r1.corpus.text.beats import ectopics
 from ecg_r1.corpus.text.conclusion import named_findings
 from ecg_r1.corpus.text.knowledge import Sign, knowledge, known
 from ecg_r1.corpus.text.label import NORMAL, rhythms
-from ecg_r1.corpus.text.seen import OF_QUANTITY, QUOTED, Seen, look, looked_at, must_be_absent, shown
+from ecg_r1.corpus.text.seen import OF_QUANTITY, QUOTED, Seen, look, must_be_absent, shown
 from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.corpus.text.wording import SLOT, Language, language
 from ecg_r1.ecg.findings import State
@@ -148,7 +148,7 @@ def _adds(name: str, subject: Subject) -> bool:
 
 
 def _evidence(diagnosis: str, subject: Subject) -> tuple[Seen, ...]:
-    return shown(looked_at(diagnosis, subject.measurements), State.PRESENT, State.BORDERLINE)
+    return shown(subject.looked_at(diagnosis), State.PRESENT, State.BORDERLINE)
 
 
 def _states(completion: Completion, seen: Seen, claims: tuple, judged: tuple, code: str) -> bool:

@@ -21,7 +21,7 @@ def comparison(w: Writer) -> list[str]:
     for one in w.subject.stated:
         if len(said) == COMPARED:
             break
-        there = shown(w.looked(one.name))
+        there = shown(w.subject.looked_at(one.name))
         if one.normal or not there or disagreeing(w, one):
             continue
         entry = known(one.name)
@@ -41,7 +41,7 @@ def _against(w: Writer, mimic: str, here: set[str]) -> str | None:
         return None
     if mimic == LEFT_BUNDLE and (w.m.value("qrs_ms") or 0.0) < BROAD_ENOUGH:
         return None
-    missing = next(filter(None, (w.missing(seen) for seen in w.looked(mimic)[:1])), None)
+    missing = next(filter(None, (w.missing(seen) for seen in w.subject.looked_at(mimic)[:1])), None)
     if missing is None and (there := must_be_absent(entry, w.m)):
         missing = w.sign(there[0])
     return w.say("against", mimic=w.name(mimic), missing=missing) if missing else None

@@ -63,7 +63,7 @@ def signs_of(w: Writer, one: Stated) -> tuple[Seen, ...]:
     if disagreeing(w, one):
         return ()
     entry = known(one.name)
-    there = evidence(w.looked(one.name))
+    there = evidence(w.subject.looked_at(one.name))
     beside = shown(look(sign, w.m) for sign in entry.beside)
     if any(seen.sign.what == RECIPROCAL for seen in beside):
         elevated = any(seen.sign.what == "st_elevation" for seen in there[:MOST_SIGNS])
@@ -73,9 +73,7 @@ def signs_of(w: Writer, one: Stated) -> tuple[Seen, ...]:
 
 def disagreeing(w: Writer, one: Stated) -> bool:
     """Whether the signal shows no sign of a diagnosis, or what must not be there beside it."""
-    states = {seen.state for seen in w.looked(one.name)}
-    shows_none = State.ABSENT in states and not states & {State.PRESENT, State.BORDERLINE}
-    return shows_none or bool(must_be_absent(known(one.name), w.m))
+    return w.subject.contradicts(one.name) or bool(must_be_absent(known(one.name), w.m))
 
 
 def _concluded(w: Writer, group: Concluded) -> str | None:
@@ -102,7 +100,7 @@ def _concluded(w: Writer, group: Concluded) -> str | None:
 
 def _remarks(w: Writer, one: Stated, there: list[Seen]) -> Iterator[str]:
     """What limits the evidence: a criterion that is not met, a Q wave in one lead alone."""
-    main = w.looked(one.name)[0]
+    main = w.subject.looked_at(one.name)[0]
     if not main.sign.is_finding and main.state is State.ABSENT and not main.lead and (missing := w.missing(main)):
         yield w.say("remark.unmet", missing=missing)
     voltage = any(seen.sign.what in (*VOLTAGES, "r_mv", "s_mv") for seen in there)
@@ -128,7 +126,7 @@ def _conflicting(w: Writer, one: Stated, name: str) -> str:
     """What is seen in place of what the label says. A finding that the label itself names is not denied."""
     named, certainty = named_findings(one.name), "possible" if one.certainty == "certain" else one.certainty
     against = {_measured(seen): w.sign(seen) for seen in must_be_absent(known(one.name), w.m)}
-    for seen in w.looked(one.name):
+    for seen in w.subject.looked_at(one.name):
         if seen.sign.what not in named and _measured(seen) not in against and (said := w.missing(seen)):
             against[_measured(seen)] = said
     if not against:
@@ -143,7 +141,7 @@ def _measured(seen: Seen) -> str:
 
 def _without_elevation(w: Writer, name: str, there: list[Seen]) -> bool:
     """Whether ST elevation was looked for in the leads of an infarction and is measured to be absent in all of them."""
-    looked = [seen for seen in w.looked(name) if seen.sign.what == "st_elevation"]
+    looked = [seen for seen in w.subject.looked_at(name) if seen.sign.what == "st_elevation"]
     return (
         bool(looked)
         and looked[0].state is State.ABSENT

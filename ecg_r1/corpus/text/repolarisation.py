@@ -45,7 +45,7 @@ def st(w: Writer) -> list[str]:
 
 def _quiet(w: Writer, seen: list[Seen]) -> str:
     """That the ST segment does not deviate, as far as that is so."""
-    levels = {lead: w.m.in_lead("st_mv", lead).value for lead in WITHOUT_AVR}
+    levels = {lead: w.m.lead_value("st_mv", lead) for lead in WITHOUT_AVR}
     high = {lead: value for lead, value in levels.items() if value is not None and abs(value) >= ISOELECTRIC}
     if not high:
         if w.names("non-specific ST changes", "abnormal ST interval") or shown(seen, BORDERLINE):
@@ -53,7 +53,7 @@ def _quiet(w: Writer, seen: list[Seen]) -> str:
         return w.say("st.none", **_level(w))
     lead = max(high, key=lambda name: abs(high[name]))
     slots = {"leads": w.language.leads(high), "lead": w.language.lead(lead), "value": w.in_lead("st_mv", lead)}
-    qs = all(w.m.in_lead("r_mv", name).value == 0 for name in high)
+    qs = all(w.m.lead_value("r_mv", name) == 0 for name in high)
     if qs and high[lead] > 0:
         return w.say("st.over_qs", **slots)
     rising = all(w.state("st_upsloping", name) is PRESENT for name in high)
@@ -62,7 +62,7 @@ def _quiet(w: Writer, seen: list[Seen]) -> str:
 
 def _level(w: Writer) -> dict[str, str]:
     """The ST amplitude of one lead, drawn."""
-    there = [lead for lead in QUOTED_OF_ST if w.m.in_lead("st_mv", lead).value is not None]
+    there = [lead for lead in QUOTED_OF_ST if w.m.lead_value("st_mv", lead) is not None]
     if not there:
         return {}
     lead = there[int(w.rng.integers(len(there)))]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from operator import ge, gt, le, lt
+from typing import NamedTuple
 
-from ecg_r1.corpus.text.knowledge import Knowledge, Sign, known
+from ecg_r1.corpus.text.knowledge import Knowledge, Sign
 from ecg_r1.ecg.definitions import definitions
 from ecg_r1.ecg.findings import State
-from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.quantities import TABLE
 
@@ -29,11 +28,14 @@ LEAST = 0.05  # mV, half a small square: no smaller deflection is quoted
 FASTEST_QTC = 120.0  # bpm; Bazett's formula overcorrects a faster rate, and its QTc says nothing
 # A slope is a sign only where the segment has left the baseline: most healthy ST segments rise or are level.
 SLOPES = {"st_upsloping": "st_elevation", "st_horizontal": "st_depression", "st_downsloping": "st_depression"}
+_MORE = (  # of each pair the first finding says more
+    ("q_pathological", "q_wave"), ("lvh_sokolow_lyon", "lvh_voltage"), ("rbbb_morphology", "late_r_v1"),
+    ("ectopic_beats", "rhythm_irregular"),
+)  # fmt: skip
 _HOLDS = {">": gt, ">=": ge, "<": lt, "<=": le}
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(NamedTuple):
     """A sign and what was measured of it.
 
     Attributes:
@@ -63,11 +65,6 @@ def look(sign: Sign, measurements: Measurements) -> Seen:
     return Seen(sign, cell.state, value=cell.value)
 
 
-def looked_at(diagnosis: str, measurements: Measurements) -> tuple[Seen, ...]:
-    """Every sign of a diagnosis, in the order of the table."""
-    return tuple(look(sign, measurements) for sign in known(diagnosis).signs)
-
-
 def shown(seen: Iterable[Seen], *states: State) -> tuple[Seen, ...]:
     """Those in one of these states; PRESENT unless given. A weaker sign in the leads of a stronger one is left out."""
     kept = list[Seen]()
@@ -95,12 +92,6 @@ def qtc_holds(measurements: Measurements) -> bool:
     return (measurements.value("heart_rate_bpm") or 0.0) <= FASTEST_QTC
 
 
-def contradicted(diagnosis: str, measurements: Measurements) -> bool:
-    """Whether the signal shows no sign of a diagnosis, not even a borderline one, though some could be measured."""
-    states = {one.state for one in looked_at(diagnosis, measurements)}
-    return State.ABSENT in states and not states & {State.PRESENT, State.BORDERLINE}
-
-
 def must_be_absent(entry: Knowledge, measurements: Measurements) -> tuple[Seen, ...]:
     """What is there and should not be, beside this diagnosis; where no leads are named, in neighbouring leads."""
     there = (sign for sign in entry.absent if sign.leads or _of_record(sign, measurements) is State.PRESENT)
@@ -113,20 +104,14 @@ def _of_record(sign: Sign, measurements: Measurements) -> State:
 
 def _says_more(stronger: Seen, one: Seen) -> bool:
     """ "Pathological Q waves" of the same leads say more than "Q waves"."""
-    pairs = (
-        ("q_pathological", "q_wave"),
-        ("lvh_sokolow_lyon", "lvh_voltage"),
-        ("rbbb_morphology", "late_r_v1"),
-        ("ectopic_beats", "rhythm_irregular"),
-    )
     what, other = stronger.sign.what, one.sign.what
     same = OF_QUANTITY.get(what, what) == OF_QUANTITY.get(other, other) and not one.sign.leads
-    return what == other or same or (what, other) in pairs
+    return what == other or same or (what, other) in _MORE
 
 
 def _quantity(sign: Sign, measurements: Measurements) -> Seen:
     if sign.leads:
-        found = [(lead, measurements.in_lead(sign.what, lead).value) for lead in sign.leads]
+        found = [(lead, measurements.lead_value(sign.what, lead)) for lead in sign.leads]
         known_leads = [(value, lead) for lead, value in found if value is not None]
         if not known_leads:
             return Seen(sign, State.UNMEASURABLE)
@@ -151,16 +136,16 @@ def _state(sign: Sign, value: float) -> State:
 
 
 def _in_leads(sign: Sign, measurements: Measurements) -> Seen:
-    findings = measurements.findings
-    leads = sign.leads or [lead for lead in LEADS if lead not in definitions()[sign.what].normal_in]
+    states, places = measurements.findings.states(sign.what), sign.places
     if level := SLOPES.get(sign.what):
-        leads = [lead for lead in leads if findings[level, lead].state is State.PRESENT]
-    states = {lead: findings[sign.what, lead].state for lead in leads}
+        levels = measurements.findings.states(level)
+        places = tuple([lead for lead in places if levels[lead] is State.PRESENT])
     for state in (State.PRESENT, State.BORDERLINE, State.ABSENT):
-        if there := tuple(lead for lead in LEADS if states.get(lead) is state):
+        if there := tuple([lead for lead in places if states[lead] is state]):
             seen = _quoted(sign, state, there, measurements)
-            slight = tuple(lead for lead in LEADS if states.get(lead) is State.BORDERLINE)
-            return replace(seen, slight=slight) if state is State.PRESENT and slight else seen
+            if state is not State.PRESENT:
+                return seen
+            return seen._replace(slight=tuple([lead for lead in places if states[lead] is State.BORDERLINE]))
     return Seen(sign, State.UNMEASURABLE)
 
 
@@ -169,7 +154,7 @@ def _quoted(sign: Sign, state: State, leads: tuple[str, ...], measurements: Meas
     quantity, points = QUOTED.get(sign.what, (None, 0))
     if quantity is None or state is State.ABSENT:
         return Seen(sign, state, leads)
-    values = [(value, lead) for lead in leads if (value := measurements.in_lead(quantity, lead).value) is not None]
+    values = [(value, lead) for lead in leads if (value := measurements.lead_value(quantity, lead)) is not None]
     if points:
         values = [(points * value, lead) for value, lead in values if points * value >= LEAST]
     if not values:

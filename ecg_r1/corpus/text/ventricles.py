@@ -59,12 +59,12 @@ def _progression(w: Writer) -> str | None:
     """How R grows from V1 to V4; not remarked where a second R wave of V1 hides it."""
     state, r = w.state("r_progression_poor"), w.in_lead("r_mv", "V3")
     if state is PRESENT:
-        seen = w.m.in_lead("r_mv", "V3").value
+        seen = w.m.lead_value("r_mv", "V3")
         return w.say("progression.poor", r=r if seen else None)
     hidden = any(w.state(name) in (PRESENT, BORDERLINE) for name in ("late_r_v1", "rbbb_morphology"))
     if state is not ABSENT or hidden or not PROGRESSION.isdisjoint(w.subject.names):
         return None
-    waves = {lead: (w.m.in_lead("r_mv", lead).value, w.m.in_lead("s_mv", lead).value) for lead in TRANSITION}
+    waves = {lead: (w.m.lead_value("r_mv", lead), w.m.lead_value("s_mv", lead)) for lead in TRANSITION}
     found = {lead: (up, down) for lead, (up, down) in waves.items() if up is not None and down is not None}
     if len(found) < len(TRANSITION):
         return None

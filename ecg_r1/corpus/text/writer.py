@@ -14,7 +14,7 @@ from ecg_r1.corpus.text.beats import ectopics, origin
 from ecg_r1.corpus.text.corruption import quoted_value
 from ecg_r1.corpus.text.knowledge import known
 from ecg_r1.corpus.text.label import Stated
-from ecg_r1.corpus.text.seen import OF_QUANTITY, Seen, looked_at, qtc_holds
+from ecg_r1.corpus.text.seen import OF_QUANTITY, Seen, qtc_holds
 from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.corpus.text.wording import Language
 from ecg_r1.ecg.definitions import definitions
@@ -54,18 +54,11 @@ class Writer:
         self.values = {name: quoted_value(name, m, self.shares, self.rng) for name in EXPECTED}
         if not qtc_holds(m):
             self.values["qtc_ms"] = None
-        self._looked = dict[str, tuple[Seen, ...]]()
 
     @property
     def m(self) -> Measurements:
         """The record's measurements."""
         return self.subject.measurements
-
-    def looked(self, diagnosis: str) -> tuple[Seen, ...]:
-        """Every sign of a diagnosis, as `looked_at` finds them, looked at once."""
-        if diagnosis not in self._looked:
-            self._looked[diagnosis] = looked_at(diagnosis, self.m)
-        return self._looked[diagnosis]
 
     def state(self, name: str, lead: str | None = None) -> State:
         """Whether a finding is there."""
@@ -200,7 +193,7 @@ class Writer:
 
     def _q(self, one: Seen) -> str:
         """Pathological Q waves; a QRS without an R wave is a QS complex."""
-        qs = tuple(lead for lead in one.leads if self.m.in_lead("r_mv", lead).value == 0)
+        qs = tuple(lead for lead in one.leads if self.m.lead_value("r_mv", lead) == 0)
         if len(qs) == len(one.leads):
             return self._in_leads("sign.qs", one, qs)
         if not qs:
@@ -212,7 +205,7 @@ class Writer:
 
     def second_r(self) -> str:
         """rSr' or, where the second R wave is the higher one, rsR'."""
-        high = (self.m.in_lead("r_mv", "V1").value or 0.0) >= TALL_R
+        high = (self.m.lead_value("r_mv", "V1") or 0.0) >= TALL_R
         return "rsR'" if high else "rSr'"
 
     def signs(self, seen: Sequence[Seen]) -> str:
