@@ -20,11 +20,19 @@ UPPER_QTC, LONG_QTC = 445.0, 450.0  # ms: near the limit, and over it by no more
 NAMES_ST = {
     "st_elevation": "non-specific ST elevation", "st_depression": "non-specific ST depression",
 }  # fmt: skip
+OF_ST = tuple(Sign(name, WITHOUT_AVR) for name in NAMES_ST)
+OF_T = (
+    Sign("t_inversion", WITHOUT_V1),
+    Sign("t_flat", tuple(lead for lead in WITHOUT_V1 if lead != "aVL")),
+    Sign("t_biphasic", CHEST[1:]),
+    Sign("t_tall", WITHOUT_AVR),
+)
+UPRIGHT = Sign("t_upright", WITHOUT_V1)
 
 
 def st(w: Writer) -> list[str]:
     """ST segment, by its leads."""
-    seen = {name: look(Sign(name, WITHOUT_AVR), w.m) for name in NAMES_ST}
+    seen = {sign.what: look(sign, w.m) for sign in OF_ST}
     there = shown(seen.values())
     said = [_with_slight(w, one, w.describe(one)) for one in there]
     quiet = [
@@ -78,17 +86,12 @@ def _with_slight(w: Writer, one: Seen, sentence: str) -> str:
 
 def t(w: Writer) -> list[str]:
     """T waves, by their leads."""
-    found = [
-        look(Sign("t_inversion", WITHOUT_V1), w.m),
-        look(Sign("t_flat", tuple(lead for lead in WITHOUT_V1 if lead != "aVL")), w.m),
-        look(Sign("t_biphasic", CHEST[1:]), w.m),
-        look(Sign("t_tall", WITHOUT_AVR), w.m),
-    ]
+    found = [look(sign, w.m) for sign in OF_T]
     there = shown(found)
     said = [
         _with_slight(w, one, w.describe(one)) if one.sign.what == "t_inversion" else w.describe(one) for one in there
     ]
-    upright = look(Sign("t_upright", WITHOUT_V1), w.m)
+    upright = look(UPRIGHT, w.m)
     if upright.state is PRESENT:
         value = w.language.number("t_mv", upright.value) if upright.value is not None else None
         said.append(
