@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ecg_r1.corpus.text.conclusion import grouped
 from ecg_r1.corpus.text.knowledge import Sign
 from ecg_r1.corpus.text.label import NORMAL
 from ecg_r1.corpus.text.seen import Seen, look, shown
@@ -40,15 +41,20 @@ def st(w: Writer) -> list[str]:
         for name, label in NAMES_ST.items()
         if seen[name].state is not PRESENT and w.state(name) is ABSENT and not w.names(label)
     ]
-    if len(quiet) == len(seen):
+    near, rested = shown(seen.values(), BORDERLINE), _rested(w)
+    if len(quiet) == len(seen) and rested.isdisjoint(seen):
         return [_quiet(w, list(seen.values()))]
-    near = shown(seen.values(), BORDERLINE)
-    if not said and w.names(NORMAL):
+    if not said and w.names(NORMAL) and rested.isdisjoint(seen):
         return [w.say("st.slight_none")] if near else []
     if not said:
         said = [w.describe(one) for one in near]
         quiet = [name for name in quiet if seen[name] not in near]
     return said + [w.say(f"st.no_{name.removeprefix('st_')}") for name in quiet if said]
+
+
+def _rested(w: Writer) -> set[str]:
+    """The slight findings that a diagnosis of the label rests on, and that are therefore described."""
+    return {one.sign.what for group in grouped(w) for one in group.signs if one.state is BORDERLINE}
 
 
 def _quiet(w: Writer, seen: list[Seen]) -> str:
@@ -105,8 +111,9 @@ def t(w: Writer) -> list[str]:
     if not said and w.state("t_inversion") is ABSENT and not w.names("inverted T-waves"):
         said.append(w.say("t.none_inverted"))
     near = shown(found[:2], BORDERLINE)
-    if near and not there and len(upright.leads) < MOSTLY_UPRIGHT and not w.names(NORMAL):
-        said.append(w.describe(near[0]))
+    few_upright = not there and len(upright.leads) < MOSTLY_UPRIGHT and not w.names(NORMAL)
+    rested = _rested(w)
+    said += [w.describe(one) for one in near if one.sign.what in rested or (few_upright and one is near[0])]
     return said
 
 
