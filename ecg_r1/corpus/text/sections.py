@@ -90,7 +90,7 @@ def _pace(w: Writer) -> str:
     rate = w.m.value("heart_rate_bpm")
     if rate is None or w.distorted("heart_rate_bpm") or {one for one in w.subject.names if one in rhythms()} != {SINUS}:
         return "named"
-    if rate < SLOW:
+    if round(rate) < SLOW:
         return "very_slow" if rate < VERY_SLOW else "slow"
     return "fast" if w.state("tachycardia") is PRESENT else "named"
 
