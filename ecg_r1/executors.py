@@ -1,4 +1,4 @@
-"""Where many tasks are worked on: in this process, in processes of this machine, or on a Ray cluster.
+"""Where many tasks are worked on: in this process, in its threads, in processes of this machine, or on a Ray cluster.
 
 Whoever has many records calls `mapped`, and gets the same results in the same order from each executor. Only a few
 chunks are under way at a time, so that a long list does not fill the memory.
@@ -11,7 +11,7 @@ import multiprocessing
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from itertools import islice
@@ -75,6 +75,15 @@ def _here(work: Callable[[Any], Any], chunks: Iterable[Any], workers: int) -> It
     yield from map(work, chunks)
 
 
+def _threads(work: Callable[[Any], Any], chunks: Iterable[Any], workers: int) -> Iterator[Any]:
+    """For tasks that wait, of a server above all."""
+    pool = ThreadPoolExecutor(workers)
+    try:
+        yield from _ahead(lambda chunk: pool.submit(work, chunk), lambda future: future.result(), chunks, workers)
+    finally:  # what nobody waits for any more is not begun
+        pool.shutdown(cancel_futures=True)
+
+
 def _processes(work: Callable[[Any], Any], chunks: Iterable[Any], workers: int) -> Iterator[Any]:
     # Not fork: a lock that another thread holds would stay locked in the child for ever.
     spawn = multiprocessing.get_context("spawn")
@@ -136,6 +145,7 @@ def _ahead(
 LOST = "a worker process was killed, maybe because memory ran out; repeat the command, with fewer `workers`"
 EXECUTORS: dict[str, Callable[[Callable[[Any], Any], Iterable[Any], int], Iterator[Any]]] = {
     "here": _here,
+    "threads": _threads,
     "processes": _processes,
     "ray": _ray,
 }

@@ -23,6 +23,7 @@ STEPS = (
     "step_4_ischemia_infarction_mimics", "step_5_electrolytes_qt", "step_6_final_medical_reasoning",
 )  # fmt: skip
 MOST_DIGITS = 4300
+MODES = ("tolerant", "exact", "unstepped")
 _KEY = re.compile(r"(?:step_?)?(\d{1,3})(?:_.*)?", re.IGNORECASE)
 
 
@@ -45,24 +46,30 @@ def evidence(completion: Completion, case: Case, *, mode: str = "tolerant") -> S
     the first "**", ":" or line end after that, up to the next "**Step" of any kind; the last of a number that is not
     empty counts, of the first think block. A phrase must occur in it letter by letter but for case.
 
+    Mode "unstepped" is "exact" for texts without steps: a phrase must occur letter by letter in the first think block.
+
     Args:
         completion: its steps are read.
         case: `case.expected` maps "step_3_chamber_hypertrophy_voltage" (or "3") to the phrases of that step, a list or
             one string with ";".
-        mode: "tolerant" or "exact".
+        mode: "tolerant", "exact" or "unstepped".
 
     Returns:
         The mean, 0 to 1; None where the case expects no phrases.
 
     Raises:
-        RewardError: `mode` is neither.
+        RewardError: `mode` is another.
     """
-    if mode not in ("exact", "tolerant"):
-        raise RewardError(f'evidence: mode is "exact" or "tolerant", not {mode!r}')
+    if mode not in MODES:
+        raise RewardError(f"evidence: mode is one of {', '.join(MODES)}, not {mode!r}")
     wanted = phrases_by_step(case.expected)
     if not wanted:
         return None
-    return _exact(completion, case) if mode == "exact" else _tolerant(completion, wanted)
+    if mode == "tolerant":
+        return _tolerant(completion, wanted)
+    think = _first_think(completion.text)
+    said = exact_steps(completion.text) if mode == "exact" else dict.fromkeys(range(1, len(STEPS) + 1), think or "")
+    return _exact(said, case)
 
 
 def _tolerant(completion: Completion, wanted: dict[int, list[str]]) -> Score:
@@ -106,9 +113,8 @@ def _phrases(given: Any) -> list[str]:
     return [str(part).strip() for part in parts if str(part).strip()]
 
 
-def _exact(completion: Completion, case: Case) -> Score:
+def _exact(said: Mapping[int, str], case: Case) -> Score:
     wanted = {str(key).lower(): _phrases(value) for key, value in case.expected.items()}
-    said = exact_steps(completion.text)
     shares, rows = [], list[Judgement]()
     for number, key in enumerate(STEPS, start=1):
         if phrases := wanted.get(key):
@@ -121,11 +127,9 @@ def _exact(completion: Completion, case: Case) -> Score:
 
 def exact_steps(text: str) -> dict[int, str]:
     """{number: content} of the steps of the first think block, as PKU's pattern finds them; linear in the text."""
-    opened = next((tag for tag in _THINK.finditer(text) if not tag[1]), None)
-    closed = opened and next((tag for tag in _THINK.finditer(text, opened.end()) if tag[1]), None)
-    if not opened or not closed:
+    think = _first_think(text)
+    if think is None:
         return {}
-    think = text[opened.end() : closed.start()].strip()
     found, at = dict[int, str](), 0
     while (head := _HEAD.search(think, at)) and (separator := _SEPARATOR.search(think, head.end())):
         following = _NEXT.search(think, separator.end())
@@ -135,6 +139,12 @@ def exact_steps(text: str) -> dict[int, str]:
                 return {}
             found[int(head[1])] = content_of
     return found
+
+
+def _first_think(text: str) -> str | None:
+    opened = next((tag for tag in _THINK.finditer(text) if not tag[1]), None)
+    closed = opened and next((tag for tag in _THINK.finditer(text, opened.end()) if tag[1]), None)
+    return text[opened.end() : closed.start()].strip() if opened and closed else None
 
 
 def _step(completion: Completion, number: int) -> str:

@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "ecg_r1"
 HEAVY = ("torch", "transformers", "trl", "vllm", "peft", "accelerate", "deepspeed", "datasets")
 LIGHT = (
-    "errors", "terminal", "console", "disk", "files", "locks", "parent", "executors", "recipe", "ecg", "reading",
-    "scoring", "rewards", "datasets", "corpus",
+    "errors", "terminal", "console", "disk", "files", "locks", "parent", "executors", "recipe", "ecg", "endpoints",
+    "reading", "scoring", "rewards", "datasets", "corpus",
 )  # fmt: skip
 FLOORS = {
     "cli": 10,
@@ -23,6 +23,7 @@ FLOORS = {
     "model": 7, "corpus": 7, "rewards": 7,
     "scoring": 6, "datasets": 6,
     "reading": 5,
+    "endpoints": 5,
     "ecg": 4, "recipe": 4,
     "locks": 3, "executors": 3,
     "disk": 2, "files": 2, "console": 2,

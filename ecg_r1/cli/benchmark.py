@@ -53,12 +53,29 @@ def ecg_qa(items: Items, answers: Answers) -> None:
 
 
 @app.command()
-def reasoning(items: Annotated[Path, typer.Argument(help="Items with `model_response` in each question")]) -> None:
+def reasoning(
+    items: Annotated[
+        Path, typer.Argument(help="Items with `model_response` in each question, or the steps")
+    ],
+    answers: Annotated[Path | None, typer.Argument(help="Answers to the split of the steps")] = None,
+) -> None:
     """ECG-Reasoning-Benchmark: initial accuracy, Completion, Depth, and the accuracy of each step."""
     from ecg_r1.evaluation.benchmarks.items import read_items
     from ecg_r1.evaluation.benchmarks.reasoning import score
+    from ecg_r1.evaluation.benchmarks.reasoning_set import answered
 
-    _print(score(read_items(items)))
+    _print(score(read_items(items) if answers is None else answered(items, answers)))
+
+
+@app.command(name="reasoning-set")
+def reasoning_set(
+    source: Annotated[Path, typer.Argument(help="The split that `ecg-r1 corpus` made of the benchmark's file")],
+    out: Annotated[Path, typer.Argument(help="Folder of the new split")],
+) -> None:
+    """ECG-Reasoning-Benchmark step by step: a split with one example a question, for `ecg-r1 evaluate`."""
+    from ecg_r1.evaluation.benchmarks.reasoning_set import write_steps
+
+    say(write_steps(source, out))
 
 
 @app.command()
@@ -68,6 +85,53 @@ def grounding(items: Items, answers: Answers) -> None:
     from ecg_r1.evaluation.benchmarks.items import read_items
 
     _print(score(read_items(items), read_items(answers)))
+
+
+Split = Annotated[Path, typer.Argument(help="The split that was asked")]
+Answered = Annotated[Path, typer.Argument(help="A file of answers, in any shape that a comparison reads")]
+JudgedBy = Annotated[
+    str | None, typer.Option("--judge", help="URL or YAML file of an endpoint that judges too; rules alone otherwise")
+]
+
+
+@app.command()
+def grounded(
+    corpus: Split,
+    answers: Answered,
+    judge: JudgedBy = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of grounded.json")] = Path("runs/grounded"),
+) -> None:
+    """Grounded ECG Understanding: eight criteria by rules, and by a language model, with their agreement."""
+    from ecg_r1.evaluation.benchmarks.judged import judge_grounded
+
+    _print(judge_grounded(corpus, answers, judge, out))
+
+
+@app.command()
+def rubric(
+    corpus: Split,
+    answers: Answered,
+    judge: JudgedBy = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of rubric.json")] = Path("runs/rubric"),
+) -> None:
+    """0 to 5 points an answer, by rules with tolerance bands, and by a language model, with their agreement."""
+    from ecg_r1.evaluation.benchmarks.judged import judge_rubric
+
+    _print(judge_rubric(corpus, answers, judge, out))
+
+
+@app.command(name="rubric-set")
+def rubric_set(
+    source: Annotated[Path, typer.Argument(help="The split whose records are asked about")],
+    out: Annotated[Path, typer.Argument(help="Folder of the new split")],
+    language: Annotated[list[str] | None, typer.Option(help="en or zh; both unless given")] = None,
+    records: Annotated[int, typer.Option(min=1, help="That are drawn")] = 100,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """The questions of the rubric about a split's records, as a split that `ecg-r1 evaluate` takes as `corpus`."""
+    from ecg_r1.evaluation.benchmarks.rubric_set import LANGUAGES, write_set
+
+    say(write_set(source, out, language or LANGUAGES, records, seed))
 
 
 @app.command()
@@ -103,10 +167,10 @@ def baseline(
     corpus: Annotated[Path, typer.Argument(help="The split that they answer")],
     kinds: Annotated[list[str] | None, typer.Option("--kind", help="One of them; all unless given")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the baselines' folders")] = Path("runs/baselines"),
-    seed: Annotated[int, typer.Option(min=0, help="Of the random forest and of boosting")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn at random")] = 0,
 ) -> None:
-    """Answers of baselines on the measurements: majority, rules, logistic, forest, boosting; for `ecg-r1 compare`."""
-    from ecg_r1.evaluation.baselines import write
+    """Answers of majority, rules, logistic, forest, xgboost, cnn and random-tower, for `ecg-r1 compare`."""
+    from ecg_r1.evaluation.baselines.write import write
 
     for folder in write(kinds or [], train, corpus, out, seed):
         say(folder)

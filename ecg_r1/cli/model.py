@@ -1,4 +1,4 @@
-"""Commands on models: convert."""
+"""Commands on models: convert, push."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ app = typer.Typer()
 
 @app.command()
 def convert(
-    source: Annotated[Path, typer.Argument(help="A GEM, PULSE or LLaVA folder, a language model's, or ECG-CoCa's .pt")],
+    source: Annotated[
+        Path, typer.Argument(help="A GEM, PULSE or LLaVA folder, a language model's or its .gguf, or ECG-CoCa's .pt")
+    ],
     destination: Annotated[Path, typer.Argument(help="A new folder")],
     ecg_tower: Annotated[
         str | None,
@@ -31,7 +33,10 @@ def convert(
     ] = None,
     vision_tower: Annotated[
         Path | None,
-        typer.Option(help="A CLIP's folder, if the source has none. A language model without it reads signals only"),
+        typer.Option(
+            help="A CLIP's folder, or a checkpoint of ours, if the source has none. A language model without it reads "
+            "signals only"
+        ),
     ] = None,
     gem_compat: Annotated[
         bool, typer.Option("--gem-compat", help="GEM's own preprocessing: the page's centre, signals as they come")
@@ -42,15 +47,34 @@ def convert(
 ) -> None:
     """Convert released weights to a checkpoint that transformers and vLLM open. See docs/gem.md."""
     from ecg_r1.console import track
+    from ecg_r1.model.convert.gguf import folder_of
     from ecg_r1.model.convert.plan import plan
     from ecg_r1.model.convert.shards import check_destination, write
 
     check_destination(destination)
-    planned = plan(source, ecg_tower=ecg_tower, vision_tower=vision_tower, gem_compat=gem_compat, seed=seed)
-    for _ in track(write(planned, destination), "", len(planned.used) + len(planned.random)):
-        pass
+    with folder_of(source, destination) as opened:
+        planned = plan(opened, ecg_tower=ecg_tower, vision_tower=vision_tower, gem_compat=gem_compat, seed=seed)
+        for _ in track(write(planned, destination), "", len(planned.used) + len(planned.random)):
+            pass
     _print_report(planned)
     say(destination)
+
+
+@app.command()
+def push(
+    run: Annotated[Path, typer.Argument(help="A finished run's folder")],
+    repository: Annotated[str, typer.Argument(metavar="REPO", help="OWNER/NAME on the Hub, or a folder: ./NAME")],
+    comparison: Annotated[
+        Path | None,
+        typer.Option(help="Folder whose RL card goes into the model card; by default the run's parent"),
+    ] = None,
+    licence: Annotated[str | None, typer.Option(help="As the Hub names it, such as apache-2.0")] = None,
+    public: Annotated[bool, typer.Option("--public", help="A new repository is private unless you say this")] = False,
+) -> None:
+    """Publish a run: weights, processor and a model card with the RL card in it."""
+    from ecg_r1.evaluation.push import push as publish
+
+    say(publish(run, repository, comparison, licence, public=public))
 
 
 def _print_report(planned: Plan) -> None:

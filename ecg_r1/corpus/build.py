@@ -11,6 +11,7 @@ from ecg_r1.corpus.jobs import Plan, plan
 from ecg_r1.corpus.make import Made, Unusable, make
 from ecg_r1.corpus.profile import stated
 from ecg_r1.corpus.progress import BuildProgress
+from ecg_r1.corpus.rewrite import Rewriter
 from ecg_r1.corpus.rows import CorpusError
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.corpus.summary import commonest_reasons
@@ -37,6 +38,7 @@ def build(recipe: CorpusRecipe) -> list[Path]:
         WorkerLost: a worker was killed.
         ExecutorError: the recipe's executor cannot be started.
         ProfileError: the profile of the recipe's `corruption` is missing or no profile.
+        EndpointError: the language model of the recipe's `rewrite` cannot be asked.
     """
     plans = {name: plan(recipe, name, sources) for name, sources in recipe.splits.items()}
     return [_build_split(recipe, name, split) for name, split in plans.items()]
@@ -51,7 +53,9 @@ def _build_split(recipe: CorpusRecipe, name: str, split: Plan) -> Path:
         "page_size": recipe.page_size,
         "pages": recipe.pages,
         "refuse_doubtful": recipe.refuse_doubtful,
+        "refuse_conflicts": recipe.refuse_conflicts,
         "reports": recipe.reports.model_dump(),
+        "rewrite": recipe.rewrite.deciding if recipe.rewrite else None,
         "corruption": stated(profile(recipe.corruption)) if recipe.corruption.profile else recipe.corruption.shares,
         "profile": profile(recipe.corruption).model_dump() if recipe.corruption.profile else None,
         "prompts": recipe.prompts.model_dump(),
@@ -69,6 +73,8 @@ def _build_split(recipe: CorpusRecipe, name: str, split: Plan) -> Path:
 def _fill(writer: SplitWriter, recipe: CorpusRecipe, name: str, split: Plan) -> None:
     jobs, done = split.jobs, writer.records + writer.quarantined
     made = mapped(partial(make, recipe=recipe), jobs[done:], workers=recipe.workers, executor=recipe.executor)
+    rewriter = Rewriter(recipe) if recipe.rewrite else None
+    made = rewriter(made) if rewriter else made
     with BuildProgress(name, len(jobs), done) as progress:
         for count, one in enumerate(made, start=done + 1):
             _write(one, writer)
@@ -76,6 +82,8 @@ def _fill(writer: SplitWriter, recipe: CorpusRecipe, name: str, split: Plan) -> 
             if count % SHARD == 0:
                 writer.flush()
     writer.flush()
+    if rewriter:
+        rewriter.said()
     if not writer.records:
         why = "; ".join(f"{count} x {reason}" for reason, count in commonest_reasons(writer.folder))
         raise RecipeError(
@@ -99,6 +107,7 @@ def _write(made: Made | Unusable, writer: SplitWriter) -> None:
         unlabelled=made.unlabelled,
         untold=made.untold,
         conflicts=made.conflicts,
+        rewrite=made.rewrite,
     )
     for example in made.examples:
         writer.add_example(example)

@@ -20,6 +20,7 @@ ROWS = 512  # a batch of a file: what is in memory while it is written
 JSON = (
     "measurements",
     "conflicts",
+    "rewrite",
     "expected",
     "extra",
     "turns",
@@ -35,6 +36,7 @@ RECORDS = pa.schema(
         ("unlabelled", _NAMES),
         ("untold", _NAMES),
         ("conflicts", pa.string()),
+        ("rewrite", pa.string()),
         ("leads", _NAMES),
         ("samples", pa.int32()),
         ("windows", pa.list_(pa.list_(pa.int32()))),

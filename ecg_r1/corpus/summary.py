@@ -42,6 +42,13 @@ def summary(folder: Path) -> str:
     if conflicts := counts["conflicts"]:
         kinds = ", ".join(f"{count} x {kind}" for kind, count in conflicts.items())
         lines.append(f"  {sum(conflicts.values())} disagreements of label and signal, see conflicts.jsonl: {kinds}")
+    if counts["rewritten"] or counts["rewrites_refused"]:
+        refused = counts["rewrites_refused"]
+        why = "".join(f"; {count} x {reason}" for reason, count in refused.items())
+        lines.append(
+            f"  {counts['rewritten']} texts worded anew by a language model, {sum(refused.values())} refused"
+            + (f", see rewrites.jsonl{why}" if refused else "")
+        )
     if unknown := counts["unknown_labels"]:
         most = ", ".join(f"{count} x {visible(label)}" for label, count in list(unknown.items())[:REASONS])
         more = ", …" if len(unknown) > REASONS else ""

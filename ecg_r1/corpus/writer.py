@@ -30,6 +30,7 @@ from ecg_r1.recipe import RecipeError
 QUARANTINE = "quarantine.jsonl"
 LEFT_OUT = "left-out.jsonl"  # examples without one of their records
 CONFLICTS = "conflicts.jsonl"  # where a record's label and its signal disagree
+REWRITES = "rewrites.jsonl"  # texts of a language model that were refused, each with the reason
 PROGRESS = "progress.json"
 SHARD = 4096  # records, or examples of files, whose rows are one file
 
@@ -144,6 +145,7 @@ class SplitWriter:
         unlabelled: Sequence[str] = (),
         untold: Sequence[str] = (),
         conflicts: Sequence[Mapping[str, Any]] = (),
+        rewrite: Mapping[str, Any] | None = None,
     ) -> None:
         """Append a record.
 
@@ -156,6 +158,7 @@ class SplitWriter:
             unlabelled: kinds of statement that its labels leave out.
             untold: diagnoses of which its report states no finding, because the signal contradicts it.
             conflicts: where label and signal disagree; see `text.conflicts`.
+            rewrite: what became of its report at a language model; see `rewrite`.
         """
         self.records += 1
         self._files[SIGNALS].write(np.ascontiguousarray(microvolts(record.signal) if signal is None else signal).data)
@@ -171,6 +174,7 @@ class SplitWriter:
             "unlabelled": list(unlabelled),
             "untold": list(untold),
             "conflicts": list(conflicts),
+            "rewrite": rewrite,
             "leads": [lead for lead, there in zip(LEADS, record.lead_mask, strict=True) if there],
             "samples": record.samples,
             "windows": None if record.windows is None else record.windows.tolist(),
@@ -221,14 +225,11 @@ class SplitWriter:
         Ids(examples.table["id"], self.folder / "examples-*.arrow")
         unknown = Counter(label for row in records.each("unknown_labels") for label in row["unknown_labels"])
         untold = Counter(name for row in records.each("untold") for name in row["untold"])
-        disagreements = Counter[str]()
-        with (self.folder / CONFLICTS).open("w", encoding="utf-8") as listed:
-            for row in records.each("record", "conflicts"):
-                for one in row["conflicts"]:
-                    listed.write(json.dumps({"record": row["record"], **one}) + "\n")
-                    disagreements[one["kind"]] += 1
-        if not disagreements:
-            (self.folder / CONFLICTS).unlink()
+        conflicts = ((row["record"], one) for row in records.each("record", "conflicts") for one in row["conflicts"])
+        disagreements = self._listed(CONFLICTS, "kind", conflicts)
+        worded = ((row["record"], row["rewrite"]) for row in records.each("record", "rewrite") if row["rewrite"])
+        refusals = self._listed(REWRITES, "refused", ((record, one) for record, one in worded if "refused" in one))
+        asked = sum(row["rewrite"] is not None for row in records.each("rewrite"))
         doubtful = sum(any(map(is_doubt, row["quality"])) for row in records.each("quality"))
         counts = {
             "records": self.records,
@@ -238,12 +239,25 @@ class SplitWriter:
             "unknown_labels": dict(unknown.most_common()),
             "untold": dict(untold.most_common()),
             "conflicts": dict(disagreements.most_common()),
+            "rewritten": asked - refusals.total(),
+            "rewrites_refused": dict(refusals.most_common()),
             "doubtful": doubtful,
             "record_shards": self._whole["records"],
             "example_shards": self._whole["examples"],
         }
         write_atomically(self.folder / COMPLETE, json.dumps(counts))
         self.close()
+
+    def _listed(self, name: str, kind: str, found: Iterable[tuple[str, Mapping[str, Any]]]) -> Counter[str]:
+        """Write what was found of records, a line each; counted by its kind. No file is left where there is nothing."""
+        counted = Counter[str]()
+        with (self.folder / name).open("w", encoding="utf-8") as listed:
+            for record, one in found:
+                listed.write(json.dumps({"record": record, **one}) + "\n")
+                counted[one[kind]] += 1
+        if not counted:
+            (self.folder / name).unlink()
+        return counted
 
     def _add_more(self, more: Iterable[Example], known: Ids) -> int:
         """Append the examples of files in shards of their own; how many are left out for lack of a record."""

@@ -245,10 +245,10 @@ def as_html(card: Card) -> str:
 
 def as_markdown(card: Card) -> str:
     """The card for a model card on the Hub."""
-    lines = [f"# {_md(card.title)}", ""]
-    lines += [f"- **{_md(fact.name)}**: {'⚠ ' if fact.flagged else ''}{_md(fact.value)}" for fact in card.facts]
-    lines += ["", *("| " + " | ".join(map(_md, row)) + " |" for row in (card.head,))]
-    lines += ["|" + "---|" * len(card.head), *("| " + " | ".join(map(_md, row)) + " |" for row in card.rows)]
+    lines = [f"# {md(card.title)}", ""]
+    lines += [f"- **{md(fact.name)}**: {'⚠ ' if fact.flagged else ''}{md(fact.value)}" for fact in card.facts]
+    lines += ["", *("| " + " | ".join(map(md, row)) + " |" for row in (card.head,))]
+    lines += ["|" + "---|" * len(card.head), *("| " + " | ".join(map(md, row)) + " |" for row in card.rows)]
     return "\n".join(lines) + "\n"
 
 
@@ -272,7 +272,7 @@ def as_latex(card: Card) -> str:
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
-def _md(text: str) -> str:
+def md(text: str) -> str:
     """Plain text in Markdown: nothing of it is markup, a link or HTML."""
     return re.sub(r"([\\`*_{}\[\]<>#|!&~])", r"\\\1", " ".join(text.split()))
 

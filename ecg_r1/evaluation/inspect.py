@@ -60,13 +60,13 @@ def _rows(run: Path, step: int | None) -> list[dict[str, Any]]:
     if not files:
         raise InspectError(f"{run / layout.COMPLETIONS}: no completions; GRPO saves them where `log_completions` is on")
     if step is None:
-        rows = _read(files[-1])
+        rows = read_completions(files[-1])
         step = max(row["step"] for row in rows)
         return [row for row in rows if row["step"] == step]
     damaged, rows, others = [], [], set()
     for file in files:
         try:
-            found = _read(file)
+            found = read_completions(file)
         except InspectError as error:  # it may be of another step
             damaged.append(str(error))
             continue
@@ -78,8 +78,8 @@ def _rows(run: Path, step: int | None) -> list[dict[str, Any]]:
     return rows
 
 
-def _read(file: Path) -> list[dict[str, Any]]:
-    """The rows of a file.
+def read_completions(file: Path) -> list[dict[str, Any]]:
+    """The rows of a file of training completions.
 
     Raises:
         InspectError: it was cut short, is damaged, or is no file of completions.

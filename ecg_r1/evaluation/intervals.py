@@ -10,6 +10,7 @@ import numpy as np
 from scipy.stats import norm, t
 
 from ecg_r1.evaluation.bootstrap import Tally
+from ecg_r1.evaluation.studentised import studentised
 
 FEW = 200  # clusters; with fewer, intervals are corrected for bias, skewness and the small sample
 
@@ -42,8 +43,8 @@ def paired_interval(later: Tally, earlier: Tally, draws: np.ndarray, *, level: f
 
     With `FEW` clusters or more it is the percentile interval (Efron and Tibshirani 1993, ch. 13). With fewer it is the
     bias-corrected and accelerated one (BCa, ch. 14), whose quantiles are widened from the normal to Student's t with
-    clusters - 1 degrees of freedom (Hesterberg, Am Stat 2015;69:371, "expanded percentile"). `benchmarks/intervals.py`
-    measures how often each covers a known difference.
+    clusters - 1 degrees of freedom (Hesterberg, Am Stat 2015;69:371, "expanded percentile"); a mean of unbounded values
+    has the studentised one, see there. `benchmarks/intervals.py` measures how often each covers a known difference.
 
     Args:
         later: its rows are those that are drawn, clusters where examples are not independent.
@@ -58,12 +59,23 @@ def paired_interval(later: Tally, earlier: Tally, draws: np.ndarray, *, level: f
         return UNDEFINED
     rows = draws.shape[1]
     few = 1 < rows < FEW
+    if few and later.unbounded and earlier.unbounded:
+        return Interval(difference, *studentised(later.counts, earlier.counts, len(draws), level))
     bias, acceleration = _corrections(later, earlier, difference, resampled) if few else (0.0, 0.0)
     tail = (1 - level) / 2
     reach = math.sqrt(rows / (rows - 1)) * t.ppf(1 - tail, rows - 1) if few else norm.ppf(1 - tail)
     ends = np.array([bias - reach, bias + reach])
     low, high = np.quantile(resampled, norm.cdf(bias + ends / (1 - acceleration * ends)))
     return Interval(difference, float(low), float(high), _p_value(resampled, bias, acceleration, rows if few else 0))
+
+
+def value_interval(tally: Tally, draws: np.ndarray) -> Interval:
+    """The interval of one model's metric, as that of its difference to a model whose metric is always 0.
+
+    Args:
+        tally, draws: as of `paired_interval`.
+    """
+    return paired_interval(tally, Tally(np.tile([0.0, 1.0], (len(tally.counts), 1))), draws)
 
 
 def _corrections(later: Tally, earlier: Tally, difference: float, resampled: np.ndarray) -> tuple[float, float]:

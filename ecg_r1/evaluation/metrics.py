@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
 from ecg_r1.ecg.quantities import QUANTITIES
+from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.evaluation.bootstrap import Tally, macro_f1
 from ecg_r1.runs.predictions import Prediction
 from ecg_r1.scoring import Case, Completion
@@ -43,6 +44,7 @@ class Judged:
             case. A doubted diagnosis is not asserted; one that is denied too is "<name> (contradicted)". What the
             labels doubt, or never hold, is left out (`scoring.labels.held_against`).
         formatted: whether the answer has the form that was asked for.
+        readable: whether the answer asserts or doubts at least one diagnosis of the vocabulary.
         cut: whether the answer was still going on at the limit of tokens.
         probabilities: of the diagnoses, where the model gave them itself.
     """
@@ -54,6 +56,7 @@ class Judged:
     truth: frozenset[str]
     answered: frozenset[str]
     formatted: bool
+    readable: bool
     cut: bool
     probabilities: Mapping[str, float] | None = None
     findings: tuple[Judgement, ...] = ()
@@ -84,7 +87,8 @@ def judge(predictions: Iterable[Prediction], cases: Cases, style: str = "deepsee
 
 def _judge(row: Prediction, case: Case, style: str) -> Judged:
     completion = Completion.parse(row.completion)
-    labels, answer = truth_of(case), held_against(read_answer(completion), case)
+    labels, said = truth_of(case), read_answer(completion)
+    answer = held_against(said, case)
     truth = labels.asserted or labels.doubted
     held = hold(completion, case)
     counts = np.array([*lead_counts(held, shown_findings(case))] or [(0, 0, 0)]).sum(axis=0)
@@ -97,6 +101,7 @@ def _judge(row: Prediction, case: Case, style: str) -> Judged:
         truth=frozenset(truth),
         answered=frozenset(answered - (set(labels.doubted) - set(truth))),
         formatted=malformed(completion, style) is None,
+        readable=any(vocabulary().find(name.removesuffix(" (contradicted)")) for name in said.given),
         cut=row.cut,
         probabilities=row.probabilities,
         findings=tuple(one.judgement(completion) for one in held),
@@ -107,7 +112,8 @@ def _judge(row: Prediction, case: Case, style: str) -> Judged:
 def tallies(judged: Sequence[Judged]) -> dict[str, Tally]:
     """Every metric of one model, by name; a quantity's are named `pr_ms.mae` and so on. A tally has one row an answer.
 
-    * `format`, `cut`: share of the answers. `diagnosis_accuracy`: share of the answers about a case with a diagnosis.
+    * `format`, `cut`: share of the answers. `diagnosis_accuracy`: share of the answers about a case with a diagnosis;
+      `invalid`: of the same answers, the share from which no diagnosis can be read.
     * `diagnosis_macro_f1`: over the diagnoses that occur in the cases.
     * `supported`, `contradicted`, `unverifiable`: share of all quoted values (a right "not measurable" is supported).
     * `quoted_per_answer`: how many values were quoted, so that silence is not mistaken for truth.
@@ -126,6 +132,7 @@ def tallies(judged: Sequence[Judged]) -> dict[str, Tally]:
         "cut": _rate([j.cut for j in judged], ones),
         "diagnosis_accuracy": _rate([j.correct and bool(j.truth) for j in judged], diagnosed),
         "diagnosis_macro_f1": _f1(judged),
+        "invalid": _rate([not j.readable and bool(j.truth) for j in judged], diagnosed),
         **{verdict: _rate([j.count(verdict) for j in judged], quoted) for verdict in VERDICTS},
         "quoted_per_answer": _rate(quoted, ones),
     }
@@ -162,8 +169,8 @@ def _quantity(judged: Sequence[Judged], quantity: str) -> dict[str, Tally]:
     rows = np.array([_quotes(j, quantity) for j in judged])
     measurable, quoted, absolute, signed, within = rows.T
     return {
-        "mae": _rate(absolute, quoted),
-        "bias": _rate(signed, quoted),
+        "mae": replace(_rate(absolute, quoted), unbounded=True),
+        "bias": replace(_rate(signed, quoted), unbounded=True),
         "within": _rate(within, quoted),
         "quoted": _rate(quoted, measurable),
     }

@@ -16,7 +16,7 @@ from ecg_r1.corpus.store import RecordStore
 from ecg_r1.evaluation.bootstrap import Tally, cluster_codes, draw
 from ecg_r1.evaluation.comparable import CompareError
 from ecg_r1.evaluation.conditions import GRID, LESS, NOTHING, OTHER_PAGE, OWN, SHUFFLED, Condition, asked, dealt
-from ecg_r1.evaluation.intervals import number, paired_interval
+from ecg_r1.evaluation.intervals import number, value_interval
 from ecg_r1.evaluation.metrics import Judged, judge, tallies
 from ecg_r1.evaluation.preparation import Plan
 from ecg_r1.runs.predictions import Prediction, read_label, read_predictions
@@ -128,8 +128,7 @@ def _without(plan: Plan, blind: Sequence[Judged], own: Sequence[Judged]) -> dict
     codes = cluster_codes([plan.store.cluster(row.example_id) for row in asked_about])
     values = np.array([(float(row.correct), 1.0) for row in asked_about])
     tally = Tally(values).per_cluster(codes)
-    nothing = Tally(np.tile([0.0, 1.0], (len(tally.counts), 1)))
-    interval = paired_interval(tally, nothing, draw(len(tally.counts), plan.recipe.resamples, plan.recipe.seed))
+    interval = value_interval(tally, draw(len(tally.counts), plan.recipe.resamples, plan.recipe.seed))
     rest = [row for row in own if row.example_id not in right]
     return {
         "right_without": interval.difference,

@@ -10,12 +10,12 @@ from typing import Any
 
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.datasets.rows import ENDINGS
+from ecg_r1.endpoints.client import Client, require_client
 from ecg_r1.evaluation.conditions import NOTHING, OWN, Condition, conditions
-from ecg_r1.evaluation.endpoint import Client, require_client
 from ecg_r1.evaluation.given import read_given
 from ecg_r1.recipe import Endpoint, EvaluateRecipe, ProbeRecipe, read_endpoint
 from ecg_r1.runs import layout
-from ecg_r1.runs.read import Run, read_run
+from ecg_r1.runs.read import Run, RunError, read_run
 
 URL = re.compile(r"https?://")
 YAML = (".yaml", ".yml")
@@ -44,7 +44,7 @@ class GivenRun(Elsewhere):
 class EndpointRun(Elsewhere):
     """A model behind an OpenAI-compatible chat route."""
 
-    client: Client = field(kw_only=True)
+    client: Client[Endpoint] = field(kw_only=True)
 
     def label(self) -> dict[str, Any]:
         """What tells the model, and how it is asked, from another. The weights behind a URL cannot be told."""
@@ -61,17 +61,41 @@ def open_models(recipe: EvaluateRecipe | ProbeRecipe) -> tuple[Run, ...]:
 
 
 def _open(named: str | Endpoint, out: Path) -> Run:
-    if isinstance(named, str) and URL.match(named):
-        named = Endpoint.model_validate({"endpoint": named})
-    elif isinstance(named, str) and Path(named).suffix in YAML and Path(named).is_file():
-        named = read_endpoint(named)
-    if isinstance(named, Endpoint):
-        require_client()
-        client = Client(named, Path(named.cache) if named.cache else out / CACHE)
+    endpoint = named if isinstance(named, Endpoint) else _endpoint(named)
+    if endpoint is not None:
+        client = _client(endpoint, out)
         return EndpointRun(client.name, *_places(out, client.name), client=client)
+    named = str(named)
     if Path(named).is_file() and Path(named).suffix.lower() in ENDINGS:
         return GivenRun(Path(named).stem, *_places(out, Path(named).stem), file=Path(named))
     return read_run(Path(named))
+
+
+def open_endpoint(named: str, out: Path) -> Client[Endpoint]:
+    """An endpoint by its URL or its YAML file.
+
+    Args:
+        named: the one or the other.
+        out: folder whose `cache` keeps its answers, unless it names another.
+
+    Raises:
+        UserError: it is neither, or the endpoint cannot be used.
+    """
+    endpoint = _endpoint(named)
+    if endpoint is None:
+        raise RunError(f"{named}: no URL, and no YAML file with the keys of an endpoint")
+    return _client(endpoint, out)
+
+
+def _endpoint(named: str) -> Endpoint | None:
+    if URL.match(named):
+        return Endpoint.model_validate({"endpoint": named})
+    return read_endpoint(named) if Path(named).suffix in YAML and Path(named).is_file() else None
+
+
+def _client(endpoint: Endpoint, out: Path) -> Client[Endpoint]:
+    require_client()
+    return Client(endpoint, Path(endpoint.cache) if endpoint.cache else out / CACHE)
 
 
 def _places(out: Path, name: str) -> tuple[Path, Path]:

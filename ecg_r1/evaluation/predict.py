@@ -202,11 +202,20 @@ def _sampling(recipe: EvaluateRecipe, start: int) -> dict[str, Any]:
     return {key: given[key] for key in ("temperature", "max_tokens")}
 
 
+def _leads(store: RecordStore, condition: Condition, given: tuple[str | None, str | None]) -> list[str]:
+    """The leads that a model is shown for a record, in its signal or else on its page."""
+    name = given[0] or given[1]
+    there = [] if name is None else store.row(name)["leads"]
+    return [lead for lead in there if condition.leads is None or lead in condition.leads]
+
+
 def _prompt(
     processor: GEMProcessor, store: RecordStore, condition: Condition, example: Example, given: Shown
 ) -> Prompt:
     """The prompt of an example; what is not shown is left out with its placeholders, as in training."""
-    text = processor.expand(processor.prompt(example.question, ecgs=len(example.records), turns=example.turns))
+    leads = [_leads(store, condition, given[one]) for one in example.records] if processor.states_leads else []
+    prompt = processor.prompt(example.question, ecgs=len(example.records), turns=example.turns, leads=leads)
+    text = processor.expand(prompt)
     ids = processor.tokenizer(text, add_special_tokens=False)["input_ids"]
     signals = [name for name, _ in (given[one] for one in example.records) if name is not None]
     pages = [name for _, name in (given[one] for one in example.records) if name is not None]

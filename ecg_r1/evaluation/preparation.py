@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ecg_r1.corpus.store import RecordStore
+from ecg_r1.ecg.leads import LEADS
 from ecg_r1.engine import require_vllm
 from ecg_r1.evaluation.comparable import CompareError, check_names, check_out, check_splits, read_seeds
 from ecg_r1.evaluation.conditions import OWN, Condition
@@ -152,7 +153,8 @@ def _room(run: Run, processor: GEMProcessor, store: RecordStore, max_tokens: int
     config = read_config(run.checkpoint)
     positions = config.text_config.max_position_embeddings
     prompts = [
-        processor.expand(processor.prompt(question, ecgs=n, turns=turns)) for question, n, turns in store.questions()
+        processor.expand(processor.prompt(question, ecgs=n, turns=turns, leads=[LEADS[:-1]] * n))
+        for question, n, turns in store.questions()
     ]
     longest = max(len(ids) for ids in processor.tokenizer(prompts, add_special_tokens=False)["input_ids"])
     if longest + max_tokens > positions:

@@ -24,6 +24,10 @@ class ECGTowerConfig(PreTrainedConfig):
         projection_dim: width of ECG-CoCa's contrastive projection, or None for a tower without it. GEM does not use
             the projection and the norm before it: they are kept so that a converted tower is complete, and never
             trained.
+        lead_tokens: each lead is cut into tokens by itself, by the same convolutions, and each token is told its lead
+            and its time (K-MERL, Liu et al., 2025, arXiv 2502.17900). A lead of zeros gives no token. The language
+            model still gets one token for each time: the mean over the leads that are shown. By default the first
+            convolution mixes the leads, as in ECG-CoCa.
         lead_order: "mimic" (aVF before aVL) if the weights were trained on MIMIC-IV-ECG files in their own order.
 
     Raises:
@@ -42,6 +46,7 @@ class ECGTowerConfig(PreTrainedConfig):
     intermediate_size: int = 3072
     layer_norm_eps: float = 1e-5
     projection_dim: int | None = None
+    lead_tokens: bool = False
     lead_order: Literal["standard", "mimic"] = "standard"
     initializer_range: float = 0.02
 

@@ -17,7 +17,7 @@ from ecg_r1.model.features import FeatureCache
 class ECGBlock(GradientCheckpointingLayer):
     """One bidirectional transformer block, with its norms before attention and MLP.
 
-    Takes and returns hidden states (B, tokens, hidden_size).
+    Takes and returns hidden states (B, tokens, hidden_size); mask (B, 1, 1, tokens) is False at tokens that none reads.
     """
 
     def __init__(self, config: ECGTowerConfig):
@@ -30,11 +30,11 @@ class ECGBlock(GradientCheckpointingLayer):
         self.c_fc = nn.Linear(config.hidden_size, config.intermediate_size)
         self.c_proj = nn.Linear(config.intermediate_size, config.hidden_size)
 
-    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+    def forward(self, hidden: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         batch, tokens, width = hidden.shape
         qkv = self.qkv_proj(self.ln_1(hidden)).view(batch, tokens, 3, self.heads, width // self.heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
-        attended = nn.functional.scaled_dot_product_attention(query, key, value)
+        attended = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         hidden = hidden + self.out_proj(attended.transpose(1, 2).reshape(batch, tokens, width))
         return hidden + self.c_proj(nn.functional.gelu(self.c_fc(self.ln_2(hidden))))
 
@@ -42,13 +42,14 @@ class ECGBlock(GradientCheckpointingLayer):
 class ECGTower(nn.Module):
     """Signal (B, leads, samples) in mV -> hidden states (B, tokens, hidden_size): class token first, no final norm.
 
-    To leave a lead out, set it to zero: the first convolution has no bias, so zeros add nothing.
+    To leave a lead out, set it to zero: the first convolution has no bias, so zeros add nothing; with `lead_tokens`
+    such a lead has no tokens.
     """
 
     def __init__(self, config: ECGTowerConfig):
         super().__init__()
         self.config = config
-        channels, layers = config.leads, []
+        channels, layers = 1 if config.lead_tokens else config.leads, []
         for width, kernel, stride in config.stem or []:
             layers.append(nn.Conv1d(channels, width, kernel, stride, stem_padding(kernel, stride), bias=False))
             channels = width
@@ -57,6 +58,8 @@ class ECGTower(nn.Module):
         self.positional_embedding = nn.Parameter(
             torch.randn(config.num_tokens, config.hidden_size) * config.hidden_size**-0.5
         )
+        if config.lead_tokens:
+            self.lead_embedding = nn.Parameter(torch.randn(config.leads, config.hidden_size) * config.hidden_size**-0.5)
         self.ln_pre = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.blocks = nn.ModuleList(ECGBlock(config) for _ in range(config.num_hidden_layers))
         if config.projection_dim is not None:  # of ECG-CoCa's contrastive loss: stands after the output
@@ -64,15 +67,38 @@ class ECGTower(nn.Module):
             self.proj = nn.Parameter(torch.randn(config.hidden_size, config.projection_dim) * config.hidden_size**-0.5)
 
     def forward(self, ecg_values: torch.Tensor) -> torch.Tensor:
-        hidden = self.stem[0](ecg_values.to(self.class_embedding.dtype))
-        for convolution in self.stem[1:]:
-            hidden = convolution(nn.functional.gelu(hidden))
-        hidden = hidden.transpose(1, 2)
+        ecg_values = ecg_values.to(self.class_embedding.dtype)
+        if self.config.lead_tokens:
+            return self._by_lead(ecg_values)
+        hidden = self._cut(ecg_values)
         class_token = self.class_embedding.expand(hidden.shape[0], 1, -1)
         hidden = self.ln_pre(torch.cat([class_token, hidden], dim=1) + self.positional_embedding)
         for block in self.blocks:
             hidden = block(hidden)
         return hidden
+
+    def _cut(self, signal: torch.Tensor) -> torch.Tensor:
+        """The convolutions of the stem: (N, channels, samples) -> (N, times, hidden_size)."""
+        hidden = self.stem[0](signal)
+        for convolution in self.stem[1:]:
+            hidden = convolution(nn.functional.gelu(hidden))
+        return hidden.transpose(1, 2)
+
+    def _by_lead(self, signal: torch.Tensor) -> torch.Tensor:
+        """Tokens of each lead by itself; after the blocks, the mean over the leads that are shown at each time."""
+        batch, leads, _ = signal.shape
+        shown = (signal != 0).any(dim=-1)
+        cut = self._cut(signal.flatten(0, 1).unsqueeze(1)).unflatten(0, (batch, leads))
+        times = cut.shape[2]
+        cut = cut + self.positional_embedding[1:] + self.lead_embedding.unsqueeze(1)
+        class_token = (self.class_embedding + self.positional_embedding[0]).expand(batch, 1, -1)
+        hidden = self.ln_pre(torch.cat([class_token, cut.flatten(1, 2)], dim=1))
+        read = torch.cat([shown.new_ones(batch, 1), shown.repeat_interleave(times, dim=1)], dim=1)
+        for block in self.blocks:
+            hidden = block(hidden, read[:, None, None])
+        of_leads = hidden[:, 1:].unflatten(1, (leads, times)) * shown[:, :, None, None]
+        mean = of_leads.sum(dim=1) / shown.sum(dim=1).clamp(min=1)[:, None, None]
+        return torch.cat([hidden[:, :1], mean], dim=1)
 
 
 class Encoders:

@@ -40,6 +40,8 @@ class GEMPreTrainedModel(PreTrainedModel):
             std = module.config.hidden_size**-0.5
             initialization.normal_(module.class_embedding, std=std)
             initialization.normal_(module.positional_embedding, std=std)
+            if module.config.lead_tokens:
+                initialization.normal_(module.lead_embedding, std=std)
             if module.config.projection_dim is not None:
                 initialization.normal_(module.proj, std=std)
         elif isinstance(module, nn.Conv1d):

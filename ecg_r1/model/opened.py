@@ -94,6 +94,7 @@ def _facts(processor: GEMProcessor, config: GEMConfig) -> Iterator[tuple[str, An
         yield "image_processor.size", {*dict(processor.image_processor.size).values()} - {None}, {side}
         yield "the id of <image>", processor.image_token_id, config.image_token_id
     yield "system", processor.system, processor.system if isinstance(processor.system, str) else None
+    yield "states_leads", processor.states_leads, processor.states_leads is True
     yield "the tokenizer's size", len(tokenizer), min(len(tokenizer), config.text_config.vocab_size)
     yield "the tokenizer has an end of text", tokenizer.eos_token_id is not None, True
 

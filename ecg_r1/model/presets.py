@@ -1,4 +1,6 @@
-"""Sizes of GEM: `tiny` for tests and laptops, `small` for one consumer GPU, `gem-7b` as released."""
+"""Sizes of GEM: `tiny` for laptops (`tiny-leads`: with K-MERL's tower), `small` for one consumer GPU, `gem-7b` as
+released.
+"""
 
 from __future__ import annotations
 
@@ -11,23 +13,26 @@ from ecg_r1.model.configuration import ECGTowerConfig, GEMConfig
 from ecg_r1.model.modeling import GEMForConditionalGeneration
 from ecg_r1.model.processing import ECGFeatureExtractor, GEMProcessor, SignalProcessor
 
-PRESETS: dict[str, dict[str, Any]] = {
-    # Three short convolutions instead of one of 50: a tower of this size does not find wave boundaries inside
-    # a 100 ms patch by itself.
-    "tiny": {
-        "ecg_config": {
-            "stem": [[32, 16, 4], [64, 15, 5], [128, 20, 10]], "hidden_size": 128, "num_hidden_layers": 2,
-            "num_attention_heads": 4, "intermediate_size": 256,
-        },
-        "vision_config": {
-            "image_size": 112, "patch_size": 28, "hidden_size": 64, "intermediate_size": 128,
-            "num_hidden_layers": 3, "num_attention_heads": 2, "projection_dim": 64,
-        },
-        "text_config": {
-            "hidden_size": 128, "intermediate_size": 352, "num_hidden_layers": 3, "num_attention_heads": 4,
-            "num_key_value_heads": 4, "max_position_embeddings": 512,
-        },
+# Three short convolutions instead of one of 50: a tower of this size does not find wave boundaries inside a patch of
+# 100 ms by itself.
+TINY: dict[str, Any] = {
+    "ecg_config": {
+        "stem": [[32, 16, 4], [64, 15, 5], [128, 20, 10]], "hidden_size": 128, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "intermediate_size": 256,
     },
+    "vision_config": {
+        "image_size": 112, "patch_size": 28, "hidden_size": 64, "intermediate_size": 128,
+        "num_hidden_layers": 3, "num_attention_heads": 2, "projection_dim": 64,
+    },
+    "text_config": {
+        "hidden_size": 128, "intermediate_size": 352, "num_hidden_layers": 3, "num_attention_heads": 4,
+        "num_key_value_heads": 4, "max_position_embeddings": 512,
+    },
+}  # fmt: skip
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "tiny": TINY,
+    "tiny-leads": TINY | {"ecg_config": TINY["ecg_config"] | {"lead_tokens": True}},  # K-MERL's tower
     "small": {
         "ecg_config": {
             "stem": [[128, 10, 5], [384, 20, 10]], "hidden_size": 384, "num_hidden_layers": 6,

@@ -104,6 +104,7 @@ class GEMProcessor(ProcessorMixin):
         num_ecg_tokens: tokens of one ECG.
         num_image_tokens: tokens of one page.
         system: said before every question, as the model was trained; None: the chat template's own, if it has one.
+        states_leads: a prompt says which leads are shown, where these are not all twelve.
         chat_template: the processor's own; by default the tokenizer's is used.
         kwargs: of transformers.
     """
@@ -119,12 +120,13 @@ class GEMProcessor(ProcessorMixin):
         num_ecg_tokens: int = 101,
         num_image_tokens: int = 576,
         system: str | None = None,
+        states_leads: bool = False,
         chat_template: str | None = None,
         **kwargs: Any,
     ):
         self.num_ecg_tokens = num_ecg_tokens
         self.num_image_tokens = num_image_tokens
-        self.system = system
+        self.system, self.states_leads = system, states_leads
         super().__init__(image_processor, feature_extractor, tokenizer, chat_template=chat_template, **kwargs)
 
     @property
@@ -215,7 +217,13 @@ class GEMProcessor(ProcessorMixin):
         )
 
     def prompt(
-        self, question: str, *, ecgs: int = 1, images: int | None = None, turns: Sequence[tuple[str, str]] = ()
+        self,
+        question: str,
+        *,
+        ecgs: int = 1,
+        images: int | None = None,
+        turns: Sequence[tuple[str, str]] = (),
+        leads: Sequence[Sequence[str]] = (),
     ) -> str:
         """Write the prompt of a question on one record or several, in the checkpoint's own chat template.
 
@@ -226,6 +234,8 @@ class GEMProcessor(ProcessorMixin):
             ecgs: number of records.
             images: number of pages; by default one for each ECG, and none if the model reads no pages.
             turns: earlier questions of the conversation with their responses; the media stand before the first.
+            leads: of each record, those that are shown; none of a record of which nothing is shown. Without
+                `states_leads` they are not said.
 
         Returns:
             The prompt, with one tag for each ECG and page.
@@ -242,6 +252,8 @@ class GEMProcessor(ProcessorMixin):
             self._check_reads_pages()
         media = "".join(self.ecg_token * (i < ecgs) + self.image_token * (i < images) for i in range(max(ecgs, images)))
         asked = [earlier for earlier, _ in turns] + [question]
+        if self.states_leads and (said := stated_leads(leads)):
+            asked[0] = f"{said}\n{asked[0]}"
         asked[0] = f"{media}\n{asked[0]}" if media else asked[0]
         messages = [{"role": "user", "content": asked[0]}]
         for (_, response), following in zip(turns, asked[1:], strict=True):
@@ -269,6 +281,7 @@ class SignalProcessor(GEMProcessor):
         tokenizer: with `<ecg>` as a special token.
         num_ecg_tokens: tokens of one ECG.
         system: said before every question, as the model was trained; None: the chat template's own, if it has one.
+        states_leads: a prompt says which leads are shown, where these are not all twelve.
         chat_template: the processor's own; by default the tokenizer's is used.
         kwargs: of transformers.
     """
@@ -282,16 +295,31 @@ class SignalProcessor(GEMProcessor):
         tokenizer: Any = None,
         num_ecg_tokens: int = 101,
         system: str | None = None,
+        states_leads: bool = False,
         chat_template: str | None = None,
         **kwargs: Any,
     ):
         self.num_ecg_tokens, self.num_image_tokens = num_ecg_tokens, 0
-        self.system = system
+        self.system, self.states_leads = system, states_leads
         ProcessorMixin.__init__(self, feature_extractor, tokenizer, chat_template=chat_template, **kwargs)
 
     def expand(self, text: str) -> str:
         """Repeat each `<ecg>` of a prompt, so that the tokenizer gives one placeholder for each token of an ECG."""
         return text.replace(self.ecg_token, self.ecg_token * self.num_ecg_tokens)
+
+
+def stated_leads(leads: Sequence[Sequence[str]]) -> str:
+    """Which leads are shown, as a prompt states it; "" where each record shows all twelve, or nothing.
+
+    Args:
+        leads: of each record.
+    """
+    said = []
+    for number, names in enumerate(leads, 1):
+        if 0 < len(names) < len(LEADS):
+            which = f" of ECG {number}" if len(leads) > 1 else ""
+            said.append(f"Leads shown{which}: {', '.join(names)}.")
+    return " ".join(said)
 
 
 def check_untagged(text: str) -> None:

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from ecg_r1.recipe.endpoint import Endpoint
+from ecg_r1.recipe.endpoint import Endpoint, Rewrite, Route
 from ecg_r1.recipe.find import find_recipe, shipped_recipes
 from ecg_r1.recipe.messages import SHOWN, explain, unknown_key
 from ecg_r1.recipe.schema import (
@@ -22,8 +22,10 @@ from ecg_r1.recipe.schema import (
     Corpus,
     CorpusRecipe,
     Corruption,
+    Curriculum,
     Decoding,
     Dropout,
+    DynamicSampling,
     EvaluateRecipe,
     GRPORecipe,
     Hearts,
@@ -50,8 +52,10 @@ __all__ = [
     "Corpus",
     "CorpusRecipe",
     "Corruption",
+    "Curriculum",
     "Decoding",
     "Dropout",
+    "DynamicSampling",
     "Endpoint",
     "EvaluateRecipe",
     "GRPORecipe",
@@ -68,7 +72,9 @@ __all__ = [
     "Reports",
     "Reward",
     "RewardWorkers",
+    "Rewrite",
     "Rollout",
+    "Route",
     "RunRecipe",
     "SFTRecipe",
     "Source",

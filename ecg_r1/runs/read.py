@@ -25,7 +25,7 @@ class Run:
     """A finished run, or a checkpoint by itself.
 
     Attributes:
-        name: of its folder; tables and reports tell models apart by it.
+        name: of its folder, after the run's where it is a checkpoint of one; tables tell models apart by it.
         folder: the run directory, or the checkpoint.
         checkpoint: folder of the weights; a run may have been stored without them.
         recipe: as the run resolved it; empty for a checkpoint, like the rest.
@@ -63,7 +63,7 @@ def read_run(folder: Path) -> Run:
     """
     recipe, name = existing(folder) / layout.RECIPE, folder.resolve().name
     if not recipe.is_file() and (folder / "config.json").is_file():
-        return Run(name, folder, checkpoint=folder)
+        return Run(_checkpoint_name(folder.resolve()), folder, checkpoint=folder)
     if not recipe.is_file() or not (folder / layout.FINISHED).is_file():
         raise RunError(f"{folder}: no finished run; repeat `ecg-r1 train` with its recipe to go on with it")
     try:
@@ -81,6 +81,12 @@ def read_run(folder: Path) -> Run:
         environment=read_json(folder / layout.ENVIRONMENT) or {},
         log=tuple(row for _, row in read_json_lines(log, RunError)) if log.is_file() else (),
     )
+
+
+def _checkpoint_name(folder: Path) -> str:
+    """Of RUN/best and RUN/checkpoints/checkpoint-20 the run's name is a part, so that those of two runs differ."""
+    above = folder.parent.parent if folder.parent.name == layout.CHECKPOINTS else folder.parent
+    return f"{above.name}-{folder.name}" if (above / layout.RECIPE).is_file() else folder.name
 
 
 def held_out(run: Run) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -18,6 +17,7 @@ from ecg_r1.datasets.example import Example
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.wild import STORED, Look, draw_page
+from ecg_r1.engine.wire import content_hash
 from ecg_r1.model.features import NEVER
 from ecg_r1.model.processing import GEMProcessor, check_untagged
 from ecg_r1.recipe import Dropout, Pages, RecipeError
@@ -73,9 +73,15 @@ class Media:
         """Whether a record is not always shown as the corpus has it."""
         return self.dropout != NOTHING or self.pages != AS_STORED
 
-    def prompt(self, example: Example) -> str:
-        """The prompt of an example, with tags for each of its records."""
-        return self.processor.prompt(example.question, ecgs=len(example.records), turns=example.turns)
+    def prompt(self, example: Example, shown: Shown) -> str:
+        """The prompt of an example with tags for each of its records; with `states_leads`, also the leads shown."""
+        leads = [self._leads(view) for view in shown.views] if self.processor.states_leads else []
+        return self.processor.prompt(example.question, ecgs=len(example.records), turns=example.turns, leads=leads)
+
+    def _leads(self, view: View) -> Sequence[str]:
+        if not (view.ecg or view.page):
+            return ()
+        return self.store.row(view.record)["leads"] if view.leads is None else view.leads
 
     def shown(self, example: Example, moment: int) -> Shown:
         """What is shown of an example's records at a step or epoch; all of them at `WHOLE`."""
@@ -196,8 +202,7 @@ def _unseen(case: Case) -> Case:
 
 def _key(content: np.ndarray) -> int:
     """A hash of 63 bits, never `NEVER`."""
-    digest = hashlib.blake2b(np.ascontiguousarray(content).data, digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 1 or 1
+    return int(content_hash(content)[:16], 16) >> 1 or 1
 
 
 def _mask(view: View) -> np.ndarray:

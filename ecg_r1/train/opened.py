@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ecg_r1.corpus.store import RecordStore
+from ecg_r1.ecg.leads import LEADS
 from ecg_r1.model.checkpoint import (
     CheckpointError,
     check_checkpoint,
@@ -14,6 +15,7 @@ from ecg_r1.model.checkpoint import (
     read_config,
     shape_of,
 )
+from ecg_r1.model.four_bits import check_four_bits
 from ecg_r1.model.lora import lora_config
 from ecg_r1.model.presets import PRESETS
 from ecg_r1.recipe import GRPORecipe, RecipeError, RunRecipe
@@ -43,6 +45,7 @@ def check_opened(
     if recipe.deepspeed and recipe.deepspeed not in DEEPSPEED:
         check_deepspeed(recipe.deepspeed, path)
     _check_model(recipe, path)
+    check_four_bits(recipe, path)
     try:
         check_parts(recipe.freeze, shape_of(recipe.model).config)
     except CheckpointError as error:
@@ -110,7 +113,11 @@ def _check_room(recipe: GRPORecipe, arguments: Any, store: RecordStore, path: st
     folder = check_checkpoint(recipe.model)
     processor = load_processor(folder)
     processor.system = store.system or processor.system
-    prompts = [processor.expand(processor.prompt(asked, ecgs=n, turns=turns)) for asked, n, turns in store.questions()]
+    processor.states_leads |= recipe.dropout.state_leads
+    prompts = [
+        processor.expand(processor.prompt(asked, ecgs=n, turns=turns, leads=[LEADS[:-1]] * n))
+        for asked, n, turns in store.questions()
+    ]
     longest = max(len(ids) for ids in processor.tokenizer(prompts, add_special_tokens=False)["input_ids"])
     limits = (
         read_config(folder).text_config.max_position_embeddings,

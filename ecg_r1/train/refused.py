@@ -63,7 +63,7 @@ COMMON: dict[str, Refused] = {
     ),
     **same(
         "push_to_hub hub_token hub_private_repo hub_model_id hub_strategy hub_always_push hub_revision",
-        Refused("would upload the model: a run writes to its own folder alone", "`hf upload NAME RUN/model` does it"),
+        Refused("would upload the model: a run writes to its own folder alone", "`ecg-r1 push RUN NAME` does it"),
     ),
     "logging_nan_inf_filter": Refused(
         "would write another number in the place of a loss that is not finite; the run stops at such a loss"
@@ -134,9 +134,6 @@ GRPO: dict[str, Refused] = {
     "vllm_max_model_length": set_by("rollout.options.max_model_len"),
     "vllm_tensor_parallel_size": Refused(
         "has no effect: each process has an engine on its own GPU", "use `processes:`", unless=(None, 1)
-    ),
-    "vllm_enable_sleep_mode": Refused(
-        "has no effect: the engine keeps its memory", "use `rollout.options.gpu_memory_utilization`"
     ),
     "vllm_model_impl": Refused("is decided by the plug-in that brings GEM to vLLM", unless=(None, "vllm")),
     "vllm_structured_outputs_regex": Refused("is not supported: rollouts are free text", "use the reward `format`"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,9 +11,10 @@ from trl import SFTConfig, SFTTrainer
 from ecg_r1.datasets.example import Example
 from ecg_r1.recipe import Align
 from ecg_r1.scoring.abstention import NOTHING_SHOWN
-from ecg_r1.train.dropout import View, arrange
+from ecg_r1.train.dropout import Shown, arrange
 from ecg_r1.train.frozen import keep_features
 from ecg_r1.train.guarded import GuardedTrainer, Numbered
+from ecg_r1.train.held_to_leads import held_to_leads
 from ecg_r1.train.media import DrawEachEpoch, Media, example_dataset
 from ecg_r1.train.prefix_alignment import PrefixAlignment
 
@@ -30,12 +30,8 @@ class SFTCollator:
         processor = self.media.processor
         examples = [self.media.store.example(row["example"]) for row in rows]
         views = [self.media.shown(example, self.epoch) for example in examples]
-        examples = [
-            replace(example, response=NOTHING_SHOWN, turns=()) if seen.nothing else example
-            for example, seen in zip(examples, views, strict=True)
-        ]
-        shown = [seen.views for seen in views]
-        sequences = [self._tokens(example, views) for example, views in zip(examples, shown, strict=True)]
+        examples = [self._target(example, seen) for example, seen in zip(examples, views, strict=True)]
+        sequences = [self._tokens(example, seen) for example, seen in zip(examples, views, strict=True)]
         shape = len(rows), max(sum(len(ids) for ids, _ in parts) for parts in sequences)
         input_ids = torch.full(shape, processor.tokenizer.pad_token_id)
         labels = torch.full(shape, -100)
@@ -48,19 +44,28 @@ class SFTCollator:
                 if is_learned:
                     labels[i, start:end] = input_ids[i, start:end]
             attention_mask[i, :end] = 1
-        media = self.media.tensors(shown)
+        media = self.media.tensors([seen.views for seen in views])
         return {"input_ids": input_ids, "attention_mask": attention_mask, "labels": labels, **media}
 
-    def _tokens(self, example: Example, views: Sequence[View]) -> list[tuple[list[int], bool]]:
+    def _target(self, example: Example, shown: Shown) -> Example:
+        """The example with the response that is right for what is shown of it."""
+        if shown.nothing:
+            return replace(example, response=NOTHING_SHOWN, turns=())
+        if example.response and len(shown.views) == 1 and shown.views[0].leads is not None:
+            whole = self.media.store.case(example.id)
+            return replace(example, response=held_to_leads(example.response, whole, self.media.case(shown)))
+        return example
+
+    def _tokens(self, example: Example, shown: Shown) -> list[tuple[list[int], bool]]:
         """The token ids of a conversation in parts, each with whether it is a response."""
         processor = self.media.processor
-        texts = conversation(self.media, example)
+        texts = conversation(self.media, example, shown)
         ids: list[list[int]] = processor.tokenizer([text for text, _ in texts], add_special_tokens=False)["input_ids"]
-        first = arrange(ids[0], views, processor)
+        first = arrange(ids[0], shown.views, processor)
         return list(zip([first, *ids[1:]], (is_response for _, is_response in texts), strict=True))
 
 
-def conversation(media: Media, example: Example) -> list[tuple[str, bool]]:
+def conversation(media: Media, example: Example, shown: Shown) -> list[tuple[str, bool]]:
     """The text of an example in parts, each with whether it is a response: prompt, response, what follows it, ….
 
     A chat template may write an earlier response otherwise than it was given (one that removes its reasoning does).
@@ -68,12 +73,12 @@ def conversation(media: Media, example: Example) -> list[tuple[str, bool]]:
     """
     processor = media.processor
     last = (example.response or "") + processor.tokenizer.eos_token
-    prompt = processor.expand(media.prompt(example))
+    prompt = processor.expand(media.prompt(example, shown))
     parts: list[tuple[str, bool]] = []
     done = ""
     for number, (question, response) in enumerate(example.turns):
         before = replace(example, question=question, turns=example.turns[:number])
-        asked = processor.expand(media.prompt(before))
+        asked = processor.expand(media.prompt(before, shown))
         rest = prompt[len(asked) :]
         asked += rest[: len(rest) - len(rest.lstrip())]  # LLaVA's template has a space before an earlier response
         ended = response.lstrip() + processor.tokenizer.eos_token

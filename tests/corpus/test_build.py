@@ -53,7 +53,8 @@ def test_a_split_holds_what_its_records_hold(whole):
     store = RecordStore(whole)
     assert len(store) == N
     counts = {"records": N, "examples": N, "quarantined": 0, "examples_left_out": 0, "doubtful": 0}
-    counts |= {"unknown_labels": {}, "untold": {}, "conflicts": {}, "record_shards": 1, "example_shards": 1}
+    counts |= {"unknown_labels": {}, "untold": {}, "conflicts": {}, "rewritten": 0, "rewrites_refused": {}}
+    counts |= {"record_shards": 1, "example_shards": 1}
     assert json.loads((whole / "complete.json").read_text()) == counts
     assert [store.diagnoses(record)[0] for record in store.ids[:2]] == ["normal ECG", "sinus bradycardia"]
     for record, example in zip(store.ids, store.examples, strict=True):

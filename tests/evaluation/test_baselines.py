@@ -7,7 +7,11 @@ import splits
 pytest.importorskip("sklearn")
 
 from ecg_r1.ecg.measurements import Measurements
-from ecg_r1.evaluation.baselines import KINDS, BaselineError, features, write
+from ecg_r1.evaluation.baselines import classifiers
+from ecg_r1.evaluation.baselines import write as baselines
+from ecg_r1.evaluation.baselines.classifiers import features
+from ecg_r1.evaluation.baselines.contract import BaselineError
+from ecg_r1.evaluation.baselines.write import KINDS, write
 from ecg_r1.runs.predictions import read_predictions
 
 from .conftest import compared
@@ -33,26 +37,40 @@ def rows(count, seed):
     return made
 
 
+def wave(k):
+    """A signal from which the diagnosis of the k-th row can be told: its frequency."""
+    rng = np.random.default_rng(k)
+    seconds = np.arange(5000) / 500
+    sine = np.sin(2 * np.pi * ((1, 3, 7, 15)[k % 4] * seconds + rng.random()))
+    return (sine + 0.1 * rng.standard_normal((12, 5000))).astype(np.float32)
+
+
 @pytest.fixture
 def two(tmp_path):
-    train = splits.write_split(tmp_path / "corpus" / "train", rows(80, 0), page_size=32, seed=0, sources=[])
-    held = splits.write_split(tmp_path / "corpus" / "held-out", rows(40, 1), page_size=32, seed=0, sources=[])
+    facts = {"page_size": 32, "seed": 0, "sources": [], "signal": wave}
+    train = splits.write_split(tmp_path / "corpus" / "train", rows(80, 0), **facts)
+    held = splits.write_split(tmp_path / "corpus" / "held-out", rows(40, 1), **facts)
     return train, held
 
 
 def test_all_kinds_stand_in_one_table_with_models(two, tmp_path):
+    pytest.importorskip("xgboost")
+    pytest.importorskip("torch")
     folders = write([], *two, tmp_path / "baselines")
     assert [folder.name for folder in folders] == list(KINDS)
     result = compared(folders, tmp_path / "out", resamples=50)
     accuracy = {name: model["diagnosis_accuracy"] for name, model in result["models"].items()}
     assert accuracy["majority"] == 0.25
     assert accuracy["rules"] == 1.0  # the labels were made by these very criteria
-    assert min(accuracy[name] for name in ("logistic", "forest", "boosting")) >= 0.9
+    assert min(accuracy[name] for name in ("logistic", "forest", "xgboost", "cnn")) >= 0.9
+    assert accuracy["random-tower"] > 0.4  # a tower that learned nothing still tells such signals apart
+    assert {model["invalid"] for model in result["models"].values()} == {0.0}
     assert result["models"]["forest"]["diagnosis_auroc"] > 0.95
     assert result["models"]["majority"]["diagnosis_auroc"] == 0.5
     assert (
         result["models"]["rules"]["mirage"]["conditions"]["shuffled"]["diagnosis_accuracy"] < 0.6
     )  # another record's measurements
+    assert result["models"]["cnn"]["mirage"]["conditions"]["shuffled"]["diagnosis_accuracy"] < 0.6
     assert result["models"]["rules"]["format"] == 1.0
     assert "forest - majority" in result["paired"]
 
@@ -63,6 +81,29 @@ def test_the_same_seed_gives_the_same_answers(two, tmp_path):
     assert files[0].read_bytes() == files[1].read_bytes()
     (row,) = read_predictions(files[0])["1-0"]
     assert sum(row.probabilities.values()) == pytest.approx(1, abs=0.35)
+
+
+@pytest.mark.parametrize("kind", ["cnn", "random-tower"])
+def test_what_is_drawn_at_random_follows_the_seed_and_disturbs_no_other(two, tmp_path, monkeypatch, kind):
+    torch = pytest.importorskip("torch")
+    from ecg_r1.evaluation.baselines import signals
+
+    monkeypatch.setattr(signals, "EPOCHS", 1)
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    folders = [write([kind], *two, tmp_path / name, seed)[0] for name, seed in (("a", 0), ("b", 0), ("c", 1))]
+    same, again, other = ((folder / "predictions" / "held-out.jsonl").read_bytes() for folder in folders)
+    assert same == again != other
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_package_that_is_missing_is_named_with_the_extra(two, tmp_path, monkeypatch):
+    monkeypatch.setattr(baselines, "find_spec", lambda name: None)
+    with pytest.raises(BaselineError, match=r"the baseline cnn needs torch: pip install 'ecg-r1-gem\[train\]'"):
+        write(["cnn"], *two, tmp_path / "baselines")
+    monkeypatch.setattr(classifiers, "find_spec", lambda name: None)
+    with pytest.raises(BaselineError, match=r"xgboost needs xgboost: pip install 'ecg-r1-gem\[baselines\]'"):
+        write(["xgboost"], *two, tmp_path / "baselines")
 
 
 def test_features_are_every_quantity_and_every_lead_with_gaps():

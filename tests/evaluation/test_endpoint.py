@@ -7,21 +7,21 @@ import json
 import numpy as np
 import pytest
 import splits
+from fake_server import chat
 
 pytest.importorskip("openai")
 
 from PIL import Image
 
 from ecg_r1.corpus.store import RecordStore
+from ecg_r1.endpoints import pace
 from ecg_r1.errors import UserError
-from ecg_r1.evaluation import endpoint
 from ecg_r1.evaluation.evaluate import evaluate
 from ecg_r1.evaluation.preparation import make_plan
 from ecg_r1.model.message import read_ecg
 from ecg_r1.recipe import EvaluateRecipe, RecipeError, read_recipe
 
 from .conftest import RIGHT, STOCK, TRUTHS, compared, write_split
-from .fake_server import chat
 
 KEY = "sk-the-secret-key-of-nobody"
 
@@ -118,8 +118,8 @@ def test_a_page_alone_is_large_enough_to_be_read(server, split_folder, tmp_path)
 def test_turns_and_the_splits_system_prompt_are_asked(server, tmp_path):
     from dataclasses import replace
 
+    from ecg_r1.endpoints.client import Client
     from ecg_r1.evaluation.asking import _body
-    from ecg_r1.evaluation.endpoint import Client
     from ecg_r1.recipe import Endpoint
 
     split = write_split(tmp_path / "turns", [{"record": "r0", "diagnoses": ["normal ECG"], "measurements": {}}])
@@ -240,11 +240,11 @@ def test_an_answer_without_text_is_an_empty_answer(server, split_folder, tmp_pat
 
 def test_requests_are_begun_no_faster_than_the_recipe_says(monkeypatch):
     now, slept = [0.0], []
-    monkeypatch.setattr(endpoint.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(endpoint.time, "sleep", lambda seconds: slept.append(seconds))
-    pace = endpoint._Pace(30)
+    monkeypatch.setattr(pace.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(pace.time, "sleep", lambda seconds: slept.append(seconds))
+    paced = pace.Pace(30)
     for _ in range(4):
-        pace.wait()
+        paced.wait()
     assert slept == [0, 2, 4, 6]
 
 

@@ -3,7 +3,9 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from ecg_r1.ecg.measure import measure
 from ecg_r1.ecg.measurements import Measurements
@@ -64,6 +66,31 @@ def test_the_page_is_whole_and_needs_no_network(page):
     assert f"<script>{our_own('report.js')}</script>" in page
     assert set(reader.addresses) == {"#cases"}
     assert not re.search(r"url\((?!#)|@import", page)
+
+
+def test_a_case_shows_what_a_run_wrote_about_it_in_its_own_training(write_run, tmp_path):
+    runs = [write_run("sft", STOCK), write_run("grpo", RIGHT)]
+    rows = [
+        {
+            "step": step,
+            "example": example,
+            "completion": f"{text} at <{step}>",
+            "evidence": "[]",
+            "advantage": 0.1 * step,
+        }
+        for step in range(1, 8)
+        for example, text in (("r0#7", "of r0"), ("elsewhere", "of another"))
+    ]
+    folder = runs[1] / "completions"
+    folder.mkdir()
+    parquet.write_table(pa.Table.from_pylist(rows), folder / "a.parquet")
+    (folder / "b.parquet").write_bytes(b"cut short")
+    compared(runs, tmp_path / "out", resamples=20)
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert page.count("was trained on this record: 7 completions") == 1
+    assert re.findall(r"of r0 at &lt;(\d)&gt;", page) == ["1", "4", "7"]
+    assert "advantage +0.40" in page
+    assert "of another" not in page
 
 
 def test_what_a_model_or_a_folder_says_is_escaped(page):

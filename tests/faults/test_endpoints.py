@@ -1,4 +1,4 @@
-"""A comparison that asks an endpoint is killed amid its questions: what was answered is not asked, nor paid, again."""
+"""Whoever asks an endpoint is killed amid its questions: what was answered is not asked, nor paid, again."""
 
 import json
 import os
@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("openai")
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "evaluation"))
 import splits
 from fake_server import chat
 
@@ -51,3 +49,31 @@ def test_a_killed_comparison_asks_only_what_is_missing(tmp_path):
         assert done.returncode == 0, done.stderr
         assert "3 questions asked, 3 answers from the cache" in done.stderr
         assert len(server.asked) == 4 + 3
+
+
+def test_a_killed_build_asks_only_for_texts_that_are_missing(tmp_path):
+    waiting, go_on = threading.Event(), threading.Event()
+
+    with chat() as server:
+
+        def reply(request):
+            if len(server.asked) == 4:
+                waiting.set()
+                go_on.wait()
+            return "Read in full. " + request["messages"][-1]["content"].replace("\n", " ")
+
+        server.reply = reply
+        recipe = {"stage": "corpus", "out": str(tmp_path / "out"), "cache": str(tmp_path / "cache"), "pages": "drawn",
+                  "workers": 1, "splits": {"train": [{"simulate": RECORDS}]},
+                  "rewrite": {"endpoint": server.url, "concurrent": 1}}  # fmt: skip
+        (tmp_path / "corpus.yaml").write_text(json.dumps(recipe))
+        command = [sys.executable, "-m", "ecg_r1", "corpus", str(tmp_path / "corpus.yaml")]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
+        assert waiting.wait(300)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        go_on.set()
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
+        assert done.returncode == 0, done.stderr
+        assert "3 questions asked, 3 answers from the cache" in done.stderr
+        assert f"{RECORDS} texts worded anew by a language model, 0 refused" in done.stderr

@@ -101,3 +101,26 @@ def test_the_time_for_a_hostile_text_grows_with_its_length_and_no_faster(hostile
         return "<think>" + (hostile * length)[:length] + closed
 
     assert growth(lambda said: paid(said, RHYTHM), text, 50_000) < MOST
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<think>Sinus rhythm.</think><answer>normal ECG</answer>", 1),  # PKU's rule without headings: letter by letter
+        ("<think>**Step 3:** sinus rhythm</think>", 1),
+        ("<think>no sinus rhythm</think>", 1),  # it sees no denial, like the original
+        ("<think>rhythm: sinus</think>", 0),
+        ("<think>none</think>sinus rhythm", 0),  # outside the think block
+        ("<think>sinus rhythm", 0),  # which is not closed
+        ("sinus rhythm", 0),
+        ("<think>none</think><think>sinus rhythm</think>", 0),  # in the first one alone
+        ("", 0),
+    ],
+)
+def test_without_steps_a_phrase_may_stand_anywhere_in_the_think_block(text, expected):
+    assert paid(text, RHYTHM, "unstepped") == expected
+
+
+def test_without_steps_the_mean_is_still_over_steps():
+    wanted = {KEYS[0]: ["Heart rate 80 bpm"], KEYS[1]: ["PR interval 164 ms", "QRS duration 92 ms"]}
+    assert paid("<think>Rate 80 bpm. PR interval 164 ms. QRS duration 90 ms.</think>", wanted, "unstepped") == 0.25

@@ -22,6 +22,7 @@ from ecg_r1.recipe import Dropout, Pages
 from ecg_r1.scoring import Completion, load_reward
 from ecg_r1.scoring.abstention import NOTHING_SHOWN
 from ecg_r1.train.dropout import NOTHING, Shown, View, arrange, draw
+from ecg_r1.train.held_to_leads import held_to_leads
 from ecg_r1.train.media import WHOLE, DrawEachEpoch, Media, example_dataset
 from ecg_r1.train.pretrain import pretrain_trainer
 from ecg_r1.train.sft import SFTCollator
@@ -202,9 +203,11 @@ def test_sft_sees_an_example_otherwise_in_another_epoch(media):
     later = epoch(1.5)  # resumed amid an epoch
     assert all(torch.equal(second[key], later[key]) for key in later)
     # The loss is on the responses alone, wherever the placeholders have moved.
-    for batch in (first, second):
+    for number, batch in enumerate((first, second)):
         for row, labels in zip(rows, batch["labels"], strict=True):
-            response = media.store.example(row["example"]).response + media.processor.tokenizer.eos_token
+            example = media.store.example(row["example"])
+            whole, seen = media.store.case(example.id), media.case(media.shown(example, number))
+            response = held_to_leads(example.response, whole, seen) + media.processor.tokenizer.eos_token
             assert media.processor.tokenizer.decode(labels[labels != -100]) == response
 
 

@@ -27,19 +27,26 @@ def run(*words):
 def test_two_ranks_share_the_parameters_and_save_them_whole(tmp_path):
     run("corpus", RECIPES / "corpus.yaml", f"out={tmp_path}/corpus", "splits={rl: [{simulate: 22}]}", "workers=1")
     split = f"corpus={{train: {tmp_path}/corpus/rl}}"
+    both = f"corpus={{train: {tmp_path}/corpus/rl, evaluate: {tmp_path}/corpus/rl}}"
     run("train", RECIPES / "pretrain.yaml", f"run={tmp_path}/towers", split, "trainer.max_steps=1")
     run(
-        "train", RECIPES / "grpo.yaml", f"run={tmp_path}/grpo", f"model={tmp_path}/towers", split,
+        "train", RECIPES / "grpo.yaml", f"run={tmp_path}/grpo", f"model={tmp_path}/towers", both,
         "processes=2", "deepspeed=zero3", "trainer.max_steps=2", "trainer.per_device_train_batch_size=8",
         "trainer.num_generations=4", "trainer.learning_rate=1e-3",
+        "held_out={every: 2, examples: 5, max_tokens: 12, metric: cut}",
     )  # fmt: skip
     steps = [json.loads(line) for line in (tmp_path / "grpo" / "metrics.jsonl").read_text().splitlines()]
     gaps = [row["sampling/sampling_logp_difference/mean"] for row in steps if "reward" in row]
     assert len(gaps) == 2
     assert max(gaps) <= 1e-4
+    curve = [json.loads(line) for line in (tmp_path / "grpo" / "held_out.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in curve] == [0, 2]  # once, though both ranks evaluate: three and two of the answers
+    assert all((5 * row["values"]["cut"]) == pytest.approx(round(5 * row["values"]["cut"])) for row in curve)
+    best = load_file(tmp_path / "grpo" / "best" / "model.safetensors")
     before = load_file(tmp_path / "towers" / "model" / "model.safetensors")
     after = load_file(tmp_path / "grpo" / "model" / "model.safetensors")
     assert {name: tensor.shape for name, tensor in before.items()} == {name: t.shape for name, t in after.items()}
+    assert {name: tensor.shape for name, tensor in best.items()} == {name: t.shape for name, t in after.items()}
     frozen = ("model.ecg_tower.", "model.vision_tower.")
     assert all(torch.equal(before[name], after[name]) for name in before if name.startswith(frozen))
 

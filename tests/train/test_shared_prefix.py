@@ -17,8 +17,9 @@ from ecg_r1.model.checkpoint import load_model
 from ecg_r1.recipe import Dropout, RewardWorkers
 from ecg_r1.scoring import load_reward
 from ecg_r1.train.dropout import NOTHING
-from ecg_r1.train.grpo import groups_kept_together, grpo_trainer
-from ecg_r1.train.media import Media
+from ecg_r1.train.grpo import grpo_trainer
+from ecg_r1.train.media import WHOLE, Media
+from ecg_r1.train.prompt_order import groups_kept_together
 from ecg_r1.train.rewards import RewardSet
 from ecg_r1.train.shared_prefix import SharedPrefix
 
@@ -150,7 +151,10 @@ def test_each_prompt_is_read_once_and_no_padding(split, tmp_path):
     )
     trainer.train()
     processor, store = trainer.media.processor, trainer.media.store
-    texts = [processor.expand(trainer.media.prompt(example)) for example in store.examples]
+    texts = [
+        processor.expand(trainer.media.prompt(example, trainer.media.shown(example, WHOLE)))
+        for example in store.examples
+    ]
     prompts = sum(len(ids) - 1 for ids in processor.tokenizer(texts, add_special_tokens=False)["input_ids"])
     assert shapes == [(1, prompts + tokens) for tokens in written]
     assert written == [sum(1 + 7 * i % 12 for i in range(12))] * 2

@@ -12,7 +12,7 @@ from ecg_r1.datasets.example import Example
 from ecg_r1.model.checkpoint import load_model
 from ecg_r1.model.tokenizer import LLAVA_V1_TEMPLATE
 from ecg_r1.recipe import Dropout
-from ecg_r1.train.media import Media, example_dataset
+from ecg_r1.train.media import WHOLE, Media, example_dataset
 from ecg_r1.train.sft import SFTCollator, conversation
 
 ROW = {"record": "r", "diagnoses": ["NORM"], "measurements": {}}
@@ -33,7 +33,7 @@ def test_a_split_keeps_the_turns(media):
 
 
 def test_the_media_stand_once_before_the_first_question(media):
-    prompt = media.prompt(TURNS)
+    prompt = media.prompt(TURNS, media.shown(TURNS, WHOLE))
     assert prompt.count("<ecg>") == prompt.count("<image>") == 1
     places = [prompt.index(text) for text in ("<ecg>", "Rate?", "75 bpm.</s>", "Normal?", "Yes.</s>", "PR?")]
     assert places == sorted(places)
@@ -52,13 +52,16 @@ def test_each_response_is_learned_and_no_question(media):
 
 
 def test_the_parts_are_the_prompt_and_the_response(media):
-    parts = conversation(media, TURNS)
-    assert "".join(text for text, _ in parts) == media.processor.expand(media.prompt(TURNS)) + "164 ms.</s>"
+    parts = conversation(media, TURNS, media.shown(TURNS, WHOLE))
+    assert (
+        "".join(text for text, _ in parts)
+        == media.processor.expand(media.prompt(TURNS, media.shown(TURNS, WHOLE))) + "164 ms.</s>"
+    )
 
 
 def test_in_llava_s_template_too(media, monkeypatch):
     monkeypatch.setattr(media.processor.tokenizer, "chat_template", LLAVA_V1_TEMPLATE)
-    assert [text for text, is_response in conversation(media, TURNS) if is_response] == [
+    assert [text for text, is_response in conversation(media, TURNS, media.shown(TURNS, WHOLE)) if is_response] == [
         "75 bpm.</s>",
         "Yes.</s>",
         "164 ms.</s>",
@@ -69,4 +72,6 @@ def test_a_template_that_rewrites_an_earlier_response_leaves_the_last_one_to_lea
     said = "m['content'] if m['role'] == 'user' else 'said'"
     template = "{% for m in messages %}{{ m['role'] + ': ' + (" + said + ") + ' ' }}{% endfor %}"
     monkeypatch.setattr(media.processor.tokenizer, "chat_template", template)
-    assert [text for text, is_response in conversation(media, TURNS) if is_response] == ["164 ms.</s>"]
+    assert [text for text, is_response in conversation(media, TURNS, media.shown(TURNS, WHOLE)) if is_response] == [
+        "164 ms.</s>"
+    ]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from operator import ge, gt, le, lt
+from typing import NamedTuple
 
-from ecg_r1.corpus.text.knowledge import Knowledge, Sign, known
+from ecg_r1.corpus.text.knowledge import Knowledge, Sign
 from ecg_r1.ecg.definitions import definitions
 from ecg_r1.ecg.findings import State
-from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.quantities import TABLE
 
@@ -26,16 +25,23 @@ OF_QUANTITY = {
     "p_mitrale": "p_ms",
 }  # fmt: skip
 LEAST = 0.05  # mV, half a small square: no smaller deflection is quoted
+FASTEST_QTC = 120.0  # bpm; Bazett's formula overcorrects a faster rate, and its QTc says nothing
+# A slope is a sign only where the segment has left the baseline: most healthy ST segments rise or are level.
+SLOPES = {"st_upsloping": "st_elevation", "st_horizontal": "st_depression", "st_downsloping": "st_depression"}
+_MORE = (  # of each pair the first finding says more
+    ("q_pathological", "q_wave"), ("lvh_sokolow_lyon", "lvh_voltage"), ("rbbb_morphology", "late_r_v1"),
+    ("ectopic_beats", "rhythm_irregular"),
+)  # fmt: skip
 _HOLDS = {">": gt, ">=": ge, "<": lt, "<=": le}
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(NamedTuple):
     """A sign and what was measured of it.
 
     Attributes:
         leads: those that show it; where none does, those in which it was looked for and measured to be absent.
         lead: of them, the one that shows it best. value: of the quoted quantity there, or of the record, in its unit.
+        slight: where some leads show it, further ones in which it is borderline.
     """
 
     sign: Sign
@@ -44,21 +50,19 @@ class Seen:
     lead: str | None = None
     quantity: str | None = None
     value: float | None = None
+    slight: tuple[str, ...] = ()
 
 
 def look(sign: Sign, measurements: Measurements) -> Seen:
     """What the measurements say of a sign."""
+    if OF_QUANTITY.get(sign.what, sign.what) == "qtc_ms" and not qtc_holds(measurements):
+        return Seen(sign, State.UNMEASURABLE)
     if not sign.is_finding:
         return _quantity(sign, measurements)
     if definitions()[sign.what].per_lead:
         return _in_leads(sign, measurements)
     cell = measurements.findings[sign.what, None]
     return Seen(sign, cell.state, value=cell.value)
-
-
-def looked_at(diagnosis: str, measurements: Measurements) -> tuple[Seen, ...]:
-    """Every sign of a diagnosis, in the order of the table."""
-    return tuple(look(sign, measurements) for sign in known(diagnosis).signs)
 
 
 def shown(seen: Iterable[Seen], *states: State) -> tuple[Seen, ...]:
@@ -70,10 +74,22 @@ def shown(seen: Iterable[Seen], *states: State) -> tuple[Seen, ...]:
     return tuple(kept)
 
 
-def contradicted(diagnosis: str, measurements: Measurements) -> bool:
-    """Whether the signal shows no sign of a diagnosis, not even a borderline one, though some could be measured."""
-    states = {one.state for one in looked_at(diagnosis, measurements)}
-    return State.ABSENT in states and not states & {State.PRESENT, State.BORDERLINE}
+def evidence(seen: Sequence[Seen]) -> tuple[Seen, ...]:
+    """What is named of a diagnosis: the signs that are there, and before them the main sign where it is borderline.
+
+    A weak sign that is there says less than a main sign that just misses its threshold.
+
+    Args:
+        seen: every sign, the strongest first.
+    """
+    first = next((place for place, one in enumerate(seen) if one.state is State.PRESENT), len(seen))
+    main = shown(seen[:first], State.BORDERLINE)[:1]
+    return (*main, *(one for one in shown(seen) if not any(_says_more(other, one) for other in main)))
+
+
+def qtc_holds(measurements: Measurements) -> bool:
+    """Whether the rate is one at which Bazett's QTc says something."""
+    return (measurements.value("heart_rate_bpm") or 0.0) <= FASTEST_QTC
 
 
 def must_be_absent(entry: Knowledge, measurements: Measurements) -> tuple[Seen, ...]:
@@ -88,15 +104,14 @@ def _of_record(sign: Sign, measurements: Measurements) -> State:
 
 def _says_more(stronger: Seen, one: Seen) -> bool:
     """ "Pathological Q waves" of the same leads say more than "Q waves"."""
-    pairs = (("q_pathological", "q_wave"), ("lvh_sokolow_lyon", "lvh_voltage"), ("rbbb_morphology", "late_r_v1"))
     what, other = stronger.sign.what, one.sign.what
     same = OF_QUANTITY.get(what, what) == OF_QUANTITY.get(other, other) and not one.sign.leads
-    return what == other or same or (what, other) in pairs
+    return what == other or same or (what, other) in _MORE
 
 
 def _quantity(sign: Sign, measurements: Measurements) -> Seen:
     if sign.leads:
-        found = [(lead, measurements.in_lead(sign.what, lead).value) for lead in sign.leads]
+        found = [(lead, measurements.lead_value(sign.what, lead)) for lead in sign.leads]
         known_leads = [(value, lead) for lead, value in found if value is not None]
         if not known_leads:
             return Seen(sign, State.UNMEASURABLE)
@@ -121,12 +136,16 @@ def _state(sign: Sign, value: float) -> State:
 
 
 def _in_leads(sign: Sign, measurements: Measurements) -> Seen:
-    findings = measurements.findings
-    leads = sign.leads or [lead for lead in LEADS if lead not in definitions()[sign.what].normal_in]
-    states = {lead: findings[sign.what, lead].state for lead in leads}
+    states, places = measurements.findings.states(sign.what), sign.places
+    if level := SLOPES.get(sign.what):
+        levels = measurements.findings.states(level)
+        places = tuple([lead for lead in places if levels[lead] is State.PRESENT])
     for state in (State.PRESENT, State.BORDERLINE, State.ABSENT):
-        if there := tuple(lead for lead in LEADS if states.get(lead) is state):
-            return _quoted(sign, state, there, measurements)
+        if there := tuple([lead for lead in places if states[lead] is state]):
+            seen = _quoted(sign, state, there, measurements)
+            if state is not State.PRESENT:
+                return seen
+            return seen._replace(slight=tuple([lead for lead in places if states[lead] is State.BORDERLINE]))
     return Seen(sign, State.UNMEASURABLE)
 
 
@@ -135,7 +154,7 @@ def _quoted(sign: Sign, state: State, leads: tuple[str, ...], measurements: Meas
     quantity, points = QUOTED.get(sign.what, (None, 0))
     if quantity is None or state is State.ABSENT:
         return Seen(sign, state, leads)
-    values = [(value, lead) for lead in leads if (value := measurements.in_lead(quantity, lead).value) is not None]
+    values = [(value, lead) for lead in leads if (value := measurements.lead_value(quantity, lead)) is not None]
     if points:
         values = [(points * value, lead) for value, lead in values if points * value >= LEAST]
     if not values:

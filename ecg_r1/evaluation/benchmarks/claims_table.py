@@ -12,7 +12,7 @@ import numpy as np
 
 from ecg_r1.ecg.quantities import QUANTITIES
 from ecg_r1.evaluation.bootstrap import Tally, cluster_codes, draw, ratio
-from ecg_r1.evaluation.intervals import number, paired_interval
+from ecg_r1.evaluation.intervals import number, value_interval
 from ecg_r1.evaluation.metrics import Judged, chance_accuracy, tallies
 from ecg_r1.rewards.consistency import consistency
 
@@ -97,7 +97,5 @@ def _consistent(judged: Sequence[Judged]) -> Tally:
 
 
 def _with_interval(tally: Tally, draws: np.ndarray) -> dict[str, float | None]:
-    """The value, and its interval: that of the difference to a model whose value is always 0."""
-    nothing = Tally(np.tile([0.0, 1.0], (len(tally.counts), 1)))
-    interval = paired_interval(tally, nothing, draws)
+    interval = value_interval(tally, draws)
     return {"value": number(tally.value()), "low": number(interval.low), "high": number(interval.high)}

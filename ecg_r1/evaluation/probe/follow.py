@@ -17,7 +17,7 @@ import numpy as np
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.ecg.quantities import QUANTITIES, TABLE
 from ecg_r1.evaluation.bootstrap import Tally, draw
-from ecg_r1.evaluation.intervals import number, paired_interval
+from ecg_r1.evaluation.intervals import number, paired_interval, value_interval
 from ecg_r1.evaluation.metrics import Judged
 from ecg_r1.evaluation.probe.hearts import GAINS, WHOLE, whole_step
 from ecg_r1.evaluation.probe.moves import MOVES, Event, Move, said, true_value
@@ -94,11 +94,10 @@ def follow(one: Series, answers: Mapping[str, Sequence[Judged]], resamples: int,
     first = next(iter(of_models.values()))
     true = _moved(one, [answer.case for answer in first])
     tallies = {name: _slopes(one, rows) for name, rows in of_models.items()}
-    nothing = Tally(np.tile([0.0, 1.0], (one.count, 1)))
     span = float(np.nanmax(_by_step(one, true)) - np.nanmin(_by_step(one, true)))
 
     def interval(tally: Tally, by: float = 1.0) -> dict[str, float | None]:
-        found = paired_interval(tally, nothing, draws)
+        found = value_interval(tally, draws)
         return {
             "value": number(by * found.difference),
             "low": number(by * found.low),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ecg_r1.corpus.store import RecordStore
@@ -14,7 +14,9 @@ from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.quantities import LEAD_QUANTITIES, QUANTITIES, TABLE
 from ecg_r1.evaluation.metrics import Judged
 from ecg_r1.evaluation.report.calipers import Strip, shown_beat, strips
+from ecg_r1.evaluation.report.practised import Practised, practised
 from ecg_r1.evaluation.report.trace import Trace, traces
+from ecg_r1.runs.read import Run
 from ecg_r1.scoring.judgement import FINDING, LOOKS, VERDICTS, Judgement
 
 UNCHECKED = "unchecked"  # a statement of the reasoning that nothing was held against
@@ -82,7 +84,11 @@ class Shown:
 
 @dataclass(frozen=True)
 class Case:
-    """One example. `flags` is what the filter goes by: verdicts, and how the last model did beside the one before."""
+    """One example.
+
+    flags: what the filter goes by: verdicts, and how the last model did beside the one before. practised: what the
+    models wrote about it in their own training.
+    """
 
     number: int
     example: Example
@@ -91,16 +97,19 @@ class Case:
     columns: Sequence[Column]
     flags: Sequence[str]
     search: str
+    practised: Sequence[Practised] = ()
 
 
-def cases(judged: Mapping[str, Sequence[Judged]], store: RecordStore) -> Iterator[Case]:
-    """Every example of the split in its order, with each model's first answer."""
+def cases(judged: Mapping[str, Sequence[Judged]], store: RecordStore, runs: Sequence[Run] = ()) -> Iterator[Case]:
+    """Every example of the split in its order, with each model's first answer; of `runs`, what they practised on it."""
     first: dict[str, dict[str, Judged]] = {}
     for name, rows in judged.items():
         for row in rows:
             first.setdefault(row.example_id, {}).setdefault(name, row)
+    before = practised(runs, list(first))
     for number, (example_id, answers) in enumerate(first.items(), start=1):
-        yield _case(number, store.example(example_id), answers, store)
+        case = _case(number, store.example(example_id), answers, store)
+        yield replace(case, practised=before.get(example_id, ()))
 
 
 def _case(number: int, example: Example, answers: Mapping[str, Judged], store: RecordStore) -> Case:

@@ -84,7 +84,7 @@ def report_page(comparison: Comparison) -> str:
         filters=FILTERS if len(comparison.runs) > 1 else FILTERS[3:],
     )
     parts = [head]
-    for case in cases(comparison.judged, store):
+    for case in cases(comparison.judged, store, comparison.runs):
         parts.append(
             rendered(
                 "case.j2",

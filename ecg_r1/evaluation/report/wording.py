@@ -74,6 +74,7 @@ HEADLINE = (
     Shown("findings.lead_recall", "Leads with a finding that are named for it", "lead recall"),
     Shown("diagnosis_accuracy", "Diagnosis accuracy", "dx accuracy"),
     Shown("diagnosis_macro_f1", "Diagnosis macro F1", "dx macro F1"),
+    Shown("invalid", "Answers without a readable diagnosis", "invalid", higher_is_better=False),
     Shown("format", "Well-formed completions", "format"),
     Shown("cut", "Answers cut off at the limit of tokens", "cut", higher_is_better=False),
 )

@@ -20,7 +20,7 @@ HEAD_WIDTH = 64  # of ECG-CoCa's attention: open_clip's default, which its confi
 
 TYPES: dict[str, tuple[type, ...]] = {  # of the keys that are read below; each may be missing
     "mm_vision_tower": (str, NoneType), "vision_config": (dict, NoneType), "architectures": (list, NoneType),
-    "mm_vision_select_layer": (int, NoneType), "ecg_config": (dict, NoneType),
+    "mm_vision_select_layer": (int, NoneType), "ecg_config": (dict, NoneType), "vision_feature_layer": (int, NoneType),
 }  # fmt: skip
 
 LLAVA_LANGUAGE_MODELS = {
@@ -112,21 +112,23 @@ def vision_config(values: Mapping[str, Any], folder: Path, vision_tower: Path | 
     Args:
         values: of the source's config.json.
         folder: of the source, for messages.
-        vision_tower: a CLIP's folder.
+        vision_tower: a CLIP's folder, or a checkpoint of ours.
 
     Returns:
         None for a language model alone: it will read the signal, and no pages.
 
     Raises:
-        CheckpointError: the tower is not a CLIP, or only its name is given and its shape is unknown.
+        CheckpointError: the tower is not a CLIP and has none, or only its name is given and its shape is unknown.
     """
     name = values.get("mm_vision_tower") or ""
     if vision_tower is None and name and isfile(f"{name}/config.json"):
         vision_tower = Path(name)
     if vision_tower is not None:
         clip = read_config(vision_tower)
-        if clip.get("model_type") not in ("clip", "clip_vision_model"):
+        if clip.get("model_type") not in ("clip", "clip_vision_model", GEMConfig.model_type):
             raise CheckpointError(f"{vision_tower}: model_type is {clip.get('model_type')!r}; give a CLIP")
+        if clip["model_type"] == GEMConfig.model_type and not clip.get("vision_config"):
+            raise CheckpointError(f"{vision_tower}: this GEM has no vision tower; give a CLIP")
         shape = {k: v for k, v in (clip.get("vision_config") or clip).items() if k not in ("model_type", "dtype")}
     elif name.endswith("clip-vit-large-patch14-336"):
         shape = CLIP_LARGE_336
@@ -138,12 +140,13 @@ def vision_config(values: Mapping[str, Any], folder: Path, vision_tower: Path | 
         return CONFIG_MAPPING["clip_vision_model"](**shape)
 
 
-def feature_layer(values: Mapping[str, Any], folder: Path) -> int:
-    """The hidden state of CLIP that LLaVA reads, counted as LLaVA counts them: -2 in GEM.
+def feature_layer(values: Mapping[str, Any], folder: Path, vision_tower: Path | None) -> int:
+    """The hidden state of CLIP that is read, counted as LLaVA counts them: -2 in GEM.
 
     Args:
         values: of the source's config.json.
         folder: of the source, for messages.
+        vision_tower: the folder that the CLIP comes from; a checkpoint of ours says which state it was trained by.
 
     Raises:
         CheckpointError: the source also reads CLIP's class token, or puts tokens around the image: GEM cannot.
@@ -152,6 +155,8 @@ def feature_layer(values: Mapping[str, Any], folder: Path) -> int:
         if values.get(key, ours) != ours:
             raise CheckpointError(f"{folder}: its config.json says {key} = {values[key]!r}; only {ours!r} is read here")
     layer = values.get("mm_vision_select_layer")
+    if vision_tower is not None:
+        layer = read_config(vision_tower).get("vision_feature_layer", layer)
     return -2 if layer is None else layer
 
 

@@ -110,6 +110,11 @@ OUR_TOWER = (
     Rule(r".+", None, "only the ECG tower is taken"),
 )
 
+OUR_VISION_TOWER = (
+    Rule(r"(model\.vision_tower\..+)", r"\1"),
+    Rule(r".+", None, "only the vision tower is taken"),
+)
+
 CLIP = (
     *_clip(r"(?:vision_model\.)?"),
     Rule(r"(?:text_model|text_projection|visual_projection)\..+|logit_scale", None, "CLIP's text side"),

@@ -104,7 +104,8 @@ def plan(
         ecg_tower: for a source without an ECG tower: ECG-CoCa's file, a folder with an ECG tower of ours, or the name
             of a preset, for a random tower of that size. By default a random tower that fits the language model: see
             `fitting_preset`.
-        vision_tower: a CLIP's folder, for a source without one. A language model alone then reads pages too.
+        vision_tower: a CLIP's folder, or a checkpoint of ours with one, for a source without one. A language model
+            alone then reads pages too.
         gem_compat: the processor does GEM's own preprocessing; see `build_processor`.
         seed: of the parts that no source has; 0 unless given.
 
@@ -131,12 +132,13 @@ def plan(
     if clip is not None and not taken.has("vision_tower"):
         if vision_tower is None:
             raise CheckpointError(f"{source}: holds no vision tower; name its CLIP's folder with --vision-tower")
-        taken.take(vision_tower, names.CLIP)
+        ours = read_config(vision_tower)["model_type"] == GEMConfig.model_type
+        taken.take(vision_tower, names.OUR_VISION_TOWER if ours else names.CLIP)
     tower, preset = _tower(taken, source, ecg_tower, language)
     tokenizer = tokenizer_of(source, pages=clip is not None, llava_llama=llava and language.model_type == "llama")
     with named(source / "config.json"):
         config = _config(tower, clip, language, tokenizer, taken)
-        config.vision_feature_layer = feature_layer(values, source)
+        config.vision_feature_layer = feature_layer(values, source, vision_tower)
     if config.tie_word_embeddings and "lm_head.weight" in taken.used:
         taken.dropped.append((taken.used.pop("lm_head.weight"), "the language model's head is its embedding"))
     with named(source / "config.json"):

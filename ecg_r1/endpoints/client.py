@@ -12,35 +12,28 @@ import json
 import os
 import re
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from ecg_r1.disk import writing
+from ecg_r1.endpoints.pace import Pace
+from ecg_r1.endpoints.reply import Choice, is_whole, of_choices, read_reply
 from ecg_r1.errors import UserError
 from ecg_r1.files import PART, read_json
-from ecg_r1.recipe import Endpoint
+from ecg_r1.recipe import Route
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 REFUSED = ("content_filter", "content_policy_violation")  # codes of a provider that does not answer a question
 NO_KEY = "none"  # the client wants one; servers that ask for none ignore it
 
+Settings = TypeVar("Settings", bound=Route)
+
 
 class EndpointError(UserError):
     """An endpoint cannot be asked, or did not answer; the message names it."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One answer. tokens: of it, with the end; cut: whether it was still going on at the limit of tokens."""
-
-    text: str
-    tokens: int
-    cut: bool
 
 
 def require_client() -> None:
@@ -53,7 +46,7 @@ def require_client() -> None:
         raise EndpointError("the openai client is not installed: pip install 'ecg-r1-gem[endpoint]'")
 
 
-class Client:
+class Client(Generic[Settings]):
     """An endpoint, the answers that it gave before, and what they cost.
 
     Args:
@@ -68,10 +61,10 @@ class Client:
         EndpointError: the key is missing, or the server lists several models and none is named.
     """
 
-    def __init__(self, settings: Endpoint, cache: Path):
+    def __init__(self, settings: Settings, cache: Path):
         self.settings, self.cache = settings, cache
         self._key = _key(settings)
-        self._pace = _Pace(settings.per_minute)
+        self._pace = Pace(settings.per_minute)
         self._asked: dict[str, threading.Lock] = defaultdict(threading.Lock)  # one question is asked once
         self._lock = threading.Lock()
         self.attempts = 0
@@ -81,8 +74,7 @@ class Client:
 
     def identity(self) -> dict[str, Any]:
         """What decides the answers, beside the question and the decoding."""
-        kept = ("endpoint", "signal", "page", "page_size", "options")
-        return {"model": self.model} | {key: getattr(self.settings, key) for key in kept}
+        return self.settings.deciding | {"model": self.model}
 
     def ask(self, body: Mapping[str, Any], n: int) -> tuple[list[Choice], dict[str, int]]:
         """Answers to one question, from the cache where they are.
@@ -135,7 +127,7 @@ class Client:
             asked = self._asked[digest]
         with asked:
             kept = read_json(path)
-            if _whole(kept):
+            if is_whole(kept):
                 return kept, 0
             answer = self._reply(request)
             with writing(self.cache, "the answers that are there are kept"):
@@ -152,8 +144,8 @@ class Client:
         except Exception as error:
             if getattr(error, "code", None) not in REFUSED:
                 raise self._failed(error) from None
-            return _answer([{"text": "", "tokens": 0, "cut": False}], None, "refused")
-        return _read(reply, str(known["model"]))
+            return of_choices([{"text": "", "tokens": 0, "cut": False}], None, "refused")
+        return read_reply(reply, str(known["model"]))
 
     def _failed(self, error: Exception) -> Exception:
         """What the client raised, as one line that never holds the key; an error of another kind as it is."""
@@ -206,23 +198,7 @@ class Client:
         return names[0]
 
 
-class _Pace:
-    """Begins requests no more often than so many a minute, whichever thread makes them."""
-
-    def __init__(self, per_minute: float | None):
-        self.gap = 60 / per_minute if per_minute else 0.0
-        self.next, self.lock = 0.0, threading.Lock()
-
-    def wait(self) -> None:
-        """Wait until a request may begin."""
-        with self.lock:
-            now = time.monotonic()
-            begin = max(now, self.next)
-            self.next = begin + self.gap
-        time.sleep(max(0.0, begin - now))
-
-
-def _key(settings: Endpoint) -> str | None:
+def _key(settings: Route) -> str | None:
     """The API key, from the environment.
 
     Raises:
@@ -239,57 +215,3 @@ def _key(settings: Endpoint) -> str | None:
     if not os.environ.get(variable):
         raise EndpointError(f"{settings.endpoint}: the environment variable {variable}, for its key, is not set")
     return os.environ[variable].strip()
-
-
-def _read(reply: Any, model: str) -> dict[str, Any]:
-    """What is kept of a server's reply. It is untrusted: whatever it lacks is empty or 0."""
-    usage = getattr(reply, "usage", None)
-    counted = {key: _count(getattr(usage, key, None)) for key in ("prompt_tokens", "completion_tokens")}
-    listed = getattr(reply, "choices", None)
-    replies = listed if isinstance(listed, list) else []
-    choices = [
-        {
-            "text": _said(getattr(one, "message", None)),
-            "tokens": counted["completion_tokens"] // max(1, len(replies)),  # a server counts them together
-            "cut": getattr(one, "finish_reason", None) == "length",
-        }
-        for one in replies
-    ]
-    return _answer(choices, counted, str(getattr(reply, "model", None) or model))
-
-
-def _answer(choices: list[dict[str, Any]], usage: dict[str, int] | None, served: str) -> dict[str, Any]:
-    return {"choices": choices, "usage": usage or {"prompt_tokens": 0, "completion_tokens": 0}, "model": served}
-
-
-def _said(message: Any) -> str:
-    """The text of a message; reasoning that the server took out of it stands in its tags again."""
-    content = getattr(message, "content", None)
-    reasoning = next(
-        (said for key in ("reasoning_content", "reasoning") if isinstance(said := getattr(message, key, None), str)), ""
-    )
-    text = content if isinstance(content, str) else ""
-    return f"<think>{reasoning}</think>{text}" if reasoning.strip() and "</think>" not in text else text
-
-
-def _count(value: Any) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
-
-
-def _whole(kept: Any) -> bool:
-    """Whether a file of the cache holds an answer: a kill, or somebody else, may have left something else."""
-    return (
-        isinstance(kept, dict)
-        and isinstance(kept.get("choices"), list)
-        and bool(kept["choices"])
-        and all(
-            isinstance(one, dict)
-            and one.keys() == {"text", "tokens", "cut"}
-            and isinstance(one["text"], str)
-            and isinstance(one["tokens"], int)
-            and isinstance(one["cut"], bool)
-            for one in kept["choices"]
-        )
-        and isinstance(kept.get("usage"), dict)
-        and all(isinstance(kept["usage"].get(key), int) for key in ("prompt_tokens", "completion_tokens"))
-    )

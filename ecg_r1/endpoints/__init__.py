@@ -1,0 +1,1 @@
+"""Models behind OpenAI-compatible chat routes: asked, kept on disk, and counted."""

@@ -1,0 +1,83 @@
+"""The table of ideas: its interval over seeds, its chains of stages, and the page that it is written into."""
+
+import argparse
+import math
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+import ood
+import papers
+
+from ecg_r1.recipe import read_recipe
+
+
+def test_the_interval_is_student_s_over_seeds():
+    # mean 2, deviation 1, n 3: 4.3027 / sqrt(3) = 2.4842
+    assert papers.interval([1.0, 2.0, 3.0]) == pytest.approx((2.0, 2.0 - 2.4842, 2.0 + 2.4842), abs=1e-3)
+    mean, low, high = papers.interval([0.5])
+    assert mean == 0.5
+    assert math.isnan(low)
+    assert math.isnan(high)
+
+
+@pytest.mark.parametrize("name", papers.STAGES)
+def test_a_stage_is_a_recipe_and_its_chain_ends_at_a_preset(name):
+    stage = papers.STAGES[name]
+    recipe = read_recipe(stage.recipe, list(stage.overrides))
+    assert (recipe.stage == "grpo") == (stage.split == "rl")
+    last = list(papers.chain(name))[-1]
+    assert papers.STAGES[last].model in ("tiny", "tiny-leads")
+
+
+@pytest.mark.parametrize("name", papers.ROWS)
+def test_an_idea_and_its_baseline_are_of_one_kind(name):
+    row = papers.ROWS[name]
+    kinds = {read_recipe(papers.STAGES[one].recipe, []).stage for one in (row.baseline, row.idea)}
+    assert len(kinds) == 1
+    baseline, idea = papers.own_stages(row)
+    assert idea
+    assert not set(baseline) & set(idea)
+
+
+@pytest.mark.parametrize(
+    ("text", "letter"),
+    [
+        ("<think>A does not fit.</think><answer>B</answer>", "B"),
+        ("<answer>(B)</answer>", "B"),
+        ("<answer>B) AF</answer>", "B"),
+        ("<answer>B, B</answer>", "B"),
+        ("<answer>B or C</answer>", None),
+        ("<answer>atrial fibrillation</answer>", None),
+        ("C", "C"),
+        ("", None),
+    ],
+)
+def test_the_letter_of_an_answer(text, letter):
+    assert ood.letter(text) == letter
+
+
+def test_figures_are_found_by_their_path():
+    figures = {"supported": 0.5, "mirage": {"conditions": {"leads-1": {"supported": None}}}}
+    assert papers.value_at(figures, "supported") == 0.5
+    assert math.isnan(papers.value_at(figures, papers.ON_ONE_LEAD[0]))
+
+
+def test_the_table_is_written_between_the_marks(tmp_path):
+    page = tmp_path / "papers.md"
+    page.write_text(f"before\n{papers.BEGIN}\nold\n{papers.END}\nafter\n", encoding="utf-8")
+    line = {"source": "BP-GPT", "idea": "loss", "metric": "supported", "baseline": 0.7, "with": 0.75,
+            "difference": 0.05, "low": -0.01, "high": 0.11, "cost": 1.25}  # fmt: skip
+    given = argparse.Namespace(rows=["bp_gpt"], seeds=[1, 2, 3], set=["trainer.max_steps=5"], corpus=[], evaluate=[])
+    papers.write(page, papers.as_markdown([line], given))
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith(
+        f"before\n{papers.BEGIN}\n`python benchmarks/papers.py bp_gpt --seeds 1 2 3 --set trainer.max"
+    )
+    assert "| BP-GPT | loss | supported | 70.0 | 75.0 | +5.0 (-1.0, +11.0) | 1.25x |\n" in text
+    assert text.endswith(f"{papers.END}\nafter\n")
+    page.write_text("no marks", encoding="utf-8")
+    with pytest.raises(SystemExit, match="are missing"):
+        papers.write(page, "")
