@@ -31,7 +31,7 @@ OFTEN = 3  # premature beats of the usual shape
 EARLIER, FASTEST_SINUS = int(10 / MS), 470 / MS
 # Breathing alone: the least share of the usual RR interval before a beat, the most after it, and how alike its P wave
 # is, as a share of what the others are. Of 66 records of PTB-XL with early narrow beats, those of atrial foci miss one.
-LITTLE, NO_PAUSE, SAME_P = 0.67, 1.03, 0.92
+LITTLE, NO_PAUSE, SAME_P = 0.67, 1.1, 0.92
 AROUND_P = int(20 / MS)  # samples to either side of a P wave
 UNEVEN = 0.06  # share of their cycle by which flutter waves may come early or late
 
