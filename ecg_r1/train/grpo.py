@@ -151,7 +151,7 @@ class ECGGRPOTrainer(GuardedTrainer, GRPOTrainer):
 
     def sync_rollouts(self) -> None:
         """Give vLLM the weights of now, unless it has them."""
-        if self._last_loaded_step != self.state.global_step:
+        if self._last_loaded_step != self.state.global_step:  # type: ignore[has-type]
             self.vllm_generation.sync_weights()
             self._last_loaded_step = self.state.global_step
 
