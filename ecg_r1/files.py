@@ -128,6 +128,9 @@ def read_bounded(path: Path, largest: int, error: type[UserError]) -> bytes:
     return content
 
 
+_LEAST_READ = 1 << 16  # bytes
+
+
 def read_start(path: Path, size: int, error: type[UserError]) -> bytes:
     """Read the first bytes of a file, as `read_bounded`.
 
@@ -141,9 +144,11 @@ def read_start(path: Path, size: int, error: type[UserError]) -> bytes:
     """
     try:
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-            if not S_ISREG(os.fstat(file.fileno()).st_mode):
+            status = os.fstat(file.fileno())
+            if not S_ISREG(status.st_mode):
                 raise OSError(errno.EINVAL, "not a regular file")
-            return file.read(size) or b""
+            # Python sets aside as much memory as is asked for; files of the system are longer than they say
+            return file.read(min(size, max(status.st_size + 1, _LEAST_READ))) or b""
     except OSError as fault:
         raise error(f"{path}: {fault.strerror or fault}") from None
     except ValueError as fault:  # a name that no file can have

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from ecg_r1.ecg.definitions import Definition, definitions
 from ecg_r1.ecg.leads import LEADS
@@ -38,8 +38,7 @@ class State(StrEnum):
     UNMEASURABLE = "unmeasurable"
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """One finding in one lead, or of the record as a whole.
 
     name: as in `data/findings.yaml`. lead: one of `LEADS`; None for the record.
@@ -71,12 +70,26 @@ class Findings(Mapping[Key, Finding]):
     measured: Mapping[Key, tuple[float, float] | str]
 
     def __getitem__(self, key: Key) -> Finding:
-        if key not in self._looked_up:  # a text about a record asks for each finding several times
-            self._looked_up[key] = self._look_up(*key)
-        return self._looked_up[key]
+        found = self._looked_up.get(key)  # a text about a record asks for each finding several times
+        if found is None:
+            found = self._looked_up[key] = self._look_up(*key)
+        return found
 
     @cached_property
     def _looked_up(self) -> dict[Key, Finding]:
+        return {}
+
+    def states(self, name: str) -> Mapping[str, State]:
+        """The state of a finding of single leads in each of `LEADS`."""
+        found = self._states.get(name)
+        if found is None:
+            definition = _definition(name)
+            cells = {lead: self.measured.get((name, lead), NOT_MEASURED) for lead in LEADS}
+            found = self._states[name] = {lead: _state(definition, cell) for lead, cell in cells.items()}
+        return found
+
+    @cached_property
+    def _states(self) -> dict[str, dict[str, State]]:
         return {}
 
     def _look_up(self, name: str, lead: str | None) -> Finding:
@@ -84,7 +97,7 @@ class Findings(Mapping[Key, Finding]):
         if lead is not None and (not definition.per_lead or lead not in LEADS):
             raise KeyError(f"{name} is not a finding of {lead!r}")
         if lead is None and definition.per_lead:
-            return self._of_record[name]
+            return self._summary(definition)
         return _finding(definition, lead, self.measured.get((name, lead), NOT_MEASURED))
 
     def __iter__(self) -> Iterator[Key]:
@@ -98,7 +111,7 @@ class Findings(Mapping[Key, Finding]):
 
     def leads(self, name: str, state: State = State.PRESENT) -> tuple[str, ...]:
         """The leads in which a finding is present, or has another state, in the order of `LEADS`."""
-        return tuple(lead for lead in LEADS if self[name, lead].state is state)
+        return tuple(lead for lead, found in self.states(name).items() if found is state)
 
     def without(self, names: Iterable[str], reason: str) -> Findings:
         """A copy in which findings of the record as a whole cannot be measured.
@@ -108,10 +121,6 @@ class Findings(Mapping[Key, Finding]):
             reason: why.
         """
         return Findings({**self.measured, **{(name, None): reason for name in names}})
-
-    @cached_property
-    def _of_record(self) -> dict[str, Finding]:
-        return {name: self._summary(definition) for name, definition in definitions().items() if definition.per_lead}
 
     def _summary(self, definition: Definition) -> Finding:
         """The finding of the record as a whole, from those of its leads."""
@@ -165,7 +174,8 @@ class Findings(Mapping[Key, Finding]):
             if not isinstance(cells, Mapping) or (unknown := [lead for lead in cells if lead not in LEADS]):
                 where = cells if not isinstance(cells, Mapping) else unknown[0]
                 raise ValueError(f"findings: {name} has {where!r}; an object by lead belongs here")
-            measured |= {(name, lead): _cell(name, cell) for lead, cell in cells.items()}
+            for lead, cell in cells.items():
+                measured[name, lead] = _cell(name, cell)
         return cls(measured)
 
 
@@ -184,18 +194,25 @@ def _finding(definition: Definition, lead: str | None, cell: tuple[float, float]
     if isinstance(cell, str):
         return Finding(definition.name, lead, State.UNMEASURABLE, None, definition.unit, None, cell)
     value, margin = cell
-    state = State.PRESENT if margin >= 0 else State.ABSENT
-    if abs(margin) < definition.band:
-        state = State.BORDERLINE
-    return Finding(definition.name, lead, state, value, definition.unit, margin)
+    return Finding(definition.name, lead, _state(definition, cell), value, definition.unit, margin)
+
+
+def _state(definition: Definition, cell: tuple[float, float] | str) -> State:
+    if isinstance(cell, str):
+        return State.UNMEASURABLE
+    if abs(cell[1]) < definition.band:
+        return State.BORDERLINE
+    return State.PRESENT if cell[1] >= 0 else State.ABSENT
 
 
 def _cell(name: str, cell: Any) -> tuple[float, float] | str:
-    if isinstance(cell, str):
-        return cell
     if isinstance(cell, (list, tuple)) and len(cell) == 2:  # a tuple of types is checked faster than their union
         value, margin = cell
+        if type(value) is type(margin) is float and -_HIGHEST <= value <= _HIGHEST and -_HIGHEST <= margin <= _HIGHEST:
+            return value, margin  # as `to_json` writes them; a record has two hundred
         numbers = isinstance(value, (int, float)) and isinstance(margin, (int, float))
         if numbers and -_HIGHEST <= value <= _HIGHEST and -_HIGHEST <= margin <= _HIGHEST:
             return float(value), float(margin)
+    if isinstance(cell, str):
+        return cell
     raise ValueError(f"findings: {name} is {cell!r}; two numbers, [value, margin], or a reason belong here")

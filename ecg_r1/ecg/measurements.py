@@ -92,8 +92,12 @@ class Measurements:
         """One of `LEAD_QUANTITIES` in one of `LEADS`."""
         if name not in self.by_lead:
             return _NOBODY
-        value = self.by_lead[name][LEADS.index(lead)]
+        value = self.lead_value(name, lead)
         return _NOT_IN_LEAD if value is None else Measured(value, leads=1)
+
+    def lead_value(self, name: str, lead: str) -> float | None:
+        """The value of one of `LEAD_QUANTITIES` in one of `LEADS`; None where the lead does not show it."""
+        return self.by_lead[name][LEADS.index(lead)] if name in self.by_lead else None
 
     def without(self, names: Iterable[str], reason: str, *, absent: bool = False) -> Measurements:
         """A copy in which some quantities have no value.

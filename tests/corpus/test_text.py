@@ -17,7 +17,7 @@ from ecg_r1.corpus.text.knowledge import LANGUAGES, knowledge
 from ecg_r1.corpus.text.label import stated
 from ecg_r1.corpus.text.questions import questions
 from ecg_r1.corpus.text.report import write_report
-from ecg_r1.corpus.text.seen import looked_at, shown
+from ecg_r1.corpus.text.seen import shown
 from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.corpus.text.wording import SLOT, language
 from ecg_r1.corpus.text.writer import answered
@@ -288,12 +288,10 @@ def test_texts_of_real_records_hold(tmp_path):
 
 def test_a_sign_is_there_only_where_it_is_measured():
     one = subject(("right ventricular hypertrophy",), axis_deg=112.0, findings={"axis_right": [112.0, 22.0]})
-    names = [(seen.sign.what, seen.state) for seen in looked_at("right ventricular hypertrophy", one.measurements)]
+    names = [(seen.sign.what, seen.state) for seen in one.looked_at("right ventricular hypertrophy")]
     assert ("axis_right", State.PRESENT) in names
     assert ("r_mv", State.UNMEASURABLE) in names
-    assert [seen.sign.what for seen in shown(looked_at("right ventricular hypertrophy", one.measurements))] == [
-        "axis_right"
-    ]
+    assert [seen.sign.what for seen in shown(one.looked_at("right ventricular hypertrophy"))] == ["axis_right"]
 
 
 @pytest.mark.parametrize("code", LANGUAGES)

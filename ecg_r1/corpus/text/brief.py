@@ -11,7 +11,7 @@ from ecg_r1.corpus.text.corruption import quoted_value
 from ecg_r1.corpus.text.knowledge import known
 from ecg_r1.corpus.text.label import DOUBTED
 from ecg_r1.corpus.text.prompts import prompts
-from ecg_r1.corpus.text.seen import contradicted, looked_at, shown
+from ecg_r1.corpus.text.seen import shown
 from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.corpus.text.wording import capital, language
 from ecg_r1.corpus.text.writer import Writer, answered
@@ -36,11 +36,11 @@ def write_brief(subject: Subject, shares: Profile, rng: np.random.Generator, cod
     return f"<think>{marks['gap'].join(sentences)}</think><answer>{answer}</answer>"
 
 
-def untold(diagnosis: str, measurements: Measurements) -> bool:
+def untold(diagnosis: str, subject: Subject) -> bool:
     """Whether no finding of a diagnosis is written, because the signal contradicts each that there is."""
     if known(diagnosis).brief:
-        return not _sentence(diagnosis, measurements)
-    return contradicted(diagnosis, measurements)
+        return not _sentence(diagnosis, subject.measurements)
+    return subject.contradicts(diagnosis)
 
 
 def _answer(label: str, code: str) -> str:
@@ -54,7 +54,7 @@ def _answer(label: str, code: str) -> str:
 def _finding(diagnosis: str, subject: Subject, shares: Profile, rng: np.random.Generator, code: str) -> str | None:
     if code == "en" and known(diagnosis).brief:
         return _sentence(diagnosis, subject.measurements)
-    there = shown(looked_at(diagnosis, subject.measurements))
+    there = shown(subject.looked_at(diagnosis))
     if not there:
         return None
     w = Writer(subject, language(code), shares, rng)

@@ -9,7 +9,7 @@ from functools import cache
 
 from ecg_r1.corpus.text.knowledge import Sign
 from ecg_r1.corpus.text.label import NORMAL
-from ecg_r1.corpus.text.seen import OF_QUANTITY, QUOTED, Seen, looked_at, shown
+from ecg_r1.corpus.text.seen import OF_QUANTITY, QUOTED, Seen, shown
 from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.corpus.text.wording import SLOT, Language, language
 from ecg_r1.ecg.criteria import criteria
@@ -136,7 +136,7 @@ def _adds(name: str) -> bool:
 
 
 def _evidence(diagnosis: str, subject: Subject) -> tuple[Seen, ...]:
-    return shown(looked_at(diagnosis, subject.measurements), State.PRESENT, State.BORDERLINE)
+    return shown(subject.looked_at(diagnosis), State.PRESENT, State.BORDERLINE)
 
 
 def _states(completion: Completion, seen: Seen, claims: tuple, judged: tuple, code: str) -> bool:

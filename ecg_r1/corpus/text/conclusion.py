@@ -6,7 +6,7 @@ from functools import cache
 
 from ecg_r1.corpus.text.knowledge import known
 from ecg_r1.corpus.text.label import Stated
-from ecg_r1.corpus.text.seen import Seen, contradicted, look, looked_at, shown
+from ecg_r1.corpus.text.seen import Seen, look, shown
 from ecg_r1.corpus.text.writer import Writer, sentences
 from ecg_r1.ecg.findings import State
 from ecg_r1.reading.finding_claims import read_findings
@@ -24,7 +24,7 @@ def comparison(w: Writer) -> list[str]:
     for one in w.subject.stated:
         if len(said) == COMPARED:
             break
-        if one.normal or not shown(looked_at(one.name, w.m)):
+        if one.normal or not shown(w.subject.looked_at(one.name)):
             continue
         for mimic in known(one.name).mimics:
             if mimic not in compared | w.subject.names and (sentence := _against(w, mimic)):
@@ -36,9 +36,9 @@ def comparison(w: Writer) -> list[str]:
 
 def _against(w: Writer, mimic: str) -> str | None:
     """A sentence against a diagnosis of which the signal shows nothing."""
-    if not contradicted(mimic, w.m):
+    if not w.subject.contradicts(mimic):
         return None
-    missing = next(filter(None, (w.missing(seen) for seen in looked_at(mimic, w.m))), None)
+    missing = next(filter(None, (w.missing(seen) for seen in w.subject.looked_at(mimic))), None)
     return w.say("against", mimic=w.name(mimic), missing=missing) if missing else None
 
 
@@ -53,11 +53,11 @@ def _concluded(w: Writer, one: Stated) -> str | None:
         others = any(other.abnormal for other in w.subject.stated)
         key = "otherwise_normal" if others else "normal"
         return w.say(f"conclusion.{key}" + (f"_{one.certainty}" if one.certainty != "certain" else ""), name=name)
-    if contradicted(one.name, w.m):
+    if w.subject.contradicts(one.name):
         return _conflicting(w, one, name)
     if not one.abnormal:
         return None
-    seen = looked_at(one.name, w.m)
+    seen = w.subject.looked_at(one.name)
     if there := list(shown(seen)):
         there = [*there, *shown(look(sign, w.m) for sign in known(one.name).beside)][:MOST_SIGNS]
         if (
@@ -81,7 +81,7 @@ def _conflicting(w: Writer, one: Stated, name: str) -> str:
     """What is seen in place of what the label says. A finding that the label itself names is not denied."""
     named = named_findings(one.name)
     missing = list[str]()
-    for seen in looked_at(one.name, w.m):
+    for seen in w.subject.looked_at(one.name):
         if seen.sign.what not in named and len(missing) < MOST_SIGNS and (said := w.missing(seen)):
             missing.append(said)
     if not missing:
@@ -91,7 +91,7 @@ def _conflicting(w: Writer, one: Stated, name: str) -> str:
 
 def _without_elevation(w: Writer, name: str, there: list[Seen]) -> bool:
     """Whether ST elevation was looked for in the leads of an infarction and is measured to be absent in all of them."""
-    looked = [seen for seen in looked_at(name, w.m) if seen.sign.what == "st_elevation"]
+    looked = [seen for seen in w.subject.looked_at(name) if seen.sign.what == "st_elevation"]
     return (
         bool(looked)
         and looked[0].state is State.ABSENT

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from ecg_r1.corpus.text.knowledge import known
 from ecg_r1.corpus.text.label import excluding
-from ecg_r1.corpus.text.seen import Seen, contradicted, looked_at, must_be_absent
+from ecg_r1.corpus.text.seen import Seen, must_be_absent
 from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.ecg.findings import State
 from ecg_r1.ecg.quantities import TABLE
@@ -35,8 +35,8 @@ class Conflict:
 def conflicts(subject: Subject) -> Iterator[Conflict]:
     """Every disagreement of a record, in clinical order of the diagnoses."""
     for one in subject.stated:
-        if contradicted(one.name, subject.measurements):
-            seen = [s for s in looked_at(one.name, subject.measurements) if s.state is State.ABSENT]
+        if subject.contradicts(one.name):
+            seen = [s for s in subject.looked_at(one.name) if s.state is State.ABSENT]
             yield Conflict(one.name, "no sign of it", tuple(map(in_short, seen)))
         if there := must_be_absent(known(one.name), subject.measurements):
             yield Conflict(one.name, "what must be absent is there", tuple(map(in_short, there)))

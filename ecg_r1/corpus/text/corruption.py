@@ -12,12 +12,16 @@ states which share of the quoted values is corrupted in which way, or names a pr
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from ecg_r1.corpus.profile import Profile, Quantity, profile_of
 from ecg_r1.corpus.text.prompts import prompts
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.recipe import Corruption
+
+AS_MEASURED = Quantity()
 
 
 def profile(corruption: Corruption) -> Profile:
@@ -26,6 +30,15 @@ def profile(corruption: Corruption) -> Profile:
     Raises:
         ProfileError: the file that it names is missing or no profile.
     """
+    return _of_shares(corruption) if corruption.profile is None else _read(corruption)
+
+
+@cache
+def _of_shares(corruption: Corruption) -> Profile:
+    return _read(corruption)
+
+
+def _read(corruption: Corruption) -> Profile:
     wording = prompts()
     steps = tuple(wording["rounding"][name] for name in wording["boilerplate"])
     return profile_of(corruption, tuple(wording["boilerplate"].items()), steps)
@@ -34,7 +47,7 @@ def profile(corruption: Corruption) -> Profile:
 def quoted_value(name: str, measurements: Measurements, shares: Profile, rng: np.random.Generator) -> float | None:
     """The value that a text quotes of one of `EXPECTED`; None where it cannot be measured. Two draws, always."""
     source, bias = rng.random(), rng.random()
-    found = shares.quantities.get(name, Quantity())
+    found = shares.quantities.get(name, AS_MEASURED)
     value, edge = measurements.value(name), 0.0
     for template in found.templates:
         edge += template.share.share

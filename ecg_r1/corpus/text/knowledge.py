@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any
 
@@ -42,6 +42,12 @@ class Sign:
     def is_finding(self) -> bool:
         """Whether it is a finding, and no quantity with a limit."""
         return not self.relations
+
+    @cached_property
+    def places(self) -> tuple[str, ...]:
+        """Where a finding of single leads is looked for: in `leads`, or wherever it is not normal."""
+        normal = definitions()[self.what].normal_in
+        return tuple(lead for lead in LEADS if (lead in self.leads if self.leads else lead not in normal))
 
 
 @dataclass(frozen=True)

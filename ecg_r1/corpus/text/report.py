@@ -7,7 +7,6 @@ import numpy as np
 from ecg_r1.corpus.text.brief import untold, write_brief
 from ecg_r1.corpus.text.corruption import profile
 from ecg_r1.corpus.text.full import write_full
-from ecg_r1.corpus.text.seen import contradicted
 from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.recipe import Corruption, Reports
 
@@ -25,5 +24,7 @@ def write_report(subject: Subject, reports: Reports, corruption: Corruption, rng
 
 def without_findings(subject: Subject, reports: Reports) -> tuple[str, ...]:
     """The diagnoses of which the text states no finding, because the signal contradicts every one."""
-    told_nothing = untold if reports.style == "brief" else contradicted
-    return tuple(one.name for one in subject.stated if told_nothing(one.name, subject.measurements))
+    names = (one.name for one in subject.stated)
+    if reports.style == "brief":
+        return tuple(name for name in names if untold(name, subject))
+    return tuple(name for name in names if subject.contradicts(name))

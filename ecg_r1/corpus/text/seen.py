@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from operator import ge, gt, le, lt
+from typing import NamedTuple
 
-from ecg_r1.corpus.text.knowledge import Knowledge, Sign, known
+from ecg_r1.corpus.text.knowledge import Knowledge, Sign
 from ecg_r1.ecg.definitions import definitions
 from ecg_r1.ecg.findings import State
-from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.quantities import TABLE
 
@@ -29,8 +28,7 @@ LEAST = 0.05  # mV, half a small square: no smaller deflection is quoted
 _HOLDS = {">": gt, ">=": ge, "<": lt, "<=": le}
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(NamedTuple):
     """A sign and what was measured of it.
 
     Attributes:
@@ -56,11 +54,6 @@ def look(sign: Sign, measurements: Measurements) -> Seen:
     return Seen(sign, cell.state, value=cell.value)
 
 
-def looked_at(diagnosis: str, measurements: Measurements) -> tuple[Seen, ...]:
-    """Every sign of a diagnosis, in the order of the table."""
-    return tuple(look(sign, measurements) for sign in known(diagnosis).signs)
-
-
 def shown(seen: Iterable[Seen], *states: State) -> tuple[Seen, ...]:
     """Those in one of these states; PRESENT unless given. A weaker sign in the leads of a stronger one is left out."""
     kept = list[Seen]()
@@ -68,12 +61,6 @@ def shown(seen: Iterable[Seen], *states: State) -> tuple[Seen, ...]:
         if one.state in (states or (State.PRESENT,)) and not any(_says_more(other, one) for other in kept):
             kept.append(one)
     return tuple(kept)
-
-
-def contradicted(diagnosis: str, measurements: Measurements) -> bool:
-    """Whether the signal shows no sign of a diagnosis, not even a borderline one, though some could be measured."""
-    states = {one.state for one in looked_at(diagnosis, measurements)}
-    return State.ABSENT in states and not states & {State.PRESENT, State.BORDERLINE}
 
 
 def must_be_absent(entry: Knowledge, measurements: Measurements) -> tuple[Seen, ...]:
@@ -96,7 +83,7 @@ def _says_more(stronger: Seen, one: Seen) -> bool:
 
 def _quantity(sign: Sign, measurements: Measurements) -> Seen:
     if sign.leads:
-        found = [(lead, measurements.in_lead(sign.what, lead).value) for lead in sign.leads]
+        found = [(lead, measurements.lead_value(sign.what, lead)) for lead in sign.leads]
         known_leads = [(value, lead) for lead, value in found if value is not None]
         if not known_leads:
             return Seen(sign, State.UNMEASURABLE)
@@ -121,11 +108,9 @@ def _state(sign: Sign, value: float) -> State:
 
 
 def _in_leads(sign: Sign, measurements: Measurements) -> Seen:
-    findings = measurements.findings
-    leads = sign.leads or [lead for lead in LEADS if lead not in definitions()[sign.what].normal_in]
-    states = {lead: findings[sign.what, lead].state for lead in leads}
+    states = measurements.findings.states(sign.what)
     for state in (State.PRESENT, State.BORDERLINE, State.ABSENT):
-        if there := tuple(lead for lead in LEADS if states.get(lead) is state):
+        if there := tuple([lead for lead in sign.places if states[lead] is state]):
             return _quoted(sign, state, there, measurements)
     return Seen(sign, State.UNMEASURABLE)
 
@@ -135,7 +120,7 @@ def _quoted(sign: Sign, state: State, leads: tuple[str, ...], measurements: Meas
     quantity, points = QUOTED.get(sign.what, (None, 0))
     if quantity is None or state is State.ABSENT:
         return Seen(sign, state, leads)
-    values = [(value, lead) for lead in leads if (value := measurements.in_lead(quantity, lead).value) is not None]
+    values = [(value, lead) for lead in leads if (value := measurements.lead_value(quantity, lead)) is not None]
     if points:
         values = [(points * value, lead) for value, lead in values if points * value >= LEAST]
     if not values:

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from ecg_r1.corpus.text.knowledge import known
 from ecg_r1.corpus.text.label import Stated, stated
+from ecg_r1.corpus.text.seen import Seen, look
+from ecg_r1.ecg.findings import State
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measurements import Measurements
 
@@ -37,3 +40,20 @@ class Subject:
     def names(self) -> frozenset[str]:
         """The diagnoses of the label."""
         return frozenset(one.name for one in self.stated)
+
+    def looked_at(self, diagnosis: str) -> tuple[Seen, ...]:
+        """Every sign of a diagnosis as it was measured, in the order of the table."""
+        found = self._looked_at.get(diagnosis)  # asked for by the text, its conclusion and the conflicts
+        if found is None:
+            signs = known(diagnosis).signs
+            found = self._looked_at[diagnosis] = tuple([look(sign, self.measurements) for sign in signs])
+        return found
+
+    @cached_property
+    def _looked_at(self) -> dict[str, tuple[Seen, ...]]:
+        return {}
+
+    def contradicts(self, diagnosis: str) -> bool:
+        """Whether the signal shows no sign of a diagnosis, not even a borderline one, though some could be measured."""
+        states = {one.state for one in self.looked_at(diagnosis)}
+        return State.ABSENT in states and not states & {State.PRESENT, State.BORDERLINE}

@@ -47,7 +47,7 @@ class Language:
             KeyError: there is no such key, or each of its templates needs a slot that is not given.
         """
         given = {name: text for name, text in slots.items() if text is not None}
-        usable = [text for text in self.templates[key] if all(slot.lower() in given for slot in SLOT.findall(text))]
+        usable = [text for text in self.templates[key] if _needed(text) <= given.keys()]
         if not usable:
             raise KeyError(f"{self.code}: no wording of {key!r} for {', '.join(given)}")
         return filled(usable[int(rng.integers(len(usable)))], given)
@@ -84,12 +84,21 @@ class Language:
 
 def filled(template: str, slots: Slots) -> str:
     """A template with its slots replaced; nothing in the slots is a template again."""
+    parts = list(_parts(template))
+    parts[1::2] = [slots[name] if name in slots else capital(slots[name.lower()]) for name in parts[1::2]]
+    return "".join(parts)
 
-    def put(slot: re.Match[str]) -> str:
-        name = slot[1]
-        return slots[name] if name in slots else capital(slots[name.lower()])
 
-    return SLOT.sub(put, template)
+@cache
+def _parts(template: str) -> tuple[str, ...]:
+    """What stands before, between and behind the slots, and at every second place the name of a slot."""
+    return tuple(SLOT.split(template))
+
+
+@cache
+def _needed(template: str) -> frozenset[str]:
+    """The slots of a template."""
+    return frozenset(name.lower() for name in _parts(template)[1::2])
 
 
 def capital(text: str) -> str:
