@@ -159,10 +159,9 @@ class ECGGRPOTrainer(GuardedTrainer, GRPOTrainer):
         """As `GuardedTrainer`; rollouts that nobody waits for any more are given up."""
         try:
             return super().train(resume_from_checkpoint, **kwargs)
-        except BaseException:
+        finally:
             if self.overlapped:
                 self.overlapped.give_up()
-            raise
 
     def _save_rng_state(self, output_dir: str) -> None:
         if self.overlapped:
