@@ -32,8 +32,8 @@ def by_rules(measured: Measurements, known: Labels) -> Labels:
     """Each known statement that the measurements show; a normal ECG where they show none.
 
     A statement is shown where its criterion is met, or the waves that it lacks are missing, and its strongest finding
-    is present or cannot be measured: a criterion alone is often only necessary, as QRS < 120 ms for an incomplete bundle
-    branch block. Sinus rhythm stands beside them where P waves go before the QRS and no other rhythm is shown.
+    is present or cannot be measured. A criterion alone is often only necessary, as QRS < 120 ms for an incomplete
+    bundle branch block. Sinus rhythm is added where P waves go before the QRS and no other rhythm is shown.
     """
     shown = {s.name for s in vocabulary() if s.name in known and _is_shown(s, measured)} or {NORMAL} & known
     rhythms = {statement.name for statement in vocabulary() if statement.kind == "rhythm"}
