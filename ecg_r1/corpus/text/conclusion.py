@@ -80,13 +80,14 @@ def _concluded(w: Writer, one: Stated) -> str | None:
 def _conflicting(w: Writer, one: Stated, name: str) -> str:
     """What is seen in place of what the label says. A finding that the label itself names is not denied."""
     named = named_findings(one.name)
-    missing = list[str]()
+    missing = dict[str, str]()  # one phrase for each finding, though it is looked for in several groups of leads
     for seen in w.subject.looked_at(one.name):
-        if seen.sign.what not in named and len(missing) < MOST_SIGNS and (said := w.missing(seen)):
-            missing.append(said)
+        what = seen.sign.what
+        if what not in named and what not in missing and len(missing) < MOST_SIGNS and (said := w.missing(seen)):
+            missing[what] = said
     if not missing:
         return w.say("conclusion.conflict_bare", name=name)
-    return w.say("conclusion.conflict", name=name, seen=w.language.listed(list(dict.fromkeys(missing))))
+    return w.say("conclusion.conflict", name=name, seen=w.language.listed(list(dict.fromkeys(missing.values()))))
 
 
 def _without_elevation(w: Writer, name: str, there: list[Seen]) -> bool:

@@ -16,6 +16,7 @@ SAID_OF_QUALITY = 0.3  # share of the sound records of which the quality is said
 CHEST, WITHOUT_AVR = LEADS[6:], tuple(lead for lead in LEADS if lead != "aVR")
 WITHOUT_V1 = tuple(lead for lead in LEADS if lead not in ("aVR", "V1", "III"))
 NORMAL_Q = {"III", "V1"}  # a Q wave in these alone is a normal variant, and not described
+VERTICAL = 60.0  # degrees: of an axis beyond it, aVL sees the back, and its Q wave is normal too
 ISOELECTRIC = 0.1  # mV: at J + 60 ms an ascending segment may be higher where the J point is not
 SOKOLOW_LIMIT, PR_LONG, PR_SHORT, QRS_BROAD = 3.5, 200.0, 120.0, 120.0
 _QUALITY = (("flat leads", "flat"), ("saturated leads", "saturated"), ("doubtful", "doubtful"))
@@ -50,6 +51,8 @@ def rhythm(w: Writer) -> list[str]:
         said = [w.say("rhythm.unmeasured", name=names)] if names else []
     else:
         said = [w.say("rhythm.named" if names else "rhythm.unnamed", name=names, rate=rate, rr=rr)]
+    if rr and any(rr in sentence for sentence in said):
+        rr = None  # said once
     span = w.m["heart_rate_bpm"].range
     if w.state("rhythm_irregular") is PRESENT:
         low, high = (f"{span[0]:.0f}", w.language.number("heart_rate_bpm", span[1])) if span else (None, None)
@@ -68,11 +71,12 @@ def rhythm(w: Writer) -> list[str]:
 def atria(w: Writer) -> list[str]:
     """P waves and the PR interval."""
     p, said = w.quantity("p_ms"), list[str]()
+    wide = w.state("p_mitrale") is PRESENT and p is not None
     if w.state("p_in_step") is PRESENT:
-        said.append(w.say("p.in_step", p=p))
+        said.append(w.say("p.in_step", p=None if wide else p))
     elif w.state("p_absent") is PRESENT:
         said.append(w.say("p.absent"))
-    if w.state("p_mitrale") is PRESENT and p:
+    if wide:
         said.append(w.say("p.wide", p=p))
     if w.state("p_pulmonale") is PRESENT:
         said.append(w.say("p.tall"))
@@ -146,7 +150,9 @@ def _voltage(w: Writer) -> list[str]:
 def _q_waves(w: Writer) -> list[str]:
     seen = look(Sign("q_pathological", WITHOUT_AVR), w.m)
     if seen.state is PRESENT:
-        return [w.describe(seen)] if not set(seen.leads) <= NORMAL_Q else []
+        axis = w.m.value("axis_deg")
+        normal = NORMAL_Q | {"aVL"} if axis is not None and axis > VERTICAL else NORMAL_Q
+        return [w.describe(seen)] if not set(seen.leads) <= normal else []
     return [w.say("q.none")] if w.state("q_pathological") is ABSENT and not w.names("pathological Q waves") else []
 
 

@@ -26,6 +26,8 @@ from ecg_r1.scoring.completion import Completion
 # Findings that are said to be missing by what is there in their place.
 INSTEAD = {"rhythm_irregular": "rhythm_regular", "p_absent": "p_in_step", "p_in_step": "p_absent"}
 VOLTAGES = ("lvh_sokolow_lyon", "lvh_cornell")
+UNSIGNED = "st_depression"  # a depression of 0.2 mV is an ST amplitude of -0.2 mV
+OPENING = 4  # characters by which two sentences that begin alike are told
 
 
 @dataclass
@@ -44,6 +46,7 @@ class Writer:
 
     def __post_init__(self) -> None:
         m = self.subject.measurements
+        self._opened = set[str]()
         self.values = {name: quoted_value(name, m, self.shares, self.rng) for name in EXPECTED}
 
     @property
@@ -98,8 +101,12 @@ class Writer:
         return not self.subject.names.isdisjoint(diagnoses)
 
     def describe(self, one: Seen) -> str:
-        """A sign as a sentence of its own."""
-        return self.say("described.one" if len(one.leads) == 1 else "described.many", sign=self.sign(one))
+        """A sign as a sentence of its own, which begins otherwise than the one before, if the draw allows it."""
+        key = "described.one" if len(one.leads) == 1 else "described.many"
+        first, second = (self.say(key, sign=self.sign(one)) for _ in range(2))
+        said = second if first[:OPENING] in self._opened else first
+        self._opened.add(said[:OPENING])
+        return said
 
     def missing(self, one: Seen) -> str | None:
         """That a sign is not there, as a noun phrase; None where there are no words for it, or it is not measured."""
@@ -129,7 +136,9 @@ class Writer:
         key = f"sign.{what}"
         leads = self.language.leads(one.leads) if one.leads else None
         lead = self.language.lead(one.lead) if one.lead else None
-        lead_value = self.language.number(one.quantity, one.value) if one.quantity and one.value is not None else None
+        lead_value = None
+        if one.quantity and one.value is not None:
+            lead_value = self.language.number(one.quantity, abs(one.value) if what == UNSIGNED else one.value)
         if what == "ectopic_beats" and one.value is not None:
             count = round(one.value)
             return self.say(f"{key}.{'one' if count == 1 else 'many'}", count=str(count))
