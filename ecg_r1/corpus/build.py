@@ -53,6 +53,7 @@ def _build_split(recipe: CorpusRecipe, name: str, split: Plan) -> Path:
         "page_size": recipe.page_size,
         "pages": recipe.pages,
         "refuse_doubtful": recipe.refuse_doubtful,
+        "refuse_conflicts": recipe.refuse_conflicts,
         "reports": recipe.reports.model_dump(),
         "rewrite": recipe.rewrite.deciding if recipe.rewrite else None,
         "corruption": stated(profile(recipe.corruption)) if recipe.corruption.profile else recipe.corruption.shares,

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ecg_r1.corpus.balance import balanced_sample
 from ecg_r1.datasets.entry import Entry
 from ecg_r1.datasets.example import Example
 from ecg_r1.datasets.folder import Folder, record_entries
@@ -104,7 +105,7 @@ def plan(recipe: CorpusRecipe, name: str, sources: Sequence[Source]) -> Plan:
         draw = np.random.default_rng([seed, number])
         folder = entries_of(source)
         if source.examples is None:
-            entries = [folder.entries[i] for i in _sample(len(folder.entries), source.limit, draw)]
+            entries = [folder.entries[i] for i in _records(folder, source, draw)]
         else:
             file = _example_file(Path(source.examples), folder, source.limit, draw, taken)
             made.files.append(file)
@@ -168,6 +169,13 @@ def _example_file(
     if limit is None:
         return file
     return replace(file, wanted=frozenset(there[i] for i in _sample(len(there), limit, draw)))
+
+
+def _records(folder: Folder, source: Source, draw: np.random.Generator) -> list[int]:
+    if source.balanced:
+        labels = [entry.diagnoses or () for entry in folder.entries]
+        return balanced_sample(labels, source.limit or len(labels), draw)
+    return _sample(len(folder.entries), source.limit, draw)
 
 
 def _sample(count: int, limit: int | None, draw: np.random.Generator) -> list[int]:

@@ -97,10 +97,13 @@ def make(job: Job, recipe: CorpusRecipe) -> Made | Unusable:
     text = found.text if measurements is found.measurements else json.dumps(measurements.to_json())
     page = _page(found, recipe.page_size, origin.key, cache) if recipe.pages == "stored" else None
     subject = _subject(record, measurements, job)
+    disagree = tuple(one.to_json() for one in conflicts(subject))
+    if recipe.refuse_conflicts and disagree:
+        said = "; ".join(f"{one['diagnosis']}: {one['kind']}" for one in disagree)
+        return Unusable(printable(job.entry.path if job.entry else job.index), f"label and signal disagree: {said}")
     examples = _examples(record, subject, job, recipe) if job.report else ()
     unlabelled = job.entry.unlabelled if job.entry else ()
     left_out = without_findings(subject, recipe.reports) if examples else ()
-    disagree = tuple(one.to_json() for one in conflicts(subject))
     return Made(
         record, found.signal, text, page, unknown, unlabelled, left_out, disagree, examples, is_new=known is None
     )
@@ -185,4 +188,5 @@ def _examples(record: ECGRecord, subject: Subject, job: Job, recipe: CorpusRecip
         response=write_report(subject, recipe.reports, recipe.corruption, rng),
         expected=expected_steps(subject.measurements),
     )
-    return (report, *(one.example(record.record_id) for one in questions(subject, recipe.reports, rng)))
+    asked = tuple(one.example(record.record_id) for one in questions(subject, recipe.reports, rng))
+    return (report, *asked) if recipe.reports.report else asked

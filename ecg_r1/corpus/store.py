@@ -138,6 +138,13 @@ class RecordStore:
         """The examples in the split's order, each read when it is asked for."""
         return _Examples(self._examples)
 
+    def drawn(self, count: int, seed: int) -> Sequence[Example]:
+        """So many examples, drawn with a seed, in the split's order; all where there are no more."""
+        if count >= len(self.example_ids):
+            return self.examples
+        places = np.random.default_rng(seed).choice(len(self.example_ids), count, replace=False)
+        return [self.examples[place] for place in sorted(places.tolist())]
+
     def example(self, example_id: str) -> Example:
         """The example of this id.
 

@@ -25,7 +25,7 @@ def _recognises(row: Row, file: str) -> bool:
 
 def _read(row: Row, where: str, default: str) -> Item:
     metadata, data = row["metadata"], row["data"]
-    pairs = [_pair(question, where) for question in _questions(data, where)]
+    pairs = [_pair(question, where) for question in questions(data, where)]
     if not pairs:
         raise FormatError(f'{where}: "data" holds no question')
     *turns, (question, response) = pairs
@@ -38,7 +38,12 @@ def _read(row: Row, where: str, default: str) -> Item:
     return Item(example, ((f"{source}/{ecg}",),))
 
 
-def _questions(data: Mapping[str, Any], where: str) -> Iterator[Any]:
+def questions(data: Mapping[str, Any], where: str) -> Iterator[Any]:
+    """The questions of an item in the order in which they are asked.
+
+    Raises:
+        FormatError: its steps are no list; the message begins with `where`.
+    """
     if "initial_diagnostic_question" in data:
         yield data["initial_diagnostic_question"]
     reasoning = data.get("reasoning", [])

@@ -42,7 +42,7 @@ def of_run(recipe: RunRecipe) -> list[Finding]:
 
 def _on_cpu(recipe: RunRecipe, needed: Need) -> list[Finding]:
     cache = float(os.environ.get("VLLM_CPU_KVCACHE_SPACE", "1")) * 2**30 if needed.engine else 0.0
-    wanted = recipe.processes * (needed.training + needed.engine + cache)
+    wanted = recipe.processes * (needed.training + needed.offloaded + needed.engine + cache)
     return [
         _within("memory, in training", _sum(recipe, needed, cache), wanted, free_memory(), SMALLER),
         *_cache(recipe, needed, cache, "raise VLLM_CPU_KVCACHE_SPACE (GB)"),
@@ -58,8 +58,10 @@ def _on_gpus(recipe: RunRecipe, needed: Need) -> list[Finding]:
     engine = total * float(options.get("gpu_memory_utilization", SHARE)) if needed.engine else 0.0
     free = min(torch.cuda.mem_get_info(i)[0] for i in range(recipe.processes))
     wanted, cache = needed.training + engine, engine - needed.engine
+    offloaded = recipe.processes * needed.offloaded
     return [
         _within("GPU memory", _sum(recipe, needed, cache), wanted, free, SMALLER),
+        *([_within("memory, in training", "offloaded", offloaded, free_memory(), FEWER)] if offloaded else []),
         *_cache(recipe, needed, cache, "raise rollout.options.gpu_memory_utilization"),
     ]
 
@@ -75,6 +77,8 @@ def _cache(recipe: RunRecipe, needed: Need, cache: float, advice: str) -> list[F
 
 def _sum(recipe: RunRecipe, needed: Need, cache: float) -> str:
     parts = {"parameters": needed.parameters, "gradients": needed.gradients, "optimizer": needed.optimizer}
+    if needed.offloaded:
+        parts |= {"offloaded": needed.offloaded}
     if needed.engine:
         parts |= {"vLLM's weights": needed.engine, f"its cache of {cache / needed.token:,.0f} tokens": cache}
     said = " + ".join(f"{name} {size / GB:.2f}" for name, size in parts.items())

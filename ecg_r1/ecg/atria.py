@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter1d
 from ecg_r1.ecg.beats import MS
 from ecg_r1.ecg.measurements import Measured
 from ecg_r1.ecg.median_beat import MedianBeat
+from ecg_r1.ecg.populations import Populations
 from ecg_r1.ecg.waves import Bounds
 from ecg_r1.ecg.windows import median_of
 
@@ -24,6 +25,10 @@ LONGEST_PR = int(340 / MS)
 # an RR interval after the P wave resembles it by 0.79 at most; in 4 of 7 records of such a flutter by 0.92 or more.
 FLUTTER_CYCLE = (170 / MS, 300 / MS)
 FLUTTER_COHERENCE = 0.86
+# Breathing alone: the least share of the usual RR interval before a beat, the most after it, and how alike its P wave
+# is, as a share of what the others are. Of 66 records of PTB-XL with early narrow beats, those of atrial foci miss one.
+LITTLE, NO_PAUSE, SAME_P = 0.67, 1.03, 0.92
+AROUND_P = int(20 / MS)  # samples to either side of a P wave
 UNEVEN = 0.06  # share of their cycle by which flutter waves may come early or late
 
 
@@ -51,7 +56,7 @@ def p_wave_missing(signal: np.ndarray, beat: MedianBeat, window: tuple[int, int]
     start, stop = window
     if stop - start < int(40 / MS):
         return Measured(reason="no room for P waves before the QRS"), 0.0
-    pieces = [levelled(signal[:, p - beat.r + start : p - beat.r + stop]) for p in beat.peaks]
+    pieces = [levelled(signal[:, p - beat.r + start : p - beat.r + stop]) for p in beat.p_peaks]
     shared = np.nan_to_num(median_of(np.stack(pieces)))
     direction = np.linalg.svd(shared, full_matrices=False)[0][:, 0]
     if np.ptp(direction @ shared) < AMPLITUDE:
@@ -93,6 +98,35 @@ def two_to_one_flutter(beat: MedianBeat, p: Bounds, qrs: tuple[float, float]) ->
             if 0.5 <= size <= 2 and likeness(wave, other) > FLUTTER_COHERENCE:
                 return True
     return False
+
+
+def sinus_arrhythmia(signal: np.ndarray, beat: MedianBeat, kinds: Populations, p: Bounds) -> bool:
+    """Whether the beats that come early are the sinus node's own: breathing, and no focus of another place.
+
+    They come only a little early, no pause follows, and their P wave is that of the other beats at the same distance.
+
+    Args:
+        signal: (leads, T) mV, filtered; p: of each lead that shows a P wave, in samples of the beat.
+    """
+    early = kinds.premature & ~kinds.reshaped
+    if not len(p):
+        return False
+    usual = np.median(kinds.in_a_row())
+    coupling, pause = (np.nanmedian(np.append(of[early], np.nan)) for of in (kinds.before, kinds.after))
+    if not coupling > LITTLE * usual or pause > NO_PAUSE * usual:
+        return False
+    start, stop = int(p.onset) - AROUND_P, min(int(p.offset) + AROUND_P, beat.signal.shape[1])
+    wave = levelled(beat.signal[:, max(0, start) : stop])
+    pieces = (
+        [
+            levelled(signal[:, at - beat.r + max(0, start) : at - beat.r + stop])
+            for at in kinds.peaks[which]
+            if at + start > beat.r
+        ]
+        for which in (early, kinds.dominant)
+    )
+    of_early, of_others = (float(np.median([likeness(piece, wave) for piece in of] or [0.0])) for of in pieces)
+    return of_early > SAME_P * of_others
 
 
 def _repeats(pieces: list[np.ndarray], shared: np.ndarray, intervals: np.ndarray) -> float:

@@ -7,7 +7,9 @@ from functools import cache, lru_cache
 
 import numpy as np
 from scipy.ndimage import convolve1d
-from scipy.signal import butter, find_peaks, sosfiltfilt
+from scipy.signal import butter, sosfiltfilt
+
+from ecg_r1.ecg.slow_beats import with_slow_beats
 
 RATE = 500
 MS = 1000 / RATE
@@ -21,9 +23,6 @@ SEEN = 0.3  # share of the leads in which a beat must show: an electrode that mo
 # Times the middle lead's unrest. Of 576 real records one has a lead of noise only (73), the others stay below 6.
 NOISY = 8.0
 STEEPEST = 3.0  # times what the middle lead's slopes reach in its QRS; 98 in 100 samples are less steep
-# Slow ectopic beats stand in pauses, of which a missed beat makes one of two intervals, or the rate seems below 55.
-PAUSE, EARLY, SLOW, FREE = (1.85, 2.15), 0.85, 1100 / MS, int(240 / MS)
-SLOWEST, AS_HIGH = 0.09, 0.35  # of the usual height and size, the least share that they have
 GAP = int(300 / MS)  # samples between a record and its mirror image, so that no beat stands beside its own
 
 
@@ -93,46 +92,7 @@ def r_peaks(signal: np.ndarray) -> np.ndarray:
         peaks = peaks[_seen(slope, peaks) > SEEN]
     if len(peaks) < 3:
         raise Unmeasurable("fewer than three beats")
-    return _with_slow_beats(signal, smooth, peaks)
-
-
-def _with_slow_beats(signal: np.ndarray, velocity: np.ndarray, peaks: np.ndarray) -> np.ndarray:
-    """The peaks, and the slow ectopic beats in pauses that follow another beat too closely for neurokit2 to see them.
-
-    Args:
-        signal: (leads, T) mV; velocity: (T,), smoothed; peaks: those found so far.
-    """
-    intervals = np.diff(peaks)
-    beside = np.append(intervals[1], intervals[:-1])
-    paused = (intervals > PAUSE[0] * beside) & (intervals < PAUSE[1] * beside)
-    usual = float(np.median(intervals[~paused])) if not paused.all() else float(beside.min())
-    paused &= beside > EARLY * usual  # a pause after a premature beat hides none
-    if usual > SLOW:  # it may be that every second beat was missed
-        paused[:] = True
-    if not paused.any():
-        return peaks
-    height = np.quantile(velocity[peaks], 0.75)
-    sizes = np.ptp(signal[:, np.clip(peaks[:, None] + np.arange(-GAP // 3, GAP // 3), 0, signal.shape[1] - 1)], axis=2)
-    size = np.median(sizes, axis=1)
-    usually = np.zeros(int(usual))  # what follows a beat without a pause: its T wave
-    for peak, pause in zip(peaks, paused, strict=False):
-        after = velocity[peak : peak + len(usually)]
-        if not pause and len(after) == len(usually):
-            usually = np.maximum(usually, after)
-    added = []
-    for peak, following in zip(peaks[:-1][paused], peaks[1:][paused], strict=True):
-        free = slice(peak + FREE, following - FREE)
-        tops = free.start + find_peaks(velocity[free])[0]
-        if not len(tops):
-            continue
-        top = int(tops[np.argmax(velocity[tops])])
-        around = slice(max(0, top - GAP // 3), top + GAP // 3)
-        seen = np.mean(np.ptp(signal[:, around], axis=1) > AS_HIGH * size)
-        compared = usually[top - peak] if top - peak < len(usually) else 0.0
-        lowest = SLOWEST if usually.any() else LOWEST
-        if velocity[top] > max(lowest * height, 1.5 * compared) and seen > 0.5:
-            added.append(top)
-    return np.sort(np.append(peaks, added).astype(int))
+    return with_slow_beats(signal, smooth, peaks)
 
 
 def _seen(slope: np.ndarray, peaks: np.ndarray) -> np.ndarray:

@@ -7,7 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ecg_r1.ecg.atria import irregular, p_wave_missing, p_window, t_wave_repeats, two_to_one_flutter
+from ecg_r1.ecg.atria import (
+    irregular,
+    p_wave_missing,
+    p_window,
+    sinus_arrhythmia,
+    t_wave_repeats,
+    two_to_one_flutter,
+)
 from ecg_r1.ecg.beats import Unmeasurable, clean, noisy, r_peaks
 from ecg_r1.ecg.dissociation import Dissociated, dissociated_p
 from ecg_r1.ecg.measurements import Measured
@@ -91,9 +98,11 @@ def delineate(signal: np.ndarray, mask: np.ndarray, windows: np.ndarray | None =
         cleaned = clean(raw)
     kinds = _kinds(cleaned, found, there)
     delineation = _delineate(cleaned, raw, leads, kinds, paced, there)
-    if delineation.no_p is not None and delineation.no_p.absent and (kinds.premature & ~kinds.reshaped).any():
+    if (kinds.premature & ~kinds.reshaped).any():
+        without_p = delineation.no_p is not None and delineation.no_p.absent
         # Without P waves no beat is premature: what looked like a regular rhythm was fibrillation.
-        delineation = _delineate(cleaned, raw, leads, kinds.by_shape(), paced, there)
+        if without_p or (there is None and sinus_arrhythmia(cleaned, delineation.beat, kinds, delineation.p)):
+            delineation = _delineate(cleaned, raw, leads, kinds.by_shape(), paced, there)
     return replace(delineation, spike=spike)
 
 

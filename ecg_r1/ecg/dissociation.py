@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import binary_erosion, gaussian_filter1d
 from scipy.signal import butter, find_peaks, sosfiltfilt
 
 from ecg_r1.ecg.atria import irregular, levelled, likeness
@@ -19,12 +19,14 @@ from ecg_r1.ecg.beats import MS, RATE
 from ecg_r1.ecg.median_beat import MedianBeat
 from ecg_r1.ecg.populations import Populations
 
-# What is wanted of such P waves: how alike they are, how far they may be from even intervals (as a share of these), and
-# by how much the places of the QRS complexes in the atria's cycle must differ (0: always the same, 1: any).
-ALIKE, UNEVEN, APART = 0.8, 0.08, 0.03
+THINNED = 4  # samples of which one is looked at
+# What is wanted of such P waves: how alike they are, and how far they may be from even intervals (as a share of these).
+ALIKE, UNEVEN = 0.8, 0.08
+# By how much their place before the QRS must vary, as a standard deviation: that of places spread evenly over 40 ms, a
+# small square of the paper. Where it varies less, AV block of a fixed ratio looks the same.
+APART = 40 / MS / THINNED / np.sqrt(12)
 OWN = 0.1  # share of its cycle by which that of the ventricles differs; sinus arrhythmia moves single beats alone
 BAND = (1.0, 20.0)  # Hz, which holds a P wave
-THINNED = 4  # samples of which one is looked at
 CYCLES = (330 / MS / THINNED, 1500 / MS / THINNED)  # from one P wave to the next; flutter and f waves come faster
 SHORTEST = int(160 / MS / THINNED)  # lags below it show the wave itself
 AS_GOOD = 0.5  # a shorter cycle is taken that is so much as good as the best: multiples of a cycle are as good as it
@@ -64,8 +66,9 @@ def dissociated_p(
         return None
     strength = gaussian_filter1d(np.linalg.norm(left, axis=0) * free, 20 / MS / THINNED)
     tops = find_peaks(strength, distance=int(0.6 * cycle), height=0.4 * np.quantile(strength[free], 0.95))[0]
-    tops = tops[(tops >= AROUND) & (tops < len(free) - AROUND) & free[tops]]
-    if len(tops) < max(FEWEST, SEEN * free.sum() / cycle):
+    whole = binary_erosion(free, np.ones(2 * AROUND + 1))  # what is left of a P wave beside a QRS keeps step with that
+    tops = tops[whole[tops]]
+    if len(tops) < max(FEWEST, SEEN * whole.sum() / cycle):
         return None
     count = np.cumsum(np.append(0, np.maximum(1, np.rint(np.diff(tops) / cycle))))
     cycle, first = np.polyfit(count, tops, 1)
@@ -74,12 +77,18 @@ def dissociated_p(
     if abs(beat.after / THINNED / cycle - 1) < OWN:
         return None
     places = np.interp(beats[(beats > tops[0]) & (beats < tops[-1])], tops, count)
-    if not len(places) or 1 - np.abs(np.exp(2j * np.pi * places).mean()) < APART:
+    if not len(places) or _circular_deviation(places) * cycle < APART:
         return None
     pieces = [levelled(left[:, top - AROUND : top + AROUND], 6 / MS / THINNED) for top in tops]
     shared = np.median(pieces, axis=0)
     alike = float(np.median([likeness(piece, shared) for piece in pieces]))
     return Dissociated(min(alike / ALIKE, UNEVEN / max(uneven, UNEVEN / 2)), float(np.abs(shared).max()))
+
+
+def _circular_deviation(places: np.ndarray) -> float:
+    """Standard deviation of places in a cycle, as a share of it (Fisher, Statistical Analysis of Circular Data, 1993)."""
+    resultant = float(np.abs(np.exp(2j * np.pi * places).mean()))
+    return float(np.sqrt(-2 * np.log(np.clip(resultant, 1e-9, 1)))) / (2 * np.pi)
 
 
 @cache

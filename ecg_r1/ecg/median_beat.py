@@ -24,7 +24,8 @@ class MedianBeat:
     free: samples after the R peak until the next beat may begin, where all next beats are premature; None elsewhere.
     weights: (leads,) how far each lead is trusted, 1 for the quietest: the inverse of how its beats differ, as changes
     over 8 ms; the leads' usual noise is added, so that no lead decides alone.
-    peaks: R peaks of the record that it stands for.
+    peaks: R peaks of the record that it stands for; p_peaks: those that it stands for before the R peak, which are
+    others where premature beats come before some.
     intervals: RR intervals between beats of the dominant kind, in samples; fibrillation makes them irregular.
     """
 
@@ -35,6 +36,7 @@ class MedianBeat:
     free: float | None
     weights: np.ndarray
     peaks: np.ndarray
+    p_peaks: np.ndarray
     intervals: np.ndarray
 
     @property
@@ -44,7 +46,10 @@ class MedianBeat:
 
 
 def median_beat(signal: np.ndarray, kinds: Populations, there: np.ndarray | None = None) -> MedianBeat:
-    """The median, lead by lead, of the dominant beats; of those before a premature beat only where there are no others.
+    """The median, lead by lead, of the dominant beats.
+
+    After the R peak those before a premature beat are left out, whose T wave is cut short, and before it those after an
+    ectopic beat, whose T wave hides P; but not where there are no others.
 
     Args:
         signal: (leads, T) mV, filtered.
@@ -56,7 +61,8 @@ def median_beat(signal: np.ndarray, kinds: Populations, there: np.ndarray | None
     hurried = kinds.undisturbed.sum() < FEWEST and kinds.undisturbed.sum() != kinds.dominant.sum()
     chosen = kinds.dominant if hurried else kinds.undisturbed
     rr = float(np.median(np.diff(kinds.peaks)))
-    before, after = _usual(kinds.before[chosen], rr), _usual(kinds.after[chosen], rr)
+    rested = kinds.rested if kinds.rested.sum() >= FEWEST else chosen
+    before, after = _usual(kinds.before[rested], rr), _usual(kinds.after[chosen], rr)
     free = after - _beginning(kinds) if hurried else None
     # Room for a long PR before a fast beat, and for a long QT after it.
     room = 0.72 * after if free is None else max(free, 60 / MS)
@@ -70,12 +76,16 @@ def median_beat(signal: np.ndarray, kinds: Populations, there: np.ndarray | None
         stack, whole = stack[seen], whole[seen]
     if len(whole) < 2:
         raise Unmeasurable("fewer than two whole beats of one kind" if kinds.notes() else "fewer than two whole beats")
-    beat = median_of(stack)
+    beat, p_peaks = median_of(stack), kinds.peaks[whole]
+    first = kinds.peaks[rested & (kinds.peaks >= left) & (kinds.peaks + right <= signal.shape[1])]
+    if there is None and len(first) >= FEWEST and not np.array_equal(first, p_peaks):
+        p_peaks = first
+        beat[:, :left] = np.median([signal[:, peak - left : peak] for peak in first], axis=0)
     differing = (stack - beat)[:, :, ::4]  # a quarter of the samples tells the noise as well
     noise = _noise(np.abs(np.diff(differing, axis=2)))
     usual = np.median(noise) + 1e-9
     weights = (noise.min() + usual) / (noise + usual)
-    return MedianBeat(beat, left, before, after, free, weights, kinds.peaks[whole], kinds.in_a_row())
+    return MedianBeat(beat, left, before, after, free, weights, kinds.peaks[whole], p_peaks, kinds.in_a_row())
 
 
 def _noise(changes: np.ndarray) -> np.ndarray:

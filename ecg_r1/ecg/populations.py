@@ -8,7 +8,7 @@ their QRS and by how early they come, and intervals are measured on the dominant
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
@@ -23,15 +23,18 @@ DIFFERENT, FAR = 0.7, 3.0  # and how many times as far as the beats of that kind
 RELATED = 0.9  # the same of two single beats, as a share of what the most similar beats of the record have
 REPEATED = 0.6  # median correlation below which there is no beat, only noise; 0.97 in 99 of 100 real records
 AROUND = int(120 / MS)  # samples to either side of the R peak that are compared
+SAME = 0.1  # share by which alike RR intervals may differ
 EARLY = 0.85  # an RR interval that is so much shorter than others ends in a premature beat
 # In a regular rhythm three of four RR intervals differ by a smaller share from their median; in fibrillation by more.
 REGULAR = 0.07
 QRS = int(50 / MS)  # samples to either side of the R peak in which a QRS is steepest
 # A narrow beat is so often seen, and so much narrower than ectopic ones, measured where it moves so fast.
 OFTEN, NARROWER, MOVING = 3, 0.8, 0.15
+MANY = 0.28  # share of all beats: one in three, where the record begins anywhere
 FEW = 4  # RR intervals that tell a regular rhythm from an irregular one
 CLOSEST = int(200 / MS)  # samples between two beats: the heart muscle cannot be excited again sooner
 PAUSE = 1.5  # times the median RR interval, from which on a missed beat is looked for
+AS_STEEP = 0.5  # share of the usual beat's greatest speed that a hidden beat has at least
 ALONE = 10.0  # times the movement of the median lead: one electrode moves, and not the heart
 
 
@@ -65,16 +68,32 @@ class Populations:
         """bool (beats,): dominant beats whose next beat does not come early, so that it leaves T its time."""
         return self.dominant & ~np.append(self.premature[1:], False)
 
+    @property
+    def rested(self) -> np.ndarray:
+        """bool (beats,): dominant beats after another dominant one, whose T wave does not reach their P wave."""
+        return self.dominant & np.append(False, self.dominant[:-1])
+
     def by_shape(self) -> Populations:
         """The same beats, told apart by their shape alone."""
         return Populations(self.peaks, ~self.reshaped, self.premature & self.reshaped, self.reshaped)
 
     def span(self) -> np.ndarray:
-        """R peaks from the first to the last dominant beat: the whole number of cycles over which a rate is counted."""
-        first, last = np.flatnonzero(self.dominant)[[0, -1]]
-        if last - first < len(self.peaks) / 2:
-            return self.peaks
-        return self.peaks[first : last + 1]
+        """The R peaks over which a rate is counted: whole cycles of a rhythm that repeats premature beats, if it does.
+
+        They begin and end with beats of one kind that have alike intervals to either side.
+        """
+        peaks, kind = self.peaks, self.premature + 2 * self.reshaped
+        if not kind.any():
+            return peaks
+        before, after = self.before, self.after
+        pairs = [
+            (last - first, first, last)
+            for first, last in combinations(range(len(peaks)), 2)
+            if kind[first] == kind[last]
+            and all(abs(of[first] - of[last]) < SAME * (of[first] + of[last]) / 2 for of in (before, after))
+        ]
+        cycles, first, last = max(pairs, default=(0, 0, 0))
+        return peaks[first : last + 1] if cycles > len(peaks) / 2 else peaks
 
     def in_a_row(self) -> np.ndarray:
         """RR intervals between two dominant beats, in samples; all where there are few of those."""
@@ -137,7 +156,7 @@ def populations(signal: np.ndarray, peaks: np.ndarray) -> Populations:
         shapes, _ = _shapes(_cut(signal, peaks))
         early = _early(peaks)
     same = shapes == _dominant(shapes, early, signal, peaks)
-    same &= ~(early & _differing(_cut(signal, peaks), same & ~early))
+    same &= ~_differing(_cut(signal, peaks), same & ~early)
     if not _regular(peaks, same & ~early, same & early):
         early &= ~same  # an irregular rhythm, such as fibrillation, has no premature beats of its own kind
     # At the record's ends, where a part of it is missing, a QRS may look like another one.
@@ -248,10 +267,13 @@ def _mended(signal: np.ndarray, peaks: np.ndarray, same: np.ndarray, alike: floa
     likeness = np.concatenate(
         [_likeness(_cut(signal, part), template)[:, 0] for part in np.array_split(places, 1 + len(places) // 500)]
     )
+    steepest = np.linalg.norm(np.diff(template[:, 0], axis=1), axis=0).max()
     found: list[int] = []
     for place in places[np.argsort(-likeness)][: int((likeness >= alike).sum())]:
         if all(abs(place - other) >= CLOSEST for other in found):
-            found.append(int(place))
+            speed = np.linalg.norm(np.diff(_cut(signal, place[None])[:, 0], axis=1), axis=0).max()
+            if speed > AS_STEEP * steepest:  # a T wave may look like a broad QRS, but moves slowly
+                found.append(int(place))
     kept = [int(peak) for peak in peaks[same]] + found
     for peak in peaks[~same]:
         near = min((abs(peak - other) for other in found), default=CLOSEST)
@@ -286,8 +308,8 @@ def _early(peaks: np.ndarray) -> np.ndarray:
 def _dominant(shapes: np.ndarray, early: np.ndarray, signal: np.ndarray, peaks: np.ndarray) -> int:
     """The shape that most beats have which do not come early.
 
-    Where ectopic beats come in pairs or runs, most beats are theirs: then it is that of the narrower beats which follow
-    the pauses.
+    Where ectopic beats come in pairs or runs, most beats are theirs: then it is that of narrower beats, if these follow
+    the pauses or are nearly as many.
     """
     counts = np.bincount(shapes[~early], minlength=shapes.max() + 1)
     usual = int(np.argmax(counts))
@@ -295,11 +317,13 @@ def _dominant(shapes: np.ndarray, early: np.ndarray, signal: np.ndarray, peaks: 
     before[0] = np.median(before[1:])
     rests = [np.median(before[shapes == shape]) if count >= OFTEN else 0.0 for shape, count in enumerate(counts)]
     paused = int(np.argmax(rests))
-    if EARLY * rests[paused] > rests[usual]:
-        pieces = _cut(signal, peaks)
-        if _width(pieces[:, shapes == paused]) < NARROWER * _width(pieces[:, shapes == usual]):
-            return paused
-    return usual
+    others = [paused] if EARLY * rests[paused] > rests[usual] else []
+    others += [shape for shape, count in enumerate(np.bincount(shapes)) if count >= max(OFTEN, MANY * len(peaks))]
+    if all(other == usual for other in others):
+        return usual
+    pieces = _cut(signal, peaks)
+    width = _width(pieces[:, shapes == usual])
+    return next((other for other in others if _width(pieces[:, shapes == other]) < NARROWER * width), usual)
 
 
 def _width(pieces: np.ndarray) -> float:

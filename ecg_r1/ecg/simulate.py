@@ -70,7 +70,7 @@ def _simulate_one(
     gains = rng.uniform(0.75, 1.25) * rng.uniform(0.92, 1.08, 8)[:, None]
     view = gains * DOWER
     template, qrs_area = draw_beat(waves, view)
-    leads = np.zeros((8, SAMPLES), np.float32)
+    leads, atria = np.zeros((8, SAMPLES), np.float32), None
     ectopic = _ectopic_beats(population, onsets, rng)
     reshaped = ectopic if population.ectopics == "ventricular" else set()
     for k, onset in enumerate(onsets):
@@ -85,7 +85,9 @@ def _simulate_one(
         leads += (view @ fibrillation(SAMPLES, SAMPLING_RATE, rng)).astype(np.float32)
     elif population.rhythm.atrial == "dissociated":
         drawn_p = vary(p_wave(Beat(pr=150.0, p=rng.uniform(90, 115), qrs=90.0, qt=400.0)), rng)
-        leads += _dissociated(draw_beat(drawn_p, view)[0], rng)
+        template_p, atria = draw_beat(drawn_p, view)[0], _own_rhythm(rng)
+        for onset in atria:
+            place(template_p, int(onset), leads)
         waves = waves + drawn_p
     elif population.rhythm.atrial == "paced":
         leads += _spikes(onsets, rng)
@@ -100,17 +102,15 @@ def _simulate_one(
         source="simulated",
     )
     truth = true_quantities(beat, onsets, qrs_area)
-    hearts = TrueHeart(beat, [(wave, view @ dipole) for wave, dipole in waves], population, onsets, ectopic, truth)
-    return Simulated(record, truth, true_findings(hearts, record.sex, record.age))
+    seen = [(wave, view @ dipole) for wave, dipole in waves]
+    heart = TrueHeart(beat, seen, population, onsets, ectopic, truth, atria)
+    return Simulated(record, truth, true_findings(heart, record.sex, record.age))
 
 
-def _dissociated(template: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(8, samples): P waves in a rhythm of their own, 66 to 100 a minute."""
-    leads = np.zeros((8, SAMPLES), np.float32)
+def _own_rhythm(rng: np.random.Generator) -> np.ndarray:
+    """Where P waves stand that keep a rhythm of their own, 66 to 100 a minute; in samples."""
     cycle = rng.uniform(600, 900) / MS
-    for onset in np.arange(rng.uniform(0, cycle), SAMPLES + BEFORE / MS, cycle):
-        place(template, int(onset), leads)
-    return leads
+    return np.arange(rng.uniform(0, cycle), SAMPLES + BEFORE / MS, cycle)
 
 
 def _spikes(onsets: np.ndarray, rng: np.random.Generator) -> np.ndarray:

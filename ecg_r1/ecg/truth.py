@@ -18,8 +18,10 @@ from ecg_r1.ecg.findings import Findings, Key
 from ecg_r1.ecg.heart import Population, left_bundle, right_bundle
 from ecg_r1.ecg.leads import EINTHOVEN_GOLDBERGER, LEADS
 from ecg_r1.ecg.lobes import Beat, Wave
+from ecg_r1.ecg.record import SAMPLING_RATE
 
 STEP = 0.5  # ms
+SQUARE = 40.0  # ms, a small square of the paper
 LONGEST_PR = 400.0  # ms; no P wave begins earlier before its QRS
 SEEN, TURN = 0.05, 0.02  # mV: of a wave that is seen, and by which a trace turns back
 _OF_QUANTITIES = {
@@ -37,7 +39,8 @@ class TrueHeart:
     """What a simulated record is made of.
 
     waves: each with its (8,) heights in I, II, V1 … V6, mV; dissociated P waves too. onsets: of each QRS, in
-    samples of 2 ms. ectopic: which of these come early. quantities: the true intervals, rate and axis.
+    samples of 2 ms. ectopic: which of these come early. quantities: the true intervals, rate and axis. atria: where
+    P waves stand that keep a rhythm of their own, in samples; None where there are none.
     """
 
     beat: Beat
@@ -46,6 +49,7 @@ class TrueHeart:
     onsets: np.ndarray
     ectopic: set[int]
     quantities: dict[str, float | None]
+    atria: np.ndarray | None = None
 
     def seen(self, start: float, stop: float, *kinds: str) -> dict[str, np.ndarray]:
         """Each lead from `start` to `stop`, ms from the QRS onset; of some kinds of waves, or of all."""
@@ -113,7 +117,7 @@ def _of_record(heart: TrueHeart) -> dict[str, float | None]:
     undisturbed = intervals[~early[1:] & ~early[:-1]]
     p_height = {lead: float(np.abs(row).max()) for lead, row in heart.seen(-LONGEST_PR, 0, "P").items()}
     paced, fibrillating = rhythm.atrial == "paced", rhythm.atrial == "fibrillation"
-    ventricles = heart.population.ventricles
+    ventricles, by_chance = heart.population.ventricles, heart.atria is not None and _in_step_by_chance(heart, beats)
     return {
         "low_voltage_limb": np.mean([height[lead] for lead in LEADS[:3]]),
         "low_voltage_precordial": max(height[lead] for lead in LEADS[6:]),
@@ -125,8 +129,8 @@ def _of_record(heart: TrueHeart) -> dict[str, float | None]:
         "lbbb_morphology": 1.0 if ventricles is left_bundle else -1.0,
         "rbbb_morphology": 1.0 if ventricles is right_bundle else -1.0,
         **dict.fromkeys(("p_present", "p_absent"), None if paced else max(p_height.values())),
-        "p_in_step": None if paced else 2.0 * (heart.beat.pr is not None),
-        "p_dissociated": None if paced else 2.0 * (rhythm.atrial == "dissociated"),
+        "p_in_step": None if paced or by_chance else 2.0 * (heart.beat.pr is not None),
+        "p_dissociated": None if paced or by_chance else 2.0 * (heart.atria is not None),
         "p_pulmonale": None if paced else max(p_height[lead] for lead in ("II", "III", "aVF")),
         "rhythm_irregular": np.ptp(intervals) / intervals.mean(),
         "rhythm_regular": np.ptp(undisturbed) / undisturbed.mean() if len(undisturbed) > 2 else None,
@@ -135,6 +139,17 @@ def _of_record(heart: TrueHeart) -> dict[str, float | None]:
         "pacing_spikes": 2.0 * paced,
         **{name: heart.quantities[quantity] for quantity, names in _OF_QUANTITIES.items() for name in names},
     }
+
+
+def _in_step_by_chance(heart: TrueHeart, beats: np.ndarray) -> bool:
+    """Whether the atria's own rhythm is so near to a multiple of the ventricles' that P waves seem to keep their place.
+
+    Over the record they move by less than a small square: nobody can tell this from AV block of a fixed ratio.
+    """
+    assert heart.atria is not None
+    cycle = float(np.diff(heart.atria).mean())
+    places = np.unwrap(beats - heart.atria[0], period=cycle)
+    return bool(np.ptp(places) * 1000 / SAMPLING_RATE < SQUARE)
 
 
 def _biphasic(row: np.ndarray) -> float:

@@ -25,10 +25,11 @@ from ecg_r1.errors import UserError
 from ecg_r1.files import PART, read_json
 from ecg_r1.recipe import Route
 
-R = TypeVar("R", bound=Route)
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 REFUSED = ("content_filter", "content_policy_violation")  # codes of a provider that does not answer a question
 NO_KEY = "none"  # the client wants one; servers that ask for none ignore it
+
+Settings = TypeVar("Settings", bound=Route)
 
 
 class EndpointError(UserError):
@@ -45,7 +46,7 @@ def require_client() -> None:
         raise EndpointError("the openai client is not installed: pip install 'ecg-r1-gem[endpoint]'")
 
 
-class Client(Generic[R]):
+class Client(Generic[Settings]):
     """An endpoint, the answers that it gave before, and what they cost.
 
     Args:
@@ -60,7 +61,7 @@ class Client(Generic[R]):
         EndpointError: the key is missing, or the server lists several models and none is named.
     """
 
-    def __init__(self, settings: R, cache: Path):
+    def __init__(self, settings: Settings, cache: Path):
         self.settings, self.cache = settings, cache
         self._key = _key(settings)
         self._pace = Pace(settings.per_minute)

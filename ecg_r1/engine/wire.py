@@ -46,6 +46,8 @@ def unpack(body: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 
 def content_hash(array: np.ndarray) -> str:
-    """The name under which a signal or page travels."""
+    """The name under which a signal or page travels, and its features are kept: 32 hexadecimal digits."""
     array = np.ascontiguousarray(array)
-    return hashlib.blake2b(f"{array.dtype} {array.shape} ".encode() + array.tobytes(), digest_size=16).hexdigest()
+    digest = hashlib.blake2b(f"{array.dtype} {array.shape} ".encode(), digest_size=16)
+    digest.update(array.data)
+    return digest.hexdigest()

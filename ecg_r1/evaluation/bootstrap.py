@@ -54,10 +54,12 @@ class Tally:
     Attributes:
         counts: float64 (rows, k); a row is one answer, or the sum of a cluster's answers.
         statistic: sums (..., k) -> the metric (...).
+        unbounded: the metric is a mean of values that may be as large as they like, such as an error; see `intervals`.
     """
 
     counts: np.ndarray
     statistic: Callable[[np.ndarray], np.ndarray] = ratio
+    unbounded: bool = False
 
     def value(self) -> float:
         """The metric over all rows."""

@@ -97,10 +97,7 @@ def conditions(recipe: EvaluateRecipe, has_pages: bool) -> tuple[Condition, ...]
 
 def asked(store: RecordStore, condition: Condition, count: int) -> Sequence[Example]:
     """Those that are asked, in the split's order: all, or `count` that are drawn; the same for each condition."""
-    if not condition.drawn or count >= len(store.examples):
-        return store.examples
-    places = np.random.default_rng(DRAWN).choice(len(store.examples), count, replace=False)
-    return [store.examples[place] for place in sorted(places.tolist())]
+    return store.drawn(count, DRAWN) if condition.drawn else store.examples
 
 
 def dealt(store: RecordStore, shuffled: bool) -> dict[str, str]:

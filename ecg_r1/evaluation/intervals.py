@@ -10,6 +10,7 @@ import numpy as np
 from scipy.stats import norm, t
 
 from ecg_r1.evaluation.bootstrap import Tally
+from ecg_r1.evaluation.studentised import studentised
 
 FEW = 200  # clusters; with fewer, intervals are corrected for bias, skewness and the small sample
 
@@ -42,8 +43,8 @@ def paired_interval(later: Tally, earlier: Tally, draws: np.ndarray, *, level: f
 
     With `FEW` clusters or more it is the percentile interval (Efron and Tibshirani 1993, ch. 13). With fewer it is the
     bias-corrected and accelerated one (BCa, ch. 14), whose quantiles are widened from the normal to Student's t with
-    clusters - 1 degrees of freedom (Hesterberg, Am Stat 2015;69:371, "expanded percentile"). `benchmarks/intervals.py`
-    measures how often each covers a known difference.
+    clusters - 1 degrees of freedom (Hesterberg, Am Stat 2015;69:371, "expanded percentile"); a mean of unbounded values
+    has the studentised one, see there. `benchmarks/intervals.py` measures how often each covers a known difference.
 
     Args:
         later: its rows are those that are drawn, clusters where examples are not independent.
@@ -58,6 +59,8 @@ def paired_interval(later: Tally, earlier: Tally, draws: np.ndarray, *, level: f
         return UNDEFINED
     rows = draws.shape[1]
     few = 1 < rows < FEW
+    if few and later.unbounded and earlier.unbounded:
+        return Interval(difference, *studentised(later.counts, earlier.counts, len(draws), level))
     bias, acceleration = _corrections(later, earlier, difference, resampled) if few else (0.0, 0.0)
     tail = (1 - level) / 2
     reach = math.sqrt(rows / (rows - 1)) * t.ppf(1 - tail, rows - 1) if few else norm.ppf(1 - tail)

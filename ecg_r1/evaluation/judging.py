@@ -23,6 +23,7 @@ from ecg_r1.errors import UserError
 from ecg_r1.evaluation.asking import at_once, media
 from ecg_r1.evaluation.metrics import Judged
 from ecg_r1.evaluation.models import open_endpoint
+from ecg_r1.recipe import Endpoint
 from ecg_r1.scoring.contract import Case
 from ecg_r1.terminal import say
 
@@ -49,7 +50,7 @@ def asked(template: str, judged: Judged, **slots: str) -> str:
     Slots are filled in one pass: what an answer writes in braces stays as it is.
     """
     filled = {"known": known(judged.case), "question": judged.case.question, "answer": judged.completion.text, **slots}
-    return _SLOT.sub(lambda slot: filled.get(slot[1], slot[0]), template)
+    return _SLOT.sub(lambda slot: str(filled.get(slot[1], slot[0])), template)
 
 
 def known(case: Case) -> str:
@@ -76,7 +77,7 @@ class Judge:
     """
 
     def __init__(self, named: str, out: Path):
-        self.client: Client = open_endpoint(named, out)
+        self.client: Client[Endpoint] = open_endpoint(named, out)
 
     def judge(
         self, store: RecordStore, answers: Sequence[Judged], ask: Callable[[Judged], str], read: Callable[[str], T]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -169,8 +169,8 @@ def _quantity(judged: Sequence[Judged], quantity: str) -> dict[str, Tally]:
     rows = np.array([_quotes(j, quantity) for j in judged])
     measurable, quoted, absolute, signed, within = rows.T
     return {
-        "mae": _rate(absolute, quoted),
-        "bias": _rate(signed, quoted),
+        "mae": replace(_rate(absolute, quoted), unbounded=True),
+        "bias": replace(_rate(signed, quoted), unbounded=True),
         "within": _rate(within, quoted),
         "quoted": _rate(quoted, measurable),
     }

@@ -71,7 +71,7 @@ def _open(named: str | Endpoint, out: Path) -> Run:
     return read_run(Path(named))
 
 
-def open_endpoint(named: str, out: Path) -> Client:
+def open_endpoint(named: str, out: Path) -> Client[Endpoint]:
     """An endpoint by its URL or its YAML file.
 
     Args:
@@ -93,7 +93,7 @@ def _endpoint(named: str) -> Endpoint | None:
     return read_endpoint(named) if Path(named).suffix in YAML and Path(named).is_file() else None
 
 
-def _client(endpoint: Endpoint, out: Path) -> Client:
+def _client(endpoint: Endpoint, out: Path) -> Client[Endpoint]:
     require_client()
     return Client(endpoint, Path(endpoint.cache) if endpoint.cache else out / CACHE)
 

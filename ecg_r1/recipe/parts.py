@@ -29,7 +29,8 @@ class Rollout(Strict):
 
     mode: in the training process, or on servers that `ecg-r1 rollout-server` started with this recipe. servers: their
     addresses. key_file: holds the key that they ask for; the first server makes it where it is missing. wait: seconds
-    without any server after which the run ends.
+    without any server after which the run ends. staleness: while the policy makes an update, servers write completions
+    for later ones, with weights that are so many updates old when they are learned from; 0: nothing is written ahead.
     """
 
     engine: Literal["vllm", "hf"] = "vllm"
@@ -39,6 +40,7 @@ class Rollout(Strict):
     servers: list[ServerURL] = []
     key_file: Place | None = None
     wait: float = Field(600.0, gt=0)
+    staleness: int = Field(0, ge=0, le=16)
 
     @model_validator(mode="after")
     def _has_servers(self) -> Rollout:
@@ -48,6 +50,8 @@ class Rollout(Strict):
             )
         if self.mode == "server" and (self.engine != "vllm" or self.key_file is None):
             raise ValueError("`mode: server` needs `engine: vllm` and a `key_file:`")
+        if self.staleness and self.mode != "server":
+            raise ValueError("`staleness` needs `mode: server`: in one process rollouts and update take turns")
         return self
 
 
@@ -98,10 +102,14 @@ class Pages(Strict):
 
 
 class LoRA(BaseModel):
-    """Adapters on the linear layers of the named parts; every other key is an option of PEFT's LoraConfig."""
+    """Adapters on the linear layers of the named parts; every other key is an option of PEFT's LoraConfig.
+
+    bits: 4 holds these parts in 4 bits while they train (QLoRA); needs the extra `qlora`.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
     parts: list[str] = Field(["language_model"], min_length=1)
+    bits: Literal[4] | None = None
 
     @property
     def options(self) -> dict[str, Any]:

@@ -38,7 +38,8 @@ class Source(Strict):
     the columns of that table are (`record`, `labels`, `patient`, `fold`, `report`), where their names do not say it.
     likelihood: leave out statements that the cardiologists thought less likely than this, in percent; 0 in the table
     means that none is given, and such a statement is kept. unit_mv: mV that one unit of the samples stands for, of
-    files that do not say (CODE-15%).
+    files that do not say (CODE-15%). balanced: of the `limit` records, each next one has the statement that has been
+    drawn least often; see `ecg_r1.corpus.balance`.
     """
 
     simulate: int | None = Field(None, gt=0)
@@ -51,6 +52,7 @@ class Source(Strict):
     columns: dict[str, str | list[str]] | None = None
     likelihood: float | None = Field(None, ge=0, le=100)
     unit_mv: float | None = Field(None, gt=0)
+    balanced: bool = False
 
     @property
     def kinds(self) -> list[str] | None:
@@ -68,9 +70,11 @@ class Source(Strict):
     def _one_source(self) -> Source:
         if (self.simulate is None) == (self.records is None):
             raise ValueError("give a source either `simulate: N` or `records: FOLDER`")
-        for key in ("dataset", "folds", "examples", "limit", "labels", "columns", "likelihood", "unit_mv"):
-            if self.simulate is not None and getattr(self, key) is not None:
+        for key in ("dataset", "folds", "examples", "limit", "labels", "columns", "likelihood", "unit_mv", "balanced"):
+            if self.simulate is not None and getattr(self, key) not in (None, False):
                 raise ValueError(f"`{key}` is for `records: FOLDER`, not for `simulate`")
+        if self.balanced and (self.limit is None or self.examples is not None):
+            raise ValueError("`balanced` says how `limit` records are drawn; it needs a `limit`, and no `examples`")
         return self
 
 
@@ -80,12 +84,25 @@ class Reports(Strict):
     style: "full", a reading from quality to conclusion with evidence for each diagnosis; "brief", four quantities and a
     finding, for models of a few million parameters. language: of the texts and the shipped questions. questions: so
     many questions with answers that can be checked are asked of each record beside its report; see
-    `ecg_r1.corpus.text.questions`.
+    `ecg_r1.corpus.text.questions`. families, forms: of these questions. report: False asks for no report on the
+    records, only the questions. knowledge: a question about a finding says first what the finding means.
     """
 
     style: Literal["full", "brief"] = "full"
     language: Literal["en", "de", "zh"] = "en"
     questions: int = Field(0, ge=0, le=14)
+    families: list[Literal["feature", "rhythm", "morphology", "report"]] = Field(
+        ["feature", "rhythm", "morphology", "report"], min_length=1
+    )
+    forms: list[Literal["open", "closed", "fill", "choice"]] = Field(["open", "closed", "fill", "choice"], min_length=1)
+    report: bool = True
+    knowledge: bool = False
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> Reports:
+        if not self.report and not self.questions:
+            raise ValueError("`report: false` leaves the `questions` alone, and there are none")
+        return self
 
 
 class Corruption(Strict):
@@ -137,6 +154,8 @@ class CorpusRecipe(Strict):
     workers: how many at a time. The bytes are the same. cache: folder of what was measured and drawn, by the content of
     a record's files and the version of the measuring code; null for none. See docs/scale.md.
     refuse_doubtful: quarantine records whose checksum or gain says that their signal is wrong; see docs/formats.md.
+    refuse_conflicts: quarantine records, simulated ones too, whose signal disagrees with their label: conflicts.jsonl
+    lists these otherwise.
     rewrite: a language model that words the texts anew; what it changes of their content is refused.
     """
 
@@ -149,6 +168,7 @@ class CorpusRecipe(Strict):
     workers: int = Field(2, ge=1)
     cache: Place | None = "runs/cache"
     refuse_doubtful: bool = False
+    refuse_conflicts: bool = False
     splits: dict[str, list[Source]]
     reports: Reports = Reports()
     rewrite: Rewrite | None = None
@@ -258,13 +278,34 @@ class SFTRecipe(_Answering):
     align: Align | None = None
 
 
+class DynamicSampling(Strict):
+    """Groups whose completions all have the same rewards are replaced; see `ecg_r1.train.dynamic_sampling`.
+
+    budget: groups that may be generated for each that an update has.
+    """
+
+    budget: float = Field(3.0, gt=1, le=100)
+
+
+class Curriculum(Strict):
+    """Examples that are passed half of the time are asked most; see `ecg_r1.train.prompt_pool`.
+
+    passed: the total reward from which a completion passes. least: the chance that an example which always or never
+    passed is asked when it is its turn; another takes its place otherwise.
+    """
+
+    passed: float = Field(allow_inf_nan=False)
+    least: float = Field(0.1, gt=0, le=1)
+
+
 class GRPORecipe(_Answering):
     """GRPO: rollouts, rewards, policy updates.
 
     credit: a name of `ecg_r1.train.advantages.ADVANTAGES`; it is checked there. shared_prefix: the policy reads a
     prompt once for its G completions, packed without padding, with the same result; see `ecg_r1.train.shared_prefix`.
     tokens_per_pass: so many packed tokens, and no more, are in a forward and backward pass; a micro-batch of more takes
-    several, with the same loss.
+    several, with the same loss. dynamic_sampling, curriculum: which examples are asked in the place of those that TRL's
+    order names; none unless given.
     """
 
     stage: Literal["grpo"]
@@ -274,6 +315,17 @@ class GRPORecipe(_Answering):
     reward_workers: RewardWorkers = RewardWorkers()
     credit: str = "sequence"
     rollout: Rollout = Rollout()
+    dynamic_sampling: DynamicSampling | None = None
+    curriculum: Curriculum | None = None
+
+    @model_validator(mode="after")
+    def _chooses_with_the_weights_of_now(self) -> GRPORecipe:
+        if self.rollout.staleness and (self.dynamic_sampling or self.curriculum):
+            raise ValueError(
+                "`dynamic_sampling` and `curriculum` choose examples by what the weights of now answer: not with "
+                "`rollout.staleness`"
+            )
+        return self
 
 
 class Decoding(Strict):

@@ -92,14 +92,14 @@ class RunDirectory:
 
     def _check_corpus(self) -> None:
         began = (read_json(self.folder / layout.ENVIRONMENT) or {}).get("corpus")  # runs of older versions do not say
-        if began is not None and self.last_checkpoint() is not None and began != self._corpus:
+        if began is not None and self.last_checkpoint() is not None and began != self.corpus:
             raise RecipeError(
                 f"{self.folder}: began with other examples than {self.recipe.corpus.train} holds now; choose another "
                 "`run:`, or build that corpus again as it was"
             )
 
     @cached_property  # a large split takes seconds to read
-    def _corpus(self) -> str:
+    def corpus(self) -> str:
         """Of the training split, the rows and how it was made; they hold what was measured on each signal."""
         return fingerprint(Path(self.recipe.corpus.train), (".arrow", FACTS))
 
@@ -160,7 +160,7 @@ class RunDirectory:
             "command": sys.argv,
             "folder": os.getcwd(),
             "seed": seed,
-            "corpus": self._corpus,
+            "corpus": self.corpus,
             "host": platform.node(),
             "pid": os.getpid(),
             "started": time.time(),

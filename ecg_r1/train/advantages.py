@@ -6,7 +6,7 @@ recipe's `credit:` is checked without it; tensors are made from those of the bat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -79,19 +79,19 @@ def claim(batch: Batch) -> torch.Tensor:
     Returns:
         (B, T) advantages.
     """
-    spread = batch.totals.unsqueeze(1).repeat(1, batch.length)
-    for name in sorted({judged.claim for rows in batch.claims for judged in rows}):
-        scores = batch.totals.new_tensor([_score(rows, name) for rows in batch.claims])
-        own = _normalise(scores, batch.group, batch.scale)
-        unknown = own.isnan().tolist()
-        for i, rows in enumerate(batch.claims):
-            for judged in rows:
-                if judged.claim == name and judged.span and not unknown[i]:
-                    start, end = judged.span
-                    for t, (left, right) in enumerate(batch.token_spans[i][: batch.length]):
-                        if left < end and right > start:
-                            spread[i, t] = own[i]
-    return spread
+    return _by_claim(batch, normalised=False)
+
+
+def claim_normalised(batch: Batch) -> torch.Tensor:
+    """As `claim`, and a claim has the same weight whatever the number of its tokens.
+
+    The advantage of a claim with k tokens is multiplied with m / k, m the mean number of tokens of the batch's claims:
+    so the claims together weigh against the other tokens as much as before.
+
+    Returns:
+        (B, T) advantages.
+    """
+    return _by_claim(batch, normalised=True)
 
 
 def rloo(batch: Batch) -> torch.Tensor:
@@ -138,8 +138,34 @@ def drpo(batch: Batch) -> torch.Tensor:
 
 
 Advantages = Callable[[Batch], "torch.Tensor"]  # (B,), or (B, T) where tokens of a completion differ
-ADVANTAGES: dict[str, Advantages] = {"sequence": sequence, "claim": claim, "rloo": rloo, "max_rl": max_rl, "drpo": drpo}
+ADVANTAGES: dict[str, Advantages] = {
+    "sequence": sequence, "claim": claim, "claim_normalised": claim_normalised, "rloo": rloo, "max_rl": max_rl,
+    "drpo": drpo,
+}  # fmt: skip
 FROM_REWARDS = ("rloo", "max_rl", "drpo")  # TRL's options that shape its own advantages do nothing beside these
+
+
+def _by_claim(batch: Batch, *, normalised: bool) -> torch.Tensor:
+    spread = batch.totals.unsqueeze(1).repeat(1, batch.length)
+    places = [(i, tokens, own) for i, tokens, own in _claimed(batch) if tokens]
+    mean = sum(len(tokens) for _, tokens, _ in places) / max(1, len(places))
+    for i, tokens, own in places:
+        spread[i, tokens] = own * (mean / len(tokens) if normalised else 1)
+    return spread
+
+
+def _claimed(batch: Batch) -> Iterator[tuple[int, list[int], torch.Tensor]]:
+    """Of each claim that can be judged: its completion, the tokens of its characters, and its advantage."""
+    for name in sorted({judged.claim for rows in batch.claims for judged in rows}):
+        scores = batch.totals.new_tensor([_score(rows, name) for rows in batch.claims])
+        own = _normalise(scores, batch.group, batch.scale)
+        unknown = own.isnan().tolist()
+        for i, rows in enumerate(batch.claims):
+            for judged in rows:
+                if judged.claim == name and judged.span and not unknown[i]:
+                    start, end = judged.span
+                    spans = batch.token_spans[i][: batch.length]
+                    yield i, [t for t, (left, right) in enumerate(spans) if left < end and right > start], own[i]
 
 
 def _score(claims: Claims, name: str) -> float:

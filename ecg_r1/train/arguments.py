@@ -66,9 +66,13 @@ def training_arguments(recipe: RunRecipe, path: str, *, deepspeed: bool = True) 
             "vllm_mode": "colocate",  # of TRL's two, the one that leaves the engine to `ecg_r1.train.rollout`
             "reward_weights": [reward.weight for reward in recipe.rewards],
         }
+        if recipe.rollout.staleness:
+            defaults["vllm_importance_sampling_mode"] = "token_truncate"
     with _said_by_the_library(f'{path}: "trainer"'):
         arguments = ARGUMENTS[type(recipe)](**(defaults | given | ours))
         _check_late(arguments)
+        if isinstance(recipe, GRPORecipe) and recipe.rollout.staleness:
+            _check_staleness(arguments)
     return arguments
 
 
@@ -155,6 +159,8 @@ def _check_late(arguments: TrainingArguments) -> None:
     """What transformers would say when the model is loaded: of the optimizer, the schedule and the precision."""
     if arguments.fp16 and not torch.cuda.is_available():
         raise ValueError("fp16 needs a GPU")
+    if getattr(arguments, "vllm_enable_sleep_mode", False) and not torch.cuda.is_available():
+        raise ValueError("vllm_enable_sleep_mode needs a GPU: on a CPU vLLM cannot give back its memory")
     if getattr(arguments, "activation_offloading", False) and not torch.cuda.is_available():
         raise ValueError("activation_offloading needs a GPU")
     if arguments.optim_target_modules is None:  # else its handler asks for the model
@@ -168,6 +174,14 @@ def _check_late(arguments: TrainingArguments) -> None:
         mode = arguments.vllm_importance_sampling_mode
         if arguments.vllm_importance_sampling_correction and not mode.startswith("token"):
             raise ValueError("loss_type vespo needs vllm_importance_sampling_mode token_truncate or token_mask")
+
+
+def _check_staleness(arguments: Any) -> None:
+    if arguments.num_iterations * arguments.steps_per_generation != arguments.gradient_accumulation_steps:
+        raise ValueError(
+            "with rollout.staleness each update has completions of its own: leave num_iterations, steps_per_generation "
+            "and generation_batch_size out"
+        )
 
 
 def _check_generation(given: Any, recipe: RunRecipe, path: str) -> None:

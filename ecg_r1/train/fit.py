@@ -39,7 +39,8 @@ def fit(recipe: RunRecipe, checked: Checked) -> None:
         run.write_environment(recipe.seed)
     disable_progress_bar()  # of loading and saving; LiveProgress shows the run's own
     set_seed(recipe.seed)
-    model, processor = load_model(recipe.model, texts=_texts(store, recipe.dropout))
+    four_bits = recipe.lora.parts if recipe.lora and recipe.lora.bits else ()
+    model, processor = load_model(recipe.model, texts=_texts(store, recipe.dropout), four_bits=four_bits)
     processor.system = store.system or processor.system
     processor.states_leads |= recipe.dropout.state_leads
     freeze(model, recipe.freeze)
@@ -95,27 +96,32 @@ def _trainer(recipe: RunRecipe, checked: Checked, model: Any, processor: Any, wo
     from ecg_r1.train.grpo import grpo_trainer
     from ecg_r1.train.rewards import RewardSet
 
-    rollout: dict[str, Any] = {
-        "checkpoint": _policy_folder(recipe, run, model, processor, arguments),
-        "seed": recipe.seed,
-        "engine": {"dtype": recipe.rollout.dtype, **recipe.rollout.options},
-    }
-    if recipe.rollout.mode == "server":
-        from ecg_r1.engine.vllm_server import read_key
-
-        rollout["servers"] = {
-            "servers": recipe.rollout.servers, "key": read_key(Path(recipe.rollout.key_file or "")),
-            "wait": recipe.rollout.wait, "folder": run.folder / layout.SYNC,
-            "as_adapter": served_rank(recipe.lora) is not None,
-        }  # fmt: skip
+    rollout = _rollout(recipe, run, _policy_folder(recipe, run, model, processor, arguments))
     reward_set = workers.enter_context(
         RewardSet(checked.rewards, recipe.reward_workers, media, arguments.reward_weights)
     )
     return grpo_trainer(
         model, media, arguments, checked.adapters, callbacks,
         reward_set=reward_set, credit=recipe.credit, rollout=rollout, shared_prefix=recipe.shared_prefix,
-        tokens_per_pass=recipe.tokens_per_pass,
+        tokens_per_pass=recipe.tokens_per_pass, dynamic_sampling=recipe.dynamic_sampling, curriculum=recipe.curriculum,
     )  # fmt: skip
+
+
+def _rollout(recipe: GRPORecipe, run: RunDirectory, checkpoint: str) -> dict[str, Any]:
+    """Settings of `rollouts_through`."""
+    settings = recipe.rollout
+    common = {"checkpoint": checkpoint, "seed": recipe.seed, "engine": {"dtype": settings.dtype, **settings.options}}
+    if settings.mode != "server":
+        return common
+    from ecg_r1.engine.vllm_server import read_key
+    from ecg_r1.train.overlap import OverlappedRollout
+    from ecg_r1.train.server_rollout import ServerRollout
+
+    ahead = {"kind": OverlappedRollout, "staleness": settings.staleness} if settings.staleness else {}
+    return common | {
+        "kind": ServerRollout, "servers": settings.servers, "key": read_key(Path(settings.key_file or "")),
+        "wait": settings.wait, "folder": run.folder / layout.SYNC, "as_adapter": served_rank(recipe.lora) is not None,
+    } | ahead  # fmt: skip
 
 
 def _policy_folder(recipe: GRPORecipe, run: RunDirectory, model: Any, processor: Any, arguments: Any) -> str:

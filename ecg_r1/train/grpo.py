@@ -10,33 +10,41 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-import trl.trainer.grpo_trainer as trl_grpo
 from accelerate.utils import gather_object
 from datasets import Dataset
 from torch.utils.data import Sampler
+from transformers.trainer_utils import TrainOutput
 from trl import GRPOConfig, GRPOTrainer
 from trl.trainer import utils as trl_utils
-from trl.trainer.utils import RepeatSampler
 
 from ecg_r1.console import console
+from ecg_r1.datasets.example import Example
+from ecg_r1.recipe import Curriculum, DynamicSampling
 from ecg_r1.train.advantages import ADVANTAGES, Batch
 from ecg_r1.train.branching import Layout, use_branching_attention
 from ecg_r1.train.correction import facts, importance_ratio
 from ecg_r1.train.dropout import Shown, arrange
+from ecg_r1.train.dynamic_sampling import Group, GroupSampler
 from ecg_r1.train.frozen import keep_features
 from ecg_r1.train.guarded import GuardedTrainer
 from ecg_r1.train.media import WHOLE, DrawEachEpoch, Media, example_dataset
+from ecg_r1.train.overlap import Asked, OverlappedRollout
 from ecg_r1.train.passes import balanced, group_tokens, part_of, passes_needed, share
+from ecg_r1.train.prompt_order import EachEpochSampler, groups_kept_together
+from ecg_r1.train.prompt_pool import PromptPool
 from ecg_r1.train.reference import reference_from
 from ecg_r1.train.rewards import RewardSet
 from ecg_r1.train.rollout import rollouts_through
 from ecg_r1.train.shared_prefix import SharedPrefix
 from ecg_r1.train.trackers import has_table, log_completions
+
+POOL = "examples.safetensors"  # in a checkpoint: what is known of the corpus's examples
 
 trl_utils.Console = console  # `print_prompt_completions_sample` prints what a model has written
 
@@ -60,40 +68,6 @@ class _WithMedia:
         return self.model(input_ids=input_ids, **kwargs, **self.media.tensors(rows, input_ids.device))
 
 
-@contextmanager
-def groups_kept_together(group: int) -> Iterator[None]:
-    """TRL shuffles the rows of a generation batch before it splits them into micro-batches: here it shuffles groups."""
-    original = trl_grpo.shuffle_sequence_dict
-
-    def shuffle(batch: dict[str, Any]) -> dict[str, Any]:
-        grouped = {key: x.unflatten(0, (-1, group)) if x is not None and x.ndim else x for key, x in batch.items()}
-        return {key: x.flatten(0, 1) if x is not None and x.ndim else x for key, x in original(grouped).items()}
-
-    trl_grpo.shuffle_sequence_dict = shuffle
-    try:
-        yield
-    finally:
-        trl_grpo.shuffle_sequence_dict = original
-
-
-class EachEpochSampler(Sampler):
-    """Seeds each epoch's order of prompts by itself.
-
-    TRL's own generator goes on from epoch to epoch: a run resumed after the first would begin with its order again.
-    """
-
-    def __init__(self, sampler: RepeatSampler):
-        self.sampler, self.epoch = sampler, 0
-
-    def __iter__(self) -> Iterator[int]:
-        if self.sampler.shuffle:
-            self.sampler.generator.manual_seed(self.sampler.seed + self.epoch)
-        return iter(self.sampler)
-
-    def __len__(self) -> int:
-        return len(self.sampler)
-
-
 class ECGGRPOTrainer(GuardedTrainer, GRPOTrainer):
     """TRL's GRPO trainer with ECGs: they go to the rollouts, the policy and the rewards.
 
@@ -106,6 +80,7 @@ class ECGGRPOTrainer(GuardedTrainer, GRPOTrainer):
         tokens_per_pass: of packed prompts and completions that a forward and backward pass may have, with
             `shared_prefix`; a micro-batch of more takes several passes, with the same loss.
         rollout: settings of `rollouts_through`, where `args.use_vllm`.
+        dynamic_sampling, curriculum: of the recipe.
         kwargs: GRPOTrainer's.
     """
 
@@ -118,14 +93,27 @@ class ECGGRPOTrainer(GuardedTrainer, GRPOTrainer):
         shared_prefix: bool,
         tokens_per_pass: int | None,
         rollout: dict[str, Any],
+        dynamic_sampling: DynamicSampling | None = None,
+        curriculum: Curriculum | None = None,
         **kwargs: Any,
     ):
         self.media, self.reward_set, self.credit, self.shared_prefix = media, reward_set, credit, shared_prefix
         self.tokens_per_pass = tokens_per_pass
         self._shown: list[Shown] = []  # of the rows of the batch in hand
+        self._written: tuple | None = None  # completions of the batch in hand, where they were written before TRL asks
         self._uncorrected: dict[str, Any] | None = None  # the batch in hand, where its correction is to be computed
         with rollouts_through(media=media, **rollout), reference_from(rollout.get("checkpoint")):
             super().__init__(reward_funcs=reward_set.functions(), names=media.store.example_ids, **kwargs)
+        rollouts = getattr(self, "vllm_generation", None)
+        self.overlapped = rollouts if isinstance(rollouts, OverlappedRollout) else None
+        if self.overlapped:
+            self.overlapped.follow(lambda: self.state.global_step, self._asked_at)
+        self.groups: GroupSampler | None = None
+        if dynamic_sampling is not None or curriculum is not None:
+            self.groups = GroupSampler(
+                PromptPool(len(media.store.example_ids), self.args.seed, curriculum), dynamic_sampling,
+                reward_set.weights, self._write_groups, gather_object, self.accelerator.process_index,
+            )  # fmt: skip
         self.features = keep_features(self.accelerator.unwrap_model(self.model), media)
         self._table_step = -1
         self.log_pages = self.log_completions and self.log_multimodal and has_table(self.args.report_to)
@@ -135,17 +123,62 @@ class ECGGRPOTrainer(GuardedTrainer, GRPOTrainer):
                 use_branching_attention(self.accelerator.unwrap_model(self.ref_model).model.language_model)
 
     def _get_train_sampler(self, dataset: Dataset | None = None) -> Sampler:
-        sampler = EachEpochSampler(super()._get_train_sampler(dataset))
-        self.add_callback(DrawEachEpoch(sampler))
-        return sampler
+        self.order = EachEpochSampler(super()._get_train_sampler(dataset))
+        self.add_callback(DrawEachEpoch(self.order))
+        return self.order
 
     def _tokenize_prompts(self, prompts: list[str]) -> tuple[list, None, dict[str, torch.Tensor]]:
+        rows = [shown.views for shown in self._shown]
+        fields = {} if self.use_vllm else self.media.tensors(rows, self.accelerator.device)
+        return self._prompt_ids(prompts, self._shown), None, fields
+
+    def _prompt_ids(self, prompts: list[str], shown: list[Shown]) -> list[list[int]]:
         processor = self.media.processor
         ids = processor.tokenizer([processor.expand(p) for p in prompts], add_special_tokens=False)["input_ids"]
-        rows = [shown.views for shown in self._shown]
-        ids = [arrange(row, views, processor) for row, views in zip(ids, rows, strict=True)]
-        fields = {} if self.use_vllm else self.media.tensors(rows, self.accelerator.device)
-        return ids, None, fields
+        return [arrange(row, one.views, processor) for row, one in zip(ids, shown, strict=True)]
+
+    def _asked_at(self, update: int) -> Asked | None:
+        """What an update asks for in this process, where each update has one generation batch; None after the last."""
+        if update >= self.state.max_steps:
+            return None
+        rows = self.order.generation(update)
+        own = len(rows) // self.accelerator.num_processes
+        first = own * self.accelerator.process_index
+        examples = [self.media.store.examples[row] for row in rows[first : first + own]]
+        shown = [self.media.shown(example, update) for example in examples]
+        prompts = [self.media.prompt(example, one) for example, one in zip(examples, shown, strict=True)]
+        return self._prompt_ids(prompts, shown), shown
+
+    def sync_rollouts(self) -> None:
+        """Give vLLM the weights of now, unless it has them."""
+        if self._last_loaded_step != self.state.global_step:
+            self.vllm_generation.sync_weights()
+            self._last_loaded_step = self.state.global_step
+
+    def train(self, resume_from_checkpoint: str | None = None, **kwargs: Any) -> TrainOutput:
+        """As `GuardedTrainer`; rollouts that nobody waits for any more are given up."""
+        try:
+            return super().train(resume_from_checkpoint, **kwargs)
+        finally:
+            if self.overlapped:
+                self.overlapped.give_up()
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        if self.overlapped:
+            self.overlapped.save(self._rollouts_of(output_dir))
+        if self.groups is not None and self.accelerator.is_main_process:
+            self.groups.pool.save(Path(output_dir, POOL))
+        super()._save_rng_state(output_dir)
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        super()._load_rng_state(checkpoint)
+        if self.overlapped and checkpoint is not None:
+            self.overlapped.load(self._rollouts_of(checkpoint))
+        if self.groups is not None and checkpoint is not None:
+            self.groups.pool.load(Path(checkpoint, POOL))
+
+    def _rollouts_of(self, checkpoint: str) -> Path:
+        return Path(checkpoint, f"rollouts-{self.accelerator.process_index}.safetensors")
 
     def _generate_single_turn(
         self,
@@ -155,15 +188,19 @@ class ECGGRPOTrainer(GuardedTrainer, GRPOTrainer):
         num_generations: int,
         has_tool_images: bool = False,
     ) -> tuple:
+        if self._written is not None:
+            return self._written
         generated: tuple = ()
         try:
-            generated = super()._generate_single_turn(
-                prompt_ids, self._shown, multimodal_fields, num_generations, has_tool_images
-            )
+            if prompt_ids:
+                generated = super()._generate_single_turn(
+                    prompt_ids, self._shown, multimodal_fields, num_generations, has_tool_images
+                )
         except RuntimeError as error:
             if "probability tensor" not in str(error):  # torch's words where the logits are not finite
                 raise
-        self.check_rollouts(bool(generated), prompt_ids, [shown.example for shown in self._shown])
+        sampled = bool(generated) or not prompt_ids
+        self.check_rollouts(sampled, prompt_ids, [shown.example for shown in self._shown])
         if self.use_vllm:
             for counter, value in self.vllm_generation.counters().items():
                 self._metrics["train" if self.model.training else "eval"][counter].append(value)
@@ -172,18 +209,54 @@ class ECGGRPOTrainer(GuardedTrainer, GRPOTrainer):
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         moment = self.state.global_step if self.model.training else WHOLE
         examples = [self.media.store.example(row["example"]) for row in inputs]
+        if self.groups is not None and self.model.training:
+            examples = self._choose(examples)
         self._shown = [self.media.shown(example, moment) for example in examples]
         rows = [
-            row | {"prompt": self.media.prompt(example, shown), "shown": shown}
-            for row, example, shown in zip(inputs, examples, self._shown, strict=True)
+            {"example": example.id, "prompt": self.media.prompt(example, shown), "shown": shown}
+            for example, shown in zip(examples, self._shown, strict=True)
         ]
         with self._correction_left_to_the_update():
             output = super()._generate_and_score_completions(rows)
+        self._written = None
         output["advantages"] = ADVANTAGES[self.credit](self._batch(output))
         if self.log_pages:
             self._logs["images"].extend(gather_object([self._pages(shown) for shown in self._shown]))
         places = [(self.media.store.example_index(example.id), moment) for example in examples]
         return output | {"shown": torch.tensor(places, device=self.accelerator.device)}
+
+    def _choose(self, examples: list[Example]) -> list[Example]:
+        """The examples of a batch whose completions are written and scored, each G times."""
+        assert self.groups is not None
+        asked = [self.media.store.example_index(example.id) for example in examples[:: self._group]]
+        groups, facts = self.groups.sample(asked, self.state.global_step)
+        for name, value in facts.items():
+            self._metrics["train"][name].append(value)
+        ids = [row for group in groups for row in group.token_ids]
+        logprobs = [row for group in groups for row in group.logprobs or ()]
+        self._written = ids, logprobs if self.use_vllm else None
+        self.reward_set.know(
+            [list(own) for own in zip(*(one for group in groups for one in group.scores), strict=True)]
+        )
+        return [self.media.store.examples[group.row] for group in groups for _ in range(self._group)]
+
+    def _write_groups(self, rows: list[int]) -> list[Group]:
+        """Completions of some examples, with their scores. All processes call it together."""
+        shown = [self.media.shown(self.media.store.examples[row], self.state.global_step) for row in rows]
+        self._shown = [one for one in shown for _ in range(self._group)]
+        prompts = [self.media.prompt(self.media.store.example(one.example), one) for one in self._shown]
+        ids, _, fields = self._tokenize_prompts(prompts) if rows else ([], None, {})
+        written = self._generate_single_turn(ids, None, fields, self._group)
+        if not rows:
+            return []
+        token_ids, logprobs = written
+        texts = self.processing_class.batch_decode(token_ids, skip_special_tokens=True)
+        scores = list(zip(*self.reward_set.score(texts, self._shown, token_ids), strict=True))
+        parts = [slice(i, i + self._group) for i in range(0, len(token_ids), self._group)]
+        return [
+            Group(row, one, token_ids[part], logprobs and logprobs[part], scores[part])
+            for row, one, part in zip(rows, shown, parts, strict=True)
+        ]
 
     @contextmanager
     def _correction_left_to_the_update(self) -> Iterator[None]:
@@ -315,6 +388,8 @@ def grpo_trainer(
     rollout: dict[str, Any],
     shared_prefix: bool = False,
     tokens_per_pass: int | None = None,
+    dynamic_sampling: DynamicSampling | None = None,
+    curriculum: Curriculum | None = None,
 ) -> ECGGRPOTrainer:
     """The trainer of a GRPO run, on the prompts of the corpus in `media`."""
     config.remove_unused_columns = False
@@ -325,6 +400,8 @@ def grpo_trainer(
         shared_prefix=shared_prefix,
         tokens_per_pass=tokens_per_pass,
         rollout=rollout,
+        dynamic_sampling=dynamic_sampling,
+        curriculum=curriculum,
         model=model,
         args=config,
         train_dataset=example_dataset(media.store),

@@ -27,7 +27,7 @@ from ecg_r1.engine.hf import HFEngine
 from ecg_r1.files import write_atomically, written_whole
 from ecg_r1.model.checkpoint import save
 from ecg_r1.model.processing import GEMProcessor
-from ecg_r1.recipe import GRPORecipe, HeldOut, SFTRecipe
+from ecg_r1.recipe import GRPORecipe, SFTRecipe
 from ecg_r1.runs import layout
 from ecg_r1.runs.held_out import FACTS, Curve, Measure, kept_best
 from ecg_r1.runs.predictions import Prediction
@@ -66,7 +66,7 @@ class HeldOutCallback(TrainerCallback):
         self.trainer, self.settings, self.store, self.measure = trainer, recipe.held_out, store, measure
         self.media = Media(store, processor, cached_pages=0)
         self.folder = Path(recipe.run)
-        self.examples = drawn(store, self.settings, recipe.seed)
+        self.examples = store.drawn(self.settings.examples, recipe.seed)  # the same each time
         self.max_tokens = longest_answer(recipe, trainer.args, store, processor)
         metric = self.settings.metric
         self.curve = Curve(self.folder, metric, measure.higher_is_better[metric])
@@ -156,9 +156,8 @@ class HeldOutCallback(TrainerCallback):
 
     def _with_vllm(self, prompts: Sequence[Prompt], max_tokens: int) -> list[Rollout]:
         """By the engine of the rollouts, with the weights of now."""
-        rollouts = self.trainer.vllm_generation
-        rollouts.sync_weights()
-        groups = rollouts.engine.generate(prompts, temperature=0.0, max_tokens=max_tokens)
+        self.trainer.sync_rollouts()
+        groups = self.trainer.vllm_generation.answer(prompts, temperature=0.0, max_tokens=max_tokens)
         return [group[0] for group in groups]
 
     def _with_transformers(self, prompts: Sequence[Prompt], max_tokens: int) -> list[Rollout]:
@@ -217,13 +216,6 @@ class HeldOutCallback(TrainerCallback):
     def _say(self, state: TrainerState, words: str) -> None:
         if state.is_world_process_zero:
             say(f"{self.folder}: step {state.global_step}: held out: {words}", err=True)
-
-
-def drawn(store: RecordStore, settings: HeldOut, seed: int) -> list[Example]:
-    """The examples that are answered each time, drawn with the seed, in the split's order."""
-    count = min(settings.examples, len(store.example_ids))
-    places = np.random.default_rng(seed).choice(len(store.example_ids), count, replace=False)
-    return [store.examples[int(place)] for place in sorted(places)]
 
 
 def longest_answer(recipe: SFTRecipe | GRPORecipe, arguments: Any, store: RecordStore, processor: GEMProcessor) -> int:

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import AbstractContextManager, nullcontext, redirect_stdout
+from contextlib import AbstractContextManager, redirect_stdout
+from hashlib import sha256
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecg_r1.disk import writing
 from ecg_r1.locks import TOKEN, FolderLock
-from ecg_r1.recipe import CorpusRecipe, EvaluateRecipe, ProbeRecipe, RecipeError, RunRecipe, read_recipe
+from ecg_r1.recipe import CorpusRecipe, EvaluateRecipe, ProbeRecipe, RecipeError, RunRecipe, read_recipe, to_yaml
 from ecg_r1.runs.directory import RunDirectory
 from ecg_r1.runs.held_out import Measure
 from ecg_r1.terminal import say
 from ecg_r1.train.extensions import release_dead_locks
-from ecg_r1.train.processes import check_once, end_with_parent, launched, meet_on_cpu, set_environment, spawn
+from ecg_r1.train.processes import (
+    check_launcher,
+    check_once,
+    end_with_parent,
+    launched,
+    meet_on_cpu,
+    set_environment,
+    spawn,
+)
 
 if TYPE_CHECKING:
+    from ecg_r1.train.meeting import Meeting
     from ecg_r1.train.preflight import Checked
 
 
@@ -53,30 +64,48 @@ def train(path: str, overrides: list[str], *, dry_run: bool = False, measure: Me
             spawn(recipe, path, overrides, lock.share())
         return folder
     if launched():
+        check_launcher(recipe, path)
         end_with_parent()
     set_environment(errors_alone=dry_run)
     with redirect_stdout(sys.stderr):  # of the libraries: stdout is the command's
-        _train(recipe, path, dry_run, measure)
+        if dry_run:
+            from ecg_r1.train.preflight import check
+
+            check(recipe, path, dry_run=True, measure=measure)
+        else:
+            _train(recipe, path, measure)
     return folder
 
 
-def _train(recipe: RunRecipe, path: str, dry_run: bool, measure: Measure | None) -> None:
+def _train(recipe: RunRecipe, path: str, measure: Measure | None) -> None:
+    from ecg_r1.train.meeting import Meeting
     from ecg_r1.train.preflight import check
 
-    if dry_run:
-        check(recipe, path, dry_run=True, measure=measure)
-        return
     if recipe.deepspeed:
         release_dead_locks(Path(os.environ["TORCH_EXTENSIONS_DIR"]))
     meet_on_cpu(recipe)
-    checked = check(
-        recipe, path, calling=not launched(), measure=measure
-    )  # the process that launched this one has tried them
-    if not checked.run.finished:
-        with writing(recipe.run, "the run goes on from its last whole checkpoint"), _lock(recipe.run):
-            _fit(recipe, checked)
-    elif os.environ["RANK"] == "0":
-        say(f"{recipe.run}: is finished; nothing to do", err=True)
+    meeting = Meeting()
+    calling = meeting.rank == 0 and TOKEN not in os.environ  # `check_once` has called the rewards
+    with meeting.agreed():
+        checked = check(recipe, path, calling=calling, measure=measure)
+    if meeting.world > 1:
+        with meeting.agreed():
+            meeting.same(_facts(recipe, checked))
+    if meeting.told("finished" if checked.run.finished else "")[0]:
+        if meeting.rank == 0:
+            say(f"{recipe.run}: is finished; nothing to do", err=True)
+        return
+    with writing(recipe.run, "the run goes on from its last whole checkpoint"), _lock(recipe.run, meeting):
+        _fit(recipe, checked)
+
+
+def _facts(recipe: RunRecipe, checked: Checked) -> dict[str, str]:
+    """What must be equal on all nodes: the first process of each of them looks."""
+    if os.environ["LOCAL_RANK"] != "0" or TOKEN in os.environ:  # `spawn` starts processes of one node
+        return {}
+    facts = {f"the version of {name}": metadata.version(name) for name in ("torch", "transformers", "trl")}
+    written = sha256(to_yaml(recipe).encode()).hexdigest()
+    return facts | {"the recipe's fingerprint": written, "the corpus's fingerprint": checked.run.corpus}
 
 
 def _fit(recipe: RunRecipe, checked: Checked) -> None:
@@ -86,7 +115,7 @@ def _fit(recipe: RunRecipe, checked: Checked) -> None:
         fit(recipe, checked)
 
 
-def _lock(folder: str) -> AbstractContextManager[Any]:
-    """The lock of the run: of the command that started this process, or, under another launcher, of its first rank."""
+def _lock(folder: str, meeting: Meeting) -> AbstractContextManager[Any]:
+    """The lock of the run: of the command that started this process, or of all that another launcher started."""
     token = os.environ.get(TOKEN)
-    return FolderLock(folder, token) if token or os.environ["RANK"] == "0" else nullcontext()
+    return FolderLock(folder, token) if token else meeting.lock(Path(folder))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -18,6 +17,7 @@ from ecg_r1.datasets.example import Example
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.wild import STORED, Look, draw_page
+from ecg_r1.engine.wire import content_hash
 from ecg_r1.model.features import NEVER
 from ecg_r1.model.processing import GEMProcessor, check_untagged
 from ecg_r1.recipe import Dropout, Pages, RecipeError
@@ -202,8 +202,7 @@ def _unseen(case: Case) -> Case:
 
 def _key(content: np.ndarray) -> int:
     """A hash of 63 bits, never `NEVER`."""
-    digest = hashlib.blake2b(np.ascontiguousarray(content).data, digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 1 or 1
+    return int(content_hash(content)[:16], 16) >> 1 or 1
 
 
 def _mask(view: View) -> np.ndarray:

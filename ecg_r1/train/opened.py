@@ -15,6 +15,7 @@ from ecg_r1.model.checkpoint import (
     read_config,
     shape_of,
 )
+from ecg_r1.model.four_bits import check_four_bits
 from ecg_r1.model.lora import lora_config
 from ecg_r1.model.presets import PRESETS
 from ecg_r1.recipe import GRPORecipe, RecipeError, RunRecipe
@@ -44,6 +45,7 @@ def check_opened(
     if recipe.deepspeed and recipe.deepspeed not in DEEPSPEED:
         check_deepspeed(recipe.deepspeed, path)
     _check_model(recipe, path)
+    check_four_bits(recipe, path)
     try:
         check_parts(recipe.freeze, shape_of(recipe.model).config)
     except CheckpointError as error:

@@ -23,7 +23,7 @@ from ecg_r1.train.refused_engine import ENGINE, OF_SERVERS
 from ecg_r1.train.trackers import unusable
 
 LARGEST = 2**20  # bytes of a DeepSpeed configuration
-DEEPSPEED = {"zero2": "zero2.json", "zero3": "zero3.json"}
+DEEPSPEED = {name: f"{name}.json" for name in ("zero2", "zero3", "zero2-offload", "zero3-offload")}
 OF_WHOLE_MICRO_BATCHES = {"entropy_coef": 0, "use_adaptive_entropy": False, "top_entropy_quantile": 1}
 WITHOUT_VLLM = {"max_model_len"}  # of `rollout.options`: the room that a prompt and its completion have
 
@@ -44,7 +44,7 @@ def check_options(recipe: RunRecipe, path: str) -> None:
             raise RecipeError(f"{path}: {unknown_key(f'trainer.{key}', known - TRAINER[recipe.stage].keys())}")
     _check_values(recipe, path)
     _check_trackers(recipe.trainer.get("report_to"), path)
-    deepspeed_file(recipe.deepspeed, path)
+    configuration = deepspeed_file(recipe.deepspeed, path)
     if recipe.lora is not None:
         if isinstance(recipe, PretrainRecipe):
             raise RecipeError(f'{path}: "lora" has no effect: the towers are trained whole; remove it')
@@ -57,6 +57,11 @@ def check_options(recipe: RunRecipe, path: str) -> None:
             )
         _check_passes(recipe, path)
         _check_rollout(recipe, path)
+        if recipe.dynamic_sampling is not None and recipe.rollout.engine == "hf" and _stage(configuration) == 3:
+            raise RecipeError(
+                f'{path}: "dynamic_sampling" is not supported with the hf engine under ZeRO-3, where all processes '
+                "generate together; use `rollout.engine: vllm` or `deepspeed: zero2`"
+            )
 
 
 def refuse(given: Mapping[str, Any], table: Mapping[str, Refused], where: str, section: str) -> None:
@@ -75,7 +80,7 @@ def refuse(given: Mapping[str, Any], table: Mapping[str, Refused], where: str, s
 
 
 def deepspeed_file(name: str | None, path: str) -> Path | None:
-    """The file that `deepspeed:` names: `zero2`, `zero3`, or a DeepSpeed configuration.
+    """The file that `deepspeed:` names: one of `DEEPSPEED`, or a DeepSpeed configuration.
 
     Raises:
         RecipeError: there is no such file, or it holds no JSON object.
@@ -92,6 +97,14 @@ def deepspeed_file(name: str | None, path: str) -> Path | None:
     except RecipeError as error:
         raise RecipeError(f'{path}: "deepspeed": {error}') from None
     return file
+
+
+def _stage(configuration: Path | None) -> Any:
+    """ZeRO's stage of a DeepSpeed configuration."""
+    if configuration is None:
+        return None
+    zero = read_object(configuration, LARGEST, RecipeError).get("zero_optimization")
+    return zero.get("stage") if isinstance(zero, dict) else None
 
 
 def _check_values(recipe: RunRecipe, path: str) -> None:
@@ -136,6 +149,16 @@ def _check_passes(recipe: GRPORecipe, path: str) -> None:
 
 def _check_rollout(recipe: GRPORecipe, path: str) -> None:
     rollout = recipe.rollout
+    if rollout.staleness and recipe.trainer.get("vllm_importance_sampling_correction") is False:
+        raise RecipeError(
+            f'{path}: "rollout.staleness" needs `trainer.vllm_importance_sampling_correction`: completions of older '
+            "weights are corrected for; remove one of them"
+        )
+    if recipe.trainer.get("vllm_enable_sleep_mode") and (rollout.engine, rollout.mode) != ("vllm", "colocate"):
+        raise RecipeError(
+            f'{path}: "trainer.vllm_enable_sleep_mode" has no effect unless vLLM shares the GPU with the trainer '
+            "(`rollout: {engine: vllm, mode: colocate}`); remove it"
+        )
     if rollout.engine == "vllm":
         accepted = OF_SERVERS if rollout.mode == "server" else frozenset()
         options = {key: value for key, value in rollout.options.items() if key not in accepted}

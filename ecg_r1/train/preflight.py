@@ -72,6 +72,11 @@ def check(
     if isinstance(recipe, GRPORecipe):
         with _named(f'{path}: "rewards"'):
             rewards = load_rewards(recipe.rewards)
+            whole = [reward.name for reward in rewards if reward.scope == "batch"]
+            if recipe.dynamic_sampling is not None and whole:
+                raise RecipeError(
+                    f"{whole[0]} judges a whole batch at once, and `dynamic_sampling` replaces a part of it; remove one"
+                )
             if calling:
                 check_rewards(recipe, rewards, store)
 

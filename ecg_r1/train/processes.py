@@ -11,10 +11,12 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from ecg_r1.engine.quiet import quieten
-from ecg_r1.recipe import RunRecipe
+from ecg_r1.locks import TOKEN
+from ecg_r1.recipe import RecipeError, RunRecipe
 from ecg_r1.train.extensions import extensions_folder
 
 PDEATHSIG = 1  # of prctl(2)
+LAUNCHER = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
 def set_environment(*, errors_alone: bool = False) -> None:
@@ -44,8 +46,33 @@ def set_environment(*, errors_alone: bool = False) -> None:
 
 
 def launched() -> bool:
-    """Whether torchrun started this process."""
-    return "TORCHELASTIC_RUN_ID" in os.environ
+    """Whether a launcher (torchrun, deepspeed, or whoever sets the same variables) started this process for a run."""
+    return "TORCHELASTIC_RUN_ID" in os.environ or os.environ.get("WORLD_SIZE", "1") != "1"
+
+
+def speaks() -> bool:
+    """Whether this process is the one of its run that says where the result lies."""
+    return TOKEN not in os.environ and os.environ.get("RANK", "0") == "0"
+
+
+def check_launcher(recipe: RunRecipe, path: str) -> None:
+    """Check the variables that a launcher sets.
+
+    Args:
+        path: the recipe's file, for messages.
+
+    Raises:
+        RecipeError: one is missing, or there are other processes than the recipe's: each would train by itself.
+    """
+    if missing := [name for name in LAUNCHER if name not in os.environ]:
+        raise RecipeError(
+            f"the launcher set WORLD_SIZE, but not {', '.join(missing)}; start the run with torchrun or deepspeed"
+        )
+    if os.environ["WORLD_SIZE"] != str(recipe.processes):
+        started = os.environ["WORLD_SIZE"]
+        raise RecipeError(
+            f'{path}: "processes": {recipe.processes}, but the launcher started {started}; add processes={started}'
+        )
 
 
 def check_once(path: str, overrides: list[str]) -> None:

@@ -43,11 +43,26 @@ class RewardSet:
             memory=workers.memory,
         )  # fmt: skip
         self._batch: list[list[Score]] = []
+        self._known: list[list[Score]] | None = None
         self._cases: list[Case] = []
 
     def functions(self) -> list[Callable[..., list[float | None]]]:
         """One callable for each reward; TRL calls them in this order, and logs each under its `__name__`."""
         return [self._function(position, reward.name) for position, reward in enumerate(self.rewards)]
+
+    def score(
+        self, completions: list[str], shown: Sequence[Shown], completion_ids: list[list[int]]
+    ) -> list[list[Score]]:
+        """The scores of completions before TRL asks for them.
+
+        Returns:
+            For each reward its score of each completion.
+        """
+        return self.pool.score(completions, [self.media.case(one) for one in shown], completion_ids)
+
+    def know(self, batch: list[list[Score]]) -> None:
+        """What `score` gave for the batch that TRL will ask for next, so that nothing is scored twice."""
+        self._known = batch
 
     def claims(self) -> list[list[Judgement]]:
         """Of the evidence of each completion, the judgements of one quoted value each."""
@@ -85,7 +100,8 @@ class RewardSet:
         ) -> list[float | None]:
             if position == 0:
                 self._cases = [self.media.case(one) for one in shown]
-                self._batch = self.pool.score(completions, self._cases, completion_ids)
+                known, self._known = self._known, None
+                self._batch = known or self.pool.score(completions, self._cases, completion_ids)
                 self._log(shown, log_extra, log_metric)
             scores = self._batch[position]
             log_extra(f"{name}/explanation", [score.error or score.explanation for score in scores])

@@ -13,7 +13,7 @@ from peft import get_peft_model
 
 from ecg_r1.doctor import machine, memory, packages
 from ecg_r1.doctor.need import need
-from ecg_r1.model.checkpoint import load_model
+from ecg_r1.model.checkpoint import load_model, shape_of
 from ecg_r1.model.lora import lora_config
 from ecg_r1.recipe import read_recipe
 
@@ -98,11 +98,39 @@ def test_zero_shards_by_its_stage():
     assert whole.total == pytest.approx(7149.7e6, rel=1e-4)
     assert whole.parameters == 2 * whole.total
     assert whole.gradients == 2 * whole.trained
-    assert whole.optimizer == 12 * whole.trained  # two moments and a copy in float32
+    assert whole.optimizer == 16 * whole.trained  # in float32: two moments, a copy, and its gradients in the step
     assert (two.parameters, two.gradients, two.optimizer) == (
         whole.parameters, whole.gradients / 8, whole.optimizer / 8,
     )  # fmt: skip
-    assert three.parameters == whole.parameters / 8
+    largest = 32000 * 4096  # rows of Vicuna's vocabulary
+    assert three.parameters == pytest.approx(whole.parameters / 8 + 4 * largest, rel=1e-3)
+
+
+@pytest.mark.parametrize("nodes", [1, 2])
+@pytest.mark.parametrize("deepspeed", ["zero2", "zero3", "zero2-offload", "zero3-offload"])
+def test_a_model_that_is_trained_whole_needs_what_deepspeed_estimates(monkeypatch, deepspeed, nodes):
+    pytest.importorskip("deepspeed")
+    from deepspeed.runtime.zero import stage3, stage_1_and_2
+
+    monkeypatch.setattr("ecg_r1.doctor.need._trained", lambda recipe, model: sum(p.numel() for p in model.parameters()))
+    overrides = ["model=gem-7b", "lora=null", "trainer.bf16=true", f"deepspeed={deepspeed}", f"processes={8 * nodes}"]
+    needed = need(read_recipe(RECIPES / "gem-7b/sft.yaml", overrides))
+    on = {"num_gpus_per_node": 8, "num_nodes": nodes, "additional_buffer_factor": 1.0}
+    offloads = deepspeed.endswith("offload")
+    if deepspeed.startswith("zero2"):
+        machine, device = stage_1_and_2.estimate_zero2_model_states_mem_needs(needed.total, cpu_offload=offloads, **on)
+    else:
+        _, largest = stage3.model_to_params(shape_of("gem-7b"))
+        machine, device, _ = stage3.estimate_zero3_model_states_mem_needs(
+            needed.total, largest, cpu_offload=offloads, cpu_offload_params=offloads, **on
+        )
+    left_out = 2 * needed.total / (8 * nodes) if deepspeed == "zero3" else 0  # its estimator forgets 16-bit gradients
+    assert needed.training == pytest.approx(device + left_out, rel=1e-6)
+    if deepspeed == "zero3-offload":
+        assert 8 * needed.offloaded == pytest.approx(machine, rel=1e-6)
+    elif offloads:  # DeepSpeed doubles the 4 bytes of weights that each process loads, rather than add them
+        assert 8 * needed.offloaded == pytest.approx(16 * needed.total / nodes, rel=1e-6)
+        assert machine >= 8 * needed.offloaded
 
 
 def test_a_token_of_vicuna_takes_half_a_megabyte_of_vllms_cache():

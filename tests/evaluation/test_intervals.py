@@ -80,3 +80,28 @@ def test_a_known_difference_is_covered_also_when_questions_share_a_record(questi
         found = paired_interval(*(means(right).per_cluster(codes) for right in (later, earlier)), draws)
         covered += found.low <= 0.1 <= found.high  # 0.3 * (1 - E[beta(2, 1)]) = 0.3 / 3
     assert covered >= 0.87 * 150
+
+
+def test_few_unbounded_values_have_the_studentised_interval():
+    rng = np.random.default_rng(3)
+    later, earlier = (np.stack([rng.exponential(mean, 51), np.ones(51)], axis=1) for mean in (6.0, 10.0))
+    draws = draw(51, 2000, 0)
+    bounded = paired_interval(Tally(later), Tally(earlier), draws)
+    found = paired_interval(Tally(later, unbounded=True), Tally(earlier, unbounded=True), draws)
+    assert found.difference == bounded.difference
+    assert found != bounded
+    # the interval and p say the same of "no difference", also where 0 is at an end of it
+    for shift in (0.0, found.low + 0.2, found.high - 0.2, found.low - 0.2, found.high + 0.2):
+        moved = np.stack([earlier[:, 0] + shift, earlier[:, 1]], axis=1)
+        again = paired_interval(Tally(later, unbounded=True), Tally(moved, unbounded=True), draws)
+        assert (again.low, again.high) == pytest.approx((found.low - shift, found.high - shift))
+        assert (again.p >= 0.05) == (again.low <= 0 <= again.high)
+
+
+def test_unbounded_values_of_one_cluster_have_no_interval():
+    counts = np.zeros((51, 2))
+    counts[7] = 3.0, 1.0
+    other = np.tile([1.0, 1.0], (51, 1))
+    found = paired_interval(Tally(counts, unbounded=True), Tally(other, unbounded=True), draw(51, 200, 0))
+    assert found.difference == 2.0
+    assert np.isnan([found.low, found.high, found.p]).all()

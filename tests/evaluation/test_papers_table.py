@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+import ood
 import papers
 
 from ecg_r1.recipe import read_recipe
@@ -39,6 +40,23 @@ def test_an_idea_and_its_baseline_are_of_one_kind(name):
     baseline, idea = papers.own_stages(row)
     assert idea
     assert not set(baseline) & set(idea)
+
+
+@pytest.mark.parametrize(
+    ("text", "letter"),
+    [
+        ("<think>A does not fit.</think><answer>B</answer>", "B"),
+        ("<answer>(B)</answer>", "B"),
+        ("<answer>B) AF</answer>", "B"),
+        ("<answer>B, B</answer>", "B"),
+        ("<answer>B or C</answer>", None),
+        ("<answer>atrial fibrillation</answer>", None),
+        ("C", "C"),
+        ("", None),
+    ],
+)
+def test_the_letter_of_an_answer(text, letter):
+    assert ood.letter(text) == letter
 
 
 def test_figures_are_found_by_their_path():

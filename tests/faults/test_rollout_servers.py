@@ -3,13 +3,10 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 from contextlib import contextmanager
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,8 +14,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("vllm", reason="vLLM is not installed: pip install '.[cpu]' or '.[gpu]'")
 
-import uvicorn
-import vllm  # noqa: F401  a server has it before it answers; the import takes seconds
+from answering import KEY, Echo, answering, free_port
 from safetensors.numpy import save_file
 
 from ecg_r1.corpus.build import build
@@ -27,64 +23,6 @@ from ecg_r1.engine.vllm_server import ServerUnusable, VLLMServers
 from ecg_r1.model.checkpoint import load_model, save
 from ecg_r1.recipe import CorpusRecipe
 from ecg_r1.runs.fingerprint import WEIGHTS, fingerprint
-from ecg_r1.serving.access import Access
-from ecg_r1.serving.rollouts import Rollouts
-
-KEY = "a-key-of-the-tests"
-
-
-class Echo:
-    """In vLLM's place: it completes a prompt with its own tokens, or holds on to it."""
-
-    def __init__(self):
-        self.asked, self.held, self.replaced = [], threading.Event(), []
-        self.held.set()
-
-    async def generate(self, row, params, request_id, lora_request=None):
-        import asyncio
-
-        self.asked.append(row)
-        while not self.held.is_set():
-            await asyncio.sleep(0.02)
-        ids = row["prompt_token_ids"]
-        one = SimpleNamespace(
-            token_ids=ids, finish_reason="stop", logprobs=[{i: SimpleNamespace(logprob=-0.5)} for i in ids]
-        )
-        yield SimpleNamespace(outputs=[one] * params.n)
-
-    async def collective_rpc(self, method, args=()):
-        self.replaced.append(method)
-
-    async def nothing(self, *args, **kwargs):
-        pass
-
-    check_health = pause_generation = resume_generation = nothing
-    reset_encoder_cache = reset_mm_cache = reset_prefix_cache = nothing
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@contextmanager
-def answering(engine, port=None, checkpoint="sha256:same"):
-    """A server's routes on loopback, around an engine; its URL."""
-    port = port or free_port()
-    app = Rollouts(engine, checkpoint).app(Access([KEY], ["127.0.0.1"]))
-    server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", ws="none", lifespan="off")
-    )
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = server.force_exit = True
-        thread.join()
 
 
 @contextmanager

@@ -70,6 +70,16 @@ def test_a_prompt_whose_placeholders_are_not_those_of_its_media_is_refused(parit
     ]
 
 
+@pytest.mark.slow
+def test_a_tower_with_tokens_of_each_lead_agrees_too(tmp_path):
+    torch.manual_seed(0)
+    save(*load_model("tiny-leads", texts=TEXTS), tmp_path)
+    found = generations(tmp_path, prompts=10)
+    for state in ("first", "updated"):
+        assert found[state]["same"] == found[state]["of"] == 10
+        assert found[state]["logprob_gap"] < 1e-4
+
+
 def test_a_gem_without_a_vision_tower_whose_head_is_its_embedding_agrees_too(tmp_path):
     """As SmolLM2 and other small language models are. vLLM on CPUs packs such a head by itself."""
     torch.manual_seed(0)

@@ -13,17 +13,17 @@ from ecg_r1.model.tokenizer import train_tokenizer
 from ecg_r1.recipe import RecipeError, read_recipe
 from ecg_r1.scoring.contract import Case
 from ecg_r1.scoring.judgement import Judgement
-from ecg_r1.train.advantages import ADVANTAGES, Batch, claim, drpo, max_rl, rloo, token_spans
+from ecg_r1.train.advantages import ADVANTAGES, Batch, claim, claim_normalised, drpo, max_rl, rloo, token_spans
 from ecg_r1.train.domains import domain_of, scales
 from ecg_r1.train.options import check_options
 
 NAN = float("nan")
 
 
-def claim_advantages(totals, evidence, spans, length, group, scale):
+def claim_advantages(totals, evidence, spans, length, group, scale, credit=claim):
     batch = Batch(totals, [], evidence, length, group, scale, None, totals)
     batch.__dict__["token_spans"] = spans  # else read from a tokenizer
-    return claim(batch)
+    return credit(batch)
 
 
 def row(quantity, score, span):
@@ -39,6 +39,21 @@ def test_each_claim_gets_its_own_group_advantage_and_the_rest_the_total():
     total = torch.tensor([0.3, -0.3])
     spread = claim_advantages(total, evidence, spans, length=4, group=2, scale="none")
     assert torch.allclose(spread, torch.tensor([[0.3, 0.5, 0.3, -0.5], [-0.3, -0.5, -0.3, 0.5]]))
+
+
+def test_a_normalised_claim_weighs_the_same_whatever_its_tokens():
+    """A PR of three tokens, a QT of one; the token between them keeps the total's advantage."""
+    spans = [[(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)]] * 2
+    judged = [[row("pr_ms", score, [0, 3]), row("qt_ms", score, [4, 5])] for score in (1.0, 0.0)]
+    total = torch.tensor([0.2, -0.2])
+    given = (total, judged, spans, 5, 2, "none")
+    plain, same = claim_advantages(*given), claim_advantages(*given, credit=claim_normalised)
+    assert plain[0].tolist() == pytest.approx([0.5, 0.5, 0.5, 0.2, 0.5])
+    assert same[0].tolist() == pytest.approx([1 / 3, 1 / 3, 1 / 3, 0.2, 1.0])  # two tokens on average
+    assert same[0, :3].sum() == pytest.approx(same[0, 4])
+    assert same[1].tolist() == pytest.approx((-same[0]).tolist())
+    nothing = claim_advantages(total, [[], []], spans, 5, 2, "none", credit=claim_normalised)
+    assert nothing[:, 0].tolist() == total.tolist()
 
 
 def test_a_claim_nobody_else_in_the_group_makes_carries_no_advantage_of_its_own():
@@ -142,7 +157,9 @@ def credited(tokenizer, monkeypatch):
     def run(credit):
         trainer = object.__new__(ECGGRPOTrainer)
         store = SimpleNamespace(example=lambda name: SimpleNamespace(id=name), example_index=lambda name: 0)
-        trainer.media = SimpleNamespace(store=store, shown=lambda example, moment: None, prompt=lambda example: "")
+        trainer.media = SimpleNamespace(
+            store=store, shown=lambda example, moment: None, prompt=lambda example, shown: ""
+        )
         trainer.model, trainer.state = SimpleNamespace(training=True), SimpleNamespace(global_step=0)
         rewards = SimpleNamespace(claims=lambda: claims, totals=lambda: [1.0, 0.5], domains=lambda: ["CD"] * 2)
         trainer.reward_set, trainer.credit = rewards, credit
@@ -150,6 +167,7 @@ def credited(tokenizer, monkeypatch):
         trainer.args = SimpleNamespace(steps_per_generation=1, gradient_accumulation_steps=1)
         trainer.num_iterations, trainer.vllm_importance_sampling_correction = 1, False
         trainer.num_generations, trainer.scale_rewards, trainer.log_pages = 2, "none", False
+        trainer.groups = None
         return trainer._generate_and_score_completions([{"example": "e"}] * 2)["advantages"]
 
     return ids, run

@@ -7,7 +7,7 @@ import pytest
 from ecg_r1.model.lora import served_rank
 from ecg_r1.recipe import LoRA, RecipeError, read_recipe
 from ecg_r1.train.options import check_options
-from ecg_r1.train.rollout import block_of
+from ecg_r1.train.server_rollout import block_of
 
 GRPO = Path(__file__).parents[2] / "recipes" / "tiny" / "grpo.yaml"
 SERVER = ["rollout.mode=server", "rollout.servers=['http://127.0.0.1:8100']", "rollout.key_file=key"]
@@ -34,6 +34,15 @@ def checked(*overrides):
         (["tokens_per_pass=4096", "trainer.top_entropy_quantile=0.2"], "trainer.top_entropy_quantile"),
         (["tokens_per_pass=4096", "trainer.entropy_coef=0.1"], "trainer.entropy_coef"),
         (["tokens_per_pass=0"], "tokens_per_pass"),
+        (["rollout.staleness=1"], "`staleness` needs `mode: server`"),
+        (["rollout={engine: hf, staleness: 1}"], "`staleness` needs `mode: server`"),
+        ([*SERVER, "rollout.staleness=17"], "rollout.staleness"),
+        (
+            [*SERVER, "rollout.staleness=1", "trainer.vllm_importance_sampling_correction=false"],
+            "vllm_importance_sampling_correction",
+        ),
+        (["dynamic_sampling={}", "rollout={engine: hf}", "deepspeed=zero3"], "under ZeRO-3"),
+        ([*SERVER, "trainer.vllm_enable_sleep_mode=true"], "unless vLLM shares the GPU with the trainer"),
     ],
 )
 def test_what_would_not_be_honoured_is_refused(overrides, said):
@@ -41,6 +50,21 @@ def test_what_would_not_be_honoured_is_refused(overrides, said):
         checked(*overrides)
     assert said in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("given", ["num_iterations=2", "steps_per_generation=2", "generation_batch_size=256"])
+def test_each_update_has_completions_of_its_own_where_they_are_written_ahead(given):
+    from ecg_r1.train.arguments import training_arguments
+
+    ahead = [*SERVER, "rollout.staleness=1", "deepspeed=null"]
+    arguments = training_arguments(read_recipe(GRPO, ahead), "grpo.yaml")
+    assert arguments.vllm_importance_sampling_mode == "token_truncate"
+    masked = read_recipe(GRPO, [*ahead, "trainer.vllm_importance_sampling_mode=token_mask"])
+    assert training_arguments(masked, "grpo.yaml").vllm_importance_sampling_mode == "token_mask"
+    plain = training_arguments(read_recipe(GRPO, ahead[4:]), "grpo.yaml")
+    assert plain.vllm_importance_sampling_mode == "sequence_mask"
+    with pytest.raises(RecipeError, match=r"with rollout\.staleness each update has completions of its own"):
+        training_arguments(read_recipe(GRPO, [*ahead, f"trainer.{given}"]), "grpo.yaml")
 
 
 def test_what_is_honoured_is_accepted():

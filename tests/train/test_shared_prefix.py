@@ -17,8 +17,9 @@ from ecg_r1.model.checkpoint import load_model
 from ecg_r1.recipe import Dropout, RewardWorkers
 from ecg_r1.scoring import load_reward
 from ecg_r1.train.dropout import NOTHING
-from ecg_r1.train.grpo import groups_kept_together, grpo_trainer
+from ecg_r1.train.grpo import grpo_trainer
 from ecg_r1.train.media import WHOLE, Media
+from ecg_r1.train.prompt_order import groups_kept_together
 from ecg_r1.train.rewards import RewardSet
 from ecg_r1.train.shared_prefix import SharedPrefix
 

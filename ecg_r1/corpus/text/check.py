@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from ecg_r1.corpus.text.knowledge import Sign
-from ecg_r1.corpus.text.label import NORMAL
-from ecg_r1.corpus.text.seen import OF_QUANTITY, QUOTED, Seen, shown
+from ecg_r1.corpus.text.beats import ectopics
+from ecg_r1.corpus.text.conclusion import named_findings
+from ecg_r1.corpus.text.knowledge import Sign, knowledge, known
+from ecg_r1.corpus.text.label import NORMAL, rhythms
+from ecg_r1.corpus.text.seen import OF_QUANTITY, QUOTED, Seen, look, must_be_absent, shown
 from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.corpus.text.wording import SLOT, Language, language
-from ecg_r1.ecg.criteria import criteria
 from ecg_r1.ecg.findings import State
 from ecg_r1.ecg.quantities import TABLE
 from ecg_r1.ecg.vocabulary import vocabulary
@@ -25,7 +26,7 @@ from ecg_r1.scoring.verify_findings import verify_findings
 
 _NUMBER = re.compile(r"(?<![A-Za-z\d])\d+(?:[.,]\d+)?")  # "V3" and "T2" are none
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n")
-_COUNT = re.compile(r"(\d+)(?=[^.。;,，]*(?:ectopic|Ektop|ektop|异位))")
+_COUNT = re.compile(r"(\d+)(?= ?(?:premature|ectopic|beats?|vorzeitige|ektope|Schläge|次))")
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def check(text: str, subject: Subject, code: str = "en") -> Checked:
         claims=len(claims),
         wrong_claims=tuple(f"{one.text!r}: {one.reason}" for one in claims if one.verdict == "contradicted"),
         missing=tuple(sorted(given - set(answer.given))),
-        added=tuple(sorted(set(answer.given) - given | {name for name in said - given if _adds(name)})),
+        added=tuple(sorted(set(answer.given) - given | {name for name in said - given if _adds(name, subject)})),
         evidence={
             one.name: any(_states(completion, seen, claims, judged, code) for seen in _evidence(one.name, subject))
             for one in subject.stated
@@ -105,11 +106,11 @@ def _unread(completion: Completion, subject: Subject) -> Iterator[str]:
     """Numbers of the reasoning that no quantity, voltage or count of beats accounts for, and limits that are none."""
     spans = [quote.span for quote in completion.quantities]
     spans += [(claim.span[0], claim.span[1] + 12) for claim in completion.findings if claim.voltage is not None]
-    beats = subject.measurements.findings["ectopic_beats", None].value
+    beats = {subject.measurements.findings["ectopic_beats", None].value, *ectopics(subject.measurements).values()}
     counts = {m.span(): float(m[1]) for m in _COUNT.finditer(completion.text)}
     start = completion.text.find(completion.think[:20]) if completion.think else 0
     for number in _NUMBER.finditer(completion.text, start, start + len(completion.think)):
-        if number.span() in counts and counts[number.span()] == beats:
+        if number.span() in counts and counts[number.span()] in beats:
             continue
         if not any(first <= number.start() < last for first, last in spans) and not _is_limit(completion, number):
             near = completion.text[max(0, number.start() - 25) : number.end() + 10]
@@ -124,15 +125,26 @@ def _is_limit(completion: Completion, number: re.Match[str]) -> bool:
 
 @cache
 def _limits() -> frozenset[float]:
-    known = {limit for quantity in TABLE.values() for limit in quantity.limits}
-    known |= {abs(limit) for criterion in criteria().values() for _, limit in criterion.relations}
-    return frozenset(known | {3.5})
+    signs = (sign for entry in knowledge().values() for sign in entry.signs)
+    found = {limit for quantity in TABLE.values() for limit in quantity.limits}
+    found |= {abs(limit) for sign in signs for _, limit in sign.relations}
+    return frozenset(found | {3.5})
 
 
-def _adds(name: str) -> bool:
-    """Whether naming a statement adds a diagnosis; forms and the axis are held against the measurement instead."""
+def _adds(name: str, subject: Subject) -> bool:
+    """Whether naming a statement adds a diagnosis.
+
+    Forms, the axis, and what names nothing but a finding ("prolonged QTc") are held against the measurement instead;
+    so is a rhythm of which the signal shows every sign.
+    """
     statement = vocabulary().find(name)
-    return statement is not None and (statement.kind in ("diagnostic", "rhythm") or name == NORMAL)
+    if statement is None or not (statement.kind in ("diagnostic", "rhythm") or name == NORMAL):
+        return False
+    entry, m = known(name), subject.measurements
+    if named := named_findings(name):
+        return not any(look(sign, m).state is State.PRESENT for sign in entry.signs if sign.what in named)
+    shown_wholly = all(look(sign, m).state is State.PRESENT for sign in (*entry.signs, *entry.beside))
+    return not (name in rhythms() and shown_wholly and not must_be_absent(entry, m))
 
 
 def _evidence(diagnosis: str, subject: Subject) -> tuple[Seen, ...]:
@@ -148,9 +160,8 @@ def _states(completion: Completion, seen: Seen, claims: tuple, judged: tuple, co
     quantity = QUOTED[what][0] if what in QUOTED else OF_QUANTITY.get(what, what)
     if any(one.quantity == quantity and _right(one) and _same_lead(seen, one.lead) for one in judged):
         return True
-    return (
-        _phrased(language(code), seen.sign, completion.text) if seen.sign.is_finding and what not in QUOTED else False
-    )
+    worded = what not in QUOTED or seen.state is State.BORDERLINE  # the reader knows no word for "slightly biphasic"
+    return seen.sign.is_finding and worded and _phrased(language(code), seen.sign, completion.text)
 
 
 def _same_lead(seen: Seen, lead: str | None) -> bool:
@@ -158,7 +169,9 @@ def _same_lead(seen: Seen, lead: str | None) -> bool:
 
 
 def _phrased(words: Language, sign: Sign, text: str) -> bool:
-    prefix = f"sign.{sign.what}."
-    templates = [t for key, found in words.templates.items() if key.startswith(prefix) for t in found]
+    prefixes = (f"sign.{sign.what}.", f"slight.{sign.what}.")
+    templates = [t for key, found in words.templates.items() if key.startswith(prefixes) for t in found]
+    if sign.what == "ectopic_beats":
+        templates = [t for key, found in words.templates.items() if key.startswith("ectopic.") for t in found]
     parts = (max(SLOT.split(t)[::2], key=len).strip() for t in templates)
     return any((part and part in text.lower()) or part in text for part in parts)

@@ -1,93 +1,142 @@
-"""The end of a full reading: what speaks against look-alikes, and each diagnosis with what was measured of it."""
+"""The end of a full reading: each diagnosis with what was measured of it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 
 from ecg_r1.corpus.text.knowledge import known
-from ecg_r1.corpus.text.label import Stated
-from ecg_r1.corpus.text.seen import Seen, look, shown
-from ecg_r1.corpus.text.writer import Writer, sentences
+from ecg_r1.corpus.text.label import Stated, excluding
+from ecg_r1.corpus.text.seen import OF_QUANTITY, Seen, evidence, look, must_be_absent, shown
+from ecg_r1.corpus.text.writer import LONE, VOLTAGES, Writer, sentences
 from ecg_r1.ecg.findings import State
 from ecg_r1.reading.finding_claims import read_findings
 from ecg_r1.scoring.completion import Completion
 
 MOST_SIGNS = 2  # that a conclusion names of one diagnosis
-COMPARED = 2  # diagnoses that are compared with a look-alike in one text
+MOST_TOGETHER = 3  # diagnoses that rest on the same signs and are named in one sentence
 OLD = "q_pathological"  # an infarction with it and without ST elevation is probably old
-INFARCTION = "myocardial infarction"
+INFARCTION, HYPERTROPHY, LONG_QT = "myocardial infarction", "left ventricular hypertrophy", "long QT interval"
+RECIPROCAL = "st_depression"  # beside ST elevation in the leads of an infarction
 
 
-def comparison(w: Writer) -> list[str]:
-    """Look-alikes of the diagnoses, each with what is measured to be missing of it."""
-    said, compared = list[str](), set[str]()
-    for one in w.subject.stated:
-        if len(said) == COMPARED:
-            break
-        if one.normal or not shown(w.subject.looked_at(one.name)):
-            continue
-        for mimic in known(one.name).mimics:
-            if mimic not in compared | w.subject.names and (sentence := _against(w, mimic)):
-                compared.add(mimic)
-                said.append(sentence)
-                break
-    return said
+@dataclass
+class Concluded:
+    """Diagnoses of the label that rest on the same signs and are as sure, and these signs."""
 
-
-def _against(w: Writer, mimic: str) -> str | None:
-    """A sentence against a diagnosis of which the signal shows nothing."""
-    if not w.subject.contradicts(mimic):
-        return None
-    missing = next(filter(None, (w.missing(seen) for seen in w.subject.looked_at(mimic))), None)
-    return w.say("against", mimic=w.name(mimic), missing=missing) if missing else None
+    diagnoses: list[Stated]
+    signs: tuple[Seen, ...]
 
 
 def conclusion(w: Writer) -> list[str]:
     """Each diagnosis of the label; the rhythm that the reading begins with only where there is something to add."""
-    return sentences(_concluded(w, one) for one in w.subject.stated)
+    said = sentences(_concluded(w, group) for group in grouped(w))
+    for first, second in excluding(w.subject.stated):
+        if not {first, second} & {one.name for one in w.subject.stated if one.normal}:
+            said.append(w.say("conclusion.excluding", name=w.name(first), other=w.name(second)))
+    if _long_qt_unsaid(w):
+        said.insert(len(said) - any(one.normal for one in w.subject.stated), w.say("conclusion.long_qt"))
+    return said
 
 
-def _concluded(w: Writer, one: Stated) -> str | None:
-    name = w.name(one.name)
+def grouped(w: Writer) -> list[Concluded]:
+    """The diagnoses in clinical order; those that rest on the same signs together. Found once for each text."""
+    if "groups" in w.found:
+        return w.found["groups"]
+    groups = w.found["groups"] = list[Concluded]()
+    for one in w.subject.stated:
+        signs = () if one.normal else signs_of(w, one)
+        for group in groups:
+            alike = signs and signs == group.signs and one.certainty == group.diagnoses[0].certainty
+            itself = any(_itself(each, signs) for each in (one, *group.diagnoses))
+            if alike and len(group.diagnoses) < MOST_TOGETHER and not itself:
+                group.diagnoses.append(one)
+                break
+        else:
+            groups.append(Concluded([one], signs))
+    return groups
+
+
+def signs_of(w: Writer, one: Stated) -> tuple[Seen, ...]:
+    """The signs that a conclusion names of a diagnosis; none where the signal contradicts it."""
+    if disagreeing(w, one):
+        return ()
+    entry = known(one.name)
+    there = evidence(w.subject.looked_at(one.name))
+    beside = shown(look(sign, w.m) for sign in entry.beside)
+    if any(seen.sign.what == RECIPROCAL for seen in beside):
+        elevated = any(seen.sign.what == "st_elevation" for seen in there[:MOST_SIGNS])
+        return (*there[:MOST_SIGNS], *(beside if elevated else ()))
+    return (*there, *beside)[:MOST_SIGNS] if there else ()
+
+
+def disagreeing(w: Writer, one: Stated) -> bool:
+    """Whether the signal shows no sign of a diagnosis, or what must not be there beside it."""
+    return w.subject.contradicts(one.name) or bool(must_be_absent(known(one.name), w.m))
+
+
+def _concluded(w: Writer, group: Concluded) -> str | None:
+    one, there = group.diagnoses[0], list(group.signs)
+    name = w.language.listed([w.name(each.name) for each in group.diagnoses])
     if one.normal:
-        others = any(other.abnormal for other in w.subject.stated)
-        key = "otherwise_normal" if others else "normal"
-        return w.say(f"conclusion.{key}" + (f"_{one.certainty}" if one.certainty != "certain" else ""), name=name)
-    if w.subject.contradicts(one.name):
+        return _normal(w, one, name)
+    if disagreeing(w, one):
         return _conflicting(w, one, name)
-    if not one.abnormal:
+    if not one.abnormal or (one.rhythm and not shown(there)):
         return None
-    seen = w.subject.looked_at(one.name)
-    if there := list(shown(seen)):
-        there = [*there, *shown(look(sign, w.m) for sign in known(one.name).beside)][:MOST_SIGNS]
-        if (
-            one.certainty == "certain"
-            and INFARCTION in one.name
-            and there[0].sign.what == OLD
-            and _without_elevation(w, one.name, there)
-        ):
-            return w.say("conclusion.old", name=name, signs=w.signs(there))
-        if one.certainty == "certain" and there[0].sign.what in named_findings(one.name):
-            return w.say("conclusion.itself", sign=w.signs(there))
-        return w.say(f"conclusion.{one.certainty}", name=name, signs=w.signs(there))
-    if near := list(shown(seen, State.BORDERLINE))[:1]:
-        return w.say(f"conclusion.{one.certainty}", name=name, signs=w.near(near[0]))
-    if one.rhythm:
-        return None
-    return w.say("conclusion.bare" if one.certainty == "certain" else f"conclusion.{one.certainty}_bare", name=name)
+    if not there:
+        return w.say("conclusion.bare" if one.certainty == "certain" else f"conclusion.{one.certainty}_bare", name=name)
+    signs = w.signs(there) + "".join(_remarks(w, one, there))
+    if _itself(one, there):
+        others = (seen for other in grouped(w) if other.diagnoses[0] is not one for seen in other.signs)
+        elsewhere = (there[0].sign.what, there[0].leads) in {(seen.sign.what, seen.leads) for seen in others}
+        return None if elsewhere and len(there) == 1 else w.say("conclusion.itself", sign=signs)
+    old = INFARCTION in one.name and there[0].sign.what == OLD and there[0].state is State.PRESENT
+    if old and one.certainty == "certain" and _without_elevation(w, one.name, there):
+        return w.say("conclusion.old", name=name, signs=signs)
+    return w.say(f"conclusion.{one.certainty}", name=name, signs=signs)
+
+
+def _remarks(w: Writer, one: Stated, there: list[Seen]) -> Iterator[str]:
+    """What limits the evidence: a criterion that is not met, a Q wave in one lead alone."""
+    main = w.subject.looked_at(one.name)[0]
+    if not main.sign.is_finding and main.state is State.ABSENT and not main.lead and (missing := w.missing(main)):
+        yield w.say("remark.unmet", missing=missing)
+    voltage = any(seen.sign.what in (*VOLTAGES, "r_mv", "s_mv") for seen in there)
+    if one.name == HYPERTROPHY and not voltage and all(w.state(name) is State.ABSENT for name in VOLTAGES):
+        yield w.say("remark.no_voltage")
+    q = [seen for seen in there if seen.sign.what in (OLD, "q_wave")]
+    lone = len(there) == len(q) == 1 and len(q[0].leads) == 1 and q[0].leads[0] in LONE
+    if INFARCTION in one.name and lone and q[0].state is State.PRESENT:
+        yield w.say("remark.lone_q")
+
+
+def _normal(w: Writer, one: Stated, name: str) -> str:
+    others = any(other.abnormal for other in w.subject.stated)
+    certainty = "certain" if one.certainty == "likely" else one.certainty  # nothing that was seen explains the doubt
+    return w.say(
+        f"conclusion.{'otherwise_normal' if others else 'normal'}"
+        + (f"_{certainty}" if certainty != "certain" else ""),
+        name=name,
+    )
 
 
 def _conflicting(w: Writer, one: Stated, name: str) -> str:
     """What is seen in place of what the label says. A finding that the label itself names is not denied."""
-    named = named_findings(one.name)
-    missing = dict[str, str]()  # one phrase for each finding, though it is looked for in several groups of leads
+    named, certainty = named_findings(one.name), "possible" if one.certainty == "certain" else one.certainty
+    against = {_measured(seen): w.sign(seen) for seen in must_be_absent(known(one.name), w.m)}
     for seen in w.subject.looked_at(one.name):
-        what = seen.sign.what
-        if what not in named and what not in missing and len(missing) < MOST_SIGNS and (said := w.missing(seen)):
-            missing[what] = said
-    if not missing:
-        return w.say("conclusion.conflict_bare", name=name)
-    return w.say("conclusion.conflict", name=name, seen=w.language.listed(list(dict.fromkeys(missing.values()))))
+        if seen.sign.what not in named and _measured(seen) not in against and (said := w.missing(seen)):
+            against[_measured(seen)] = said
+    if not against:
+        return w.say(f"conclusion.conflict_bare_{certainty}", name=name)
+    seen_here = w.language.marks["semicolon"].join(list(against.values())[:MOST_SIGNS])
+    return w.say(f"conclusion.conflict_{certainty}", name=name, seen=seen_here)
+
+
+def _measured(seen: Seen) -> str:
+    return OF_QUANTITY.get(seen.sign.what, seen.sign.what)
 
 
 def _without_elevation(w: Writer, name: str, there: list[Seen]) -> bool:
@@ -99,6 +148,19 @@ def _without_elevation(w: Writer, name: str, there: list[Seen]) -> bool:
         and w.state("st_elevation") is State.ABSENT
         and not any(seen.sign.what == "st_elevation" for seen in there)
     )
+
+
+def _long_qt_unsaid(w: Writer) -> bool:
+    """Whether a long QTc is described that no diagnosis of the label rests on."""
+    if w.quantity("qtc_ms") is None or w.distorted("qt_ms") or w.state("qt_prolonged") is not State.PRESENT:
+        return False
+    resting = (seen.sign.what for one in w.subject.stated for seen in signs_of(w, one))
+    return LONG_QT not in w.subject.names and not {"qt_prolonged", "qtc_ms"} & set(resting)
+
+
+def _itself(one: Stated, signs: Sequence[Seen]) -> bool:
+    """Whether a diagnosis is nothing but a finding, which its first sign names: "inverted T-waves"."""
+    return bool(signs) and one.certainty == "certain" and signs[0].sign.what in named_findings(one.name)
 
 
 @cache

@@ -6,7 +6,8 @@ import numpy as np
 
 from ecg_r1.corpus.profile import Profile
 from ecg_r1.corpus.text import sections
-from ecg_r1.corpus.text.conclusion import comparison, conclusion
+from ecg_r1.corpus.text.comparison import comparison
+from ecg_r1.corpus.text.conclusion import conclusion
 from ecg_r1.corpus.text.label import DOUBTED
 from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.corpus.text.wording import language

@@ -21,6 +21,8 @@ EXCLUDING = (
     ("sinus bradycardia", "atrial fibrillation"), ("sinus tachycardia", "atrial fibrillation"),
     ("left bundle branch block", "incomplete left bundle branch block"),
     ("right bundle branch block", "incomplete right bundle branch block"),
+    ("left bundle branch block", "right bundle branch block"),
+    ("left anterior fascicular block", "left posterior fascicular block"),
     ("low QRS voltages", "high QRS voltage"), ("first-degree AV block", "third-degree AV block"),
     ("clockwise rotation", "counterclockwise rotation"),
 )  # fmt: skip

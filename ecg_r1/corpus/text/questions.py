@@ -7,7 +7,7 @@ fill-in-blank and multiple-choice. The wording is `data/prompts/questions.yaml`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
@@ -43,7 +43,8 @@ class Question:
     Attributes:
         family: feature, rhythm, morphology or report. form: key of `FORMS`.
         said: what of the record answers it, as the reasoning. answer: of the multiple choice its letter.
-        diagnoses: that the answer names.
+        diagnoses: that the answer names. leads: that it names, where the question is in which leads a finding is.
+        finding: that the question is about, by its name in data/findings.yaml; "" in other families.
     """
 
     family: str
@@ -52,6 +53,8 @@ class Question:
     said: str
     answer: str
     diagnoses: tuple[str, ...] = ()
+    leads: tuple[str, ...] = ()
+    finding: str = ""
 
     @property
     def response(self) -> str:
@@ -66,7 +69,8 @@ class Question:
             records=(record,),
             question=self.question,
             response=self.response,
-            expected={"answers": [self.answer], "diagnoses": list(self.diagnoses)},
+            expected={"answers": [self.answer], "diagnoses": list(self.diagnoses)}
+            | ({"leads": list(self.leads)} if self.leads else {}),
             extra={"task": {"subtask": self.family, "type": FORMS[self.form]}, **choice},
         )
 
@@ -79,10 +83,11 @@ def questions(subject: Subject, reports: Reports, rng: np.random.Generator) -> I
     if not reports.questions:
         return
     w = Writer(subject, language(reports.language), Profile(), rng)
-    kinds = [(family, form) for family in _ASK for form in FORMS if (family, form) not in _UNASKED]
+    kinds = [(family, form) for family in reports.families for form in reports.forms if (family, form) not in _UNASKED]
     order = [kinds[i] for i in rng.permutation(len(kinds))]
-    found = (_ASK[family](w, _words(reports.language), form) for family, form in order)
-    asked = [one for one in found if one is not None]
+    words = _words(reports.language)
+    found = (_ASK[family](w, words, form) for family, form in order)
+    asked = [_explained(one, words) if reports.knowledge else one for one in found if one is not None]
     yield from asked[: reports.questions]
 
 
@@ -90,6 +95,14 @@ def questions(subject: Subject, reports: Reports, rng: np.random.Generator) -> I
 def _words(code: str) -> Language:
     data = yaml.safe_load(files("ecg_r1").joinpath("data", "prompts", "questions.yaml").read_text(encoding="utf-8"))
     return Language(code, {}, dict(flat("", data[code])))
+
+
+def _explained(asked: Question, words: Language) -> Question:
+    """The question after what the finding that it is about means: wave, direction, threshold and leads of its own."""
+    if not asked.finding:
+        return asked
+    means = words.templates[f"means.{asked.finding}"][0]
+    return replace(asked, question=f"{means}\n{asked.question}")
 
 
 def _feature(w: Writer, words: Language, form: str) -> Question | None:
@@ -187,7 +200,10 @@ def _morphology(w: Writer, words: Language, form: str) -> Question | None:
         said, answer = words.say("morphology.there", w.rng, **slots), w.language.leads(there)
     else:
         said, answer = words.say("morphology.nowhere", w.rng, **slots), words.say("none", w.rng)
-    return Question("morphology", form, words.say(f"morphology.{form}", w.rng, **slots), said, answer)
+    where = tuple(there) if form in ("open", "fill") else ()
+    return Question(
+        "morphology", form, words.say(f"morphology.{form}", w.rng, **slots), said, answer, leads=where, finding=name
+    )
 
 
 def _options(w: Writer, right: str, wrong: Sequence[str]) -> tuple[str, str]:

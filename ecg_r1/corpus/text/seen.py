@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import ge, gt, le, lt
 from typing import NamedTuple
 
@@ -25,6 +25,13 @@ OF_QUANTITY = {
     "p_mitrale": "p_ms",
 }  # fmt: skip
 LEAST = 0.05  # mV, half a small square: no smaller deflection is quoted
+FASTEST_QTC = 120.0  # bpm; Bazett's formula overcorrects a faster rate, and its QTc says nothing
+# A slope is a sign only where the segment has left the baseline: most healthy ST segments rise or are level.
+SLOPES = {"st_upsloping": "st_elevation", "st_horizontal": "st_depression", "st_downsloping": "st_depression"}
+_MORE = (  # of each pair the first finding says more
+    ("q_pathological", "q_wave"), ("lvh_sokolow_lyon", "lvh_voltage"), ("rbbb_morphology", "late_r_v1"),
+    ("ectopic_beats", "rhythm_irregular"),
+)  # fmt: skip
 _HOLDS = {">": gt, ">=": ge, "<": lt, "<=": le}
 
 
@@ -34,6 +41,7 @@ class Seen(NamedTuple):
     Attributes:
         leads: those that show it; where none does, those in which it was looked for and measured to be absent.
         lead: of them, the one that shows it best. value: of the quoted quantity there, or of the record, in its unit.
+        slight: where some leads show it, further ones in which it is borderline.
     """
 
     sign: Sign
@@ -42,10 +50,13 @@ class Seen(NamedTuple):
     lead: str | None = None
     quantity: str | None = None
     value: float | None = None
+    slight: tuple[str, ...] = ()
 
 
 def look(sign: Sign, measurements: Measurements) -> Seen:
     """What the measurements say of a sign."""
+    if OF_QUANTITY.get(sign.what, sign.what) == "qtc_ms" and not qtc_holds(measurements):
+        return Seen(sign, State.UNMEASURABLE)
     if not sign.is_finding:
         return _quantity(sign, measurements)
     if definitions()[sign.what].per_lead:
@@ -63,6 +74,24 @@ def shown(seen: Iterable[Seen], *states: State) -> tuple[Seen, ...]:
     return tuple(kept)
 
 
+def evidence(seen: Sequence[Seen]) -> tuple[Seen, ...]:
+    """What is named of a diagnosis: the signs that are there, and before them the main sign where it is borderline.
+
+    A weak sign that is there says less than a main sign that just misses its threshold.
+
+    Args:
+        seen: every sign, the strongest first.
+    """
+    first = next((place for place, one in enumerate(seen) if one.state is State.PRESENT), len(seen))
+    main = shown(seen[:first], State.BORDERLINE)[:1]
+    return (*main, *(one for one in shown(seen) if not any(_says_more(other, one) for other in main)))
+
+
+def qtc_holds(measurements: Measurements) -> bool:
+    """Whether the rate is one at which Bazett's QTc says something."""
+    return (measurements.value("heart_rate_bpm") or 0.0) <= FASTEST_QTC
+
+
 def must_be_absent(entry: Knowledge, measurements: Measurements) -> tuple[Seen, ...]:
     """What is there and should not be, beside this diagnosis; where no leads are named, in neighbouring leads."""
     there = (sign for sign in entry.absent if sign.leads or _of_record(sign, measurements) is State.PRESENT)
@@ -75,10 +104,9 @@ def _of_record(sign: Sign, measurements: Measurements) -> State:
 
 def _says_more(stronger: Seen, one: Seen) -> bool:
     """ "Pathological Q waves" of the same leads say more than "Q waves"."""
-    pairs = (("q_pathological", "q_wave"), ("lvh_sokolow_lyon", "lvh_voltage"), ("rbbb_morphology", "late_r_v1"))
     what, other = stronger.sign.what, one.sign.what
     same = OF_QUANTITY.get(what, what) == OF_QUANTITY.get(other, other) and not one.sign.leads
-    return what == other or same or (what, other) in pairs
+    return what == other or same or (what, other) in _MORE
 
 
 def _quantity(sign: Sign, measurements: Measurements) -> Seen:
@@ -108,10 +136,16 @@ def _state(sign: Sign, value: float) -> State:
 
 
 def _in_leads(sign: Sign, measurements: Measurements) -> Seen:
-    states = measurements.findings.states(sign.what)
+    states, places = measurements.findings.states(sign.what), sign.places
+    if level := SLOPES.get(sign.what):
+        levels = measurements.findings.states(level)
+        places = tuple([lead for lead in places if levels[lead] is State.PRESENT])
     for state in (State.PRESENT, State.BORDERLINE, State.ABSENT):
-        if there := tuple([lead for lead in sign.places if states[lead] is state]):
-            return _quoted(sign, state, there, measurements)
+        if there := tuple([lead for lead in places if states[lead] is state]):
+            seen = _quoted(sign, state, there, measurements)
+            if state is not State.PRESENT:
+                return seen
+            return seen._replace(slight=tuple([lead for lead in places if states[lead] is State.BORDERLINE]))
     return Seen(sign, State.UNMEASURABLE)
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 import numpy as np
 
 from ecg_r1.corpus.profile import Profile
+from ecg_r1.corpus.text.beats import ectopics, origin
 from ecg_r1.corpus.text.corruption import quoted_value
 from ecg_r1.corpus.text.knowledge import known
 from ecg_r1.corpus.text.label import Stated
-from ecg_r1.corpus.text.seen import OF_QUANTITY, Seen
+from ecg_r1.corpus.text.seen import OF_QUANTITY, Seen, qtc_holds
 from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.corpus.text.wording import Language
 from ecg_r1.ecg.definitions import definitions
@@ -26,8 +28,9 @@ from ecg_r1.scoring.completion import Completion
 # Findings that are said to be missing by what is there in their place.
 INSTEAD = {"rhythm_irregular": "rhythm_regular", "p_absent": "p_in_step", "p_in_step": "p_absent"}
 VOLTAGES = ("lvh_sokolow_lyon", "lvh_cornell")
-UNSIGNED = "st_depression"  # a depression of 0.2 mV is an ST amplitude of -0.2 mV
-OPENING = 4  # characters by which two sentences that begin alike are told
+DEPTHS = ("st_depression", "t_inversion")  # said with a number without a sign: "ST depression of 0.07 mV"
+TALL_R = 0.5  # mV: from here on the second R wave of V1 is no small one
+LONE = {"III", "V1", "aVL"}  # a pathological Q wave in one of these alone does not suffice for an infarction
 
 
 @dataclass
@@ -37,17 +40,20 @@ class Writer:
     Attributes:
         shares: of the values that are quoted wrongly on purpose.
         rng: every draw comes from it.
+        found: what several sections need and one of them has found.
     """
 
     subject: Subject
     language: Language
     shares: Profile
     rng: np.random.Generator
+    found: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         m = self.subject.measurements
-        self._opened = set[str]()
         self.values = {name: quoted_value(name, m, self.shares, self.rng) for name in EXPECTED}
+        if not qtc_holds(m):
+            self.values["qtc_ms"] = None
 
     @property
     def m(self) -> Measurements:
@@ -68,7 +74,7 @@ class Writer:
 
     def quantity(self, name: str) -> str | None:
         """A quantity of the record as it is quoted; None where it cannot be measured."""
-        value = self.values.get(name, self.m.value(name))
+        value = self.values[name] if name in self.values else self.m.value(name)
         return None if value is None else self.language.number(name, value)
 
     def in_lead(self, name: str, lead: str) -> str | None:
@@ -82,7 +88,7 @@ class Writer:
         return quoted is not None and (measured is None or round(quoted) != round(measured))
 
     def voltage(self, name: str) -> str | None:
-        """A Sokolow-Lyon or Cornell voltage."""
+        """A Sokolow-Lyon or Cornell voltage, or the height of the P wave."""
         value = self.finding(name).value
         return None if value is None else self.language.number("st_mv", value)
 
@@ -101,12 +107,8 @@ class Writer:
         return not self.subject.names.isdisjoint(diagnoses)
 
     def describe(self, one: Seen) -> str:
-        """A sign as a sentence of its own, which begins otherwise than the one before, if the draw allows it."""
-        key = "described.one" if len(one.leads) == 1 else "described.many"
-        first, second = (self.say(key, sign=self.sign(one)) for _ in range(2))
-        said = second if first[:OPENING] in self._opened else first
-        self._opened.add(said[:OPENING])
-        return said
+        """A sign as a sentence of its own."""
+        return self.say("described.one" if len(one.leads) == 1 else "described.many", sign=self.evidence(one))
 
     def missing(self, one: Seen) -> str | None:
         """That a sign is not there, as a noun phrase; None where there are no words for it, or it is not measured."""
@@ -116,17 +118,26 @@ class Writer:
         if not one.sign.is_finding:
             if one.lead or self.distorted(what):
                 return None
-            names = {"quantity": self.say(f"quantity.{what}"), "a_quantity": self.say(f"a_quantity.{what}")}
-            return self.say("missing.quantity", value=self.quantity(what), **names)
+            return self.say("missing.quantity", value=self.quantity(what), a_quantity=self.say(f"a_quantity.{what}"))
         of_leads = definitions()[what].per_lead and not one.sign.leads
         key = f"missing_all.{what}" if of_leads else f"missing.{what}"
         if not self.language.has(key) or (other and self.state(other) is not State.PRESENT):
             return None
-        if what in VOLTAGES:
+        if what in (*VOLTAGES, "p_pulmonale"):
             return self.say(key, value=self.voltage(what))
         if what in OF_QUANTITY:
             return None if self.distorted(OF_QUANTITY[what]) else self.say(key, value=self.quantity(OF_QUANTITY[what]))
         return self.say(key, leads=self.language.leads(one.leads) if one.leads else None)
+
+    def ectopics(self) -> str:
+        """The beats that are not of the dominant kind, with their origin: "one premature beat (supraventricular)"."""
+        kinds = {origin(kind, self.subject.names): count for kind, count in ectopics(self.m).items()}
+        kinds = kinds or {"unknown": round(self.finding("ectopic_beats").value or 0)}
+        parts = [
+            self.say(f"ectopic.{kind}.{'one' if count == 1 else 'many'}", count=str(count))
+            for kind, count in kinds.items()
+        ]
+        return self.language.listed(parts)
 
     def sign(self, one: Seen) -> str:
         """A sign as a noun phrase, with its number where it has one."""
@@ -134,50 +145,79 @@ class Writer:
         if not one.sign.is_finding:
             return self._limit(one)
         key = f"sign.{what}"
-        leads = self.language.leads(one.leads) if one.leads else None
-        lead = self.language.lead(one.lead) if one.lead else None
-        lead_value = None
-        if one.quantity and one.value is not None:
-            lead_value = self.language.number(one.quantity, abs(one.value) if what == UNSIGNED else one.value)
-        if what == "ectopic_beats" and one.value is not None:
-            count = round(one.value)
-            return self.say(f"{key}.{'one' if count == 1 else 'many'}", count=str(count))
+        if what == "ectopic_beats":
+            return self.ectopics()
         if what in VOLTAGES:
             return self.say(f"{key}.any", value=self.voltage(what))
         if what in OF_QUANTITY:
             return self.say(f"{key}.any", value=self.quantity(OF_QUANTITY[what]))
         if what in RECORD_FINDINGS:
-            return self.say(f"{key}.any")
-        return self.say(f"{key}.{'one' if len(one.leads) == 1 else 'many'}", leads=leads, lead=lead, value=lead_value)
+            return self.say(f"{key}.any", r1=self.second_r())
+        if what == "q_pathological":
+            return self._q(one)
+        return self._in_leads(key, one)
 
     def near(self, one: Seen) -> str:
         """A sign that is borderline, as a noun phrase: of a lead its number, which says more than the word."""
-        lead = self.language.lead(one.lead) if one.lead else None
-        if one.sign.is_finding and lead and one.quantity and one.value is not None:
-            return self.say(
-                "near",
-                quantity=self.say(f"quantity.{one.quantity}"),
-                a_quantity=self.say(f"a_quantity.{one.quantity}"),
-                value=self.language.number(one.quantity, one.value),
-                lead=lead,
-            )
-        return self.say("borderline", sign=self.sign(one))
+        what = one.sign.what
+        if not one.sign.is_finding:
+            return self._short(what, one)
+        key = f"slight.{what}"
+        if definitions()[what].per_lead:
+            return self._in_leads(key if self.language.has(f"{key}.one") else f"sign.{what}", one)
+        if not self.language.has(f"{key}.any"):
+            return self.say("borderline", sign=self.sign(one))
+        value = self.voltage(what) if what in VOLTAGES or what == "p_pulmonale" else None
+        if what in OF_QUANTITY:
+            value = self.quantity(OF_QUANTITY[what])
+        return self.say(f"{key}.any", value=value)
+
+    def evidence(self, one: Seen) -> str:
+        """A sign that is there, or nearly."""
+        return self.near(one) if one.state is State.BORDERLINE else self.sign(one)
+
+    def _in_leads(self, key: str, one: Seen, leads: tuple[str, ...] | None = None) -> str:
+        """A finding of single leads; leads: of them, those that are named, without a number."""
+        named = one.leads if leads is None else leads
+        number = None
+        if leads is None and one.quantity and one.value is not None:
+            number = self.language.number(one.quantity, abs(one.value) if one.sign.what in DEPTHS else one.value)
+            if key.startswith("slight.") and one.sign.what == "t_flat" and one.value < 0:
+                number = None  # a "low T wave" goes up
+        return self.say(
+            f"{key}.{'one' if len(named) == 1 else 'many'}",
+            leads=self.language.leads(named),
+            lead=self.language.lead(one.lead) if one.lead else None,
+            value=number,
+        )
+
+    def _q(self, one: Seen) -> str:
+        """Pathological Q waves; a QRS without an R wave is a QS complex."""
+        qs = tuple(lead for lead in one.leads if self.m.lead_value("r_mv", lead) == 0)
+        if len(qs) == len(one.leads):
+            return self._in_leads("sign.qs", one, qs)
+        if not qs:
+            return self._in_leads("sign.q_pathological", one)
+        rest = tuple(lead for lead in one.leads if lead not in qs)
+        return self.language.listed(
+            [self._in_leads("sign.q_pathological", one, rest), self._in_leads("sign.qs", one, qs)]
+        )
+
+    def second_r(self) -> str:
+        """rSr' or, where the second R wave is the higher one, rsR'."""
+        high = (self.m.lead_value("r_mv", "V1") or 0.0) >= TALL_R
+        return "rsR'" if high else "rSr'"
 
     def signs(self, seen: Sequence[Seen]) -> str:
         """Several signs as one phrase. Behind a voltage a semicolon ends what it is said of."""
+        said = list(dict.fromkeys(self.evidence(one) for one in seen))
         if any(one.lead or one.sign.what in VOLTAGES for one in seen):
-            return self.language.marks["semicolon"].join(self.sign(one) for one in seen)
-        return self.language.listed([self.sign(one) for one in seen])
+            return self.language.marks["semicolon"].join(said)
+        return self.language.listed(said)
 
     def _limit(self, one: Seen) -> str:
         """A quantity beside its limit: "a PR interval of 236 ms, above 200 ms"."""
-        quantity = one.sign.what
-        assert one.value is not None
-        slots = {
-            "quantity": self.say(f"quantity.{quantity}"),
-            "a_quantity": self.say(f"a_quantity.{quantity}"),
-            "value": self.language.number(quantity, one.value) if one.lead else self.quantity(quantity),
-        }
+        quantity, slots = one.sign.what, self._slots(one)
         if one.lead:
             return self.say("sign.in_lead", lead=self.language.lead(one.lead), **slots)
         if len(one.sign.relations) > 1 or one.state is not State.PRESENT or self.distorted(quantity):
@@ -185,6 +225,25 @@ class Writer:
         ((relation, limit),) = one.sign.relations
         key = "sign.above" if relation.startswith(">") else "sign.below"
         return self.say(key, limit=self.language.limit(quantity, limit), **slots)
+
+    def _short(self, quantity: str, one: Seen) -> str:
+        """A quantity that just misses its limit."""
+        relation, limit = one.sign.relations[0]
+        if one.lead:
+            key, slots = "short.in_lead", {"lead": self.language.lead(one.lead)}
+        elif len(one.sign.relations) > 1 or self.distorted(quantity):
+            return self.say("sign.between", **self._slots(one))
+        else:
+            key, slots = ("short.of" if relation.startswith(">") else "short.above"), {}
+        return self.say(key, limit=self.language.limit(quantity, limit), **slots, **self._slots(one))
+
+    def _slots(self, one: Seen) -> dict[str, str | None]:
+        quantity = one.sign.what
+        assert one.value is not None
+        return {
+            "a_quantity": self.say(f"a_quantity.{quantity}"),
+            "value": self.language.number(quantity, one.value) if one.lead else self.quantity(quantity),
+        }
 
 
 @cache

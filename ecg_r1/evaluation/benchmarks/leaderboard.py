@@ -19,7 +19,7 @@ from ecg_r1.console import cell
 from ecg_r1.console import console as terminal
 from ecg_r1.evaluation.benchmarks.claims_table import HEADLINE, NAME, VERSION
 from ecg_r1.evaluation.benchmarks.items import BenchmarkError
-from ecg_r1.files import write_atomically
+from ecg_r1.files import read_json, read_json_lines, write_atomically
 
 RESULT = f"{NAME}.json"
 
@@ -74,11 +74,8 @@ def read_results(paths: Iterable[Path]) -> list[dict[str, Any]]:
     results: list[dict[str, Any]] = []
     for path in paths:
         path = path / RESULT if path.is_dir() else path
-        try:
-            text = path.read_text(encoding="utf-8")
-            listed = [json.loads(line) for line in text.splitlines()] if path.suffix == ".jsonl" else [json.loads(text)]
-        except (OSError, ValueError) as error:
-            raise BenchmarkError(f"{path}: no result of {NAME}: {error}") from None
+        jsonl = path.suffix == ".jsonl"
+        listed = [row for _, row in read_json_lines(path, BenchmarkError)] if jsonl else [read_json(path)]
         for result in listed:
             _check(result, path)
             if results and result["set"]["hash"] != results[0]["set"]["hash"]:

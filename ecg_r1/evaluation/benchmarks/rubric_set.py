@@ -14,11 +14,10 @@ import yaml
 
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.corpus.text.writer import answered
-from ecg_r1.corpus.writer import SplitWriter
 from ecg_r1.datasets.example import Example
-from ecg_r1.disk import writing
 from ecg_r1.ecg.quantities import TABLE
 from ecg_r1.ecg.vocabulary import vocabulary
+from ecg_r1.evaluation.benchmarks.derived import write_derived
 from ecg_r1.evaluation.benchmarks.items import BenchmarkError
 from ecg_r1.scoring.contract import Case
 from ecg_r1.scoring.labels import truth_of
@@ -60,27 +59,13 @@ def write_set(source: Path, out: Path, languages: Sequence[str] = LANGUAGES, rec
     rng = np.random.default_rng(seed)
     drawn = sorted(rng.choice(len(store.ids), min(records, len(store.ids)), replace=False).tolist())
     chosen = [store.ids[place] for place in drawn if store.ids[place] in about]
-    facts = {
-        **{key: store.facts[key] for key in ("page_size", "pages", "sources") if key in store.facts},
-        "split": out.name, "seed": seed, "prompts": {"system": None}, "languages": list(languages),
-    }  # fmt: skip
-    with writing(out, "repeat the command"), SplitWriter(out, facts) as writer:
-        if writer.complete:
-            return out
-        for record in chosen[writer.records :]:
-            case, stored = store.case(about[record]), facts["pages"] == "stored"
-            writer.add(
-                store.record(record), store.measurements(record), store.page(record) if stored else None,
-                unlabelled=case.unlabelled,
-            )  # fmt: skip
-        asked = [
-            example
-            for record in chosen
-            for language in languages
-            for example in questions(record, store.case(about[record]), language, seed)
-        ]
-        writer.finish(asked)
-    return out
+    asked = [
+        example
+        for record in chosen
+        for language in languages
+        for example in questions(record, store.case(about[record]), language, seed)
+    ]
+    return write_derived(store, out, chosen, asked, seed=seed, prompts={"system": None}, languages=list(languages))
 
 
 def questions(record: str, case: Case, language: str, seed: int = 0) -> Iterator[Example]:

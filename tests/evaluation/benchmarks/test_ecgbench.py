@@ -70,6 +70,22 @@ def test_compat_finds_labels_inside_other_words():
     assert (honest["accuracy"], honest["invalid"]) == (pytest.approx(2 / 3), pytest.approx(1 / 3))
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("AFLT", ["AF"]),  # atrial flutter
+        ("STEMI", ["STE"]),
+        ("Not AF but PVC.", ["AF", "PVC"]),  # ruled out
+        ("<think>LBBB? RBBB!</think>", ["LBBB", "RBBB"]),  # only spoken of
+        ("af", []),
+        ("sinus rhythm, I-AVB", ["I-AVB"]),
+        ("ABNORMAL", ["NORM"]),
+    ],
+)
+def test_compat_takes_a_label_wherever_its_letters_stand(text, found):
+    assert compat._labels("cpsc-test", "AF", text) == (["AF"], found)
+
+
 def test_compat_drops_labels_that_no_right_answer_holds_and_one_class_without_an_area_makes_the_mean_nan():
     found = compat.score({"cpsc-test": subset([("AF", "AF LBBB"), ("AF, PVC", "AF")])})["cpsc-test"]
     assert found["f1"] == pytest.approx((1 + 0) / 2)  # LBBB is nowhere in the right answers, and costs nothing

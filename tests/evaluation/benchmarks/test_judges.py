@@ -6,13 +6,14 @@ import pytest
 
 pytest.importorskip("openai")
 
+from fake_server import chat
+
 from ecg_r1.evaluation.benchmarks.grounded import CRITERIA
 from ecg_r1.evaluation.benchmarks.judged import agreement, judge_grounded, judge_rubric, read_grounded, read_points
 from ecg_r1.evaluation.benchmarks.rubric_set import write_set
 from ecg_r1.evaluation.judging import TRIES, Unreadable
 
 from ..conftest import RIGHT, STOCK, TRUTHS, lines, write_split
-from ..fake_server import chat
 
 SCALED = {"ECGFeatureGrounding", "EvidenceBasedReasoning", "ClinicalDiagnosticFidelity"}
 

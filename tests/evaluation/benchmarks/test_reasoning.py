@@ -1,9 +1,14 @@
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import splits
 
+from ecg_r1.corpus.store import RecordStore
+from ecg_r1.datasets.ecg_reasoning import questions
+from ecg_r1.datasets.formats import FORMATS
 from ecg_r1.evaluation.benchmarks.items import BenchmarkError
 from ecg_r1.evaluation.benchmarks.reasoning import is_right, score, walk
 
@@ -127,3 +132,36 @@ def test_what_is_missing_is_named():
     del lacking["data"]["reasoning"][0]["diagnostic_decision"]["model_response"]
     with pytest.raises(BenchmarkError, match="item 7: a question without `model_response`"):
         score([lacking])
+
+
+def test_the_steps_are_asked_one_by_one_and_put_together_again(tmp_path, ecg_r1):
+    rows = [
+        item(("Long PR", "Yes", ["x"], "Yes"), ("Short PR", "Yes", [], "Yes")),
+        item(("Long PR", "Yes", [], "Yes"), initial="No"),
+    ]
+    examples = []
+    for number, row in enumerate(rows):
+        for question in questions(row["data"], "item"):
+            del question["model_response"]
+        row["metadata"] |= {"data_source": "ptbxl", "ecg_id": f"r{number}"}
+        read = FORMATS["ecg-reasoning"].read(row, "items.jsonl:1", f"item-{number}").example
+        examples.append(replace(read, id=f"item-{number}", records=(f"r{number}",)))
+    records = [{"record": f"r{number}", "diagnoses": [], "measurements": {}} for number in range(2)]
+    source = splits.write_split(tmp_path / "items", records, examples, page_size=32, seed=0, sources=[])
+    assert ecg_r1("benchmark", "reasoning-set", source, tmp_path / "steps").code == 0
+    store = RecordStore(tmp_path / "steps")
+    assert list(store.example_ids) == [*(f"item-0#{k}" for k in range(8)), *(f"item-1#{k}" for k in range(4))]
+    second = store.example("item-0#2")
+    assert [answer for _, answer in second.turns] == ["Yes", "Long PR"]
+    assert second.response is None
+    gold = {f"item-{n}#{k}": turn for n, one in enumerate(examples)
+            for k, (_, turn) in enumerate([*one.turns, ("", one.response)])}  # fmt: skip
+    said = tmp_path / "said.jsonl"
+    wrong = gold | {"item-0#5": "No idea", "item-1#0": "No"}  # the second criterion; the initial question
+    said.write_text("".join(json.dumps({"id": name, "text": text}) + "\n" for name, text in wrong.items()))
+    found = json.loads(ecg_r1("benchmark", "reasoning", tmp_path / "steps", said).out)
+    assert (found["items"], found["initial_accuracy"], found["completion"]) == (2, 0.5, 0.5)
+    assert found["steps"]["criterion_selection"] == pytest.approx(2 / 3)
+    assert found["depth"] == 4  # the only grounded criterion is right to its end
+    said.write_text(json.dumps({"id": "item-0#0", "text": "Yes"}) + "\n")
+    assert "no answer to item-0#1" in ecg_r1("benchmark", "reasoning", tmp_path / "steps", said).err

@@ -1,0 +1,38 @@
+"""Beats that are not of the dominant kind, by what is known of their origin."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Literal
+
+from ecg_r1.ecg.measurements import Measurements
+
+Kind = Literal["usual", "other", "late"]
+# The remarks of `Populations.notes`, the longest first.
+_KINDS: dict[str, Kind] = {"premature with another QRS": "other", "with another QRS": "late", "premature": "usual"}
+_COUNTED = re.compile(rf"(\d+) ({'|'.join(_KINDS)})\b")
+BEATS = ("premature", "gemin", "escape")  # in the names of statements of single beats
+VENTRICULAR = ("ventricular", "paired ventricular")
+SUPRAVENTRICULAR = ("atrial", "supraventricular", "junctional")
+
+
+def ectopics(measurements: Measurements) -> Mapping[Kind, int]:
+    """How many beats there are of each kind; empty where nothing was noted.
+
+    `usual`: premature with the QRS of the others, and so from above the ventricles. `other`: premature with another
+    QRS, ventricular or conducted with aberration. `late`: with another QRS, and not premature.
+    """
+    return {_KINDS[kind]: int(count) for note in measurements.notes for count, kind in _COUNTED.findall(note)}
+
+
+def origin(kind: Kind, label: Collection[str]) -> str:
+    """Key of the words for the origin of beats of a kind, in accord with the label where that names one."""
+    beats = [name for name in label if any(word in name for word in BEATS)]
+    above = any(name.startswith(SUPRAVENTRICULAR) for name in beats)
+    below = any(name.startswith(VENTRICULAR) for name in beats)
+    if kind == "usual":
+        return "open" if below and not above else "usual"
+    if kind == "other":
+        return "ventricular" if below and not above else "aberrant" if above and not below else "other"
+    return kind

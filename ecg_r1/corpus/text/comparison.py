@@ -1,0 +1,56 @@
+"""Look-alikes of the diagnoses of a full reading, each with what speaks against it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ecg_r1.corpus.text.conclusion import disagreeing
+from ecg_r1.corpus.text.knowledge import Sign, known
+from ecg_r1.corpus.text.seen import OF_QUANTITY, look, must_be_absent, shown
+from ecg_r1.corpus.text.writer import Writer
+from ecg_r1.ecg.findings import State
+
+COMPARED = 2  # diagnoses that are compared with a look-alike in one text
+# A block of the left bundle is no look-alike of a QRS that is narrower than this (ms).
+LEFT_BUNDLE, BROAD_ENOUGH = "left bundle branch block", 110.0
+
+
+def comparison(w: Writer) -> list[str]:
+    """Look-alikes that share a finding which is there, each with what is measured to be missing of it."""
+    said, compared = list[str](), set[str]()
+    for one in w.subject.stated:
+        if len(said) == COMPARED:
+            break
+        there = shown(w.subject.looked_at(one.name))
+        if one.normal or not there or disagreeing(w, one):
+            continue
+        entry = known(one.name)
+        here = {_measured(seen.sign) for seen in there} | _there(w, entry.beside)
+        for mimic in entry.mimics:
+            if mimic not in compared | w.subject.names and (sentence := _against(w, mimic, here)):
+                compared.add(mimic)
+                said.append(sentence)
+                break
+    return said
+
+
+def _against(w: Writer, mimic: str, here: set[str]) -> str | None:
+    """A sentence against a diagnosis that shares a finding with what is here, and lacks one of its own."""
+    entry = known(mimic)
+    if not here & _there(w, (*entry.signs, *entry.beside)):
+        return None
+    if mimic == LEFT_BUNDLE and (w.m.value("qrs_ms") or 0.0) < BROAD_ENOUGH:
+        return None
+    missing = next(filter(None, (w.missing(seen) for seen in w.subject.looked_at(mimic)[:1])), None)
+    if missing is None and (there := must_be_absent(entry, w.m)):
+        missing = w.sign(there[0])
+    return w.say("against", mimic=w.name(mimic), missing=missing) if missing else None
+
+
+def _there(w: Writer, signs: Iterable[Sign]) -> set[str]:
+    return {_measured(sign) for sign in signs if look(sign, w.m).state is State.PRESENT}
+
+
+def _measured(sign: Sign) -> str:
+    """What a sign is measured by: "bradycardia" and a limit of the rate are one thing."""
+    return OF_QUANTITY.get(sign.what, sign.what)

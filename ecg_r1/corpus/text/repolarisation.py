@@ -1,0 +1,122 @@
+"""The ST segment, the T wave and the QT interval of a full reading."""
+
+from __future__ import annotations
+
+from ecg_r1.corpus.text.knowledge import Sign
+from ecg_r1.corpus.text.label import NORMAL
+from ecg_r1.corpus.text.seen import Seen, look, shown
+from ecg_r1.corpus.text.writer import Writer
+from ecg_r1.ecg.findings import State
+from ecg_r1.ecg.leads import LEADS
+
+PRESENT, ABSENT, BORDERLINE = State.PRESENT, State.ABSENT, State.BORDERLINE
+# Leads in which a finding is normal, or too common to be described where no diagnosis rests on it.
+CHEST, WITHOUT_AVR = LEADS[6:], tuple(lead for lead in LEADS if lead != "aVR")
+WITHOUT_V1 = tuple(lead for lead in LEADS if lead not in ("aVR", "V1", "III"))
+ISOELECTRIC = 0.1  # mV: at J + 60 ms an ascending segment may be higher where the J point is not
+QUOTED_OF_ST = ("II", "V2", "V3", "V4", "V5", "V6", "aVF")
+MOSTLY_UPRIGHT = 6  # of the nine leads that are looked at
+UPPER_QTC, LONG_QTC = 445.0, 450.0  # ms: near the limit, and over it by no more than the measurement may be wrong
+NAMES_ST = {
+    "st_elevation": "non-specific ST elevation", "st_depression": "non-specific ST depression",
+}  # fmt: skip
+
+
+def st(w: Writer) -> list[str]:
+    """ST segment, by its leads."""
+    seen = {name: look(Sign(name, WITHOUT_AVR), w.m) for name in NAMES_ST}
+    there = shown(seen.values())
+    said = [_with_slight(w, one, w.describe(one)) for one in there]
+    quiet = [
+        name
+        for name, label in NAMES_ST.items()
+        if seen[name].state is not PRESENT and w.state(name) is ABSENT and not w.names(label)
+    ]
+    if len(quiet) == len(seen):
+        return [_quiet(w, list(seen.values()))]
+    near = shown(seen.values(), BORDERLINE)
+    if not said and w.names(NORMAL):
+        return [w.say("st.slight_none")] if near else []
+    if not said:
+        said = [w.describe(one) for one in near]
+        quiet = [name for name in quiet if seen[name] not in near]
+    return said + [w.say(f"st.no_{name.removeprefix('st_')}") for name in quiet if said]
+
+
+def _quiet(w: Writer, seen: list[Seen]) -> str:
+    """That the ST segment does not deviate, as far as that is so."""
+    levels = {lead: w.m.lead_value("st_mv", lead) for lead in WITHOUT_AVR}
+    high = {lead: value for lead, value in levels.items() if value is not None and abs(value) >= ISOELECTRIC}
+    if not high:
+        if w.names("non-specific ST changes", "abnormal ST interval") or shown(seen, BORDERLINE):
+            return w.say("st.slight_none")
+        return w.say("st.none", **_level(w))
+    lead = max(high, key=lambda name: abs(high[name]))
+    slots = {"leads": w.language.leads(high), "lead": w.language.lead(lead), "value": w.in_lead("st_mv", lead)}
+    qs = all(w.m.lead_value("r_mv", name) == 0 for name in high)
+    if qs and high[lead] > 0:
+        return w.say("st.over_qs", **slots)
+    rising = all(w.state("st_upsloping", name) is PRESENT for name in high)
+    return w.say("st.ascending" if rising else "st.below", **slots)
+
+
+def _level(w: Writer) -> dict[str, str]:
+    """The ST amplitude of one lead, drawn."""
+    there = [lead for lead in QUOTED_OF_ST if w.m.lead_value("st_mv", lead) is not None]
+    if not there:
+        return {}
+    lead = there[int(w.rng.integers(len(there)))]
+    return {"lead": lead, "value": w.in_lead("st_mv", lead) or ""}
+
+
+def _with_slight(w: Writer, one: Seen, sentence: str) -> str:
+    """A sentence of a finding, with the leads in which it is slight."""
+    if not one.slight:
+        return sentence
+    return w.say("slightly", said=sentence.removesuffix(w.language.marks["end"]), leads=w.language.leads(one.slight))
+
+
+def t(w: Writer) -> list[str]:
+    """T waves, by their leads."""
+    found = [
+        look(Sign("t_inversion", WITHOUT_V1), w.m),
+        look(Sign("t_flat", tuple(lead for lead in WITHOUT_V1 if lead != "aVL")), w.m),
+        look(Sign("t_biphasic", CHEST[1:]), w.m),
+        look(Sign("t_tall", WITHOUT_AVR), w.m),
+    ]
+    there = shown(found)
+    said = [
+        _with_slight(w, one, w.describe(one)) if one.sign.what == "t_inversion" else w.describe(one) for one in there
+    ]
+    upright = look(Sign("t_upright", WITHOUT_V1), w.m)
+    if upright.state is PRESENT:
+        value = w.language.number("t_mv", upright.value) if upright.value is not None else None
+        said.append(
+            w.say(
+                "t.upright" if len(upright.leads) > 1 else "t.upright_one",
+                leads=w.language.leads(upright.leads),
+                lead=upright.lead and w.language.lead(upright.lead),
+                value=value,
+            )
+        )
+    if not said and w.state("t_inversion") is ABSENT and not w.names("inverted T-waves"):
+        said.append(w.say("t.none_inverted"))
+    near = shown(found[:2], BORDERLINE)
+    if near and not there and len(upright.leads) < MOSTLY_UPRIGHT and not w.names(NORMAL):
+        said.append(w.describe(near[0]))
+    return said
+
+
+def qt(w: Writer) -> list[str]:
+    """QT and QTc."""
+    qt_ms, qtc = w.quantity("qt_ms"), w.quantity("qtc_ms")
+    if qt_ms is None:
+        return [] if w.m["qt_ms"].unknown else [w.say("qt.absent")]
+    if qtc is None:
+        return [w.say("qt.alone", qt=qt_ms)]
+    key = "plain"
+    if not w.distorted("qt_ms"):
+        value = w.m.value("qtc_ms") or 0.0
+        key = "over" if value > LONG_QTC else "upper" if value > UPPER_QTC else "normal"
+        key = "long" if w.state("qt_prolonged") is PRESENT else key
+    return [w.say(f"qt.{key}", qt=qt_ms, qtc=qtc)]
