@@ -70,7 +70,8 @@ def _simulate_one(
     gains = rng.uniform(0.75, 1.25) * rng.uniform(0.92, 1.08, 8)[:, None]
     view = gains * DOWER
     template, qrs_area = draw_beat(waves, view)
-    leads, atria = np.zeros((8, SAMPLES), np.float32), None
+    leads = np.zeros((8, SAMPLES), np.float32)
+    atria: np.ndarray | None = None
     ectopic = _ectopic_beats(population, onsets, rng)
     reshaped = ectopic if population.ectopics == "ventricular" else set()
     for k, onset in enumerate(onsets):

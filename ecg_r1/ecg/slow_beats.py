@@ -66,19 +66,19 @@ def _missed(signal: np.ndarray, velocity: np.ndarray, peaks: np.ndarray) -> list
     follows = _follows(velocity, peaks[known], intervals[known], int(intervals.max()))
     height, size = np.quantile(velocity[peaks], 0.75), np.median(np.ptp(pieces, axis=2), axis=1)
     lowest = (SLOWEST if known.any() else UNKNOWN) * height
-    missed = []
+    missed: list[int] = []
     for peak, interval, like in zip(peaks.tolist(), intervals.tolist(), usual, strict=True):
         tops = FREE + find_peaks(velocity[peak + FREE : max(peak + FREE, peak + interval - FREE)])[0]
         speeds = velocity[peak + tops]
         least = max(lowest, 0.0 if like else AS_FAST * velocity[peak])
-        best, found = 0.0, None
+        best, found = 0.0, list[int]()
         for top in tops[speeds > np.maximum(least, FASTER * follows[tops])].tolist():
             others = known & (intervals > top + BEFORE)
             usually = _size(signal, peaks[others] + top) if others.sum() > TOLD * known.sum() else 0.0
             seen = float((_size(signal, np.array([peak + top])) > np.maximum(AS_HIGH * size, HIGHER * usually)).mean())
             if seen > SEEN and seen * velocity[peak + top] > best:
-                best, found = seen * velocity[peak + top], peak + top
-        missed += [] if found is None else [found]
+                best, found = seen * velocity[peak + top], [peak + top]
+        missed += found
     return missed
 
 
