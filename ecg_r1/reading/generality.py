@@ -25,6 +25,7 @@ from ecg_r1.reading.sentences import sentences
 from ecg_r1.reading.values import Quote
 from ecg_r1.reading.wordings import Wordings
 
+MARGIN = 0.69  # log 2: a claim that is lost costs as much as two references that are read as claims
 NEAR = 60  # characters before and after a reading in which its article and its verb stand
 MOST = 12  # cues and quantities before and after a reading that are looked at
 LONG = 500  # characters of a long text
@@ -275,4 +276,4 @@ def general(text: str, start: int, end: int, quote: Quote | None = None, others:
     """Whether what is read at [start, end) of a text is of ECGs in general; arguments as of `signs`."""
     found = signs(text, start, end, quote, others)
     table = weights()["diagnoses" if quote is None else "quantities"]
-    return bool(found) and table["bias"] + sum(table.get(sign, 0.0) for sign in found) > 0
+    return bool(found) and table["bias"] + sum(table.get(sign, 0.0) for sign in found) > MARGIN
