@@ -7,46 +7,13 @@ top. What is saved are the checkpoint's own weights with the adapters merged int
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import Any
 
 import torch
 from peft import get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from torch import nn
 
-from ecg_r1.model.lora import served_rank
-from ecg_r1.model.presets import PRESETS
-from ecg_r1.recipe import GRPORecipe, RecipeError, RunRecipe
-
 BYTES = 0.5 + 1 / 64  # of a weight: 4 bits, and 8 for the scale of each block of 64
-
-
-def check_four_bits(recipe: RunRecipe, path: str) -> None:
-    """Refuse `lora.bits: 4` where it cannot be honoured.
-
-    Args:
-        path: the recipe's file, for messages.
-
-    Raises:
-        RecipeError: bitsandbytes is missing, or the recipe asks for what 4-bit weights cannot do.
-    """
-    if recipe.lora is None or recipe.lora.bits is None:
-        return
-    where = f'{path}: "lora.bits: 4"'
-    if find_spec("bitsandbytes") is None:
-        raise RecipeError(f'{where} needs bitsandbytes: pip install "ecg-r1-gem[qlora]", or remove it')
-    if recipe.model in PRESETS:
-        raise RecipeError(f'{where} needs a checkpoint; "{recipe.model}" has random weights')
-    if recipe.deepspeed:
-        raise RecipeError(f"{where} is for weights that one device holds; set `deepspeed: null`")
-    if isinstance(recipe, GRPORecipe) and recipe.rollout.engine == "vllm":
-        if recipe.rollout.mode == "colocate":
-            raise RecipeError(
-                f"{where}: vLLM in the training process would need the whole weights at each step; use "
-                "`rollout.mode: server`, which gets the adapter alone, or `rollout.engine: hf`"
-            )
-        if served_rank(recipe.lora) is None:
-            raise RecipeError(f"{where}: a rollout server cannot take this adapter; see docs/rollouts.md on weights")
 
 
 def quantization(parts: Sequence[str], prefixes: dict[str, str]) -> Any:

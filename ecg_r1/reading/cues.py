@@ -113,14 +113,15 @@ RECORDING = re.compile(r"[- ]*(?:strip|recording|tracing|ecg|ekg|window|segment|
 DURING = re.compile(r"\b(?:in|over|during|within|every|per|for)(?: (?:an?|the|these|about))? ?$")
 PER_MINUTE = re.compile(r"每分钟?(?:心跳|搏动)?(?:约|大约|为)? ?$")
 NEGATIVE = re.compile(r"(?:minus|negative|负|(?:at|around|about|of|is|=|:) -) ?$")
-LEAD_LIST = re.compile(r" ?(?:-|/|&|,|、|to|through|and|, and|和|及|至|到) ?")
+LEAD_LIST = re.compile(r" ?(?:-|/|&|,|、|to|through|and|, and|und|bis|和|及|至|到) ?")
 IN_LEAD = re.compile(
     r" ?\(?(?:deep |tall |high )?(?:as |is |are )?(?:measured |seen |present |noted |visible )?"
-    r"(?P<preposition>in|on|from|at|for)?(?: the)? ?(?:leads?)? ?"
+    r"(?P<preposition>in|on|from|at|for)?(?: the| den| der)? ?(?:leads?|abl(?:eitung(?:en)?|\.)?)? ?"
 )
 # A lead named ahead of what is said of it: "In lead II, PR is 160 ms", "Lead I has PR intervals of 186 ms", a cell.
 LEAD_AHEAD = re.compile(
-    r"(?:^|[.,;:(|\n>*-]|\b(?:and|while|whereas|but)) ?(?:(?:in|on|over|for|from|at) )?(?:the )?(?:leads? )?$"
+    r"(?:^|[.,;:(|\n>*-]|\b(?:and|while|whereas|but)) ?(?:(?:in|on|over|for|from|at) )?(?:the |den |der )?"
+    r"(?:(?:leads?|ableitung(?:en)?|abl\.?) )?$|[在于]$"
 )
 LEAD_LEFT = re.compile(r"[;\n]|\b(?:overall|rate|rhythm|axis)\b")
 AT = {"qrs_ms": "heart_rate_bpm", "p_ms": "atrial_rate_bpm"}

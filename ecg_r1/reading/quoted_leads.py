@@ -10,8 +10,8 @@ from itertools import pairwise
 from ecg_r1.ecg.leads import LEADS
 
 LEAD = r"(?:av[rlf]|v[1-6]|i{1,3})"  # the pattern of a lead in a readable text
-_LEAD = re.compile(LEAD)
-_TO = re.compile(r" ?(?:-|to|through|至|到) ?")
+_LEAD = re.compile(rf"(?<![a-z]){LEAD}(?![a-z])")
+_TO = re.compile(r" ?(?:-|to|through|bis|至|到) ?")
 _BY_NAME = {lead.lower(): lead for lead in LEADS}
 # Part of the heart -> the leads that look at it, those that most readers count too, and those that some do.
 PARTS: dict[str, tuple[str, str, str]] = {

@@ -15,13 +15,13 @@ from ecg_r1.model.checkpoint import (
     read_config,
     shape_of,
 )
-from ecg_r1.model.four_bits import check_four_bits
 from ecg_r1.model.lora import lora_config
 from ecg_r1.model.presets import PRESETS
 from ecg_r1.recipe import GRPORecipe, RecipeError, RunRecipe
 from ecg_r1.scoring.registry import Reward
 from ecg_r1.train.arguments import check_deepspeed, check_engine, training_arguments
 from ecg_r1.train.options import DEEPSPEED, deepspeed_file
+from ecg_r1.train.qlora import check_four_bits
 
 if TYPE_CHECKING:
     from peft import LoraConfig

@@ -10,6 +10,25 @@ CHEST = LEADS[6:]
 
 
 @pytest.mark.parametrize(
+    ("text", "leads"),
+    [
+        ("In Ableitung I beträgt die PQ-Zeit 160 ms.", ("I",)),
+        ("PQ-Zeit in Abl. II 172 ms", ("II",)),
+        ("QRS 90 ms in den Ableitungen I und aVL", ("I", "aVL")),
+        ("I导联PR间期160ms", ("I",)),
+        ("在II导联测得PR间期160ms", ("II",)),
+        ("V1至V4导联ST段抬高2mm", LEADS[6:10]),
+        ("ST-Hebung von 2 mm in V1 bis V4", LEADS[6:10]),
+        ("PR 160 ms in D II", ("II",)),
+    ],
+)
+def test_leads_as_german_chinese_and_latin_texts_write_them(text: str, leads: tuple[str, ...]) -> None:
+    (quote,) = Completion.parse(text).quantities
+    assert quote.lead is not None
+    assert leads_named(quote.lead) == leads
+
+
+@pytest.mark.parametrize(
     ("written", "leads"),
     [
         ("v2", ("V2",)),

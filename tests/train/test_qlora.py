@@ -12,10 +12,10 @@ pytest.importorskip("trl")
 from safetensors.torch import load_file
 
 from ecg_r1.doctor.need import need
-from ecg_r1.model import four_bits
 from ecg_r1.model.checkpoint import load_model, save
-from ecg_r1.model.four_bits import check_four_bits
 from ecg_r1.recipe import RecipeError, read_recipe
+from ecg_r1.train import qlora
+from ecg_r1.train.qlora import check_four_bits
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 BITS = "lora={bits: 4, r: 8}"
@@ -40,7 +40,7 @@ def test_without_bitsandbytes_the_command_says_what_to_install(ecg_r1, split, tm
 
 
 def test_what_four_bits_cannot_do_is_refused(monkeypatch):
-    monkeypatch.setattr(four_bits, "find_spec", lambda name: True)
+    monkeypatch.setattr(qlora, "find_spec", lambda name: True)
     assert 'needs a checkpoint; "tiny" has random weights' in refused("sft.yaml", "model=tiny")
     assert "set `deepspeed: null`" in refused("grpo.yaml")
     assert "`rollout.mode: server`" in refused("grpo.yaml", "deepspeed=null")

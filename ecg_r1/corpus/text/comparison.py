@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ecg_r1.corpus.text.conclusion import disagreeing
+from ecg_r1.corpus.text.conclusion import grouped
 from ecg_r1.corpus.text.knowledge import Sign, known
 from ecg_r1.corpus.text.seen import OF_QUANTITY, look, must_be_absent, shown
 from ecg_r1.corpus.text.writer import Writer
@@ -18,11 +18,12 @@ LEFT_BUNDLE, BROAD_ENOUGH = "left bundle branch block", 110.0
 def comparison(w: Writer) -> list[str]:
     """Look-alikes that share a finding which is there, each with what is measured to be missing of it."""
     said, compared = list[str](), set[str]()
-    for one in w.subject.stated:
+    supported = [one for group in grouped(w) if not group.conflicting for one in group.diagnoses if not one.normal]
+    for one in supported:
         if len(said) == COMPARED:
             break
-        there = shown(w.subject.looked_at(one.name))
-        if one.normal or not there or disagreeing(w, one):
+        there = shown(w.subject.looked_at(one.name)) if known(one.name).mimics else ()
+        if not there:
             continue
         entry = known(one.name)
         here = {_measured(seen.sign) for seen in there} | _there(w, entry.beside)

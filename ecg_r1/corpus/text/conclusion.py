@@ -23,10 +23,14 @@ RECIPROCAL = "st_depression"  # beside ST elevation in the leads of an infarctio
 
 @dataclass
 class Concluded:
-    """Diagnoses of the label that rest on the same signs and are as sure, and these signs."""
+    """Diagnoses of the label that rest on the same signs and are as sure, and these signs.
+
+    conflicting: whether the signal shows no sign of it, or what must not be there beside it; then it is one diagnosis.
+    """
 
     diagnoses: list[Stated]
-    signs: tuple[Seen, ...]
+    signs: tuple[Seen, ...] = ()
+    conflicting: bool = False
 
 
 def conclusion(w: Writer) -> list[str]:
@@ -46,7 +50,10 @@ def grouped(w: Writer) -> list[Concluded]:
         return w.found["groups"]
     groups = w.found["groups"] = list[Concluded]()
     for one in w.subject.stated:
-        signs = () if one.normal else signs_of(w, one)
+        if one.normal or _disagreeing(w, one):
+            groups.append(Concluded([one], conflicting=not one.normal))
+            continue
+        signs = _signs(w, one)
         for group in groups:
             alike = signs and signs == group.signs and one.certainty == group.diagnoses[0].certainty
             itself = any(_itself(each, signs) for each in (one, *group.diagnoses))
@@ -58,21 +65,18 @@ def grouped(w: Writer) -> list[Concluded]:
     return groups
 
 
-def signs_of(w: Writer, one: Stated) -> tuple[Seen, ...]:
-    """The signs that a conclusion names of a diagnosis; none where the signal contradicts it."""
-    if disagreeing(w, one):
-        return ()
+def _signs(w: Writer, one: Stated) -> tuple[Seen, ...]:
+    """The signs that a conclusion names of a diagnosis."""
     entry = known(one.name)
     there = evidence(w.subject.looked_at(one.name))
-    beside = shown(look(sign, w.m) for sign in entry.beside)
+    beside = shown([look(sign, w.m) for sign in entry.beside]) if there and entry.beside else ()
     if any(seen.sign.what == RECIPROCAL for seen in beside):
         elevated = any(seen.sign.what == "st_elevation" for seen in there[:MOST_SIGNS])
         return (*there[:MOST_SIGNS], *(beside if elevated else ()))
     return (*there, *beside)[:MOST_SIGNS] if there else ()
 
 
-def disagreeing(w: Writer, one: Stated) -> bool:
-    """Whether the signal shows no sign of a diagnosis, or what must not be there beside it."""
+def _disagreeing(w: Writer, one: Stated) -> bool:
     return w.subject.contradicts(one.name) or bool(must_be_absent(known(one.name), w.m))
 
 
@@ -81,7 +85,7 @@ def _concluded(w: Writer, group: Concluded) -> str | None:
     name = w.language.listed([w.name(each.name) for each in group.diagnoses])
     if one.normal:
         return _normal(w, one, name)
-    if disagreeing(w, one):
+    if group.conflicting:
         return _conflicting(w, one, name)
     if not one.abnormal or (one.rhythm and not shown(there)):
         return None
@@ -154,7 +158,7 @@ def _long_qt_unsaid(w: Writer) -> bool:
     """Whether a long QTc is described that no diagnosis of the label rests on."""
     if w.quantity("qtc_ms") is None or w.distorted("qt_ms") or w.state("qt_prolonged") is not State.PRESENT:
         return False
-    resting = (seen.sign.what for one in w.subject.stated for seen in signs_of(w, one))
+    resting = (seen.sign.what for group in grouped(w) for seen in group.signs)
     return LONG_QT not in w.subject.names and not {"qt_prolonged", "qtc_ms"} & set(resting)
 
 

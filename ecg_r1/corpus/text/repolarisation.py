@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ecg_r1.corpus.text.conclusion import grouped
 from ecg_r1.corpus.text.knowledge import Sign
 from ecg_r1.corpus.text.label import NORMAL
 from ecg_r1.corpus.text.seen import Seen, look, shown
@@ -20,11 +21,19 @@ UPPER_QTC, LONG_QTC = 445.0, 450.0  # ms: near the limit, and over it by no more
 NAMES_ST = {
     "st_elevation": "non-specific ST elevation", "st_depression": "non-specific ST depression",
 }  # fmt: skip
+OF_ST = tuple(Sign(name, WITHOUT_AVR) for name in NAMES_ST)
+OF_T = (
+    Sign("t_inversion", WITHOUT_V1),
+    Sign("t_flat", tuple(lead for lead in WITHOUT_V1 if lead != "aVL")),
+    Sign("t_biphasic", CHEST[1:]),
+    Sign("t_tall", WITHOUT_AVR),
+)
+UPRIGHT = Sign("t_upright", WITHOUT_V1)
 
 
 def st(w: Writer) -> list[str]:
     """ST segment, by its leads."""
-    seen = {name: look(Sign(name, WITHOUT_AVR), w.m) for name in NAMES_ST}
+    seen = {sign.what: look(sign, w.m) for sign in OF_ST}
     there = shown(seen.values())
     said = [_with_slight(w, one, w.describe(one)) for one in there]
     quiet = [
@@ -32,15 +41,20 @@ def st(w: Writer) -> list[str]:
         for name, label in NAMES_ST.items()
         if seen[name].state is not PRESENT and w.state(name) is ABSENT and not w.names(label)
     ]
-    if len(quiet) == len(seen):
+    near, rested = shown(seen.values(), BORDERLINE), _rested(w)
+    if len(quiet) == len(seen) and rested.isdisjoint(seen):
         return [_quiet(w, list(seen.values()))]
-    near = shown(seen.values(), BORDERLINE)
-    if not said and w.names(NORMAL):
+    if not said and w.names(NORMAL) and rested.isdisjoint(seen):
         return [w.say("st.slight_none")] if near else []
     if not said:
         said = [w.describe(one) for one in near]
         quiet = [name for name in quiet if seen[name] not in near]
     return said + [w.say(f"st.no_{name.removeprefix('st_')}") for name in quiet if said]
+
+
+def _rested(w: Writer) -> set[str]:
+    """The slight findings that a diagnosis of the label rests on, and that are therefore described."""
+    return {one.sign.what for group in grouped(w) for one in group.signs if one.state is BORDERLINE}
 
 
 def _quiet(w: Writer, seen: list[Seen]) -> str:
@@ -78,17 +92,12 @@ def _with_slight(w: Writer, one: Seen, sentence: str) -> str:
 
 def t(w: Writer) -> list[str]:
     """T waves, by their leads."""
-    found = [
-        look(Sign("t_inversion", WITHOUT_V1), w.m),
-        look(Sign("t_flat", tuple(lead for lead in WITHOUT_V1 if lead != "aVL")), w.m),
-        look(Sign("t_biphasic", CHEST[1:]), w.m),
-        look(Sign("t_tall", WITHOUT_AVR), w.m),
-    ]
+    found = [look(sign, w.m) for sign in OF_T]
     there = shown(found)
     said = [
         _with_slight(w, one, w.describe(one)) if one.sign.what == "t_inversion" else w.describe(one) for one in there
     ]
-    upright = look(Sign("t_upright", WITHOUT_V1), w.m)
+    upright = look(UPRIGHT, w.m)
     if upright.state is PRESENT:
         value = w.language.number("t_mv", upright.value) if upright.value is not None else None
         said.append(
@@ -102,8 +111,9 @@ def t(w: Writer) -> list[str]:
     if not said and w.state("t_inversion") is ABSENT and not w.names("inverted T-waves"):
         said.append(w.say("t.none_inverted"))
     near = shown(found[:2], BORDERLINE)
-    if near and not there and len(upright.leads) < MOSTLY_UPRIGHT and not w.names(NORMAL):
-        said.append(w.describe(near[0]))
+    few_upright = not there and len(upright.leads) < MOSTLY_UPRIGHT and not w.names(NORMAL)
+    rested = _rested(w)
+    said += [w.describe(one) for one in near if one.sign.what in rested or (few_upright and one is near[0])]
     return said
 
 

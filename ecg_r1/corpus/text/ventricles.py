@@ -26,6 +26,7 @@ PROGRESSION = {"poor R-wave progression", "clockwise rotation", "abnormal R wave
 OF_VOLTAGE = ("low_voltage_limb", "low_voltage_precordial", "lvh_cornell", "lvh_voltage")
 FLUTTER = "atrial flutter"
 Q_WAVES = ("q_pathological", "q_wave")
+PATHOLOGICAL_Q = Sign(Q_WAVES[0], WITHOUT_AVR)
 
 
 def ventricles(w: Writer) -> list[str]:
@@ -97,7 +98,7 @@ def _voltage(w: Writer) -> list[str]:
 
 def _q_waves(w: Writer) -> list[str]:
     """Q waves, and QS complexes: those of normal variants as such, those that a diagnosis rests on in any lead."""
-    seen, said, described = look(Sign(Q_WAVES[0], WITHOUT_AVR), w.m), list[str](), set[str]()
+    seen, said, described = look(PATHOLOGICAL_Q, w.m), list[str](), set[str]()
     rested = [one for group in grouped(w) for one in group.signs if one.sign.what in Q_WAVES]
     on_these = {lead for one in rested for lead in one.leads}
     if FLUTTER in w.subject.names:  # its waves begin a QRS as a Q wave does
