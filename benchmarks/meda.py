@@ -3,10 +3,11 @@
     python benchmarks/meda.py RUN SPLIT [--ecgs 1 2 4 8] [--budgets 0.3 0.5 0.7] [--batch 4] [--prompts 16] [--tokens N]
 
 RUN is a checkpoint or a run; SPLIT a corpus split, whose records are shown several at a time under its first question.
-Answers are greedy. Speed is of decoding alone: the prompt's pass is left out, but MEDA's eviction is counted, since it
-comes with the second token. "equal" is the share of prompts whose answers are the same to the last token, "diagnoses"
-that whose answers name the same diagnoses. The profile is of decoding with the whole cache: no cache can save more than
-the share of the time that reads it. Prints tables and, as its last line, the same as JSON.
+Answers are greedy and of --tokens tokens, so that all budgets decode the same number. Speed is of decoding alone: the
+prompt's pass is left out, but MEDA's eviction is counted, since it comes with the second token. "equal" is the share of
+prompts whose answers are the same to the last token, "diagnoses" that whose answers name the same diagnoses. The
+profile is of decoding with the whole cache: no cache can save more than the share of the time that reads it. Prints
+tables and, as its last line, the same as JSON.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ def decode(
     ids = inputs["input_ids"]
     media = (ids == processor.ecg_token_id) | (ids == processor.image_token_id)
     cache: Any = DynamicCache(config=model.config.text_config)
-    options = {"max_new_tokens": tokens, "do_sample": False}
+    options = {"max_new_tokens": tokens, "min_new_tokens": tokens, "do_sample": False}
     began = time.perf_counter()
     if budget is None:
         found = model.generate(**inputs, past_key_values=cache, **options)
@@ -102,7 +103,7 @@ def decode(
             found = model.generate(**inputs, past_key_values=cache, **options)
         size = cache.nbytes
     seconds = time.perf_counter() - began
-    return found[:, ids.shape[1] :].tolist(), seconds, size  # an answer that ends before the others is padded
+    return found[:, ids.shape[1] :].tolist(), seconds, size
 
 
 def compared(

@@ -5,6 +5,8 @@
 # rewards, and with these and claim credit. Then a comparison over all seeds, with baselines. A repeated command resumes.
 #   TRAIN="trainer.max_steps=3 …" overrides every training, GRPO those of that stage; CORPUS, EVALUATE and PROBE likewise;
 #   PROBE=no leaves the probe out
+#   VARIANTS="grpo-kl grpo-ontology grpo-drpo grpo-balanced": also these. Choose among them on a fold of the training alone:
+#   LEARN="[1, 2, 3, 4, 5, 6, 7, 8]" TEST="[9]", in another folder
 set -euo pipefail
 records=$1 runs=$2
 shift 2
@@ -15,13 +17,15 @@ read -ra train <<<"${TRAIN:-}"
 read -ra grpo <<<"${GRPO:-}"
 read -ra evaluate <<<"${EVALUATE:-}"
 source "$(dirname "$0")/sources.sh"
-learned=$(sources "$records" "[1, 2, 3, 4, 5, 6, 7, 8, 9]") tested=$(sources "$records" "[10]")
+learn=${LEARN:-"[1, 2, 3, 4, 5, 6, 7, 8, 9]"}
+learned=$(sources "$records" "$learn") tested=$(sources "$records" "${TEST:-[10]}")
+read -ra folders <<<"$records"
+balanced=$(LIMIT_RECORDS=$((400 / ${#folders[@]})) sources "$records" "$learn" "balanced: true")
 $ecg corpus recipes/headline/corpus.yaml "out=$runs/corpus" \
-    "splits={sft: [{simulate: ${SIMULATED:-1000}}, $learned], rl: [$learned], held-out: [$tested]}" ${CORPUS:-}
+    "splits={sft: [{simulate: ${SIMULATED:-1000}}, $learned], rl: [$learned], rl-balanced: [$balanced], held-out: [$tested]}" ${CORPUS:-}
 [ -e "$runs/baselines/done" ] || { $ecg baseline "$runs/corpus/rl" "$runs/corpus/held-out" --out "$runs/baselines" && touch "$runs/baselines/done"; }
-models() { local names=(sft sft-more grpo-string grpo grpo-claim) list="" name; for name in "${names[@]}"; do list+="${list:+, }$runs/$1/$name"; done; echo "$list"; }
+models() { local names=(sft sft-more grpo-string grpo grpo-claim ${VARIANTS:-}) list="" name; for name in "${names[@]}"; do list+="${list:+, }$runs/$1/$name"; done; echo "$list"; }
 sft="corpus={train: $runs/corpus/sft, evaluate: $runs/corpus/held-out}"
-rl="corpus={train: $runs/corpus/rl, evaluate: $runs/corpus/held-out}"
 for seed in "${seeds[@]}"; do
     of=$runs/$seed
     run() { # RECIPE MODEL CORPUS [override …]
@@ -29,7 +33,10 @@ for seed in "${seeds[@]}"; do
     }
     run pretrain tiny "corpus={train: $runs/corpus/sft}"
     run sft "$of/pretrain" "$sft"
-    for name in grpo-string grpo grpo-claim; do run "$name" "$of/sft" "$rl" "${grpo[@]}"; done
+    for name in grpo-string grpo grpo-claim ${VARIANTS:-}; do
+        [ "$name" = grpo-balanced ] && split=rl-balanced || split=rl
+        run "$name" "$of/sft" "corpus={train: $runs/corpus/$split, evaluate: $runs/corpus/held-out}" "${grpo[@]}"
+    done
     run sft-more "$of/sft" "$sft"
     $ecg evaluate recipes/headline/evaluate.yaml "models=[$(models "$seed")]" "out=$of" "${evaluate[@]}"
     [ "${PROBE:-}" = no ] || $ecg evaluate recipes/headline/probe.yaml "models=[$(models "$seed")]" "out=$of/probe" ${PROBE:-}

@@ -54,9 +54,7 @@ def ecg_qa(items: Items, answers: Answers) -> None:
 
 @app.command()
 def reasoning(
-    items: Annotated[
-        Path, typer.Argument(help="Items with `model_response` in each question, or the steps")
-    ],
+    items: Annotated[Path, typer.Argument(help="Items with `model_response` in each question, or the steps")],
     answers: Annotated[Path | None, typer.Argument(help="Answers to the split of the steps")] = None,
 ) -> None:
     """ECG-Reasoning-Benchmark: initial accuracy, Completion, Depth, and the accuracy of each step."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from torch import nn
 
 from ecg_r1.model.checkpoint import PARTS, freeze, shape_of
+from ecg_r1.model.four_bits import BYTES
 from ecg_r1.model.lora import adapted
 from ecg_r1.recipe import GRPORecipe, PretrainRecipe, RunRecipe
 
@@ -56,6 +57,7 @@ def need(recipe: RunRecipe) -> Need:
     """
     model = shape_of(recipe.model)
     total = sum(parameter.numel() for parameter in model.parameters())
+    small = _four_bits(recipe, model)
     trained = _trained(recipe, model)
     zero = _zero(recipe.deepspeed)
     shared = {n: recipe.processes if zero.stage >= n else 1 for n in (1, 2, 3)}
@@ -63,7 +65,8 @@ def need(recipe: RunRecipe) -> Need:
     number = HALF if half else FLOAT32
     states = trained * (ADAM + (FLOAT32 if half else 0))  # half: and a float32 copy of what is trained
     optimizer = (states + (trained * FLOAT32 if half else 0)) / shared[1]  # and of its gradients, in the step
-    parameters, gradients = total * number / shared[3], trained * number / shared[2]
+    weights = total * number - small * (number - BYTES)
+    parameters, gradients = weights / shared[3], trained * number / shared[2]
     offloaded = 0.0
     if zero.offloads_optimizer:  # gradients go there as they are made
         offloaded, optimizer, gradients = optimizer, 0.0, 0.0
@@ -103,6 +106,15 @@ def _trained(recipe: RunRecipe, model: nn.Module) -> int:
         for name, parameter in model.named_parameters()
         if parameter.requires_grad and (not isinstance(recipe, PretrainRecipe) or name.startswith(towers))
     )
+
+
+def _four_bits(recipe: RunRecipe, model: nn.Module) -> int:
+    """Numbers that lie in 4 bits: of the linear layers of the parts that get adapters."""
+    if recipe.lora is None or recipe.lora.bits is None:
+        return 0
+    prefixes = tuple(PARTS[part] for part in recipe.lora.parts if part in PARTS)
+    layers = (layer for name, layer in model.named_modules() if f"{name}.".startswith(prefixes))
+    return sum(layer.weight.numel() for layer in layers if isinstance(layer, nn.Linear))
 
 
 @dataclass(frozen=True)

@@ -20,14 +20,18 @@ from ecg_r1.ecg.windows import median_of
 COHERENCE, COHERENCE_IF_IRREGULAR = 0.58, 0.8
 IRREGULAR = 0.1  # median change from one RR interval to the next, as a share of RR; 0.1 in 1 of 20 sinus rhythms
 AMPLITUDE = 0.02  # mV peak to peak in the direction of the P wave; less cannot be told from the baseline
-LONGEST_PR = int(340 / MS)
+LONGEST_PR, LONGEST_PR_IF_HURRIED = int(340 / MS), int(240 / MS)
 # Flutter waves of 200 to 350 a minute, every second one conducted. In 489 real records in sinus rhythm, what lies half
 # an RR interval after the P wave resembles it by 0.79 at most; in 4 of 7 records of such a flutter by 0.92 or more.
 FLUTTER_CYCLE = (170 / MS, 300 / MS)
 FLUTTER_COHERENCE = 0.86
+OFTEN = 3  # premature beats of the usual shape
+# A T wave may resemble the P wave, but a P wave of AV block that lies on it outlasts it, up to so many samples; and the
+# sinus node does not beat faster than every 470 ms (128 a minute) at rest.
+EARLIER, FASTEST_SINUS = int(10 / MS), 470 / MS
 # Breathing alone: the least share of the usual RR interval before a beat, the most after it, and how alike its P wave
 # is, as a share of what the others are. Of 66 records of PTB-XL with early narrow beats, those of atrial foci miss one.
-LITTLE, NO_PAUSE, SAME_P = 0.67, 1.03, 0.92
+LITTLE, NO_PAUSE, SAME_P = 0.67, 1.1, 0.92
 AROUND_P = int(20 / MS)  # samples to either side of a P wave
 UNEVEN = 0.06  # share of their cycle by which flutter waves may come early or late
 
@@ -35,12 +39,15 @@ UNEVEN = 0.06  # share of their cycle by which flutter waves may come early or l
 def p_window(beat: MedianBeat, onset: float, t_end: float | None) -> tuple[int, int]:
     """Where a P wave has its place, in samples of the beat: after the T wave of the beat before, until the QRS."""
     previous_t = (beat.r + 75 if t_end is None else t_end) - beat.before
-    start = int(max(0, previous_t + 16 / MS, onset - LONGEST_PR))
+    # Where each T wave is cut short by a premature beat, nobody knows where the one before the P wave ends.
+    start = int(max(0, previous_t + 16 / MS, onset - (LONGEST_PR if beat.free is None else LONGEST_PR_IF_HURRIED)))
     stop = int(onset - 12 / MS)
     return (start, stop) if stop - start >= int(60 / MS) else (max(0, stop - int(120 / MS)), stop)
 
 
-def p_wave_missing(signal: np.ndarray, beat: MedianBeat, window: tuple[int, int]) -> tuple[Measured | None, float]:
+def p_wave_missing(
+    signal: np.ndarray, beat: MedianBeat, kinds: Populations, window: tuple[int, int]
+) -> tuple[Measured | None, float]:
     """What PR and P are where there is no P wave to measure, with the reason; None where there is one.
 
     What lies before each QRS is compared with the median of all, over all leads at once. A wave that the atria repeat
@@ -61,7 +68,9 @@ def p_wave_missing(signal: np.ndarray, beat: MedianBeat, window: tuple[int, int]
     direction = np.linalg.svd(shared, full_matrices=False)[0][:, 0]
     if np.ptp(direction @ shared) < AMPLITUDE:
         return Measured(reason="no P waves", absent=True), 0.0
-    repeats = _repeats(pieces, shared, beat.intervals)
+    # Many early beats of the usual shape may be fibrillation, of which chance has made a part look regular.
+    often = (kinds.premature & ~kinds.reshaped).sum() >= OFTEN
+    repeats = _repeats(pieces, shared, np.diff(kinds.peaks) if often else beat.intervals)
     return None if repeats >= 1 else Measured(reason="no P waves in step with the QRS", absent=True), repeats
 
 
@@ -79,8 +88,10 @@ def t_wave_repeats(signal: np.ndarray, beat: MedianBeat, window: tuple[int, int]
     return _repeats(pieces, median_of(np.stack(pieces)), beat.intervals) >= 1
 
 
-def two_to_one_flutter(beat: MedianBeat, p: Bounds, qrs: tuple[float, float]) -> bool:
-    """Whether the P wave comes twice in each RR interval, as alike as only flutter waves are.
+def second_p(beat: MedianBeat, p: Bounds, qrs: tuple[float, float]) -> int | None:
+    """How long after the P wave the same wave comes again half an RR interval later, in samples; None if it does not.
+
+    Then every second P wave is not conducted: in flutter (see `is_flutter`) and in AV block.
 
     Args:
         p: of each lead that shows a P wave; qrs: its onset and offset; samples of the beat.
@@ -88,16 +99,30 @@ def two_to_one_flutter(beat: MedianBeat, p: Bounds, qrs: tuple[float, float]) ->
     cycle, half = beat.after / 2, int(50 / MS)
     middle = int((p.onset + p.offset) / 2)
     start, stop = max(0, middle - half), min(middle + half, int(qrs[0] - 6 / MS))
-    if not FLUTTER_CYCLE[0] <= cycle <= FLUTTER_CYCLE[1] or stop - start < int(40 / MS):
-        return False
+    if cycle < FLUTTER_CYCLE[0] or stop - start < int(40 / MS):
+        return None
     wave = levelled(beat.signal[:, start:stop])
     for shift in range(int(cycle * (1 - UNEVEN)), int(cycle * (1 + UNEVEN)) + 1):
         if start + shift > qrs[1] + 6 / MS and stop + shift <= beat.signal.shape[1]:
             other = levelled(beat.signal[:, start + shift : stop + shift])
             size = np.sqrt((other**2).sum() / ((wave**2).sum() + 1e-12))
             if 0.5 <= size <= 2 and likeness(wave, other) > FLUTTER_COHERENCE:
-                return True
-    return False
+                return shift
+    return None
+
+
+def is_flutter(beat: MedianBeat) -> bool:
+    """Whether waves that come twice in each RR interval are as fast as only flutter waves are."""
+    return beat.after / 2 <= FLUTTER_CYCLE[1]
+
+
+def is_t(beat: MedianBeat, p: Bounds, shift: int, t: Bounds) -> bool:
+    """Whether what looks like a second P wave is the T wave: it ends within T, or the atria would beat too fast.
+
+    Args:
+        p, t: of each lead that shows the wave; shift: from the P wave to its like; samples of the beat.
+    """
+    return p.offset + shift < t.offset - EARLIER or beat.after / 2 < FASTEST_SINUS
 
 
 def sinus_arrhythmia(signal: np.ndarray, beat: MedianBeat, kinds: Populations, p: Bounds) -> bool:

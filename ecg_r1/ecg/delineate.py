@@ -9,11 +9,13 @@ import numpy as np
 
 from ecg_r1.ecg.atria import (
     irregular,
+    is_flutter,
+    is_t,
     p_wave_missing,
     p_window,
+    second_p,
     sinus_arrhythmia,
     t_wave_repeats,
-    two_to_one_flutter,
 )
 from ecg_r1.ecg.beats import Unmeasurable, clean, noisy, r_peaks
 from ecg_r1.ecg.dissociation import Dissociated, dissociated_p
@@ -43,6 +45,7 @@ class Delineation:
     no_p: why no P wave can be measured; None where one can.
     p_alike: how alike what precedes each QRS is, as a share of what is wanted of P waves; None where it was not asked.
     dissociated: P waves that are not in step with the QRS; None where none were found.
+    blocked_p: onset of the P wave after the QRS that is not conducted, where every second one is not; None elsewhere.
     spike: the sharpest bend before the usual QRS, as a share of what a pacemaker spike has.
     there: bool (leads, T), where each of these leads was recorded; None: everywhere.
     """
@@ -59,6 +62,7 @@ class Delineation:
     no_p: Measured | None
     p_alike: float | None = None
     dissociated: Dissociated | None = None
+    blocked_p: float | None = None
     spike: float = 0.0
     there: np.ndarray | None = None
 
@@ -143,10 +147,11 @@ def _delineate(
         # Of the two or three beats that each lead shows, chance alone makes waves that repeat themselves.
         no_p = Measured(reason="an irregular rhythm, and no lead long enough to tell P waves from fibrillation")
     else:
-        no_p, p_alike = p_wave_missing(recorded, beat, window)
+        no_p, p_alike = p_wave_missing(recorded, beat, kinds, window)
     if no_p is None and not len(p):
         no_p = Measured(reason="no P waves", absent=True)
-    elif no_p is None and two_to_one_flutter(beat, p, (onset, offset)):
+    second = None if no_p else second_p(beat, p, (onset, offset))
+    if second and is_flutter(beat):
         no_p = Measured(reason="no P waves, but flutter waves, two to each QRS", absent=True)
     own = None
     doubtful = p_alike is not None and p_alike < BY_CHANCE and len(kinds.peaks) <= FEW_BEATS
@@ -156,5 +161,6 @@ def _delineate(
             no_p, p_alike = Measured(reason="no P waves in step with the QRS", absent=True), 0.0
     if len(t) and not t_wave_repeats(recorded, beat, (after[0], int(t.offset))):
         t = NOWHERE
+    blocked = p.onset + second if second and not no_p and not (len(t) and is_t(beat, p, second, t)) else None
     p = NOWHERE if no_p else p
-    return Delineation(cleaned, raw, beat, leads, kinds, onset, offset, p, t, no_p, p_alike, own, there=there)
+    return Delineation(cleaned, raw, beat, leads, kinds, onset, offset, p, t, no_p, p_alike, own, blocked, there=there)

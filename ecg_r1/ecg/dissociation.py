@@ -86,7 +86,7 @@ def dissociated_p(
 
 
 def _circular_deviation(places: np.ndarray) -> float:
-    """Standard deviation of places in a cycle, as a share of it (Fisher, Statistical Analysis of Circular Data, 1993)."""
+    """Standard deviation of places in a cycle, as a share of it (Fisher, Circular Data, 1993)."""
     resultant = float(np.abs(np.exp(2j * np.pi * places).mean()))
     return float(np.sqrt(-2 * np.log(np.clip(resultant, 1e-9, 1)))) / (2 * np.pi)
 

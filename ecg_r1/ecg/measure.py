@@ -104,6 +104,8 @@ def _qrs(found: Delineation) -> Measured:
 
 def _qt(found: Delineation) -> Measured:
     in_leads = _qt_lead(found)
+    if found.blocked_p is not None and len(found.t) and found.blocked_p < found.t.offset + STILL:
+        return Measured(reason="a P wave that is not conducted lies on the T wave")
     if in_leads.value is None or found.there is not None:  # of a page, a lead shows too few beats to be the last
         return in_leads
     qrs = (found.qrs_onset, found.qrs_offset)

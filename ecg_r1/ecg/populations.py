@@ -24,6 +24,7 @@ RELATED = 0.9  # the same of two single beats, as a share of what the most simil
 REPEATED = 0.6  # median correlation below which there is no beat, only noise; 0.97 in 99 of 100 real records
 AROUND = int(120 / MS)  # samples to either side of the R peak that are compared
 SAME = 0.1  # share by which alike RR intervals may differ
+USUAL = 0.65  # quantile of the RR intervals that premature ones are compared with: in pairs two of three are short
 EARLY = 0.85  # an RR interval that is so much shorter than others ends in a premature beat
 # In a regular rhythm three of four RR intervals differ by a smaller share from their median; in fibrillation by more.
 REGULAR = 0.07
@@ -31,6 +32,7 @@ QRS = int(50 / MS)  # samples to either side of the R peak in which a QRS is ste
 # A narrow beat is so often seen, and so much narrower than ectopic ones, measured where it moves so fast.
 OFTEN, NARROWER, MOVING = 3, 0.8, 0.15
 MANY = 0.28  # share of all beats: one in three, where the record begins anywhere
+ENOUGH = 6  # beats that P waves are looked for before
 FEW = 4  # RR intervals that tell a regular rhythm from an irregular one
 CLOSEST = int(200 / MS)  # samples between two beats: the heart muscle cannot be excited again sooner
 PAUSE = 1.5  # times the median RR interval, from which on a missed beat is looked for
@@ -66,12 +68,17 @@ class Populations:
     @property
     def undisturbed(self) -> np.ndarray:
         """bool (beats,): dominant beats whose next beat does not come early, so that it leaves T its time."""
-        return self.dominant & ~np.append(self.premature[1:], False)
+        early = self.premature | (self.reshaped & (self.before < EARLY * np.median(self.in_a_row())))
+        return self.dominant & ~np.append(early[1:], False)
 
     @property
     def rested(self) -> np.ndarray:
-        """bool (beats,): dominant beats after another dominant one, whose T wave does not reach their P wave."""
-        return self.dominant & np.append(False, self.dominant[:-1])
+        """bool (beats,): dominant beats whose P wave the T wave before does not reach: after another dominant beat.
+
+        Where those are few, after one with the same QRS at least; the few could seem to have P waves by chance.
+        """
+        alone = self.dominant & np.append(False, self.dominant[:-1])
+        return alone if alone.sum() >= ENOUGH else self.dominant & np.append(False, ~self.reshaped[:-1])
 
     def by_shape(self) -> Populations:
         """The same beats, told apart by their shape alone."""
@@ -157,6 +164,7 @@ def populations(signal: np.ndarray, peaks: np.ndarray) -> Populations:
         early = _early(peaks)
     same = shapes == _dominant(shapes, early, signal, peaks)
     same &= ~_differing(_cut(signal, peaks), same & ~early)
+    early &= ~_after_interpolated(peaks, same)
     if not _regular(peaks, same & ~early, same & early):
         early &= ~same  # an irregular rhythm, such as fibrillation, has no premature beats of its own kind
     # At the record's ends, where a part of it is missing, a QRS may look like another one.
@@ -165,6 +173,17 @@ def populations(signal: np.ndarray, peaks: np.ndarray) -> Populations:
     if early.any() and len(peaks) > 2 and dominant.sum() > 2:
         dominant[0] = False  # nobody knows whether the first beat came early
     return Populations(peaks, dominant, early & ~(cut_off & ~same), ~same & ~cut_off)
+
+
+def _after_interpolated(peaks: np.ndarray, same: np.ndarray) -> np.ndarray:
+    """bool (beats,): beats after one of another shape that come in time for the beat of their own shape before that."""
+    own = np.flatnonzero(same)
+    intervals = np.diff(peaks[own])
+    if not len(intervals):
+        return np.zeros(len(peaks), bool)
+    in_time = np.zeros(len(peaks), bool)
+    in_time[own[1:]] = (np.diff(own) > 1) & (intervals >= EARLY * np.median(intervals))
+    return in_time
 
 
 def _differing(pieces: np.ndarray, kept: np.ndarray) -> np.ndarray:
@@ -297,7 +316,7 @@ def _early(peaks: np.ndarray) -> np.ndarray:
     padded = np.concatenate([[np.nan], intervals, [np.nan]])
     beside = np.array([padded[:-2], padded[2:]])
     shorter = intervals < EARLY * np.nanmin(beside, axis=0)
-    of_a_pair = intervals < EARLY * np.minimum(np.median(intervals), np.nanmax(beside, axis=0))
+    of_a_pair = intervals < EARLY * np.minimum(np.quantile(intervals, USUAL), np.nanmax(beside, axis=0))
     early[1:] = shorter | of_a_pair
     # The last beat has no interval after it to compare with: it may only end the row of beats after a pause.
     if early[-1] and intervals[-1] >= EARLY * np.median(intervals) and EARLY * intervals[-1] > intervals[-3]:
@@ -340,8 +359,10 @@ def _regular(peaks: np.ndarray, kept: np.ndarray, premature: np.ndarray) -> bool
     before = _before(peaks)
     undisturbed = before[kept & np.concatenate([[False], kept[:-1]])]
     intervals = undisturbed if len(undisturbed) >= 3 else before[kept]
-    coupling = before[premature]
-    return np.isfinite(intervals).sum() >= 2 and _even(intervals) and (len(coupling) < 3 or _even(coupling))
+    again = np.append(False, premature[:-1])  # in a pair the second beat has a coupling of its own
+    couplings = [before[premature & ~again], before[premature & again]]
+    evenly = all(len(coupling) < 3 or _even(coupling) for coupling in couplings)
+    return bool(np.isfinite(intervals).sum() >= 2 and _even(intervals) and evenly)
 
 
 def _even(intervals: np.ndarray) -> bool:

@@ -60,7 +60,7 @@ class Quantity:
 
     def number(self, value: float) -> str:
         """A value without its unit: `160`, `0.21`."""
-        return f"{value:.{self.decimals}f}"
+        return f"{value:z.{self.decimals}f}"  # z: no "-0.00"
 
     def written(self, value: float) -> str:
         """A value with its unit: `160 ms`, `30°`, `0.21 mV`."""

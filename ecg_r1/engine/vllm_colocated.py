@@ -24,6 +24,8 @@ class VLLMEngine:
     Args:
         model: folder of a GEM checkpoint with its processor.
         dtype: "float32" for parity with a float32 trainer; vLLM's "auto" would not keep it on CPU.
+        sleeps: between two calls of `generate` its weights lie in the machine's memory, and its cache nowhere, so that
+            the trainer has the GPU; on GPUs alone.
         options: further arguments of `vllm.LLM`, by its own names.
 
     Raises:
@@ -31,7 +33,7 @@ class VLLMEngine:
         CheckpointError: a weight is NaN or infinite.
     """
 
-    def __init__(self, model: str | Path, *, dtype: str = "auto", seed: int = 0, **options: Any):
+    def __init__(self, model: str | Path, *, dtype: str = "auto", seed: int = 0, sleeps: bool = False, **options: Any):
         _set_environment()
         require_vllm()
         from vllm import LLM
@@ -41,7 +43,21 @@ class VLLMEngine:
         if not torch.cuda.is_available():  # compiling a few sampling kernels costs more than they ever save there
             torch._dynamo.config.disable = True
         self._adapters: set[Path] = set()  # whose weights were looked at
+        if sleeps:
+            options["enable_sleep_mode"] = True
         self.llm = LLM(model=str(model), dtype=dtype, seed=seed, trust_remote_code=False, **(_defaults() | options))
+        self.sleeps, self._asleep = sleeps, False
+        self._sleep()
+
+    def _sleep(self) -> None:
+        if self.sleeps:
+            self.llm.sleep(level=1)  # 2 would lose the frozen towers, and what no parameter holds
+            self._asleep = True
+
+    def _wake(self) -> None:
+        if self._asleep:
+            self.llm.wake_up()
+            self._asleep = False
 
     def generate(
         self,
@@ -62,16 +78,19 @@ class VLLMEngine:
         # vLLM seeds each request by itself: with one seed for all, every prompt would be answered with the same draws
         seeds = [None if seed is None else seed + i * n for i in range(len(prompts))]
         params = [SamplingParams(n=n, logprobs=0, detokenize=False, seed=own, **sampling) for own in seeds]
+        self._wake()
         lora = None if adapter is None else LoRARequest(str(adapter), zlib.crc32(str(adapter).encode()), str(adapter))
         outputs = self.llm.generate(
             [vllm_prompt(p) for p in prompts], sampling_params=params, use_tqdm=False, lora_request=lora
         )
+        self._sleep()
         return [[_rollout(completion) for completion in output.outputs] for output in outputs]
 
     def stream(self, prompt: Prompt, on_tokens: Callable[[list[int]], None], **sampling: Any) -> None:
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
 
+        self._wake()
         engine = self.llm.llm_engine
         (request,) = engine.renderer.render_cmpl([vllm_prompt(prompt)])
         params = SamplingParams(output_kind=RequestOutputKind.DELTA, detokenize=False, **sampling)
@@ -95,6 +114,7 @@ class VLLMEngine:
         CPU. All three caches hold states of the old weights; without the encoder cache's reset the scheduler
         goes on believing in features that are stale (or gone).
         """
+        self._wake()
         engine = self.llm.llm_engine
         runner = engine.model_executor.driver_worker.model_runner
         runner.reload_weights(weights_iterator=iter(named_parameters))

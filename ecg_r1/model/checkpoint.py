@@ -41,7 +41,7 @@ VOCABULARY = 512  # at most, of the tokenizers that are made for the small prese
 
 
 def load_model(
-    spec: str, *, texts: Iterable[str] = (), dtype: str = "float32"
+    spec: str, *, texts: Iterable[str] = (), dtype: str = "float32", four_bits: Sequence[str] = ()
 ) -> tuple[GEMForConditionalGeneration, GEMProcessor]:
     """Load a model and its processor.
 
@@ -49,6 +49,7 @@ def load_model(
         spec: a preset, for random weights; a checkpoint's folder (safetensors only); or a run's folder.
         texts: what a preset's tokenizer is made from: the questions and reports of the training corpus.
         dtype: of a checkpoint's weights in memory.
+        four_bits: parts whose linear layers are held in 4 bits; see `ecg_r1.model.four_bits`.
 
     Raises:
         CheckpointError: there is no such preset or folder, the folder holds another model or is damaged, or a weight is
@@ -60,8 +61,13 @@ def load_model(
             raise CheckpointError('preset "gem-7b" has no weights; convert a released checkpoint and name its folder')
         return build_model(spec, train_tokenizer(texts))
     folder = check_checkpoint(spec)
+    options: dict[str, Any] = {}
+    if four_bits:
+        from ecg_r1.model.four_bits import quantization
+
+        options["quantization_config"] = quantization(four_bits, PARTS)
     model = GEMForConditionalGeneration.from_pretrained(
-        folder, dtype=dtype, local_files_only=True, trust_remote_code=False
+        folder, dtype=dtype, local_files_only=True, trust_remote_code=False, **options
     )
     if is_deepspeed_zero3_enabled():  # this process holds a slice of each tensor
         check_values(folder)
@@ -289,6 +295,11 @@ def save(model: Any, processor: GEMProcessor, folder: Path) -> None:
         CheckpointError: a weight is NaN or infinite; nothing is written.
     """
     if hasattr(model, "merge_and_unload"):
+        quantized = model.get_base_model()
+        if getattr(quantized, "is_loaded_in_4bit", False):
+            from ecg_r1.model.four_bits import on_whole_weights
+
+            model = on_whole_weights(model, load_model(quantized.name_or_path)[0])
         model = model.merge_and_unload()
     _check_model(model, folder)
     # In the names of this process: `save_pretrained` would else put back names that a checkpoint came with.

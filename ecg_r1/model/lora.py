@@ -50,7 +50,7 @@ def adapted(lora: LoRA, model: nn.Module, path: str) -> PeftModel:
     known = {field.name for field in dataclasses.fields(LoraConfig) if field.init}
     for key in lora.options:
         if key not in known:
-            raise RecipeError(f"{path}: {unknown_key(f'lora.{key}', known | {'parts'})}")
+            raise RecipeError(f"{path}: {unknown_key(f'lora.{key}', known | {'parts', 'bits'})}")
     there = parts_of(model.config)
     for part in lora.parts:
         if part not in PARTS or part == "lm_head":  # TRL computes log-probs from the head's own weight

@@ -109,6 +109,8 @@ class MEDALayer(DynamicLayer):
     """
 
     is_croppable = False
+    keys: Any  # (B, heads, tokens, width)
+    values: Any
 
     def __init__(self) -> None:
         super().__init__()

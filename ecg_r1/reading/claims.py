@@ -11,7 +11,7 @@ from bisect import bisect_left
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from ecg_r1.reading import references
+from ecg_r1.reading import generality, references
 from ecg_r1.reading.characters import readable
 from ecg_r1.reading.generic import entry, general, textbook
 from ecg_r1.reading.marks import struck, without_struck
@@ -157,6 +157,7 @@ def stance(text: str, start: int, end: int) -> Stance:
     if references.RETRACTS.match(plain, at[1] + 1):
         return "turned back later"
     said = stance_in(plain[at[0] : at[1] + 1], start - at[0], min(end, at[1]) - at[0])
+    apart = apart or (said == "claimed" and generality.general(plain, start, end))
     return "general" if apart and said in _OF_POLARITY.values() else said  # what a textbook supposes stays supposed
 
 

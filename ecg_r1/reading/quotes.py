@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from ecg_r1.ecg.quantities import unit_of
-from ecg_r1.reading import cues, kinds, references, seconds
+from ecg_r1.reading import cues, generality, kinds, references, seconds
 from ecg_r1.reading.absences import absent_names
 from ecg_r1.reading.claims import sections_elsewhere, turned_back, within
 from ecg_r1.reading.kinds import REACH, Said
@@ -295,4 +296,12 @@ def read_quotes(text: str) -> list[Quote]:
         found += _cells(table)
     for place in reversed(retracted):
         seconds.retract(found, place)
-    return found
+    weighed = (_weighed(text, q, generality.near(found, i)) for i, q in enumerate(found))
+    return [q for q in weighed if q is not None]
+
+
+def _weighed(text: str, quote: Quote, others: Sequence[Quote]) -> Quote | None:
+    """A quantity of a text, as a reference where it is rather of ECGs in general; None where that is nothing."""
+    if quote.kind in ("reference", "absent") or not generality.general(text, *quote.span, quote, others):
+        return quote
+    return None if kinds.unsaid(quote.name) else quote._replace(kind="reference")

@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from itertools import islice
 from typing import Literal, NamedTuple
 
-from ecg_r1.reading import references
+from ecg_r1.reading import generality, references
 from ecg_r1.reading.claims import headings, sections_elsewhere, turned_back, within
 from ecg_r1.reading.generic import continued, general
 from ecg_r1.reading.marks import crossed, signed, struck
@@ -221,7 +221,14 @@ def read_statements(text: str) -> Iterator[tuple[str, Polarity, int, int]]:
 
     After MOST mentions no more are read: what stands behind them must not be taken for unsaid.
     """
-    return islice(_unsigned(text) if signed(text) else _read_all(text), MOST)
+    return islice(_weighed(text), MOST)
+
+
+def _weighed(text: str) -> Iterator[tuple[str, Polarity, int, int]]:
+    """The mentions, left open where they are rather of ECGs in general."""
+    for name, sense, start, end in _unsigned(text) if signed(text) else _read_all(text):
+        left_open = sense == "asserted" and generality.general(text, start, end)
+        yield name, "uncertain" if left_open else sense, start, end
 
 
 def _unsigned(text: str) -> Iterator[tuple[str, Polarity, int, int]]:

@@ -102,10 +102,14 @@ class Pages(Strict):
 
 
 class LoRA(BaseModel):
-    """Adapters on the linear layers of the named parts; every other key is an option of PEFT's LoraConfig."""
+    """Adapters on the linear layers of the named parts; every other key is an option of PEFT's LoraConfig.
+
+    bits: 4 holds these parts in 4 bits while they train (QLoRA); needs the extra `qlora`.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
     parts: list[str] = Field(["language_model"], min_length=1)
+    bits: Literal[4] | None = None
 
     @property
     def options(self) -> dict[str, Any]:

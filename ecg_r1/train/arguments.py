@@ -159,6 +159,8 @@ def _check_late(arguments: TrainingArguments) -> None:
     """What transformers would say when the model is loaded: of the optimizer, the schedule and the precision."""
     if arguments.fp16 and not torch.cuda.is_available():
         raise ValueError("fp16 needs a GPU")
+    if getattr(arguments, "vllm_enable_sleep_mode", False) and not torch.cuda.is_available():
+        raise ValueError("vllm_enable_sleep_mode needs a GPU: on a CPU vLLM cannot give back its memory")
     if getattr(arguments, "activation_offloading", False) and not torch.cuda.is_available():
         raise ValueError("activation_offloading needs a GPU")
     if arguments.optim_target_modules is None:  # else its handler asks for the model

@@ -39,7 +39,8 @@ def fit(recipe: RunRecipe, checked: Checked) -> None:
         run.write_environment(recipe.seed)
     disable_progress_bar()  # of loading and saving; LiveProgress shows the run's own
     set_seed(recipe.seed)
-    model, processor = load_model(recipe.model, texts=_texts(store, recipe.dropout))
+    four_bits = recipe.lora.parts if recipe.lora and recipe.lora.bits else ()
+    model, processor = load_model(recipe.model, texts=_texts(store, recipe.dropout), four_bits=four_bits)
     processor.system = store.system or processor.system
     processor.states_leads |= recipe.dropout.state_leads
     freeze(model, recipe.freeze)

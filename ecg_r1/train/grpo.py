@@ -151,7 +151,7 @@ class ECGGRPOTrainer(GuardedTrainer, GRPOTrainer):
 
     def sync_rollouts(self) -> None:
         """Give vLLM the weights of now, unless it has them."""
-        if self._last_loaded_step != self.state.global_step:
+        if self._last_loaded_step != self.state.global_step:  # type: ignore[has-type]
             self.vllm_generation.sync_weights()
             self._last_loaded_step = self.state.global_step
 
@@ -159,12 +159,12 @@ class ECGGRPOTrainer(GuardedTrainer, GRPOTrainer):
         """As `GuardedTrainer`; rollouts that nobody waits for any more are given up."""
         try:
             return super().train(resume_from_checkpoint, **kwargs)
-        except BaseException:
+        finally:
             if self.overlapped:
                 self.overlapped.give_up()
-            raise
 
     def _save_rng_state(self, output_dir: str) -> None:
+        Path(output_dir).mkdir(parents=True, exist_ok=True)  # another process than the first can be here before it
         if self.overlapped:
             self.overlapped.save(self._rollouts_of(output_dir))
         if self.groups is not None and self.accelerator.is_main_process:

@@ -231,8 +231,11 @@ def longest_answer(recipe: SFTRecipe | GRPORecipe, arguments: Any, store: Record
 
 
 def _reward(state: TrainerState, since: int) -> float | None:
-    """The mean reward that was logged after a step; None where there is none, as in SFT."""
-    values = [float(row["reward"]) for row in state.log_history if "reward" in row and row.get("step", 0) > since]
+    """The mean reward that was logged since the evaluation at this step; None where there is none, as in SFT.
+
+    The trainer logs a step after its evaluation: the log of step `since` is new, that of the present step is to come.
+    """
+    values = [float(row["reward"]) for row in state.log_history if "reward" in row and row.get("step", 0) >= since]
     return sum(values) / len(values) if values else None
 
 

@@ -21,6 +21,7 @@ from ecg_r1.recipe import GRPORecipe, RecipeError, RunRecipe
 from ecg_r1.scoring.registry import Reward
 from ecg_r1.train.arguments import check_deepspeed, check_engine, training_arguments
 from ecg_r1.train.options import DEEPSPEED, deepspeed_file
+from ecg_r1.train.qlora import check_four_bits
 
 if TYPE_CHECKING:
     from peft import LoraConfig
@@ -44,6 +45,7 @@ def check_opened(
     if recipe.deepspeed and recipe.deepspeed not in DEEPSPEED:
         check_deepspeed(recipe.deepspeed, path)
     _check_model(recipe, path)
+    check_four_bits(recipe, path)
     try:
         check_parts(recipe.freeze, shape_of(recipe.model).config)
     except CheckpointError as error:

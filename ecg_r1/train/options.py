@@ -154,6 +154,11 @@ def _check_rollout(recipe: GRPORecipe, path: str) -> None:
             f'{path}: "rollout.staleness" needs `trainer.vllm_importance_sampling_correction`: completions of older '
             "weights are corrected for; remove one of them"
         )
+    if recipe.trainer.get("vllm_enable_sleep_mode") and (rollout.engine, rollout.mode) != ("vllm", "colocate"):
+        raise RecipeError(
+            f'{path}: "trainer.vllm_enable_sleep_mode" has no effect unless vLLM shares the GPU with the trainer '
+            "(`rollout: {engine: vllm, mode: colocate}`); remove it"
+        )
     if rollout.engine == "vllm":
         accepted = OF_SERVERS if rollout.mode == "server" else frozenset()
         options = {key: value for key, value in rollout.options.items() if key not in accepted}

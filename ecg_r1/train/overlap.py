@@ -129,7 +129,7 @@ class OverlappedRollout(ServerRollout):
                 self._ahead[update] = Ahead(asked, batch["weights"], answer)
 
     def give_up(self) -> None:
-        """End what is being generated; nobody waits for it any more."""
+        """End what is being generated, and let go of the servers."""
         self._queue.shutdown(wait=False, cancel_futures=True)
         self.engine.close()
 

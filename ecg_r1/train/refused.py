@@ -135,9 +135,6 @@ GRPO: dict[str, Refused] = {
     "vllm_tensor_parallel_size": Refused(
         "has no effect: each process has an engine on its own GPU", "use `processes:`", unless=(None, 1)
     ),
-    "vllm_enable_sleep_mode": Refused(
-        "has no effect: the engine keeps its memory", "use `rollout.options.gpu_memory_utilization`"
-    ),
     "vllm_model_impl": Refused("is decided by the plug-in that brings GEM to vLLM", unless=(None, "vllm")),
     "vllm_structured_outputs_regex": Refused("is not supported: rollouts are free text", "use the reward `format`"),
     **same("vllm_server_base_url vllm_server_host vllm_server_port vllm_server_timeout vllm_group_port", _NO_SERVER),

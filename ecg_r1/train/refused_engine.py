@@ -13,6 +13,7 @@ OF_SERVERS = {"tensor_parallel_size", "disable_custom_all_reduce", "mm_encoder_t
 
 ENGINE: dict[str, Refused] = {
     "seed": set_by("seed:"),
+    "enable_sleep_mode": set_by("trainer.vllm_enable_sleep_mode"),
     "dtype": set_by("rollout.dtype"),
     "model": set_by("model:"),
     "logprobs_mode": Refused("is set by us: the trainer compares log-probabilities", unless=("processed_logprobs",)),
@@ -73,9 +74,8 @@ ENGINE: dict[str, Refused] = {
         Refused("has no effect: adapters are merged before the weights reach the engine", "use `lora:`"),
     ),
     **same(
-        "enable_sleep_mode sleep_mode_offload_cudagraph sleep_preserve_parameter_names enable_cumem_allocator "
-        "enable_nccl_comm_suspend",
-        Refused("has no effect: the engine keeps its memory", "use `rollout.options.gpu_memory_utilization`"),
+        "sleep_mode_offload_cudagraph sleep_preserve_parameter_names enable_cumem_allocator enable_nccl_comm_suspend",
+        Refused("is decided by how the trainer puts the engine to sleep", "use `trainer.vllm_enable_sleep_mode`"),
     ),
     **same(
         "speculative_config spec_method spec_model spec_tokens per_request_spec_decode_metrics",

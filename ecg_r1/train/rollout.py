@@ -32,6 +32,7 @@ class ECGRollout(VLLMGeneration):
         self.engine: Any = VLLMEngine(
             self.checkpoint,
             seed=self.seed + self.accelerator.process_index,
+            sleeps=self.enable_sleep_mode,
             **{
                 "max_model_len": self.max_model_length,
                 "max_num_seqs": self.max_num_seqs,

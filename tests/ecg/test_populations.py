@@ -127,3 +127,39 @@ def test_bigeminy_that_starts_anywhere(real_records):
             assert m.value(name) is None or abs(m.value(name) - value) <= tolerance, (header.stem, name)
         assert m.value("heart_rate_bpm") is not None
         assert m.notes
+
+
+@pytest.mark.parametrize("start", [130.0, 700.0])
+def test_interpolated_slow_beats_are_counted(start):
+    """Slow beats between two sinus beats without a pause, which neurokit2 alone does not see."""
+    sinus = start + 1000.0 * np.arange(-2, 11)
+    ectopic = sinus[::3] + 460
+    every = np.sort(np.concatenate([sinus, ectopic]))
+    inside = every[(every > 60) & (every < 9900)]
+    waves = wave(sinus, -160, 22, 0.12) + wave(sinus, 0, 12, 1.0) + wave(sinus, 250, 32, 0.3)
+    leads = np.linspace(1.2, -1.2, 12)[:, None]
+    m = measure(of_waves(waves + leads * (wave(ectopic, 0, 30, 1.0) - wave(ectopic, 300, 50, 0.4))))
+    assert m.rhythm["beats"] == len(inside)
+    assert m.value("pr_ms") == pytest.approx(drawn("N", 0, 130.0, broad=False).value("pr_ms"), abs=8)
+
+
+@pytest.mark.parametrize("beats", [10, 12])
+def test_breathing_is_no_ectopy(beats):
+    """Sinus beats that come early with every third one, with the P wave of the others and no pause after."""
+    intervals = np.tile([0.78, 1.0, 0.94], 6) * 900
+    peaks = 250.0 + np.cumsum(intervals)[:beats]
+    waves = wave(peaks, -160, 22, 0.12) + wave(peaks, 0, 12, 1.0) + wave(peaks, 250, 32, 0.3)
+    m = measure(of_waves(waves))
+    assert m.rhythm["ectopic_beats"] == 0
+    assert m.findings["rhythm_regular", None].state.value == "absent"
+    early = peaks[np.arange(beats) % 3 == 0]
+    other = wave(early, -130, 18, -0.12) - wave(early, -160, 22, 0.12)  # a P wave of another place, and a pause
+    assert measure(of_waves(waves + other)).rhythm["ectopic_beats"] > 0
+
+
+def test_the_t_wave_of_a_premature_beat_is_not_counted():
+    sinus, premature, every = rhythm("NNNP", 460.0, 130.0)
+    waves = wave(sinus, -160, 22, 0.12) + wave(sinus, 0, 12, 1.0) + wave(sinus, 250, 32, 0.3)
+    leads = np.linspace(1.2, -1.2, 12)[:, None]
+    m = measure(of_waves(waves + leads * (wave(premature, 0, 22, 1.2) - wave(premature, 280, 45, 0.9))))
+    assert m.rhythm["beats"] == len(every)

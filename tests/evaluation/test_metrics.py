@@ -173,3 +173,13 @@ def test_findings_are_judged_beside_the_values():
     names = ("supported", "contradicted", "unverifiable", "per_answer", "lead_precision", "lead_recall")
     assert [found[f"findings.{name}"] for name in names] == pytest.approx([1 / 3, 1 / 3, 1 / 3, 3, 2 / 3, 2 / 3])
     assert found["quoted_per_answer"] == 0
+
+
+def test_an_answer_without_a_readable_diagnosis_is_invalid():
+    texts = {
+        "r0": ["<answer>normal ECG</answer>", "<answer>a fine one; no atrial fibrillation</answer>", ""],
+        "r1": ["<answer>possible sinus bradycardia</answer>", "<answer>Rate 48 bpm</answer>", "<answer>AF</answer>"],
+    }
+    rows = judge(answers(texts), Known())
+    assert [row.readable for row in rows] == [True, False, False, True, False, True]
+    assert tallies(rows)["invalid"].value() == 0.5

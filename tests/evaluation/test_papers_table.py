@@ -1,6 +1,7 @@
 """The table of ideas: its interval over seeds, its chains of stages, and the page that it is written into."""
 
 import argparse
+import json
 import math
 import sys
 from pathlib import Path
@@ -81,3 +82,42 @@ def test_the_table_is_written_between_the_marks(tmp_path):
     page.write_text("no marks", encoding="utf-8")
     with pytest.raises(SystemExit, match="are missing"):
         papers.write(page, "")
+
+
+def test_a_row_trains_what_it_shares_once_a_seed_and_is_the_mean_over_seeds(tmp_path, monkeypatch, capsys):
+    trained, gains = [], {1: 0.10, 2: 0.04, 3: 0.07}
+
+    def run(command, name, overrides):
+        recipe = read_recipe(name, list(overrides))
+        if command == "train":
+            assert recipe.trainer["max_steps"] == 5
+            folder = Path(recipe.run)
+            if not folder.exists():
+                trained.append("/".join(folder.parts[-2:]))
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "finished.json").write_text(json.dumps({"cpu_seconds": 30 if "k_merl" in folder.name else 20}))
+        elif command == "evaluate":
+            assert recipe.grid == ["leads"]
+            seed = int(Path(recipe.models[0]).parent.name)
+            figures = {
+                Path(model).name: {
+                    "supported": 0.5 + gain,
+                    "mirage": {"conditions": {"leads-1": {"supported": 0.2 + 2 * gain}}},
+                }
+                for model, gain in zip(recipe.models, (0.0, gains[seed]), strict=True)
+            }
+            Path(recipe.out).mkdir(parents=True)
+            Path(recipe.out, "compare.json").write_text(json.dumps({"models": figures}))
+
+    monkeypatch.setattr(papers, "run", run)
+    argv = ["papers.py", "k_merl", "--out", str(tmp_path), "--set", "trainer.max_steps=5", "--seeds", "1", "2", "3"]
+    monkeypatch.setattr(sys, "argv", argv)
+    papers.main()
+    assert trained[:4] == ["1/pretrain", "1/sft", "1/k_merl_pretrain", "1/k_merl_sft"]
+    assert len(trained) == 12
+    whole, alone = json.loads(capsys.readouterr().out.splitlines()[-1])
+    # mean of 10, 4 and 7 points; their deviation is 3, and 4.3027 * 3 / sqrt(3) = 7.45
+    assert (whole["difference"], whole["low"], whole["high"]) == pytest.approx((0.07, -0.00453, 0.14453), abs=1e-4)
+    assert alone["difference"] == pytest.approx(0.14)
+    assert (whole["baseline"], whole["with"]) == pytest.approx((0.5, 0.57))
+    assert whole["cost"] == pytest.approx(60 / 40)  # its own towers and SFT, against the demo's

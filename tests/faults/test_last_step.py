@@ -1,9 +1,6 @@
 """A run that is killed while it saves ends with the same weights and the same number of steps as one that was not."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -19,23 +16,12 @@ STAGE = {
     "sft": "",
     "lora": "lora: {parts: [language_model], r: 4}",
     "grpo": "rewards: [{name: length, limit: 24, cache: 24}]\nrollout: {engine: hf}\nreward_workers: {workers: 0}",
+    # no completion is well formed, so each group is replaced until the budget is spent
+    "dynamic": "rewards: [{name: format}]\nrollout: {engine: hf}\nreward_workers: {workers: 0}\n"
+    "dynamic_sampling: {budget: 3}\ncurriculum: {passed: 0.5, least: 0.5}",
 }
+OF = {"lora": "sft", "dynamic": "grpo"}  # the stage of each, where its name is another
 TRAINER = {"grpo": ", num_generations: 2, max_completion_length: 6, log_completions: true, num_completions_to_print: 0"}
-
-
-@pytest.fixture(scope="module")
-def forked():
-    """Runs a command in a child; returns its exit status, -9 where it was killed."""
-    command = [sys.executable, str(Path(__file__).with_name("forked_runs.py"))]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-
-        def run(*argv, kill=None):
-            process.stdin.write(json.dumps({"argv": [str(word) for word in argv], "kill": kill}) + "\n")
-            process.stdin.flush()
-            return json.loads(process.stdout.readline())
-
-        yield run
-        process.stdin.close()
 
 
 def recipe(stage, split, folder, **changes):
@@ -43,9 +29,9 @@ def recipe(stage, split, folder, **changes):
     options = ", ".join(f"{key}: {value}" for key, value in trainer.items())
     path = folder / f"{stage}.yaml"
     path.write_text(
-        f"stage: {'sft' if stage == 'lora' else stage}\nrun: {folder}/{stage}\nmodel: tiny\n"
+        f"stage: {OF.get(stage, stage)}\nrun: {folder}/{stage}\nmodel: tiny\n"
         f"corpus: {{train: {split}}}\n{STAGE[stage]}\ntrainer: {{{options}, per_device_train_batch_size: 2, "
-        f"learning_rate: 1.0e-3, report_to: none{TRAINER.get(stage, '')}}}\n"
+        f"learning_rate: 1.0e-3, report_to: none{TRAINER.get(OF.get(stage, stage), '')}}}\n"
     )
     return path
 
@@ -77,7 +63,12 @@ def ended(run):
     }
 
 
-FAST = [("sft", "model without the mark"), ("grpo", "model without the mark"), ("sft", "rotation")]
+FAST = [
+    ("sft", "model without the mark"),
+    ("grpo", "model without the mark"),
+    ("sft", "rotation"),
+    ("dynamic", "checkpoint without its state"),
+]
 ALL = [(stage, point) for stage in STAGE for point in POINTS]
 
 

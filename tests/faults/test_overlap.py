@@ -122,6 +122,7 @@ run: {run}
 model: {model}
 corpus: {{train: {corpus}}}
 deepspeed: null
+reward_workers: {{workers: 0}}
 processes: {processes}
 rewards: [{{name: length, limit: 48, cache: 48}}]
 credit: sequence
@@ -133,41 +134,63 @@ rollout:
   options: {{max_model_len: 256}}
   staleness: 2
 trainer: {{num_generations: 4, per_device_train_batch_size: {rows}, max_steps: 8, max_completion_length: 24,
-  save_steps: 2}}
+  save_steps: 1}}
 """
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("processes", [1, 2])
-def test_a_trainer_is_killed_again_and_again_and_ends_as_one_that_was_not(split, checkpoint, tmp_path, processes):
+@pytest.fixture
+def begun(split, checkpoint, tmp_path):
+    """A server, and recipes of runs on it."""
     _, processor = load_model(str(checkpoint))
     words = processor.tokenizer("normal ECG sinus rhythm", add_special_tokens=False)["input_ids"]
     port = free_port()
     (tmp_path / "key").write_text(KEY)
 
-    def begin(name):
+    def recipe(name, processes=1):
         path = tmp_path / f"{name}.yaml"
         places = {"run": tmp_path / name, "model": checkpoint, "corpus": split, "port": port, "key": tmp_path / "key"}
         text = RECIPE.format(**places, processes=processes, rows=8 // processes)
         path.write_text(text, encoding="utf-8")
-        command = [sys.executable, "-m", "ecg_r1", "train", str(path)]
+        return path
+
+    with answering(Slow(words, 0.1), port, fingerprint(checkpoint, WEIGHTS)):
+        yield recipe
+
+
+def same_ends(folder):
+    ends = [load_file(folder / name / "model" / "model.safetensors") for name in ("whole", "killed")]
+    return all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
+
+
+@pytest.mark.slow
+def test_a_trainer_that_is_killed_amid_a_checkpoint_ends_as_one_that_was_not(begun, forked, tmp_path):
+    assert forked("train", begun("whole")) == 0
+    path = begun("killed")
+    assert forked("train", path, kill="checkpoint without its state") == -9
+    assert (tmp_path / "killed" / "checkpoints" / "checkpoint-3" / "rollouts-0.safetensors").exists()
+    assert forked("train", path) == 0
+    assert same_ends(tmp_path)
+
+
+@pytest.mark.slow
+def test_two_processes_are_killed_again_and_again_and_end_as_those_that_were_not(begun, tmp_path):
+    def begin(name):
+        command = [sys.executable, "-m", "ecg_r1", "train", str(begun(name, processes=2))]
         return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ)
 
     def logged(name):
         file = tmp_path / name / "metrics.jsonl"
         return file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
 
-    with answering(Slow(words, 0.3), port, fingerprint(checkpoint, WEIGHTS)):
-        whole = begin("whole")
-        assert whole.wait(timeout=600) == 0, whole.stderr.read()[-3000:]
-        for steps in (3, 6):  # a checkpoint lies one step before
-            trainer = begin("killed")
-            wait_for(lambda steps=steps: len(logged("killed")) >= steps, what="steps", seconds=600)
-            trainer.send_signal(signal.SIGKILL)
-            trainer.wait()
+    whole = begin("whole")
+    assert whole.wait(timeout=600) == 0, whole.stderr.read()[-3000:]
+    for steps in (3, 6):
         trainer = begin("killed")
-        assert trainer.wait(timeout=600) == 0, trainer.stderr.read()[-3000:]
-    ends = [load_file(tmp_path / name / "model" / "model.safetensors") for name in ("whole", "killed")]
-    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
+        wait_for(lambda steps=steps: len(logged("killed")) >= steps, what="steps", seconds=600)
+        trainer.send_signal(signal.SIGKILL)
+        trainer.wait()
+    trainer = begin("killed")
+    assert trainer.wait(timeout=600) == 0, trainer.stderr.read()[-3000:]
+    assert same_ends(tmp_path)
     stale = {row["step"]: row["rollout/staleness"] for row in map(json.loads, logged("killed")) if "reward" in row}
     assert stale == {step: min(step - 1, 2) for step in range(1, 9)}

@@ -1,10 +1,14 @@
 """Every wording of the vocabulary is found where a text mentions it."""
 
+from importlib.resources import files
+
 import pytest
+import yaml
 
 from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.reading.characters import readable
 from ecg_r1.reading.mentions import mentions
+from ecg_r1.scoring import Completion
 
 
 def test_every_wording_is_found_in_a_text():
@@ -53,3 +57,15 @@ def test_spans_are_those_of_the_mention():
     text = "no atrial fibrillation here"
     ((_, start, end),) = mentions(text)
     assert text[start:end] == "atrial fibrillation"
+
+
+@pytest.mark.parametrize("language", ["en", "de", "zh"])
+def test_each_name_of_the_knowledge_is_read_as_its_diagnosis(language: str) -> None:
+    rows = yaml.safe_load(files("ecg_r1").joinpath("data", "knowledge.yaml").read_text(encoding="utf-8"))
+    unread = [
+        (name, wording)
+        for name, row in rows.items()
+        for wording in row.get(language, ())
+        if (name, "asserted") not in {(m.name, m.polarity) for m in Completion.parse(wording).statements}
+    ]
+    assert unread == []

@@ -27,6 +27,7 @@ from ecg_r1.train.dropout import Shown
 from ecg_r1.train.dynamic_sampling import Group, GroupSampler
 from ecg_r1.train.grpo import grpo_trainer
 from ecg_r1.train.media import Media
+from ecg_r1.train.preflight import check
 from ecg_r1.train.prompt_pool import PromptPool
 from ecg_r1.train.rewards import RewardSet
 
@@ -210,6 +211,14 @@ def test_what_was_replaced_is_not_learned_from(split, tmp_path):
 def test_what_would_not_be_honoured_is_refused(overrides, said):
     with pytest.raises(RecipeError, match=said):
         read_recipe("tiny/grpo", overrides)
+
+
+def test_a_reward_of_whole_batches_is_refused_where_a_part_of_them_is_replaced(split, tmp_path):
+    own = tmp_path / "own.py"
+    own.write_text("def ranked(completions, cases):\n    return [1.0] * len(cases)\nranked.reward_scope = 'batch'\n")
+    overrides = [f"run={tmp_path}/run", f"corpus={{train: {split}}}", f"rewards=[{{name: '{own}:ranked'}}]"]
+    with pytest.raises(RecipeError, match="ranked judges a whole batch at once, and `dynamic_sampling`"):
+        check(read_recipe("tiny/grpo", [*overrides, "dynamic_sampling={}"]), "grpo.yaml", dry_run=True)
 
 
 OFTEN_FLAT = """

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,6 +18,7 @@ from ecg_r1.recipe import RecipeError, read_recipe
 from ecg_r1.runs.held_out import Measured
 from ecg_r1.runs.predictions import Prediction
 from ecg_r1.train.fit import fit
+from ecg_r1.train.held_out import _reward
 from ecg_r1.train.preflight import check
 
 TINY = Path(__file__).parents[2] / "recipes" / "tiny"
@@ -162,10 +164,19 @@ def test_a_reward_that_rises_while_the_metric_falls_is_an_alarm(split, tmp_path,
     assert [any("the reward rose" in alarm for alarm in row) for row in alarms] == [False, False, False, True, True]
     assert "supported went from 0.9 to 0.6" in alarms[3][-1]
     assert alarms[0] == ["one sign"]
-    assert any("of the rollouts are cut off" in alarm for alarm in alarms[1])  # an untrained model's
+    assert any("of the rollouts are cut off" in alarm for alarm in alarms[2])  # an untrained model's
+    rewards = [row["reward"] for row in curve(run)]
+    logged = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert rewards == [None, None, *(row["reward"] for row in logged if "reward" in row)][:5]  # each of the step before
     said = capfd.readouterr().err
     assert said.count("alarm: one sign") == 1  # and not at each evaluation
     assert said.count("alarm: the reward rose") == 2  # with other numbers
+
+
+def test_the_reward_since_an_evaluation_has_the_step_that_was_logged_after_it():
+    state = SimpleNamespace(log_history=[{"step": 1, "reward": 1.0}, {"step": 2, "reward": 2.0},
+                                         {"step": 2, "held_out/cut": 0.0}, {"step": 3, "reward": 4.0}])  # fmt: skip
+    assert [_reward(state, since) for since in (0, 2, 3, 4)] == [7 / 3, 3.0, 4.0, None]
 
 
 def test_signs_of_a_reward_that_is_played(split):

@@ -43,7 +43,7 @@ def recipe_of(stage, folder, model, split, **more):
             "per_device_train_batch_size": 2,
             "lr_scheduler_type": "constant",
             "warmup_steps": 0,
-        },  # fmt: skip
+        },
     }
     lines |= more
     path = folder / "recipe.yaml"

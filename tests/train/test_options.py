@@ -85,7 +85,7 @@ def said(recipe, *overrides):
         ("grpo.yaml", "trainer.vllm_mode=server", '"trainer.vllm_mode" is set by the recipe; use `rollout.mode`'),
         ("grpo.yaml", "trainer.vllm_gpu_memory_utilization=0.5", "use `rollout.options.gpu_memory_utilization`"),
         ("grpo.yaml", "trainer.vllm_tensor_parallel_size=2", "has an engine on its own GPU; use `processes"),
-        ("grpo.yaml", "trainer.vllm_enable_sleep_mode=true", '"trainer.vllm_enable_sleep_mode" has no effect'),
+        ("grpo.yaml", "rollout.options.enable_sleep_mode=true", "use `trainer.vllm_enable_sleep_mode`"),
         ("grpo.yaml", "trainer.use_transformers_continuous_batching=true", "would generate without the ECG"),
         ("grpo.yaml", "trainer.log_unique_prompts=true", "whatever their record"),
         ("grpo.yaml", "trainer.data_seed=3", "use `seed:`"),
@@ -106,7 +106,7 @@ def said(recipe, *overrides):
         ("sft.yaml", "trainer.resume_from_checkpoint=x", "repeat the command to resume"),
         ("sft.yaml", "trainer.fsdp=full_shard", "use `processes:` and `deepspeed:`"),
         ("sft.yaml", "trainer.dataloader_persistent_workers=true", "the same way in each epoch"),
-        ("sft.yaml", "deepspeed=zero4", "\"deepspeed\": 'zero4' is not a file and not one of zero2, zero3 — did"),
+        ("sft.yaml", "deepspeed=zero4", "\"deepspeed\": 'zero4' is not a file and not one of zero2, zero3, zero2-off"),
         ("pretrain.yaml", "lora={r: 4}", '"lora" has no effect: the towers are trained whole; remove it'),
         ("pretrain.yaml", "trainer.gradient_checkpointing=true", "belongs to the language model"),
         # values that the libraries would refuse late, or never
@@ -247,6 +247,16 @@ def test_the_recipe_sets_what_it_says():
     assert arguments.reward_weights == [reward.weight for reward in recipe.rewards] == [0.1, 0.45, 0.45]
     assert (arguments.seed, arguments.output_dir, arguments.run_name) == (5, "runs/x/checkpoints", "runs/x")
     assert (arguments.use_vllm, arguments.vllm_mode, arguments.report_to) == (True, "colocate", ["tensorboard"])
+
+
+def test_sleep_mode_reaches_the_engine_or_is_refused_with_the_reason():
+    recipe = read_recipe(RECIPES / "grpo.yaml", ["deepspeed=null", "trainer.vllm_enable_sleep_mode=true"])
+    check_options(recipe, "grpo.yaml")
+    if torch.cuda.is_available():
+        assert training_arguments(recipe, "grpo.yaml").vllm_enable_sleep_mode
+        return
+    with pytest.raises(RecipeError, match="vllm_enable_sleep_mode needs a GPU: on a CPU vLLM cannot give back its mem"):
+        training_arguments(recipe, "grpo.yaml")
 
 
 def test_null_takes_an_option_of_the_base_recipe_away():

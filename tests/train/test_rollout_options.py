@@ -42,6 +42,7 @@ def checked(*overrides):
             "vllm_importance_sampling_correction",
         ),
         (["dynamic_sampling={}", "rollout={engine: hf}", "deepspeed=zero3"], "under ZeRO-3"),
+        ([*SERVER, "trainer.vllm_enable_sleep_mode=true"], "unless vLLM shares the GPU with the trainer"),
     ],
 )
 def test_what_would_not_be_honoured_is_refused(overrides, said):

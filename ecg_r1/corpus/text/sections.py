@@ -107,11 +107,12 @@ def _flutter(w: Writer) -> str | None:
 def atria(w: Writer) -> list[str]:
     """P waves and the PR interval."""
     p, said = w.quantity("p_ms"), list[str]()
+    wide = w.state("p_mitrale") is PRESENT and p is not None
     if w.state("p_in_step") is PRESENT:
-        said.append(w.say("p.in_step", p=p))
+        said.append(w.say("p.in_step", p=None if wide else p))
     elif w.state("p_absent") is PRESENT:
         said.append(w.say("p.absent"))
-    if w.state("p_mitrale") is PRESENT and p:
+    if wide:
         said.append(w.say("p.wide", p=p))
     if w.state("p_pulmonale") is PRESENT:
         said.append(w.say("p.tall"))

@@ -3,7 +3,7 @@
 Each answers with diagnoses alone; `ecg-r1 compare` takes it beside models.
 
 * majority: the commonest set of labels of the training records.
-* rules: the statements whose criterion in the vocabulary the measurements meet. Nothing is fitted.
+* rules: the statements whose criterion the measurements meet and whose strongest finding they show; nothing is fitted.
 * logistic, forest, xgboost: one classifier for each label on the measurements that the rewards use, every quantity of
   the record and of each lead.
 * cnn: a small 1-D CNN on the signal.
