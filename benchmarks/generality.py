@@ -38,7 +38,7 @@ OF_PHRASINGS = 0.05  # how much a phrasing counts beside a passage, at first
 ROUNDS, MARGIN = 12, 0.1  # fits, and how far on the side of a claim a phrasing must lie
 HEADER = """\
 # How much each sign says that a reading is of ECGs in general, not of this one (ecg_r1/reading/generality.py names
-# the signs). Fitted by benchmarks/generality.py to labelled passages; where the sum is above MARGIN there, a quantity is
+# the signs). Fitted by benchmarks/generality.py to labelled passages; where the sum is above MARGIN, a quantity is
 # a reference, and a diagnosis is left open. Do not edit by hand: fit again, with your own passages among the files.
 """
 

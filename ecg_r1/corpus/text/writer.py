@@ -180,14 +180,15 @@ class Writer:
         """A finding of single leads; leads: of them, those that are named, without a number."""
         named = one.leads if leads is None else leads
         number = None
-        if leads is None and one.quantity and one.value is not None:
+        lead = self.language.lead(one.lead) if one.lead else None
+        if lead and leads is None and one.quantity and one.value is not None:
             number = self.language.number(one.quantity, abs(one.value) if one.sign.what in DEPTHS else one.value)
             if key.startswith("slight.") and one.sign.what == "t_flat" and one.value < 0:
                 number = None  # a "low T wave" goes up
         return self.say(
             f"{key}.{'one' if len(named) == 1 else 'many'}",
             leads=self.language.leads(named),
-            lead=self.language.lead(one.lead) if one.lead else None,
+            lead=lead,
             value=number,
         )
 
