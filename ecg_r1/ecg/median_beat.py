@@ -77,11 +77,11 @@ def median_beat(signal: np.ndarray, kinds: Populations, there: np.ndarray | None
     if len(whole) < 2:
         raise Unmeasurable("fewer than two whole beats of one kind" if kinds.notes() else "fewer than two whole beats")
     beat, p_peaks = median_of(stack), kinds.peaks[whole]
+    differing = (stack - beat)[:, :, ::4]  # a quarter of the samples tells the noise as well
     first = kinds.peaks[rested & (kinds.peaks >= left) & (kinds.peaks + right <= signal.shape[1])]
     if there is None and len(first) >= FEWEST and not np.array_equal(first, p_peaks):
         p_peaks = first
         beat[:, :left] = np.median([signal[:, peak - left : peak] for peak in first], axis=0)
-    differing = (stack - beat)[:, :, ::4]  # a quarter of the samples tells the noise as well
     noise = _noise(np.abs(np.diff(differing, axis=2)))
     usual = np.median(noise) + 1e-9
     weights = (noise.min() + usual) / (noise + usual)

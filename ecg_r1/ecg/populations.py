@@ -90,7 +90,7 @@ class Populations:
         They begin and end with beats of one kind that have alike intervals to either side.
         """
         peaks, kind = self.peaks, self.premature + 2 * self.reshaped
-        if not kind.any():
+        if not self.premature.any():
             return peaks
         before, after = self.before, self.after
         pairs = [

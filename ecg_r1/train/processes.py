@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 from ecg_r1.engine.quiet import quieten
+from ecg_r1.errors import UserError
 from ecg_r1.locks import TOKEN
 from ecg_r1.recipe import RecipeError, RunRecipe
 from ecg_r1.train.extensions import extensions_folder
@@ -138,8 +141,9 @@ def whole(model: Any) -> AbstractContextManager[Any]:
 
 
 def _free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port on which nobody listens, below those that the system gives to any program that asks (from 32768 on)."""
+    for port in random.SystemRandom().sample(range(20_000, 32_768), 100):
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise UserError("no free port between 20000 and 32768; end some programs that listen there")

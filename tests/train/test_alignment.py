@@ -212,7 +212,7 @@ def test_each_process_samples_with_a_seed_of_its_own(monkeypatch):
         rollout = object.__new__(ECGRollout)
         rollout.checkpoint, rollout.seed, rollout.engine_options = "model", 7, {"max_num_seqs": 3}
         rollout.max_model_length = rollout.max_num_seqs = 64
-        rollout.gpu_memory_utilization = 0.3
+        rollout.gpu_memory_utilization, rollout.enable_sleep_mode = 0.3, False
         rollout.accelerator = SimpleNamespace(process_index=index, wait_for_everyone=lambda: None)
         rollout._init_vllm()
     assert [options["seed"] for options in given] == [7, 8]

@@ -71,6 +71,7 @@ def on_one(*words, **variables):
     return done
 
 
+@pytest.mark.slow  # a minute; `tests/faults/test_meeting.py` holds how processes of two nodes meet
 def test_two_nodes_end_in_the_weights_of_one(split, tmp_path, model):
     recipe = recipe_of("sft", tmp_path, model, split, deepspeed=None)
     alone = on_one("train", recipe, f"run={tmp_path}/one")
