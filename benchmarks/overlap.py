@@ -14,7 +14,6 @@ import argparse
 import asyncio
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -31,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ecg_r1.engine.wire import GENERATE, HEALTH
-from ecg_r1.train.processes import set_environment
+from ecg_r1.train.processes import free_port, set_environment
 
 STALENESS = (0, 1, 2)
 WARM = 2  # steps that wait for the first rollouts
@@ -75,12 +74,6 @@ async def copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> No
         pass
     finally:
         target.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_until_it_answers(port: int, server: subprocess.Popen) -> None:

@@ -150,11 +150,10 @@ def main() -> int:
     import torch
 
     from ecg_r1.model.checkpoint import load_model, save
+    from ecg_r1.train.processes import free_port
 
     torch.manual_seed(0)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         save(*load_model("tiny", texts=["Read this ECG."]), Path(folder))
         command = [sys.executable, "-m", "ecg_r1", "serve", folder, "--served-model-name", "gem", "--port", str(port)]

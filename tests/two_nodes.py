@@ -5,12 +5,13 @@ Where the system does not let us make them: two launchers on loopback.
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
+
+from ecg_r1.train.processes import free_port
 
 
 class Node(NamedTuple):
@@ -52,12 +53,6 @@ def two_nodes() -> Iterator[list[Node]]:
         ]
 
 
-def free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
-
-
 def torchrun(nodes: Sequence[Node], number: int, port: str) -> list[str]:
     """What is typed on one of the nodes, up to the program that it starts once."""
     place = ["--nnodes", str(len(nodes)), "--node_rank", str(number), "--nproc_per_node", "1"]
@@ -74,7 +69,7 @@ def start(node: Node, command: Sequence[str], **variables: str) -> subprocess.Po
 
 def on_both(nodes: Sequence[Node], *words: object, **variables: str) -> list[tuple[int, str, str]]:
     """`ecg-r1 WORD …` by one torchrun on each node: exit code, stdout, stderr."""
-    port = free_port()
+    port = str(free_port())
     started = [start(node, [*torchrun(nodes, i, port), *map(str, words)], **variables) for i, node in enumerate(nodes)]
     try:
         return [(process.returncode, *said) for process in started for said in [process.communicate(timeout=540)]]

@@ -41,7 +41,7 @@ def set_environment(*, errors_alone: bool = False) -> None:
         "LOCAL_RANK": "0",
         "WORLD_SIZE": "1",
         "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(_free_port()),
+        "MASTER_PORT": str(free_port()),
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
@@ -140,7 +140,7 @@ def whole(model: Any) -> AbstractContextManager[Any]:
     return zero.GatheredParameters(list(model.parameters()))
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """A port on which nobody listens, below those that the system gives to any program that asks (from 32768 on)."""
     for port in random.SystemRandom().sample(range(20_000, 32_768), 100):
         with suppress(OSError), socket.socket() as probe:

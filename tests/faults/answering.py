@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import socket
 import threading
 import time
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from safetensors import safe_open
 
 from ecg_r1.serving.access import Access
 from ecg_r1.serving.rollouts import Rollouts
+from ecg_r1.train.processes import free_port
 
 KEY = "a-key-of-the-tests"
 
@@ -44,12 +44,6 @@ class Echo:
 
     check_health = pause_generation = resume_generation = nothing
     reset_encoder_cache = reset_mm_cache = reset_prefix_cache = nothing
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 pytest.importorskip("torch")
 
 from ecg_r1.locks import LOCK, FolderLock
+from ecg_r1.train.processes import free_port
 
 RECIPES = Path(__file__).parents[2] / "recipes" / "tiny"
 SCENES = {  # each is run by both processes, in a folder of its own
@@ -68,10 +68,7 @@ for name, scene in json.loads(sys.argv[2]).items():
 def scenes(tmp_path_factory):
     """The folder of the scenes, and of each, by both processes: the exit code and what was printed."""
     root = tmp_path_factory.mktemp("meeting")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    told = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    told = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
     with FolderLock(root / "another run" / "held"):
         started = [
             subprocess.Popen(

@@ -12,7 +12,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("vllm", reason="vLLM is not installed: pip install '.[cpu]' or '.[gpu]'")
 
-from answering import KEY, Slow, answering, free_port
+from answering import KEY, Slow, answering
 from kills import wait_for
 from safetensors.torch import load_file
 from transformers import TrainerCallback
@@ -26,6 +26,7 @@ from ecg_r1.scoring import load_reward
 from ecg_r1.train.grpo import grpo_trainer
 from ecg_r1.train.media import Media
 from ecg_r1.train.overlap import OverlappedRollout
+from ecg_r1.train.processes import free_port
 from ecg_r1.train.rewards import RewardSet
 from ecg_r1.train.server_rollout import ServerRollout
 

@@ -23,6 +23,7 @@ from ecg_r1.ecg.simulate import simulate
 from ecg_r1.model.checkpoint import load_model, save
 from ecg_r1.model.message import ecg_part, user_message
 from ecg_r1.serving.server import ServeError, serve
+from ecg_r1.train.processes import free_port
 
 KEY = "the-key-of-this-test"
 CHAT = "/v1/chat/completions"
@@ -40,9 +41,7 @@ class Server:
     """A running server, its log and its processes."""
 
     def __init__(self, folder, at):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         (at / "key").write_text(KEY + "\n")
         self.log = at / "log"
         command = [sys.executable, "-m", "ecg_r1", "serve", folder, "--port", self.port, "--api-key-file", at / "key"]
