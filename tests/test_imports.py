@@ -26,7 +26,7 @@ FLOORS = {
     "endpoints": 5,
     "ecg": 4, "recipe": 4,
     "locks": 3, "executors": 3,
-    "disk": 2, "files": 2, "console": 2,
+    "disk": 2, "files": 2, "console": 2, "shipped": 2,
     "errors": 1,
     "terminal": 0, "parent": 0,
 }  # fmt: skip

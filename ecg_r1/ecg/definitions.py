@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from math import inf
 from typing import Any
 
-import yaml
-
 from ecg_r1.ecg.leads import LEADS
+from ecg_r1.shipped import shipped_table
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ class Definition:
 @cache
 def definitions() -> Mapping[str, Definition]:
     """The table that ships with the package, by name."""
-    rows = yaml.safe_load(files("ecg_r1").joinpath("data", "findings.yaml").read_text(encoding="utf-8"))
+    rows = shipped_table("findings.yaml")
     return {name: _definition(name, row) for name, row in rows.items()}
 
 

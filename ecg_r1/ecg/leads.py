@@ -9,6 +9,7 @@ from unicodedata import normalize
 import numpy as np
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+WITHOUT_AVR = tuple(lead for lead in LEADS if lead != "aVR")
 
 _CANONICAL = {lead.lower(): lead for lead in LEADS}
 # The MIT databases' "modified limb lead II" is placed on the torso, but read as lead II.

@@ -10,9 +10,10 @@ import numpy as np
 from scipy.ndimage import maximum_filter1d
 from scipy.signal import find_peaks
 
+from ecg_r1.ecg.record import SAMPLING_RATE
 from ecg_r1.ecg.windows import median_of
 
-MS = 2.0
+MS = 1000 / SAMPLING_RATE
 # The least speed and size of such a beat as a share of the usual beat's; the speed where nothing is known of T waves.
 SLOWEST, AS_HIGH, UNKNOWN = 0.09, 0.35, 0.2
 FASTER, HIGHER = 1.5, 1.2  # times the speed and size of what usually follows a beat so soon

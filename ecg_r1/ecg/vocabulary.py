@@ -6,12 +6,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
-from importlib.resources import files
 from typing import Literal
 
-import yaml
-
 from ecg_r1.errors import UserError, nearest
+from ecg_r1.shipped import shipped_table
 
 Kind = Literal["diagnostic", "form", "rhythm", "axis"]
 # PTB-XL counts these as diagnostic and as forms; they say themselves that they are no diagnosis.
@@ -108,7 +106,7 @@ def _key(text: str) -> str:
 @cache
 def vocabulary() -> Vocabulary:
     """The vocabulary that ships with the package."""
-    rows = yaml.safe_load(files("ecg_r1").joinpath("data", "vocabulary.yaml").read_text(encoding="utf-8"))
+    rows = shipped_table("vocabulary.yaml")
     return Vocabulary(
         Statement(
             name=row["name"],

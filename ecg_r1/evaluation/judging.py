@@ -9,11 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
-
-import yaml
 
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.ecg.quantities import QUANTITIES
@@ -25,6 +22,7 @@ from ecg_r1.evaluation.metrics import Judged
 from ecg_r1.evaluation.models import open_endpoint
 from ecg_r1.recipe import Endpoint
 from ecg_r1.scoring.contract import Case
+from ecg_r1.shipped import shipped_table
 from ecg_r1.terminal import say
 
 TRIES, WARMER = 5, 0.5  # of a reply that cannot be read; each further one is sampled at a higher temperature
@@ -41,7 +39,7 @@ class Unreadable(UserError):
 @cache
 def prompts() -> Mapping[str, Any]:
     """What judges are asked, `data/prompts/judges.yaml`."""
-    return yaml.safe_load(files("ecg_r1").joinpath("data", "prompts", "judges.yaml").read_text(encoding="utf-8"))
+    return shipped_table("prompts", "judges.yaml")
 
 
 def asked(template: str, judged: Judged, **slots: str) -> str:

@@ -13,17 +13,16 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
-from importlib.resources import files
 from operator import attrgetter
 from typing import NamedTuple
 
-import yaml
-
 from ecg_r1.ecg.quantities import QUANTITIES
+from ecg_r1.reading.generic import CLAUSE_END, CUES, HAN
 from ecg_r1.reading.languages import either, entries, han
 from ecg_r1.reading.sentences import sentences
 from ecg_r1.reading.values import Quote
 from ecg_r1.reading.wordings import Wordings
+from ecg_r1.shipped import shipped_table
 
 MARGIN = 0.69  # log 2: a claim that is lost costs as much as two references that are read as claims
 NEAR = 60  # characters before and after a reading in which its article and its verb stand
@@ -40,14 +39,8 @@ GENERAL = (
     "condition",
     "modal",
 )  # the cues without which a clause without a number is not weighed
-_CUES = Wordings(entries("generality"))
 _WEIGHED = Wordings(entries("weighed"))
-_HAN = re.compile(han("general"))
 _HAN_WEIGHED = re.compile(either(han("weighed")))
-_CLAUSE = re.compile(
-    r"(?<!m\.i)\.(?![a-z\d]| grad)|[;\n!?•|](?!\d)| - |,? (?:but|whereas|while|however|hence|so|since|because)\b"
-    r"|,?(?= (?:which|indicating|although|though|that (?:may|can|will|is|are|does|do))\b)"
-)
 _NUMBER = r"[+-]?\d[\d.,]* ?(?:ms|msec|bpm|/ ?min|beats|seconds?|sec|s\b|°|degrees)"
 _BOUND = re.compile(
     r"[<>≤≥]|\b(?:above|below|under|over|exceed\w*|(?:less|more|greater|longer|shorter) than|at least|up to|between"
@@ -113,7 +106,7 @@ class _Clause(NamedTuple):
 class _Sentence(NamedTuple):
     """A sentence of a passage: where it begins, its text, and its cues in order.
 
-    kinds: of its first cues, for each number of them from none to all. starts, ends: of the cues.
+    kinds: of its first cues, for each number of them from none to all. starts: of the cues.
     """
 
     start: int
@@ -134,20 +127,21 @@ class Passage(NamedTuple):
 @lru_cache(maxsize=4096)
 def _cues(said: str) -> tuple[tuple[str, ...], tuple[int, ...], tuple[frozenset[str], ...]]:
     """(kinds in order, where they start, the kinds of the first n for each n) of the cues of a sentence."""
-    found = [(start, kind) for words in (_CUES, _WEIGHED) for kind, start, _ in words.scan(said, 0, len(said))]
+    found = [(start, kind) for words in (CUES, _WEIGHED) for kind, start, _ in words.scan(said, 0, len(said))]
     if not said.isascii():
-        found += [(m.start(), "rule") for m in _HAN.finditer(said)]
+        found += [(m.start(), "rule") for m in HAN.finditer(said)]
         found += [(m.start(), m.lastgroup or "") for m in _HAN_WEIGHED.finditer(said)]
+    found.sort()
     kinds = [frozenset[str]()]
-    for _, kind in sorted(found):
+    for _, kind in found:
         kinds.append(kinds[-1] if kind in kinds[-1] else kinds[-1] | {kind})
-    return tuple(kind for _, kind in sorted(found)), tuple(start for start, _ in sorted(found)), tuple(kinds)
+    return tuple(kind for _, kind in found), tuple(start for start, _ in found), tuple(kinds)
 
 
 @lru_cache(maxsize=4096)
 def _clauses(said: str) -> tuple[_Clause, ...]:
     """The clauses of a sentence, in order."""
-    ends = [*(m.end() for m in _CLAUSE.finditer(said)), len(said)]
+    ends = [*(m.end() for m in CLAUSE_END.finditer(said)), len(said)]
     return tuple(
         _Clause(
             start, end, tuple(f"clause {sign}" for sign, each in _IN_CLAUSE.items() if each.search(said, start, end))
@@ -267,8 +261,7 @@ def signs(text: str, start: int, end: int, quote: Quote | None = None, others: S
 @cache
 def weights() -> dict[str, dict[str, float]]:
     """sign -> weight, of quantities and of diagnoses."""
-    text = files("ecg_r1").joinpath("data", "generality.yaml").read_text(encoding="utf-8")
-    found: dict[str, dict[str, float]] = yaml.safe_load(text)
+    found: dict[str, dict[str, float]] = shipped_table("generality.yaml")
     return found
 
 

@@ -24,12 +24,12 @@ WEIGHT = {"rule": 3, "often": 2, "perhaps": 1, "named": 0, "seen": -1, "ours": -
 VALUE = -2  # a measured number: "162 ms"
 BACK = 4  # clauses that are looked at: one on ECGs in general may go on in the next
 LEAST = 2  # from which on a clause is general
-_CUES = Wordings(entries("generality"))
-_CLAUSE = re.compile(
+CUES = Wordings(entries("generality"))
+CLAUSE_END = re.compile(
     r"(?<!m\.i)\.(?![a-z\d]| grad)|[;\n!?•|](?!\d)| - |,? (?:but|whereas|while|however|hence|so|since|because)\b"
     r"|,?(?= (?:which|indicating|although|though|that (?:may|can|will|is|are|does|do))\b)"
 )
-_HAN = re.compile(han("general"))
+HAN = re.compile(han("general"))
 _SENTENCE = re.compile(r"\n|(?<!m\.i)\.(?![a-z\d])")
 _BRACKET = re.compile(r"\([^()]*\)")
 _FINITE = re.compile(
@@ -104,11 +104,11 @@ class _Clause(NamedTuple):
 def _clauses(text: str) -> tuple[_Clause, ...]:
     """The clauses of a readable sentence, in order; none where no word is general. What stands in brackets is aside."""
     plain = _BRACKET.sub(lambda m: " " * len(m[0]), text) if "(" in text else text
-    cues = list(_CUES.scan(plain, 0, len(plain)))
+    cues = list(CUES.scan(plain, 0, len(plain)))
     if not any(WEIGHT[kind] > 0 for kind, _, _ in cues) and not _IN_FRONT.search(text):
         return ()
     found, start, i = [], 0, 0
-    for end in [*(m.end() for m in _CLAUSE.finditer(text)), len(text)]:
+    for end in [*(m.end() for m in CLAUSE_END.finditer(text)), len(text)]:
         kinds, verbs = list[str](), list[int]()
         while i < len(cues) and cues[i][1] < end:
             kind, at, _ = cues[i]
@@ -160,7 +160,7 @@ def general(text: str, start: int, end: int) -> bool:
     Returns:
         False where it speaks of this ECG, or where that is not told.
     """
-    if not text.isascii() and _HAN.search(text):
+    if not text.isascii() and HAN.search(text):
         return True
     if _NEEDS.match(text, end) and _THAT.search(text, max(0, start - NEAR), start):
         return True
@@ -175,7 +175,7 @@ def general(text: str, start: int, end: int) -> bool:
 
 def textbook(text: str) -> bool:
     """Whether more sentences of a readable text are on ECGs in general than not, and none names this one."""
-    kinds = {kind for kind, _, _ in _CUES.scan(text, 0, len(text))}
+    kinds = {kind for kind, _, _ in CUES.scan(text, 0, len(text))}
     if "ours" in kinds or kinds.isdisjoint(("rule", "often")) or "<answer>" in text:
         return False
     balance = 0
@@ -195,4 +195,4 @@ def entry(sentence: str) -> bool:
 
 def continued(text: str, end: int, start: int) -> bool:
     """Whether what is named at `start` belongs to the clause that has named something in general up to `end`."""
-    return 0 <= end <= start and not _CLAUSE.search(text, end, start)
+    return 0 <= end <= start and not CLAUSE_END.search(text, end, start)

@@ -8,9 +8,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-import yaml
-
 from ecg_r1.reading.phrases import ENDINGS, plain
+from ecg_r1.shipped import shipped_table
 
 
 @cache
@@ -21,7 +20,7 @@ def languages() -> dict[str, dict[str, Any]]:
         _, _, rest = file.name.partition("vocabulary.")
         code, _, ending = rest.partition(".")
         if len(code) == 2 and ending == "yaml":
-            found[code] = yaml.safe_load(file.read_text(encoding="utf-8"))
+            found[code] = shipped_table(file.name)
     return found
 
 

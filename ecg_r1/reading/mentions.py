@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache, lru_cache
-from importlib.resources import files
 from typing import Any
-
-import yaml
 
 from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.reading.findings import TRIGGERS, findings
 from ecg_r1.reading.languages import languages, sections
 from ecg_r1.reading.phrases import Phrases
+from ecg_r1.shipped import shipped_table
 
 _WORD = re.compile(r"[a-z0-9]+")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
@@ -28,7 +26,7 @@ MOST_COMBINED = 2  # pairs of interchangeable words in one wording
 
 
 def _data(name: str) -> dict[str, list[str]]:
-    rows: dict[str, Any] = yaml.safe_load(files("ecg_r1").joinpath("data", name).read_text(encoding="utf-8"))
+    rows: dict[str, Any] = shipped_table(name)
     return rows
 
 

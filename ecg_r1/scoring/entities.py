@@ -5,10 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
-from importlib.resources import files
 from typing import Any, Literal, NamedTuple
-
-import yaml
 
 from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.errors import UserError, did_you_mean
@@ -16,6 +13,7 @@ from ecg_r1.reading.sentences import sentences
 from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.labels import NORMAL
 from ecg_r1.scoring.remarks import OTHERWISE_NORMAL, advice, verdicts
+from ecg_r1.shipped import shipped_table
 
 Certainty = Literal["asserted", "uncertain", "negated"]
 _ORDER: tuple[Certainty, ...] = ("negated", "uncertain", "asserted")  # what is said later in it wins
@@ -100,10 +98,8 @@ def has_conventions(archive: str) -> bool:
 
 @cache
 def _table() -> dict[str, list[dict[str, Any]]]:
-    table: dict[str, list[dict[str, Any]]] = yaml.safe_load(
-        files("ecg_r1").joinpath("data", "conventions.yaml").read_text(encoding="utf-8")
-    )
-    return table
+    found: dict[str, list[dict[str, Any]]] = shipped_table("conventions.yaml")
+    return found
 
 
 @cache

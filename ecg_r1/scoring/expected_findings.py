@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
 from typing import Any, NamedTuple
-
-import yaml
 
 from ecg_r1.ecg.findings import Findings, State
 from ecg_r1.reading.finding_words import GROUPS
 from ecg_r1.scoring.contract import Case
 from ecg_r1.scoring.labels import truth_of
 from ecg_r1.scoring.verify_findings import CONTRARIES, shown_findings
+from ecg_r1.shipped import shipped_table
 
 ENOUGH = 2  # leads in which a finding is shown that is expected in some
 
@@ -35,8 +33,7 @@ class Expected(NamedTuple):
 
 @cache
 def _table() -> dict[str, tuple[Expected, ...]]:
-    text = files("ecg_r1").joinpath("data", "expected_findings.yaml").read_text(encoding="utf-8")
-    rows: dict[str, list[Any]] = yaml.safe_load(text)
+    rows: dict[str, list[Any]] = shipped_table("expected_findings.yaml")
     return {name: tuple(map(_expected, row)) for name, row in rows.items()}
 
 

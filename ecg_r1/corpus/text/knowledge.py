@@ -6,16 +6,14 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from importlib.resources import files
 from typing import Any
-
-import yaml
 
 from ecg_r1.ecg.criteria import criteria
 from ecg_r1.ecg.definitions import definitions
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.quantities import LEAD_QUANTITIES, QUANTITIES
 from ecg_r1.ecg.vocabulary import vocabulary
+from ecg_r1.shipped import shipped_table
 
 LANGUAGES = ("en", "de", "zh")
 CRITERION = "criterion"  # the statement's own relation in the vocabulary
@@ -88,7 +86,7 @@ def knowledge() -> Mapping[str, Knowledge]:
     Raises:
         ValueError: an entry is no statement of the vocabulary, or a sign cannot be measured.
     """
-    rows = yaml.safe_load(files("ecg_r1").joinpath("data", "knowledge.yaml").read_text(encoding="utf-8"))
+    rows = shipped_table("knowledge.yaml")
     return {name: _entry(name, row) for name, row in rows.items()}
 
 

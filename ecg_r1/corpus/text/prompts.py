@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
-import yaml
 
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.quantities import QUANTITIES
+from ecg_r1.shipped import shipped_table
 
 
 @cache
 def prompts() -> Mapping[str, Any]:
     """The file as it ships."""
-    data: Mapping[str, Any] = yaml.safe_load(
-        files("ecg_r1").joinpath("data", "prompts", "reports.yaml").read_text(encoding="utf-8")
-    )
+    data: Mapping[str, Any] = shipped_table("prompts", "reports.yaml")
     return data
 
 

@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.resources import files
 
 import numpy as np
-import yaml
 
 from ecg_r1.corpus.profile import Profile
 from ecg_r1.corpus.text import sections
@@ -27,6 +25,7 @@ from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.quantities import TABLE
 from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.recipe import Reports
+from ecg_r1.shipped import shipped_table
 
 FORMS = {"open": "open-ended", "closed": "close-ended", "fill": "fill-in-blank", "choice": "multiple-choice"}
 FEATURES = ("heart_rate_bpm", "pr_ms", "qrs_ms", "qt_ms", "qtc_ms", "axis_deg")
@@ -93,7 +92,7 @@ def questions(subject: Subject, reports: Reports, rng: np.random.Generator) -> I
 
 @cache
 def _words(code: str) -> Language:
-    data = yaml.safe_load(files("ecg_r1").joinpath("data", "prompts", "questions.yaml").read_text(encoding="utf-8"))
+    data = shipped_table("prompts", "questions.yaml")
     return Language(code, {}, dict(flat("", data[code])))
 
 

@@ -8,11 +8,11 @@ from ecg_r1.corpus.text.label import NORMAL
 from ecg_r1.corpus.text.seen import Seen, look, shown
 from ecg_r1.corpus.text.writer import Writer
 from ecg_r1.ecg.findings import State
-from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.leads import LEADS, WITHOUT_AVR
 
 PRESENT, ABSENT, BORDERLINE = State.PRESENT, State.ABSENT, State.BORDERLINE
 # Leads in which a finding is normal, or too common to be described where no diagnosis rests on it.
-CHEST, WITHOUT_AVR = LEADS[6:], tuple(lead for lead in LEADS if lead != "aVR")
+CHEST = LEADS[6:]
 WITHOUT_V1 = tuple(lead for lead in LEADS if lead not in ("aVR", "V1", "III"))
 ISOELECTRIC = 0.1  # mV: at J + 60 ms an ascending segment may be higher where the J point is not
 QUOTED_OF_ST = ("II", "V2", "V3", "V4", "V5", "V6", "aVF")

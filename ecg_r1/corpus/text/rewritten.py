@@ -11,14 +11,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any
-
-import yaml
 
 from ecg_r1.corpus.text.check import Checked, check
 from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.scoring.completion import Completion
+from ecg_r1.shipped import shipped_table
 from ecg_r1.terminal import visible
 
 LONGEST, SHORTEST = 2.0, 0.4  # times the length of our own text
@@ -41,14 +39,12 @@ class Refusal:
 
 def instruction(code: str) -> str:
     """What the model is told, in the language of the text."""
-    return _instructions()[code]
+    return str(_instructions()[code])
 
 
 @cache
-def _instructions() -> dict[str, Any]:
-    text = files("ecg_r1").joinpath("data", "prompts", "rewrite.yaml").read_text(encoding="utf-8")
-    found: dict[str, Any] = yaml.safe_load(text)
-    return found
+def _instructions() -> Any:
+    return shipped_table("prompts", "rewrite.yaml")
 
 
 def answered_text(answer: str) -> str:

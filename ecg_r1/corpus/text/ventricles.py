@@ -7,10 +7,9 @@ from ecg_r1.corpus.text.knowledge import Sign
 from ecg_r1.corpus.text.seen import look
 from ecg_r1.corpus.text.writer import Writer, sentences
 from ecg_r1.ecg.findings import State
-from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.leads import LEADS, WITHOUT_AVR
 
 PRESENT, ABSENT, BORDERLINE = State.PRESENT, State.ABSENT, State.BORDERLINE
-WITHOUT_AVR = tuple(lead for lead in LEADS if lead != "aVR")
 NORMAL_Q = {"III", "V1"}  # a Q wave in these alone is a normal variant
 VERTICAL = 60.0  # degrees, from which on aVL looks into the chambers, and its QRS begins with a Q wave
 QRS_BROAD = 120.0  # ms

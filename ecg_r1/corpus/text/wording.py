@@ -6,14 +6,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
-import yaml
 
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.quantities import TABLE
+from ecg_r1.shipped import shipped_table
 
 SLOT = re.compile(r"\{(\w+)\}")
 RUN = 3  # neighbouring chest leads from which on a list of them is written as "V2 to V4"
@@ -132,7 +131,7 @@ def language(code: str) -> Language:
     Raises:
         ValueError: a template is no text.
     """
-    data = yaml.safe_load(files("ecg_r1").joinpath("data", "text", f"{code}.yaml").read_text(encoding="utf-8"))
+    data = shipped_table("text", f"{code}.yaml")
     return Language(code, data.pop("marks"), dict(flat("", data)))
 
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.corpus.text.writer import answered
@@ -21,6 +19,7 @@ from ecg_r1.evaluation.benchmarks.derived import write_derived
 from ecg_r1.evaluation.benchmarks.items import BenchmarkError
 from ecg_r1.scoring.contract import Case
 from ecg_r1.scoring.labels import truth_of
+from ecg_r1.shipped import shipped_table
 
 LANGUAGES = ("en", "zh")
 CATEGORIES = ("objective", "calculation", "estimate", "subjective", "unanswerable")
@@ -30,8 +29,7 @@ QT, RR = (340.0, 460.0), (600.0, 1100.0)  # ms, of the values that a calculation
 @cache
 def wording(language: str) -> Mapping[str, Any]:
     """The questions of one of `LANGUAGES`, and the words in which answers are looked for."""
-    text = files("ecg_r1").joinpath("data", "benchmarks", "rubric.yaml").read_text(encoding="utf-8")
-    words = yaml.safe_load(text)[language]
+    words = shipped_table("benchmarks", "rubric.yaml")[language]
     return words | {"refused": re.compile(words["refused"], re.IGNORECASE)}
 
 
