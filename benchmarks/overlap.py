@@ -26,11 +26,12 @@ from typing import Any
 
 import yaml
 from grpo_step import gem_shaped
+from ports import free_port
 from rich.console import Console
 from rich.table import Table
 
 from ecg_r1.engine.wire import GENERATE, HEALTH
-from ecg_r1.train.processes import free_port, set_environment
+from ecg_r1.train.processes import set_environment
 
 STALENESS = (0, 1, 2)
 WARM = 2  # steps that wait for the first rollouts

@@ -148,9 +148,9 @@ def main() -> int:
     options.add_argument("--clients", type=int, default=16)
     asked = options.parse_args()
     import torch
+    from ports import free_port
 
     from ecg_r1.model.checkpoint import load_model, save
-    from ecg_r1.train.processes import free_port
 
     torch.manual_seed(0)
     port = free_port()

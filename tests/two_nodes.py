@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
-from ecg_r1.train.processes import free_port
+from ports import free_port
 
 
 class Node(NamedTuple):

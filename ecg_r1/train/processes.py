@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from ecg_r1.engine.quiet import quieten
-from ecg_r1.errors import UserError
 from ecg_r1.locks import TOKEN
 from ecg_r1.recipe import RecipeError, RunRecipe
 from ecg_r1.train.extensions import extensions_folder
@@ -41,7 +38,7 @@ def set_environment(*, errors_alone: bool = False) -> None:
         "LOCAL_RANK": "0",
         "WORLD_SIZE": "1",
         "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(free_port()),
+        "MASTER_PORT": "0",  # whichever is free when one process listens: a port drawn earlier may be taken by then
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
@@ -138,12 +135,3 @@ def whole(model: Any) -> AbstractContextManager[Any]:
     from deepspeed import zero
 
     return zero.GatheredParameters(list(model.parameters()))
-
-
-def free_port() -> int:
-    """A port on which nobody listens, below those that the system gives to any program that asks (from 32768 on)."""
-    for port in random.SystemRandom().sample(range(20_000, 32_768), 100):
-        with suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise UserError("no free port between 20000 and 32768; end some programs that listen there")

@@ -209,8 +209,8 @@ def test_the_version_covers_all_that_reading_measuring_and_drawing_use(records):
     own = [path for path in paths if "site-packages" not in path.parts]  # an environment may lie in the checkout
     ours = {path.resolve().relative_to(root) for path in own if path.resolve().is_relative_to(root) and path.suffix}
     sources = {path for path in ours if path.suffix == ".py" and path.parts[:2] != ("ecg_r1", "ecg")}
-    # Errors and files: how a problem is said, and how bytes are read and written.
-    known = {"__init__", "errors", "terminal", "files", "disk", "locks"}
+    # Errors, files, tables: how a problem is said, and how bytes are read and written.
+    known = {"__init__", "errors", "terminal", "files", "disk", "locks", "shipped"}
     assert {path.stem for path in sources} <= known, sources
     assert {path.name for path in ours if path.suffix in (".yaml", ".json")} == set(TABLES)
     libraries = {path.parts[path.parts.index("site-packages") + 1] for path in paths if "site-packages" in path.parts}

@@ -3,14 +3,11 @@
 import argparse
 import json
 import math
-import sys
 from pathlib import Path
 
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import ood
 import papers
+import pytest
 
 from ecg_r1.recipe import read_recipe
 

@@ -10,11 +10,11 @@ from types import SimpleNamespace
 import numpy as np
 import uvicorn
 import vllm  # noqa: F401  a server has it before it answers; the import takes seconds
+from ports import free_port
 from safetensors import safe_open
 
 from ecg_r1.serving.access import Access
 from ecg_r1.serving.rollouts import Rollouts
-from ecg_r1.train.processes import free_port
 
 KEY = "a-key-of-the-tests"
 

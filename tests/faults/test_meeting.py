@@ -10,8 +10,9 @@ import pytest
 
 pytest.importorskip("torch")
 
+from ports import free_port
+
 from ecg_r1.locks import LOCK, FolderLock
-from ecg_r1.train.processes import free_port
 
 RECIPES = Path(__file__).parents[2] / "recipes" / "tiny"
 SCENES = {  # each is run by both processes, in a folder of its own

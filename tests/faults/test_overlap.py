@@ -14,6 +14,7 @@ pytest.importorskip("vllm", reason="vLLM is not installed: pip install '.[cpu]' 
 
 from answering import KEY, Slow, answering
 from kills import wait_for
+from ports import free_port
 from safetensors.torch import load_file
 from transformers import TrainerCallback
 from trl import GRPOConfig
@@ -26,7 +27,6 @@ from ecg_r1.scoring import load_reward
 from ecg_r1.train.grpo import grpo_trainer
 from ecg_r1.train.media import Media
 from ecg_r1.train.overlap import OverlappedRollout
-from ecg_r1.train.processes import free_port
 from ecg_r1.train.rewards import RewardSet
 from ecg_r1.train.server_rollout import ServerRollout
 

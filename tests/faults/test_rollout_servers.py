@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("vllm", reason="vLLM is not installed: pip install '.[cpu]' or '.[gpu]'")
 
 from answering import KEY, Echo, answering
+from ports import free_port
 from safetensors.numpy import save_file
 
 from ecg_r1.corpus.build import build
@@ -23,7 +24,6 @@ from ecg_r1.engine.vllm_server import ServerUnusable, VLLMServers
 from ecg_r1.model.checkpoint import load_model, save
 from ecg_r1.recipe import CorpusRecipe
 from ecg_r1.runs.fingerprint import WEIGHTS, fingerprint
-from ecg_r1.train.processes import free_port
 
 
 @contextmanager

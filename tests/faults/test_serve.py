@@ -19,11 +19,12 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("vllm", reason="vLLM is not installed: pip install '.[cpu]' or '.[gpu]'")
 
+from ports import free_port
+
 from ecg_r1.ecg.simulate import simulate
 from ecg_r1.model.checkpoint import load_model, save
 from ecg_r1.model.message import ecg_part, user_message
 from ecg_r1.serving.server import ServeError, serve
-from ecg_r1.train.processes import free_port
 
 KEY = "the-key-of-this-test"
 CHAT = "/v1/chat/completions"
