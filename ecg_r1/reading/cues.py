@@ -11,10 +11,11 @@ _BOUND = re.compile(
     rf"(?:(?<![a-z])|(?=n't))(?P<no>(?:\b(?:no|not|never|without|nor)|n't) (?:(?:rises?|goe?s?|gets?|climbs?|falls?"
     rf"|drops?) )?(?:(?:any|much"
     rf"|significantly|be|been) )?)?"
-    rf"(?:(?P<low>(?:{_MORE}) than|above|over|exceed(?:s|ing|ed)?|beyond|past|in excess of|upwards of|at least"
+    rf"(?:(?P<low>(?:{_MORE}) than|above|over|exceed(?:s|ing|ed)?|beyond|past"
+    r"|pass(?:es|ing)|tops|clears|in excess of|upwards of|at least"
     r"|(?<!-)>=?|=>|≥|≧|⩾|≳|uber|ueber|gros+er als|mehr als"
     r"|mindestens|大于|高于|长于|超过|达到?或?超过|不小于|不低于|不少于|至少)"
-    rf"|(?P<high>(?:{_LESS}) than|below|under|up to|at (?:the )?most|(?<=not )reach(?:es|ing)?|short of"
+    rf"|(?P<high>(?:{_LESS}) than|below|beneath|under|up to|at (?:the )?most|(?<=not )reach(?:es|ing)?|s(?:hort|hy) of"
     r"|<=?|=<|≤|≦|⩽|≲|unter|kleiner als|weniger als|hochstens|maximal|小于"
     r"|低于|少于|短于|不到|未及|不超过|不大于|不高于|不足|未超过|未达到?|最多))"
     r" ?(?:(?:or equal to|about|approximately|around|roughly|some|the|约) ?)?[ (]*$"
@@ -96,7 +97,10 @@ _MORE_THAN = (
 )
 OPERATOR_NEXT = re.compile(r":\d| ?(?:[×÷√^*]|/ ?(?:√|sqrt|\d{1,2}(?!\d)|\d+(?:\.\d+)? ?[=≈]|\(|rr)|\+ ?\d)")
 # "0.12 s / 3 small squares" divides nothing
-OPERATOR_AFTER_UNIT = re.compile(rf" (?:{_MORE}|{_LESS}) than | ?(?:[×÷√^*]|/ ?(?:√|sqrt|\(|rr)|\+ ?\d{_MORE_THAN})")
+OPERATOR_AFTER_UNIT = re.compile(
+    rf" (?:{_MORE}|{_LESS}) than (?!\d)| (?:above|below|over|under|beyond|short of) (?:the|its|this|that) "
+    rf"(?:\w+ )?(?:limit|threshold|cut-?off|norm)| ?(?:[×÷√^*]|/ ?(?:√|sqrt|\(|rr)|\+ ?\d{_MORE_THAN})"
+)
 
 # "Other leads give 224 ms.": a sentence that names nothing says it of what was named before, unless it is about these.
 NOT_OF_IT = re.compile(
@@ -110,7 +114,6 @@ DENIED_HERE = re.compile(r"(?:^|[ (])(?:no|not|without) (?:(?:a|an|any|the|such)
 DENIED_SIGN = re.compile(r"\bno (?:evidence|signs?|indication|suggestion|trace|hint) of (?:an? |any |the )?$")
 DENIED_NAME = re.compile(r"\b(?:no|without|absence of) (?:\w{1,12} ){0,2}$")  # "no ST changes > 1 mm"
 RECORDING = re.compile(r"[- ]*(?:strip|recording|tracing|ecg|ekg|window|segment|rhythm|epoch|period|12|lead)")
-DURING = re.compile(r"\b(?:in|over|during|within|every|per|for)(?: (?:an?|the|these|about))? ?$")
 PER_MINUTE = re.compile(r"每分钟?(?:心跳|搏动)?(?:约|大约|为)? ?$")
 NEGATIVE = re.compile(r"(?:minus|negative|负|(?:at|around|about|of|is|=|:) -) ?$")
 LEAD_LIST = re.compile(r" ?(?:-|/|&|,|、|to|through|and|, and|und|bis|和|及|至|到) ?")
@@ -208,7 +211,8 @@ TAKES_UP = re.compile(
 TAKES_UP_LATE = re.compile(
     r"\b(?:(?:i|we) (?:now |then |would |do )?(?:get|got|read|measured?|find|found|obtain|estimate|make it|see)|"
     r"(?:it|(?:the|this) (?:interval|value|duration|reading|measurement)) (?:now |then |still |only )?"
-    r"(?:is|was|measures?|measured|reads?|comes to|came to|lasts?|lasted|amounts to|stands at|has become|became))"
+    r"(?:is|was|measures?|measured|reads?|comes to|came to|lasts?|lasted|amounts to|stands at|has become|became"
+    r"|(?:has )?(?:narrowed|widened|shortened|lengthened|fell|rose|dropped|settled|slowed|climbed)(?: down| back)? to))"
     r"(?: (?:now|about|around|approximately|only|still|roughly|just|found to be|measured at|down to|back to))? ?$"
 )
 
@@ -228,8 +232,8 @@ AXIS_UNNAMED = re.compile(
 )
 # "P waves march through at 86 per minute" is the rate of the atria; "sinus P waves, one before each QRS, at 75" is not.
 FIRES = re.compile(
-    r"(?:\b(?:at|of|with|by)|[:=]|为|约) ?(?:an? (?:rate|frequency) of )?(?:only|about|around|roughly|some"
-    r"|approximately|just|~|≈|约)? ?$"
+    r"(?:\b(?:at|of|with|by|do|beat|fire|run|discharge|go|number)|[:=]|为|约) ?(?:an? (?:rate|frequency) of )?"
+    r"(?:only|about|around|roughly|some|approximately|just|~|≈|约)? ?$"
 )
 ATRIAL, VENTRICLES = ("p", "atria", "atrial_rate"), re.compile("ventric|心室")
 FIRES_NOT = re.compile(
@@ -244,7 +248,9 @@ RENAMED = {
 }
 
 # Which way the ST level and the T wave go: a word between the name and the number, or after or before both.
-_DOWN = r"senkung|depress|\bstd\b|invert|inversion|negative|压低|下移|下降|倒置|负向"
+_DOWN = (
+    r"senkung|depress|\bsinks?\b|\bsags?\b|\bsagging|droop|\bstd\b|invert|inversion|negative|压低|下移|下降|倒置|负向"
+)
 _UP = r"hebung|elevat|raised|upright|positive|peaked|tented|抬高|上抬|直立|高耸"
 DIRECTION = re.compile(rf"(?P<down>{_DOWN})|(?:{_UP})")
 DIRECTED = ("st_mv", "t_mv")

@@ -31,7 +31,8 @@ _SUBJECTS = [
 # What may stand between the subject and what is said of it: verbs, denials, adverbs, leads, values, other things said.
 _COPULA = (
     r"is|are|was|were|be|been|being|recogni[sz]ed|identified|confirmed|as|has|have|had"
-    r"|appears?|seems?|looks?|remains?|not|n't|isn't|aren't|wasn't|weren't"
+    r"|appears?|seems?|looks?|remains?|prove[sdn]?|turn(?:s|ed)|out|must|would|determined|taken|found"
+    r"|which|that|judged|deemed|felt|thought|read|regarded|classified|interpreted|established|not|n't|isn't|aren't|wasn't|weren't"
     r"|neither|either|nor|or|and|anything|but|far|from|no|\w+ly|very|quite|somewhat"
     r"|rather|also|both|now|again|still|itself|of|in|origin|may"
     r"|might|could|to|within|cannot|can't|said|called|considered|the|normal|without|\d+|deg(?:rees?)?|deviation"

@@ -38,6 +38,7 @@ GENERAL = (
     "wrong",
     "condition",
     "modal",
+    "habit",
 )  # the cues without which a clause without a number is not weighed
 _WEIGHED = Wordings(entries("weighed"))
 _HAN_WEIGHED = re.compile(either(han("weighed")))

@@ -87,6 +87,10 @@ _ENTRY = re.compile(
 )
 
 
+# A finding that is quoted in leads, or graded, is one of this ECG: "Some ST depression in V5 may suggest ischemia".
+_IN_LEADS = re.compile(r"(?: waves?)? (?:in|over|across|of|at|from) (?:leads? )?(?:v[1-6]|av[rlf]|i{1,3})\b")
+_GRADED = re.compile(r"(?:non-?specific|mild|slight|minimal|moderate|minor|some|subtle) ")
+
 _start = attrgetter("start")
 
 
@@ -137,8 +141,8 @@ def _led(text: str, start: int, end: int, verbs: list[int]) -> bool:
     return False
 
 
-def _evidence(text: str, clause: _Clause, start: int) -> int:
-    """How much the words of a clause say that it is general, and what stands at `start` in it."""
+def _evidence(text: str, clause: _Clause, start: int, end: int) -> int:
+    """How much the words of a clause say that it is general, and what stands at [start, end) in it."""
     weight = clause.weight + VALUE * clause.measured
     low = max(clause.start - 1, start - NEAR, 0)
     front = _IN_FRONT.search(text, low, min(clause.end, start + NEAR))
@@ -146,6 +150,8 @@ def _evidence(text: str, clause: _Clause, start: int) -> int:
         weight += 2
     if _DEFINITE.search(text, low, start) and not _REPORTED.match(text, start):
         weight -= 2
+    if _GRADED.match(text, start) or _IN_LEADS.match(text, end):
+        weight -= 1
     return weight if clause.finite else min(weight, 1)
 
 
@@ -169,7 +175,7 @@ def general(text: str, start: int, end: int) -> bool:
     before, clauses = False, _clauses(text)
     last = bisect_right(clauses, start, key=_start)
     for clause in clauses[max(0, last - BACK) : last]:
-        before = _evidence(text, clause, min(start, clause.end)) >= (LEAST - 1 if before else LEAST)
+        before = _evidence(text, clause, min(start, clause.end), end) >= (LEAST - 1 if before else LEAST)
     return before
 
 

@@ -17,8 +17,9 @@ _WORD = re.compile(r"[a-z0-9]+")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 # Abbreviations that mean something else beside these words: the artery, how often one breathes.
 _UNLESS = {
-    "t abnorm": re.compile(", wahrscheinlich"),
-    "t abnormal": re.compile(", wahrscheinlich"),
+    "t abnorm": re.compile(", (?:wahrscheinlich|vielleicht|moglich)"),
+    "t abnormal": re.compile(", (?:wahrscheinlich|vielleicht|moglich)"),
+    "flutter": re.compile("[ -](?:waves?|rate|line|activity|deflections?|baseline|cycle|circuit|ablation)"),
     "af": re.compile("[ :]{1,2}[12][0-9] ?/ ?min"),  # Atemfrequenz
     "lad": re.compile(" (?:artery|occlusion|lesion|stenosis|territory|culprit|disease|stent|infarct)"),
 }
@@ -51,7 +52,7 @@ def _names() -> dict[str, str]:
         new = [(wording, name) for wording, name in combined if names.setdefault(wording, name) == name]
     for wording, name in list(names.items()):
         if not re.search(r"(?:s|\bi+|\d)$", wording):  # "AV block is" is no plural of "AV block I"
-            names.setdefault(wording + "s", name)
+            names.setdefault(wording + ("es" if wording.endswith("complex") else "s"), name)
         elif wording.endswith(("changes", "waves", "voltages")):
             names.setdefault(wording.removesuffix("s"), name)
     return names

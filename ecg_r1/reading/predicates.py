@@ -25,7 +25,7 @@ _NT = "(?:is|ai|are|was|were|does|did|do|ca|could|has|have|had|wo|would)n't"
 _NOT = f"not|never|no longer|cannot|nowhere|hardly|scarcely|by no means|in no way|{_NT}"
 _VERB = (
     f"{_NT}|is|are|was|were|has|have|had|can|cannot|could|may|might|must|should|would|will|does|do|did|needs?|ought"
-    "|remains?|seems?|appears?|looks?|becomes?"
+    "|remains?|stays?|seems?|appears?|looks?|becomes?|proves?"
 )
 _WORD = (
     rf"(?:may or may not|{_VERB}|{_NOT}|be|been|being|to|also|still|both|all|either|thus|then|now|quite|very|rather|too"
@@ -101,6 +101,11 @@ _INSERTED = re.compile(  # "…, possibly old, cannot be excluded"
     r", (?:suggested|proposed|offered|reported|raised|read|printed|possibly|probably|perhaps|likely|old|recent|if"
     r"|as|although|though|especially|particularly|in|on|of|by|with"
     r"|at|even|for)\b[^,.;:()\n]{0,40},(?= )"
+)
+# "Atrial flutter would show saw teeth and does not", "…, but there are none"
+_WOULD = re.compile(
+    r" would(?: (?!and|but|yet)[\w-]{2,14}){1,8}?(?:(?P<none>,? (?:and|but|yet|though) (?:there (?:is|are) )?"
+    r"(?:none|nothing|no such)\b)|(?:,? (?:and|but|yet|though)|, which)(?= ))"
 )
 # "AF is ruled out, but LVH cannot be"
 _BE_EXCLUDED = re.compile(r"(?:cannot|can not|can't|could not|couldn't)(?: be)? ?")
@@ -195,6 +200,10 @@ def predicate(text: str, last: int) -> Said | None:
         m = _HAN_SAID.match(text, last, last + REACH)
         if m:
             return _DOUBTED if m["open"] else _DENIED
+    if (would := _WOULD.match(text, last, last + REACH)) and (
+        would["none"] or ((said := _predicate(text, would.end(), whole=True)) and said.polarity == "negated")
+    ):
+        return _DENIED
     if behind := _behind(text, last):
         return _DENIED if behind[0] == "denied" else _DOUBTED
     bracket = _BRACKET.match(text, last, last + REACH)

@@ -13,7 +13,7 @@ _LIMIT_WORDS = (
     r"(?:(?:range|ranges|values?|limits?|intervals?|adults?|(?:wo)?m[ea]n|(?:fe)?males?|in|upper|lower|cut-?off"
     r"|threshold|for|of|is|are|being"
     r"|from|between|to|be|in|under|below|less than|up to|over|<=?|>=?|≤|≥|:|=|值|范围|参考|上限|下限|为|是|的|小于"
-    r"|大于|不超过)[ :(\[]*)"
+    r"|大于|不超过|男性?|女性?|成人)[ :(\[]*)"
 )
 _LIMITS = (
     r"(?:threshold|cut-?offs?|criteri(?:on|a)|(?:upper|lower) (?:limits?|bounds?|ends?)|limits?|minimum|maximum"
@@ -44,14 +44,14 @@ _BEFORE = (
     r"(?:be|exceed|measure)?[ ]*(?:<=?|>=?|≤|≥|(?:more|greater|less) than)?",
     r"would (?:\w{1,12} ){0,3}(?:exceed|be (?:<=?|>=?|≤|≥|(?:more|greater|less) than))",
     r"(?:is|was|are|be) not|isn't|not|rather than|instead of|而非|不是|并非",
-    r"≠|!=|=/=|<>|never|no longer|by no means|in no way|not even|(?:could|might|would|should) have been"
+    r"≠|!=|=/=|<>|never|no longer|by no means|in no way|not even|(?:could|might|would|(?<!it )should) have been"
     r"|cannot (?:possibly )?be|can't (?:possibly )?be|could not be|couldn't be|anything but"
     r"|nowhere near|nothing like|hardly|scarcely|(?:differs?|different|deviates?) from|other than|except|unlike"
     r"|不等于|不可能[为是]",
     r"(?:far|away|a long way) from (?:the )?",
     r"(?:squares?|box(?:es)?|mm|millimet(?:er|re)s?)[) ]*(?:is|are|="
     r"|represents?|equals?|corresponds? to|lasts?) (?:about )?",
-    r"(?:由|从)原?来?的?",
+    r"(?:由|从)原?来?的?|(?:男性?|女性?)(?:为|:)?|不(?:应|宜|该)(?:超过|大于|长于|低于|小于|短于)",
 )
 _REFERENCE = re.compile(rf"(?<![a-z])(?:{'|'.join(_BEFORE)})[ ]*$")
 _WITHIN = re.compile(r"(?:within (?:the )?normal (?:limits|range)[ :(,]*(?:at |with |of )?|normal ?: ?)$")  # the value
@@ -66,8 +66,8 @@ _AFTER = (
     r" (?:needed|required|necessary|expected|typical of|that (?:an? )?[a-z -]{3,40} (?:demands?|requires?|needs?"
     r"|calls for|takes)\b|(?:that|which) (?:would|defines?|separates?|marks?|is (?:used"
     r"|needed|required|taken)))",
-    rf"(?:-|[ ,]*)(?:(?:is |being |as |would be |was )?(?:the |an? )?(?:upper |lower |usual |diagnostic "
-    rf"|voltage ){{0,2}}{_LIMIT})(?! ?(?:of |is |: ?)?[<>≤≥]?\d)",
+    rf"(?:-|[ ,]*(?!(?<=, )voltage))(?:(?:is |being |as |would be |was )?(?:the |an? )?(?:upper |lower |usual "
+    rf"|diagnostic |voltage ){{0,2}}{_LIMIT})(?! ?(?:of |is |: ?)?[<>≤≥]?\d)",
     r"的?(?:正常)?(?:上限|下限|标准|阈值|界限|临界值|正常范围|参考)",
 )
 # What takes a value back: "164 ms, which is false", "a PR of 164 ms was not found", "164 ms: no", "if measurable".
@@ -81,12 +81,13 @@ _DENIED = (
     r"|not really\b|just kidding|(?:please )?(?:ignore|disregard|forget|do not (?:use|trust|count)))",
     r" (?:cannot|can't|could not) be (?:confirmed|supported|verified|trusted|right|correct|true|reproduced)",
     r",? (?:but )?i (?:made|have made) (?:that|it|this) up",
+    r",? (?:but |and )?(?:it |this |that )?should (?:have been|have read|be|read) \d",
     r" if (?:it|they|one|narrow|wide|sinus|conducted|p[- ]waves?|measur\w+|any|there|present|visible|at all)\b",
     r",?(?:这|该值|此值)?(?:是|为)?(?:错误|错|不正确|不对|有误|假)的?(?![\u4e00-\u9fff])|不成立|[可被]?排除",
 )
 _TAKEN_BACK = (
     r"(?=[ ,\"'\])]{0,3}(?:[(\[:-]|(?:is|was|are|were|would|must|has|can|can't|could|cannot|which|that|this|it"
-    r"|if|i|but|and"
+    r"|if|i|but|and|should"
     r"|the|please|not|just)\b|[\u4e00-\u9fff]))"
 )
 _REFERENCE_AFTER = re.compile(

@@ -35,11 +35,11 @@ _ADJECTIVES = (
 )
 _JOINED = re.compile(
     rf"(?:(?:-degree|-)?,? ?-?(?:and|or|nor|and/or|vs|versus)\.?-?(?![a-z])|,? ?[&/]|及|和|与|或者?|、) ?{_ADJECTIVES}"
-    r"|\) (?:and|or|nor) \(?[a-e]\)? \("  # "A (atrial flutter) and D (ventricular tachycardia) do not fit"
+    r"|\),? (?:and|or|nor) (?:the |an? )?(?:\(?[a-e]\)? \()?"  # "A (AFL) and D (VT) do not fit"
 )
 _LISTED = re.compile(rf"(?:-degree|-)?[,、/] ?{_ADJECTIVES}")
 _ALTERNATIVE = re.compile(r"\b(?:or|vs|versus)\b|或")
-_SINGULAR = re.compile(r" (?:is|was|has been|can be)(?![a-z])")
+_SINGULAR = re.compile(r" (?:is|was|has been|can be|remains|stays|seems|appears|looks|cannot|may|might|could)(?![a-z])")
 _RHYTHM = re.compile("rhythm|(?:tachy|brady)cardia|fibrillation|flutter|pac|premature|arrhythmia|escape|arrest|geminy")
 _NONE_OF = re.compile(
     r"(?:^|[\n.;:>])[ #*-]*(?:there (?:is|are) )?(?:no|without|negative for|neg for|denies)(?: [a-z]{2,12}){0,2} $"
@@ -81,7 +81,22 @@ _BEGUN = re.compile(rf"\b(?:{_VERB})(?![a-z])(?:(?!\b(?:that|which|because|so|si
 _LIKEWISE = re.compile(
     r"[ \n]*(?:and )?(?:likewise|similarly|the same (?:goes|holds|is true|applies) (?:for|to)|ditto)[ ,:]*(?:for )?"
 )
-_ANSWERED_NO = re.compile(r"\? ?(?:no|none|nope|negative|absent|unlikely|not (?:here|present|seen|met))(?![a-z])")
+# What takes over what was said before: "LBBB is absent, and so is RBBB", "…, RBBB likewise".
+_SO_IS = re.compile(
+    r"(?:,|;|,? and) ?(?:so|as|neither|nor) (?:is|are|was|were|does|do|has|have)(?: (?:the|an?|any))? $"
+)
+_AND, _AS_WELL = (
+    re.compile(r"(?:,|;|,? and)(?: (?:the|an?|any))? $"),
+    re.compile(r" (?:as well|too|likewise|equally|neither|ditto)(?= ?(?:$|[.,;)\n]))"),
+)
+# A question for nothing but a diagnosis: "Is there LVH?"
+_ASKED_FOR = re.compile(
+    r"(?:(?:is|are|was|were) (?:it|this|that|there|these|the [a-z]+)|any|(?:does|do|did|has) (?:it|this|he|she|we|you"
+    r"|the [a-z]+) (?:have|show|see|meet|mean))?(?: (?:an?|any|evidence|signs?|criteria|of|for|really))*"
+)
+_ANSWERED_NO = re.compile(
+    r"\? ?(?:no|none|nope|hardly|negative|absent|unlikely|not (?:here|present|seen|met|really|at all))(?![a-z])"
+)
 _ANSWERED_YES = re.compile(r"\? ?(?:yes|present|definitely|positive|indeed)(?![a-z])")
 
 
@@ -93,6 +108,9 @@ def groups(text: str, mentioned: Sequence[tuple[str, int, int]]) -> list[tuple[i
     shared, denying = False, list[bool]()
     for i in range(len(spans) - 2, -1, -1):
         gap = text[spans[i][1] : min(spans[i + 1][0], spans[i][1] + REACH)]
+        if gap == " (" and names[i] == names[i + 1]:  # "left bundle branch block (LBBB)"
+            found[i] = spans[i][0], *found[i + 1][1:]
+            continue
         _, end, alternatives = found[i + 1]
         if gap.startswith((" and", ", and")) and _anew(text, spans[i], end):
             continue
@@ -186,6 +204,7 @@ def _read(sentence: str) -> list[tuple[str, Polarity, int, int]]:
     back = turned_back(sentence)
     floors = _floors(sentence, found)
     generally = -1  # up to where what is named is named in general
+    starts = {start for _, start, _ in found}
     read, asked = [], sentence.endswith("?") and not _ASKING.match(sentence)
     for i, ((name, start, end), (first, last, alternatives)) in enumerate(
         zip(found, groups(sentence, found), strict=True)
@@ -194,12 +213,24 @@ def _read(sentence: str) -> list[tuple[str, Polarity, int, int]]:
         floor = floors[i] if floors else 0
         sense = polarity(said, (first, last), start, end, alternatives, floor)
         sense = "negated" if back and back.start <= start < back.end else sense
-        if sense != "negated" and (continued(sentence, generally, start) or general(sentence, first, last)):
+        if read and read[-1][3] < first and _echoed(sentence, read[-1][3], start, end):
+            sense = read[-1][1]
+        item = sentence.startswith(", ", last) and last + 2 in starts  # of a list: no verb behind it is of this one
+        if sense != "negated" and (
+            continued(sentence, generally, start) or (not item and general(sentence, first, last))
+        ):
             sense, generally = "uncertain", end
         elif sense == "asserted" and _HEDGED.search(sentence, start, end):
             sense = "uncertain"
         read.append((name, sense, start, end))
     return read
+
+
+def _echoed(text: str, before: int, start: int, end: int) -> bool:
+    """Whether of the mention at [start, end) is said what was said of the one that ends at `before`."""
+    if _SO_IS.search(text, before, start):
+        return True
+    return _AS_WELL.match(text, end) is not None and _AND.search(text, before, start) is not None
 
 
 def _taken_back(text: str, sense: Polarity, alone: bool, last: int, end: int) -> Polarity:
@@ -268,7 +299,7 @@ def _read_all(text: str) -> Iterator[tuple[str, Polarity, int, int]]:
         *others, (name, sense, a, b) = found
         for other, its, x, y in others:
             yield other, its, start + x, start + y
-        alone = sentence[:a].strip(" \n>#*-") + sentence[b:] == "?"
+        alone = sentence[b:] == "?" and _ASKED_FOR.fullmatch(sentence[:a].strip(" \n>#*-")) is not None
         yield name, _taken_back(text, sense, alone, start + b, end), start + a, start + b
 
 
