@@ -99,7 +99,8 @@ OPERATOR_NEXT = re.compile(r":\d| ?(?:[×÷√^*]|/ ?(?:√|sqrt|\d{1,2}(?!\d)|\
 # "0.12 s / 3 small squares" divides nothing
 OPERATOR_AFTER_UNIT = re.compile(
     rf" (?:{_MORE}|{_LESS}) than (?!\d)| (?:above|below|over|under|beyond|short of) (?:the|its|this|that) "
-    rf"(?:\w+ )?(?:limit|threshold|cut-?off|norm)| ?(?:[×÷√^*]|/ ?(?:√|sqrt|\(|rr)|\+ ?\d{_MORE_THAN})"
+    rf"(?:\w+ )?(?:limit|threshold|cut-?off|norm)| short of (?=\d)"
+    rf"| ?(?:[×÷√^]|\*(?! ?\()|/ ?(?:√|sqrt|\(|rr)|\+ ?\d{_MORE_THAN})"
 )
 
 # "Other leads give 224 ms.": a sentence that names nothing says it of what was named before, unless it is about these.
@@ -223,6 +224,9 @@ FOOTNOTE = re.compile(r"[a-z]{3} \($")  # "a bifascicular block is present (1)"
 INDEFINITE = re.compile(r"\b(?:an?|any|normal|typical|usual) (?:[a-z]{2,10} ){0,2}$")  # "a PR of 134-146 ms is normal"
 ALONE = re.compile(r"(?:[(]|\n ?[-•*] ?)$")
 OPENED = re.compile(r"[(](?:up to )?$")
+DEMANDED = re.compile(
+    r"\b(?:(?:would|will) need|requires?|demands?|(?:block|cardia)s? (?:begins?|starts?) (?:at|with)) an? $"
+)
 AIMED = re.compile(r"\bto (?:increase|raise|reduce|slow|lower|keep|maintain|bring|get) (?:the |his |her )?$")
 COUNTING = re.compile(r"\b(?:in|over|per|every|each|during)(?: the)? $")  # "in 1 ventricular cycle"
 # "• Normal (30 deg)": an angle without a name is that of the axis.

@@ -28,6 +28,8 @@ _COMPARED = (
 )
 _MORE = r"(?:<=?|>=?|≤|≥|(?:more|greater|less) than|over|为)?"
 
+_QUANTITY = r"(?:(?:pr|pq|qrs|qtc?|rate|axis)(?: interval| duration)? (?:of |over |above |beyond |below |under )?)"
+_NAMED = r"(?:block|tachycardia|bradycardia|deviation|prolongation|hypertrophy|syndrome|rhythm|flutter)"
 # What stands right before the number.
 _BEFORE = (
     rf"(?:{_GENERAL})[ :(\[]*{_LIMIT_WORDS}{{1,6}}",
@@ -39,7 +41,9 @@ _BEFORE = (
     r"|low|high|about)){0,5} ",
     r"\b(?:is|means?) one (?:that|which) is (?:less|more|greater|longer|shorter) than ",
     r"\bwhich (?:begin|start)s? (?:at|from) (?:about )?",
-    r"(?:needs?|requires?|demands?) (?:an? |the |at least )?[<>≤≥]?=? ?",
+    rf"(?:needs?|requires?|demands?) (?:an? |the |at least )?{_QUANTITY}?[<>≤≥]?=? ?",
+    rf"{_NAMED}s? (?:begin|start|span|cover|run|range|extend|goe?)s? (?:at |from |above |below |beyond |with )?"
+    rf"(?:an? |about )?{_QUANTITY}?",
     r"(?:should|must|ought to|has to) (?!be (?:about|around|approx|roughly|close))(?:\w{1,12} ){0,3}"
     r"(?:be|exceed|measure)?[ ]*(?:<=?|>=?|≤|≥|(?:more|greater|less) than)?",
     r"would (?:\w{1,12} ){0,3}(?:exceed|be (?:<=?|>=?|≤|≥|(?:more|greater|less) than))",
@@ -51,7 +55,7 @@ _BEFORE = (
     r"(?:far|away|a long way) from (?:the )?",
     r"(?:squares?|box(?:es)?|mm|millimet(?:er|re)s?)[) ]*(?:is|are|="
     r"|represents?|equals?|corresponds? to|lasts?) (?:about )?",
-    r"(?:由|从)原?来?的?|(?:男性?|女性?)(?:为|:)?|不(?:应|宜|该)(?:超过|大于|长于|低于|小于|短于)",
+    r"(?:由|从)原?来?的?|(?:男性?|女性?)(?:为|:)? ?[<>≤≥]?|不(?:应|宜|该)(?:超过|大于|长于|低于|小于|短于)",
 )
 _REFERENCE = re.compile(rf"(?<![a-z])(?:{'|'.join(_BEFORE)})[ ]*$")
 _WITHIN = re.compile(r"(?:within (?:the )?normal (?:limits|range)[ :(,]*(?:at |with |of )?|normal ?: ?)$")  # the value
@@ -63,7 +67,8 @@ _LIMIT = (
     r"|(?:mark|bar)\b)"
 )
 _AFTER = (
-    r" (?:needed|required|necessary|expected|typical of|that (?:an? )?[a-z -]{3,40} (?:demands?|requires?|needs?"
+    r" (?:minus (?:the )?age|needed|required|necessary|expected|typical of"
+    r"|that (?:an? )?[a-z -]{3,40} (?:demands?|requires?|needs?"
     r"|calls for|takes)\b|(?:that|which) (?:would|defines?|separates?|marks?|is (?:used"
     r"|needed|required|taken)))",
     rf"(?:-|[ ,]*(?!(?<=, )voltage))(?:(?:is |being |as |would be |was )?(?:the |an? )?(?:upper |lower |usual "
@@ -149,7 +154,7 @@ def another_section(text: str, start: int, end: int, already: bool) -> bool:
 _MARK = (
     r"(?:nl?|normal(?:ly)?|ref(?:erence)?|range|values?|limits?|cut-?off|upper|lower|uln|lln|up ?to|max|target|was"
     r"|prev(?:ious(?:ly)?)?|prior|baseline|vs|versus|compared (?:with|to)|(?:unchanged |up |down )?from"
-    r"|(?:fe)?males?|(?:wo)?m[ea]n|adults?|正常|参考|男性?|女性?|值|范围|上限)"
+    r"|(?:fe)?males?|(?:wo)?m[ea]n|adults?|[fm](?=:)|正常|参考|男性?|女性?|值|范围|上限)"
 )
 BESIDE = re.compile(
     rf" ?(?:[hl!↑↓*+] ?)?(?:(?P<bracket>[(\[])|,)? ?(?P<marked>(?:(?:for|of|is|in|the"
@@ -178,7 +183,7 @@ GENERAL_AFTER = re.compile(
     rf"|is consistent with|points? to(?:wards)?"
     r"|favou?rs|rules? out|excludes?|counts? as|qualif|raises?|carr(?:y|ies)|denotes?|implies|signif(?:y|ies)"
     r"|establishes|supports?)"
-    r"|[,、]?(?:可|常|多)?见于|[,、]?(?:可能)?为窦性心动过[速缓]"
+    r"|[,、]?(?:可|常|多)?见于|[,、]?(?:可能)?为窦性心动过[速缓]|为心动过[速缓]|时|者|并有[^,。;]{1,14}者"
     r"|[即则时]?(?:提示|可诊断|即?可|应|需|要|考虑|称|诊断为|视为|属于?|为(?:增宽|延长|异常|过[速缓]|缩短)))"
 )
 RULED_OUT = re.compile(  # "neither bradycardia (<60 bpm) nor tachycardia (>100 bpm)"
@@ -222,7 +227,10 @@ OTHER_AFTER = re.compile(
     r"(?:of|for|in) (?:adults|the population|healthy|normal)|(?:one|two|three|six|a|\d{1,2}) (?:days?|weeks?"
     r"|months?|years?) (?:ago|earlier|before)|then(?= ?(?:$|[.,;)])))"
 )
-OF_MANY_AFTER = re.compile(r" ?[(]?(?:in|for) (?:men|women|males?|females?|adults|children|both sexes)\b")
+OF_MANY_AFTER = re.compile(
+    r"(?: ?[(]?(?:in|for) (?:men|women|males?|females?|adults|children|both sexes)\b"
+    r"| ?[(](?:men|women|males?|females?)[)])"
+)
 OF_BOTH_AFTER = re.compile(
     r" ?(?:in|for) (?:men|males?),? ?(?:and|or)? ?(?:[<>≤≥]|less|more|above|below|under|over|\d)"
 )
