@@ -94,6 +94,7 @@ _MARKED = re.compile(
     rf"|(?:{_MARK}|, ){_TASK}"
     r"|,? (?:if|unless|provided|assuming)(?! anything)\b)"
 )
+_CAUSES = ("explain", "account", "lie behind")  # "ischemia might explain it"
 _TASKS = ("excluded", "ruled out")  # what should be is not yet; a diagnosis that must be rejected is
 _ELSEWHERE = re.compile(r" (?:before|previously|(?:on|in) (?:the |a |any )?(?:previous|prior|old|last|earlier))\b")
 _BUT_THEN = re.compile(r",? (?:but|and|then|and then|yet) ")  # "was considered but rejected"
@@ -177,7 +178,8 @@ def _predicate(text: str, at: int, whole: bool) -> Said | None:
     result: Polarity = "uncertain" if negated and _CERTAINLY.search(said) else pair[negated]
     ought = pair != _PRESENT and _OUGHT.search(said) and not (pair == _EXCLUDED and m["status"] not in _TASKS)
     might = pair != _EXCLUDED and _MIGHT.search(said) and not (pair[0] == "negated" and "would" in said)
-    if not negated and set(pair) != {"asserted"} and (ought or might):
+    causes = not m["pronoun"] and not m["comma"] and m["status"].startswith(_CAUSES)
+    if not negated and (ought or might) and (causes or set(pair) != {"asserted"}):
         result = "uncertain"
     return Said(result, pair[not negated], said.startswith(("is ", "was ")))
 
