@@ -88,7 +88,7 @@ def test_markdown_tables(rows: str, expected: dict[str, float]) -> None:
 def examples() -> list[str]:
     """The example of every entry of every language."""
     found = []
-    for section in ("before", "after", "names", "asides", "status", "headings", "generality"):
+    for section in ("before", "after", "names", "asides", "status", "headings", "generality", "references"):
         for meanings in sections(section):
             found += [entry["example"] for entries in meanings.values() for entry in entries]
     for section in ("absent", "units", "findings", "wrong", "unseen"):
