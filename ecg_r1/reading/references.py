@@ -8,19 +8,12 @@ from ecg_r1.reading.languages import joined, listed
 
 NEAR = 64  # characters before a number that may make it a reference
 _WORDS = {what: f"(?:{words})" for what, words in joined("references").items()}
-_GENERAL, _LIMIT, _QUALIFIED, _COMPARED, _BESIDE, _EDGE, _MARK, _REGARDED, _SAYS, _OTHER_DAY, _SO_ON = (
-    _WORDS[what]
-    for what in (
-        *("general", "limit", "qualified", "compared", "beside", "edge", "mark", "regarded", "says", "other day"),
-        "so on",
-    )
-)
 # What stands right before the number.
 _BEFORE = (
-    rf"{_GENERAL}[ :(\[]*(?:(?:{_WORDS['limit word']}|<=?|>=?|≤|≥|:|=)[ :(\[]*){{1,6}}",
-    rf"[(\[,;|] ?{_BESIDE}[ :=]*",
-    rf"{_COMPARED} (?:the )?(?:upper |lower )?{_QUALIFIED} (?:of )?",
-    rf"{_LIMIT}(?: {_WORDS['of what']}){{0,4}}[ :(]*(?:<=?|>=?|≤|≥|(?:more|greater|less) than|over|为)?",
+    rf"{_WORDS['general']}[ :(\[]*(?:(?:{_WORDS['limit word']}|<=?|>=?|≤|≥|:|=)[ :(\[]*){{1,6}}",
+    rf"[(\[,;|] ?{_WORDS['beside']}[ :=]*",
+    rf"{_WORDS['compared']} (?:the )?(?:upper |lower )?{_WORDS['qualified']} (?:of )?",
+    rf"{_WORDS['limit']}(?: {_WORDS['of what']}){{0,4}}[ :(]*(?:<=?|>=?|≤|≥|(?:more|greater|less) than|over|为)?",
     _WORDS["before"],
 )
 _REFERENCE = re.compile(rf"(?<![a-z])(?:{'|'.join(_BEFORE)})[ ]*$")
@@ -30,8 +23,7 @@ _WITHIN = re.compile(r"(?:within (?:the )?normal (?:limits|range)[ :(,]*(?:at |w
 _AFTER = (
     _WORDS["after"],
     rf"(?:-|[ ,]*(?!(?<=, )voltage))(?:(?:is |being |as |would be |was )?(?:the |an? )?(?:upper |lower |usual "
-    rf"|diagnostic |voltage ){{0,2}}{_EDGE})(?! ?(?:of |is |: ?)?[<>≤≥]?\d)",
-    r"的?(?:正常)?(?:上限|下限|标准|阈值|界限|临界值|正常范围|参考)",
+    rf"|diagnostic |voltage ){{0,2}}{_WORDS['edge']})(?! ?(?:of |is |: ?)?[<>≤≥]?\d)",
 )
 # What takes a value back: "164 ms, which is false", "a PR of 164 ms was not found", "164 ms: no", "if measurable".
 WRONG = f"(?:{'|'.join(listed('wrong'))})"
@@ -73,25 +65,14 @@ def refers(before: str, after: str, *, value: bool) -> bool:
 
 
 # A heading under which nothing is of this ECG: "Previous ECG:", "## Reference values".
-_OTHER = (
-    r"(?:(?:the|a|for|patient's|comparison with|compared with|from) ){0,2}(?:previous|prior|old|last|earlier|former"
-    r"|reference|normal|expected|typical|textbook|example|target|population)"
-    r" (?:adult )?(?:ecg|ekg|tracing|values?|ranges?|limits?|findings|measurements?|study|report|recording|intervals?)"
-    r"[^:\n]{0,40}"
-)
-_ABOUT = (  # "ECG features of ventricular tachycardia", a title
-    r"(?:ecg |ekg |diagnostic |typical )?(?:features|criteria|signs|characteristics|hallmarks|definitions?"
-    r"|causes|differentials?|pathophysiology) (?:of|for|in) (?!.*\b(?:is|are|was|were|met|present|seen"
-    r"|not)\b)[^:.\n]{2,40}"
-)
 _HEADING = re.compile(
-    rf"[ \n>|-]*(?:#{{1,4}} ?)?(?:(?P<other>{_OTHER}|{_ABOUT})|[a-z\u4e00-\u9fff][^:\n]{{0,40}}): *(?:\n|$)"
-    rf"|[ \n]*#{{1,4}} ?(?:(?P<titled>{_OTHER}|{_ABOUT})|[^\n]*)$|[ \n>•-]*(?P<about>{_ABOUT})$"
+    rf"[ \n>|-]*(?:#{{1,4}} ?)?(?:(?P<other>{_WORDS['title']})|[a-z\u4e00-\u9fff][^:\n]{{0,40}}): *(?:\n|$)"
+    rf"|[ \n]*#{{1,4}} ?(?:(?P<titled>{_WORDS['title']})|[^\n]*)$|[ \n>•-]*(?P<about>{_WORDS['title']})$"
 )
 HEADED = re.compile(
     r"\b(?:features|criteria|signs|characteristics|hallmarks|definitions?|causes|pathophysiology) (?:of|for|in) "
 )
-_BACK = re.compile(r"[ \n>#|*-]*(?:(?:on|in|the) )?(?:today|now|current|this|new|present|patient|measured|findings)")
+_BACK = re.compile(rf"[ \n>#|*-]*(?:(?:on|in|the) )?{_WORDS['back']}")
 
 
 def another_section(text: str, start: int, end: int, already: bool) -> bool:
@@ -106,8 +87,8 @@ def another_section(text: str, start: int, end: int, already: bool) -> bool:
 
 # Beside a value, in brackets or after a comma, a range or limit that says what it is one of: "(N 0.12-0.20)".
 BESIDE = re.compile(
-    rf" ?(?:[hl!↑↓*+] ?)?(?:(?P<bracket>[(\[])|,)? ?(?P<marked>(?:(?:for|of|is|in|the|:) ?){{0,3}}{_MARK}[.: ]*"
-    r"(?:(?:for|of|is|in) )?){0,5}(?P<more>(?:<=?|>=?|≤|≥|less than|under|below) ?)?"
+    rf" ?(?:[hl!↑↓*+] ?)?(?:(?P<bracket>[(\[])|,)? ?(?P<marked>(?:(?:for|of|is|in|the|:) ?){{0,3}}{_WORDS['mark']}"
+    r"[.: ]*(?:(?:for|of|is|in) )?){0,5}(?P<more>(?:<=?|>=?|≤|≥|less than|under|below) ?)?"
 )
 
 # A range or bound after which such words stand is said of ECGs in general: "a QTc above 470 ms is regarded as long".
@@ -117,8 +98,8 @@ _ADVERBS = (
 GENERAL_AFTER = re.compile(
     r"(?: or (?:less|more|longer|greater|above|below|over|under|wider|higher))?"
     r"(?: in (?:leads? )?(?:v[1-6](?:-v?[1-6])?|av[lrf]|i{1,3}))?[)\]]?"
-    rf"(?:[ ,]*(?:is|are|being|as|为)? ?{_ADVERBS}(?:the )?{_REGARDED}"
-    rf"| (?:does |do |may |can |will )?{_ADVERBS}{_SAYS}|{_SO_ON})"
+    rf"(?:[ ,]*(?:is|are|being|as|为)? ?{_ADVERBS}(?:the )?{_WORDS['regarded']}"
+    rf"| (?:does |do |may |can |will )?{_ADVERBS}{_WORDS['says']}|{_WORDS['so on']})"
 )
 RULED_OUT = re.compile(  # "neither bradycardia (<60 bpm) nor tachycardia (>100 bpm)"
     r"\b(?:no|not|neither|nor|without|or|than)\b[^.:(]{0,30}(?:(?:brady|tachy)cardi\w{1,2}|block|hypertrophy|prolonged"
@@ -129,28 +110,25 @@ OF_THIS = re.compile(r"\b(?:the|this|his|her|its|our|patient's) (?!normal|usual|
 NORMAL = re.compile(r"normal|physiologic|reference|正常|参考")
 
 # An aside holds until the text turns back to this ECG; one on normal values or criteria outlasts commas.
-_THIS = r"this (?:ecg|ekg|tracing|trace|strip|recording|patient|case)"
+_THIS = _WORDS["this ECG"]
 _TO = r"|(?<!equal )(?<!up )to $"  # "from 430 ms to"
+
+
+def _turn(kind: str, signs: str, more: str = "") -> re.Pattern[str]:
+    """What ends an aside: signs, words with which a text turns back to this ECG."""
+    turned = _WORDS.get(f"turned from {kind}", "(?!)")
+    return re.compile(rf"{signs}|\b(?:{_WORDS[f'turns from {kind}']}|{_THIS})\b{more}|{turned}")
+
+
 _TURNS = {
-    "elsewhere": re.compile(
-        r"[,:](?! ?(?:$|when|where|(?:(?:on|in|of) )?which|at|with|pr|qrs|qt))|[)\]]"
-        rf"|\b(?:now|today|current(?:ly)?|(?<!is )(?<!are )present(?:ly)?|here|then|but|and (?:is|it is)|{_THIS})\b"
-        rf"{_TO}|目前|现在|本次"
-        rf"|今"
-    ),
-    "person": re.compile(
-        rf"[;:)\]]|\b(?:now|today|but|whereas|while|(?:he|she) (?:himself"
-        rf"|herself)|(?:her|his) own|(?:the|our|this) patient"
-        rf"|{_THIS})\b"
-    ),
-    "general": re.compile(
-        rf"[)\]]|\b(?:now|here|measured|measures|at(?! least| most)|but|however|met|meets|{_THIS})\b|本例|实测"
-    ),
-    "typical": re.compile(rf"\b(?:now|here|but|however|whereas|although|measured|met|{_THIS})\b|本例|本图|实测"),
+    "elsewhere": _turn("elsewhere", r"[,:](?! ?(?:$|when|where|(?:(?:on|in|of) )?which|at|with|pr|qrs|qt))|[)\]]", _TO),
+    "person": _turn("person", r"[;:)\]]"),
+    "general": _turn("general", r"[)\]]"),
+    "typical": _turn("typical", r"(?!)"),
 }
 _SUPPOSED = re.compile(_TURNS["elsewhere"].pattern.replace(_TO, ""))  # "if the rate were closer to 190 bpm"
 TURN = _TURNS | {"then": _TURNS["elsewhere"], "supposed": _SUPPOSED, "normal": _TURNS["general"]}
-OTHER_AFTER = re.compile(rf"[ ,(]*{_OTHER_DAY}")
+OTHER_AFTER = re.compile(rf"[ ,(]*{_WORDS['other day']}")
 OF_MANY_AFTER = re.compile(
     r"(?: ?[(]?(?:in|for) (?:men|women|males?|females?|adults|children|both sexes)\b"
     r"| ?[(](?:men|women|males?|females?)[)])"
