@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from test_quotes import written
 
 from ecg_r1.reading.claims import claimed_text, stance
 from ecg_r1.reading.languages import languages, sections
@@ -88,7 +89,7 @@ def test_markdown_tables(rows: str, expected: dict[str, float]) -> None:
 def examples() -> list[str]:
     """The example of every entry of every language."""
     found = []
-    for section in ("before", "after", "names", "asides", "status", "headings", "generality", "references"):
+    for section in ("before", "after", "names", "asides", "status", "headings", "generality", "references", "cues"):
         for meanings in sections(section):
             found += [entry["example"] for entries in meanings.values() for entry in entries]
     for section in ("absent", "units", "findings", "wrong", "unseen"):
@@ -101,10 +102,7 @@ def examples() -> list[str]:
 def read(text: str) -> set[str]:
     completion = Completion.parse(text)
     said = {f"{m.name}{SIGNS[m.polarity]}" for m in completion.statements}
-    for q in completion.quantities:
-        name = {"heart_rate_bpm": "rate", "atrial_rate_bpm": "atrial_rate"}.get(q.name) or q.name.rsplit("_", 1)[0]
-        said.add(f"{name}~" if q.kind == "reference" else f"{name}?" if q.kind == "absent" else f"{name}={q.value:g}")
-    return said
+    return said | {written(q) for q in completion.quantities}
 
 
 @pytest.mark.parametrize("example", examples())
