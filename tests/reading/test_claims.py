@@ -89,10 +89,22 @@ def test_markdown_tables(rows: str, expected: dict[str, float]) -> None:
 def examples() -> list[str]:
     """The example of every entry of every language."""
     found = []
-    for section in ("before", "after", "names", "asides", "status", "headings", "generality", "references", "cues"):
+    for section in (
+        "before",
+        "after",
+        "names",
+        "asides",
+        "status",
+        "headings",
+        "generality",
+        "references",
+        "cues",
+        "predicates",
+        "between",
+    ):
         for meanings in sections(section):
             found += [entry["example"] for entries in meanings.values() for entry in entries]
-    for section in ("absent", "units", "findings", "wrong", "unseen"):
+    for section in ("absent", "units", "findings", "wrong", "unseen", "subjects"):
         found += [entry["example"] for entries in sections(section) for entry in entries]
     for part in languages()["zh"]["grammar"].values():
         found += [each["example"] for each in ([part] if "pattern" in part else part.values())]
