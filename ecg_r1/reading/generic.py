@@ -15,7 +15,7 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import NamedTuple
 
-from ecg_r1.reading.languages import entries, han
+from ecg_r1.reading.languages import entries, han, joined
 from ecg_r1.reading.mentions import mentions
 from ecg_r1.reading.wordings import Wordings
 
@@ -32,16 +32,12 @@ CLAUSE_END = re.compile(
 HAN = re.compile(han("general"))
 _SENTENCE = re.compile(r"\n|(?<!m\.i)\.(?![a-z\d])")
 _BRACKET = re.compile(r"\([^()]*\)")
-_FINITE = re.compile(
-    r"\b(?:is|are|has|have|can|may|might|could|must|should|will|would|does|do|be|occurs?|tends?|depends|requires?|includes?"
-    r"|consists|means|ist|sind|hat|haben|kann|wird|werden|liegt|betragt|besteht|tritt|treten|bedeutet|man)\b"
-)
+_WORDS = joined("clauses")
+_FINITE = re.compile(rf"\b(?:{_WORDS['finite']})\b")
 # Before a finding that is the subject of its clause and has no article of this ECG …
 _SUBJECT = re.compile(
     r"(?:^|[.;:\n>•|,)-]|\b(?:and|that|although|while|because|since|though|but|as)) ?(?:\d{1,2}[.)] ?)?"
-    r"(?:the (?:diagnosis|presence|development|treatment|management) of )?(?:(?:an?|true|asymptomatic|isolated|complete"
-    r"|uncomplicated|marked|mild|most|all|many|some|any|new|chronic|acute|typical|lesser|degrees|of|or|left|right|long"
-    r"|short|prolonged|wide|extreme)[ -])*$"
+    rf"(?:the (?:diagnosis|presence|development|treatment|management) of )?(?:(?:{_WORDS['grade']})[ -])*$"
 )
 _DEFINITE = re.compile(r"\b(?:the|der|die|das) (?:[a-z-]{3,12} )?$")
 _REPORTED = re.compile(
@@ -57,10 +53,7 @@ _WHEN = re.compile(r"[ \n>#*•(,-]*(?:when(?:ever)?|if|once|wenn) ")
 # … and a finding right behind "in": "In bifascicular block two of three fascicles are blocked".
 _IN_FRONT = re.compile(
     r"(?:^ ?|[.;:\n>(•] ?|, )(?:(?:that|and|while|whereas|normally|usually|typically),? )?(?:in|bei) "
-    r"(?!(?:leads?|v\d|av[rlf]|i{1,3}|the|this|these|addition|summary|conclusion|contrast|particular|fact|view|keeping|line"
-    r"|total|short|all|both|each|every|other|others|limb|chest|precordial|inferior|lateral|anterior|septal|our|his|her|favou?r|my"
-    r"|spite|light|order|response|comparison|accordance|agreement|sum|brief|turn|time|which|some|one|two|that|it|place|general"
-    r"|most|many|dem|den|der|diesem|dieser|ableitung|ihm|ihr|kenntnis)\b)[a-z]"
+    rf"(?!(?:{_WORDS['here']})\b)[a-z]"
 )
 # "162 ms", but no bound and no end of a range.
 _MEASURED = re.compile(

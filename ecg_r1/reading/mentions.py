@@ -9,7 +9,7 @@ from typing import Any
 
 from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.reading.findings import TRIGGERS, findings
-from ecg_r1.reading.languages import languages, sections
+from ecg_r1.reading.languages import joined, languages, sections
 from ecg_r1.reading.phrases import Phrases
 from ecg_r1.shipped import shipped_table
 
@@ -84,13 +84,7 @@ def _chinese() -> tuple[re.Pattern[str], dict[str, str]]:
 
 
 # What a mention may leave out: "left or right bundle branch block", "inferior, lateral or anterior infarction".
-_HEAD = (
-    "left|right|anterior|inferior|lateral|posterior|septal|anteroseptal|anterolateral|inferolateral|atrial|ventricular"
-    "|supraventricular|junctional|first|second|third|1st|2nd|3rd|incomplete|complete|acute|old|long|short"
-    "|左束支|右束支|左前分支|左后分支|左心室|右心室|左室|右室|左心房|右心房|左房|右房|下壁|前壁|侧壁|后壁|前间壁"
-    "|广泛前壁|房性|室性|交界性"
-    "|一度|二度|三度|左|右"
-)
+_HEAD = joined("clauses")["shortened"]
 _STARTS = re.compile(_HEAD)
 _SHORT = re.compile(
     rf"(?<![a-z0-9])({_HEAD})(?:[- ]degree|-)?(?: ?(?:,|/|&|、|及|和|或|与|,? (?:and/or|and|or|nor|not|but not"

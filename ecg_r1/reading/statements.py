@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 from ecg_r1.reading import generality, references
 from ecg_r1.reading.claims import headings, sections_elsewhere, turned_back, within
 from ecg_r1.reading.generic import continued, general
+from ecg_r1.reading.languages import joined
 from ecg_r1.reading.marks import crossed, signed, struck
 from ecg_r1.reading.mentions import foreign, mentions
 from ecg_r1.reading.polarity import polarity
@@ -30,9 +31,8 @@ class Mention(NamedTuple):
     where: Place
 
 
-_ADJECTIVES = (
-    "(?:(?:an?|the|any|old|acute|recent|prior|previous|occasional|frequent|isolated|significant|definite|clear|even) )*"
-)
+_WORDS = joined("clauses")
+_ADJECTIVES = f"(?:(?:{_WORDS['adjective']}) )*"
 _JOINED = re.compile(
     rf"(?:(?:-degree|-)?,? ?-?(?:and|or|nor|and/or|vs|versus)\.?-?(?![a-z])|,? ?[&/]|及|和|与|或者?|、) ?{_ADJECTIVES}"
     r"|\),? (?:and|or|nor) (?:the |an? )?(?:\(?[a-e]\)? \()?"  # "A (AFL) and D (VT) do not fit"
@@ -47,23 +47,13 @@ _NONE_OF = re.compile(
 _DENIED_ALL = re.compile(
     r" ?[:=(-] ?(?:no|none|neg|negative|absent|not|excluded|ruled out|false|nil|all (?:no|absent|negative))(?![a-z])"
 )
-_HEDGED = re.compile(
-    r" (?:may|might|could|wahrscheinlich|moglicherweise|probably"
-    r"|possibly) "
-)  # "ST-T changes may be due to myocardial ischemia"
+_HEDGED = re.compile(f" (?:{_WORDS['hedge']}) ")  # "ST-T changes may be due to myocardial ischemia"
 # "Differential diagnosis:\n1. LVH\n2. WPW": up to where one item follows the other, each is one of several.
-_OPENS = re.compile(
-    r"\b(?:differentials?|ddx?|possibilities|causes|mimics|criteria|etiologies|aetiologies|features"
-    r"|types)\b[^.:;\n]{0,80}"
-    r": ?(?:\n|$)"
-)
+_OPENS = re.compile(rf"\b(?:{_WORDS['opens']})\b[^.:;\n]{{0,80}}: ?(?:\n|$)")
 _ITEM = re.compile(r"[ \n>]*(?:(\d{1,2}|[a-h])[.)]|[-•*·]) ")
 # "The machine reads AF. I do not agree."
 _MACHINE = re.compile("computer|machine|algorithm|software")
-_BY_MACHINE = re.compile(
-    r"\b(?:computer\w*|machine|algorithm|software)\b[^.;\n]{0,120}?\b(?:reads?|called|calls|suggest\w*|identified"
-    r"|interpret\w*|labell?ed|says|said|diagnos\w+|flag\w+)"
-)
+_BY_MACHINE = re.compile(rf"\b(?:{_WORDS['machine']})\b[^.;\n]{{0,120}}?\b(?:{_WORDS['reads']})")
 _DISAGREES = re.compile(
     r"[.;!\n ]*(?:i (?:do not|don't|cannot|can't) agree|i disagree|however|but|actually|in (?:fact|reality)"
     rf"|(?:this|that|it) is (?:not|{references.WRONG}))\b"
@@ -78,26 +68,21 @@ _VERB = "is|are|was|were|has|have|can|cannot|could|may|does|do|shows?|demonstrat
 _FINITE = re.compile(rf" (?:{_VERB})(?![a-z])")
 _BEGUN = re.compile(rf"\b(?:{_VERB})(?![a-z])(?:(?!\b(?:that|which|because|so|since|as|if|whether)\b)[^.;:,\n])*$")
 # "LVH criteria are not met; likewise RVH."
-_LIKEWISE = re.compile(
-    r"[ \n]*(?:and )?(?:likewise|similarly|the same (?:goes|holds|is true|applies) (?:for|to)|ditto)[ ,:]*(?:for )?"
-)
+_LIKEWISE = re.compile(rf"[ \n]*(?:and )?(?:{_WORDS['likewise']})[ ,:]*(?:for )?")
 # What takes over what was said before: "LBBB is absent, and so is RBBB", "…, RBBB likewise".
 _SO_IS = re.compile(
     r"(?:,|;|,? and) ?(?:so|as|neither|nor) (?:is|are|was|were|does|do|has|have)(?: (?:the|an?|any))? $"
 )
 _AND, _AS_WELL = (
     re.compile(r"(?:,|;|,? and)(?: (?:the|an?|any))? $"),
-    re.compile(r" (?:as well|too|likewise|equally|neither|ditto)(?= ?(?:$|[.,;)\n]))"),
+    re.compile(rf" (?:{_WORDS['as well']})(?= ?(?:$|[.,;)\n]))"),
 )
 # A question for nothing but a diagnosis: "Is there LVH?"
 _ASKED_FOR = re.compile(
     r"(?:(?:is|are|was|were) (?:it|this|that|there|these|the [a-z]+)|any|(?:does|do|did|has) (?:it|this|he|she|we|you"
     r"|the [a-z]+) (?:have|show|see|meet|mean))?(?: (?:an?|any|evidence|signs?|criteria|of|for|really))*"
 )
-_ANSWERED_NO = re.compile(
-    r"\? ?(?:no|none|nope|hardly|negative|absent|unlikely|not (?:here|present|seen|met|really|at all))(?![a-z])"
-)
-_ANSWERED_YES = re.compile(r"\? ?(?:yes|present|definitely|positive|indeed)(?![a-z])")
+_ANSWERED_NO, _ANSWERED_YES = (re.compile(rf"\? ?(?:{_WORDS[f'answered {it}']})(?![a-z])") for it in ("no", "yes"))
 
 
 def groups(text: str, mentioned: Sequence[tuple[str, int, int]]) -> list[tuple[int, int, bool]]:

@@ -101,6 +101,7 @@ def examples() -> list[str]:
         "cues",
         "predicates",
         "between",
+        "clauses",
     ):
         for meanings in sections(section):
             found += [entry["example"] for entries in meanings.values() for entry in entries]
