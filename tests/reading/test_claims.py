@@ -80,6 +80,7 @@ def test_a_territory_is_its_leads() -> None:
         ("| Interval | Value |\n|---|---|\n| QT/QTc | 388/434 ms |", {"qt_ms": 388, "qtc_ms": 434}),
         ("| Lead | PR (ms) | QRS (ms) |\n|---|---|---|\n| II | 160 | 90 |", {"pr_ms": 160, "qrs_ms": 90}),
         ("| Parameter | Value | Normal |\n|---|---|---|\n| PR | 160 ms | 120-200 ms |", {"pr_ms": 160}),
+        ("<think>| Lead | PR (ms) | QRS (ms) |\n|---|---|---|\n| II | 160 | 90 |", {"pr_ms": 160, "qrs_ms": 90}),
     ],
 )
 def test_markdown_tables(rows: str, expected: dict[str, float]) -> None:
