@@ -28,6 +28,7 @@ LEAST = 0.05  # mV, half a small square: no smaller deflection is quoted
 FASTEST_QTC = 120.0  # bpm; Bazett's formula overcorrects a faster rate, and its QTc says nothing
 # A slope is a sign only where the segment has left the baseline: most healthy ST segments rise or are level.
 SLOPES = {"st_upsloping": "st_elevation", "st_horizontal": "st_depression", "st_downsloping": "st_depression"}
+OF_ST_T = ("st_depression", "t_inversion", "t_flat")
 _MORE = (  # of each pair the first finding says more
     ("q_pathological", "q_wave"), ("lvh_sokolow_lyon", "lvh_voltage"), ("rbbb_morphology", "late_r_v1"),
     ("ectopic_beats", "rhythm_irregular"),
@@ -71,20 +72,27 @@ def shown(seen: Iterable[Seen], *states: State) -> tuple[Seen, ...]:
     for one in seen:
         if one.state in (states or (State.PRESENT,)) and not any(_says_more(other, one) for other in kept):
             kept.append(one)
-    return tuple(kept)
+    named = {one.sign.what for one in kept}
+    weaker = {what for stronger, what in _MORE if stronger in named}
+    return tuple([one for one in kept if one.sign.what not in weaker])
 
 
 def evidence(seen: Sequence[Seen]) -> tuple[Seen, ...]:
     """What is named of a diagnosis: the signs that are there, and before them the main sign where it is borderline.
 
-    A weak sign that is there says less than a main sign that just misses its threshold.
+    A weak sign that is there says less than a main sign that just misses its threshold. Beside a single sign, slight
+    changes of ST and T are named too.
 
     Args:
         seen: every sign, the strongest first.
     """
     first = next((place for place, one in enumerate(seen) if one.state is State.PRESENT), len(seen))
     main = shown(seen[:first], State.BORDERLINE)[:1]
-    return (*main, *(one for one in shown(seen) if not any(_says_more(other, one) for other in main)))
+    named = (*main, *(one for one in shown(seen) if not any(_says_more(other, one) for other in main)))
+    if len(named) != 1:
+        return named
+    slight = (one for one in shown(seen, State.BORDERLINE) if one.sign.what in OF_ST_T)
+    return (*named, *(one for one in slight if one not in named and not _says_more(named[0], one)))
 
 
 def qtc_holds(measurements: Measurements) -> bool:
@@ -141,7 +149,11 @@ def _in_leads(sign: Sign, measurements: Measurements) -> Seen:
         levels = measurements.findings.states(level)
         places = tuple([lead for lead in places if levels[lead] is State.PRESENT])
     for state in (State.PRESENT, State.BORDERLINE, State.ABSENT):
-        if there := tuple([lead for lead in places if states[lead] is state]):
+        there = tuple([lead for lead in places if states[lead] is state])
+        if sign.what == "t_flat" and state is State.BORDERLINE:  # a low T wave is upright
+            inverted = measurements.findings.states("t_inversion")
+            there = tuple([lead for lead in there if inverted[lead] not in (State.PRESENT, State.BORDERLINE)])
+        if there:
             seen = _quoted(sign, state, there, measurements)
             if state is not State.PRESENT:
                 return seen

@@ -129,9 +129,15 @@ class Writer:
             return None if self.distorted(OF_QUANTITY[what]) else self.say(key, value=self.quantity(OF_QUANTITY[what]))
         return self.say(key, leads=self.language.leads(one.leads) if one.leads else None)
 
-    def ectopics(self) -> str:
-        """The beats that are not of the dominant kind, with their origin: "one premature beat (supraventricular)"."""
+    def ectopics(self, *, evidence: bool = False) -> str:
+        """The beats that are not of the dominant kind, with their origin: "one premature beat (supraventricular)".
+
+        Args:
+            evidence: of premature beats, unless the label names escape beats.
+        """
         kinds = {origin(kind, self.subject.names): count for kind, count in ectopics(self.m).items()}
+        if evidence and len(kinds) > 1 and not any("escape" in name for name in self.subject.names):
+            kinds.pop("late", None)
         kinds = kinds or {"unknown": round(self.finding("ectopic_beats").value or 0)}
         parts = [
             self.say(f"ectopic.{kind}.{'one' if count == 1 else 'many'}", count=str(count))
@@ -146,7 +152,7 @@ class Writer:
             return self._limit(one)
         key = f"sign.{what}"
         if what == "ectopic_beats":
-            return self.ectopics()
+            return self.ectopics(evidence=True)
         if what in VOLTAGES:
             return self.say(f"{key}.any", value=self.voltage(what))
         if what in OF_QUANTITY:
