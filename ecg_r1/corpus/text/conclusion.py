@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from ecg_r1.corpus.text.beats import speaking_for
 from ecg_r1.corpus.text.knowledge import known
 from ecg_r1.corpus.text.label import Stated, excluding
 from ecg_r1.corpus.text.seen import OF_QUANTITY, SLOPES, Seen, evidence, look, must_be_absent, shown
@@ -18,15 +19,20 @@ MOST_SIGNS = 2  # that a conclusion names of one diagnosis
 MOST_TOGETHER = 3  # diagnoses that rest on the same signs and are named in one sentence
 OLD = "q_pathological"  # an infarction with it and without ST elevation is probably old
 INFARCTION, HYPERTROPHY = "myocardial infarction", "left ventricular hypertrophy"
-# Findings that a conclusion names where the label does not: key of the words, finding, quantity, and what names of
-# diagnoses that say it contain. An axis is named beside a normal ECG only.
+# Findings that a conclusion names where the label does not: key of the words, finding, its quantity if one is quoted,
+# and what names of diagnoses that say it contain.
 NAMED_BY = (
     ("broad_qrs", "qrs_broad", "qrs_ms", ("block", "intraventricular", "pac", "ventricular rhythm", "Wolff", "escape")),
     ("axis_left", "axis_left", "axis_deg", ("axis", "fascicular")),
     ("axis_right", "axis_right", "axis_deg", ("axis", "fascicular")),
+    ("ectopic", "ectopic_beats", "", ("premature", "ectopic", "escape", "gemin")),
+    ("wide_p", "p_mitrale", "p_ms", ("atrial",)),
+    ("poor_r", "r_progression_poor", "", ("R-wave",)),
+    ("low_voltage", "low_voltage_limb", "", ("voltage",)),
     ("long_pr", "pr_prolonged", "pr_ms", ("AV block", "PR interval")),
     ("long_qt", "qt_prolonged", "qtc_ms", ("long QT",)),
 )
+BESIDE_NORMAL = {"axis_left", "axis_right", "ectopic", "wide_p", "poor_r", "low_voltage"}
 ISCHEMIC, LATERAL, OF_STRAIN = "ischemi", frozenset({"I", "aVL", "V5", "V6"}), ("st_depression", "t_inversion")
 RECIPROCAL = "st_depression"  # beside ST elevation in the leads of an infarction
 
@@ -52,7 +58,9 @@ def conclusion(w: Writer) -> list[str]:
     if _strain(w):
         said.insert(len(said) - any(one.normal for one in w.subject.stated), w.say("strain"))
     place = len(said) - any(one.normal for one in w.subject.stated)
-    said[place:place] = [w.say(f"conclusion.{key}") for key in unsaid(w)]
+    said[place:place] = [
+        w.say(f"conclusion.{key}", beats=w.ectopics() if key == "ectopic" else None) for key in unsaid(w)
+    ]
     return said
 
 
@@ -68,6 +76,7 @@ def grouped(w: Writer) -> list[Concluded]:
         signs = _signs(w, one)
         for group in groups:
             alike = signs and signs == group.signs and one.certainty == group.diagnoses[0].certainty
+            alike = alike and speaking_for(one.name) == speaking_for(group.diagnoses[0].name)
             itself = any(_itself(each, signs) for each in (one, *group.diagnoses))
             if alike and len(group.diagnoses) < MOST_TOGETHER and not itself:
                 group.diagnoses.append(one)
@@ -104,7 +113,7 @@ def _concluded(w: Writer, group: Concluded) -> str | None:
     if not there:
         return w.say("conclusion.bare" if one.certainty == "certain" else f"conclusion.{one.certainty}_bare", name=name)
     remarks = "".join(_remarks(w, one, there))
-    signs = w.signs(there) + remarks
+    signs = w.signs(there, one.name) + remarks
     if _itself(one, there):
         others = [seen for other in grouped(w) if other.diagnoses[0] is not one for seen in other.signs]
         elsewhere = {(seen.sign.what, seen.leads) for seen in others}
@@ -176,7 +185,8 @@ def _without_elevation(w: Writer, name: str, there: list[Seen]) -> bool:
 
 def _strain(w: Writer) -> bool:
     """Whether ischemic ST-T changes of lateral leads stand beside a voltage that causes the same by itself."""
-    high = any(w.state(name) is State.PRESENT for name in VOLTAGES)
+    enough = (State.PRESENT, State.BORDERLINE) if w.names(HYPERTROPHY) else (State.PRESENT,)
+    high = any(w.state(name) in enough for name in VOLTAGES)
     ischemic = (group for group in grouped(w) if any(ISCHEMIC in one.name for one in group.diagnoses))
     signs = (seen for group in ischemic for seen in group.signs if seen.sign.what in OF_STRAIN)
     return high and any(not LATERAL.isdisjoint(seen.leads) for seen in signs)
@@ -188,9 +198,10 @@ def unsaid(w: Writer) -> list[str]:
     normal = any(one.normal for one in w.subject.stated)
     found = list[str]()
     for key, finding, quantity, words in NAMED_BY:
-        told = w.quantity(quantity) is not None and not w.distorted("qt_ms" if quantity == "qtc_ms" else quantity)
+        quoted = "qt_ms" if quantity == "qtc_ms" else quantity
+        told = not quantity or (w.quantity(quantity) is not None and not w.distorted(quoted))
         named = {finding, quantity} & resting or any(word in name for name in w.subject.names for word in words)
-        if told and not named and w.state(finding) is State.PRESENT and (normal or not key.startswith("axis")):
+        if told and not named and w.state(finding) is State.PRESENT and (normal or key not in BESIDE_NORMAL):
             found.append(key)
     return found
 

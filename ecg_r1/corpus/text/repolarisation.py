@@ -5,7 +5,7 @@ from __future__ import annotations
 from ecg_r1.corpus.text.conclusion import grouped
 from ecg_r1.corpus.text.knowledge import Sign
 from ecg_r1.corpus.text.label import NORMAL
-from ecg_r1.corpus.text.seen import Seen, look, shown
+from ecg_r1.corpus.text.seen import Seen, look, low_too, shown
 from ecg_r1.corpus.text.ventricles import left_bundle
 from ecg_r1.corpus.text.writer import Writer
 from ecg_r1.ecg.findings import State
@@ -71,8 +71,10 @@ def _quiet(w: Writer, seen: list[Seen]) -> str:
     qs = all(w.m.lead_value("r_mv", name) == 0 for name in high)
     if qs and high[lead] > 0:
         return w.say("st.over_qs", **slots)
-    rising = all(w.state("st_upsloping", name) is PRESENT for name in high)
-    return w.say("st.ascending" if rising else "st.below", **slots)
+    rising = [name for name in high if w.state("st_upsloping", name) is PRESENT]
+    if lead in rising:
+        return w.say("st.ascending", **slots | {"leads": w.language.leads(rising)})
+    return w.say("st.below", **slots)
 
 
 def _level(w: Writer) -> dict[str, str]:
@@ -108,13 +110,7 @@ def _net(w: Writer, lead: str) -> float:
 
 def _with_those_rested_on(w: Writer, sign: Sign) -> Sign:
     """A finding looked for also in the leads in which a diagnosis rests on it, such as a T-wave inversion in III."""
-    rested = {
-        lead
-        for group in grouped(w)
-        for one in group.signs
-        if one.sign.what == sign.what and one.state is PRESENT
-        for lead in one.leads
-    }
+    rested = {lead for group in grouped(w) for one in group.signs if one.sign.what == sign.what for lead in one.leads}
     if rested <= set(sign.leads):
         return sign
     return Sign(sign.what, tuple(lead for lead in LEADS if lead in rested or lead in sign.leads))
@@ -127,6 +123,7 @@ def t(w: Writer) -> list[str]:
     said = [
         _with_slight(w, one, w.describe(one)) if one.sign.what == "t_inversion" else w.describe(one) for one in there
     ]
+    said += [w.describe(slight) for one in there if one.sign.what == "t_flat" and (slight := low_too(one, w.m))]
     otherwise = {lead for one in there if one.sign.what in ("t_tall", "t_biphasic") for lead in one.leads}
     upright = look(Sign("t_upright", tuple(lead for lead in WITHOUT_V1 if lead not in otherwise)), w.m)
     if upright.state is PRESENT:

@@ -132,9 +132,9 @@ def atria(w: Writer) -> list[str]:
             key = "prolonged"
         elif w.state("pr_short") is PRESENT:
             key, limit = "short", PR_SHORT
-        elif w.state("pr_prolonged") is BORDERLINE and (w.m.value("pr_ms") or 0.0) > UPPER_PR:
-            key = "upper"
-        elif w.state("pr_short") is ABSENT:
+        elif w.state("pr_prolonged") is BORDERLINE and (value := w.m.value("pr_ms") or 0.0) > UPPER_PR:
+            key = "upper" if round(value) <= PR_LONG else "over"
+        elif w.state("pr_short") is ABSENT and not w.names("prolonged PR interval", "first-degree AV block"):
             key = "normal"
     return [*said, w.say(f"pr.{key}", pr=pr, limit=w.language.limit("pr_ms", limit))]
 

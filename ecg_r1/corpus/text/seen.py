@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import ge, gt, le, lt
 from typing import NamedTuple
 
@@ -28,6 +28,10 @@ LEAST = 0.05  # mV, half a small square: no smaller deflection is quoted
 FASTEST_QTC = 120.0  # bpm; Bazett's formula overcorrects a faster rate, and its QTc says nothing
 # A slope is a sign only where the segment has left the baseline: most healthy ST segments rise or are level.
 SLOPES = {"st_upsloping": "st_elevation", "st_horizontal": "st_depression", "st_downsloping": "st_depression"}
+# What a borderline finding is not said beside in a lead: the other finding in one of these states.
+INSTEAD = {
+    "t_flat": ("t_inversion", (State.PRESENT, State.BORDERLINE)), "t_inversion": ("t_biphasic", (State.PRESENT,)),
+}  # fmt: skip
 OF_ST_T = ("st_depression", "t_inversion", "t_flat")
 _MORE = (  # of each pair the first finding says more
     ("q_pathological", "q_wave"), ("lvh_sokolow_lyon", "lvh_voltage"), ("rbbb_morphology", "late_r_v1"),
@@ -149,16 +153,29 @@ def _in_leads(sign: Sign, measurements: Measurements) -> Seen:
         levels = measurements.findings.states(level)
         places = tuple([lead for lead in places if levels[lead] is State.PRESENT])
     for state in (State.PRESENT, State.BORDERLINE, State.ABSENT):
-        there = tuple([lead for lead in places if states[lead] is state])
-        if sign.what == "t_flat" and state is State.BORDERLINE:  # a low T wave is upright
-            inverted = measurements.findings.states("t_inversion")
-            there = tuple([lead for lead in there if inverted[lead] not in (State.PRESENT, State.BORDERLINE)])
-        if there:
+        if there := _in_state(sign, state, states, places, measurements):
             seen = _quoted(sign, state, there, measurements)
             if state is not State.PRESENT:
                 return seen
-            return seen._replace(slight=tuple([lead for lead in places if states[lead] is State.BORDERLINE]))
+            return seen._replace(slight=_in_state(sign, State.BORDERLINE, states, places, measurements))
     return Seen(sign, State.UNMEASURABLE)
+
+
+def _in_state(
+    sign: Sign, state: State, states: Mapping[str, State], places: Iterable[str], measurements: Measurements
+) -> tuple[str, ...]:
+    """The leads in which a finding has a state. No T wave is low and inverted, or slightly inverted and biphasic."""
+    there = tuple([lead for lead in places if states[lead] is state])
+    if there and state is State.BORDERLINE and sign.what in INSTEAD:
+        other, told = INSTEAD[sign.what]
+        others = measurements.findings.states(other)
+        there = tuple([lead for lead in there if others[lead] not in told])
+    return there
+
+
+def low_too(one: Seen, measurements: Measurements) -> Seen | None:
+    """The low T waves beside flat ones, as a sign of its own; None where there are none."""
+    return _quoted(one.sign, State.BORDERLINE, one.slight, measurements) if one.slight else None
 
 
 def _quoted(sign: Sign, state: State, leads: tuple[str, ...], measurements: Measurements) -> Seen:
