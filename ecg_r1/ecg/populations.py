@@ -25,7 +25,7 @@ REPEATED = 0.6  # median correlation below which there is no beat, only noise; 0
 AROUND = int(120 / MS)  # samples to either side of the R peak that are compared
 SAME, MOST = 0.1, 0.8  # share by which alike RR intervals may differ; and of the intervals that must be alike
 # Quantiles of the RR intervals that premature ones are compared with: in pairs two of three are short, some more where
-# the record begins amid a pair; the second one counts where no pause shows that the interval is a usual one.
+# the record begins amid a pair. The second one counts for two in a row, where no pause shows that they are usual ones.
 USUAL, LONG = 0.65, 0.78
 EARLY = 0.85  # an RR interval that is so much shorter than others ends in a premature beat
 # In a regular rhythm three of four RR intervals differ by a smaller share from their median; in fibrillation by more.
@@ -338,8 +338,10 @@ def _early(peaks: np.ndarray) -> np.ndarray:
     shorter, longest = intervals < EARLY * np.nanmin(beside, axis=0), np.nanmax(beside, axis=0)
     of_a_pair = intervals < EARLY * np.minimum(np.quantile(intervals, USUAL), longest)
     if not _drops_beats(intervals):
+        longest[[0, -1]] = np.inf  # what comes before the first and after the last is not known
         long = np.minimum(np.quantile(intervals, LONG, method="higher"), longest)
-        of_a_pair |= (intervals < EARLY * long) & ~_made_up_for(intervals)
+        short = np.pad(intervals < EARLY * long, 1)
+        of_a_pair |= short[1:-1] & (short[:-2] | short[2:]) & ~_made_up_for(intervals)
     early[1:] = shorter | of_a_pair
     # The last beat has no interval after it to compare with: it may only end the row of beats after a pause.
     if early[-1] and intervals[-1] >= EARLY * np.median(intervals) and EARLY * intervals[-1] > intervals[-3]:
