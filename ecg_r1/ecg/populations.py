@@ -30,6 +30,7 @@ USUAL, LONG = 0.65, 0.78
 EARLY = 0.85  # an RR interval that is so much shorter than others ends in a premature beat
 # In a regular rhythm three of four RR intervals differ by a smaller share from their median; in fibrillation by more.
 REGULAR = 0.07
+IN_PAIRS = 2  # times as much the second premature beats of pairs may differ
 QRS = int(50 / MS)  # samples to either side of the R peak in which a QRS is steepest
 # A narrow beat is so often seen, and so much narrower than ectopic ones, measured where it moves so fast.
 OFTEN, NARROWER, MOVING = 3, 0.8, 0.15
@@ -406,12 +407,12 @@ def _regular(peaks: np.ndarray, kept: np.ndarray, premature: np.ndarray) -> bool
     undisturbed = before[kept & np.concatenate([[False], kept[:-1]])]
     intervals = undisturbed if len(undisturbed) >= 3 else before[kept]
     again = np.append(False, premature[:-1])  # in a pair the second beat has a coupling of its own
-    couplings = [before[premature & ~again], before[premature & again]]
-    evenly = all(len(coupling) < 3 or _even(coupling) for coupling in couplings)
+    couplings = ((before[premature & ~again], 1), (before[premature & again], IN_PAIRS))
+    evenly = all(len(coupling) < 3 or _even(coupling, times) for coupling, times in couplings)
     return bool(np.isfinite(intervals).sum() >= 2 and _even(intervals) and evenly)
 
 
-def _even(intervals: np.ndarray) -> bool:
+def _even(intervals: np.ndarray, times: float = 1) -> bool:
     intervals = intervals[np.isfinite(intervals)]
     middle = np.median(intervals)
-    return bool(np.quantile(np.abs(intervals - middle), 0.75) < REGULAR * middle)
+    return bool(np.quantile(np.abs(intervals - middle), 0.75) < times * REGULAR * middle)
