@@ -116,14 +116,10 @@ def second_p(beat: MedianBeat, p: Bounds, qrs: tuple[float, float]) -> int | Non
     start, stop = max(0, middle - half), min(middle + half, int(qrs[0] - 6 / MS))
     if cycle < FLUTTER_CYCLE[0] or stop - start < int(40 / MS):
         return None
-    wave = levelled(beat.signal[:, start:stop])
-    for shift in range(int(cycle * (1 - UNEVEN)), int(cycle * (1 + UNEVEN)) + 1):
-        if start + shift > qrs[1] + 6 / MS and stop + shift <= beat.signal.shape[1]:
-            other = levelled(beat.signal[:, start + shift : stop + shift])
-            size = np.sqrt((other**2).sum() / ((wave**2).sum() + 1e-12))
-            if 0.5 <= size <= 2 and likeness(wave, other) > FLUTTER_COHERENCE:
-                return shift
-    return None
+    shifts = _shifts(cycle, UNEVEN, qrs[1] + 6 / MS - start, beat.signal.shape[1] - stop)
+    others = levelled(beat.signal[:, start + shifts[:, None] + np.arange(stop - start)])
+    found = shifts[_alike(levelled(beat.signal[:, start:stop]), others) > FLUTTER_COHERENCE]
+    return int(found[0]) if len(found) else None
 
 
 def p_on_t(beat: MedianBeat, p: Bounds, qrs: tuple[float, float]) -> int | None:
@@ -140,14 +136,25 @@ def p_on_t(beat: MedianBeat, p: Bounds, qrs: tuple[float, float]) -> int | None:
         return None
     bends = np.diff(gaussian_filter1d(beat.signal, BENDS, axis=1), n=3, axis=1)
     bends /= np.linalg.norm(bends[:, start:stop]) + 1e-12
-    wave = bends[:, start:stop]
-    shifts = np.arange(int(cycle * (1 - EVEN)), int(cycle * (1 + EVEN)) + 1)
-    shifts = shifts[(start + shifts > qrs[1] + 6 / MS) & (stop + shifts <= bends.shape[1])]
-    others = bends[:, start + shifts[:, None] + np.arange(stop - start)]
-    size = np.linalg.norm(others, axis=(0, 2))
-    alike = np.einsum("lst,lt->s", others, wave) / (size + 1e-12)
-    alike[(size < 0.5) | (size > 2)] = 0.0
+    shifts = _shifts(cycle, EVEN, qrs[1] + 6 / MS - start, bends.shape[1] - stop)
+    alike = _alike(bends[:, start:stop], bends[:, start + shifts[:, None] + np.arange(stop - start)])
     return int(shifts[alike.argmax()]) if len(shifts) and alike.max() > BENT_ALIKE else None
+
+
+def _shifts(cycle: float, share: float, above: float, most: int) -> np.ndarray:
+    """The shifts that differ from the cycle by no more than a share of it, in samples."""
+    shifts = np.arange(int(cycle * (1 - share)), int(cycle * (1 + share)) + 1)
+    return shifts[(shifts > above) & (shifts <= most)]
+
+
+def _alike(wave: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """(others,): the correlation over all leads of a wave, (leads, samples), and of others, (leads, others, samples).
+
+    It is 0 for those less than half or more than twice as large.
+    """
+    size = np.sqrt((others**2).sum(axis=(0, 2)) / ((wave**2).sum() + 1e-12))
+    alike = np.einsum("lot,lt->o", others, wave) / (size * (wave**2).sum() + 1e-12)
+    return np.where((size >= 0.5) & (size <= 2), alike, 0.0)
 
 
 def is_flutter(beat: MedianBeat) -> bool:
@@ -213,6 +220,6 @@ def irregular(intervals: np.ndarray, share: float = IRREGULAR) -> bool:
 
 def levelled(piece: np.ndarray, smooth: float = 6 / MS) -> np.ndarray:
     """Smoothed (sigma in samples), and turned so that both ends are at zero: what is left is a wave or nothing."""
-    fall = np.linspace(0, 1, piece.shape[1])
-    ends = piece[:, :3].mean(axis=1)[:, None] * (1 - fall) + piece[:, -3:].mean(axis=1)[:, None] * fall
-    return gaussian_filter1d(piece - ends, smooth, axis=1)
+    fall = np.linspace(0, 1, piece.shape[-1])
+    ends = piece[..., :3].mean(axis=-1)[..., None] * (1 - fall) + piece[..., -3:].mean(axis=-1)[..., None] * fall
+    return gaussian_filter1d(piece - ends, smooth, axis=-1)

@@ -57,12 +57,17 @@ class LeadBeat:
     @cached_property
     def r_peaks(self) -> list[int]:
         """The R waves (R, R' …), in samples from the QRS onset on."""
-        return [top for top in turns(self.qrs, SEEN)[0] if self.qrs[top] >= SEEN]
+        return [top for top in self.tops if self.qrs[top] >= SEEN]
+
+    @cached_property
+    def tops(self) -> list[int]:
+        """The highest points of the QRS, also those below the line, in samples from its onset on."""
+        return turns(self.qrs, SEEN)[0]
 
     @cached_property
     def highest_mv(self) -> float:
         """Height of the highest wave above the line, also of one too low for an R wave; 0 without one."""
-        return max((0.0, *(self.qrs[top] for top in turns(self.qrs, SEEN)[0])))
+        return max((0.0, *(self.qrs[top] for top in self.tops)))
 
     @cached_property
     def before_r(self) -> list[float]:
