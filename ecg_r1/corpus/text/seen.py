@@ -76,8 +76,8 @@ def shown(seen: Iterable[Seen], *states: State) -> tuple[Seen, ...]:
     for one in seen:
         if one.state in (states or (State.PRESENT,)) and not any(_says_more(other, one) for other in kept):
             kept.append(one)
-    named = {one.sign.what for one in kept}
-    weaker = {what for stronger, what in _MORE if stronger in named}
+    found = {one.sign.what: one.state for one in kept}
+    weaker = {what for stronger, what in _MORE if found.get(stronger) in (State.PRESENT, found.get(what))}
     return tuple([one for one in kept if one.sign.what not in weaker])
 
 
