@@ -245,7 +245,7 @@ def test_a_wave_is_not_low_and_inverted_in_one_lead():
 def test_beats_speak_for_the_diagnosis_of_their_origin():
     one = subject(
         "atrial premature complex", "ventricular premature complex", findings={"ectopic_beats": [3.0, 2.0]},
-        notes=["1 premature, 2 with another QRS"],
+        rhythm={"premature_beats": 1, "premature_reshaped_beats": 2},
     )  # fmt: skip
     for text in texts(one):
         for sentence in text.partition("\n")[2].split(". "):
