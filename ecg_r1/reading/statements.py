@@ -190,7 +190,8 @@ def _read(sentence: str) -> list[tuple[str, Polarity, int, int]]:
     floors = _floors(sentence, found)
     generally = -1  # up to where what is named is named in general
     starts = {start for _, start, _ in found}
-    read, asked = [], sentence.endswith("?") and not _ASKING.match(sentence)
+    read: list[tuple[str, Polarity, int, int]] = []
+    asked = sentence.endswith("?") and not _ASKING.match(sentence)
     for i, ((name, start, end), (first, last, alternatives)) in enumerate(
         zip(found, groups(sentence, found), strict=True)
     ):
