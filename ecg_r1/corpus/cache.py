@@ -10,7 +10,6 @@ is measured again. Two processes may write the same entry: each writes a file of
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import secrets
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from typing import Annotated
 import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 
 from ecg_r1.disk import writing
 from ecg_r1.ecg.leads import LEADS
@@ -195,7 +195,7 @@ def _unpacked(content: memoryview) -> Measured:
     start = 2 * _LENGTH
     try:
         facts = _Facts.model_validate_json(bytes(_decompressed(_LZ4, content[start : start + end], length)))
-        measurements = Measurements.from_json(json.loads(facts.measurements))
+        measurements = Measurements.from_json(from_json(facts.measurements, allow_inf_nan=False))
     except (ValidationError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise Damaged(str(error)) from None
     shape = len(LEADS), facts.samples

@@ -88,7 +88,7 @@ def make(job: Job, recipe: CorpusRecipe) -> Made | Unusable:
             refuse_doubts(read, job.entry.path)
         record, unknown = _labelled(read, job)  # before it is measured: most exams of CODE-15% have no label
         found = known or _measured(read, origin.key, cache)
-        record = without_signal(record)
+        record = record if known else without_signal(record)
         if (reason := found.measurements.reason("heart_rate_bpm")) is not None:
             raise RecordError(f"{record.record_id}: not even a rate can be measured: {reason}")
     except RecordError as error:

@@ -37,8 +37,9 @@ class BuildProgress(AbstractContextManager["BuildProgress"]):
         """A record was made, measured anew or taken from the cache, or cannot be used."""
         self.made += 1
         self.cached += isinstance(made, Made) and not made.is_new
-        self._bar.update(self._task, advance=1, rate=self._rate(), cached=self._cached())
-        if not self._on.is_terminal and time.monotonic() - self._said > EVERY:
+        if self._on.is_terminal:
+            self._bar.update(self._task, advance=1, rate=self._rate(), cached=self._cached())
+        elif time.monotonic() - self._said > EVERY:
             self._say()
 
     def _rate(self) -> str:

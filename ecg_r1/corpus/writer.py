@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -187,7 +186,7 @@ class SplitWriter:
     def add_example(self, example: Example) -> None:
         """Append an example; its records are in the split, or come before it is finished."""
         self.examples += 1
-        self._shard("examples", EXAMPLES).add(asdict(example))
+        self._shard("examples", EXAMPLES).add(vars(example))
 
     def quarantine(self, record: str, reason: str) -> None:
         """Append a record that cannot be used."""
@@ -270,7 +269,7 @@ class SplitWriter:
                     continue
                 self.examples += 1
                 rows = self._shard("examples", EXAMPLES)
-                rows.add(asdict(example))
+                rows.add(vars(example))
                 if rows.rows == SHARD:
                     self._end_shards()
         self._end_shards()

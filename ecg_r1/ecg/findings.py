@@ -21,6 +21,7 @@ NOT_MEASURED = "not measured"  # the reason of a finding that nobody tried to me
 OF_LEADS = "a finding of single leads: nearly every record has it in one"
 DECIMALS = 3
 _HIGHEST = sys.float_info.max
+_LEADS = frozenset(LEADS)
 # Leads that look at neighbouring parts of the heart: a finding of the record as a whole is wanted in two such leads.
 NEIGHBOURS = (
     ("I", "aVL"), ("II", "aVF"), ("aVF", "III"), ("II", "III"), ("I", "V6"),
@@ -83,9 +84,8 @@ class Findings(Mapping[Key, Finding]):
         """The state of a finding of single leads in each of `LEADS`."""
         found = self._states.get(name)
         if found is None:
-            definition = _definition(name)
-            cells = {lead: self.measured.get((name, lead), NOT_MEASURED) for lead in LEADS}
-            found = self._states[name] = {lead: _state(definition, cell) for lead, cell in cells.items()}
+            cells, band = self.measured.get, _definition(name).band
+            found = self._states[name] = {lead: _state(cells((name, lead), NOT_MEASURED), band) for lead in LEADS}
         return found
 
     @cached_property
@@ -127,20 +127,16 @@ class Findings(Mapping[Key, Finding]):
         name = definition.name
         if not definition.leads_needed:
             return _finding(definition, None, OF_LEADS)
-        margins = {
-            lead: cell[1]
-            for lead in LEADS
-            if lead not in definition.normal_in and not isinstance(cell := self.measured.get((name, lead), ""), str)
-        }
-        groups = [(lead,) for lead in margins] if definition.leads_needed == 1 else NEIGHBOURS
-        whole = [group for group in groups if all(lead in margins for lead in group)]
-        if not whole:
-            given = (self.measured.get((name, lead)) for lead in LEADS)
-            reasons = [reason for reason in given if isinstance(reason, str)]
-            return _finding(definition, None, reasons[0] if reasons else NOT_MEASURED)
-        best = max(whole, key=lambda group: min(margins[lead] for lead in group))
-        cell = self.measured[name, min(best, key=lambda lead: margins[lead])]
-        return _finding(definition, None, cell)
+        cells = {lead: self.measured.get((name, lead), NOT_MEASURED) for lead in LEADS}
+        there = [lead for lead in LEADS if not isinstance(cells[lead], str) and lead not in definition.normal_in]
+        margins = {lead: cells[lead][1] for lead in there}
+        if definition.leads_needed > 1:  # a group shows what its weakest lead shows
+            groups = [group for group in NEIGHBOURS if group[0] in margins and group[1] in margins]
+            there = [min(group, key=margins.__getitem__) for group in groups]
+        if there:
+            return _finding(definition, None, cells[max(there, key=margins.__getitem__)])
+        reasons = [self.measured[name, lead] for lead in LEADS if isinstance(self.measured.get((name, lead)), str)]
+        return _finding(definition, None, reasons[0] if reasons else NOT_MEASURED)
 
     def to_json(self) -> dict[str, Any]:
         """By name: [value, margin] or a reason; for findings of single leads an object of these by lead."""
@@ -171,8 +167,8 @@ class Findings(Mapping[Key, Finding]):
             if not per_lead:
                 measured[name, None] = _cell(name, cells)
                 continue
-            if not isinstance(cells, Mapping) or (unknown := [lead for lead in cells if lead not in LEADS]):
-                where = cells if not isinstance(cells, Mapping) else unknown[0]
+            if not isinstance(cells, Mapping) or not cells.keys() <= _LEADS:
+                where = next(lead for lead in cells if lead not in _LEADS) if isinstance(cells, Mapping) else cells
                 raise ValueError(f"findings: {name} has {where!r}; an object by lead belongs here")
             for lead, cell in cells.items():
                 measured[name, lead] = _cell(name, cell)
@@ -194,22 +190,24 @@ def _finding(definition: Definition, lead: str | None, cell: tuple[float, float]
     if isinstance(cell, str):
         return Finding(definition.name, lead, State.UNMEASURABLE, None, definition.unit, None, cell)
     value, margin = cell
-    return Finding(definition.name, lead, _state(definition, cell), value, definition.unit, margin)
+    return Finding(definition.name, lead, _state(cell, definition.band), value, definition.unit, margin)
 
 
-def _state(definition: Definition, cell: tuple[float, float] | str) -> State:
+def _state(cell: tuple[float, float] | str, band: float) -> State:
     if isinstance(cell, str):
         return State.UNMEASURABLE
-    if abs(cell[1]) < definition.band:
+    margin = cell[1]
+    if -band < margin < band:
         return State.BORDERLINE
-    return State.PRESENT if cell[1] >= 0 else State.ABSENT
+    return State.PRESENT if margin >= 0 else State.ABSENT
 
 
 def _cell(name: str, cell: Any) -> tuple[float, float] | str:
     if isinstance(cell, (list, tuple)) and len(cell) == 2:  # a tuple of types is checked faster than their union
         value, margin = cell
-        if type(value) is type(margin) is float and -_HIGHEST <= value <= _HIGHEST and -_HIGHEST <= margin <= _HIGHEST:
-            return value, margin  # as `to_json` writes them; a record has two hundred
+        # `to_json` writes floats, two hundred pairs of a record; only an infinite one minus itself is not 0
+        if type(value) is type(margin) is float and value - value == margin - margin == 0.0:
+            return value, margin
         numbers = isinstance(value, (int, float)) and isinstance(margin, (int, float))
         if numbers and -_HIGHEST <= value <= _HIGHEST and -_HIGHEST <= margin <= _HIGHEST:
             return float(value), float(margin)

@@ -6,6 +6,7 @@ Whoever measures, reads, judges or shows a quantity looks here; CONTRIBUTING say
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 UNITS = {"ms": "ms", "bpm": "bpm", "deg": "°", "mv": "mV"}  # end of a name -> as written after a number
 
@@ -71,6 +72,7 @@ class Quantity:
         return self.plausible[0] <= value <= self.plausible[1]
 
 
+@cache
 def unit_of(name: str) -> str:
     """The unit of a quantity by the end of its name, also of one that is read and never measured ("p_axis_deg")."""
     return UNITS[name.rsplit("_", 1)[1]]

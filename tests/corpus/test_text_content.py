@@ -193,3 +193,104 @@ def test_diagnoses_that_rest_on_the_same_signs_share_a_sentence():
 def test_a_likely_normal_ecg_is_worded_without_a_doubt():
     one = subject("normal ECG", likelihoods={"normal ECG": 80.0})
     assert not any(re.search("robably|ikely", text) for text in texts(one))
+
+
+# What a second reading objected to.
+
+BESIDE_NORMAL = {
+    "prolonged PR": ({"pr_prolonged": [230.0, 30.0]}, {"pr_ms": 230.0}),
+    "left": ({"axis_left": [-52.0, 22.0]}, {"axis_deg": -52.0}),
+    "low voltage": ({"low_voltage_limb": [0.4, 0.1]}, {}),
+    "R-wave progression": ({"r_progression_poor": [0.1, 0.2]}, {}),
+    "broad QRS": ({"qrs_broad": [136.0, 16.0]}, {"qrs_ms": 136.0}),
+}
+
+
+@pytest.mark.parametrize("found", BESIDE_NORMAL)
+def test_a_normal_ecg_is_otherwise_normal_where_something_is_not(found):
+    findings, values = BESIDE_NORMAL[found]
+    words = set(found.lower().split())
+    for text in texts(subject("normal ECG", findings=findings, **values)):
+        concluded = text.partition("\n")[2].lower()
+        assert words & set(re.findall(r"[\w-]+", concluded)), concluded
+        assert re.search("otherwise|apart from|the rest", concluded), concluded
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_what_is_abnormal_and_not_in_the_label_is_written_in_each_language(code):
+    findings, values = {}, {}
+    for more, others in BESIDE_NORMAL.values():
+        findings, values = findings | more, values | others
+    assert all(text.count("\n") == 1 for text in texts(subject("normal ECG", findings=findings, **values), code))
+
+
+def test_no_elevation_is_denied_that_a_diagnosis_rests_on():
+    findings = {
+        "st_depression": in_leads(0.1, 0.05, "I", "aVL"),
+        "st_elevation": {lead: [0.08, -0.02] if lead == "V1" else [0.0, -0.1] for lead in LEADS},
+    }
+    for text in texts(subject("anteroseptal myocardial infarction", findings=findings)):
+        assert not re.search("(?i)no ST elevation|elevation is absent", text), text
+
+
+def test_a_wave_is_not_low_and_inverted_in_one_lead():
+    findings = {
+        "t_flat": {lead: [0.08, -0.02] if lead in ("I", "V6") else [0.3, -0.2] for lead in LEADS},
+        "t_inversion": {lead: [-0.05, -0.03] if lead == "V6" else [0.3, -0.4] for lead in LEADS},
+    }
+    for text in texts(subject("non-specific T-wave changes", findings=findings)):
+        assert not re.search(r"[Ll]ow T waves? in [^.;]*V6", text), text
+
+
+def test_beats_speak_for_the_diagnosis_of_their_origin():
+    one = subject(
+        "atrial premature complex", "ventricular premature complex", findings={"ectopic_beats": [3.0, 2.0]},
+        rhythm={"premature_beats": 1, "premature_reshaped_beats": 2},
+    )  # fmt: skip
+    for text in texts(one):
+        for sentence in text.partition("\n")[2].split(". "):
+            if re.search("[Vv]entricular premature|[Pp]remature ventricular|ventricular extrasystole", sentence):
+                assert "another QRS" in sentence, sentence
+
+
+def test_a_left_bundle_branch_block_explains_q_waves_st_and_t():
+    high, low = ("V1", "V2", "V3"), ("I", "aVL", "V6")
+    findings = {
+        "qrs_broad": [150.0, 30.0], "lbbb_morphology": [1.0, 0.5],
+        "q_pathological": in_leads(45.0, 15.0, *high, other=(0.0, -30.0)),
+        "st_elevation": in_leads(0.4, 0.2, *high), "st_depression": in_leads(0.2, 0.15, *low),
+    }  # fmt: skip
+    waves = {
+        "r_mv": [0.0 if lead in high else 1.0 for lead in LEADS],
+        "s_mv": [2.0 if lead in high else 0.1 for lead in LEADS],
+    }
+    block = subject("left bundle branch block", qrs_ms=150.0, findings=findings, by_lead=waves)
+    for text in texts(block):
+        assert not re.search("[Pp]athological Q|[Ss]ignificant Q", text), text
+        assert re.search("away from the QRS|secondary|opposite to the QRS", text), text
+    against = waves | {"r_mv": [1.0] * 12, "s_mv": [0.1] * 12}  # ST goes up where the QRS does
+    block = subject("left bundle branch block", qrs_ms=150.0, findings=findings, by_lead=against)
+    assert not any("secondary" in text for text in texts(block))
+
+
+def test_a_high_voltage_may_explain_st_and_t():
+    findings = {"st_depression": in_leads(0.1, 0.05, "V5", "V6"), "lvh_sokolow_lyon": [4.4, 0.9]}
+    ischemia = "ischemic ST-T changes in lateral leads"
+    assert all("QRS voltage" in text.partition("\n")[2] for text in texts(subject(ischemia, findings=findings)))
+    findings["lvh_sokolow_lyon"] = [2.0, -1.5]
+    assert not any("QRS voltage" in text.partition("\n")[2] for text in texts(subject(ischemia, findings=findings)))
+
+
+@pytest.mark.parametrize(("rate", "word"), [(128.0, "rapid"), (42.0, "slow")])
+def test_the_ventricular_response_of_fibrillation_is_said(rate, word):
+    findings = {
+        "tachycardia": [rate, rate - 100.0], "p_absent": [0.0, 0.04], "rhythm_irregular": [0.2, 0.1],
+        "rhythm_regular": [0.2, -0.1],
+    }  # fmt: skip
+    one = subject("atrial fibrillation", heart_rate_bpm=rate, rr_ms=60000 / rate, findings=findings)
+    assert all(word in text for text in texts(one))
+
+
+def test_a_value_is_not_just_under_what_it_is_written_as():
+    one = subject("non-specific intraventricular conduction disturbance", qrs_ms=109.7)
+    assert not any("just under 110" in text for text in texts(one))

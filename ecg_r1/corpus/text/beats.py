@@ -28,6 +28,15 @@ def ectopics(measurements: Measurements) -> Mapping[Kind, int]:
     return {kind: count for kind, count in counted.items() if count}
 
 
+def speaking_for(diagnosis: str) -> tuple[Kind, ...]:
+    """The kinds of beats that speak for a diagnosis, the clearest first; none where its name tells no origin."""
+    if "escape" in diagnosis:
+        return ("late",)
+    if diagnosis.startswith(VENTRICULAR):
+        return "other", "late"
+    return ("usual", "other") if diagnosis.startswith(SUPRAVENTRICULAR) else ()
+
+
 def origin(kind: Kind, label: Collection[str]) -> str:
     """Key of the words for the origin of beats of a kind, in accord with the label where that names one."""
     beats = [name for name in label if any(word in name for word in BEATS)]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ecg_r1.corpus.text.conclusion import grouped
+from ecg_r1.corpus.text.conclusion import HYPERTROPHY, grouped
 from ecg_r1.corpus.text.knowledge import Sign, known
 from ecg_r1.corpus.text.seen import OF_QUANTITY, look, must_be_absent, shown
-from ecg_r1.corpus.text.writer import Writer
+from ecg_r1.corpus.text.writer import VOLTAGES, Writer
 from ecg_r1.ecg.findings import State
 
 COMPARED = 2  # diagnoses that are compared with a look-alike in one text
@@ -41,6 +41,8 @@ def _against(w: Writer, mimic: str, here: set[str]) -> str | None:
     if not here & _there(w, (*entry.signs, *entry.beside)):
         return None
     if mimic == LEFT_BUNDLE and (w.m.value("qrs_ms") or 0.0) < BROAD_ENOUGH:
+        return None
+    if mimic == HYPERTROPHY and any(w.state(name) in (State.PRESENT, State.BORDERLINE) for name in VOLTAGES):
         return None
     missing = next(filter(None, (w.missing(seen) for seen in w.subject.looked_at(mimic)[:1])), None)
     if missing is None and (there := must_be_absent(entry, w.m)):

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from ecg_r1.corpus.text.beats import speaking_for
 from ecg_r1.corpus.text.knowledge import known
 from ecg_r1.corpus.text.label import Stated, excluding
-from ecg_r1.corpus.text.seen import OF_QUANTITY, Seen, evidence, look, must_be_absent, shown
+from ecg_r1.corpus.text.seen import OF_QUANTITY, SLOPES, Seen, evidence, look, must_be_absent, shown
 from ecg_r1.corpus.text.writer import LONE, VOLTAGES, Writer, sentences
 from ecg_r1.ecg.findings import State
 from ecg_r1.reading.finding_claims import read_findings
@@ -17,7 +18,22 @@ from ecg_r1.scoring.completion import Completion
 MOST_SIGNS = 2  # that a conclusion names of one diagnosis
 MOST_TOGETHER = 3  # diagnoses that rest on the same signs and are named in one sentence
 OLD = "q_pathological"  # an infarction with it and without ST elevation is probably old
-INFARCTION, HYPERTROPHY, LONG_QT = "myocardial infarction", "left ventricular hypertrophy", "long QT interval"
+INFARCTION, HYPERTROPHY = "myocardial infarction", "left ventricular hypertrophy"
+# Findings that a conclusion names where the label does not: key of the words, finding, its quantity if one is quoted,
+# and what names of diagnoses that say it contain.
+NAMED_BY = (
+    ("broad_qrs", "qrs_broad", "qrs_ms", ("block", "intraventricular", "pac", "ventricular rhythm", "Wolff", "escape")),
+    ("axis_left", "axis_left", "axis_deg", ("axis", "fascicular")),
+    ("axis_right", "axis_right", "axis_deg", ("axis", "fascicular")),
+    ("ectopic", "ectopic_beats", "", ("premature", "ectopic", "escape", "gemin")),
+    ("wide_p", "p_mitrale", "p_ms", ("atrial",)),
+    ("poor_r", "r_progression_poor", "", ("R-wave",)),
+    ("low_voltage", "low_voltage_limb", "", ("voltage",)),
+    ("long_pr", "pr_prolonged", "pr_ms", ("AV block", "PR interval")),
+    ("long_qt", "qt_prolonged", "qtc_ms", ("long QT",)),
+)
+BESIDE_NORMAL = {"axis_left", "axis_right", "ectopic", "wide_p", "poor_r", "low_voltage"}
+ISCHEMIC, LATERAL, OF_STRAIN = "ischemi", frozenset({"I", "aVL", "V5", "V6"}), ("st_depression", "t_inversion")
 RECIPROCAL = "st_depression"  # beside ST elevation in the leads of an infarction
 
 
@@ -39,8 +55,12 @@ def conclusion(w: Writer) -> list[str]:
     for first, second in excluding(w.subject.stated):
         if not {first, second} & {one.name for one in w.subject.stated if one.normal}:
             said.append(w.say("conclusion.excluding", name=w.name(first), other=w.name(second)))
-    if _long_qt_unsaid(w):
-        said.insert(len(said) - any(one.normal for one in w.subject.stated), w.say("conclusion.long_qt"))
+    if _strain(w):
+        said.insert(len(said) - any(one.normal for one in w.subject.stated), w.say("strain"))
+    place = len(said) - any(one.normal for one in w.subject.stated)
+    said[place:place] = [
+        w.say(f"conclusion.{key}", beats=w.ectopics() if key == "ectopic" else None) for key in unsaid(w)
+    ]
     return said
 
 
@@ -56,6 +76,7 @@ def grouped(w: Writer) -> list[Concluded]:
         signs = _signs(w, one)
         for group in groups:
             alike = signs and signs == group.signs and one.certainty == group.diagnoses[0].certainty
+            alike = alike and speaking_for(one.name) == speaking_for(group.diagnoses[0].name)
             itself = any(_itself(each, signs) for each in (one, *group.diagnoses))
             if alike and len(group.diagnoses) < MOST_TOGETHER and not itself:
                 group.diagnoses.append(one)
@@ -91,15 +112,19 @@ def _concluded(w: Writer, group: Concluded) -> str | None:
         return None
     if not there:
         return w.say("conclusion.bare" if one.certainty == "certain" else f"conclusion.{one.certainty}_bare", name=name)
-    signs = w.signs(there) + "".join(_remarks(w, one, there))
+    remarks = "".join(_remarks(w, one, there))
+    signs = w.signs(there, one.name) + remarks
     if _itself(one, there):
-        others = (seen for other in grouped(w) if other.diagnoses[0] is not one for seen in other.signs)
-        elsewhere = (there[0].sign.what, there[0].leads) in {(seen.sign.what, seen.leads) for seen in others}
-        return None if elsewhere and len(there) == 1 else w.say("conclusion.itself", sign=signs)
-    old = INFARCTION in one.name and there[0].sign.what == OLD and there[0].state is State.PRESENT
+        others = [seen for other in grouped(w) if other.diagnoses[0] is not one for seen in other.signs]
+        elsewhere = {(seen.sign.what, seen.leads) for seen in others}
+        only_here = [seen for seen in there if (seen.sign.what, seen.leads) not in elsewhere]
+        only_here = [] if all(seen.sign.what in SLOPES for seen in only_here) else only_here
+        return w.say("conclusion.itself", sign=w.signs(only_here) + remarks) if only_here else None
+    old = INFARCTION in one.name and there[0].sign.what == OLD and there[0].state is State.PRESENT and not remarks
     if old and one.certainty == "certain" and _without_elevation(w, one.name, there):
         return w.say("conclusion.old", name=name, signs=signs)
-    return w.say(f"conclusion.{one.certainty}", name=name, signs=signs)
+    certainty = "possible" if one.certainty == "certain" and _is_lone_q(one, there) else one.certainty
+    return w.say(f"conclusion.{certainty}", name=name, signs=signs)
 
 
 def _remarks(w: Writer, one: Stated, there: list[Seen]) -> Iterator[str]:
@@ -110,14 +135,18 @@ def _remarks(w: Writer, one: Stated, there: list[Seen]) -> Iterator[str]:
     voltage = any(seen.sign.what in (*VOLTAGES, "r_mv", "s_mv") for seen in there)
     if one.name == HYPERTROPHY and not voltage and all(w.state(name) is State.ABSENT for name in VOLTAGES):
         yield w.say("remark.no_voltage")
-    q = [seen for seen in there if seen.sign.what in (OLD, "q_wave")]
-    lone = len(there) == len(q) == 1 and len(q[0].leads) == 1 and q[0].leads[0] in LONE
-    if INFARCTION in one.name and lone and q[0].state is State.PRESENT:
+    if _is_lone_q(one, there):
         yield w.say("remark.lone_q")
 
 
+def _is_lone_q(one: Stated, there: Sequence[Seen]) -> bool:
+    """Whether an infarction rests on nothing but a Q wave in one of the leads in which one alone is often normal."""
+    q = [seen for seen in there if seen.sign.what in (OLD, "q_wave") and seen.state is State.PRESENT]
+    return INFARCTION in one.name and len(there) == len(q) == 1 and len(q[0].leads) == 1 and q[0].leads[0] in LONE
+
+
 def _normal(w: Writer, one: Stated, name: str) -> str:
-    others = any(other.abnormal for other in w.subject.stated)
+    others = unsaid(w) or any(other.abnormal for other in w.subject.stated)
     certainty = "certain" if one.certainty == "likely" else one.certainty  # nothing that was seen explains the doubt
     return w.say(
         f"conclusion.{'otherwise_normal' if others else 'normal'}"
@@ -154,12 +183,27 @@ def _without_elevation(w: Writer, name: str, there: list[Seen]) -> bool:
     )
 
 
-def _long_qt_unsaid(w: Writer) -> bool:
-    """Whether a long QTc is described that no diagnosis of the label rests on."""
-    if w.quantity("qtc_ms") is None or w.distorted("qt_ms") or w.state("qt_prolonged") is not State.PRESENT:
-        return False
-    resting = (seen.sign.what for group in grouped(w) for seen in group.signs)
-    return LONG_QT not in w.subject.names and not {"qt_prolonged", "qtc_ms"} & set(resting)
+def _strain(w: Writer) -> bool:
+    """Whether ischemic ST-T changes of lateral leads stand beside a voltage that causes the same by itself."""
+    enough = (State.PRESENT, State.BORDERLINE) if w.names(HYPERTROPHY) else (State.PRESENT,)
+    high = any(w.state(name) in enough for name in VOLTAGES)
+    ischemic = (group for group in grouped(w) if any(ISCHEMIC in one.name for one in group.diagnoses))
+    signs = (seen for group in ischemic for seen in group.signs if seen.sign.what in OF_STRAIN)
+    return high and any(not LATERAL.isdisjoint(seen.leads) for seen in signs)
+
+
+def unsaid(w: Writer) -> list[str]:
+    """What is described as abnormal and no diagnosis of the label rests on, as keys of its words."""
+    resting = {seen.sign.what for group in grouped(w) for seen in group.signs}
+    normal = any(one.normal for one in w.subject.stated)
+    found = list[str]()
+    for key, finding, quantity, words in NAMED_BY:
+        quoted = "qt_ms" if quantity == "qtc_ms" else quantity
+        told = not quantity or (w.quantity(quantity) is not None and not w.distorted(quoted))
+        named = {finding, quantity} & resting or any(word in name for name in w.subject.names for word in words)
+        if told and not named and w.state(finding) is State.PRESENT and (normal or key not in BESIDE_NORMAL):
+            found.append(key)
+    return found
 
 
 def _itself(one: Stated, signs: Sequence[Seen]) -> bool:

@@ -75,6 +75,8 @@ def stated(diagnoses: Iterable[str], likelihoods: Mapping[str, float] | None = N
 def excluding(said: Iterable[Stated]) -> tuple[tuple[str, str], ...]:
     """The pairs of a label of which no ECG has both: a normal ECG and a diagnosis, or two that exclude each other."""
     names = [one.name for one in said]
+    if len(names) < 2:
+        return ()
     pairs = [(a, b) for a, b in EXCLUDING if a in names and b in names]
     pairs += [(a, b) for i, a in enumerate(names) for b in names[i + 1 :] if _apart(a, b)]
     if NORMAL in names:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from ecg_r1.corpus.text.conclusion import grouped
 from ecg_r1.corpus.text.knowledge import Sign
 from ecg_r1.corpus.text.label import NORMAL
-from ecg_r1.corpus.text.seen import Seen, look, shown
+from ecg_r1.corpus.text.seen import Seen, look, low_too, shown
+from ecg_r1.corpus.text.ventricles import left_bundle
 from ecg_r1.corpus.text.writer import Writer
 from ecg_r1.ecg.findings import State
 from ecg_r1.ecg.leads import LEADS, WITHOUT_AVR
@@ -28,7 +29,6 @@ OF_T = (
     Sign("t_biphasic", CHEST[1:]),
     Sign("t_tall", WITHOUT_AVR),
 )
-UPRIGHT = Sign("t_upright", WITHOUT_V1)
 
 
 def st(w: Writer) -> list[str]:
@@ -42,13 +42,14 @@ def st(w: Writer) -> list[str]:
         if seen[name].state is not PRESENT and w.state(name) is ABSENT and not w.names(label)
     ]
     near, rested = shown(seen.values(), BORDERLINE), _rested(w)
+    quiet = [name for name in quiet if name not in rested]
     if len(quiet) == len(seen) and rested.isdisjoint(seen):
         return [_quiet(w, list(seen.values()))]
     if not said and w.names(NORMAL) and rested.isdisjoint(seen):
         return [w.say("st.slight_none")] if near else []
-    if not said:
-        said = [w.describe(one) for one in near]
-        quiet = [name for name in quiet if seen[name] not in near]
+    slight = [one for one in near if not said or one.sign.what in rested]
+    quiet = [name for name in quiet if seen[name] not in slight]
+    said += [w.describe(one) for one in slight]
     return said + [w.say(f"st.no_{name.removeprefix('st_')}") for name in quiet if said]
 
 
@@ -70,8 +71,10 @@ def _quiet(w: Writer, seen: list[Seen]) -> str:
     qs = all(w.m.lead_value("r_mv", name) == 0 for name in high)
     if qs and high[lead] > 0:
         return w.say("st.over_qs", **slots)
-    rising = all(w.state("st_upsloping", name) is PRESENT for name in high)
-    return w.say("st.ascending" if rising else "st.below", **slots)
+    rising = [name for name in high if w.state("st_upsloping", name) is PRESENT]
+    if lead in rising:
+        return w.say("st.ascending", **slots | {"leads": w.language.leads(rising)})
+    return w.say("st.below", **slots)
 
 
 def _level(w: Writer) -> dict[str, str]:
@@ -90,14 +93,39 @@ def _with_slight(w: Writer, one: Seen, sentence: str) -> str:
     return w.say("slightly", said=sentence.removesuffix(w.language.marks["end"]), leads=w.language.leads(one.slight))
 
 
+def is_secondary(w: Writer) -> bool:
+    """Whether ST and T deviate from the QRS of a left bundle branch block to the other side wherever they do."""
+    if not left_bundle(w) or any(word in name for name in w.subject.names for word in ("infarct", "ischemi")):
+        return False
+    found = w.m.findings
+    up, down = found.leads("st_elevation"), {*found.leads("st_depression"), *found.leads("t_inversion")} - {"aVR"}
+    return bool(up or down) and all(_net(w, lead) < 0 for lead in up) and all(_net(w, lead) > 0 for lead in down)
+
+
+def _net(w: Writer, lead: str) -> float:
+    """R minus the deeper of S and Q, in mV."""
+    r, q, s = ((w.m.lead_value(name, lead) or 0.0) for name in ("r_mv", "q_mv", "s_mv"))
+    return r - max(q, s)
+
+
+def _with_those_rested_on(w: Writer, sign: Sign) -> Sign:
+    """A finding looked for also in the leads in which a diagnosis rests on it, such as a T-wave inversion in III."""
+    rested = {lead for group in grouped(w) for one in group.signs if one.sign.what == sign.what for lead in one.leads}
+    if rested <= set(sign.leads):
+        return sign
+    return Sign(sign.what, tuple(lead for lead in LEADS if lead in rested or lead in sign.leads))
+
+
 def t(w: Writer) -> list[str]:
     """T waves, by their leads."""
-    found = [look(sign, w.m) for sign in OF_T]
+    found = [look(_with_those_rested_on(w, sign), w.m) for sign in OF_T]
     there = shown(found)
     said = [
         _with_slight(w, one, w.describe(one)) if one.sign.what == "t_inversion" else w.describe(one) for one in there
     ]
-    upright = look(UPRIGHT, w.m)
+    said += [w.describe(slight) for one in there if one.sign.what == "t_flat" and (slight := low_too(one, w.m))]
+    otherwise = {lead for one in there if one.sign.what in ("t_tall", "t_biphasic") for lead in one.leads}
+    upright = look(Sign("t_upright", tuple(lead for lead in WITHOUT_V1 if lead not in otherwise)), w.m)
     if upright.state is PRESENT:
         value = w.language.number("t_mv", upright.value) if upright.value is not None else None
         said.append(

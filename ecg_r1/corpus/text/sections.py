@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ecg_r1.corpus.text.label import rhythms
-from ecg_r1.corpus.text.repolarisation import qt, st, t
-from ecg_r1.corpus.text.ventricles import ventricles
+from ecg_r1.corpus.text.repolarisation import is_secondary, qt, st, t
+from ecg_r1.corpus.text.ventricles import LEFT_BUNDLE, ventricles
 from ecg_r1.corpus.text.writer import Writer
 from ecg_r1.ecg.findings import State
 from ecg_r1.ecg.leads import LEADS
@@ -15,6 +15,7 @@ PR_LONG, UPPER_PR, PR_SHORT = 200.0, 195.0, 120.0
 SLOW, VERY_SLOW, FAST = 60.0, 50.0, 100.0  # bpm
 SINUS = "sinus rhythm"
 FLUTTER = "atrial flutter"
+FIBRILLATION = {"atrial fibrillation", "chronic atrial fibrillation", "paroxysmal atrial fibrillation"}
 TWO_TO_ONE = (125.0, 175.0)  # bpm: half of the 250 to 350 a minute of typical flutter
 _QUALITY = (("flat leads", "flat"), ("saturated leads", "saturated"), ("doubtful", "doubtful"))
 
@@ -86,9 +87,13 @@ def _rhythm(w: Writer) -> str | None:
 
 
 def _pace(w: Writer) -> str:
-    """How a sinus rhythm is called whose rate is neither called slow nor fast by its name, and is."""
-    rate = w.m.value("heart_rate_bpm")
-    if rate is None or w.distorted("heart_rate_bpm") or {one for one in w.subject.names if one in rhythms()} != {SINUS}:
+    """How a rhythm is called whose name does not say that it is slow or fast, and that is."""
+    rate, named = w.m.value("heart_rate_bpm"), {one for one in w.subject.names if one in rhythms()}
+    if rate is None or w.distorted("heart_rate_bpm"):
+        return "named"
+    if named and named <= FIBRILLATION:
+        return "rapid" if w.state("tachycardia") is PRESENT else "slow_response" if rate < VERY_SLOW else "named"
+    if named != {SINUS}:
         return "named"
     if round(rate) < SLOW:
         return "very_slow" if rate < VERY_SLOW else "slow"
@@ -127,9 +132,9 @@ def atria(w: Writer) -> list[str]:
             key = "prolonged"
         elif w.state("pr_short") is PRESENT:
             key, limit = "short", PR_SHORT
-        elif w.state("pr_prolonged") is BORDERLINE and (w.m.value("pr_ms") or 0.0) > UPPER_PR:
-            key = "upper"
-        elif w.state("pr_short") is ABSENT:
+        elif w.state("pr_prolonged") is BORDERLINE and (value := w.m.value("pr_ms") or 0.0) > UPPER_PR:
+            key = "upper" if round(value) <= PR_LONG else "over"
+        elif w.state("pr_short") is ABSENT and not w.names("prolonged PR interval", "first-degree AV block"):
             key = "normal"
     return [*said, w.say(f"pr.{key}", pr=pr, limit=w.language.limit("pr_ms", limit))]
 
@@ -138,7 +143,10 @@ def repolarisation(w: Writer) -> list[str]:
     """ST segment, T wave and QT; none is read off flutter waves."""
     if FLUTTER in w.subject.names:
         return [w.say("flutter.not_read")]
-    return [*st(w), *t(w), *qt(w)]
+    deviation = [*st(w), *t(w)]
+    if is_secondary(w):
+        deviation.append(w.say("st.secondary", name=w.name(LEFT_BUNDLE)))
+    return [*deviation, *qt(w)]
 
 
 ALL = (quality, rhythm, atria, ventricles, repolarisation)  # in clinical order

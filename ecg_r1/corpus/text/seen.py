@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import ge, gt, le, lt
 from typing import NamedTuple
 
@@ -28,6 +28,11 @@ LEAST = 0.05  # mV, half a small square: no smaller deflection is quoted
 FASTEST_QTC = 120.0  # bpm; Bazett's formula overcorrects a faster rate, and its QTc says nothing
 # A slope is a sign only where the segment has left the baseline: most healthy ST segments rise or are level.
 SLOPES = {"st_upsloping": "st_elevation", "st_horizontal": "st_depression", "st_downsloping": "st_depression"}
+# What a borderline finding is not said beside in a lead: the other finding in one of these states.
+INSTEAD = {
+    "t_flat": ("t_inversion", (State.PRESENT, State.BORDERLINE)), "t_inversion": ("t_biphasic", (State.PRESENT,)),
+}  # fmt: skip
+OF_ST_T = ("st_depression", "t_inversion", "t_flat")
 _MORE = (  # of each pair the first finding says more
     ("q_pathological", "q_wave"), ("lvh_sokolow_lyon", "lvh_voltage"), ("rbbb_morphology", "late_r_v1"),
     ("ectopic_beats", "rhythm_irregular"),
@@ -71,20 +76,27 @@ def shown(seen: Iterable[Seen], *states: State) -> tuple[Seen, ...]:
     for one in seen:
         if one.state in (states or (State.PRESENT,)) and not any(_says_more(other, one) for other in kept):
             kept.append(one)
-    return tuple(kept)
+    found = {one.sign.what: one.state for one in kept}
+    weaker = {what for stronger, what in _MORE if found.get(stronger) in (State.PRESENT, found.get(what))}
+    return tuple([one for one in kept if one.sign.what not in weaker])
 
 
 def evidence(seen: Sequence[Seen]) -> tuple[Seen, ...]:
     """What is named of a diagnosis: the signs that are there, and before them the main sign where it is borderline.
 
-    A weak sign that is there says less than a main sign that just misses its threshold.
+    A weak sign that is there says less than a main sign that just misses its threshold. Beside a single sign, slight
+    changes of ST and T are named too.
 
     Args:
         seen: every sign, the strongest first.
     """
     first = next((place for place, one in enumerate(seen) if one.state is State.PRESENT), len(seen))
     main = shown(seen[:first], State.BORDERLINE)[:1]
-    return (*main, *(one for one in shown(seen) if not any(_says_more(other, one) for other in main)))
+    named = (*main, *(one for one in shown(seen) if not any(_says_more(other, one) for other in main)))
+    if len(named) != 1:
+        return named
+    slight = (one for one in shown(seen, State.BORDERLINE) if one.sign.what in OF_ST_T)
+    return (*named, *(one for one in slight if one not in named and not _says_more(named[0], one)))
 
 
 def qtc_holds(measurements: Measurements) -> bool:
@@ -141,12 +153,29 @@ def _in_leads(sign: Sign, measurements: Measurements) -> Seen:
         levels = measurements.findings.states(level)
         places = tuple([lead for lead in places if levels[lead] is State.PRESENT])
     for state in (State.PRESENT, State.BORDERLINE, State.ABSENT):
-        if there := tuple([lead for lead in places if states[lead] is state]):
+        if there := _in_state(sign, state, states, places, measurements):
             seen = _quoted(sign, state, there, measurements)
             if state is not State.PRESENT:
                 return seen
-            return seen._replace(slight=tuple([lead for lead in places if states[lead] is State.BORDERLINE]))
+            return seen._replace(slight=_in_state(sign, State.BORDERLINE, states, places, measurements))
     return Seen(sign, State.UNMEASURABLE)
+
+
+def _in_state(
+    sign: Sign, state: State, states: Mapping[str, State], places: Iterable[str], measurements: Measurements
+) -> tuple[str, ...]:
+    """The leads in which a finding has a state. No T wave is low and inverted, or slightly inverted and biphasic."""
+    there = tuple([lead for lead in places if states[lead] is state])
+    if there and state is State.BORDERLINE and sign.what in INSTEAD:
+        other, told = INSTEAD[sign.what]
+        others = measurements.findings.states(other)
+        there = tuple([lead for lead in there if others[lead] not in told])
+    return there
+
+
+def low_too(one: Seen, measurements: Measurements) -> Seen | None:
+    """The low T waves beside flat ones, as a sign of its own; None where there are none."""
+    return _quoted(one.sign, State.BORDERLINE, one.slight, measurements) if one.slight else None
 
 
 def _quoted(sign: Sign, state: State, leads: tuple[str, ...], measurements: Measurements) -> Seen:

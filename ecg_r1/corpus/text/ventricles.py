@@ -23,7 +23,7 @@ VOLTAGE = {
 }  # fmt: skip
 PROGRESSION = {"poor R-wave progression", "clockwise rotation", "abnormal R wave"}
 OF_VOLTAGE = ("low_voltage_limb", "low_voltage_precordial", "lvh_cornell", "lvh_voltage")
-FLUTTER = "atrial flutter"
+FLUTTER, LEFT_BUNDLE = "atrial flutter", "left bundle branch block"
 Q_WAVES = ("q_pathological", "q_wave")
 PATHOLOGICAL_Q = Sign(Q_WAVES[0], WITHOUT_AVR)
 
@@ -31,6 +31,11 @@ PATHOLOGICAL_Q = Sign(Q_WAVES[0], WITHOUT_AVR)
 def ventricles(w: Writer) -> list[str]:
     """Width, axis, progression and voltage of the QRS, and Q waves."""
     return sentences([_width(w), _second_r(w), _axis(w), _progression(w), *_voltage(w), *_q_waves(w)])
+
+
+def left_bundle(w: Writer) -> bool:
+    """Whether the label names a left bundle branch block, and its QRS is seen."""
+    return w.names(LEFT_BUNDLE) and w.state("lbbb_morphology") is PRESENT
 
 
 def _width(w: Writer) -> str | None:
@@ -51,8 +56,11 @@ def _axis(w: Writer) -> str | None:
     axis = w.quantity("axis_deg")
     if axis is None:
         return None
+    if w.distorted("axis_deg"):
+        return w.say("axis.plain", axis=axis)
     there = [name for name in ("normal", "left", "right", "extreme") if w.state(f"axis_{name}") is PRESENT]
-    return w.say(f"axis.{there[0] if there else 'plain'}", axis=axis)
+    near = [name for name in ("left", "right") if w.state(f"axis_{name}") is BORDERLINE]
+    return w.say(f"axis.{there[0] if there else f'near_{near[0]}' if near else 'plain'}", axis=axis)
 
 
 def _progression(w: Writer) -> str | None:
@@ -105,7 +113,9 @@ def _q_waves(w: Writer) -> list[str]:
     elif seen.state is PRESENT:
         normal = NORMAL_Q | ({"aVL"} if (w.m.value("axis_deg") or 0.0) > VERTICAL else set())
         leads, alone = set(seen.leads), len(seen.leads) == 1 and on_these.isdisjoint(seen.leads)
-        if alone and leads == {"aVL"} <= normal:
+        if not leads <= normal and on_these.isdisjoint(leads) and left_bundle(w):
+            said.append(w.say("q.bundle", leads=w.language.leads(leads), name=w.name(LEFT_BUNDLE)))
+        elif alone and leads == {"aVL"} <= normal:
             said.append(w.say("q.vertical", leads=w.language.leads(leads)))
         elif alone and not leads <= normal:
             said.append(w.say("q.isolated", leads=w.language.leads(leads)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.quantities import TABLE
 from ecg_r1.shipped import shipped_table
 
-SLOT = re.compile(r"\{(\w+)\}")
+SLOT, WORD = re.compile(r"\{(\w+)\}"), re.compile(r"\w*")
 RUN = 3  # neighbouring chest leads from which on a list of them is written as "V2 to V4"
 Slots = Mapping[str, str]
 
@@ -45,11 +45,18 @@ class Language:
         Raises:
             KeyError: there is no such key, or each of its templates needs a slot that is not given.
         """
-        given = {name: text for name, text in slots.items() if text is not None}
-        usable = [text for text in self.templates[key] if _needed(text) <= given.keys()]
+        given: Slots = {name: text for name, text in slots.items() if text is not None}
+        usable: Sequence[str] = self.templates[key]
+        if not self._needed[key] <= given.keys():
+            usable = [text for text in usable if _needed(text) <= given.keys()]
         if not usable:
             raise KeyError(f"{self.code}: no wording of {key!r} for {', '.join(given)}")
         return filled(usable[int(rng.integers(len(usable)))], given)
+
+    @cached_property
+    def _needed(self) -> Mapping[str, frozenset[str]]:
+        """The slots of all templates under a key."""
+        return {key: frozenset[str]().union(*map(_needed, texts)) for key, texts in self.templates.items()}
 
     def listed(self, items: Sequence[str]) -> str:
         """ "II, III and aVF"."""
@@ -84,6 +91,8 @@ class Language:
 def filled(template: str, slots: Slots) -> str:
     """A template with its slots replaced; nothing in the slots is a template again."""
     parts = list(_parts(template))
+    if len(parts) == 1:
+        return template
     parts[1::2] = [slots[name] if name in slots else capital(slots[name.lower()]) for name in parts[1::2]]
     return "".join(parts)
 
@@ -102,7 +111,7 @@ def _needed(template: str) -> frozenset[str]:
 
 def capital(text: str) -> str:
     """With a capital, unless the first word has one inside ("aVF", "rSr'")."""
-    word = re.match(r"\w*", text)
+    word = WORD.match(text)
     return text if word and not word[0].islower() else text[:1].upper() + text[1:]
 
 

@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 
 from ecg_r1.corpus.profile import Profile
-from ecg_r1.corpus.text.beats import ectopics, origin
+from ecg_r1.corpus.text.beats import ectopics, origin, speaking_for
 from ecg_r1.corpus.text.corruption import quoted_value
 from ecg_r1.corpus.text.knowledge import known
 from ecg_r1.corpus.text.label import Stated
-from ecg_r1.corpus.text.seen import OF_QUANTITY, Seen, qtc_holds
+from ecg_r1.corpus.text.seen import OF_QUANTITY, Seen, low_too, qtc_holds
 from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.corpus.text.wording import Language
 from ecg_r1.ecg.definitions import definitions
 from ecg_r1.ecg.findings import Finding, State
 from ecg_r1.ecg.measurements import Measurements
-from ecg_r1.ecg.quantities import EXPECTED
+from ecg_r1.ecg.quantities import EXPECTED, TABLE
 from ecg_r1.ecg.record_findings import RECORD_FINDINGS
 from ecg_r1.scoring.answers import read_answer
 from ecg_r1.scoring.completion import Completion
@@ -129,9 +129,16 @@ class Writer:
             return None if self.distorted(OF_QUANTITY[what]) else self.say(key, value=self.quantity(OF_QUANTITY[what]))
         return self.say(key, leads=self.language.leads(one.leads) if one.leads else None)
 
-    def ectopics(self) -> str:
-        """The beats that are not of the dominant kind, with their origin: "one premature beat (supraventricular)"."""
-        kinds = {origin(kind, self.subject.names): count for kind, count in ectopics(self.m).items()}
+    def ectopics(self, diagnosis: str = "") -> str:
+        """The beats that are not of the dominant kind, with their origin: "one premature beat (supraventricular)".
+
+        Args:
+            diagnosis: that they speak for; beats of another origin are left out then.
+        """
+        counted = ectopics(self.m)
+        chosen = next((kind for kind in speaking_for(diagnosis) if kind in counted), None)
+        counted = counted if chosen is None else {chosen: counted[chosen]}
+        kinds = {origin(kind, self.subject.names): count for kind, count in counted.items()}
         kinds = kinds or {"unknown": round(self.finding("ectopic_beats").value or 0)}
         parts = [
             self.say(f"ectopic.{kind}.{'one' if count == 1 else 'many'}", count=str(count))
@@ -139,14 +146,14 @@ class Writer:
         ]
         return self.language.listed(parts)
 
-    def sign(self, one: Seen) -> str:
-        """A sign as a noun phrase, with its number where it has one."""
+    def sign(self, one: Seen, diagnosis: str = "") -> str:
+        """A sign as a noun phrase, with its number where it has one; diagnosis: that it speaks for."""
         what = one.sign.what
         if not one.sign.is_finding:
             return self._limit(one)
         key = f"sign.{what}"
         if what == "ectopic_beats":
-            return self.ectopics()
+            return self.ectopics(diagnosis)
         if what in VOLTAGES:
             return self.say(f"{key}.any", value=self.voltage(what))
         if what in OF_QUANTITY:
@@ -155,6 +162,8 @@ class Writer:
             return self.say(f"{key}.any", r1=self.second_r())
         if what == "q_pathological":
             return self._q(one)
+        if what == "t_flat" and diagnosis and (low := low_too(one, self.m)):
+            return self.language.marks["semicolon"].join([self._in_leads(key, one), self.near(low)])
         return self._in_leads(key, one)
 
     def near(self, one: Seen) -> str:
@@ -172,9 +181,9 @@ class Writer:
             value = self.quantity(OF_QUANTITY[what])
         return self.say(f"{key}.any", value=value)
 
-    def evidence(self, one: Seen) -> str:
-        """A sign that is there, or nearly."""
-        return self.near(one) if one.state is State.BORDERLINE else self.sign(one)
+    def evidence(self, one: Seen, diagnosis: str = "") -> str:
+        """A sign that is there, or nearly; diagnosis: that it speaks for."""
+        return self.near(one) if one.state is State.BORDERLINE else self.sign(one, diagnosis)
 
     def _in_leads(self, key: str, one: Seen, leads: tuple[str, ...] | None = None) -> str:
         """A finding of single leads; leads: of them, those that are named, without a number."""
@@ -209,9 +218,9 @@ class Writer:
         high = (self.m.lead_value("r_mv", "V1") or 0.0) >= TALL_R
         return "rsR'" if high else "rSr'"
 
-    def signs(self, seen: Sequence[Seen]) -> str:
+    def signs(self, seen: Sequence[Seen], diagnosis: str = "") -> str:
         """Several signs as one phrase. Behind a voltage a semicolon ends what it is said of."""
-        said = list(dict.fromkeys(self.evidence(one) for one in seen))
+        said = list(dict.fromkeys(self.evidence(one, diagnosis) for one in seen))
         if any(one.lead or one.sign.what in VOLTAGES for one in seen):
             return self.language.marks["semicolon"].join(said)
         return self.language.listed(said)
@@ -224,12 +233,20 @@ class Writer:
         if len(one.sign.relations) > 1 or one.state is not State.PRESENT or self.distorted(quantity):
             return self.say("sign.between", **slots)
         ((relation, limit),) = one.sign.relations
+        if self._at(quantity, one, limit):
+            return self.say("sign.between", **slots)
         key = "sign.above" if relation.startswith(">") else "sign.below"
         return self.say(key, limit=self.language.limit(quantity, limit), **slots)
+
+    def _at(self, quantity: str, one: Seen, limit: float) -> bool:
+        """Whether a value is written as its limit is, so that it cannot be called above or below it."""
+        return one.value is not None and TABLE[quantity].number(one.value) == TABLE[quantity].number(limit)
 
     def _short(self, quantity: str, one: Seen) -> str:
         """A quantity that just misses its limit."""
         relation, limit = one.sign.relations[0]
+        if self._at(quantity, one, limit):
+            return self._limit(one)
         if one.lead:
             key, slots = "short.in_lead", {"lead": self.language.lead(one.lead)}
         elif len(one.sign.relations) > 1 or self.distorted(quantity):

@@ -235,9 +235,14 @@ def unverified(judged: Judged) -> float | None:
 
 
 def beside(row: Judgement) -> str:
-    """What stands beside a claim: the measured value, or why it could not be measured."""
+    """What stands beside a claim: the measured value, or why it could not be measured.
+
+    Nothing beside a finding whose value has no unit (a ratio, a share of the beats): the number alone tells no reader.
+    """
     if row.kind == FINDING:
-        return "not measurable" if row.measured is None else f"{row.measured:.3g} {row.unit or ''}".rstrip()
+        if row.measured is None:
+            return "not measurable"
+        return f"{row.measured:.3g} {row.unit}" if row.unit else ""
     if row.measured is not None and row.quantity is not None:
         return TABLE[row.quantity].written(row.measured)
     if row.quantity in LEAD_QUANTITIES:
