@@ -30,6 +30,7 @@ USUAL, LONG = 0.65, 0.78
 EARLY = 0.85  # an RR interval that is so much shorter than others ends in a premature beat
 # In a regular rhythm three of four RR intervals differ by a smaller share from their median; in fibrillation by more.
 REGULAR = 0.07
+COMPENSATED = 0.15  # share of an interval by which a premature one and its pause may differ from two
 IN_PAIRS = 2  # times as much the second premature beats of pairs may differ
 QRS = int(50 / MS)  # samples to either side of the R peak in which a QRS is steepest
 # A narrow beat is so often seen, and so much narrower than ectopic ones, measured where it moves so fast.
@@ -341,8 +342,8 @@ def _early(peaks: np.ndarray) -> np.ndarray:
     if not _drops_beats(intervals):
         longest[[0, -1]] = np.inf  # what comes before the first and after the last is not known
         long = np.minimum(np.quantile(intervals, LONG, method="higher"), longest)
-        short = np.pad(intervals < EARLY * long, 1)
-        of_a_pair |= short[1:-1] & (short[:-2] | short[2:]) & ~_made_up_for(intervals)
+        short = np.pad((intervals < EARLY * long) & ~_made_up_for(intervals), 1)
+        of_a_pair |= short[1:-1] & (short[:-2] | short[2:])
     early[1:] = shorter | of_a_pair
     # The last beat has no interval after it to compare with: it may only end the row of beats after a pause.
     if early[-1] and intervals[-1] >= EARLY * np.median(intervals) and EARLY * intervals[-1] > intervals[-3]:
@@ -355,7 +356,7 @@ def _made_up_for(intervals: np.ndarray) -> np.ndarray:
     two = np.full(len(intervals) + 4, np.nan)
     two[2:-3] = intervals[:-1] + intervals[1:]  # at i + 2: intervals i and i + 1
     beside = np.array([two[:-4], two[3:-1]])
-    return (np.abs(beside - 2 * intervals) < SAME * intervals).any(axis=0)
+    return (np.abs(beside - 2 * intervals) < COMPENSATED * intervals).any(axis=0)
 
 
 def _drops_beats(intervals: np.ndarray) -> bool:
