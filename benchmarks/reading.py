@@ -77,6 +77,13 @@ def _pairs(readings: tuple[Any, ...], labels: list[Label], fits: Callable[[Any, 
     return taken
 
 
+def _unlabelled(record: Label, q: Any) -> bool:
+    """Whether a reading is of what the labels leave out: absent waves, an axis called indeterminate."""
+    called = (d["span"] for d in record["diagnoses"] if d["name"] == "indeterminate axis")
+    axis = q.name == "axis_deg" and any(q.span[0] < end and start < q.span[1] for start, end in called)
+    return q.kind == "absent" and (axis or q.name in ("p_ms", "q_ms"))
+
+
 def _quantities(record: Label, readings: tuple[Any, ...], count: Counter[str]) -> list[str]:
     labels, missed = record["quantities"], list[str]()
     taken = _pairs(readings, labels, _fits_quantity)
@@ -101,7 +108,7 @@ def _quantities(record: Label, readings: tuple[Any, ...], count: Counter[str]) -
     of = {j: labels[i] for i, j in taken.items()}
     for j, q in enumerate(readings):
         wanted = of.get(j)
-        if q.kind == "reference" or (wanted and wanted["optional"]) or (not wanted and q.name in ("p_ms", "q_ms")):
+        if q.kind == "reference" or (wanted and wanted["optional"]) or (not wanted and _unlabelled(record, q)):
             continue
         count["claims"] += 1
         right = wanted is not None and any(

@@ -8,9 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ecg_r1.ecg.atria import (
+    ECTOPIC_T,
+    hidden_by_ectopic_t,
     irregular,
     is_flutter,
     is_t,
+    p_on_t,
     p_wave_missing,
     p_window,
     second_p,
@@ -137,7 +140,8 @@ def _delineate(
     wave_peaks = peaks(beat)
     after = t_window(beat, (onset, offset))
     t = bound(beat, T, wave_peaks["T"], after)
-    window = p_window(beat, onset, t.offset if len(t) else None)
+    after_ectopic = kinds.follow_ectopic(beat.p_peaks)
+    window = p_window(beat, onset, beat.r + ECTOPIC_T if after_ectopic else t.offset if len(t) else None)
     p = bound(beat, P, wave_peaks["P"], window)
     no_p: Measured | None
     p_alike = None
@@ -146,6 +150,8 @@ def _delineate(
     elif there is not None and not there.all(axis=1).any() and irregular(np.diff(kinds.peaks), UNEVEN):
         # Of the two or three beats that each lead shows, chance alone makes waves that repeat themselves.
         no_p = Measured(reason="an irregular rhythm, and no lead long enough to tell P waves from fibrillation")
+    elif after_ectopic and hidden_by_ectopic_t(beat, onset, p):
+        no_p = Measured(reason="each beat follows an ectopic one, whose T wave may hide the P wave")
     else:
         no_p, p_alike = p_wave_missing(recorded, beat, kinds, window)
     if no_p is None and not len(p):
@@ -162,5 +168,7 @@ def _delineate(
     if len(t) and not t_wave_repeats(recorded, beat, (after[0], int(t.offset))):
         t = NOWHERE
     blocked = p.onset + second if second and not no_p and not (len(t) and is_t(beat, p, second, t)) else None
+    if blocked is None and not no_p and (on_t := p_on_t(beat, p, (onset, offset))):
+        blocked = p.onset + on_t
     p = NOWHERE if no_p else p
     return Delineation(cleaned, raw, beat, leads, kinds, onset, offset, p, t, no_p, p_alike, own, blocked, there=there)

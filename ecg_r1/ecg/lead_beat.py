@@ -57,7 +57,17 @@ class LeadBeat:
     @cached_property
     def r_peaks(self) -> list[int]:
         """The R waves (R, R' …), in samples from the QRS onset on."""
-        return [top for top in turns(self.qrs, SEEN)[0] if self.qrs[top] >= SEEN]
+        return [top for top in self.tops if self.qrs[top] >= SEEN]
+
+    @cached_property
+    def tops(self) -> list[int]:
+        """The highest points of the QRS, also those below the line, in samples from its onset on."""
+        return turns(self.qrs, SEEN)[0]
+
+    @cached_property
+    def highest_mv(self) -> float:
+        """Height of the highest wave above the line, also of one too low for an R wave; 0 without one."""
+        return max((0.0, *(self.qrs[top] for top in self.tops)))
 
     @cached_property
     def before_r(self) -> list[float]:
@@ -76,17 +86,17 @@ class LeadBeat:
 
     @cached_property
     def q_mv(self) -> float:
-        """Depth of what comes before the first R wave; the whole depth of a QRS without an R wave."""
+        """Depth of what comes before the first R wave; the whole depth of a QS complex, which has none."""
         return max(0.0, -min(self.before_r))
 
     @cached_property
     def s_mv(self) -> float:
-        """Depth of what comes after the first R wave; the whole depth of a QRS without an R wave."""
+        """Depth of what comes after the first R wave; the whole depth of a QS complex, which has none."""
         return max(0.0, -min(self.qrs[self.r_peaks[0] :] if self.r_peaks else self.qrs))
 
     @cached_property
     def q_ms(self) -> float:
-        """Width of the Q wave at its foot; of a QRS without an R wave the width of its deepest deflection."""
+        """Width of the Q wave at its foot; of a QS complex the width of its deepest deflection."""
         return _width(self.before_r)
 
     @cached_property

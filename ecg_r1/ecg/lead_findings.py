@@ -66,6 +66,13 @@ def q_pathological(beat: LeadBeat) -> Value:
 
 
 @measures
+def qs_complex(beat: LeadBeat) -> Value:
+    if min(beat.qrs) > -SEEN:
+        return "the QRS does not go below the line"
+    return beat.highest_mv
+
+
+@measures
 def notched_qrs(beat: LeadBeat) -> Value:
     return beat.notch_mv
 

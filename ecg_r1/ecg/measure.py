@@ -143,7 +143,10 @@ def _over_leads(values: np.ndarray, weights: np.ndarray, beats: int) -> Measured
 
 
 def _iqr(values: np.ndarray) -> float:
-    return float(np.subtract(*np.quantile(values, (0.75, 0.25))))
+    """That of `np.quantile`, which takes four times as long for so few values."""
+    ordered = np.sort(values)
+    first, third = np.interp(np.array((0.25, 0.75)) * (len(ordered) - 1), np.arange(len(ordered)), ordered)
+    return float(third - first)
 
 
 def _axis(found: Delineation) -> Measured:

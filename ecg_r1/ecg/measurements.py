@@ -68,7 +68,8 @@ class Measurements:
     by_lead: quantity -> its value in each of `LEADS`, in mV, None in a lead that does not show it.
     notes: remarks on the rhythm, such as how many beats are ectopic.
     findings: what the ECG shows in each lead and as a whole, from T-wave inversion to the rhythm.
-    rhythm: `beats`, `ectopic_beats`; `rmssd_ms` and `sdnn_ms` of the RR intervals between beats of the dominant kind.
+    rhythm: `beats`, `ectopic_beats` and their numbers by kind (`ecg.populations.KINDS`); `rmssd_ms` and `sdnn_ms` of
+    the RR intervals between beats of the dominant kind.
     """
 
     values: Mapping[str, Measured]

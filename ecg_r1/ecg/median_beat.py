@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecg_r1.ecg.beats import MS, Unmeasurable
-from ecg_r1.ecg.populations import Populations
+from ecg_r1.ecg.populations import Populations, usual
 from ecg_r1.ecg.windows import median_of
 
 BEFORE_R = {"P": 220 / MS, "QRS": 140 / MS}  # samples from the begin of a premature beat to its R peak
@@ -62,7 +62,7 @@ def median_beat(signal: np.ndarray, kinds: Populations, there: np.ndarray | None
     chosen = kinds.dominant if hurried else kinds.undisturbed
     rr = float(np.median(np.diff(kinds.peaks)))
     rested = kinds.rested if kinds.rested.sum() >= FEWEST else chosen
-    before, after = _usual(kinds.before[rested], rr), _usual(kinds.after[chosen], rr)
+    before, after = usual(kinds.before[rested], rr), usual(kinds.after[chosen], rr)
     free = after - _beginning(kinds) if hurried else None
     # Room for a long PR before a fast beat, and for a long QT after it.
     room = 0.72 * after if free is None else max(free, 60 / MS)
@@ -83,8 +83,8 @@ def median_beat(signal: np.ndarray, kinds: Populations, there: np.ndarray | None
         p_peaks = first
         beat[:, :left] = np.median([signal[:, peak - left : peak] for peak in first], axis=0)
     noise = _noise(np.abs(np.diff(differing, axis=2)))
-    usual = np.median(noise) + 1e-9
-    weights = (noise.min() + usual) / (noise + usual)
+    middle = np.median(noise) + 1e-9
+    weights = (noise.min() + middle) / (noise + middle)
     return MedianBeat(beat, left, before, after, free, weights, kinds.peaks[whole], p_peaks, kinds.in_a_row())
 
 
@@ -105,8 +105,3 @@ def _beginning(kinds: Populations) -> float:
     """Samples before its R peak at which a premature beat may begin: with its P wave, or with another, broad QRS."""
     from_atria = (kinds.premature & ~kinds.reshaped).sum() > (kinds.premature & kinds.reshaped).sum()
     return BEFORE_R["P" if from_atria else "QRS"]
-
-
-def _usual(intervals: np.ndarray, otherwise: float) -> float:
-    known = intervals[np.isfinite(intervals)]
-    return float(np.median(known)) if len(known) else otherwise

@@ -8,7 +8,7 @@ their QRS and by how early they come, and intervals are measured on the dominant
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import pairwise
 
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
@@ -23,11 +23,15 @@ DIFFERENT, FAR = 0.7, 3.0  # and how many times as far as the beats of that kind
 RELATED = 0.9  # the same of two single beats, as a share of what the most similar beats of the record have
 REPEATED = 0.6  # median correlation below which there is no beat, only noise; 0.97 in 99 of 100 real records
 AROUND = int(120 / MS)  # samples to either side of the R peak that are compared
-SAME = 0.1  # share by which alike RR intervals may differ
-USUAL = 0.65  # quantile of the RR intervals that premature ones are compared with: in pairs two of three are short
+SAME, MOST = 0.1, 0.8  # share by which alike RR intervals may differ; and of the intervals that must be alike
+# Quantiles of the RR intervals that premature ones are compared with: in pairs two of three are short, some more where
+# the record begins amid a pair. The second one counts for two in a row, where no pause shows that they are usual ones.
+USUAL, LONG = 0.65, 0.78
 EARLY = 0.85  # an RR interval that is so much shorter than others ends in a premature beat
 # In a regular rhythm three of four RR intervals differ by a smaller share from their median; in fibrillation by more.
 REGULAR = 0.07
+COMPENSATED = 0.15  # share of an interval by which a premature one and its pause may differ from two
+IN_PAIRS = 2  # times as much the second premature beats of pairs may differ
 QRS = int(50 / MS)  # samples to either side of the R peak in which a QRS is steepest
 # A narrow beat is so often seen, and so much narrower than ectopic ones, measured where it moves so fast.
 OFTEN, NARROWER, MOVING = 3, 0.8, 0.15
@@ -38,6 +42,14 @@ CLOSEST = int(200 / MS)  # samples between two beats: the heart muscle cannot be
 PAUSE = 1.5  # times the median RR interval, from which on a missed beat is looked for
 AS_STEEP = 0.5  # share of the usual beat's greatest speed that a hidden beat has at least
 ALONE = 10.0  # times the movement of the median lead: one electrode moves, and not the heart
+
+# The beats that are not of the dominant kind: the key of their number, and how a remark calls them.
+KINDS = {
+    "premature_beats": "premature",
+    "premature_reshaped_beats": "premature with another QRS",
+    "reshaped_beats": "with another QRS",
+    "unclear_beats": "not told apart",
+}
 
 
 @dataclass(frozen=True)
@@ -68,7 +80,7 @@ class Populations:
     @property
     def undisturbed(self) -> np.ndarray:
         """bool (beats,): dominant beats whose next beat does not come early, so that it leaves T its time."""
-        early = self.premature | (self.reshaped & (self.before < EARLY * np.median(self.in_a_row())))
+        early = self.premature | (self.reshaped & (self.before < EARLY * np.median(self.in_a_row(fewest=2))))
         return self.dominant & ~np.append(early[1:], False)
 
     @property
@@ -80,41 +92,41 @@ class Populations:
         alone = self.dominant & np.append(False, self.dominant[:-1])
         return alone if alone.sum() >= ENOUGH else self.dominant & np.append(False, ~self.reshaped[:-1])
 
+    def follow_ectopic(self, peaks: np.ndarray) -> bool:
+        """Whether most of the beats with these R peaks come after one with another QRS than the dominant kind."""
+        return bool(np.append(False, self.reshaped[:-1])[np.isin(self.peaks, peaks)].mean() > 0.5)
+
     def by_shape(self) -> Populations:
         """The same beats, told apart by their shape alone."""
         return Populations(self.peaks, ~self.reshaped, self.premature & self.reshaped, self.reshaped)
 
     def span(self) -> np.ndarray:
-        """The R peaks over which a rate is counted: whole cycles of a rhythm that repeats premature beats, if it does.
+        """The R peaks over which a rate is counted: whole cycles of a rhythm that repeats ectopic beats; else all."""
+        intervals, ectopic = np.diff(self.peaks), self.premature | self.reshaped
+        if not ectopic.any():
+            return self.peaks
+        for cycle in range(1, len(intervals) // 2 + 1):
+            earlier, later = intervals[:-cycle], intervals[cycle:]
+            alike = (np.abs(later - earlier) < SAME * (later + earlier) / 2).mean()
+            repeated = cycle == 1 or (ectopic[cycle:] == ectopic[:-cycle]).mean() >= MOST  # nothing to repeat if even
+            if alike >= MOST and repeated:
+                return self.peaks[len(intervals) % cycle :]
+        return self.peaks
 
-        They begin and end with beats of one kind that have alike intervals to either side.
-        """
-        peaks, kind = self.peaks, self.premature + 2 * self.reshaped
-        if not self.premature.any():
-            return peaks
-        before, after = self.before, self.after
-        pairs = [
-            (last - first, first, last)
-            for first, last in combinations(range(len(peaks)), 2)
-            if kind[first] == kind[last]
-            and all(abs(of[first] - of[last]) < SAME * (of[first] + of[last]) / 2 for of in (before, after))
-        ]
-        cycles, first, last = max(pairs, default=(0, 0, 0))
-        return peaks[first : last + 1] if cycles > len(peaks) / 2 else peaks
-
-    def in_a_row(self) -> np.ndarray:
-        """RR intervals between two dominant beats, in samples; all where there are few of those."""
+    def in_a_row(self, fewest: int = FEW) -> np.ndarray:
+        """RR intervals between two dominant beats, in samples; all where there are fewer of those."""
         intervals = np.diff(self.peaks)
         undisturbed = intervals[self.dominant[1:] & self.dominant[:-1]]
-        return undisturbed if len(undisturbed) >= FEW else intervals
+        return undisturbed if len(undisturbed) >= fewest else intervals
 
     def rhythm(self) -> dict[str, float]:
-        """The number of beats and of ectopic ones; RMSSD and SDNN of the intervals between dominant beats, ms.
+        """The number of beats, of ectopic ones and of each of `KINDS`; RMSSD and SDNN of dominant RR intervals, ms.
 
         Formulas: Task Force of the ESC and NASPE, Circulation 1996;93:1043.
         """
         intervals = self.in_a_row() * MS
         told = {"beats": float(len(self.peaks)), "ectopic_beats": float((self.premature | self.reshaped).sum())}
+        told |= {name: float(count) for name, count in self.counts().items()}
         if len(intervals) > 2:
             told |= {
                 "rmssd_ms": float(np.sqrt((np.diff(intervals) ** 2).mean())),
@@ -122,18 +134,28 @@ class Populations:
             }
         return told
 
+    def counts(self) -> dict[str, int]:
+        """How many beats there are of each of `KINDS`."""
+        kinds = (
+            self.premature & ~self.reshaped,
+            self.premature & self.reshaped,
+            self.reshaped & ~self.premature,
+            ~(self.dominant | self.premature | self.reshaped),
+        )
+        return {name: int(which.sum()) for name, which in zip(KINDS, kinds, strict=True)}
+
     def notes(self) -> list[str]:
         """A remark with the number of beats of each kind; empty where all are of one kind."""
         if self.dominant.all():
             return []
-        kinds = {
-            "premature": self.premature & ~self.reshaped,
-            "premature with another QRS": self.premature & self.reshaped,
-            "with another QRS": self.reshaped & ~self.premature,
-            "not told apart": ~(self.dominant | self.premature | self.reshaped),
-        }
-        counted = ", ".join(f"{which.sum()} {kind}" for kind, which in kinds.items() if which.any())
+        counted = ", ".join(f"{count} {KINDS[name]}" for name, count in self.counts().items() if count)
         return [f"of {len(self.peaks)} beats {counted}; intervals are those of the other {self.dominant.sum()}"]
+
+
+def usual(intervals: np.ndarray, otherwise: float) -> float:
+    """The median of the intervals that are known, those that are not NaN; `otherwise` where none is."""
+    known = intervals[np.isfinite(intervals)]
+    return float(np.median(known)) if len(known) else otherwise
 
 
 def of_one_kind(peaks: np.ndarray) -> Populations:
@@ -315,13 +337,34 @@ def _early(peaks: np.ndarray) -> np.ndarray:
         return early
     padded = np.concatenate([[np.nan], intervals, [np.nan]])
     beside = np.array([padded[:-2], padded[2:]])
-    shorter = intervals < EARLY * np.nanmin(beside, axis=0)
-    of_a_pair = intervals < EARLY * np.minimum(np.quantile(intervals, USUAL), np.nanmax(beside, axis=0))
+    shorter, longest = intervals < EARLY * np.nanmin(beside, axis=0), np.nanmax(beside, axis=0)
+    of_a_pair = intervals < EARLY * np.minimum(np.quantile(intervals, USUAL), longest)
+    if not _drops_beats(intervals):
+        longest[[0, -1]] = np.inf  # what comes before the first and after the last is not known
+        long = np.minimum(np.quantile(intervals, LONG, method="higher"), longest)
+        short = np.pad((intervals < EARLY * long) & ~_made_up_for(intervals), 1)
+        of_a_pair |= short[1:-1] & (short[:-2] | short[2:])
     early[1:] = shorter | of_a_pair
     # The last beat has no interval after it to compare with: it may only end the row of beats after a pause.
     if early[-1] and intervals[-1] >= EARLY * np.median(intervals) and EARLY * intervals[-1] > intervals[-3]:
         early[-1] = False
     return early
+
+
+def _made_up_for(intervals: np.ndarray) -> np.ndarray:
+    """bool: intervals of which two are as long as the next two, or the two before: a premature beat and its pause."""
+    two = np.full(len(intervals) + 4, np.nan)
+    two[2:-3] = intervals[:-1] + intervals[1:]  # at i + 2: intervals i and i + 1
+    beside = np.array([two[:-4], two[3:-1]])
+    return (np.abs(beside - 2 * intervals) < COMPENSATED * intervals).any(axis=0)
+
+
+def _drops_beats(intervals: np.ndarray) -> bool:
+    """Whether the rhythm is even, but for pauses of two intervals: AV block, and no pairs of premature beats."""
+    pauses = intervals > PAUSE * np.median(intervals)
+    usual = np.median(intervals[~pauses])
+    evenly = (np.abs(intervals / usual - np.where(pauses, 2, 1)) < SAME * np.where(pauses, 1, 0.5)).mean()
+    return bool(pauses.any() and evenly > MOST)
 
 
 def _dominant(shapes: np.ndarray, early: np.ndarray, signal: np.ndarray, peaks: np.ndarray) -> int:
@@ -340,9 +383,14 @@ def _dominant(shapes: np.ndarray, early: np.ndarray, signal: np.ndarray, peaks: 
     others += [shape for shape, count in enumerate(np.bincount(shapes)) if count >= max(OFTEN, MANY * len(peaks))]
     if all(other == usual for other in others):
         return usual
-    pieces = _cut(signal, peaks)
+    pieces, often = _cut(signal, peaks), np.bincount(shapes) >= MANY * len(peaks)
     width = _width(pieces[:, shapes == usual])
-    return next((other for other in others if _width(pieces[:, shapes == other]) < NARROWER * width), usual)
+    for other in others:
+        # What follows the pauses need not be narrower, where a bundle branch block makes it broad.
+        most = 1.0 if other == paused != usual and often[other] else NARROWER
+        if _width(pieces[:, shapes == other]) < most * width:
+            return other
+    return usual
 
 
 def _width(pieces: np.ndarray) -> float:
@@ -360,12 +408,12 @@ def _regular(peaks: np.ndarray, kept: np.ndarray, premature: np.ndarray) -> bool
     undisturbed = before[kept & np.concatenate([[False], kept[:-1]])]
     intervals = undisturbed if len(undisturbed) >= 3 else before[kept]
     again = np.append(False, premature[:-1])  # in a pair the second beat has a coupling of its own
-    couplings = [before[premature & ~again], before[premature & again]]
-    evenly = all(len(coupling) < 3 or _even(coupling) for coupling in couplings)
+    couplings = ((before[premature & ~again], 1), (before[premature & again], IN_PAIRS))
+    evenly = all(len(coupling) < 3 or _even(coupling, times) for coupling, times in couplings)
     return bool(np.isfinite(intervals).sum() >= 2 and _even(intervals) and evenly)
 
 
-def _even(intervals: np.ndarray) -> bool:
+def _even(intervals: np.ndarray, times: float = 1) -> bool:
     intervals = intervals[np.isfinite(intervals)]
     middle = np.median(intervals)
-    return bool(np.quantile(np.abs(intervals - middle), 0.75) < REGULAR * middle)
+    return bool(np.quantile(np.abs(intervals - middle), 0.75) < times * REGULAR * middle)

@@ -1,7 +1,9 @@
 """Slow ectopic beats that neurokit2 does not see between faster ones.
 
 A broad ectopic QRS may be no faster than a T wave. But a T wave comes after each beat of a kind, at the same distance,
-so a wave is taken for a beat where it is faster and larger than anything that usually follows a beat so soon.
+so a wave is taken for a beat where it is faster and larger than anything that usually follows a beat so soon. In pairs
+each usual beat is followed by an ectopic one: so a wave is taken for a beat, too, where it has the speed and the shape
+of beats that were found.
 """
 
 from __future__ import annotations
@@ -18,8 +20,11 @@ MS = 1000 / SAMPLING_RATE
 SLOWEST, AS_HIGH, UNKNOWN = 0.09, 0.35, 0.2
 FASTER, HIGHER = 1.5, 1.2  # times the speed and size of what usually follows a beat so soon
 AS_FAST = 0.7  # share of the speed of an ectopic beat before, whose own T wave it could be
-SEEN = 0.6  # share of the leads in which it must be so high
+SEEN = 0.55  # share of the leads in which it must be so high
 USUAL = 0.8  # correlation of a usual beat with the median one
+LIKE, AGAIN = 0.85, 2  # correlation of a wave with beats as fast as it, and of how many of them, before it is one
+FEWER = 0.6  # times the beats that were found; what is missed more often is hum, whose waves are all alike
+MOVED = np.arange(-int(40 / MS), int(40 / MS) + 1, 4)  # samples by which its peak may lie elsewhere
 HALVED = 1100 / MS  # samples between beats beyond which every second one may have been missed
 FREE, BEFORE = int(240 / MS), int(180 / MS)  # samples between two beats, at least; before a beat, its QRS
 SHIFT, BESIDE, LAST = int(60 / MS), int(100 / MS), int(200 / MS)  # samples: T may shift; half a broad QRS; to the end
@@ -38,7 +43,7 @@ def with_slow_beats(signal: np.ndarray, velocity: np.ndarray, peaks: np.ndarray)
     """
     peaks = _without_small(signal, velocity, peaks)
     for _ in range(ROUNDS):  # one beat an interval; what follows it is then known to follow a beat
-        missed = _missed(signal, velocity, peaks)
+        missed = _missed(signal, velocity, peaks) or _like_others(signal, velocity, peaks)
         if not missed:
             break
         peaks = np.sort(np.append(peaks, missed))
@@ -81,6 +86,31 @@ def _missed(signal: np.ndarray, velocity: np.ndarray, peaks: np.ndarray) -> list
                 best, found = seen * velocity[peak + top], [peak + top]
         missed += found
     return missed
+
+
+def _like_others(signal: np.ndarray, velocity: np.ndarray, peaks: np.ndarray) -> list[int]:
+    """The wave of each interval, before the first beat and after the last, that is most like beats as fast as it."""
+    tops = find_peaks(velocity[LAST : len(velocity) - LAST])[0] + LAST
+    place = np.searchsorted(peaks, tops)
+    away = np.abs(tops[:, None] - peaks[np.clip([place - 1, place], 0, len(peaks) - 1)].T).min(axis=1)
+    there = (away >= FREE) & (velocity[tops] > AS_FAST * velocity[peaks].min())
+    tops, place = tops[there], place[there]
+    if not len(tops):
+        return []
+    beats = _levelled(_around(signal, peaks))
+    moved = _levelled(_around(signal, (tops[:, None] + MOVED).ravel()))
+    likeness = (moved @ beats.T).reshape(len(tops), len(MOVED), len(peaks)).max(axis=1)
+    likeness[velocity[tops][:, None] < AS_FAST * velocity[peaks]] = 0.0
+    like = np.sort(likeness, axis=1)[:, -AGAIN]
+    best = [max(np.flatnonzero(place == at), key=like.__getitem__) for at in np.unique(place)]
+    found = [int(tops[i]) for i in best if like[i] > LIKE]
+    return found if len(found) <= FEWER * len(peaks) else []
+
+
+def _levelled(pieces: np.ndarray) -> np.ndarray:
+    """(beats, leads * samples): the pieces of (leads, beats, samples) about their level, each of size one."""
+    rows = (pieces - pieces.mean(axis=2, keepdims=True)).transpose(1, 0, 2).reshape(pieces.shape[1], -1)
+    return rows / (np.linalg.norm(rows, axis=1, keepdims=True) + 1e-12)
 
 
 def _around(signal: np.ndarray, places: np.ndarray) -> np.ndarray:

@@ -99,6 +99,7 @@ def _of_leads(heart: TrueHeart) -> dict[Key, float | None]:
             "t_biphasic": _biphasic(st_t[lead]),
             "q_wave": q_mv,
             "q_pathological": None if lead == "aVR" else min(q_ms, q_mv * 300),
+            "qs_complex": _highest(qrs) if qrs.min() <= -SEEN else None,
             "notched_qrs": max(_notch(qrs), _notch(-qrs)),
             "delta_wave": _delta(qrs),
         }
@@ -182,6 +183,11 @@ def _q(qrs: np.ndarray) -> tuple[float, float]:
 
 def _r(qrs: np.ndarray) -> float:
     tops = find_peaks(qrs, height=SEEN, prominence=SEEN)[0]
+    return float(qrs[tops].max()) if len(tops) else 0.0
+
+
+def _highest(qrs: np.ndarray) -> float:
+    tops = find_peaks(qrs, height=0, prominence=SEEN)[0]
     return float(qrs[tops].max()) if len(tops) else 0.0
 
 

@@ -41,8 +41,8 @@ _TABLE: dict[int, int | str] = {
 }
 # Markdown emphasis is not seen either, but the star of "0.4 * 1000" is, and the one that stands for no value: "* ms".
 _EMPHASIS = re.compile(
-    r"(?!(?<=[ :*])\*{1,3} ?(?:ms|bpm|deg|°|\||/|[,;] "
-    r"|-\d))(?!(?<=  )\*{1,3} *(?:\n|$))(?!(?<=[:=] )\* +[A-Z]{2}[A-Z .]{0,14}:)(?:\*+(?! ?[\d.(√])|(?<![\d) ])\*+)"
+    r"(?!(?<=[ :*])\*{1,3} ?(?:ms|bpm|deg|°|\||/|[,;] |-\d))"
+    r"(?!(?<=  )\*{1,3} *(?:\n|$))(?!(?<=[:=] )\*{1,3} +[A-Z]{2}[A-Z .]{0,14}:)(?:\*+(?! ?[\d.(√])|(?<![\d) ])\*+)"
 )
 # The brackets of other tags than ours are markup too, and no "greater than": <rate>79</rate>.
 _MARKUP = re.compile(r"<(?!/?(?:think|answer)>)(/?[a-z][a-z0-9_ -]{0,24})>|<!--|-->")

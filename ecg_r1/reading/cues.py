@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import re
 
+from ecg_r1.reading.languages import joined
+
 NEAR = 48  # characters before a number that may make it a bound
-_MORE = "more|greater|larger|longer|higher|wider|broader|bigger|faster|deeper|taller|more positive"
-_LESS = "less|lower|smaller|shorter|narrower|fewer|slower|shallower|more negative"
+_WORDS = joined("cues")
+_MORE, _LESS, _DOWN, _UP = (_WORDS[what] for what in ("more", "less", "down", "up"))
 _BOUND = re.compile(
-    rf"(?:(?<![a-z])|(?=n't))(?P<no>(?:\b(?:no|not|never|without|nor)|n't) (?:(?:rises?|goe?s?|gets?|climbs?|falls?"
-    rf"|drops?) )?(?:(?:any|much"
-    rf"|significantly|be|been) )?)?"
-    rf"(?:(?P<low>(?:{_MORE}) than|above|over|exceed(?:s|ing|ed)?|beyond|past|in excess of|upwards of|at least"
-    r"|(?<!-)>=?|=>|≥|≧|⩾|≳|uber|ueber|gros+er als|mehr als"
-    r"|mindestens|大于|高于|长于|超过|达到?或?超过|不小于|不低于|不少于|至少)"
-    rf"|(?P<high>(?:{_LESS}) than|below|under|up to|at (?:the )?most|(?<=not )reach(?:es|ing)?|short of"
-    r"|<=?|=<|≤|≦|⩽|≲|unter|kleiner als|weniger als|hochstens|maximal|小于"
-    r"|低于|少于|短于|不到|未及|不超过|不大于|不高于|不足|未超过|未达到?|最多))"
+    r"(?:(?<![a-z])|(?=n't))(?P<no>(?:\b(?:no|not|never|without|nor)|n't) (?:(?:rises?|goe?s?|gets?|climbs?|falls?"
+    rf"|drops?) )?(?:(?:any|much|significantly|be|been) )?)?"
+    rf"(?:(?P<low>(?:{_MORE}) than|{_WORDS['low']}|(?<!-)>=?|=>|≥|≧|⩾|≳)"
+    rf"|(?P<high>(?:{_LESS}) than|{_WORDS['high']}|<=?|=<|≤|≦|⩽|≲))"
     r" ?(?:(?:or equal to|about|approximately|around|roughly|some|the|约) ?)?[ (]*$"
 )
 _BOUND_AFTER = re.compile(
     rf" ?(?:(?P<high>or (?:{_LESS}|below|under)|and (?:below|under|less)(?! than)|at (?:the |a )?(?:most|max(?:imum)?)"
-    r"|max(?:imum)?\b|以下|以内|之内)"
-    rf"|(?P<low>or (?:{_MORE}|above|over|beyond)|and (?:above|over|more)(?! than)|at (?:the |a )?(?:least"
-    rf"|min(?:imum)?)|min(?:imum)?\b|以上"
-    r"|\+(?! ?\d)))"
+    rf"|max(?:imum)?\b|以下|以内|之内)|(?P<low>or (?:{_MORE}|above|over|beyond)|and (?:above|over|more)(?! than)"
+    r"|at (?:the |a )?(?:least|min(?:imum)?)|min(?:imum)?\b|以上|\+(?! ?\d)))"
 )
 
 
@@ -79,9 +74,8 @@ BEFORE_LANDMARKS = (
     "every ", " of ", "precede ", "precedes ", "preceding ", "follow ", "follows ", " a ", "conducted ", "sinus ",
 )  # fmt: skip
 LANDMARK_BEFORE = re.compile(
-    r"(?:(?:onset|start|beginning|end|offset|peak|termination|deflection)s? of (?:the )?|each |every |(?:precede"
-    r"|follow)s? (?:each |every |the |a )?|preceding |(?:pr|p-r|pq|qt|rr) intervals? (?:of|in|for) (?:the "
-    r"|all )?(?:\w{1,12} )?)$"
+    rf"(?:(?:{_WORDS['landmark']})s? of (?:the )?|each |every |(?:precede|follow)s? (?:each |every |the |a )?"
+    r"|preceding |(?:pr|p-r|pq|qt|rr) intervals? (?:of|in|for) (?:the |all )?(?:\w{1,12} )?)$"
 )
 LANDMARK_AFTER = re.compile(
     r" ?(?:complex |wave )?(?:onset|offset|peak|end\b|voltage criteria|morphology|起点|终点|开始)"
@@ -96,21 +90,18 @@ _MORE_THAN = (
 )
 OPERATOR_NEXT = re.compile(r":\d| ?(?:[×÷√^*]|/ ?(?:√|sqrt|\d{1,2}(?!\d)|\d+(?:\.\d+)? ?[=≈]|\(|rr)|\+ ?\d)")
 # "0.12 s / 3 small squares" divides nothing
-OPERATOR_AFTER_UNIT = re.compile(rf" (?:{_MORE}|{_LESS}) than | ?(?:[×÷√^*]|/ ?(?:√|sqrt|\(|rr)|\+ ?\d{_MORE_THAN})")
+OPERATOR_AFTER_UNIT = re.compile(
+    rf" (?:{_MORE}|{_LESS}) than (?!\d)| (?:above|below|over|under|beyond|short of) (?:the|its|this|that) "
+    rf"(?:\w+ )?(?:limit|threshold|cut-?off|norm)| short of (?=\d)"
+    rf"| ?(?:[×÷√^]|\*(?! ?\()|/ ?(?:√|sqrt|\(|rr)|\+ ?\d{_MORE_THAN})"
+)
 
 # "Other leads give 224 ms.": a sentence that names nothing says it of what was named before, unless it is about these.
-NOT_OF_IT = re.compile(
-    r"box|square|paper|grid|calibrat|speed|sampl|window|delay|stimul|spike|pac(?:e|ing)|pause|limit|cut-?off|threshold"
-    r"|normal|criteri|usual|typical|expect|difference|margin|resolution|precision|error|toleran|within|per "
-    r"|u wave|apart"
-    r"|recovery|block|wide|long|short|prolong|narrow|beat|cycle|escape|coupl|previous|prior|earlier|old |格|纸|正常"
-    r"|标准|窗"
-)
+NOT_OF_IT = re.compile(_WORDS["not of it"])
 DENIED_HERE = re.compile(r"(?:^|[ (])(?:no|not|without) (?:(?:a|an|any|the|such) )?$")  # "no PR of 164 ms"
 DENIED_SIGN = re.compile(r"\bno (?:evidence|signs?|indication|suggestion|trace|hint) of (?:an? |any |the )?$")
 DENIED_NAME = re.compile(r"\b(?:no|without|absence of) (?:\w{1,12} ){0,2}$")  # "no ST changes > 1 mm"
 RECORDING = re.compile(r"[- ]*(?:strip|recording|tracing|ecg|ekg|window|segment|rhythm|epoch|period|12|lead)")
-DURING = re.compile(r"\b(?:in|over|during|within|every|per|for)(?: (?:an?|the|these|about))? ?$")
 PER_MINUTE = re.compile(r"每分钟?(?:心跳|搏动)?(?:约|大约|为)? ?$")
 NEGATIVE = re.compile(r"(?:minus|negative|负|(?:at|around|about|of|is|=|:) -) ?$")
 LEAD_LIST = re.compile(r" ?(?:-|/|&|,|、|to|through|and|, and|und|bis|和|及|至|到) ?")
@@ -128,14 +119,13 @@ AT = {"qrs_ms": "heart_rate_bpm", "p_ms": "atrial_rate_bpm"}
 CORRECTED_TO = re.compile(r"(?:correct|normali[sz]|adjust)\w{1,4} to (?:an? |the )?(?:heart |ventricular )?rate of ?$")
 NUMBERED = re.compile(r"\) [a-z]")
 RULE = re.compile(r"(?:/ ?\d+){0,4}[ -](?:rule|method)\b")
-IN_TERRITORY = re.compile(
-    r" ?(?:is |are )?(?:seen |present |noted )?(?:in|over"
-    r"|across) (?:the )?(?P<leads>(?:inferior|anterior|lateral|septal"
-    r"|anteroseptal|anterolateral|inferolateral|high lateral|precordial|chest|limb)(?: precordial| limb)? leads)"
+_TERRITORIES = (
+    r"(?P<leads>(?:inferior|anterior|lateral|septal|anteroseptal|anterolateral|inferolateral|high lateral"
+    r"|precordial|chest|limb)(?: precordial| limb)? leads)"
 )
+IN_TERRITORY = re.compile(rf" ?(?:is |are )?(?:seen |present |noted )?(?:in|over|across) (?:the )?{_TERRITORIES}")
 TERRITORY_AHEAD = re.compile(
-    r"(?:^|[.,;:(\n>]|\b(?:and|while|whereas|but)) ?(?:in|over|across) (?:the )?(?P<leads>(?:inferior|anterior|lateral"
-    r"|septal|anteroseptal|anterolateral|inferolateral|high lateral|precordial|chest|limb) leads),?"
+    rf"(?:^|[.,;:(\n>]|\b(?:and|while|whereas|but)) ?(?:in|over|across) (?:the )?{_TERRITORIES},?"
     r"(?: there is| the| an?| some| [a-z-]{2,12}){0,5} ?$"
 )
 EXCEPTED = re.compile(r" ?,?\(? ?(?:except|exclud|but |apart from|other than|save |bar )")
@@ -150,9 +140,7 @@ CLOSELY = re.compile(
 )
 # "No QRS widening", "P wave inversion is absent": what is absent is a finding, not the quantity.
 FINDING = re.compile(
-    r" ?(?:intervals? |durations? |complex(?:es)? |segments? |waves? |间期|波)?(?:prolong|widen|shorten|lengthen"
-    r"|abnormal|delay|chang|deviat|inver|enlarg|notch|fragment|alternans|dispers|elevat|depress|broaden|variab"
-    r"|variation|延长|增宽|缩短|异常|改变|倒置|抬高|压低)"
+    rf" ?(?:intervals? |durations? |complex(?:es)? |segments? |waves? |间期|波)?(?:{_WORDS['finding']})"
 )
 LEADS_RIGHT = re.compile(
     r"(?: (?:wide|long|broad|tall)|in (?:width|duration))?,? (?:the |a |its |\()?"
@@ -160,12 +148,7 @@ LEADS_RIGHT = re.compile(
 RHYTHM_AT = re.compile(
     r",? (?:at |to |@ ?)?(?:a rate of )?(?:about |approximately |around |~ ?)?"
 )  # "sinus rhythm at 72"
-_LOOK = (  # how a wave or an interval looks, between its value and its name
-    "wide|narrow|long|short|normal|prolonged|measured|horizontal|planar|flat|down-?sloping|up-?sloping|convex|concave"
-    "|coved|reciprocal|anterior|inferior|lateral|septal|posterior|anteroseptal|inferolateral|diffuse|new|additional"
-    "|further|associated|deep|tall|inverted|upright|symmetric(?:al)?|peaked|broad|mild|marked|minimal|slight"
-    "|significant"
-)
+_LOOK = _WORDS["look"]  # how a wave or an interval looks, between its value and its name
 BELONGS_RIGHT = re.compile(rf" ?\)? ?(?:(?:for|of|as|is|was) (?:the |its )?)?(?:(?:{_LOOK})(?: and |, | )){{0,3}}的?")
 
 # Right after its name a number without a unit is a value, however odd: "Rate 4."
@@ -176,39 +159,21 @@ DIRECTLY = re.compile(
 
 # A number without a unit is a value only at the end of its phrase: "PR 160, …", never "PR over 10 beats".
 PHRASE_END = re.compile(
-    r" ?(?:$|[^\w ]|[<>≤≥]|\d{1,4} ?- ?\d{2}|(?:and|with|which|while|but|in|on|by|for|from|is|are|was|within"
-    r"|normal|regular|irregular"
-    r"|the|a"
-    r"|or|as|at|vs|versus|compared|previously|unchanged|today|now|indicat\w*|suggest\w*|consistent|lead|prolonged|short"
-    r"|wide|narrow|correspond\w*|correct\w*|gives?|giving|yields?|works?|matche?s?|falls?|fits?|remains?|looks?|seems?"
-    r"|means?|so|because|since|though|although|due|then|plus|borderline|high|low|long|upright|sinus)\b"
-    r"|(?:qrs|pr|qt|qtc|axis|rate|p|rr|[prt] ax[ie]s|vent|atrial|ventricular|heart)(?![a-z])|\d{1,2}[.)] ?[a-z]"
-    r"|[\u4e00-\u9fff])"
+    rf" ?(?:$|[^\w ]|[<>≤≥]|\d{{1,4}} ?- ?\d{{2}}|(?:{_WORDS['goes on']})\b|(?:qrs|pr|qt|qtc|axis|rate|p|rr"
+    r"|[prt] ax[ie]s|vent|atrial|ventricular|heart)(?![a-z])|\d{1,2}[.)] ?[a-z]|[\u4e00-\u9fff])"
 )
 
 # "It measures 160 ms." speaks of what the sentence before named, and so do "Or 224 ms" and "Make that 224 ms".
-_TAKES_UP = (
-    "it|no|yes|this|its|the|ones?|(?:(?:this |our )?patient's)|which|that|here|but|and|so|now|however"
-    "|in this (?:ecg|case|trace|tracing)|in (?:lead )?(?:v[1-6]|i{1,3}|av[rlf])|interval|duration|value|width"
-    "|measurements?|measured|measuring|anything|above|below|over|under|seems?|looks?|appears?|maybe|perhaps|probably"
-    "|roughly|today|i|we|would|'s|'d|gets?|reads?|see|say|estimated?|comes?|out|measures?|is|was|at|of|to|be"
-    "|approximately|about|around|found|normal|prolonged|short|wide|narrow|slightly|mildly|significantly"
-    "|or|alternatively|else|otherwise|first|second|third|last|thoughts?|on|make|hmm|wait|let|me|recount|recheck|my"
-    "|more|like|closer|nearer|finally|final|true|correct|corrected|actually|actual|real|really|rather|readings?|result"
-    "|sorry|mean|another|others?|some|surprised|by|not sure|not be|if not|may|might|could|can|should|well|also"
-    "|equally|possibly|better"
-    "|scratch|strike|erratum|bad|oops|edit|meant|look|looking|gives?|giving|best|revised|correction|update[ds]?"
-    "|answer|put|call|taken?|again|if|just|than|number|figure|have|been|then"
-)
 TAKES_UP = re.compile(
     r"(?:[ \n>|#*\"'-]|\[\^?\d\]:?|\(?[a-d\d][.)])*"
-    rf"(?:(?:(?:{_TAKES_UP})(?![a-z])|[<>]|其|它|约|为|测量|测得|值|大约|或者?|应|实|更正|可能|也)[ :,(~≈]*){{0,12}}"
+    rf"(?:(?:(?:{_WORDS['takes up']})(?![a-z])|[<>]|{_WORDS['own words']})[ :,(~≈]*){{0,12}}"
 )
 # The same behind a clause of its own: "after the drug was stopped it is 439 ms".
 TAKES_UP_LATE = re.compile(
     r"\b(?:(?:i|we) (?:now |then |would |do )?(?:get|got|read|measured?|find|found|obtain|estimate|make it|see)|"
     r"(?:it|(?:the|this) (?:interval|value|duration|reading|measurement)) (?:now |then |still |only )?"
-    r"(?:is|was|measures?|measured|reads?|comes to|came to|lasts?|lasted|amounts to|stands at|has become|became))"
+    r"(?:is|was|measures?|measured|reads?|comes to|came to|lasts?|lasted|amounts to|stands at|has become|became"
+    r"|(?:has )?(?:narrowed|widened|shortened|lengthened|fell|rose|dropped|settled|slowed|climbed)(?: down| back)? to))"
     r"(?: (?:now|about|around|approximately|only|still|roughly|just|found to be|measured at|down to|back to))? ?$"
 )
 
@@ -219,6 +184,9 @@ FOOTNOTE = re.compile(r"[a-z]{3} \($")  # "a bifascicular block is present (1)"
 INDEFINITE = re.compile(r"\b(?:an?|any|normal|typical|usual) (?:[a-z]{2,10} ){0,2}$")  # "a PR of 134-146 ms is normal"
 ALONE = re.compile(r"(?:[(]|\n ?[-•*] ?)$")
 OPENED = re.compile(r"[(](?:up to )?$")
+DEMANDED = re.compile(
+    r"\b(?:(?:would|will) need|requires?|demands?|(?:block|cardia)s? (?:begins?|starts?) (?:at|with)) an? $"
+)
 AIMED = re.compile(r"\bto (?:increase|raise|reduce|slow|lower|keep|maintain|bring|get) (?:the |his |her )?$")
 COUNTING = re.compile(r"\b(?:in|over|per|every|each|during)(?: the)? $")  # "in 1 ventricular cycle"
 # "• Normal (30 deg)": an angle without a name is that of the axis.
@@ -228,8 +196,8 @@ AXIS_UNNAMED = re.compile(
 )
 # "P waves march through at 86 per minute" is the rate of the atria; "sinus P waves, one before each QRS, at 75" is not.
 FIRES = re.compile(
-    r"(?:\b(?:at|of|with|by)|[:=]|为|约) ?(?:an? (?:rate|frequency) of )?(?:only|about|around|roughly|some"
-    r"|approximately|just|~|≈|约)? ?$"
+    r"(?:\b(?:at|of|with|by|do|beat|fire|run|discharge|go|number)|[:=]|为|约) ?(?:an? (?:rate|frequency) of )?"
+    r"(?:only|about|around|roughly|some|approximately|just|~|≈|约)? ?$"
 )
 ATRIAL, VENTRICLES = ("p", "atria", "atrial_rate"), re.compile("ventric|心室")
 FIRES_NOT = re.compile(
@@ -244,8 +212,6 @@ RENAMED = {
 }
 
 # Which way the ST level and the T wave go: a word between the name and the number, or after or before both.
-_DOWN = r"senkung|depress|\bstd\b|invert|inversion|negative|压低|下移|下降|倒置|负向"
-_UP = r"hebung|elevat|raised|upright|positive|peaked|tented|抬高|上抬|直立|高耸"
 DIRECTION = re.compile(rf"(?P<down>{_DOWN})|(?:{_UP})")
 DIRECTED = ("st_mv", "t_mv")
 DIRECTION_NEXT = re.compile(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ecg_r1.reading.languages import sections
+from ecg_r1.reading.languages import joined, sections
 
 
 class _Subject(NamedTuple):
@@ -29,28 +29,11 @@ _SUBJECTS = [
     for each in subjects
 ]
 # What may stand between the subject and what is said of it: verbs, denials, adverbs, leads, values, other things said.
-_COPULA = (
-    r"is|are|was|were|be|been|being|recogni[sz]ed|identified|confirmed|as|has|have|had"
-    r"|appears?|seems?|looks?|remains?|not|n't|isn't|aren't|wasn't|weren't"
-    r"|neither|either|nor|or|and|anything|but|far|from|no|\w+ly|very|quite|somewhat"
-    r"|rather|also|both|now|again|still|itself|of|in|origin|may"
-    r"|might|could|to|within|cannot|can't|said|called|considered|the|normal|without|\d+|deg(?:rees?)?|deviation"
-)
-_BREATH = (
-    rf"{_COPULA}|with|without|any|an?|which|that|it|on|at|from|across|through|over|throughout|all|other|most"
-    rf"|several|many"
-    r"|leads?|v[1-6]|i{1,3}|av[rlf]|inferior|anterior|lateral|precordial|limb|inferolateral|anterolateral|chest"
-    r"|complexes"
-    r"|show(?:s|ed|ing)?|demonstrates?|exhibits?|displays?|reveals?|measur(?:es|ed|ing)|approximately|about|around"
-    r"|ms|msec|s|mm|mv|upright|isoelectric|normal|biphasic|flat|inverted|depressed|elevated|evident|significant|marked"
-    r"|mild|slight|deep|borderline|possible|symmetric(?:al)?|widespread|diffuse|horizontal|downsloping|upsloping"
-    r"|abnormal"
-    r"|pathological|concave|convex|regular|irregular|narrow|wide|there|seen|present|interval|duration|value|but"
-    r"|corrected"
-)
+_BETWEEN = joined("between")
+_COPULA, _BREATH = _BETWEEN["copula"], f"{_BETWEEN['copula']}|{_BETWEEN['further']}"
 STRANGE = 3  # other words that may stand there
 # … but these, of which something else is said.
-_OTHERS = "qrs|p|rr|waves?|segments?|intervals?|complex|rate|patient|history|too|than"
+_OTHERS = _BETWEEN["other"]
 _NAMES = "|".join(subject.name for subject in _SUBJECTS)
 
 
@@ -96,23 +79,7 @@ def findings(text: str, words: set[str]) -> Iterator[tuple[int, int, str]]:
         yield from _findings_in_chinese(text)
 
 
-_HAN_SAID = {
-    "t波": {
-        "(?:对称性|双向)?倒置": "inverted T-waves",
-        "低平|平坦": "low amplitude T-waves",
-        "高尖|高耸": "high T-voltage",
-    },
-    "st(?:段|-t)": {
-        "抬高|上抬|弓背(?:向上)?抬高|上移": "non-specific ST elevation",
-        "压低|下移|下降": "non-specific ST depression",
-    },
-    "q-?tc?(?:间期)?": {"延长": "long QT interval", "缩短": "short QT interval"},
-    "p-?r间期": {"延长": "prolonged PR interval", "缩短": "short PR interval"},
-    "电轴": {"左偏": "left axis deviation", "右偏": "right axis deviation"},
-    "心律|节律": {"窦性(?!心|停|p|静)": "sinus rhythm"},
-    "r波": {"递增不良|递增不佳|进展不良": "poor R-wave progression"},
-    "心电图": {"(?:完全|大致|基本)?正常(?!上限|高值|值|窦)|未见(?:明显)?异常": "normal ECG"},
-}
+_HAN_SAID = {each["name"]: each["said"] for subjects in sections("subjects") for each in subjects}
 _HAN_SUBJECT = re.compile("|".join(f"(?P<s{i}>{subject})" for i, subject in enumerate(_HAN_SAID)))
 _HAN_FINDING = [
     (

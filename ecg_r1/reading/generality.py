@@ -29,16 +29,8 @@ NEAR = 60  # characters before and after a reading in which its article and its 
 MOST = 12  # cues and quantities before and after a reading that are looked at
 LONG = 500  # characters of a long text
 LINES = 5  # sentences back to the line that heads a list
-GENERAL = (
-    "rule",
-    "often",
-    "perhaps",
-    "norm",
-    "other",
-    "wrong",
-    "condition",
-    "modal",
-)  # the cues without which a clause without a number is not weighed
+# The cues without which a clause without a number is not weighed.
+GENERAL = ("rule", "often", "perhaps", "norm", "other", "wrong", "condition", "modal", "habit")
 _WEIGHED = Wordings(entries("weighed"))
 _HAN_WEIGHED = re.compile(either(han("weighed")))
 _NUMBER = r"[+-]?\d[\d.,]* ?(?:ms|msec|bpm|/ ?min|beats|seconds?|sec|s\b|°|degrees)"

@@ -15,7 +15,7 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import NamedTuple
 
-from ecg_r1.reading.languages import entries, han
+from ecg_r1.reading.languages import entries, han, joined
 from ecg_r1.reading.mentions import mentions
 from ecg_r1.reading.wordings import Wordings
 
@@ -32,16 +32,12 @@ CLAUSE_END = re.compile(
 HAN = re.compile(han("general"))
 _SENTENCE = re.compile(r"\n|(?<!m\.i)\.(?![a-z\d])")
 _BRACKET = re.compile(r"\([^()]*\)")
-_FINITE = re.compile(
-    r"\b(?:is|are|has|have|can|may|might|could|must|should|will|would|does|do|be|occurs?|tends?|depends|requires?|includes?"
-    r"|consists|means|ist|sind|hat|haben|kann|wird|werden|liegt|betragt|besteht|tritt|treten|bedeutet|man)\b"
-)
+_WORDS = joined("clauses")
+_FINITE = re.compile(rf"\b(?:{_WORDS['finite']})\b")
 # Before a finding that is the subject of its clause and has no article of this ECG …
 _SUBJECT = re.compile(
     r"(?:^|[.;:\n>•|,)-]|\b(?:and|that|although|while|because|since|though|but|as)) ?(?:\d{1,2}[.)] ?)?"
-    r"(?:the (?:diagnosis|presence|development|treatment|management) of )?(?:(?:an?|true|asymptomatic|isolated|complete"
-    r"|uncomplicated|marked|mild|most|all|many|some|any|new|chronic|acute|typical|lesser|degrees|of|or|left|right|long"
-    r"|short|prolonged|wide|extreme)[ -])*$"
+    rf"(?:the (?:diagnosis|presence|development|treatment|management) of )?(?:(?:{_WORDS['grade']})[ -])*$"
 )
 _DEFINITE = re.compile(r"\b(?:the|der|die|das) (?:[a-z-]{3,12} )?$")
 _REPORTED = re.compile(
@@ -57,10 +53,7 @@ _WHEN = re.compile(r"[ \n>#*•(,-]*(?:when(?:ever)?|if|once|wenn) ")
 # … and a finding right behind "in": "In bifascicular block two of three fascicles are blocked".
 _IN_FRONT = re.compile(
     r"(?:^ ?|[.;:\n>(•] ?|, )(?:(?:that|and|while|whereas|normally|usually|typically),? )?(?:in|bei) "
-    r"(?!(?:leads?|v\d|av[rlf]|i{1,3}|the|this|these|addition|summary|conclusion|contrast|particular|fact|view|keeping|line"
-    r"|total|short|all|both|each|every|other|others|limb|chest|precordial|inferior|lateral|anterior|septal|our|his|her|favou?r|my"
-    r"|spite|light|order|response|comparison|accordance|agreement|sum|brief|turn|time|which|some|one|two|that|it|place|general"
-    r"|most|many|dem|den|der|diesem|dieser|ableitung|ihm|ihr|kenntnis)\b)[a-z]"
+    rf"(?!(?:{_WORDS['here']})\b)[a-z]"
 )
 # "162 ms", but no bound and no end of a range.
 _MEASURED = re.compile(
@@ -86,6 +79,10 @@ _ENTRY = re.compile(
     r"(?:[<>≤≥]|\b(?:below|above|under|over|(?:less|more|greater) than) )"
 )
 
+
+# A finding that is quoted in leads, or graded, is one of this ECG: "Some ST depression in V5 may suggest ischemia".
+_IN_LEADS = re.compile(r"(?: waves?)? (?:in|over|across|of|at|from) (?:leads? )?(?:v[1-6]|av[rlf]|i{1,3})\b")
+_GRADED = re.compile(r"(?:non-?specific|mild|slight|minimal|moderate|minor|some|subtle) ")
 
 _start = attrgetter("start")
 
@@ -137,8 +134,8 @@ def _led(text: str, start: int, end: int, verbs: list[int]) -> bool:
     return False
 
 
-def _evidence(text: str, clause: _Clause, start: int) -> int:
-    """How much the words of a clause say that it is general, and what stands at `start` in it."""
+def _evidence(text: str, clause: _Clause, start: int, end: int) -> int:
+    """How much the words of a clause say that it is general, and what stands at [start, end) in it."""
     weight = clause.weight + VALUE * clause.measured
     low = max(clause.start - 1, start - NEAR, 0)
     front = _IN_FRONT.search(text, low, min(clause.end, start + NEAR))
@@ -146,6 +143,8 @@ def _evidence(text: str, clause: _Clause, start: int) -> int:
         weight += 2
     if _DEFINITE.search(text, low, start) and not _REPORTED.match(text, start):
         weight -= 2
+    if _GRADED.match(text, start) or _IN_LEADS.match(text, end):
+        weight -= 1
     return weight if clause.finite else min(weight, 1)
 
 
@@ -169,7 +168,7 @@ def general(text: str, start: int, end: int) -> bool:
     before, clauses = False, _clauses(text)
     last = bisect_right(clauses, start, key=_start)
     for clause in clauses[max(0, last - BACK) : last]:
-        before = _evidence(text, clause, min(start, clause.end)) >= (LEAST - 1 if before else LEAST)
+        before = _evidence(text, clause, min(start, clause.end), end) >= (LEAST - 1 if before else LEAST)
     return before
 
 

@@ -9,9 +9,10 @@ from ecg_r1.reading import cues, generic, references
 from ecg_r1.reading.sentences import Sentence
 
 ROUND = 5  # of what textbooks call normal or long; what is measured ends as it likes
-# "202 ms, marginally above 200 ms"
+# "202 ms, marginally above 200 ms", "124 ms longer than 110 ms"
 _BESIDE_LIMIT = re.compile(
-    r",(?: (?:marginally|minimally|slightly|barely|just|only|a (?:bit|little|shade)))+"
+    r"(?:longer|shorter|wider|narrower|faster|slower|greater|less|more|higher|lower) than(?: the)?"
+    r"|,(?: (?:marginally|minimally|slightly|barely|just|only|a (?:bit|little|shade)))+"
     r" (?:above|below|over|under|beyond|past)(?: the)?"
 )
 REACH = 90  # characters before a number that may say what sort of number it is
@@ -90,10 +91,11 @@ def _enclosed(text: str, start: int, ends: tuple[float, float]) -> bool:
 
 
 def denied(text: str, named: int, start: int) -> bool:
-    """Whether the quantity named at this place is denied with its value at `start`: "no PR of 164 ms"."""
+    """Whether the quantity named at this place is denied or aimed at: "no PR of 164 ms", "LBBB requires a QRS of …"."""
     return "(" not in text[named:start] and (
         cues.DENIED_HERE.search(text, max(0, named - 16), named) is not None
         or cues.AIMED.search(text, max(0, named - 40), named) is not None
+        or cues.DEMANDED.search(text, max(0, named - 40), named) is not None
         or cues.DENIED_SIGN.search(text, max(0, named - 40), named) is not None
     )
 
@@ -118,9 +120,9 @@ def beside(text: str, said: list[Said], start: int) -> re.Match[str] | None:
     return m if m and (m["bracket"] or m["marked"]) else None
 
 
-def unsaid(name: str) -> bool:
-    """Voltage criteria ("R in aVL over 11 mm") are of waves that have no limits of normal: not even a reference."""
-    return name in ("r_mv", "s_mv")
+def unsaid(name: str, kind: str) -> bool:
+    """Voltage criteria ("R in aVL over 11 mm", "P over 2.5 mm") are of waves without limits of normal: no reference."""
+    return (kind == "reference" and name in ("r_mv", "s_mv")) or (kind != "value" and name == "p_mv")
 
 
 def downward(text: str, name: tuple[int, int], number: tuple[int, int]) -> bool:
@@ -135,8 +137,12 @@ def downward(text: str, name: tuple[int, int], number: tuple[int, int]) -> bool:
 
 
 def compares(text: str, said: list[Said], name: str, start: int, bound: str | None, limit: float) -> bool:
-    """Whether a bound is a limit that the value before it is held against: "512 ms (<450 ms)", "134 ms > 120 ms"."""
-    if bound is None or not said or said[-1][:2] != (name, "value"):
+    """Whether a bound is a limit that a value before it is held against: "92 ms (<120 ms)", "134 ms > 120 ms"."""
+    if bound is None or not said:
+        return False
+    if name in QUANTITIES and limit in QUANTITIES[name].limits and any(each[:2] == (name, "value") for each in said):
+        return True
+    if said[-1][:2] != (name, "value"):
         return False
     between, value = text[said[-1][2] : start].strip(), said[-1][3]
     if between.startswith(("(", "[")):

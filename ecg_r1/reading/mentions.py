@@ -9,7 +9,7 @@ from typing import Any
 
 from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.reading.findings import TRIGGERS, findings
-from ecg_r1.reading.languages import languages, sections
+from ecg_r1.reading.languages import joined, languages, sections
 from ecg_r1.reading.phrases import Phrases
 from ecg_r1.shipped import shipped_table
 
@@ -17,8 +17,9 @@ _WORD = re.compile(r"[a-z0-9]+")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 # Abbreviations that mean something else beside these words: the artery, how often one breathes.
 _UNLESS = {
-    "t abnorm": re.compile(", wahrscheinlich"),
-    "t abnormal": re.compile(", wahrscheinlich"),
+    "t abnorm": re.compile(", (?:wahrscheinlich|vielleicht|moglich)"),
+    "t abnormal": re.compile(", (?:wahrscheinlich|vielleicht|moglich)"),
+    "flutter": re.compile("[ -](?:waves?|rate|line|activity|deflections?|baseline|cycle|circuit|ablation)"),
     "af": re.compile("[ :]{1,2}[12][0-9] ?/ ?min"),  # Atemfrequenz
     "lad": re.compile(" (?:artery|occlusion|lesion|stenosis|territory|culprit|disease|stent|infarct)"),
 }
@@ -51,7 +52,7 @@ def _names() -> dict[str, str]:
         new = [(wording, name) for wording, name in combined if names.setdefault(wording, name) == name]
     for wording, name in list(names.items()):
         if not re.search(r"(?:s|\bi+|\d)$", wording):  # "AV block is" is no plural of "AV block I"
-            names.setdefault(wording + "s", name)
+            names.setdefault(wording + ("es" if wording.endswith("complex") else "s"), name)
         elif wording.endswith(("changes", "waves", "voltages")):
             names.setdefault(wording.removesuffix("s"), name)
     return names
@@ -83,13 +84,7 @@ def _chinese() -> tuple[re.Pattern[str], dict[str, str]]:
 
 
 # What a mention may leave out: "left or right bundle branch block", "inferior, lateral or anterior infarction".
-_HEAD = (
-    "left|right|anterior|inferior|lateral|posterior|septal|anteroseptal|anterolateral|inferolateral|atrial|ventricular"
-    "|supraventricular|junctional|first|second|third|1st|2nd|3rd|incomplete|complete|acute|old|long|short"
-    "|左束支|右束支|左前分支|左后分支|左心室|右心室|左室|右室|左心房|右心房|左房|右房|下壁|前壁|侧壁|后壁|前间壁"
-    "|广泛前壁|房性|室性|交界性"
-    "|一度|二度|三度|左|右"
-)
+_HEAD = joined("clauses")["shortened"]
 _STARTS = re.compile(_HEAD)
 _SHORT = re.compile(
     rf"(?<![a-z0-9])({_HEAD})(?:[- ]degree|-)?(?: ?(?:,|/|&|、|及|和|或|与|,? (?:and/or|and|or|nor|not|but not"

@@ -23,19 +23,8 @@ _FOLDED = (("ae", "a"), ("oe", "o"), ("ue", "u"), ("ss", "s"), ("ph", "f"), ("c"
 # "nonspecific inferior T wave changes" are nonspecific T wave changes.
 _QUALIFIED = frozenset(("nonspecific", "specific", "poor", "minor", "unspezifische", "unspezifisches"))
 _SITES = frozenset(
-    [
-        "inferior",
-        "anterior",
-        "lateral",
-        "septal",
-        "posterior",
-        "anterolateral",
-        "inferolateral",
-        "anteroseptal",
-        "precordial",
-        "limb",
-    ]
-)
+    ("inferior", "anterior", "lateral", "septal", "posterior", "anterolateral", "inferolateral", "anteroseptal")
+).union(("precordial", "limb"))
 
 
 class _Folded(dict[str, str]):

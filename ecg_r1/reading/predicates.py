@@ -21,25 +21,9 @@ class Said(NamedTuple):
 
 
 _STATUS_WORDS = joined("status")
-_NT = "(?:is|ai|are|was|were|does|did|do|ca|could|has|have|had|wo|would)n't"
-_NOT = f"not|never|no longer|cannot|nowhere|hardly|scarcely|by no means|in no way|{_NT}"
-_VERB = (
-    f"{_NT}|is|are|was|were|has|have|had|can|cannot|could|may|might|must|should|would|will|does|do|did|needs?|ought"
-    "|remains?|seems?|appears?|looks?|becomes?"
-)
-_WORD = (
-    rf"(?:may or may not|{_VERB}|{_NOT}|be|been|being|to|also|still|both|all|either|thus|then|now|quite|very|rather|too"
-    r"|yet|itself|perhaps(?= )|there(?:fore|by)|again|even|at best|otherwise"
-    r"|(?:deemed|judged|felt|thought|believed|considered)(?= (?:to be |as )?(?:highly |very )?(?:un|ab|pre|ex|poss|like"
-    r"|prob))|(?!possib|probab|presuma|like|unlike|improbab)\w{2,12}ly)"
-)
-_THEREOF = (
-    "pattern|patterns|criteria|criterion|morphology|features?|diagnosis|rhythm|activity|findings?|voltages?|changes?"
-    "|abnormality|episodes?|screen|score|index|picture|configuration|itself|per se|alone|here|anywhere"
-)
-_ASIDES = (
-    "however|therefore|thus|in fact|indeed|by contrast|in contrast|on the other hand|of course|in my (?:view|opinion)"
-)
+_WORDS = joined("predicates")
+_NOT, _VERB = _WORDS["not"], _WORDS["verb"]
+_WORD = f"(?:may or may not|{_VERB}|{_NOT}|{_WORDS['filler']})"
 _STATUS = "|".join(f"(?P<s{i}>{words})" for i, words in enumerate(_STATUS_WORDS.values()))
 _PAIRS: list[tuple[Any, ...]] = [tuple(pair.split()) for pair in _STATUS_WORDS]
 _PRESENT, _EXCLUDED = _PAIRS[0], _PAIRS[2]
@@ -53,28 +37,15 @@ _PHRASE_END = re.compile(
 )
 _LEAD = (
     r"[)\"']{0,2}(?:[ ,(-]{0,3}(?:age (?:undetermined|indeterminate|unknown)|of (?:un|in)\w{6,12} age)\)?)?"
-    rf"(?:(?: |-)(?:{_THEREOF})(?![a-z]))*"
+    rf"(?:(?: |-)(?:{_WORDS['thereof']})(?![a-z]))*"
 )
 _MARK = r"[ \"']{0,2}(?::{1,2}=?|={1,3}|[(|[\u2192]|->?)[ \"']{0,4}"  # "LVH: ", "LVH (", "LVH -> "
 _PREDICATE = re.compile(
-    rf"{_LEAD}(?:(?P<mark>{_MARK}(?:(?:voltage )?criteria )?)|,? (?:{_ASIDES}),? "
+    rf"{_LEAD}(?:(?P<mark>{_MARK}(?:(?:voltage )?criteria )?)|,? (?:{_WORDS['aside']}),? "
     r"|(?P<pronoun>,? ?(?:(?:but|and|although|though) )?(?:this|that|which|it) )|(?P<comma>, )| )?"
     rf"(?P<said>(?:{_WORD}(?![a-z]) ?)*)(?:(?P<status>{_STATUS})(?![a-z'])|(?P<none>))"
 )
 _BRACKET = re.compile(rf"{_LEAD} ?\([^()\n]{{0,60}}\)")
-# "LVH: no", "LVH (?)", "LVH requires …"
-_NO = (
-    "(?:no|none|nil|negative|false|absent|neg)(?= ?(?:$|[^a-z ]|evidence|signs?|criteria|voltage|features?|indication))"
-    r"|n(?![a-z/])|n/a|not applicable|null|f(?![a-z])|0(?:\.0{1,3})? ?%?(?![.\w%])|-?ve(?![a-z])|\(?-\)"
-    r"|[x✗✘❌×](?![a-z])"
-    r"|unticked|unchecked|-{1,3}(?= ?(?:$|[|,;)\n]))"
-)
-_GENERAL = (
-    r"requires?|means(?! (?:that )?(?:this|the|it|there|we|she|he)\b)|like|would (?:need|require)"
-    r"|(?:is|are) defined|needs|(?:deserves|warrants|merits) (?:\w{1,12} )?(?:consideration|exclusion)"
-    r"|until proven otherwise|comes? to mind|enters|as (?:an? |one )?(?:\w{1,12} )?(?:possibility|consideration"
-    r"|differential)"
-)
 # "LBBB 0%", "AF (probability 3 %)", "p(AF) = 0.02"
 _IMPROBABLE = (
     r"[ ,:=(|-]{0,3}(?:(?:probability|likelihood|prob|chance|confidence)[ :=]{0,3}(?:of |is )?"
@@ -89,11 +60,13 @@ _HALF = (
 )
 _TASK = r"(?:rule out|r/o|consider|query|suspect|(?:cannot|can't|could not) (?:exclude|rule out))(?= ?(?:$|[^\w ]))"
 _MARKED = re.compile(
-    rf"{_LEAD}(?:(?P<denied>{_MARK}(?:{_NO})|{_IMPROBABLE}|-(?=[,;] |$)|,? (?:mimic|mimicker|lookalike)(?![a-z])"
-    rf"|[ ,(.-]{{1,4}}(?:just kidding|scratch that|strike that))|[ ,(-]*\?|{_HALF}| (?:{_GENERAL})\b"
+    rf"{_LEAD}(?:(?P<denied>{_MARK}(?:{_WORDS['denial']})|{_IMPROBABLE}|-(?=[,;] |$)"
+    rf"|,? (?:mimic|mimicker|lookalike)(?![a-z])"
+    rf"|[ ,(.-]{{1,4}}(?:just kidding|scratch that|strike that))|[ ,(-]*\?|{_HALF}| (?:{_WORDS['open']})\b"
     rf"|(?:{_MARK}|, ){_TASK}"
     r"|,? (?:if|unless|provided|assuming)(?! anything)\b)"
 )
+_CAUSES = ("explain", "account", "lie behind")  # "ischemia might explain it"
 _TASKS = ("excluded", "ruled out")  # what should be is not yet; a diagnosis that must be rejected is
 _ELSEWHERE = re.compile(r" (?:before|previously|(?:on|in) (?:the |a |any )?(?:previous|prior|old|last|earlier))\b")
 _BUT_THEN = re.compile(r",? (?:but|and|then|and then|yet) ")  # "was considered but rejected"
@@ -101,6 +74,11 @@ _INSERTED = re.compile(  # "…, possibly old, cannot be excluded"
     r", (?:suggested|proposed|offered|reported|raised|read|printed|possibly|probably|perhaps|likely|old|recent|if"
     r"|as|although|though|especially|particularly|in|on|of|by|with"
     r"|at|even|for)\b[^,.;:()\n]{0,40},(?= )"
+)
+# "Atrial flutter would show saw teeth and does not", "…, but there are none"
+_WOULD = re.compile(
+    r" would(?: (?!and|but|yet)[\w-]{2,14}){1,8}?(?:(?P<none>,? (?:and|but|yet|though) (?:there (?:is|are) )?"
+    r"(?:none|nothing|no such)\b)|(?:,? (?:and|but|yet|though)|, which)(?= ))"
 )
 # "AF is ruled out, but LVH cannot be"
 _BE_EXCLUDED = re.compile(r"(?:cannot|can not|can't|could not|couldn't)(?: be)? ?")
@@ -172,7 +150,8 @@ def _predicate(text: str, at: int, whole: bool) -> Said | None:
     result: Polarity = "uncertain" if negated and _CERTAINLY.search(said) else pair[negated]
     ought = pair != _PRESENT and _OUGHT.search(said) and not (pair == _EXCLUDED and m["status"] not in _TASKS)
     might = pair != _EXCLUDED and _MIGHT.search(said) and not (pair[0] == "negated" and "would" in said)
-    if not negated and set(pair) != {"asserted"} and (ought or might):
+    causes = not m["pronoun"] and not m["comma"] and m["status"].startswith(_CAUSES)
+    if not negated and (ought or might) and (causes or set(pair) != {"asserted"}):
         result = "uncertain"
     return Said(result, pair[not negated], said.startswith(("is ", "was ")))
 
@@ -195,6 +174,10 @@ def predicate(text: str, last: int) -> Said | None:
         m = _HAN_SAID.match(text, last, last + REACH)
         if m:
             return _DOUBTED if m["open"] else _DENIED
+    if (would := _WOULD.match(text, last, last + REACH)) and (
+        would["none"] or ((said := _predicate(text, would.end(), whole=True)) and said.polarity == "negated")
+    ):
+        return _DENIED
     if behind := _behind(text, last):
         return _DENIED if behind[0] == "denied" else _DOUBTED
     bracket = _BRACKET.match(text, last, last + REACH)

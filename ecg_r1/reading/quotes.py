@@ -17,7 +17,13 @@ from ecg_r1.reading.tables import Table, tables
 from ecg_r1.reading.tokens import MOST, VOID
 from ecg_r1.reading.values import Kind, Quote, value_of
 
-UNMEASURED = ("r_mv", "s_mv", "st_ms", "st_mv")  # "ST depression is absent" says that it is none, not that it has none
+UNMEASURED = (
+    "r_mv",
+    "s_mv",
+    "st_ms",
+    "st_mv",
+    "t_ms",
+)  # "ST depression is absent" says that it is none, not that it has none
 LEAST_UNNOTED = 10  # a smaller number in brackets is that of a note
 MOST_NUMBERED = 20  # of a list: "12) Axis"
 REMARK = 60  # characters of a sentence that names nothing, and leaves open what "it" is
@@ -213,7 +219,7 @@ class Reader:
             end = max(end, self.tokens[where].end)
         made = self.make(name, kind, low, high, bound, sentence.lead(i, last, where), (start, end))
         self.said[-1] = (name, kind, self.tokens[last].end, low)
-        return None if kind == "reference" and kinds.unsaid(name) else made
+        return None if kinds.unsaid(name, kind) else made
 
     def make(
         self, name: str, kind: Kind, low: float, high: float, bound: str | None, lead: str | None, span: tuple[int, int]
@@ -304,4 +310,4 @@ def _weighed(text: str, quote: Quote, others: Sequence[Quote]) -> Quote | None:
     """A quantity of a text, as a reference where it is rather of ECGs in general; None where that is nothing."""
     if quote.kind in ("reference", "absent") or not generality.general(text, *quote.span, quote, others):
         return quote
-    return None if kinds.unsaid(quote.name) else quote._replace(kind="reference")
+    return None if kinds.unsaid(quote.name, "reference") else quote._replace(kind="reference")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from ecg_r1.ecg.quantities import QUANTITIES
+from ecg_r1.reading.languages import joined
 from ecg_r1.reading.lexicon import OTHER, TIME
 from ecg_r1.reading.tokens import Token
 from ecg_r1.reading.values import PER_BOX, Quote
@@ -20,16 +21,8 @@ PLUS_MINUS = re.compile(
     r"|(?<=variability )|(?<=: )|误差(?:为|约)?|上下|左右?浮动|加减)) ?"
 )
 # Between a value and another one without a unit or a name: "164 (maybe 224) ms", "164 ms, sorry, 224".
-_WORDS = (
-    "or|and|and/or|maybe|perhaps|possibly|probably|potentially|likely|could|can|may|might|be|well|some|say|said|others?"
-    "|actually|really|sorry|no|nope|wait|hmm|alternatively|alternative|alt|else|otherwise|vs|versus|also|even|but"
-    "|rather|i|we|mean|meant|make|that|correction|corrected|to|now|about|around|approximately|roughly|nearer|closer"
-    "|more|like|as|much|high|long|low|little|it|is|was|its|it's|again|read|reads|measured|estimated?|equally|second"
-    "|another|ci|confidence|interval|range|ranging|from|between|spread|iqr|sd|the|true|correct|real|final|value|at|in"
-    "|anywhere|somewhere|thereabouts|through|until|oder|ou|not sure|if not|instead"
-    "|也|可能|或者?|也许|大概|更正|应为|实为|约|为|是"
-)
-LINK = re.compile(rf"(?:[ ,/|:=\"'(\[{{*~≈→^&\\-]|95 ?%|(?<![a-z])(?:{_WORDS})(?![a-z]))*")
+_ANOTHER = joined("cues")["another"]
+LINK = re.compile(rf"(?:[ ,/|:=\"'(\[{{*~≈→^&\\-]|95 ?%|(?<![a-z])(?:{_ANOTHER})(?![a-z]))*")
 SAID = re.compile(r"[a-z\u4e00-\u9fff(\[{\"'≈→^&]|vs")  # one of which must stand there: "120, 80" may be anything
 # A list in brackets: "[120, 140, 164]", "(164, 224) ms", "∈ {164, 224}".
 LISTED = re.compile(r"[\[({][ \"']*(?:\d[\d.]*(?: ?[a-z]{1,4})?[ \"']*[,;] ?[\"']?)+$")

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 from ecg_r1.reading import generality, references
 from ecg_r1.reading.claims import headings, sections_elsewhere, turned_back, within
 from ecg_r1.reading.generic import continued, general
+from ecg_r1.reading.languages import joined
 from ecg_r1.reading.marks import crossed, signed, struck
 from ecg_r1.reading.mentions import foreign, mentions
 from ecg_r1.reading.polarity import polarity
@@ -30,16 +31,15 @@ class Mention(NamedTuple):
     where: Place
 
 
-_ADJECTIVES = (
-    "(?:(?:an?|the|any|old|acute|recent|prior|previous|occasional|frequent|isolated|significant|definite|clear|even) )*"
-)
+_WORDS = joined("clauses")
+_ADJECTIVES = f"(?:(?:{_WORDS['adjective']}) )*"
 _JOINED = re.compile(
     rf"(?:(?:-degree|-)?,? ?-?(?:and|or|nor|and/or|vs|versus)\.?-?(?![a-z])|,? ?[&/]|及|和|与|或者?|、) ?{_ADJECTIVES}"
-    r"|\) (?:and|or|nor) \(?[a-e]\)? \("  # "A (atrial flutter) and D (ventricular tachycardia) do not fit"
+    r"|\),? (?:and|or|nor) (?:the |an? )?(?:\(?[a-e]\)? \()?"  # "A (AFL) and D (VT) do not fit"
 )
 _LISTED = re.compile(rf"(?:-degree|-)?[,、/] ?{_ADJECTIVES}")
 _ALTERNATIVE = re.compile(r"\b(?:or|vs|versus)\b|或")
-_SINGULAR = re.compile(r" (?:is|was|has been|can be)(?![a-z])")
+_SINGULAR = re.compile(r" (?:is|was|has been|can be|remains|stays|seems|appears|looks|cannot|may|might|could)(?![a-z])")
 _RHYTHM = re.compile("rhythm|(?:tachy|brady)cardia|fibrillation|flutter|pac|premature|arrhythmia|escape|arrest|geminy")
 _NONE_OF = re.compile(
     r"(?:^|[\n.;:>])[ #*-]*(?:there (?:is|are) )?(?:no|without|negative for|neg for|denies)(?: [a-z]{2,12}){0,2} $"
@@ -47,23 +47,13 @@ _NONE_OF = re.compile(
 _DENIED_ALL = re.compile(
     r" ?[:=(-] ?(?:no|none|neg|negative|absent|not|excluded|ruled out|false|nil|all (?:no|absent|negative))(?![a-z])"
 )
-_HEDGED = re.compile(
-    r" (?:may|might|could|wahrscheinlich|moglicherweise|probably"
-    r"|possibly) "
-)  # "ST-T changes may be due to myocardial ischemia"
+_HEDGED = re.compile(f" (?:{_WORDS['hedge']}) ")  # "ST-T changes may be due to myocardial ischemia"
 # "Differential diagnosis:\n1. LVH\n2. WPW": up to where one item follows the other, each is one of several.
-_OPENS = re.compile(
-    r"\b(?:differentials?|ddx?|possibilities|causes|mimics|criteria|etiologies|aetiologies|features"
-    r"|types)\b[^.:;\n]{0,80}"
-    r": ?(?:\n|$)"
-)
+_OPENS = re.compile(rf"\b(?:{_WORDS['opens']})\b[^.:;\n]{{0,80}}: ?(?:\n|$)")
 _ITEM = re.compile(r"[ \n>]*(?:(\d{1,2}|[a-h])[.)]|[-•*·]) ")
 # "The machine reads AF. I do not agree."
 _MACHINE = re.compile("computer|machine|algorithm|software")
-_BY_MACHINE = re.compile(
-    r"\b(?:computer\w*|machine|algorithm|software)\b[^.;\n]{0,120}?\b(?:reads?|called|calls|suggest\w*|identified"
-    r"|interpret\w*|labell?ed|says|said|diagnos\w+|flag\w+)"
-)
+_BY_MACHINE = re.compile(rf"\b(?:{_WORDS['machine']})\b[^.;\n]{{0,120}}?\b(?:{_WORDS['reads']})")
 _DISAGREES = re.compile(
     r"[.;!\n ]*(?:i (?:do not|don't|cannot|can't) agree|i disagree|however|but|actually|in (?:fact|reality)"
     rf"|(?:this|that|it) is (?:not|{references.WRONG}))\b"
@@ -78,11 +68,21 @@ _VERB = "is|are|was|were|has|have|can|cannot|could|may|does|do|shows?|demonstrat
 _FINITE = re.compile(rf" (?:{_VERB})(?![a-z])")
 _BEGUN = re.compile(rf"\b(?:{_VERB})(?![a-z])(?:(?!\b(?:that|which|because|so|since|as|if|whether)\b)[^.;:,\n])*$")
 # "LVH criteria are not met; likewise RVH."
-_LIKEWISE = re.compile(
-    r"[ \n]*(?:and )?(?:likewise|similarly|the same (?:goes|holds|is true|applies) (?:for|to)|ditto)[ ,:]*(?:for )?"
+_LIKEWISE = re.compile(rf"[ \n]*(?:and )?(?:{_WORDS['likewise']})[ ,:]*(?:for )?")
+# What takes over what was said before: "LBBB is absent, and so is RBBB", "…, RBBB likewise".
+_SO_IS = re.compile(
+    r"(?:,|;|,? and) ?(?:so|as|neither|nor) (?:is|are|was|were|does|do|has|have)(?: (?:the|an?|any))? $"
 )
-_ANSWERED_NO = re.compile(r"\? ?(?:no|none|nope|negative|absent|unlikely|not (?:here|present|seen|met))(?![a-z])")
-_ANSWERED_YES = re.compile(r"\? ?(?:yes|present|definitely|positive|indeed)(?![a-z])")
+_AND, _AS_WELL = (
+    re.compile(r"(?:,|;|,? and)(?: (?:the|an?|any))? $"),
+    re.compile(rf" (?:{_WORDS['as well']})(?= ?(?:$|[.,;)\n]))"),
+)
+# A question for nothing but a diagnosis: "Is there LVH?"
+_ASKED_FOR = re.compile(
+    r"(?:(?:is|are|was|were) (?:it|this|that|there|these|the [a-z]+)|any|(?:does|do|did|has) (?:it|this|he|she|we|you"
+    r"|the [a-z]+) (?:have|show|see|meet|mean))?(?: (?:an?|any|evidence|signs?|criteria|of|for|really))*"
+)
+_ANSWERED_NO, _ANSWERED_YES = (re.compile(rf"\? ?(?:{_WORDS[f'answered {it}']})(?![a-z])") for it in ("no", "yes"))
 
 
 def groups(text: str, mentioned: Sequence[tuple[str, int, int]]) -> list[tuple[int, int, bool]]:
@@ -93,6 +93,9 @@ def groups(text: str, mentioned: Sequence[tuple[str, int, int]]) -> list[tuple[i
     shared, denying = False, list[bool]()
     for i in range(len(spans) - 2, -1, -1):
         gap = text[spans[i][1] : min(spans[i + 1][0], spans[i][1] + REACH)]
+        if gap == " (" and names[i] == names[i + 1]:  # "left bundle branch block (LBBB)"
+            found[i] = spans[i][0], *found[i + 1][1:]
+            continue
         _, end, alternatives = found[i + 1]
         if gap.startswith((" and", ", and")) and _anew(text, spans[i], end):
             continue
@@ -186,7 +189,9 @@ def _read(sentence: str) -> list[tuple[str, Polarity, int, int]]:
     back = turned_back(sentence)
     floors = _floors(sentence, found)
     generally = -1  # up to where what is named is named in general
-    read, asked = [], sentence.endswith("?") and not _ASKING.match(sentence)
+    starts = {start for _, start, _ in found}
+    read: list[tuple[str, Polarity, int, int]] = []
+    asked = sentence.endswith("?") and not _ASKING.match(sentence)
     for i, ((name, start, end), (first, last, alternatives)) in enumerate(
         zip(found, groups(sentence, found), strict=True)
     ):
@@ -194,12 +199,24 @@ def _read(sentence: str) -> list[tuple[str, Polarity, int, int]]:
         floor = floors[i] if floors else 0
         sense = polarity(said, (first, last), start, end, alternatives, floor)
         sense = "negated" if back and back.start <= start < back.end else sense
-        if sense != "negated" and (continued(sentence, generally, start) or general(sentence, first, last)):
+        if read and read[-1][3] < first and _echoed(sentence, read[-1][3], start, end):
+            sense = read[-1][1]
+        item = sentence.startswith(", ", last) and last + 2 in starts  # of a list: no verb behind it is of this one
+        if sense != "negated" and (
+            continued(sentence, generally, start) or (not item and general(sentence, first, last))
+        ):
             sense, generally = "uncertain", end
         elif sense == "asserted" and _HEDGED.search(sentence, start, end):
             sense = "uncertain"
         read.append((name, sense, start, end))
     return read
+
+
+def _echoed(text: str, before: int, start: int, end: int) -> bool:
+    """Whether of the mention at [start, end) is said what was said of the one that ends at `before`."""
+    if _SO_IS.search(text, before, start):
+        return True
+    return _AS_WELL.match(text, end) is not None and _AND.search(text, before, start) is not None
 
 
 def _taken_back(text: str, sense: Polarity, alone: bool, last: int, end: int) -> Polarity:
@@ -268,7 +285,7 @@ def _read_all(text: str) -> Iterator[tuple[str, Polarity, int, int]]:
         *others, (name, sense, a, b) = found
         for other, its, x, y in others:
             yield other, its, start + x, start + y
-        alone = sentence[:a].strip(" \n>#*-") + sentence[b:] == "?"
+        alone = sentence[b:] == "?" and _ASKED_FOR.fullmatch(sentence[:a].strip(" \n>#*-")) is not None
         yield name, _taken_back(text, sense, alone, start + b, end), start + a, start + b
 
 

@@ -61,7 +61,8 @@ def tables(text: str) -> Iterator[Table]:
 
 def _row(line: str, at: int) -> list[tuple[str, int]]:
     """(cell, place of its first character) of a line."""
-    begin = line.find("|") + 1 if line.lstrip().startswith("|") else 0
+    before = line[: line.find("|")].strip()
+    begin = line.find("|") + 1 if not before or before.endswith(">") else 0  # "<think>| Lead | PR |"
     found = []
     for part in line[begin:].rstrip().removesuffix("|").split("|"):
         found.append((part.strip(), at + begin + len(part) - len(part.lstrip())))

@@ -26,7 +26,7 @@ from ecg_r1.reading.scopes import OPENING, ORDER
 from ecg_r1.reading.wordings import Alternatives, Wordings
 
 MOST = 2000
-LONGEST = 3.0  # seconds that an interval may last; "14 complexes in 10 s" says how long was counted
+LONGEST = 3.0  # seconds that an interval may last; "14 complexes in 10 s", "strip length 6 s" are of the recording
 VOID = "void"  # the key of an absence that stands in the place of a value
 SMALLEST_WORD = 13.0  # "one of two leads" quotes nothing; a smaller number in words needs its unit
 
@@ -65,8 +65,8 @@ _DIGITS = rf"(?P<sign>[-+])?(?:(?P<digits>{DIGITS})|(?P<numeral>{HAN})(?= ?(?:æ¯
 # What stands where a value should: "PR: --", "PR interval * ms", a cell "| - |"; no dash that parts words or numbers.
 _VOID = (
     r"(?:(?<=[:=-] )-{1,3}(?= ?(?:[(,)|]|$))|(?<=[ :=/])(?:-{1,3}|\*{1,3})(?= ?(?:ms|bpm|deg|Â°|/))"
-    r"|(?<=[:=] )\*(?= [a-z]{2})|(?<= )(?:-{1,2}|\*)(?= ?\|)"
-    r"|(?<=[ :=/])(?:-{2,3}(?= ?(?:[,;)]|$))|\*{1,3}(?= -?\d| ?[,;)]|$)))"
+    r"|(?<=[:=] )\*{1,3}(?= [a-z]{2})|(?<= )(?:-{1,2}|\*)(?= ?\|)"
+    r"|(?<=[ :=/])(?:-{2,5}(?= ?(?:[,;)]|$))|\*{1,3}(?= -?\d| ?[,;)]|$)))"
 )
 _LEXEME = re.compile(
     r"(?P<word>[a-z]++)|(?P<date>(?:19|2[0-4])\d\d-[01]?\d-[0-3]?\d(?!\d))"
@@ -148,10 +148,7 @@ def _number(text: str, start: int, end: int, value: float, unit: str | None) -> 
         elif (
             token.dimension == TIME
             and token.factor == 1000.0
-            and (
-                cues.RECORDING.match(text, end)
-                or (token.number >= LONGEST and cues.DURING.search(text, max(0, start - 16), start))
-            )
+            and (token.number >= LONGEST or cues.RECORDING.match(text, end))
         ):
             token.dimension = OTHER
     return token

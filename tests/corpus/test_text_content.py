@@ -24,8 +24,8 @@ VALUES = {
 SEEDS = range(12)
 
 
-def subject(*diagnoses: str, findings=None, by_lead=None, notes=(), likelihoods=None, **values) -> Subject:
-    data = VALUES | values | {"findings": findings or {}, "by_lead": by_lead or {}, "notes": list(notes)}
+def subject(*diagnoses: str, findings=None, by_lead=None, rhythm=None, likelihoods=None, **values) -> Subject:
+    data = VALUES | values | {"findings": findings or {}, "by_lead": by_lead or {}, "rhythm": rhythm or {}}
     return Subject(case_from("r", diagnoses, Measurements.from_json(data)).measurements, diagnoses, likelihoods or {})
 
 
@@ -101,7 +101,10 @@ def test_a_depth_has_no_sign(code, words):
 @pytest.mark.parametrize(("code", "words"), [("en", "QS complexes"), ("de", "QS-Komplexe"), ("zh", "QS波")])
 def test_a_qrs_without_r_is_a_qs_complex(code, words):
     leads = ("V1", "V2", "V3")
-    findings = {"q_pathological": in_leads(60.0, 40.0, *leads, other=(0.0, -30.0))}
+    findings = {
+        "q_pathological": in_leads(60.0, 40.0, *leads, other=(0.0, -30.0)),
+        "qs_complex": in_leads(0.0, 0.05, *leads, other=(1.0, -0.95)),
+    }
     by_lead = {
         name: [value if lead in leads else other for lead in LEADS]
         for name, value, other in (("r_mv", 0.0, 1.0), ("q_mv", 1.2, 0.0), ("s_mv", 1.2, 0.3))
@@ -134,9 +137,9 @@ def test_a_complete_block_that_is_too_narrow_is_called_so():
 
 
 def test_premature_beats_have_an_origin():
-    notes = ("of 12 beats 1 premature, 2 premature with another QRS; intervals are those of the other 9",)
+    counts = {"premature_beats": 1, "premature_reshaped_beats": 2}
     findings = {"ectopic_beats": [3.0, 2.0], "rhythm_irregular": [0.4, 0.2], "rhythm_regular": [0.05, 0.15]}
-    one = subject("sinus rhythm", "ventricular premature complex", findings=findings, notes=notes)
+    one = subject("sinus rhythm", "ventricular premature complex", findings=findings, rhythm=counts)
     assert ectopics(one.measurements) == {"usual": 1, "other": 2}
     for text in texts(one):
         assert "2 premature beats with a QRS of their own (ventricular)" in text
@@ -242,7 +245,7 @@ def test_a_wave_is_not_low_and_inverted_in_one_lead():
 def test_beats_speak_for_the_diagnosis_of_their_origin():
     one = subject(
         "atrial premature complex", "ventricular premature complex", findings={"ectopic_beats": [3.0, 2.0]},
-        notes=["1 premature, 2 with another QRS"],
+        rhythm={"premature_beats": 1, "premature_reshaped_beats": 2},
     )  # fmt: skip
     for text in texts(one):
         for sentence in text.partition("\n")[2].split(". "):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ecg_r1.ecg.delineate import delineate
+from ecg_r1.ecg.findings import State
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measure import measure
 from ecg_r1.ecg.morphology import lead_beats
@@ -50,6 +51,8 @@ def test_each_leads_waves_are_measured_in_that_lead():
 
 def test_a_qs_complex_is_q_and_s_at_once_and_has_no_r():
     found = measure(record(DRAWN | {"V1": (0.0, -0.9, 0.0, 0.1, 0.3)}))
+    assert found.findings["qs_complex", "V1"].state is State.PRESENT
+    assert {found.findings["qs_complex", lead].state for lead in ("II", "V5")} == {State.ABSENT}
     assert [found.in_lead(name, "V1").value for name in ("q_mv", "r_mv", "s_mv")] == pytest.approx(
         [0.9, 0, 0.9], abs=0.02
     )

@@ -1,5 +1,7 @@
 """Beats of several kinds: intervals are those of the sinus beats, the rate counts every beat."""
 
+import warnings
+
 import numpy as np
 import pytest
 from test_drawn import of_waves, wave
@@ -76,6 +78,66 @@ def test_where_most_beats_are_ectopic_pairs_intervals_are_still_those_of_the_sin
     assert "with another QRS" in m.notes[0]
 
 
+@pytest.mark.parametrize("coupling", [300.0, 500.0])
+def test_nothing_is_known_of_the_pause_after_a_last_beat_that_comes_early(coupling):
+    beats = 330.0 + np.append(900.0 * np.arange(10), 8100.0 + coupling)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # no median of nothing
+        m = measure(of_waves(wave(beats, -160, 22, 0.12) + wave(beats, 0, 12, 1.0) + wave(beats, 250, 32, 0.3)))
+    assert m.rhythm["premature_beats"] == 1
+
+
+SINUS_BEAT = ((-160, 22, 0.12), (0, 12, 1.0), (250, 32, 0.3))  # P, QRS, T: ms from the R peak, width in ms, mV
+
+
+def beats_at(times: np.ndarray) -> np.ndarray:
+    return sum(wave(times, *one) for one in SINUS_BEAT)
+
+
+@pytest.mark.parametrize("start", [130.0, 600.0, 1300.0])
+@pytest.mark.parametrize("coupling", [340.0, 380.0])
+def test_both_ectopic_beats_of_a_pair_are_counted_although_each_usual_beat_is_followed_by_one(start, coupling):
+    sinus = np.array([start + 3 * k * SINUS for k in range(-2, 6)])
+    ectopic = np.sort(np.concatenate([sinus + coupling, sinus + 2 * coupling + 60]))
+    leads = np.linspace(1.2, -1.2, 12)[:, None]
+    m = measure(of_waves(beats_at(sinus) + leads * (wave(ectopic, 0, 30, 1.0) - wave(ectopic, 300, 50, 0.4))))
+    assert m.value("heart_rate_bpm") == pytest.approx(60000 / SINUS, abs=3)
+    assert m.value("pr_ms") is None or m.value("pr_ms") == pytest.approx(
+        measure(of_waves(beats_at(sinus))).value("pr_ms"), abs=20
+    )
+
+
+@pytest.mark.parametrize("after", [480.0, 520.0])
+def test_pr_is_withheld_where_the_t_wave_of_an_ectopic_beat_may_hide_p(after):
+    """N V V, and the next sinus beat comes so soon that its P wave lies on the last T wave."""
+    ectopic = np.array([430.0, 900.0])
+    cycle = 900.0 + after
+    sinus = np.array([200.0 + k * cycle for k in range(-1, 8)])
+    every = np.sort(np.concatenate([sinus + one for one in ectopic]))
+    leads = np.linspace(1.2, -1.2, 12)[:, None]
+    m = measure(of_waves(beats_at(sinus) + leads * (wave(every, 0, 30, 1.0) - wave(every, 300, 50, 0.4))))
+    assert m.value("heart_rate_bpm") == pytest.approx(3 * 60000 / cycle, abs=3)
+    assert m.reason("pr_ms") == "each beat follows an ectopic one, whose T wave may hide the P wave"
+
+
+@pytest.mark.parametrize("cycle", [490.0, 560.0])
+@pytest.mark.parametrize("pr", [150.0, 180.0])
+def test_qt_is_withheld_where_a_p_wave_lies_on_t(cycle, pr):
+    """Every second P wave is not conducted; it comes while T ends."""
+    qrs = 300.0 + 2 * cycle * np.arange(-1, 12)
+    p_waves = np.sort(np.concatenate([qrs - pr, qrs - pr + cycle]))
+    m = measure(of_waves(wave(p_waves, 0, 22, 0.12) + wave(qrs, 0, 12, 1.0) + wave(qrs, cycle - pr - 60, 40, 0.3)))
+    assert m.value("heart_rate_bpm") == pytest.approx(30000 / cycle, abs=1)
+    assert m.reason("qt_ms") == "a P wave that is not conducted lies on the T wave"
+
+
+@pytest.mark.parametrize("conducted", [3, 4])
+def test_where_beats_are_dropped_the_others_are_not_premature(conducted):
+    beats = np.array([300.0 + 700 * k for k in range(15) if k % (conducted + 1) != conducted])
+    m = measure(of_waves(beats_at(beats[beats < 9800])))
+    assert m.rhythm["premature_beats"] == 0
+
+
 def test_a_tall_t_wave_of_a_slow_rhythm_is_no_beat():
     sinus = 300.0 + 1500.0 * np.arange(7)
     m = measure(of_waves(wave(sinus, -160, 22, 0.12) + wave(sinus, 0, 12, 1.0) + wave(sinus, 300, 45, 0.6)))
@@ -101,9 +163,11 @@ def test_rmssd_and_sdnn_are_those_of_the_dominant_intervals():
 
 def test_the_beats_are_counted_by_kind():
     _, premature, every = rhythm("NNP", 480.0, 130.0)
-    (note,) = drawn("NNP", 480.0, 130.0, broad=True).notes
+    m = drawn("NNP", 480.0, 130.0, broad=True)
     inside = int(((premature > 60) & (premature < 9900)).sum())
-    assert note.startswith(f"of {len(every)} beats {inside} premature with another QRS")
+    assert m.notes[0].startswith(f"of {len(every)} beats {inside} premature with another QRS")
+    assert m.rhythm["premature_reshaped_beats"] == m.rhythm["ectopic_beats"] == inside
+    assert m.rhythm["premature_beats"] == m.rhythm["reshaped_beats"] == 0
     assert drawn("N", 0, 130.0, broad=True).notes == ()
 
 

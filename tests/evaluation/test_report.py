@@ -1,4 +1,5 @@
 import re
+import warnings
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -214,6 +215,15 @@ def test_no_lead_name_stands_on_a_trace(seed):
             inside = (at >= x.min()) & (at <= x.max())
             heights = np.interp(at[inside], x, y)
             assert not ((heights > name.y - 30) & (heights < name.y)).any(), (name.lead, line.lead)
+
+
+def test_a_lead_is_drawn_where_it_was_recorded_alone():
+    (one,) = simulate(1, seed=0)
+    windows = np.tile([1000, 2250], (12, 1))  # begins and ends amid cells
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # no mean of nothing
+        whole, part = traces(one.record), traces(replace(one.record, windows=windows))
+    assert 0 < sum(len(line.path) for line in part) < sum(len(line.path) for line in whole) / 2
 
 
 def corners(drawn):

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from test_quotes import written
 
 from ecg_r1.reading.claims import claimed_text, stance
 from ecg_r1.reading.languages import languages, sections
@@ -79,6 +80,7 @@ def test_a_territory_is_its_leads() -> None:
         ("| Interval | Value |\n|---|---|\n| QT/QTc | 388/434 ms |", {"qt_ms": 388, "qtc_ms": 434}),
         ("| Lead | PR (ms) | QRS (ms) |\n|---|---|---|\n| II | 160 | 90 |", {"pr_ms": 160, "qrs_ms": 90}),
         ("| Parameter | Value | Normal |\n|---|---|---|\n| PR | 160 ms | 120-200 ms |", {"pr_ms": 160}),
+        ("<think>| Lead | PR (ms) | QRS (ms) |\n|---|---|---|\n| II | 160 | 90 |", {"pr_ms": 160, "qrs_ms": 90}),
     ],
 )
 def test_markdown_tables(rows: str, expected: dict[str, float]) -> None:
@@ -88,10 +90,23 @@ def test_markdown_tables(rows: str, expected: dict[str, float]) -> None:
 def examples() -> list[str]:
     """The example of every entry of every language."""
     found = []
-    for section in ("before", "after", "names", "asides", "status", "headings", "generality"):
+    for section in (
+        "before",
+        "after",
+        "names",
+        "asides",
+        "status",
+        "headings",
+        "generality",
+        "references",
+        "cues",
+        "predicates",
+        "between",
+        "clauses",
+    ):
         for meanings in sections(section):
             found += [entry["example"] for entries in meanings.values() for entry in entries]
-    for section in ("absent", "units", "findings", "wrong", "unseen"):
+    for section in ("absent", "units", "findings", "wrong", "unseen", "subjects"):
         found += [entry["example"] for entries in sections(section) for entry in entries]
     for part in languages()["zh"]["grammar"].values():
         found += [each["example"] for each in ([part] if "pattern" in part else part.values())]
@@ -101,10 +116,7 @@ def examples() -> list[str]:
 def read(text: str) -> set[str]:
     completion = Completion.parse(text)
     said = {f"{m.name}{SIGNS[m.polarity]}" for m in completion.statements}
-    for q in completion.quantities:
-        name = {"heart_rate_bpm": "rate", "atrial_rate_bpm": "atrial_rate"}.get(q.name) or q.name.rsplit("_", 1)[0]
-        said.add(f"{name}~" if q.kind == "reference" else f"{name}?" if q.kind == "absent" else f"{name}={q.value:g}")
-    return said
+    return said | {written(q) for q in completion.quantities}
 
 
 @pytest.mark.parametrize("example", examples())

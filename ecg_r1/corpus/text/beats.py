@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from typing import Literal
 
 from ecg_r1.ecg.measurements import Measurements
 
 Kind = Literal["usual", "other", "late"]
-# The remarks of `Populations.notes`, the longest first.
-_KINDS: dict[str, Kind] = {"premature with another QRS": "other", "with another QRS": "late", "premature": "usual"}
-_COUNTED = re.compile(rf"(\d+) ({'|'.join(_KINDS)})\b")
+_COUNTED: dict[str, Kind] = {  # in `Measurements.rhythm`
+    "premature_beats": "usual",
+    "premature_reshaped_beats": "other",
+    "reshaped_beats": "late",
+}
 BEATS = ("premature", "gemin", "escape")  # in the names of statements of single beats
 VENTRICULAR = ("ventricular", "paired ventricular")
 SUPRAVENTRICULAR = ("atrial", "supraventricular", "junctional")
 
 
 def ectopics(measurements: Measurements) -> Mapping[Kind, int]:
-    """How many beats there are of each kind; empty where nothing was noted.
+    """How many beats there are of each kind that occurs; empty where none was counted.
 
     `usual`: premature with the QRS of the others, and so from above the ventricles. `other`: premature with another
     QRS, ventricular or conducted with aberration. `late`: with another QRS, and not premature.
     """
-    return {_KINDS[kind]: int(count) for note in measurements.notes for count, kind in _COUNTED.findall(note)}
+    counted = {kind: int(measurements.rhythm.get(name, 0)) for name, kind in _COUNTED.items()}
+    return {kind: count for kind, count in counted.items() if count}
 
 
 def speaking_for(diagnosis: str) -> tuple[Kind, ...]:

@@ -202,8 +202,8 @@ class Writer:
         )
 
     def _q(self, one: Seen) -> str:
-        """Pathological Q waves; a QRS without an R wave is a QS complex."""
-        qs = tuple(lead for lead in one.leads if self.m.lead_value("r_mv", lead) == 0)
+        """Pathological Q waves, and QS complexes as such."""
+        qs = tuple(lead for lead in one.leads if self.m.findings["qs_complex", lead].state is State.PRESENT)
         if len(qs) == len(one.leads):
             return self._in_leads("sign.qs", one, qs)
         if not qs:

@@ -70,7 +70,7 @@ def points(record: ECGRecord, cell: Cell, levels: np.ndarray) -> tuple[np.ndarra
         return np.zeros(0), np.zeros(0)
     count = len(shown) // BIN
     rows = shown[: count * BIN].reshape(count, BIN) - levels[lead]
-    middle = np.nanmean(rows, axis=1, keepdims=True) if count else rows
+    middle = np.ma.masked_invalid(rows).mean(axis=1, keepdims=True).filled(np.nan) if count else rows
     whole = np.concatenate([middle[:1], middle, middle[-1:]]) if count else middle
     line = (whole[:-2] + whole[2:]) / 2 if count else middle  # what the neighbours would draw here
     best = np.abs(np.nan_to_num(rows - line)).argmax(axis=1)
