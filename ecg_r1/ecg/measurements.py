@@ -15,6 +15,7 @@ DECIMALS, LEAD_DECIMALS = 1, 3  # of ms, bpm and degrees; of mV
 # Measurements that were written before there was `Measured.absent` say it in the reason.
 _ABSENT_BEFORE = "no p wave"
 
+_PLACE = {lead: place for place, lead in enumerate(LEADS)}
 _TOLD: set[str] = set()  # quantities of which an impossible value has been named
 
 logger = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ class Measurements:
 
     def lead_value(self, name: str, lead: str) -> float | None:
         """The value of one of `LEAD_QUANTITIES` in one of `LEADS`; None where the lead does not show it."""
-        return self.by_lead[name][LEADS.index(lead)] if name in self.by_lead else None
+        return self.by_lead[name][_PLACE[lead]] if name in self.by_lead else None
 
     def without(self, names: Iterable[str], reason: str, *, absent: bool = False) -> Measurements:
         """A copy in which some quantities have no value.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Literal
 
 from ecg_r1.errors import UserError, nearest
@@ -98,6 +98,7 @@ class Vocabulary:
         return statement
 
 
+@lru_cache(maxsize=4096)
 def _key(text: str) -> str:
     """Case, hyphens and spaces aside."""
     return " ".join(re.split(r"[\s‐-–-]+", text.strip().lower()))

@@ -65,9 +65,10 @@ def refers(before: str, after: str, *, value: bool) -> bool:
 
 
 # A heading under which nothing is of this ECG: "Previous ECG:", "## Reference values".
+_TITLE = f"(?:{_WORDS['title']}|{_WORDS['topic']})"
 _HEADING = re.compile(
-    rf"[ \n>|-]*(?:#{{1,4}} ?)?(?:(?P<other>{_WORDS['title']})|[a-z\u4e00-\u9fff][^:\n]{{0,40}}): *(?:\n|$)"
-    rf"|[ \n]*#{{1,4}} ?(?:(?P<titled>{_WORDS['title']})|[^\n]*)$|[ \n>•-]*(?P<about>{_WORDS['title']})$"
+    rf"[ \n>|-]*(?:#{{1,4}} ?)?(?:(?P<other>{_TITLE})|[a-z\u4e00-\u9fff][^:\n]{{0,40}}): *(?:\n|$)"
+    rf"|[ \n]*#{{1,4}} ?(?:(?P<titled>{_TITLE})|[^\n]*)$|[ \n>•-]*(?P<about>{_WORDS['topic']})$"
 )
 HEADED = re.compile(
     r"\b(?:features|criteria|signs|characteristics|hallmarks|definitions?|causes|pathophysiology) (?:of|for|in) "

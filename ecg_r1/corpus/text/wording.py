@@ -45,7 +45,7 @@ class Language:
         Raises:
             KeyError: there is no such key, or each of its templates needs a slot that is not given.
         """
-        given: Slots = {name: text for name, text in slots.items() if text is not None}
+        given: Slots = {name: text for name, text in slots.items() if text is not None} if slots else {}
         usable: Sequence[str] = self.templates[key]
         if not self._needed[key] <= given.keys():
             usable = [text for text in usable if _needed(text) <= given.keys()]
