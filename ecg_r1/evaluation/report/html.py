@@ -113,8 +113,11 @@ def verdict_styles() -> Markup:
 
 
 def _title(models: list[str]) -> str:
-    *earlier, last = models
-    return f"{last}, compared with {' and '.join(reversed(earlier))}" if earlier else last
+    last, *others = reversed(models)
+    if not others:
+        return last
+    *most, first = others
+    return f"{last}, compared with {', '.join(most)} and {first}" if most else f"{last}, compared with {first}"
 
 
 def _made(comparison: Comparison) -> str:
