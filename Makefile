@@ -70,7 +70,7 @@ lint: setup
 	$(BIN)/mypy
 
 bench: setup
-	for file in $(filter-out $(addprefix benchmarks/,chaos.py meda.py ood.py papers.py),$(wildcard benchmarks/*.py)); do $(BIN)/python $$file || exit 1; done
+	for file in $(filter-out $(addprefix benchmarks/,chaos.py meda.py ood.py papers.py ports.py),$(wildcard benchmarks/*.py)); do $(BIN)/python $$file || exit 1; done
 
 chaos: setup  ## kills every stage of a tiny chain at random moments and repeats it; half an hour at most
 	$(BIN)/python benchmarks/chaos.py
