@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,7 +43,6 @@ def training_arguments(recipe: RunRecipe, path: str, *, deepspeed: bool = True) 
         RecipeError: a key that the trainer does not have, or a value that it refuses.
     """
     given = read_trainer(recipe, path)
-    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(Path(recipe.run, layout.TENSORBOARD)))
     file = deepspeed_file(recipe.deepspeed, path)
     defaults = {
         "report_to": ["tensorboard"],

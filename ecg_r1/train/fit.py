@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ from ecg_r1.train.preflight import Checked
 from ecg_r1.train.processes import whole
 from ecg_r1.train.progress import LiveProgress
 
+FOLDER_OF_EVENTS = "TENSORBOARD_LOGGING_DIR"
+
 
 def fit(recipe: RunRecipe, checked: Checked) -> None:
     """Train from the last checkpoint of the run, or from the recipe's model, and save the result."""
@@ -44,7 +47,7 @@ def fit(recipe: RunRecipe, checked: Checked) -> None:
     processor.system = store.system or processor.system
     processor.states_leads |= recipe.dropout.state_leads
     freeze(model, recipe.freeze)
-    with ExitStack() as workers:
+    with ExitStack() as workers, _events_in(run.folder / layout.TENSORBOARD):
         trainer = _trainer(recipe, checked, model, processor, workers)
         for callback in (PrinterCallback, ProgressCallback):  # LiveProgress stands in their place
             trainer.remove_callback(callback)
@@ -65,6 +68,19 @@ def fit(recipe: RunRecipe, checked: Checked) -> None:
                 trained.save_head(run.folder / layout.QUERIES)
             run.finish(steps=trainer.state.global_step, **spent)
     trainer.accelerator.wait_for_everyone()
+
+
+@contextmanager
+def _events_in(folder: Path) -> Iterator[None]:
+    """Of TensorBoard, which reads its folder from a variable: it holds for this run alone, and a user's own stays."""
+    if FOLDER_OF_EVENTS in os.environ:
+        yield
+        return
+    os.environ[FOLDER_OF_EVENTS] = str(folder)
+    try:
+        yield
+    finally:
+        del os.environ[FOLDER_OF_EVENTS]
 
 
 def _texts(store: RecordStore, dropout: Dropout) -> Iterator[str]:

@@ -85,6 +85,8 @@ def test_a_run_trains_as_one_without_and_its_answers_are_measured(split, tmp_pat
     settings = "held_out={every: 2, examples: 3, max_tokens: 6, metric: unverifiable}"
     watched = train(recipe_of(stage, split, tmp_path / "watched", settings), HeldOutMetrics())
     assert [name for name in plain if not torch.equal(plain[name], watched[name])] == []
+    for run in ("plain", "watched"):  # two runs of one process: each has its own events of TensorBoard
+        assert len(list((tmp_path / run / "tensorboard").iterdir())) == 1
     assert [row["step"] for row in curve(tmp_path / "watched")] == [0, 2, 4]
     assert all(row["values"]["cut"] is not None for row in curve(tmp_path / "watched"))
     logged = [json.loads(line) for line in (tmp_path / "watched" / "metrics.jsonl").read_text().splitlines()]

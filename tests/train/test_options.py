@@ -37,11 +37,6 @@ TABLES = {
 }
 
 
-@pytest.fixture(autouse=True)
-def tensorboard_folder(monkeypatch):
-    monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", "unused")
-
-
 def engine_arguments():
     return pytest.importorskip("vllm.engine.arg_utils", reason="vLLM is not installed").EngineArgs
 

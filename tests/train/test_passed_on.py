@@ -28,11 +28,6 @@ COMMON = (
 )
 
 
-@pytest.fixture(autouse=True)
-def tensorboard_folder(monkeypatch):
-    monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", "unused")
-
-
 def sft(split, folder, *overrides):
     """The losses of two steps, and the examples that were shown in them."""
     torch.manual_seed(0)

@@ -51,8 +51,7 @@ def trained(split, folder, *overrides):
     return [row for row in trainer.state.log_history if "loss" in row]
 
 
-def test_sft_adds_it_with_its_weight(split, tmp_path, monkeypatch):
-    monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", "unused")
+def test_sft_adds_it_with_its_weight(split, tmp_path):
     plain = trained(split, tmp_path, "align=null")
     light, heavy = (trained(split, tmp_path, f"align.weight={weight}") for weight in (0.5, 2.0))
     assert all("alignment" not in row for row in plain)

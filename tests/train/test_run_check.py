@@ -34,11 +34,6 @@ def checked(recipe, split, run, *overrides):
     return check(read_recipe(RECIPES / recipe, overrides), recipe)
 
 
-@pytest.fixture(autouse=True)
-def tensorboard_folder(monkeypatch):
-    monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", "unused")
-
-
 def children():
     return set(psutil.Process().children(recursive=True))
 
