@@ -53,7 +53,7 @@ def interval(found: Mapping[str, float | None] | None, decimals: int = 2, unit: 
     if not found or found["value"] is None:
         return NOTHING
     known = (found[key] for key in ("value", "low", "high"))
-    value, *ends = (f"{by * number:.{decimals}f}{unit}" for number in known if number is not None)
+    value, *ends = (f"{by * number:z.{decimals}f}{unit}" for number in known if number is not None)
     return (f"{value} ({', '.join(ends)})" if len(ends) == 2 else value).replace("-", "−")
 
 
