@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter1d
 from ecg_r1.ecg.beats import MS
 from ecg_r1.ecg.measurements import Measured
 from ecg_r1.ecg.median_beat import MedianBeat
-from ecg_r1.ecg.populations import Populations, usual
+from ecg_r1.ecg.populations import Populations, known_median
 from ecg_r1.ecg.waves import Bounds
 from ecg_r1.ecg.windows import median_of
 
@@ -183,7 +183,8 @@ def sinus_arrhythmia(signal: np.ndarray, beat: MedianBeat, kinds: Populations, p
     if not len(p):
         return False
     interval = np.median(kinds.in_a_row())
-    coupling, pause = usual(kinds.before[early], 0.0), usual(kinds.after[early], 0.0)  # the last beat's is not known
+    coupling = known_median(kinds.before[early], 0.0)
+    pause = known_median(kinds.after[early], 0.0)  # that of the last beat is not known
     if not coupling > LITTLE * interval or pause > NO_PAUSE * interval:
         return False
     start, stop = int(p.onset) - AROUND_P, min(int(p.offset) + AROUND_P, beat.signal.shape[1])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecg_r1.ecg.beats import MS, Unmeasurable
-from ecg_r1.ecg.populations import Populations, usual
+from ecg_r1.ecg.populations import Populations, known_median
 from ecg_r1.ecg.windows import median_of
 
 BEFORE_R = {"P": 220 / MS, "QRS": 140 / MS}  # samples from the begin of a premature beat to its R peak
@@ -62,7 +62,7 @@ def median_beat(signal: np.ndarray, kinds: Populations, there: np.ndarray | None
     chosen = kinds.dominant if hurried else kinds.undisturbed
     rr = float(np.median(np.diff(kinds.peaks)))
     rested = kinds.rested if kinds.rested.sum() >= FEWEST else chosen
-    before, after = usual(kinds.before[rested], rr), usual(kinds.after[chosen], rr)
+    before, after = known_median(kinds.before[rested], rr), known_median(kinds.after[chosen], rr)
     free = after - _beginning(kinds) if hurried else None
     # Room for a long PR before a fast beat, and for a long QT after it.
     room = 0.72 * after if free is None else max(free, 60 / MS)

@@ -152,7 +152,7 @@ class Populations:
         return [f"of {len(self.peaks)} beats {counted}; intervals are those of the other {self.dominant.sum()}"]
 
 
-def usual(intervals: np.ndarray, otherwise: float) -> float:
+def known_median(intervals: np.ndarray, otherwise: float) -> float:
     """The median of the intervals that are known, those that are not NaN; `otherwise` where none is."""
     known = intervals[np.isfinite(intervals)]
     return float(np.median(known)) if len(known) else otherwise

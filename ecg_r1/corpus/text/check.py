@@ -26,8 +26,8 @@ from ecg_r1.scoring.verify_findings import verify_findings
 
 _NUMBER = re.compile(r"(?<![A-Za-z\d])\d+(?:[.,]\d+)?")  # "V3" and "T2" are none
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n")
-IS_ALSO = {"q_pathological": "qs_complex"}  # a QRS that is all Q is a pathological Q wave
 _COUNT = re.compile(r"(\d+)(?= ?(?:premature|ectopic|beats?|vorzeitige|ektope|Schläge|次))")
+_IS_ALSO = {"q_pathological": "qs_complex"}  # a QRS that is all Q is a pathological Q wave
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def _states(completion: Completion, seen: Seen, claims: tuple, judged: tuple, co
     """Whether a text states a sign: the reader finds the claim or the value, or a phrase of the sign stands there."""
     what = seen.sign.what
     right = {one.claim for one in claims if one.verdict != "contradicted"}
-    if seen.sign.is_finding and not right.isdisjoint((what, IS_ALSO.get(what))):
+    if seen.sign.is_finding and not right.isdisjoint((what, _IS_ALSO.get(what))):
         return True
     quantity = QUOTED[what][0] if what in QUOTED else OF_QUANTITY.get(what, what)
     if any(one.quantity == quantity and _right(one) and _same_lead(seen, one.lead) for one in judged):

@@ -55,13 +55,10 @@ def conclusion(w: Writer) -> list[str]:
     for first, second in excluding(w.subject.stated):
         if not {first, second} & {one.name for one in w.subject.stated if one.normal}:
             said.append(w.say("conclusion.excluding", name=w.name(first), other=w.name(second)))
-    if _strain(w):
-        said.insert(len(said) - any(one.normal for one in w.subject.stated), w.say("strain"))
+    added = [w.say("strain")] if _strain(w) else []
+    added += [w.say(f"conclusion.{key}", beats=w.ectopics() if key == "ectopic" else None) for key in unsaid(w)]
     place = len(said) - any(one.normal for one in w.subject.stated)
-    said[place:place] = [
-        w.say(f"conclusion.{key}", beats=w.ectopics() if key == "ectopic" else None) for key in unsaid(w)
-    ]
-    return said
+    return [*said[:place], *added, *said[place:]]
 
 
 def grouped(w: Writer) -> list[Concluded]:
