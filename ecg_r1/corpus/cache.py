@@ -13,6 +13,7 @@ import hashlib
 import os
 import secrets
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -35,6 +36,7 @@ LARGEST_FACTS = 1 << 20
 _ZSTD = pa.Codec("zstd", compression_level=1)  # a page takes a twentieth
 _LZ4 = pa.Codec("lz4_raw")  # a signal takes a third more than by zstd, and is there in a fifth of the time
 _HASH, _LENGTH = 32, 4
+_LENGTHS = 3 * _LENGTH  # of the facts, the measurements, and both when they are compressed
 
 
 class Damaged(UserError):
@@ -71,7 +73,7 @@ Lead = Annotated[list[int], Field(min_length=2, max_length=2)]
 
 
 class _Facts(BaseModel):
-    """A record but for its signal."""
+    """A record but for its signal and its measurements."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
     record_id: str
@@ -85,7 +87,6 @@ class _Facts(BaseModel):
     patient: str | None
     quality: list[str]
     windows: Annotated[list[Lead], Field(min_length=len(LEADS), max_length=len(LEADS))] | None
-    measurements: str
 
 
 class Cache:
@@ -158,6 +159,12 @@ class Cache:
                 part.unlink(missing_ok=True)
 
 
+@cache
+def opened(folder: str) -> Cache:
+    """The cache of a recipe; one object for all records of a process."""
+    return Cache(Path(folder))
+
+
 def _hash(name: str, content: bytes | memoryview) -> bytes:
     """Of an entry with its name, so that an entry under another one's name is noticed."""
     whole = hashlib.sha256(name.encode())
@@ -179,43 +186,47 @@ def _packed(made: Measured) -> bytes:
         patient=record.patient,
         quality=list(record.quality),
         windows=None if record.windows is None else record.windows.tolist(),
-        measurements=made.text,
     )
-    written = facts.model_dump_json().encode()
-    small = _LZ4.compress(written, asbytes=True)
+    parts = facts.model_dump_json().encode(), made.text.encode()
+    small = _LZ4.compress(b"".join(parts), asbytes=True)
     signal = np.ascontiguousarray(made.signal[:, : record.samples])
-    lengths = [len(written).to_bytes(_LENGTH, "little"), len(small).to_bytes(_LENGTH, "little")]
+    lengths = [len(part).to_bytes(_LENGTH, "little") for part in (*parts, small)]
     return b"".join([*lengths, small, _LZ4.compress(signal.tobytes(), asbytes=True)])
 
 
 def _unpacked(content: memoryview) -> Measured:
-    length, end = (int.from_bytes(content[at : at + _LENGTH], "little") for at in (0, _LENGTH))
-    if length > LARGEST_FACTS:
-        raise Damaged(f"facts of {length} bytes")
-    start = 2 * _LENGTH
+    lengths = (content[at : at + _LENGTH] for at in range(0, _LENGTHS, _LENGTH))
+    of_facts, of_measurements, small = (int.from_bytes(length, "little") for length in lengths)
+    if of_facts + of_measurements > LARGEST_FACTS:
+        raise Damaged(f"facts of {of_facts} and {of_measurements} bytes")
+    end = _LENGTHS + small
     try:
-        facts = _Facts.model_validate_json(bytes(_decompressed(_LZ4, content[start : start + end], length)))
-        measurements = Measurements.from_json(from_json(facts.measurements, allow_inf_nan=False))
+        said = bytes(_decompressed(_LZ4, content[_LENGTHS:end], of_facts + of_measurements))
+        facts, text = _Facts.model_validate_json(said[:of_facts]), said[of_facts:].decode()
+        measurements = Measurements.from_json(from_json(text, allow_inf_nan=False))
     except (ValidationError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise Damaged(str(error)) from None
     shape = len(LEADS), facts.samples
-    stored = np.frombuffer(_decompressed(_LZ4, content[start + end :], 2 * shape[0] * shape[1]), np.int16).reshape(
-        shape
-    )
+    stored = np.frombuffer(_decompressed(_LZ4, content[end:], 2 * shape[0] * shape[1]), np.int16).reshape(shape)
     signal = stored
     if facts.samples < SAMPLES:
         signal = np.zeros((len(LEADS), SAMPLES), np.int16)
         signal[:, : facts.samples] = stored
-    given = facts.model_dump(exclude={"measurements", "lead_mask", "windows", "diagnoses", "quality"})
     record = ECGRecord(
+        record_id=facts.record_id,
         signal=np.empty((len(LEADS), 0), np.float32),
         lead_mask=np.array(facts.lead_mask),
+        samples=facts.samples,
         diagnoses=tuple(facts.diagnoses),
+        report=facts.report,
+        age=facts.age,
+        sex=facts.sex,
+        source=facts.source,
+        patient=facts.patient,
         quality=tuple(facts.quality),
         windows=None if facts.windows is None else np.array(facts.windows),
-        **given,
     )
-    return Measured(record, signal, measurements, facts.measurements)
+    return Measured(record, signal, measurements, text)
 
 
 def _decompressed(codec: pa.Codec, content: memoryview, size: int) -> memoryview:

@@ -10,12 +10,11 @@ import json
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ecg_r1.corpus.cache import Cache, Measured, microvolts, without_signal
+from ecg_r1.corpus.cache import Cache, Measured, microvolts, opened, without_signal
 from ecg_r1.corpus.jobs import Job
 from ecg_r1.corpus.text.conflicts import conflicts
 from ecg_r1.corpus.text.prompts import expected_steps, write_question
@@ -79,7 +78,7 @@ class Origin(NamedTuple):
 
 def make(job: Job, recipe: CorpusRecipe) -> Made | Unusable:
     """Make what is kept of a record, or say why it cannot be used."""
-    cache = None if recipe.cache is None else Cache(Path(recipe.cache))
+    cache = None if recipe.cache is None else opened(recipe.cache)
     try:
         origin = _origin(job)
         known = None if cache is None else cache.measured(origin.key)
@@ -156,17 +155,17 @@ def _labelled(record: ECGRecord, job: Job) -> tuple[ECGRecord, tuple[str, ...]]:
     Raises:
         RecordError: no label is left, and a report is to be written of them.
     """
-    given = record.diagnoses
+    given, report, patient = record.diagnoses, record.report, record.patient
     if job.entry is not None:
         given = given if job.entry.diagnoses is None else job.entry.diagnoses
-        report = record.report if job.entry.report is None else job.entry.report
-        record = replace(record, report=report, patient=job.entry.patient or record.patient)
+        report = report if job.entry.report is None else job.entry.report
+        patient = job.entry.patient or patient
     unknown = tuple(part for label in given for part in unread(label))
     known = as_labels(read_labels(tuple(given)))
     if not known and job.report:
         among = f" among {', '.join(unknown)}" if unknown else ""
         raise RecordError(f"{record.record_id}: no diagnosis of the vocabulary{among}")
-    return replace(record, diagnoses=known), unknown
+    return replace(record, diagnoses=known, report=report, patient=patient), unknown
 
 
 def _subject(record: ECGRecord, measurements: Measurements, job: Job) -> Subject:

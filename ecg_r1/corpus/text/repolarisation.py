@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ecg_r1.corpus.text.conclusion import grouped
+from functools import cache
+
 from ecg_r1.corpus.text.knowledge import Sign
 from ecg_r1.corpus.text.label import NORMAL
 from ecg_r1.corpus.text.seen import Seen, look, low_too, shown
@@ -55,7 +56,7 @@ def st(w: Writer) -> list[str]:
 
 def _rested(w: Writer) -> set[str]:
     """The slight findings that a diagnosis of the label rests on, and that are therefore described."""
-    return {one.sign.what for group in grouped(w) for one in group.signs if one.state is BORDERLINE}
+    return {one.sign.what for group in w.subject.groups for one in group.signs if one.state is BORDERLINE}
 
 
 def _quiet(w: Writer, seen: list[Seen]) -> str:
@@ -110,10 +111,18 @@ def _net(w: Writer, lead: str) -> float:
 
 def _with_those_rested_on(w: Writer, sign: Sign) -> Sign:
     """A finding looked for also in the leads in which a diagnosis rests on it, such as a T-wave inversion in III."""
-    rested = {lead for group in grouped(w) for one in group.signs if one.sign.what == sign.what for lead in one.leads}
+    rested = {
+        lead for group in w.subject.groups for one in group.signs if one.sign.what == sign.what for lead in one.leads
+    }
     if rested <= set(sign.leads):
         return sign
     return Sign(sign.what, tuple(lead for lead in LEADS if lead in rested or lead in sign.leads))
+
+
+@cache
+def _upright(otherwise: frozenset[str]) -> Sign:
+    """Upright T waves, but for the leads of which something else is said."""
+    return Sign("t_upright", tuple(lead for lead in WITHOUT_V1 if lead not in otherwise))
 
 
 def t(w: Writer) -> list[str]:
@@ -125,7 +134,7 @@ def t(w: Writer) -> list[str]:
     ]
     said += [w.describe(slight) for one in there if one.sign.what == "t_flat" and (slight := low_too(one, w.m))]
     otherwise = {lead for one in there if one.sign.what in ("t_tall", "t_biphasic") for lead in one.leads}
-    upright = look(Sign("t_upright", tuple(lead for lead in WITHOUT_V1 if lead not in otherwise)), w.m)
+    upright = look(_upright(frozenset(otherwise)), w.m)
     if upright.state is PRESENT:
         value = w.language.number("t_mv", upright.value) if upright.value is not None else None
         said.append(

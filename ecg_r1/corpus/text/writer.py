@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
 
 import numpy as np
 
@@ -40,29 +39,24 @@ class Writer:
     Attributes:
         shares: of the values that are quoted wrongly on purpose.
         rng: every draw comes from it.
-        found: what several sections need and one of them has found.
+        m: the record's measurements.
     """
 
     subject: Subject
     language: Language
     shares: Profile
     rng: np.random.Generator
-    found: dict[str, Any] = field(default_factory=dict)
+    m: Measurements = field(init=False)
 
     def __post_init__(self) -> None:
-        m = self.subject.measurements
-        self.values = {name: quoted_value(name, m, self.shares, self.rng) for name in EXPECTED}
-        if not qtc_holds(m):
+        self.m = self.subject.measurements
+        self.values = {name: quoted_value(name, self.m, self.shares, self.rng) for name in EXPECTED}
+        if not qtc_holds(self.m):
             self.values["qtc_ms"] = None
-
-    @property
-    def m(self) -> Measurements:
-        """The record's measurements."""
-        return self.subject.measurements
 
     def state(self, name: str, lead: str | None = None) -> State:
         """Whether a finding is there."""
-        return self.m.findings[name, lead].state
+        return self.m.findings.state(name, lead)
 
     def finding(self, name: str, lead: str | None = None) -> Finding:
         """A finding as it was measured."""
