@@ -119,16 +119,7 @@ class Findings(Mapping[Key, Finding]):
 
     def leads(self, name: str, state: State = State.PRESENT) -> tuple[str, ...]:
         """The leads in which a finding is present, or has another state, in the order of `LEADS`."""
-        found = self._leads.get(name)
-        if found is None:
-            found = self._leads[name] = {}
-            for lead, its in self.states(name).items():
-                found[its] = (*found.get(its, ()), lead)
-        return found.get(state, ())
-
-    @cached_property
-    def _leads(self) -> dict[str, dict[State, tuple[str, ...]]]:
-        return {}
+        return tuple([lead for lead, found in self.states(name).items() if found is state])
 
     def without(self, names: Iterable[str], reason: str) -> Findings:
         """A copy in which findings of the record as a whole cannot be measured.

@@ -46,7 +46,7 @@ def _read(corruption: Corruption) -> Profile:
 
 def quoted_value(name: str, measurements: Measurements, shares: Profile, rng: np.random.Generator) -> float | None:
     """The value that a text quotes of one of `EXPECTED`; None where it cannot be measured. Two draws, always."""
-    source, bias = rng.random(2)
+    source, bias = rng.random(), rng.random()
     found = shares.quantities.get(name, AS_MEASURED)
     value, edge = measurements.value(name), 0.0
     for template in found.templates:
