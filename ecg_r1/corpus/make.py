@@ -10,11 +10,12 @@ import json
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ecg_r1.corpus.cache import Cache, Measured, microvolts, opened, without_signal
+from ecg_r1.corpus.cache import Cache, Measured, microvolts, without_signal
 from ecg_r1.corpus.jobs import Job
 from ecg_r1.corpus.text.conflicts import conflicts
 from ecg_r1.corpus.text.prompts import expected_steps, write_question
@@ -78,7 +79,7 @@ class Origin(NamedTuple):
 
 def make(job: Job, recipe: CorpusRecipe) -> Made | Unusable:
     """Make what is kept of a record, or say why it cannot be used."""
-    cache = None if recipe.cache is None else opened(recipe.cache)
+    cache = None if recipe.cache is None else Cache(Path(recipe.cache))
     try:
         origin = _origin(job)
         known = None if cache is None else cache.measured(origin.key)

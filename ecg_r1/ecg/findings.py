@@ -21,7 +21,6 @@ NOT_MEASURED = "not measured"  # the reason of a finding that nobody tried to me
 OF_LEADS = "a finding of single leads: nearly every record has it in one"
 DECIMALS = 3
 _HIGHEST = sys.float_info.max
-_LEADS = frozenset(LEADS)
 # Leads that look at neighbouring parts of the heart: a finding of the record as a whole is wanted in two such leads.
 NEIGHBOURS = (
     ("I", "aVL"), ("II", "aVF"), ("aVF", "III"), ("II", "III"), ("I", "V6"),
@@ -179,10 +178,13 @@ class Findings(Mapping[Key, Finding]):
             if not per_lead:
                 (measured[name, None],) = _cells(name, [cells])
                 continue
-            if not isinstance(cells, (dict, Mapping)) or not cells.keys() <= _LEADS:
-                where = next(lead for lead in cells if lead not in _LEADS) if isinstance(cells, Mapping) else cells
-                raise ValueError(f"findings: {name} has {where!r}; an object by lead belongs here")
-            keys = _keys(name) if tuple(cells) == LEADS else [(name, lead) for lead in cells]
+            if not isinstance(cells, (dict, Mapping)):  # a dict is checked faster than any mapping
+                raise ValueError(f"findings: {name} has {cells!r}; an object by lead belongs here")
+            keys: Iterable[Key] = _keys(name)  # which saves two hundred tuples of a record
+            if tuple(cells) != LEADS:
+                if other := [lead for lead in cells if lead not in LEADS]:
+                    raise ValueError(f"findings: {name} has {other[0]!r}; an object by lead belongs here")
+                keys = [(name, lead) for lead in cells]
             measured.update(zip(keys, _cells(name, cells.values()), strict=True))
         return cls(measured)
 
