@@ -4,15 +4,17 @@
                                                      <key>-<size>.page   its page
 
 An entry is read as any file that is not ours: bounded, with a checksum, and checked. A damaged one is as none: its
-record is measured again. Two processes may write the same entry: each writes a file of its own, and moves it into place.
+record is measured again. Two processes may write the same entry: each writes a file of its own and moves it into place.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import zlib
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +24,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
 from ecg_r1.disk import writing
+from ecg_r1.ecg.definitions import definitions
+from ecg_r1.ecg.findings import NO_FINDINGS, Findings, Key
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.record import SAMPLES, ECGRecord
@@ -35,7 +39,7 @@ LARGEST_FACTS = 1 << 20
 _ZSTD = pa.Codec("zstd", compression_level=1)  # a page takes a twentieth
 _LZ4 = pa.Codec("lz4_raw")  # a signal takes a third more than by zstd, and is there in a fifth of the time
 _CHECKSUM, _LENGTH = 4, 4
-_LENGTHS = 3 * _LENGTH  # of the facts, the measurements, and both when they are compressed
+_LENGTHS = 4 * _LENGTH  # of the facts, the measurements twice, and all of these when they are compressed
 
 
 class Damaged(UserError):
@@ -72,7 +76,10 @@ Lead = Annotated[list[int], Field(min_length=2, max_length=2)]
 
 
 class _Facts(BaseModel):
-    """A record but for its signal and its measurements."""
+    """A record but for its signal, and its findings in the order of `_keys`.
+
+    values, margins: of each finding; 0 where there is none. reasons: why there is none, by its place.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
     record_id: str
@@ -86,6 +93,9 @@ class _Facts(BaseModel):
     patient: str | None
     quality: list[str]
     windows: Annotated[list[Lead], Field(min_length=len(LEADS), max_length=len(LEADS))] | None
+    values: list[float]
+    margins: list[float]
+    reasons: dict[int, str]
 
 
 class Cache:
@@ -166,8 +176,34 @@ def _checksum(name: str, content: bytes | memoryview) -> bytes:
     return zlib.crc32(content, zlib.crc32(name.encode())).to_bytes(_CHECKSUM, "little")
 
 
+@cache
+def _keys() -> tuple[Key, ...]:
+    """Of all that is measured as a finding."""
+    return tuple((name, lead) for name, lead in NO_FINDINGS if lead or not definitions()[name].per_lead)
+
+
+def _findings(facts: _Facts) -> Findings:
+    """
+    Raises:
+        ValueError: there are more or fewer than the table has.
+    """
+    cells: list[tuple[float, float] | str] = list(zip(facts.values, facts.margins, strict=True))
+    for place, reason in facts.reasons.items():
+        cells[place] = reason
+    return Findings(dict(zip(_keys(), cells, strict=True)))
+
+
+def _without_findings(measurements: str) -> str:
+    """The JSON of measurements but for the findings, which are most of it."""
+    data = json.loads(measurements)
+    data.pop("findings")
+    return json.dumps(data)
+
+
 def _packed(made: Measured) -> bytes:
     record = made.record
+    findings = [made.measurements.findings.measured[key] for key in _keys()]
+    cells = [(0.0, 0.0) if isinstance(cell, str) else cell for cell in findings]
     facts = _Facts(
         record_id=record.record_id,
         lead_mask=record.lead_mask.tolist(),
@@ -180,8 +216,11 @@ def _packed(made: Measured) -> bytes:
         patient=record.patient,
         quality=list(record.quality),
         windows=None if record.windows is None else record.windows.tolist(),
+        values=[value for value, _ in cells],
+        margins=[margin for _, margin in cells],
+        reasons={place: cell for place, cell in enumerate(findings) if isinstance(cell, str)},
     )
-    parts = facts.model_dump_json().encode(), made.text.encode()
+    parts = facts.model_dump_json().encode(), _without_findings(made.text).encode(), made.text.encode()
     small = _LZ4.compress(b"".join(parts), asbytes=True)
     signal = np.ascontiguousarray(made.signal[:, : record.samples])
     lengths = [len(part).to_bytes(_LENGTH, "little") for part in (*parts, small)]
@@ -190,15 +229,17 @@ def _packed(made: Measured) -> bytes:
 
 def _unpacked(content: memoryview) -> Measured:
     lengths = (content[at : at + _LENGTH] for at in range(0, _LENGTHS, _LENGTH))
-    of_facts, of_measurements, small = (int.from_bytes(length, "little") for length in lengths)
-    if of_facts + of_measurements > LARGEST_FACTS:
-        raise Damaged(f"facts of {of_facts} and {of_measurements} bytes")
+    of_facts, of_rest, of_text, small = (int.from_bytes(length, "little") for length in lengths)
+    if of_facts + of_rest + of_text > LARGEST_FACTS:
+        raise Damaged(f"facts of {of_facts}, {of_rest} and {of_text} bytes")
     end = _LENGTHS + small
     try:
-        said = bytes(_decompressed(_LZ4, content[_LENGTHS:end], of_facts + of_measurements))
-        facts, text = _Facts.model_validate_json(said[:of_facts]), said[of_facts:].decode()
-        measurements = Measurements.from_json(from_json(text, allow_inf_nan=False))
-    except (ValidationError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        said = bytes(_decompressed(_LZ4, content[_LENGTHS:end], of_facts + of_rest + of_text))
+        facts = _Facts.model_validate_json(said[:of_facts])
+        rest = from_json(said[of_facts : of_facts + of_rest], allow_inf_nan=False)
+        measurements = replace(Measurements.from_json(rest), findings=_findings(facts))
+        text = said[of_facts + of_rest :].decode()
+    except (ValidationError, ValueError, IndexError, TypeError, AttributeError, RecursionError) as error:
         raise Damaged(str(error)) from None
     shape = len(LEADS), facts.samples
     stored = np.frombuffer(_decompressed(_LZ4, content[end:], 2 * shape[0] * shape[1]), np.int16).reshape(shape)
