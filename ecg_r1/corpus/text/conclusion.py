@@ -7,47 +7,36 @@ from collections.abc import Iterator, Sequence
 from ecg_r1.corpus.text.groups import MOST_SIGNS, Concluded, named_findings, names_sign
 from ecg_r1.corpus.text.label import Stated
 from ecg_r1.corpus.text.seen import OF_QUANTITY, SLOPES, Seen, shown
+from ecg_r1.corpus.text.unsaid import sentences as sentences_of
+from ecg_r1.corpus.text.unsaid import unsaid
 from ecg_r1.corpus.text.writer import LONE, VOLTAGES, Writer, sentences
 from ecg_r1.ecg.findings import State
 
+OF_Q_AND_T = ("q_pathological", "q_wave", "t_inversion", "t_flat")
 OLD = "q_pathological"  # an infarction with it and without ST elevation is probably old
 INFARCTION, HYPERTROPHY = "myocardial infarction", "left ventricular hypertrophy"
-# Findings that a conclusion names where the label does not: key of the words, finding, its quantity if one is quoted,
-# and what names of diagnoses that say it contain.
-NAMED_BY = (
-    ("broad_qrs", "qrs_broad", "qrs_ms", ("block", "intraventricular", "pac", "ventricular rhythm", "Wolff", "escape")),
-    ("axis_left", "axis_left", "axis_deg", ("axis", "fascicular")),
-    ("axis_right", "axis_right", "axis_deg", ("axis", "fascicular")),
-    ("ectopic", "ectopic_beats", "", ("premature", "ectopic", "escape", "gemin")),
-    ("wide_p", "p_mitrale", "p_ms", ("atrial",)),
-    ("poor_r", "r_progression_poor", "", ("R-wave",)),
-    ("low_voltage", "low_voltage_limb", "", ("voltage",)),
-    ("long_pr", "pr_prolonged", "pr_ms", ("AV block", "PR interval")),
-    ("long_qt", "qt_prolonged", "qtc_ms", ("long QT",)),
-)
-BESIDE_NORMAL = {"axis_left", "axis_right", "ectopic", "wide_p", "poor_r", "low_voltage"}
 ISCHEMIC, LATERAL, OF_STRAIN = "ischemi", frozenset({"I", "aVL", "V5", "V6"}), ("st_depression", "t_inversion")
 
 
 def conclusion(w: Writer) -> list[str]:
     """Each diagnosis of the label; the rhythm that the reading begins with only where there is something to add."""
-    unsaid = _unsaid(w)
-    said = sentences(_concluded(w, group, bool(unsaid)) for group in w.subject.groups)
+    beside = unsaid(w)
+    said = sentences(_concluded(w, group, bool(beside)) for group in w.subject.groups)
     for first, second in w.subject.excluding:
         if not {first, second} & {one.name for one in w.subject.stated if one.normal}:
             said.append(w.say("conclusion.excluding", name=w.name(first), other=w.name(second)))
     added = [w.say("strain")] if _strain(w) else []
-    added += [w.say(f"conclusion.{key}", beats=w.ectopics() if key == "ectopic" else None) for key in unsaid]
+    added += sentences_of(w, beside)
     place = len(said) - any(one.normal for one in w.subject.stated)
     return [*said[:place], *added, *said[place:]]
 
 
-def _concluded(w: Writer, group: Concluded, unsaid: bool) -> str | None:
-    """A sentence of a group; unsaid: whether something abnormal is concluded beside the label."""
+def _concluded(w: Writer, group: Concluded, beside: bool) -> str | None:
+    """A sentence of a group; beside: whether something abnormal is concluded beside the label."""
     one, there = group.diagnoses[0], list(group.signs)
     name = w.language.listed([w.name(each.name) for each in group.diagnoses])
     if one.normal:
-        return _normal(w, one, name, unsaid)
+        return _normal(w, one, name, beside)
     if group.conflicting:
         return _conflicting(w, one, name)
     if not one.abnormal or (one.rhythm and not shown(there)):
@@ -82,13 +71,15 @@ def _remarks(w: Writer, one: Stated, there: list[Seen]) -> Iterator[str]:
 
 
 def _is_lone_q(one: Stated, there: Sequence[Seen]) -> bool:
-    """Whether an infarction rests on nothing but a Q wave in one of the leads in which one alone is often normal."""
-    q = [seen for seen in there if seen.sign.what in (OLD, "q_wave") and seen.state is State.PRESENT]
-    return INFARCTION in one.name and len(there) == len(q) == 1 and len(q[0].leads) == 1 and q[0].leads[0] in LONE
+    """Whether an infarction rests on nothing but Q and T wave of one of the leads in which both are often normal."""
+    q = any(seen.sign.what in (OLD, "q_wave") and seen.state is State.PRESENT for seen in there)
+    leads = {seen.leads for seen in there}
+    alone = len(leads) == 1 and leads <= {(lead,) for lead in LONE}
+    return INFARCTION in one.name and q and alone and all(seen.sign.what in OF_Q_AND_T for seen in there)
 
 
-def _normal(w: Writer, one: Stated, name: str, unsaid: bool) -> str:
-    others = unsaid or any(other.abnormal for other in w.subject.stated)
+def _normal(w: Writer, one: Stated, name: str, beside: bool) -> str:
+    others = beside or any(other.abnormal for other in w.subject.stated)
     certainty = "certain" if one.certainty == "likely" else one.certainty  # nothing that was seen explains the doubt
     return w.say(
         f"conclusion.{'otherwise_normal' if others else 'normal'}"
@@ -121,6 +112,7 @@ def _without_elevation(w: Writer, name: str, there: list[Seen]) -> bool:
         bool(looked)
         and looked[0].state is State.ABSENT
         and w.state("st_elevation") is State.ABSENT
+        and w.state("st_elevation", "aVR") is not State.PRESENT
         and not any(seen.sign.what == "st_elevation" for seen in there)
     )
 
@@ -132,19 +124,3 @@ def _strain(w: Writer) -> bool:
     ischemic = (group for group in w.subject.groups if any(ISCHEMIC in one.name for one in group.diagnoses))
     signs = (seen for group in ischemic for seen in group.signs if seen.sign.what in OF_STRAIN)
     return high and any(not LATERAL.isdisjoint(seen.leads) for seen in signs)
-
-
-def _unsaid(w: Writer) -> list[str]:
-    """What is described as abnormal and no diagnosis of the label rests on, as keys of its words."""
-    resting = {seen.sign.what for group in w.subject.groups for seen in group.signs}
-    normal = any(one.normal for one in w.subject.stated)
-    found = list[str]()
-    for key, finding, quantity, words in NAMED_BY:
-        if w.state(finding) is not State.PRESENT or not (normal or key not in BESIDE_NORMAL):
-            continue
-        quoted = "qt_ms" if quantity == "qtc_ms" else quantity
-        told = not quantity or (w.quantity(quantity) is not None and not w.distorted(quoted))
-        named = {finding, quantity} & resting or any(word in name for name in w.subject.names for word in words)
-        if told and not named:
-            found.append(key)
-    return found

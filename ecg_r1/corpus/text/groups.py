@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MOST_SIGNS = 2  # that a conclusion names of one diagnosis
 MOST_TOGETHER = 3  # diagnoses that rest on the same signs and are named in one sentence
-RECIPROCAL = "st_depression"  # beside ST elevation in the leads of an infarction
+ELEVATED, RECIPROCAL = "st_elevation", "st_depression"  # the second is reciprocal beside the first alone
 
 
 @dataclass
@@ -58,9 +58,11 @@ def _signs(subject: Subject, one: Stated) -> tuple[Seen, ...]:
     """The signs that a conclusion names of a diagnosis."""
     entry = known(one.name)
     there = evidence(subject.looked_at(one.name))
+    if not any(seen.sign.what == ELEVATED for seen in there):
+        there = tuple(seen for seen in there if seen.sign.what != RECIPROCAL or seen.sign not in entry.beside) or there
     beside = shown([look(sign, subject.measurements) for sign in entry.beside]) if there and entry.beside else ()
     if any(seen.sign.what == RECIPROCAL for seen in beside):
-        elevated = any(seen.sign.what == "st_elevation" for seen in there[:MOST_SIGNS])
+        elevated = any(seen.sign.what == ELEVATED for seen in there[:MOST_SIGNS])
         return (*there[:MOST_SIGNS], *(beside if elevated else ()))
     return (*there, *beside)[:MOST_SIGNS] if there else ()
 

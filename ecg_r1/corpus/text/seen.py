@@ -32,6 +32,8 @@ SLOPES = {"st_upsloping": "st_elevation", "st_horizontal": "st_depression", "st_
 INSTEAD = {
     "t_flat": ("t_inversion", (State.PRESENT, State.BORDERLINE)), "t_inversion": ("t_biphasic", (State.PRESENT,)),
 }  # fmt: skip
+# A T wave is often inverted in these leads alone; beside an inverted one in these neighbours it is no variant.
+BESIDE = {"III": ("II", "aVF"), "V1": ("V2",)}
 OF_ST_T = ("st_depression", "t_inversion", "t_flat")
 _MORE = (  # of each pair the first finding says more
     ("q_pathological", "q_wave"), ("lvh_sokolow_lyon", "lvh_voltage"), ("rbbb_morphology", "late_r_v1"),
@@ -167,11 +169,18 @@ def _in_state(sign: Sign, state: State, findings: Findings) -> tuple[str, ...]:
         other, told = INSTEAD[sign.what]
         others = findings.states(other)
         there = tuple([lead for lead in there if others[lead] not in told])
-    return tuple([lead for lead in there if lead in sign.places]) if there else ()
+    return tuple([lead for lead in there if lead in sign.places or _is_beside(sign, lead, findings)]) if there else ()
 
 
-def low_too(one: Seen, measurements: Measurements) -> Seen | None:
-    """The low T waves beside flat ones, as a sign of its own; None where there are none."""
+def _is_beside(sign: Sign, lead: str, findings: Findings) -> bool:
+    """Whether a T wave that is often inverted stands beside another inverted one, and so is named with it."""
+    if sign.what != "t_inversion" or sign.leads or lead not in BESIDE:
+        return False
+    return any(findings.state(sign.what, other) in (State.PRESENT, State.BORDERLINE) for other in BESIDE[lead])
+
+
+def slight_too(one: Seen, measurements: Measurements) -> Seen | None:
+    """The low T waves beside flat ones, or slightly inverted ones, as a sign of its own; None where there are none."""
     return _quoted(one.sign, State.BORDERLINE, one.slight, measurements) if one.slight else None
 
 

@@ -13,7 +13,7 @@ from ecg_r1.corpus.text.beats import ectopics, origin, speaking_for
 from ecg_r1.corpus.text.corruption import quoted_value
 from ecg_r1.corpus.text.knowledge import known
 from ecg_r1.corpus.text.label import Stated
-from ecg_r1.corpus.text.seen import OF_QUANTITY, Seen, low_too, qtc_holds
+from ecg_r1.corpus.text.seen import BESIDE, OF_QUANTITY, Seen, qtc_holds, slight_too
 from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.corpus.text.wording import Language
 from ecg_r1.ecg.definitions import definitions
@@ -156,8 +156,9 @@ class Writer:
             return self.say(f"{key}.any", r1=self.second_r())
         if what == "q_pathological":
             return self._q(one)
-        if what == "t_flat" and diagnosis and (low := low_too(one, self.m)):
-            return self.language.marks["semicolon"].join([self._in_leads(key, one), self.near(low)])
+        little = what == "t_flat" or (what == "t_inversion" and BESIDE.keys() >= set(one.leads))
+        if little and diagnosis and (slight := slight_too(one, self.m)):
+            return self.language.marks["semicolon"].join([self._in_leads(key, one), self.near(slight)])
         return self._in_leads(key, one)
 
     def near(self, one: Seen) -> str:
