@@ -16,9 +16,7 @@ LEFT_BUNDLE, BROAD_ENOUGH = "left bundle branch block", 110.0
 def comparison(w: Writer) -> list[str]:
     """Look-alikes that share a finding which is there, each with what is measured to be missing of it."""
     said, compared = list[str](), set[str]()
-    supported = [
-        one for group in w.subject.groups if not group.conflicting for one in group.diagnoses if not one.normal
-    ]
+    supported = [one for group in w.groups if not group.conflicting for one in group.diagnoses if not one.normal]
     for one in supported:
         if len(said) == COMPARED:
             break

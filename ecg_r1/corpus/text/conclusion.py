@@ -21,7 +21,7 @@ ISCHEMIC, LATERAL, OF_STRAIN = "ischemi", frozenset({"I", "aVL", "V5", "V6"}), (
 def conclusion(w: Writer) -> list[str]:
     """Each diagnosis of the label; the rhythm that the reading begins with only where there is something to add."""
     beside = unsaid(w)
-    said = sentences(_concluded(w, group, bool(beside)) for group in w.subject.groups)
+    said = sentences(_concluded(w, group, bool(beside)) for group in w.groups)
     for first, second in w.subject.excluding:
         if not {first, second} & {one.name for one in w.subject.stated if one.normal}:
             said.append(w.say("conclusion.excluding", name=w.name(first), other=w.name(second)))
@@ -46,7 +46,7 @@ def _concluded(w: Writer, group: Concluded, beside: bool) -> str | None:
     remarks = "".join(_remarks(w, one, there))
     signs = w.signs(there, one.name) + remarks
     if names_sign(one, there):
-        others = [seen for other in w.subject.groups if other.diagnoses[0] is not one for seen in other.signs]
+        others = [seen for other in w.groups if other.diagnoses[0] is not one for seen in other.signs]
         elsewhere = {(seen.sign.what, seen.leads) for seen in others}
         only_here = [seen for seen in there if (seen.sign.what, seen.leads) not in elsewhere]
         only_here = [] if all(seen.sign.what in SLOPES for seen in only_here) else only_here
@@ -121,6 +121,6 @@ def _strain(w: Writer) -> bool:
     """Whether ischemic ST-T changes of lateral leads stand beside a voltage that causes the same by itself."""
     enough = (State.PRESENT, State.BORDERLINE) if w.names(HYPERTROPHY) else (State.PRESENT,)
     high = any(w.state(name) in enough for name in VOLTAGES)
-    ischemic = (group for group in w.subject.groups if any(ISCHEMIC in one.name for one in group.diagnoses))
+    ischemic = (group for group in w.groups if any(ISCHEMIC in one.name for one in group.diagnoses))
     signs = (seen for group in ischemic for seen in group.signs if seen.sign.what in OF_STRAIN)
     return high and any(not LATERAL.isdisjoint(seen.leads) for seen in signs)

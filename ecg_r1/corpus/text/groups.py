@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
 
 from ecg_r1.corpus.text.beats import speaking_for
 from ecg_r1.corpus.text.knowledge import known
 from ecg_r1.corpus.text.label import Stated
 from ecg_r1.corpus.text.seen import Seen, evidence, look, shown
+from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.reading.finding_claims import read_findings
 from ecg_r1.scoring.completion import Completion
-
-if TYPE_CHECKING:
-    from ecg_r1.corpus.text.subject import Subject
 
 MOST_SIGNS = 2  # that a conclusion names of one diagnosis
 MOST_TOGETHER = 3  # diagnoses that rest on the same signs and are named in one sentence

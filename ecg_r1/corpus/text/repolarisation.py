@@ -58,7 +58,7 @@ def st(w: Writer) -> list[str]:
 
 def _rested(w: Writer) -> set[str]:
     """The slight findings that a diagnosis of the label rests on, and that are therefore described."""
-    return {one.sign.what for group in w.subject.groups for one in group.signs if one.state is BORDERLINE}
+    return {one.sign.what for group in w.groups for one in group.signs if one.state is BORDERLINE}
 
 
 def _quiet(w: Writer, seen: list[Seen]) -> str:
@@ -113,9 +113,7 @@ def _net(w: Writer, lead: str) -> float:
 
 def _with_those_rested_on(w: Writer, sign: Sign) -> Sign:
     """A finding looked for also in the leads in which a diagnosis rests on it, such as a T-wave inversion in III."""
-    rested = {
-        lead for group in w.subject.groups for one in group.signs if one.sign.what == sign.what for lead in one.leads
-    }
+    rested = {lead for group in w.groups for one in group.signs if one.sign.what == sign.what for lead in one.leads}
     if rested <= set(sign.places):
         return sign
     return Sign(sign.what, tuple(lead for lead in LEADS if lead in rested or lead in sign.places))

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from ecg_r1.corpus.text.groups import Concluded, grouped
 from ecg_r1.corpus.text.knowledge import known
 from ecg_r1.corpus.text.label import Stated, excluding, stated
 from ecg_r1.corpus.text.seen import Seen, look, must_be_absent
@@ -46,11 +45,6 @@ class Subject:
     def excluding(self) -> tuple[tuple[str, str], ...]:
         """The pairs of the label of which no ECG has both; see `label.excluding`."""
         return excluding(self.stated)
-
-    @cached_property
-    def groups(self) -> list[Concluded]:
-        """The diagnoses with the signs that they rest on, as a conclusion names them; see `groups.grouped`."""
-        return grouped(self)
 
     def looked_at(self, diagnosis: str) -> tuple[Seen, ...]:
         """Every sign of a diagnosis as it was measured, in the order of the table."""

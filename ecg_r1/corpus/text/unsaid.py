@@ -52,7 +52,7 @@ def _table() -> tuple[Unsaid, ...]:
 
 def unsaid(w: Writer) -> tuple[Unsaid, ...]:
     """What a conclusion names beside the diagnoses of the label, in its order."""
-    resting = {seen.sign.what for group in w.subject.groups for seen in group.signs}
+    resting = {seen.sign.what for group in w.groups for seen in group.signs}
     return tuple([one for one in _table() if _is_unsaid(w, one, resting)])
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 
 from ecg_r1.corpus.profile import Profile
 from ecg_r1.corpus.text.beats import ectopics, origin, speaking_for
 from ecg_r1.corpus.text.corruption import quoted_value
+from ecg_r1.corpus.text.groups import Concluded, grouped
 from ecg_r1.corpus.text.knowledge import known
 from ecg_r1.corpus.text.label import Stated
 from ecg_r1.corpus.text.seen import BESIDE, OF_QUANTITY, Seen, qtc_holds, slight_too
@@ -53,6 +54,11 @@ class Writer:
         self.values = {name: quoted_value(name, self.m, self.shares, self.rng) for name in EXPECTED}
         if not qtc_holds(self.m):
             self.values["qtc_ms"] = None
+
+    @cached_property
+    def groups(self) -> list[Concluded]:
+        """The diagnoses with the signs that they rest on, as a conclusion names them."""
+        return grouped(self.subject)
 
     def state(self, name: str, lead: str | None = None) -> State:
         """Whether a finding is there."""
