@@ -169,14 +169,17 @@ def _in_state(sign: Sign, state: State, findings: Findings) -> tuple[str, ...]:
         other, told = INSTEAD[sign.what]
         others = findings.states(other)
         there = tuple([lead for lead in there if others[lead] not in told])
-    return tuple([lead for lead in there if lead in sign.places or _is_beside(sign, lead, findings)]) if there else ()
+    places = _places(sign, findings) if there else ()
+    return tuple([lead for lead in there if lead in places])
 
 
-def _is_beside(sign: Sign, lead: str, findings: Findings) -> bool:
-    """Whether a T wave that is often inverted stands beside another inverted one, and so is named with it."""
-    if sign.what != "t_inversion" or sign.leads or lead not in BESIDE:
-        return False
-    return any(findings.state(sign.what, other) in (State.PRESENT, State.BORDERLINE) for other in BESIDE[lead])
+def _places(sign: Sign, findings: Findings) -> tuple[str, ...]:
+    """Where a finding is looked for: a T wave that is often inverted only where it stands beside an inverted one."""
+    if sign.what != "t_inversion" or sign.leads:
+        return sign.places
+    states = findings.states(sign.what)
+    inverted = {lead for lead, state in states.items() if state in (State.PRESENT, State.BORDERLINE)}
+    return (*sign.places, *(lead for lead, others in BESIDE.items() if not inverted.isdisjoint(others)))
 
 
 def slight_too(one: Seen, measurements: Measurements) -> Seen | None:

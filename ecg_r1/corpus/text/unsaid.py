@@ -57,7 +57,7 @@ def unsaid(w: Writer) -> tuple[Unsaid, ...]:
 
 
 def _is_unsaid(w: Writer, one: Unsaid, resting: set[str]) -> bool:
-    if w.state(one.sign.what) is not State.PRESENT or {one.sign.what, one.quantity} & resting:
+    if w.state(one.sign.what) is not State.PRESENT or one.sign.what in resting or one.quantity in resting:
         return False
     if one.quantity and (w.quantity(one.quantity) is None or w.distorted(_quoted(one.quantity))):
         return False
