@@ -27,6 +27,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -197,6 +198,7 @@ class Meter:
                 trainer.shared_prefix = self.way == "ours"
                 trainer.media.keyed = self.way == "ours" and trainer.features is not None
                 one_by_one(trainer.vllm_generation.engine, alone=self.way == "plain")
+                with_a_pass_for_the_correction(trainer, own=self.way == "plain")
             if phase == "rewards":  # of texts as a trained model writes them
                 examples = [trainer.media.store.example(shown.example) for shown in trainer._shown]
                 args = (args[0], args[1], [example.response for example in examples], *args[3:])
@@ -233,12 +235,14 @@ class Meter:
         found: dict[str, Any] = {"lengths": self.lengths}
         for way in WAYS:
             steps = sorted(self.memory[way])[1:]
-            of = {"log-probs": 0.0}  # ours has no such pass
-            of |= {name: statistics.median(times[i] for i in steps) for name, times in self.seconds[way].items()}
+            of = {name: statistics.median(times[i] for i in steps) for name, times in self.seconds[way].items()}
             of["update"] = of["step"] - of.pop("prepare")
             tokens = statistics.median(self.tokens[way][i] for i in steps)
             found[way] = of | {"tokens": tokens, "MiB": max(self.memory[way][i] for i in steps) / 2**20}
         plain, ours = (found[way] for way in WAYS)
+        if not plain["log-probs"] or "log-probs" in ours:
+            raise RuntimeError("the plain way has a pass for log-probs, and ours has none; TRL or the trainer changed")
+        ours["log-probs"] = 0.0
         found["ratio"] = {phase: plain[phase] / ours[phase] for phase in PHASES if ours[phase]}
         found["bound"] = plain["tokens"] / ours["tokens"]
         found["memory"] = ours["MiB"] / plain["MiB"]
@@ -280,6 +284,14 @@ def one_by_one(engine: Any, *, alone: bool) -> None:
         engine.generate = repeated
     else:
         vars(engine).pop("generate", None)
+
+
+def with_a_pass_for_the_correction(trainer: Any, *, own: bool) -> None:
+    """Whether the log-probs that correct for the rollouts' come from a pass of their own, as TRL computes them."""
+    if own:
+        trainer._correction_left_to_the_update = nullcontext
+    else:
+        vars(trainer).pop("_correction_left_to_the_update", None)
 
 
 def reset_peak() -> int:
