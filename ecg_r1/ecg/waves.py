@@ -49,7 +49,7 @@ class WaveKind:
     smallest: float
 
 
-P = WaveKind(smooth=8.0, begins=0.45, ends=0.65, reach=100.0, smallest=0.02)
+P = WaveKind(smooth=8.0, begins=0.43, ends=0.68, reach=100.0, smallest=0.02)
 T = WaveKind(smooth=10.0, begins=0.25, ends=0.25, reach=220.0, smallest=0.03)
 
 
