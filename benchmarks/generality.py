@@ -1,8 +1,8 @@
 """Fit the weights by which the reader tells ECGs in general from this one: python benchmarks/generality.py FILE.jsonl …
 
 Files of labelled passages, as benchmarks/reading.py reads them, and of phrasings ("reading | text" a line, as those of
-tests/reading: what is read there as a claim is one), or of lines in which [[ ]] marks what is none of this ECG, as
-benchmarks/generality.txt. `--leave-out` prints, for each file, what the weights fitted to all other files do to it:
+tests/reading), or of lines in which [[ ]] marks what is none of this ECG, as benchmarks/generality.txt. The examples of
+the words themselves (`generality` in data/vocabulary.<language>.yaml) are phrasings too. `--leave-out` prints, for each file, what the weights fitted to all other files do to it:
 claims lost, and general readings left as claims.
 `--write PATH` writes the weights fitted to all files, data/generality.yaml by default: with passages of your own among
 the files, the reader learns how their authors write. The fit is a logistic regression with an L2 penalty and a fixed
@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,8 +27,10 @@ from scipy.optimize import minimize
 
 from ecg_r1.reading import generality
 from ecg_r1.reading.characters import readable
+from ecg_r1.reading.languages import sections
 from ecg_r1.reading.quotes import read_quotes
 from ecg_r1.reading.statements import read_statements
+from ecg_r1.reading.values import Quote
 from ecg_r1.scoring.completion import Mention
 
 Vector = NDArray[np.float64]
@@ -95,11 +99,28 @@ def _diagnoses(record: reading.Label, text: str) -> list[tuple[frozenset[str], b
     return rows
 
 
-def _lines(file: Path) -> list[Reading]:
-    """What is read as claims of lines: of phrasings ("reading | text") all are; else what [[ ]] marks is none."""
+def _generally(expected: str, quote: Quote) -> bool:
+    """Whether a phrasing's reading ("pr=160 pr~") has a quantity that is read as a claim as a reference only."""
+    name = {"heart_rate_bpm": "rate", "atrial_rate_bpm": "atrial_rate"}.get(quote.name, quote.name.rsplit("_", 1)[0])
+    own = {float(x) for x in (quote.value, quote.low, quote.high) if x is not None}
+    said = [each for each in expected.split() if re.fullmatch(rf"{name}[=<>].*", each)]
+    return f"{name}~" in expected.split() and not any(
+        own == {float(x) for x in each[len(name) + 1 :].split("..")} for each in said
+    )
+
+
+def _examples() -> list[str]:
+    """The examples of the words, as phrasings."""
+    entries = [entry for meanings in sections("generality") for of in meanings.values() for entry in of]
+    rows = [entry["example"].partition(" => ") for entry in entries]
+    return [f"{re.sub(r'(?<![+?~-]) ', '_', reading)} | {text}" for text, _, reading in rows]
+
+
+def _lines(name: str, lines: Sequence[str]) -> list[Reading]:
+    """What is read as claims of lines: of phrasings ("reading | text"), or of texts in which [[ ]] marks what is none."""
     found = []
-    for i, line in enumerate(file.read_text(encoding="utf-8").splitlines()):
-        _, bar, phrasing = line.partition("| ")
+    for i, line in enumerate(lines):
+        expected, bar, phrasing = line.partition("| ")
         first, *parts = (phrasing if bar else line).replace(r"\n", "\n").split("[[" if not bar else "\0")
         written, marks = first, []
         for part in parts:
@@ -107,26 +128,27 @@ def _lines(file: Path) -> list[Reading]:
             marks.append((len(written), len(written) + len(number)))
             written += number + rest
         text = readable(written)[0]
-        quotes, passage = read_quotes(text), f"{file.name} {i}"
+        quotes, passage = read_quotes(text), f"{name} {i}"
         for k, quote in enumerate(quotes):
             at = max((place for place in range(*quote.span) if text[place].isdigit()), default=-1)
-            general = any(start <= at < end for start, end in marks)
+            general = _generally(expected, quote) if bar else any(start <= at < end for start, end in marks)
             if quote.kind in CLAIMS:
                 signs = generality.signs(text, *quote.span, quote, generality.near(quotes, k))
-                found.append(Reading(file.stem, passage, "quantities", signs, general, bool(bar)))
-        said = [] if marks else [(a, b) for _, sense, a, b in read_statements(text) if sense == "asserted"]
-        found += [
-            Reading(file.stem, passage, "diagnoses", generality.signs(text, *at), False, bool(bar)) for at in said
-        ]
+                found.append(Reading(name, passage, "quantities", signs, general, bool(bar)))
+        for mention, sense, start, end in () if marks else read_statements(text):
+            if sense == "asserted":
+                general = bool(bar) and f"{mention.replace(' ', '_')}?" in expected.split()
+                signs = generality.signs(text, start, end)
+                found.append(Reading(name, passage, "diagnoses", signs, general, bool(bar)))
     return found
 
 
 def readings(files: list[Path]) -> list[Reading]:
     """What is read of the passages of some files as claims before it is weighed."""
-    found = []
+    found = _lines("examples", _examples())
     for file in files:
         if file.suffix == ".txt":
-            found += _lines(file)
+            found += _lines(f"{file.parent.name}/{file.stem}", file.read_text(encoding="utf-8").splitlines())
             continue
         for line in file.read_text(encoding="utf-8").splitlines():
             if line.strip():
@@ -166,7 +188,7 @@ def fit(rows: list[Reading]) -> dict[str, float]:
     found = np.zeros(x.shape[1])
     for _ in range(ROUNDS):
         found = minimize(loss, found, jac=True, method="L-BFGS-B", options={"maxiter": 1000}).x
-        lost = phrasing & (x @ found > -MARGIN)
+        lost = phrasing & (y * (x @ found - np.where(y > 0, generality.MARGIN, 0.0)) < MARGIN)
         if not lost.any():
             break
         counts[lost] *= 2

@@ -13,7 +13,6 @@ from typing import Literal, NamedTuple
 
 from ecg_r1.reading import generality, references
 from ecg_r1.reading.characters import readable
-from ecg_r1.reading.generic import entry, general, textbook
 from ecg_r1.reading.marks import struck, without_struck
 from ecg_r1.reading.polarity import polarity
 from ecg_r1.reading.scopes import scope, unscoped
@@ -119,17 +118,11 @@ def within(spans: tuple[tuple[int, int], ...], start: int) -> bool:
 @lru_cache(maxsize=16)
 def sections_elsewhere(text: str) -> tuple[tuple[int, int], ...]:
     """[start, end] of each sentence of a readable text under a heading of another ECG, of norms or of criteria."""
-    if textbook(text):
-        return ((0, len(text) + 1),)
     found, other = [], False
     if ":\n" in text or ": \n" in text or "#" in text or references.HEADED.search(text):
         for start, end in sentences(text):
             if other := references.another_section(text, start, end, other):
                 found.append((start, end + 1))
-    if ": " in text:
-        glossary = [(start, end + 1) for start, end in sentences(text) if entry(text[start:end])]
-        if len(glossary) > 1:
-            found = sorted({*found, *glossary})
     return tuple(found)
 
 
@@ -150,15 +143,13 @@ def stance(text: str, start: int, end: int) -> Stance:
     start, end = bisect_left(places, start), bisect_left(places, end)
     if within(headings(plain), start):
         return "heading"
-    apart = within(sections_elsewhere(plain), start)
-    if apart and not textbook(plain):
+    if within(sections_elsewhere(plain), start):
         return "of another ECG"
     at = next(((a, b) for a, b in sentences(plain) if a <= start <= b), (0, len(plain)))
     if references.RETRACTS.match(plain, at[1] + 1):
         return "turned back later"
     said = stance_in(plain[at[0] : at[1] + 1], start - at[0], min(end, at[1]) - at[0])
-    apart = apart or (said == "claimed" and generality.general(plain, start, end))
-    return "general" if apart and said in _OF_POLARITY.values() else said  # what a textbook supposes stays supposed
+    return "general" if said == "claimed" and generality.general(plain, start, end) else said
 
 
 def stance_in(sentence: str, start: int, end: int, group: tuple[int, int] | None = None, floor: int = 0) -> Stance:
@@ -180,8 +171,7 @@ def stance_in(sentence: str, start: int, end: int, group: tuple[int, int] | None
         return "supposed"
     if (kind := scope(sentence, start)) and kind in _OF_SCOPE:
         return _OF_SCOPE[kind]
-    sense = polarity(sentence, group or (start, end), start, end, False, floor)
-    return "general" if sense == "asserted" and general(sentence, start, end) else _OF_POLARITY[sense]
+    return _OF_POLARITY[polarity(sentence, group or (start, end), start, end, False, floor)]
 
 
 def claimed_text(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ecg_r1.ecg.quantities import QUANTITIES
-from ecg_r1.reading import cues, generic, references
+from ecg_r1.reading import cues, references
 from ecg_r1.reading.sentences import Sentence
 
 ROUND = 5  # of what textbooks call normal or long; what is measured ends as it likes
@@ -37,8 +37,6 @@ def general(
     i: int,
     name: str,
     named: int,
-    named_to: int,
-    end: int,
     ends: tuple[float, float],
     after: str,
     then: str,
@@ -48,11 +46,6 @@ def general(
     named: where its name stands, or else the number itself. after, then: the text after the number, and after its name.
     """
     text, start = sentence.text, sentence.tokens[i].start
-    if named == start and i and sentence.tokens[i - 1].key == "rhythm":
-        named, named_to = sentence.tokens[i - 1].start, sentence.tokens[i - 1].end
-    closed = text.find(")", start, start + REACH) + 1 if "(" in text[named:start] else 0
-    if named < start and any(generic.general(text, named, at) for at in ([closed] if closed else (named_to, end))):
-        return True
     aside = sentence.aside(sentence.tokens[i])
     if aside == "general" or continues(text, said, name, start):
         return True

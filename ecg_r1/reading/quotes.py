@@ -196,7 +196,6 @@ class Reader:
                 low, high, bound = -abs(high), -abs(low), {"low": "high", "high": "low", None: None}[bound]
         kind: Kind = "range" if high > low else "bound" if bound else "value"
         named = self.tokens[where].start if where is not None and where < i else start
-        named_to = self.tokens[where].end if named < start and where is not None else named
         then = sentence.after(where) if where is not None and where > last else ""
         if (
             references.refers(before, after, value=kind == "value")
@@ -204,7 +203,7 @@ class Reader:
             or kinds.elsewhere(sentence, i, after)
             or ((kind == "value" or references.OF_BOTH_AFTER.match(after)) and references.OF_MANY_AFTER.match(after))
             or (
-                kind != "value" and kinds.general(sentence, self.said, i, name, named, named_to, end, ends, after, then)
+                kind != "value" and kinds.general(sentence, self.said, i, name, named, ends, after, then)
             )
             or (bound and (beside := kinds.beside(self.text, self.said, start)) and beside["marked"])
             or (kind == "range" and before and cues.bound(before, ""))  # "less than 320-350 ms"

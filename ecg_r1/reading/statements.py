@@ -10,7 +10,6 @@ from typing import Literal, NamedTuple
 
 from ecg_r1.reading import generality, references
 from ecg_r1.reading.claims import headings, sections_elsewhere, turned_back, within
-from ecg_r1.reading.generic import continued, general
 from ecg_r1.reading.languages import joined
 from ecg_r1.reading.marks import crossed, signed, struck
 from ecg_r1.reading.mentions import foreign, mentions
@@ -188,8 +187,6 @@ def _read(sentence: str) -> list[tuple[str, Polarity, int, int]]:
         return []
     back = turned_back(sentence)
     floors = _floors(sentence, found)
-    generally = -1  # up to where what is named is named in general
-    starts = {start for _, start, _ in found}
     read: list[tuple[str, Polarity, int, int]] = []
     asked = sentence.endswith("?") and not _ASKING.match(sentence)
     for i, ((name, start, end), (first, last, alternatives)) in enumerate(
@@ -201,12 +198,7 @@ def _read(sentence: str) -> list[tuple[str, Polarity, int, int]]:
         sense = "negated" if back and back.start <= start < back.end else sense
         if read and read[-1][3] < first and _echoed(sentence, read[-1][3], start, end):
             sense = read[-1][1]
-        item = sentence.startswith(", ", last) and last + 2 in starts  # of a list: no verb behind it is of this one
-        if sense != "negated" and (
-            continued(sentence, generally, start) or (not item and general(sentence, first, last))
-        ):
-            sense, generally = "uncertain", end
-        elif sense == "asserted" and _HEDGED.search(sentence, start, end):
+        if sense == "asserted" and _HEDGED.search(sentence, start, end):
             sense = "uncertain"
         read.append((name, sense, start, end))
     return read
