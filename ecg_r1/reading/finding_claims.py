@@ -79,7 +79,7 @@ def _read(sentence: str) -> list[FindingClaim]:
     spoken = tokens(sentence)
     if not any(token.subject for token in spoken):
         return []
-    claims = claims_of(sentence, spoken)[:MOST]
+    claims = [claim for claim in claims_of(sentence, spoken) if claim.what][:MOST]
     place(sentence, spoken, claims, lead_lists(sentence) if claims else [])
     made = (_made(sentence, claim, group) for claim, group in zip(claims, _groups(sentence, claims), strict=True))
     return [claim for found in made for claim in found]

@@ -8,7 +8,8 @@ from functools import cache, lru_cache
 from typing import Any
 
 from ecg_r1.ecg.vocabulary import vocabulary
-from ecg_r1.reading.findings import TRIGGERS, findings
+from ecg_r1.reading.finding_spoken import claims_of, tokens
+from ecg_r1.reading.finding_words import stating
 from ecg_r1.reading.languages import joined, languages, sections
 from ecg_r1.reading.phrases import Phrases
 from ecg_r1.shipped import shipped_table
@@ -124,8 +125,10 @@ def mentions(text: str) -> Iterator[tuple[str, int, int]]:
     if not text.isascii() and _HAN.search(text):
         pattern, names = _chinese()
         found += [(m.start(), m.end(), names[m.group()]) for m in pattern.finditer(text)]
-    if not text.isascii() or not TRIGGERS.isdisjoint(words):
-        found += findings(text, words)
+    if not text.isascii() or not stating().isdisjoint(words):
+        spoken = tokens(text)
+        nearest = {(c.said, c.said_to): c.statement for c in claims_of(text, spoken) if c.statement}
+        found += [(*place, statement) for place, statement in nearest.items()]
     if "premature" in words:
         for m in _PREMATURE.finditer(text):
             first, second = (_name_of(f"premature {kind} {m[3]}") for kind in (m[1], m[2]))

@@ -107,7 +107,7 @@ def examples() -> list[str]:
     ):
         for meanings in sections(section):
             found += [entry["example"] for entries in meanings.values() for entry in entries]
-    for section in ("absent", "units", "findings", "wrong", "unseen", "subjects"):
+    for section in ("absent", "units", "wrong", "unseen"):
         found += [entry["example"] for entries in sections(section) for entry in entries]
     for part in languages()["zh"]["grammar"].values():
         found += [each["example"] for each in ([part] if "pattern" in part else part.values())]
