@@ -99,9 +99,7 @@ OPERATOR_AFTER_UNIT = re.compile(
 # "Other leads give 224 ms.": a sentence that names nothing says it of what was named before, unless it is about these.
 NOT_OF_IT = re.compile(_WORDS["not of it"])
 DENIED_HERE = re.compile(r"(?:^|[ (])(?:no|not|without) (?:(?:a|an|any|the|such) )?$")  # "no PR of 164 ms"
-DENIED_SIGN = re.compile(r"\bno (?:evidence|signs?|indication|suggestion|trace|hint) of (?:an? |any |the )?$")
 DENIED_NAME = re.compile(r"\b(?:no|without|absence of) (?:\w{1,12} ){0,2}$")  # "no ST changes > 1 mm"
-RECORDING = re.compile(r"[- ]*(?:strip|recording|tracing|ecg|ekg|window|segment|rhythm|epoch|period|12|lead)")
 PER_MINUTE = re.compile(r"每分钟?(?:心跳|搏动)?(?:约|大约|为)? ?$")
 NEGATIVE = re.compile(r"(?:minus|negative|负|(?:at|around|about|of|is|=|:) -) ?$")
 LEAD_LIST = re.compile(r" ?(?:-|/|&|,|、|to|through|and|, and|und|bis|和|及|至|到) ?")
@@ -114,11 +112,7 @@ LEAD_AHEAD = re.compile(
     r"(?:^|[.,;:(|\n>*-]|\b(?:and|while|whereas|but)) ?(?:(?:in|on|over|for|from|at) )?(?:the |den |der )?"
     r"(?:(?:leads?|ableitung(?:en)?|abl\.?) )?$|[在于]$"
 )
-LEAD_LEFT = re.compile(r"[;\n]|\b(?:overall|rate|rhythm|axis)\b")
 AT = {"qrs_ms": "heart_rate_bpm", "p_ms": "atrial_rate_bpm"}
-CORRECTED_TO = re.compile(r"(?:correct|normali[sz]|adjust)\w{1,4} to (?:an? |the )?(?:heart |ventricular )?rate of ?$")
-NUMBERED = re.compile(r"\) [a-z]")
-RULE = re.compile(r"(?:/ ?\d+){0,4}[ -](?:rule|method)\b")
 _TERRITORIES = (
     r"(?P<leads>(?:inferior|anterior|lateral|septal|anteroseptal|anterolateral|inferolateral|high lateral"
     r"|precordial|chest|limb)(?: precordial| limb)? leads)"
@@ -151,12 +145,6 @@ RHYTHM_AT = re.compile(
 _LOOK = _WORDS["look"]  # how a wave or an interval looks, between its value and its name
 BELONGS_RIGHT = re.compile(rf" ?\)? ?(?:(?:for|of|as|is|was) (?:the |its )?)?(?:(?:{_LOOK})(?: and |, | )){{0,3}}的?")
 
-# Right after its name a number without a unit is a value, however odd: "Rate 4."
-DIRECTLY = re.compile(
-    r"(?:rate|hr|pr|qrs|qtc?|rr|axis|心率|间期|时限|电轴)[ :=(\"-]{0,3}(?:(?:interval|duration|is|of|was|at"
-    r"|为)[ :=]{1,2}){0,2}$"
-)
-
 # A number without a unit is a value only at the end of its phrase: "PR 160, …", never "PR over 10 beats".
 PHRASE_END = re.compile(
     rf" ?(?:$|[^\w ]|[<>≤≥]|\d{{1,4}} ?- ?\d{{2}}|(?:{_WORDS['goes on']})\b|(?:qrs|pr|qt|qtc|axis|rate|p|rr"
@@ -177,18 +165,12 @@ TAKES_UP_LATE = re.compile(
     r"(?: (?:now|about|around|approximately|only|still|roughly|just|found to be|measured at|down to|back to))? ?$"
 )
 
-# "at a rate of 110 particularly in lead II", but not "at a rate of 3 large squares".
+# "at a rate of 110 particularly in lead II"
 RATE_OF = re.compile(r"\b(?:rate|frequency) (?:of|is|was) (?:about |around |approximately |~ ?)?$")
-COUNTED = re.compile(r" ?(?:[a-z]* ?)(?:square|box|mm|strip|lead|complex|cycle|large|small|:)")
 FOOTNOTE = re.compile(r"[a-z]{3} \($")  # "a bifascicular block is present (1)"
-INDEFINITE = re.compile(r"\b(?:an?|any|normal|typical|usual) (?:[a-z]{2,10} ){0,2}$")  # "a PR of 134-146 ms is normal"
 ALONE = re.compile(r"(?:[(]|\n ?[-•*] ?)$")
 OPENED = re.compile(r"[(](?:up to )?$")
-DEMANDED = re.compile(
-    r"\b(?:(?:would|will) need|requires?|demands?|(?:block|cardia)s? (?:begins?|starts?) (?:at|with)) an? $"
-)
 AIMED = re.compile(r"\bto (?:increase|raise|reduce|slow|lower|keep|maintain|bring|get) (?:the |his |her )?$")
-COUNTING = re.compile(r"\b(?:in|over|per|every|each|during)(?: the)? $")  # "in 1 ventricular cycle"
 # "• Normal (30 deg)": an angle without a name is that of the axis.
 AXIS_UNNAMED = re.compile(
     r"\b(?:normal|left(?:ward)?|right(?:ward)?|extreme|superior|north-?west|deviation|typ)[ (:,~]{1,3}"

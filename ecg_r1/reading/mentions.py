@@ -97,12 +97,6 @@ _FURTHER = re.compile(
     r"(?:-? ?(?:,|/|,? (?:and/or|and|or|nor)) ?)(tachycardia|bradycardia|arrhythmia|fibrillation|flutter|arrest"
     r"|escape)(?![a-z])"
 )
-_KIND = "atrial|ventricular|supraventricular|junctional"
-# "premature atrial or ventricular complexes"
-_PREMATURE = re.compile(
-    rf"premature ({_KIND})(?: |-)?(?:,? ?(?:and/or|and|or)|/|,|&) ?({_KIND}) (complex|beat|contraction"
-    "|depolari[sz]ation|extrasystole)(?:e?s)?"
-)
 _NONSPECIFIC = re.compile(
     r" (?:in [a-z0-9, -]{2,30}? )?(?:is|are|was|were|seems?|appears?"
     r"|looks?) (?:\w{2,12}ly )?(?:non-?|un)specific(?![a-z])"
@@ -129,11 +123,6 @@ def mentions(text: str) -> Iterator[tuple[str, int, int]]:
         spoken = tokens(text)
         nearest = {(c.said, c.said_to): c.statement for c in claims_of(text, spoken) if c.statement}
         found += [(*place, statement) for place, statement in nearest.items()]
-    if "premature" in words:
-        for m in _PREMATURE.finditer(text):
-            first, second = (_name_of(f"premature {kind} {m[3]}") for kind in (m[1], m[2]))
-            if first and second:
-                found += [(m.start(), m.end(1), first), (m.start(2), m.end(), second)]
     if not found:
         return
     if any(adjective in words for adjective in ("nonspecific", "specific", "unspecific")):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ecg_r1.reading.elsewhere import elsewhere
+from ecg_r1.reading import references
 from ecg_r1.reading.languages import either, entries, han, joined, sections
 from ecg_r1.reading.predicates import REACH, Polarity, predicate
 from ecg_r1.reading.scopes import scope
@@ -44,7 +44,6 @@ _NO_ITEM = re.compile(
 )
 _AND_OR = re.compile(r"\b(?:and|or)\b")
 _ITEMS_END = re.compile(r"s?(?:,? (?:and|or)\b|,[^.;:\n]{2,60}\b(?:and|or)\b|[.;\n)]| ?$)")
-_ALTERNATIVE = re.compile(r"\b(?:or|vs|versus)\b|或")
 _OR_BEFORE = re.compile(r"(?:\b(?:or|vs\.?|versus)|或(?:者|是)?) ?(?:\w{1,12} )?$")
 _OR_AFTER = re.compile(r"[ ,]*(?:(?:versus|vs|or)\b|或)")
 _MORE = re.compile(r"\b(?:and|with|plus|showing|but)\b")
@@ -62,8 +61,7 @@ _DEFLECTION, _DOWN = (
     re.compile(r"[tp](?![a-z])|st[- ]t"),
     re.compile(r"[ ,:-]{1,3}neg(?:ativ\w*)?(?![a-z])"),
 )  # "T neg in V1"
-_PASSING = {"supposed": REACH, "listed": REACH, "occasion": 8, "record": 16}  # where in its clause one passes a comma
-_ON = re.compile(r"(?<!as )\b(?:on|in|from|at|during)(?: (?:the|an?|his|her|their|any|my))?(?: patient's)? $")
+_PASSING = {"supposed": REACH, "listed": REACH, "occasion": 8}  # where in its clause one passes a comma
 _OTHERS = ("then", "person")  # scopes in which a diagnosis is not of this ECG
 _OWN = ("nominal", "verbal", "adjective", "open", "nothing")
 
@@ -182,7 +180,7 @@ def _before(text: str, start: int, end: int, floor: int, *, restated: bool) -> _
             maybe, doubted = b, doubted or not denied
         elif kind == "supposed":
             supposed = True
-        elif kind in ("elsewhere", "occasion") or (kind == "record" and _ON.search(text, max(0, a - 24), a)):
+        elif kind in ("elsewhere", "occasion"):
             told = True
         elif kind == "now":
             told = False
@@ -230,7 +228,7 @@ def polarity(text: str, group: Sequence[int], start: int, end: int, alternatives
         return "uncertain"
     if (
         result == "asserted"
-        and (before.told or elsewhere(text, group[1]) or scope(text, group[0]) in _OTHERS)
+        and (before.told or references.OTHER_AFTER.match(text, group[1]) or scope(text, group[0]) in _OTHERS)
         and not _LASTING.search(text, start, end)
     ):
         return "uncertain"

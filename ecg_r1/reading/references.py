@@ -54,14 +54,13 @@ RETRACTS = re.compile(
     r"|just kidding|(?:scratch|strike|i retract|i withdraw) (?:this|that))"
     r"|[ \n]*(?:这个?|该|上述)(?:数?值|结果|测量)?(?:是|为)?(?:错误|错|不正确|不对|有误)"
 )
-_AROUND = re.compile(r"(?:around|about|near|at|approximately) (?:the )?$")  # "around the 160 ms mark" is where it is
 
 
 def refers(before: str, after: str, *, value: bool) -> bool:
     """Whether the words next to a number make it a reference. value: of a single number, which may follow "normal"."""
     if before and _REFERENCE.search(before, max(0, len(before) - NEAR)) and not (value and _WITHIN.search(before)):
         return True
-    return _REFERENCE_AFTER.match(after) is not None and not _AROUND.search(before)
+    return _REFERENCE_AFTER.match(after) is not None
 
 
 # A heading under which nothing is of this ECG: "Previous ECG:", "## Reference values".
@@ -102,10 +101,6 @@ GENERAL_AFTER = re.compile(
     rf"(?:[ ,]*(?:is|are|being|as|为)? ?{_ADVERBS}(?:the )?{_WORDS['regarded']}"
     rf"| (?:does |do |may |can |will )?{_ADVERBS}{_WORDS['says']}|{_WORDS['so on']})"
 )
-RULED_OUT = re.compile(  # "neither bradycardia (<60 bpm) nor tachycardia (>100 bpm)"
-    r"\b(?:no|not|neither|nor|without|or|than)\b[^.:(]{0,30}(?:(?:brady|tachy)cardi\w{1,2}|block|hypertrophy|prolonged"
-    r"|wide|long|short) ?\([<>≤≥ =]*$"
-)
 EQUALS = re.compile(r"[a-z] ?= ?(?:[a-z-]{1,14} ){0,5}$")  # "first-degree AV block = PR > 200 ms"
 OF_THIS = re.compile(r"\b(?:the|this|his|her|its|our|patient's) (?!normal|usual|typical)(?:\w{1,12} ){0,2}$")
 NORMAL = re.compile(r"normal|physiologic|reference|正常|参考")
@@ -129,7 +124,7 @@ _TURNS = {
 }
 _SUPPOSED = re.compile(_TURNS["elsewhere"].pattern.replace(_TO, ""))  # "if the rate were closer to 190 bpm"
 TURN = _TURNS | {"then": _TURNS["elsewhere"], "supposed": _SUPPOSED, "normal": _TURNS["general"]}
-OTHER_AFTER = re.compile(rf"[ ,(]*{_WORDS['other day']}")
+OTHER_AFTER = re.compile(rf"\)?[ ,(]*{_WORDS['other day']}")
 OF_MANY_AFTER = re.compile(
     r"(?: ?[(]?(?:in|for) (?:men|women|males?|females?|adults|children|both sexes)\b"
     r"| ?[(](?:men|women|males?|females?)[)])"
@@ -137,7 +132,6 @@ OF_MANY_AFTER = re.compile(
 OF_BOTH_AFTER = re.compile(
     r" ?(?:in|for) (?:men|males?),? ?(?:and|or)? ?(?:[<>≤≥]|less|more|above|below|under|over|\d)"
 )
-OWN_LIMIT = re.compile(r" (?:is|are) [a-z ]{0,16}normal,? \((?:normal|ref)")
 HERE_AFTER = re.compile(rf"\b(?:in|on|for|of) {_THIS}\b|\bhere\b")
 NOW_AFTER = re.compile(
     r" (?:now|today|currently|at present|(?:on|in|at) (?:the |this |today's )?(?:current|present|this|today))\b"

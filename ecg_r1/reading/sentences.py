@@ -1,34 +1,23 @@
-"""One sentence as its tokens: which of them name what a number is a value of, and which stand in an aside."""
+"""One sentence as its tokens, and which of them name what a number is a value of."""
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Sequence
 from functools import lru_cache
 
 from ecg_r1.reading import cues, references
 from ecg_r1.reading.lexicon import ANGLE, ENTITIES, RATE, SENTENCE_END, TIME, WEAK
-from ecg_r1.reading.scopes import ORDER
 from ecg_r1.reading.tokens import VOID, Token, tokens
 
 BACK = 24  # tokens before a number among which its name is looked for; keeps a text of nothing but names linear
 REMEMBERED, SHORT = 16384, 400  # sentences, which a model writes over and over, and how long one may be
-ASIDE_REACH, NEAREST = 160, 3  # characters that an aside reaches over, and how many of them may reach a number
 FEWEST = 30  # of a number without a name and a unit, to be a value
 LATE, LONGEST = 48, 160  # characters before a number that may say that it is of what the sentence before named
 NEXT = 10  # characters between a name and the number that is its own
 BRACKETS = re.compile(r"\([^()]*\)|\[[^][]*\]")
-APPOSED = re.compile(  # "the previous ECG, recorded 3 months earlier, showed"
-    r"\([^()]*\)|, (?:recorded|taken|obtained|done|performed|dated|made|from|\d+ \w+ (?:ago|earlier"
-    r"|before))\b[^,.;]{0,40},"
-)
 NEAR = 40  # characters between a name and a number without a unit
 FURTHEST = 64  # characters between the atria's waves and the rate at which they come
-
-
-def _start(token: Token) -> int:
-    return token.start
 
 
 class Sentence:
@@ -39,7 +28,7 @@ class Sentence:
 
     def __init__(self, text: str, doubted: bool, named: str | None) -> None:
         self.text, self.doubted, self.named = text, doubted, named
-        self.tokens, self.asides = tokens(text)
+        self.tokens = tokens(text)
         self.asked = doubted and references.ASKS.match(text) is not None
 
     def gap(self, i: int, j: int) -> str:
@@ -223,22 +212,6 @@ class Sentence:
         dimension, quantity = next(iter(ENTITIES[self.tokens[j].key].items()))
         return (j, quantity) if dimension == TIME or quantity == "st_mv" else (None, None)
 
-    def aside(self, token: Token) -> str | None:
-        """The kind of the aside that a token stands in; one on another ECG or a supposition counts first."""
-        if not self.asides:
-            return None
-        kinds = set()
-        for aside in self.asides[max(0, bisect_left(self.asides, token.start, key=_start) - NEAREST) :]:
-            if aside.start >= token.start:
-                break
-            turn = references.TURN[aside.kind]
-            between = self.text[aside.end : token.start]
-            if "(" in between or "," in between:
-                between = APPOSED.sub("", between)
-            if token.start - aside.end <= ASIDE_REACH and not turn.search(between):
-                kinds.add(aside.kind)
-        return next((kind for kind in ORDER if kind in kinds), None)
-
     def lead(self, i: int, last: int, where: int | None) -> str | None:
         """The lead, or leads as written ("v2-v4", "all leads"), that numbers i to last are quoted for.
 
@@ -279,8 +252,7 @@ class Sentence:
                 low = self.tokens[head].start
                 if not cues.LEAD_AHEAD.search(self.text, max(0, low - 24), low):
                     return None
-                between = self.text[self.tokens[j].end : self.tokens[first].start]
-                return None if cues.LEAD_LEFT.search(between) else self.leads(head)
+                return self.leads(head)
         return None
 
     def first_lead(self, last: int) -> int:
