@@ -102,7 +102,6 @@ DENIED_HERE = re.compile(r"(?:^|[ (])(?:no|not|without) (?:(?:a|an|any|the|such)
 DENIED_NAME = re.compile(r"\b(?:no|without|absence of) (?:\w{1,12} ){0,2}$")  # "no ST changes > 1 mm"
 PER_MINUTE = re.compile(r"每分钟?(?:心跳|搏动)?(?:约|大约|为)? ?$")
 NEGATIVE = re.compile(r"(?:minus|negative|负|(?:at|around|about|of|is|=|:) -) ?$")
-LEAD_LIST = re.compile(r" ?(?:-|/|&|,|、|to|through|and|, and|und|bis|和|及|至|到) ?")
 IN_LEAD = re.compile(
     r" ?\(?(?:deep |tall |high )?(?:as |is |are )?(?:measured |seen |present |noted |visible )?"
     r"(?P<preposition>in|on|from|at|for)?(?: the| den| der)? ?(?:leads?|abl(?:eitung(?:en)?|\.)?)? ?"
@@ -113,20 +112,6 @@ LEAD_AHEAD = re.compile(
     r"(?:(?:leads?|ableitung(?:en)?|abl\.?) )?$|[在于]$"
 )
 AT = {"qrs_ms": "heart_rate_bpm", "p_ms": "atrial_rate_bpm"}
-_TERRITORIES = (
-    r"(?P<leads>(?:inferior|anterior|lateral|septal|anteroseptal|anterolateral|inferolateral|high lateral"
-    r"|precordial|chest|limb)(?: precordial| limb)? leads)"
-)
-IN_TERRITORY = re.compile(rf" ?(?:is |are )?(?:seen |present |noted )?(?:in|over|across) (?:the )?{_TERRITORIES}")
-TERRITORY_AHEAD = re.compile(
-    rf"(?:^|[.,;:(\n>]|\b(?:and|while|whereas|but)) ?(?:in|over|across) (?:the )?{_TERRITORIES},?"
-    r"(?: there is| the| an?| some| [a-z-]{2,12}){0,5} ?$"
-)
-EXCEPTED = re.compile(r" ?,?\(? ?(?:except|exclud|but |apart from|other than|save |bar )")
-ALL_LEADS = re.compile(
-    r" ?(?:is |are )?(?:seen |present |noted )?in (?P<leads>all (?:of the )?(?:12 |twelve )?leads)"
-    rf"(?!{EXCEPTED.pattern})"
-)
 NAMED_WITH_LEAD = re.compile(r"[rs](v[1-6])")  # "SV1 14 mm"
 CLOSELY = re.compile(
     r" ?(?:(?:of|the|a|any|clear|discern[ia]ble|identifiable|consistent|measurable|definite|visible|distinct"

@@ -138,7 +138,9 @@ def vocabulary() -> Vocabulary:
 @cache
 def stating() -> frozenset[str]:
     """The words without one of which a sentence says no statement of any wave; Chinese has none to look up."""
-    return vocabulary().words.begun(str(i) for i, of in enumerate(vocabulary().said) if any(s.statement for s in of.values()))
+    return vocabulary().words.begun(
+        str(i) for i, of in enumerate(vocabulary().said) if any(s.statement for s in of.values())
+    )
 
 
 def lead_words() -> Words:

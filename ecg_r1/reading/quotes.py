@@ -193,9 +193,7 @@ class Reader:
             or (kind == "value" and not before and named < start and kinds.denied(self.text, named, start))
             or kinds.elsewhere(sentence, i, after)
             or ((kind == "value" or references.OF_BOTH_AFTER.match(after)) and references.OF_MANY_AFTER.match(after))
-            or (
-                kind != "value" and kinds.general(sentence, self.said, i, name, named, ends, after, then)
-            )
+            or (kind != "value" and kinds.general(sentence, self.said, i, name, named, ends, after, then))
             or (bound and (beside := kinds.beside(self.text, self.said, start)) and beside["marked"])
             or (kind == "range" and before and cues.bound(before, ""))  # "less than 320-350 ms"
             or kinds.compares(self.text, self.said, name, start, bound, low)

@@ -11,7 +11,6 @@ from ecg_r1.reading import cues
 from ecg_r1.reading.languages import entries, han, listed
 from ecg_r1.reading.lexicon import (
     AXIS_ROW,
-    LEADS,
     NAMES,
     OF_AXES,
     OTHER,
@@ -51,7 +50,6 @@ def _entries() -> Iterator[tuple[str, str]]:
     for key in NAMES:
         yield from ((name, wording) for name, wording in wordings if name == key)
     yield from (("absent", pattern) for pattern in listed("absent"))
-    yield from (("lead", wording) for wording in LEADS)
     yield from (("words", word + FURTHER) for word in NUMBER_WORDS)
 
 
@@ -67,7 +65,7 @@ _VOID = (
     r"|(?<=[ :=/])(?:-{2,5}(?= ?(?:[,;)]|$))|\*{1,3}(?= -?\d| ?[,;)]|$)))"
 )
 _LEXEME = re.compile(
-    r"(?P<word>[a-z]++)|(?P<date>(?:19|2[0-4])\d\d-[01]?\d-[0-3]?\d(?!\d))"
+    r"(?P<word>[a-z]++)|(?P<date>(?:19|2[0-4])\d\d-[01]?\d-[0-3]?\d(?!\d)|(?<=[ (]in )(?:19|20)\d\d(?![\d.]| ?ms))"
     rf"|(?=[-+.*\d\u3007\u4e00-\u9fff])(?:{_DIGITS}|(?P<han>{_HAN.any})|(?P<void>{_VOID}))"
 )
 
