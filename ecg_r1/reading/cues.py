@@ -63,7 +63,7 @@ HEAD_END = re.compile(rf"[^|\n]*|{_IN_UNIT}[ |]*\n(?:[|: -]+\n)?[ |]*(?:[a-z]{{1
 
 # What is done to a value leaves nothing of it: "twice 164 ms", "164 ms x 2", "has increased by 164 ms".
 _CHANGED = (
-    r"(?:increase|decrease|lengthen|prolong|shorten|rise|fall|slow|accelerate|change|differ|narrow|widen|drop|gr[eo]w"
+    r"(?:increase|decrease|lengthen|prolong|shorten|rise|fall|slow|accelerate|change|shift|differ|narrow|widen|drop|gr[eo]w"
     r"|risen|fallen|longer|shorter|more|less|wider|up|down|off)(?:e?d|s|ing|n)?"
 )
 
@@ -82,7 +82,7 @@ LANDMARK_AFTER = re.compile(
 )
 OPERAND = re.compile(
     r"(?:[×÷√^*]|sqrt ?\(?|\+) ?$|= ?\d*/ ?$"
-    rf"|\b(?:twice|thrice|double|triple|half|(?:a )?(?:third|quarter)|times|{_CHANGED} by)(?: of)?(?: the| about)? ?$"
+    rf"|\b(?:twice|thrice|double|triple|half|(?:a )?(?:third|quarter)|times|{_CHANGED}(?: left(?:ward)?| right(?:ward)?)? by|adds?|added|gains?|loses?|lost)(?: of)?(?: the| about)? ?$"
 )
 _MORE_THAN = (
     rf"|[x*] ?\d| (?:{_MORE}|{_LESS}) than (?:it |the (?:normal|usual|last|previous|prior)|before|usual|normal"
@@ -158,7 +158,7 @@ OPENED = re.compile(r"[(](?:up to )?$")
 AIMED = re.compile(r"\bto (?:increase|raise|reduce|slow|lower|keep|maintain|bring|get) (?:the |his |her )?$")
 # "• Normal (30 deg)": an angle without a name is that of the axis.
 AXIS_UNNAMED = re.compile(
-    r"\b(?:normal|left(?:ward)?|right(?:ward)?|extreme|superior|north-?west|deviation|typ)[ (:,~]{1,3}"
+    r"\b(?:normal|left(?:ward)?|right(?:ward)?|extreme|superior|north-?west|deviation)[ (:,~]{1,3}"
     r"(?:(?:about|approx\.?|approximately|around|at) )?$"
 )
 # "P waves march through at 86 per minute" is the rate of the atria; "sinus P waves, one before each QRS, at 75" is not.

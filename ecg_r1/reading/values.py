@@ -47,6 +47,8 @@ def value_of(text: str, token: Token, unit: Token, name: str) -> float | None:
     if dimension not in PLAUSIBLE:
         return None
     if dimension == TIME and SECONDS[0] <= value <= SECONDS[1]:
+        if value == int(value) and text[start : token.end].isdecimal():  # "PR 5 boxes, QRS 2"
+            return None
         value *= 1000.0
     if name == "rr_ms" and value < FEWEST_RR:  # vitals: "HR 112, RR 24" counts breaths
         return None
