@@ -162,13 +162,17 @@ def readings(files: list[Path]) -> list[Reading]:
     return found
 
 
-def fit(rows: list[Reading]) -> dict[str, float]:
-    """The weight of each sign, and the bias. Phrasings that a fit loses count twice as much in the next."""
+def fit(rows: list[Reading], known: dict[str, float]) -> dict[str, float]:
+    """The weight of each sign, and the bias, as near to the known weights as the rows allow.
+
+    Phrasings that a fit loses count twice as much in the next.
+    """
     passages = defaultdict(set)
     for row in rows:
         for sign in row.signs:
             passages[sign].add(row.passage)
-    names = sorted(sign for sign, where in passages.items() if len(where) >= FEWEST)
+    names = sorted({sign for sign, where in passages.items() if len(where) >= FEWEST} | known.keys() - {"bias"})
+    before = np.array([*(known.get(name, 0.0) for name in names), known.get("bias", 0.0)])
     columns = {sign: i for i, sign in enumerate(names)}
     rows = [row for row in rows if row.signs]
     x = np.zeros((len(rows), len(names) + 1))
@@ -181,11 +185,11 @@ def fit(rows: list[Reading]) -> dict[str, float]:
 
     def loss(w: Vector) -> tuple[float, Vector]:
         margin = y * (x @ w)
-        penalised = np.append(w[:-1], 0.0)
+        penalised = np.append((w - before)[:-1], 0.0)
         slope = x.T @ (-counts * y / (1.0 + np.exp(margin))) + 2 * PENALTY * penalised
         return float((counts * np.logaddexp(0.0, -margin)).sum() + PENALTY * (penalised**2).sum()), slope
 
-    found = np.zeros(x.shape[1])
+    found = before
     for _ in range(ROUNDS):
         found = minimize(loss, found, jac=True, method="L-BFGS-B", options={"maxiter": 1000}).x
         lost = phrasing & (y * (x @ found - np.where(y > 0, generality.MARGIN, 0.0)) < MARGIN)
@@ -205,14 +209,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", type=Path, nargs="+")
     parser.add_argument("--write", type=Path, nargs="?", const=Path("data/generality.yaml"))
+    parser.add_argument("--onto", action="store_true", help="keep near the weights in use, whose passages are not all here")
     parser.add_argument("--leave-out", action="store_true", help="judge each file by weights fitted to all others")
     options = parser.parse_args()
+    known = generality.weights() if options.onto else {"quantities": {}, "diagnoses": {}}
     generality.weights = lambda: {kind: {"bias": -1.0} for kind in ("quantities", "diagnoses")}  # type: ignore[assignment]
     rows = readings(options.files)
     of_kind = {kind: [row for row in rows if row.kind == kind] for kind in ("quantities", "diagnoses")}
     for kind, of in of_kind.items():
         for file in sorted({row.file for row in of if not row.phrasing}) if options.leave_out else ():
-            kept = fit([row for row in of if row.file != file])
+            kept = fit([row for row in of if row.file != file], known[kind])
             held = [row for row in of if row.file == file]
             general = sum(row.general for row in held)
             lost = sum(_general(row, kept) and not row.general for row in held)
@@ -221,7 +227,7 @@ def main() -> None:
                 f"{kind} of {file}, left out: {len(held) - general} claims, {lost} lost; {general} general, {left} left"
             )
     if options.write:
-        made = {kind: fit(of) for kind, of in of_kind.items()}
+        made = {kind: fit(of, known[kind]) for kind, of in of_kind.items()}
         options.write.write_text(HEADER + yaml.safe_dump(made, allow_unicode=True), encoding="utf-8")
 
 
