@@ -131,7 +131,7 @@ class Reader:
             second.negative = False
             return True
         if not cues.JOIN.fullmatch(gap):
-            return False
+            return gap == "/" and self.text[second.start] in "+-"  # "Axis -30/+90"
         if scope(self.text, first.start) in ("elsewhere", "then"):  # "from the previous 430 to 455"
             return False
         return gap.strip() not in ("and", "和", "与") or bool(cues.BETWEEN.search(self.before(i)))

@@ -195,8 +195,8 @@ class Sentence:
         """Whether number i is of what the sentence before named: "It measures 160 ms."; without a unit, no count."""
         token = self.tokens[i]
         counts = (
-            bool(i) or 1.0 <= token.number < FEWEST
-        )  # what a number without a unit, or after others, does more often
+            bool(i) or 1.0 <= token.number < FEWEST or (self.is_name(i + 1) and self.gap(i, i + 1) == " ")
+        )  # what a number without a unit, or after others, does more often; "1200 HR 93" is a time of day
         if not self.named or (token.dimension is None and counts):
             return False
         start = token.start
