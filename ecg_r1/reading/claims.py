@@ -119,7 +119,7 @@ def within(spans: tuple[tuple[int, int], ...], start: int) -> bool:
 def sections_elsewhere(text: str) -> tuple[tuple[int, int], ...]:
     """[start, end] of each sentence of a readable text under a heading of another ECG, of norms or of criteria."""
     found, other = [], False
-    if ":\n" in text or ": \n" in text or "#" in text or references.HEADED.search(text):
+    if ":\n" in text or ": \n" in text or "#" in text or " . " in text or references.HEADED.search(text):
         for start, end in sentences(text):
             if other := references.another_section(text, start, end, other):
                 found.append((start, end + 1))

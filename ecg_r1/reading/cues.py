@@ -64,7 +64,7 @@ HEAD_END = re.compile(rf"[^|\n]*|{_IN_UNIT}[ |]*\n(?:[|: -]+\n)?[ |]*(?:[a-z]{{1
 # What is done to a value leaves nothing of it: "twice 164 ms", "164 ms x 2", "has increased by 164 ms".
 _CHANGED = (
     r"(?:increase|decrease|lengthen|prolong|shorten|rise|fall|slow|accelerate|change|shift|differ|narrow|widen|drop|gr[eo]w"
-    r"|risen|fallen|longer|shorter|more|less|wider|up|down|off)(?:e?d|s|ing|n)?"
+    r"|risen|fallen|longer|shorter|slower|faster|higher|lower|more|less|wider|up|down|off)(?:e?d|s|ing|n)?"
 )
 
 # A name that only says where something begins or ends, and a number that is part of a formula.
@@ -125,7 +125,7 @@ LEADS_RIGHT = re.compile(
     r"(?: (?:wide|long|broad|tall)|in (?:width|duration))?,? (?:the |a |its |\()?"
 )  # "At 160 ms the PR interval …", "it lasts 160 ms (PR interval)"
 RHYTHM_AT = re.compile(
-    r",? (?:at |to |@ ?)?(?:a rate of )?(?:about |approximately |around |~ ?)?"
+    r",? (?:at |to |@ ?)?(?:a rate of |a [a-z]{4,10} )?(?:about |approximately |around |~ ?)?"
 )  # "sinus rhythm at 72"
 _LOOK = _WORDS["look"]  # how a wave or an interval looks, between its value and its name
 BELONGS_RIGHT = re.compile(rf" ?\)? ?(?:(?:for|of|as|is|was) (?:the |its )?)?(?:(?:{_LOOK})(?: and |, | )){{0,3}}的?")
@@ -158,7 +158,7 @@ OPENED = re.compile(r"[(](?:up to )?$")
 AIMED = re.compile(r"\bto (?:increase|raise|reduce|slow|lower|keep|maintain|bring|get) (?:the |his |her )?$")
 # "• Normal (30 deg)": an angle without a name is that of the axis.
 AXIS_UNNAMED = re.compile(
-    r"\b(?:normal|left(?:ward)?|right(?:ward)?|extreme|superior|north-?west|deviation)[ (:,~]{1,3}"
+    r"\b(?:normal|left(?:ward)?|right(?:ward)?|extreme|superior|north-?west|deviation|type)[ (:,~]{1,3}"
     r"(?:(?:about|approx\.?|approximately|around|at) )?$"
 )
 # "P waves march through at 86 per minute" is the rate of the atria; "sinus P waves, one before each QRS, at 75" is not.

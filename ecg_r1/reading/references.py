@@ -75,11 +75,16 @@ HEADED = re.compile(
 _BACK = re.compile(rf"[ \n>#|*-]*(?:(?:on|in|the) )?{_WORDS['back']}")
 
 
+_NAMED_STATEMENT = re.compile(r"(?:^|\n)[a-z /-]{4,60} \.$")
+
+
 def another_section(text: str, start: int, end: int, already: bool) -> bool:
     """Whether a sentence stands under a heading of another ECG or of normal values. already: whether the last one did.
 
     Such a section ends at the next heading, at an empty line, or where the text turns back to this ECG.
     """
+    if _NAMED_STATEMENT.search(text, max(0, start - 64), start):  # a statement of a machine and its criterion: "SINUS RHYTHM . V-rate 50-99"
+        return True
     if m := _HEADING.match(text, start, end):
         return bool(m["other"] or m["titled"] or m["about"])
     return already and not (text.endswith("\n\n", 0, start) or _BACK.match(text, start, end))
@@ -117,7 +122,11 @@ def _turn(kind: str, signs: str, more: str = "") -> re.Pattern[str]:
 
 
 _TURNS = {
-    "elsewhere": _turn("elsewhere", r"[,:](?! ?(?:$|when|where|(?:(?:on|in|of) )?which|at|with|pr|qrs|qt))|[)\]]", _TO),
+    "elsewhere": _turn(
+        "elsewhere",
+        r"(?:,|(?<!\d):)(?! ?(?:$|when|where|(?:(?:on|in|of) )?which|at|with|(?:the )?(?:pr|qrs|qt)))|[)\]]",
+        _TO,
+    ),
     "person": _turn("person", r"[;:)\]]"),
     "general": _turn("general", r"[)\]]"),
     "typical": _turn("typical", r"(?!)"),

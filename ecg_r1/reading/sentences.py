@@ -111,7 +111,7 @@ class Sentence:
 
     def rhythm_at(self, name: int, number: int) -> bool:
         """Whether a number without a unit is the rate of the rhythm named right before it."""
-        return self.tokens[name].key == "rhythm" and bool(cues.RHYTHM_AT.fullmatch(self.gap(name, number)))
+        return self.tokens[name].key in ("rhythm", "atria") and bool(cues.RHYTHM_AT.fullmatch(self.gap(name, number)))
 
     def fires(self, name: int, number: int) -> bool:
         """Whether a rate is one at which the atria's waves come, and not that of the beats which they belong to."""
