@@ -38,6 +38,7 @@ CLAIMS = ("value", "range", "bound")
 PENALTY = 1.0  # of a squared weight
 FEWEST = 4  # passages in which a sign must stand to have a weight
 LEAST = 0.05  # a smaller weight is left out
+OF_CLAIMS = 2.0  # how much a claim counts beside a general reading
 OF_PHRASINGS = 0.05  # how much a phrasing counts beside a passage, at first
 ROUNDS, MARGIN = 12, 0.1  # fits, and how far on the side of a claim a phrasing must lie
 HEADER = """\
@@ -180,7 +181,7 @@ def fit(rows: list[Reading], known: dict[str, float]) -> dict[str, float]:
     for i, row in enumerate(rows):
         x[i, [columns[sign] for sign in row.signs if sign in columns]] = 1.0
     y = np.array([1.0 if row.general else -1.0 for row in rows])
-    counts = np.array([OF_PHRASINGS if row.phrasing else 1.0 for row in rows])
+    counts = np.array([OF_PHRASINGS if row.phrasing else 1.0 if row.general else OF_CLAIMS for row in rows])
     phrasing = np.array([row.phrasing for row in rows])
 
     def loss(w: Vector) -> tuple[float, Vector]:
