@@ -86,7 +86,7 @@ class Sentence:
         low, start = max(0, token.start - 36), token.start
         if i and self.tokens[i - 1].key == VOID:  # "PR: * QRS: 102"
             return False
-        if text.endswith(cues.BEFORE_LANDMARKS, low, start) and cues.LANDMARK_BEFORE.search(text, low, start):
+        if cues.LANDMARK_BEFORE.search(text, low, start):
             return True
         after = self.after(i)
         if cues.LANDMARK_AFTER.match(after):
