@@ -22,35 +22,27 @@ _WITHIN = re.compile(r"(?:within (?:the )?normal (?:limits|range)[ :(,]*(?:at |w
 # What stands right after it.
 _AFTER = (
     _WORDS["after"],
-    rf"(?:-|[ ,]*(?!(?<=, )voltage))(?:(?:is |being |as |would be |was )?(?:the |an? )?(?:upper |lower |usual "
-    rf"|diagnostic |voltage ){{0,2}}{_WORDS['edge']})(?! ?(?:of |is |: ?)?[<>≤≥]?\d)",
+    rf"(?:-|[ ,]*(?!(?<=, )voltage))(?:(?:is |being |as |would be |was )?(?:the |an? )?{_WORDS['kind of edge']}{{0,2}}"
+    rf"{_WORDS['edge']})(?! ?(?:of |is |: ?)?[<>≤≥]?\d)",
 )
 # What takes a value back: "164 ms, which is false", "a PR of 164 ms was not found", "164 ms: no", "if measurable".
 WRONG = f"(?:{'|'.join(listed('wrong'))})"
 _FALSE = f"(?:{WRONG}|{'|'.join(listed('unseen'))})"
 _DENIED = (
-    rf"[ ,\"'\])]*(?:\(|-|:)? ?(?:(?:and |but )?(?:which|that|this|it) )?(?:is|was|are|were|would be|must be"
-    rf"|has been|can be)"
-    rf" (?:\w{{1,12}} )?{_FALSE}(?![a-z])",
+    rf"[ ,\"'\])]*(?:\(|-|:)? ?(?:(?:and |but )?(?:which|that|this|it) )?{_WORDS['is it']} (?:\w{{1,12}} )?{_FALSE}(?![a-z])",
     rf"[ ,]*(?:[(\[:]|-{{1,2}}) ?(?:(?:this|that|it|which) (?:is|was) )?(?:{_FALSE}(?![a-z])|no(?= ?(?:$|[,.)\]]))"
-    r"|not really\b|just kidding|(?:please )?(?:ignore|disregard|forget|do not (?:use|trust|count)))",
+    rf"|{_WORDS['dropped']})",
     _WORDS["denied"],
 )
-_TAKEN_BACK = (
-    r"(?=[ ,\"'\])]{0,3}(?:[(\[:-]|(?:is|was|are|were|would|must|has|can|can't|could|cannot|which|that|this|it"
-    r"|if|i|but|and|should"
-    r"|the|please|not|just)\b|[\u4e00-\u9fff]))"
-)
+_TAKEN_BACK = rf"(?=[ ,\"'\])]{{0,3}}(?:[(\[:-]|{_WORDS['takes back']}\b|[\u4e00-\u9fff]))"
 _REFERENCE_AFTER = re.compile(
     rf"(?=[-, ]{{0,2}}[a-z\u4e00-\u9fff])(?:{'|'.join(_AFTER)})|{_TAKEN_BACK}(?:{'|'.join(_DENIED)})"
 )
 # A sentence that takes back what stands before it.
 RETRACTS = re.compile(
-    r"[ \n>#*-]*(?:(?:but|however|no|sorry|wait|actually)[ ,:]+){0,2}(?:(?:that|this|the|it|which)"
-    r"(?: (?:last |first |above )?(?:value|number|figure|reading|measurement|interval|duration|rate|one|statement"
-    r"|diagnosis"
-    r"|interpretation|label))?"
-    rf"(?: (?:of|above)[^,.;]{{0,24}})? (?:is|was|must be|has been|seems|proved) (?:\w{{1,12}} )?{WRONG}(?![a-z])"
+    r"[ \n>#*-]*(?:(?:but|however|no|sorry|wait|actually)[ ,:]+){0,2}"
+    rf"(?:(?:that|this|the|it|which)(?: (?:last |first |above )?{_WORDS['what was said']})?(?: (?:of|above)[^,.;]{{0,24}})?"
+    rf" (?:is|was|must be|has been|seems|proved) (?:\w{{1,12}} )?{WRONG}(?![a-z])"
     r"|just kidding|(?:scratch|strike|i retract|i withdraw) (?:this|that))"
     r"|[ \n]*(?:这个?|该|上述)(?:数?值|结果|测量)?(?:是|为)?(?:错误|错|不正确|不对|有误)"
 )
@@ -69,9 +61,7 @@ _HEADING = re.compile(
     rf"[ \n>|-]*(?:#{{1,4}} ?)?(?:(?P<other>{_TITLE})|[a-z\u4e00-\u9fff][^:\n]{{0,40}}): *(?:\n|$)"
     rf"|[ \n]*#{{1,4}} ?(?:(?P<titled>{_TITLE})|[^\n]*)$|[ \n>•-]*(?P<about>{_WORDS['topic']})$"
 )
-HEADED = re.compile(
-    r"\b(?:features|criteria|signs|characteristics|hallmarks|definitions?|causes|pathophysiology) (?:of|for|in) "
-)
+HEADED = re.compile(rf"\b{_WORDS['heads']} (?:of|for|in) ")
 _BACK = re.compile(rf"[ \n>#|*-]*(?:(?:on|in|the) )?{_WORDS['back']}")
 
 
@@ -97,9 +87,7 @@ BESIDE = re.compile(
 )
 
 # A range or bound after which such words stand is said of ECGs in general: "a QTc above 470 ms is regarded as long".
-_ADVERBS = (
-    r"(?:(?:typically|usually|generally|conventionally|commonly|often|normally|by definition|always|also|then) ){0,2}"
-)
+_ADVERBS = rf"(?:{_WORDS['always']} ){{0,2}}"
 GENERAL_AFTER = re.compile(
     r"(?: or (?:less|more|longer|greater|above|below|over|under|wider|higher))?"
     r"(?: in (?:leads? )?(?:v[1-6](?:-v?[1-6])?|av[lrf]|i{1,3}))?[)\]]?"
@@ -134,10 +122,7 @@ _TURNS = {
 _SUPPOSED = re.compile(_TURNS["elsewhere"].pattern.replace(_TO, ""))  # "if the rate were closer to 190 bpm"
 TURN = _TURNS | {"then": _TURNS["elsewhere"], "supposed": _SUPPOSED, "normal": _TURNS["general"]}
 OTHER_AFTER = re.compile(rf"\)?[ ,(]*{_WORDS['other day']}")
-OF_MANY_AFTER = re.compile(
-    r"(?: ?[(]?(?:in|for) (?:men|women|males?|females?|adults|children|both sexes)\b"
-    r"| ?[(](?:men|women|males?|females?)[)])"
-)
+OF_MANY_AFTER = re.compile(rf"(?: ?[(]?(?:in|for) {_WORDS['of both']}\b| ?[(](?:men|women|males?|females?)[)])")
 OF_BOTH_AFTER = re.compile(
     r" ?(?:in|for) (?:men|males?),? ?(?:and|or)? ?(?:[<>≤≥]|less|more|above|below|under|over|\d)"
 )
