@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 from ecg_r1.reading import generality, references
 from ecg_r1.reading.characters import readable
+from ecg_r1.reading.languages import joined
 from ecg_r1.reading.marks import struck, without_struck
 from ecg_r1.reading.polarity import polarity
 from ecg_r1.reading.scopes import scope, unscoped
@@ -41,6 +42,7 @@ _OF_SCOPE: dict[str, Stance] = {
 }
 _OF_POLARITY: dict[str, Stance] = {"asserted": "claimed", "negated": "denied", "uncertain": "doubted"}
 
+_WORDS = joined("clauses")
 # A line that is the title of the lines below it: "Step 4: Ischemia, injury and infarct", "## Ischemia & infarction".
 _TITLE = re.compile(
     r"(?:^|<answer>|<think>)[ >|-]*+(?P<mark>#{1,6} ?)?(?P<number>(?:step|part|section) ?\d{1,2}[:.) -]{1,3}"
@@ -48,24 +50,18 @@ _TITLE = re.compile(
     r"(?P<title>[^\n.:;?!|]{2,80}):? ?\n\n?(?=[ >|-]*+(?!#|step ?\d|\d{1,2}[.)])[^\n]*[a-z\u4e00-\u9fff])",
     re.MULTILINE,
 )
-_SAYS = re.compile(r"\b(?:is|are|was|were|has|have|shows?|no|not|without|measures?)\b|\d ?(?:ms|bpm|mv|mm|°)")
-_OF_TITLES = re.compile(
-    r"&|\b(?:assessment|analysis|evaluation|interpretation|considerations?|mimics?|others?|criteria|signs|features"
-    r"|pathophysiology"
-    r"|mechanisms?|definitions?|management|treatment|causes)\b"
-)
+_SAYS = re.compile(rf"\b(?:{_WORDS['verb']}|no|not|without|measures?)\b|\d ?(?:ms|bpm|mv|mm|°)")
+_OF_TITLES = re.compile(rf"&|\b(?:{_WORDS['of titles']})\b")
 
 # "The computer reads LBBB, QRS 150 ms, but this is wrong."
 _TURNED = re.compile(
-    rf"(?:[,;(-]|\bbut|\bhowever) ?(?:but|however|yet|although|though|and)? ?,? ?(?:all )?(?:of )?(?:this|that|it|which"
-    rf"|these|those|both|the (?:computer|machine|reading|measurement|interpretation|diagnosis|software|algorithm))"
-    rf" (?:is|was|are|were|seems?|proved|turned out)(?: to be)? (?:\w{{1,12}}ly |all |both |quite )?"
-    rf"{references.WRONG}(?![a-z])"
+    rf"(?:[,;(-]|\bbut|\bhowever) ?(?:{_WORDS['contrast']}|yet|and)? ?,? ?(?:all )?(?:of )?(?:{_WORDS['what is turned']})"
+    rf" (?:{_WORDS['be']}|seems?|proved|turned out)(?: to be)? (?:\w{{1,12}}ly |all |both |quite )?{references.WRONG}(?![a-z])"
 )
 _BY = re.compile(r"\bby (?:the |an? )?$")
 _MAY_TURN = re.compile(references.WRONG)
 _ATTRIBUTED = re.compile(
-    r"\b(?:computer|machine|algorithm|software|device|automated|printout|monitor|colleague|referr?er|instrument)\b"
+    rf"\b(?:{_WORDS['machine']}|device|automated|printout|monitor|colleague|referr?er|instrument)\b"
 )
 
 

@@ -29,7 +29,8 @@ COORDINATED = re.compile(
 _COPULA = re.compile(
     rf"(?:[ ,:=()-]{{0,3}}(?:{joined('between')['copula']})(?![a-z0-9]))*[ ,:=()-]{{0,3}}[\u4e00-\u9fff]{{0,4}}"
 )
-CLAUSE = re.compile(r"\b(?:is|are|was|were|has|have|shows?|appears?|looks?|remains?)\b")
+CLAUSE = re.compile(rf"\b(?:{joined('clauses')['be']}|has|have|shows?|appears?|looks?|remains?)\b")
+
 
 
 @dataclass

@@ -54,9 +54,9 @@ _OPENING = re.compile(
     r"(?:pr|pq|qrs|qtc?|p[- ]wave|axis|(?:heart |ventricular )?rate|values?)\b|(?:when(?:ever)?|if|once|wenn) )"
 )
 _NUMBER = r"[+-]?\d[\d.,]* ?(?:ms|msec|bpm|/ ?min|beats|seconds?|sec|s\b|°|degrees)"
+_CUE = joined("cues")
 _BOUND = re.compile(
-    r"[<>≤≥]|\b(?:above|below|under|over|exceed\w*|(?:less|more|greater|longer|shorter) than|at least|up to|between"
-    r"|uber|unter|ab|bis|mehr als|weniger als)\b|超过|大于|小于|以上|以下"
+    rf"[<>≤≥]|\b(?:{_CUE['low']}|{_CUE['high']}|(?:{_CUE['more']}|{_CUE['less']}) than|between|ab)\b(?=[^.;,\d]{{0,12}}\d)|超过|大于|小于|以上|以下"
 )
 # Signs of a clause or a sentence, by what is searched in it …
 _IN_CLAUSE = {
@@ -78,9 +78,8 @@ _BEFORE = {
     "definite": re.compile(r"\b(?:the|der|die|das) (?:[a-z-]{2,14} ){0,2}$"),
     "owned": re.compile(r"\b(?:this|these|his|her|our|my|your|their|patient's) (?:[a-z-]{2,14} ){0,2}$"),
     "subject": re.compile(
-        r"(?:^|[.;:\n>•|,)-]|\b(?:and|that|although|while|because|since|though|but|as)) ?(?:\d{1,2}[.)] ?)?"
-        r"(?:(?:an?|true|asymptomatic|isolated|complete|marked|mild|most|all|many|some|any|new|chronic|acute|typical"
-        r"|of|or)[ -])*$"
+        rf"(?:^|[.;:\n>•|,)-]|\b(?:and|that|as|because|since|{_WORDS['contrast']})) ?(?:\d{{1,2}}[.)] ?)?"
+        rf"(?:(?:{_WORDS['grade']})[ -])*$"
     ),
     "within": re.compile(
         r"(?:^|[.;:\n•>-]|, |\b(?:that|and|while|but)) ?(?:in|with|for|during|bei|mit) (?:an? |any |most |eine[mnr] )?"
@@ -95,15 +94,11 @@ _BEFORE = {
 # … and behind it.
 _BEHIND = {
     "verb": re.compile(
-        r"[a-z]* ?(?:\([^)]{1,30}\) ?)?(?:\w{2,10}ly |also |often )?(?:is|are|has|have|can|may|occurs?|shows?|means?"
-        r"|requires?|suggests?|indicates?|represents?|arises?|appears?|begins?|does(?: not)?|runs?|comes?|starts?|ist|sind|hat|kann|wird|gilt|bedeutet|spricht)\b"
-        r"(?! (?:\w+ly )?(?:present|seen|noted|evident|visible|absent|not|no|likely|normal)\b)"
+        rf"[a-z]* ?(?:\([^)]{{1,30}}\) ?)?(?:\w{{2,10}}ly |also |often )?(?:{_WORDS['finite']}|{_WORDS['tells']})\b"
+        rf"(?! (?:\w+ly )?(?:{_WORDS['there']})\b)"
     ),
     "defined": re.compile(r"(?: \([^)\n]{1,12}\))? ?(?::|=|- |\||→|➔)"),
-    "finite": re.compile(
-        r".*\b(?:is|are|has|have|can|may|might|could|must|should|will|would|does|do|be|occurs?|means?|requires?"
-        r"|suggests?|indicates?|ist|sind|hat|haben|kann|wird|werden|liegt|bedeutet)\b"
-    ),
+    "finite": re.compile(rf".*\b(?:{_WORDS['finite']})\b"),
 }  # fmt: skip
 
 

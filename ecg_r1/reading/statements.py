@@ -38,40 +38,33 @@ _JOINED = re.compile(
 )
 _LISTED = re.compile(rf"(?:-degree|-)?[,、/] ?{_ADJECTIVES}")
 _ALTERNATIVE = re.compile(r"\b(?:or|vs|versus)\b|或")
-_SINGULAR = re.compile(r" (?:is|was|has been|can be|remains|stays|seems|appears|looks|cannot|may|might|could)(?![a-z])")
+_SINGULAR = re.compile(rf" (?:{_WORDS['singular']})(?![a-z])")
 _RHYTHM = re.compile("rhythm|(?:tachy|brady)cardia|fibrillation|flutter|pac|premature|arrhythmia|escape|arrest|geminy")
 _NONE_OF = re.compile(
-    r"(?:^|[\n.;:>])[ #*-]*(?:there (?:is|are) )?(?:no|without|negative for|neg for|denies)(?: [a-z]{2,12}){0,2} $"
+    rf"(?:^|[\n.;:>])[ #*-]*(?:there (?:is|are) )?(?:{_WORDS['none of']})(?: [a-z]{{2,12}}){{0,2}} $"
 )
-_DENIED_ALL = re.compile(
-    r" ?[:=(-] ?(?:no|none|neg|negative|absent|not|excluded|ruled out|false|nil|all (?:no|absent|negative))(?![a-z])"
-)
+_DENIED_ALL = re.compile(rf" ?[:=(-] ?(?:{_WORDS['denied all']})(?![a-z])")
 _HEDGED = re.compile(f" (?:{_WORDS['hedge']}) ")  # "ST-T changes may be due to myocardial ischemia"
 # "Differential diagnosis:\n1. LVH\n2. WPW": up to where one item follows the other, each is one of several.
 _OPENS = re.compile(rf"\b(?:{_WORDS['opens']})\b[^.:;\n]{{0,80}}: ?(?:\n|$)")
 _ITEM = re.compile(r"[ \n>]*(?:(\d{1,2}|[a-h])[.)]|[-•*·]) ")
 # "The machine reads AF. I do not agree."
-_MACHINE = re.compile("computer|machine|algorithm|software")
+_MACHINE = re.compile(_WORDS["machine"])
 _BY_MACHINE = re.compile(rf"\b(?:{_WORDS['machine']})\b[^.;\n]{{0,120}}?\b(?:{_WORDS['reads']})")
 _DISAGREES = re.compile(
-    r"[.;!\n ]*(?:i (?:do not|don't|cannot|can't) agree|i disagree|however|but|actually|in (?:fact|reality)"
+    rf"[.;!\n ]*(?:i (?:cannot|can't) agree|{_WORDS['disagrees']}|however|but|actually|in fact"
     rf"|(?:this|that|it) is (?:not|{references.WRONG}))\b"
 )
 _PARTED = re.compile(r"[,;:.()!?/\n\u4e00-\u9fff]|\b(?:und|oder|bzw|mit|bei|and|or|with|och|eller)\b")
 _HEAD = re.compile(r": ?(?:[a-z]{2,12} ){0,3}")
-_ASKING = re.compile(
-    r"[ \n>#*-]*(?:is|are|was|could|can|does|do|did|has|have|might|may|would|should|what|which|why|how|whether|any"
-    r"|maybe|possibly|query|\?)(?![a-z])"
-)
-_VERB = "is|are|was|were|has|have|can|cannot|could|may|does|do|shows?|demonstrates?|indicates?|confirms?|suggests?"
+_ASKING = re.compile(rf"[ \n>#*-]*(?:{_WORDS['asking']})(?![a-z])")
+_VERB = _WORDS["verb"]
 _FINITE = re.compile(rf" (?:{_VERB})(?![a-z])")
 _BEGUN = re.compile(rf"\b(?:{_VERB})(?![a-z])(?:(?!\b(?:that|which|because|so|since|as|if|whether)\b)[^.;:,\n])*$")
 # "LVH criteria are not met; likewise RVH."
 _LIKEWISE = re.compile(rf"[ \n]*(?:and )?(?:{_WORDS['likewise']})[ ,:]*(?:for )?")
 # What takes over what was said before: "LBBB is absent, and so is RBBB", "…, RBBB likewise".
-_SO_IS = re.compile(
-    r"(?:,|;|,? and) ?(?:so|as|neither|nor) (?:is|are|was|were|does|do|has|have)(?: (?:the|an?|any))? $"
-)
+_SO_IS = re.compile(rf"(?:,|;|,? and) ?(?:so|as|neither|nor) (?:{_WORDS['verb']})(?: (?:the|an?|any))? $")
 _AND, _AS_WELL = (
     re.compile(r"(?:,|;|,? and)(?: (?:the|an?|any))? $"),
     re.compile(rf" (?:{_WORDS['as well']})(?= ?(?:$|[.,;)\n]))"),
