@@ -12,24 +12,22 @@ from ecg_r1.reading.lead_lists import LeadList
 
 REACH = 80  # characters between a wave and what is said of it, or between a finding and its leads
 WINDOW = 12  # neighbours that are looked at, of tokens, claims and lists of leads: reading stays linear in the text
+_WORDS = joined("clauses")
 BETWEEN = re.compile(r"[;\n]|\b(?:(?<!anything )but(?! (?:may|might|is|are|not)\b)|while|whereas|however)\b|\. ")
 # Between what is said and its wave right behind it: "inverted T waves", "elevation of the ST segment".
 _BEHIND = re.compile(
-    r"[- ]?|,? ?(?:(?:of|in|for) (?:the |all |these )?|(?:sinus|ventricular|atrial|qrs|supraventricular"
-    r"|symmetric(?:al)?|deep|new|precordial|inferior|lateral|anterior|septal"
-    r"|small|slightly|r[- ]?wave|ein\w*|an?|the|all|each|every|or|and|,|的"
-    r") ?){1,4}"
+    rf"[- ]?|,? ?(?:(?:of|in|for) (?:the |all |these )?|(?:{_WORDS['how much']}|sinus|ventricular|atrial|qrs|supraventricular"
+    r"|precordial|inferior|lateral|anterior|septal|r[- ]?wave|ein\w*|an?|the|all|each|every|or|and|,|的) ?){1,4}"
 )
 COORDINATED = re.compile(
-    r"[ ,/&+、]*(?P<by>(?:and|or|nor|with|und|oder|sowie|mit|noch|plus|as well as|和|及|或|伴) ?)?"
-    r"(?:(?:an?|the|any|associated|significant|deep|reciprocal|possible|new|old|marked|mild|symmetric(?:al)?|acute|pathologic(?:al)?"
-    r"|segment|changes?|wave|also|明显的?) ?)*"
+    rf"[ ,/&+、]*(?P<by>(?:{_WORDS['list word']}) ?)?"
+    rf"(?:(?:{_WORDS['how much']}|an?|the|any|segment|changes?|wave|also) ?)*"
 )
 # What alone may stand between a subject and a statement that is no finding: "the ECG shows normal …" calls no ECG normal.
 _COPULA = re.compile(
     rf"(?:[ ,:=()-]{{0,3}}(?:{joined('between')['copula']})(?![a-z0-9]))*[ ,:=()-]{{0,3}}[\u4e00-\u9fff]{{0,4}}"
 )
-CLAUSE = re.compile(rf"\b(?:{joined('clauses')['be']}|has|have|shows?|appears?|looks?|remains?)\b")
+CLAUSE = re.compile(rf"\b(?:{_WORDS['be']}|has|have|shows?|appears?|looks?|remains?)\b")
 
 
 

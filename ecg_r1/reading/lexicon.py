@@ -62,12 +62,7 @@ UNITS: list[tuple[str, str, float]] = [
     for unit in units
 ]
 
-_ABBREVIATED = [
-    "approx", "ref", r"e\.g", r"k\.a", r"m\.i", r"i\.e", " vs", "vent", "avg", " ca", " no", "resp", " int", " dur",
-    "poss", "prob", "susp", "neg",
-]  # fmt: skip
-_ABBREVIATIONS = "".join(rf"(?<!{word}\.)" for word in _ABBREVIATED)
-_ABBREVIATIONS += "".join(rf"(?<!\b{word}\.)" for words in sections("abbreviations") for word in words)
+_ABBREVIATIONS = "".join(rf"(?<!\b{word}\.)" for words in sections("abbreviations") for word in words)
 # A line of nothing but values goes with the line of names above it, as in a table.
 _VALUE = r"(?:[-+]?\d{1,4}(?:\.\d{1,3})?|-{1,3}|\*) ?(?:ms|bpm|°|deg|s|sec)?"
 _NO_ROW = (

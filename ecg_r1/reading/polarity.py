@@ -19,8 +19,7 @@ NEAR = 24  # characters over which "not" reaches a verb: "does not in itself sug
 _WORDINGS = Wordings(entries("before"))
 _WORDS = joined("clauses")
 _HAN_CUE = re.compile(either(han("before")))
-_DOT = r"\.(?!\d|[a-z]\.)(?<!vs\.)(?<!poss\.)(?<!prob\.)(?<!susp\.)(?<!neg\.)(?<!i\.e\.)(?<!e\.g\.)(?<!i\.)(?<!e\.)"
-_DOT += "".join(rf"(?<!\b{word}\.)" for words in sections("abbreviations") for word in words)
+_DOT = r"\.(?!\d|[a-z]\.)" + "".join(rf"(?<!\b{word}\.)" for words in sections("abbreviations") for word in words)
 _STOP = re.compile(rf"[;!\n。；！]|[<>](?! ?=? ?\d)|:(?!\d)|{_DOT}|\?(?! ?$)(?![a-z])")
 _HEADINGS = either(joined("headings"))
 _HEADING = re.compile(rf"(?:^|[^\w])(?:{_HEADINGS})[\"']? ?$")
