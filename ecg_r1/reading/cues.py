@@ -109,6 +109,9 @@ PHRASE_END = re.compile(
     r"|[prt] ax[ie]s|vent|atrial|ventricular|heart)(?![a-z])|\d{1,2}[.)] ?[a-z]|[\u4e00-\u9fff])"
 )
 
+# What a number in front counts: "PR over 80 beats".
+COUNTS = re.compile(rf" (?:{_WORDS['counts']})")
+
 # "It measures 160 ms." speaks of what the sentence before named, and so do "Or 224 ms" and "Make that 224 ms".
 TAKES_UP = re.compile(
     r"(?:[ \n>|#*\"'-]|\[\^?\d\]:?|\(?[a-d\d][.)])*"

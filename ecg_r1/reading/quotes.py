@@ -16,7 +16,7 @@ from ecg_r1.reading.sentences import REMEMBERED, SHORT, Sentence, sentences
 from ecg_r1.reading.table_rows import row
 from ecg_r1.reading.tables import Table, tables
 from ecg_r1.reading.tokens import MOST, VOID
-from ecg_r1.reading.values import Kind, Quote, value_of
+from ecg_r1.reading.values import Kind, Quote, typical, value_of
 
 UNMEASURED = (
     "r_mv",
@@ -116,7 +116,13 @@ class Reader:
 
     def ends(self, last: int, after: str) -> bool:
         """Whether a number without a unit is a value, as the last word of its phrase or before the next name."""
-        if cues.RATE_OF.search(self.text, 0, self.tokens[last].start):
+        number, first = self.tokens[last], self.tokens[last].start
+        if cues.RATE_OF.search(self.text, 0, first) or (
+            self.sentence.named_near(last)
+            and cues.PLAIN.fullmatch(self.before(last))
+            and typical(self.tokens[last - 1].key, number.number)
+            and not cues.COUNTS.match(after)
+        ):
             return True
         following = self.sentence.is_name(last + 1) and len(self.sentence.gap(last, last + 1)) < 2
         return following or cues.PHRASE_END.match(after) is not None
