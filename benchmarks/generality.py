@@ -2,11 +2,11 @@
 
 Files of labelled passages, as benchmarks/reading.py reads them, and of phrasings ("reading | text" a line, as those of
 tests/reading), or of lines in which [[ ]] marks what is none of this ECG, as benchmarks/generality.txt. The examples of
-the words themselves (`generality` in data/vocabulary.<language>.yaml) are phrasings too. `--leave-out` prints, for each file, what the weights fitted to all other files do to it:
-claims lost, and general readings left as claims.
-`--write PATH` writes the weights fitted to all files, data/generality.yaml by default: with passages of your own among
-the files, the reader learns how their authors write. The fit is a logistic regression with an L2 penalty and a fixed
-start; the same files give the same weights.
+the words themselves (`generality` in data/vocabulary.<language>.yaml) are phrasings too. `--leave-out` prints, for each
+file, what the weights fitted to all other files do to it: claims lost, and general readings left as claims. `--write
+PATH` writes the weights fitted to all files, data/generality.yaml by default: with passages of your own among the files,
+the reader learns how their authors write. `--onto` keeps them near the weights in use, which knew other passages too.
+The fit is a logistic regression with an L2 penalty and a fixed start; the same files give the same weights.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def _examples() -> list[str]:
 
 
 def _lines(name: str, lines: Sequence[str]) -> list[Reading]:
-    """What is read as claims of lines: of phrasings ("reading | text"), or of texts in which [[ ]] marks what is none."""
+    """What is read as claims of phrasings ("reading | text"), or of texts in which [[ ]] marks what is none."""
     found = []
     for i, line in enumerate(lines):
         expected, bar, phrasing = line.partition("| ")
@@ -210,7 +210,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", type=Path, nargs="+")
     parser.add_argument("--write", type=Path, nargs="?", const=Path("data/generality.yaml"))
-    parser.add_argument("--onto", action="store_true", help="keep near the weights in use, whose passages are not all here")
+    parser.add_argument("--onto", action="store_true", help="keep near the weights in use")
     parser.add_argument("--leave-out", action="store_true", help="judge each file by weights fitted to all others")
     options = parser.parse_args()
     known = generality.weights() if options.onto else {"quantities": {}, "diagnoses": {}}

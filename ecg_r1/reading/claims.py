@@ -55,8 +55,9 @@ _OF_TITLES = re.compile(rf"&|\b(?:{_WORDS['of titles']})\b")
 
 # "The computer reads LBBB, QRS 150 ms, but this is wrong."
 _TURNED = re.compile(
-    rf"(?:[,;(-]|\bbut|\bhowever) ?(?:{_WORDS['contrast']}|yet|and)? ?,? ?(?:all )?(?:of )?(?:{_WORDS['what is turned']})"
-    rf" (?:{_WORDS['be']}|seems?|proved|turned out)(?: to be)? (?:\w{{1,12}}ly |all |both |quite )?{references.WRONG}(?![a-z])"
+    rf"(?:[,;(-]|\bbut|\bhowever) ?(?:{_WORDS['contrast']}|yet|and)? ?,? ?(?:all )?(?:of )?"
+    rf"(?:{_WORDS['what is turned']}) (?:{_WORDS['be']}|seems?|proved|turned out)(?: to be)? "
+    rf"(?:\w{{1,12}}ly |all |both |quite )?{references.WRONG}(?![a-z])"
 )
 _BY = re.compile(r"\bby (?:the |an? )?$")
 _MAY_TURN = re.compile(references.WRONG)

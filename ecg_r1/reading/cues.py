@@ -133,9 +133,7 @@ AXIS_UNNAMED = re.compile(rf"\b(?:{_WORDS['axis is']})[ (:,~]{{1,3}}(?:at )?{_AB
 # "P waves march through at 86 per minute" is the rate of the atria; "sinus P waves, one before each QRS, at 75" is not.
 FIRES = re.compile(rf"(?:\b(?:{_WORDS['fires']})|[:=]|为|约) ?(?:an? (?:rate|frequency) of )?{_ABOUT}$")
 ATRIAL, VENTRICLES = ("p", "atria", "atrial_rate"), re.compile("ventric|心室")
-FIRES_NOT = re.compile(
-    rf"[,;]|\b(?:{_WORDS['fires not']})\b|preced|follow|conduct|ventric|tachy|brady|心室"
-)
+FIRES_NOT = re.compile(rf"[,;]|\b(?:{_WORDS['fires not']})\b|preced|follow|conduct|ventric|tachy|brady|心室")
 
 # What follows a value may make it one of another quantity: "QT 384 ms (405 ms when corrected)".
 RENAMED = {

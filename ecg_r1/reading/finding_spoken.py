@@ -16,19 +16,18 @@ _WORDS = joined("clauses")
 BETWEEN = re.compile(r"[;\n]|\b(?:(?<!anything )but(?! (?:may|might|is|are|not)\b)|while|whereas|however)\b|\. ")
 # Between what is said and its wave right behind it: "inverted T waves", "elevation of the ST segment".
 _BEHIND = re.compile(
-    rf"[- ]?|,? ?(?:(?:of|in|for) (?:the |all |these )?|(?:{_WORDS['how much']}|sinus|ventricular|atrial|qrs|supraventricular"
-    r"|precordial|inferior|lateral|anterior|septal|r[- ]?wave|ein\w*|an?|the|all|each|every|or|and|,|的) ?){1,4}"
+    rf"[- ]?|,? ?(?:(?:of|in|for) (?:the |all |these )?|(?:{_WORDS['how much']}|sinus|ventricular|atrial|qrs"
+    r"|supraventricular|precordial|inferior|lateral|anterior|septal|r[- ]?wave|ein\w*|an?|the|all|each|every|or|and|,|的) ?){1,4}"
 )
 COORDINATED = re.compile(
     rf"[ ,/&+、]*(?P<by>(?:{_WORDS['list word']}) ?)?"
     rf"(?:(?:{_WORDS['how much']}|an?|the|any|segment|changes?|wave|also) ?)*"
 )
-# What alone may stand between a subject and a statement that is no finding: "the ECG shows normal …" calls no ECG normal.
+# What alone may stand before a statement that is no finding: "the ECG shows normal …" calls no ECG normal.
 _COPULA = re.compile(
     rf"(?:[ ,:=()-]{{0,3}}(?:{joined('between')['copula']})(?![a-z0-9]))*[ ,:=()-]{{0,3}}[\u4e00-\u9fff]{{0,4}}"
 )
 CLAUSE = re.compile(rf"\b(?:{_WORDS['be']}|has|have|shows?|appears?|looks?|remains?)\b")
-
 
 
 @dataclass
@@ -51,8 +50,9 @@ class Token:
 class Claim:
     """A finding in its sentence: [start, end) of the wave and what is said of it.
 
-    said, said_to: where what is said begins and ends. statement: the diagnosis that it is, or "". when: the only stance in which the words say it; None where they say it in any.
-    shared: leads between the wave and what is said first of it, which all that is said of it shares. where: its leads.
+    said, said_to: where what is said begins and ends. statement: the diagnosis that it is, or "". when: the only stance
+    in which the words say it; None where they say it in any. shared: leads between the wave and what is said first of
+    it, which all that is said of it shares. where: its leads.
     """
 
     what: str

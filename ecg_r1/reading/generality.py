@@ -28,8 +28,8 @@ NEAR = 60  # characters before and after a reading in which its article and its 
 MOST = 12  # cues and quantities before and after a reading that are looked at
 LONG = 500  # characters of a long text
 LINES = 5  # sentences back to the line that heads a list
-# How much the cues of a clause, a measured number in it, and what stands before a reading say that it is general, without
-# any fit; from PLAIN on they settle it.
+# How much the cues of a clause, a measured number in it, and what stands before a reading say that it is general,
+# without any fit; from PLAIN on they settle it.
 OF_CUE = {"rule": 3, "often": 2, "perhaps": 1, "seen": -1, "ours": -3}
 OF_VALUE = -2
 OF_PLACE = {"subject verb": 1, "definite": -1, "owned": -2}
@@ -50,18 +50,20 @@ _FRONT = re.compile(
     rf"(?:^ ?|[.;:\n>(•] ?|, )(?:in|bei) (?!(?:{_WORDS['here']})\b)[a-z]|[<>≤≥]=? ?\d[^.;\n=]{{0,24}}= ?[a-z]"
 )
 _OPENING = re.compile(
-    r"[ \n>#*•(,-]*(?:(?:that|and|while|whereas|normally|usually|typically),? )?(?:(?:an?|any|every) (?:[a-z-]{3,12} ){0,2}?"
-    r"(?:pr|pq|qrs|qtc?|p[- ]wave|axis|(?:heart |ventricular )?rate|values?)\b|(?:when(?:ever)?|if|once|wenn) )"
+    r"[ \n>#*•(,-]*(?:(?:that|and|while|whereas|normally|usually|typically),? )?"
+    r"(?:(?:an?|any|every) (?:[a-z-]{3,12} ){0,2}?(?:pr|pq|qrs|qtc?|p[- ]wave|axis|(?:heart |ventricular )?rate|values?)\b|(?:when(?:ever)?|if|once|wenn) )"
 )
 _NUMBER = r"[+-]?\d[\d.,]* ?(?:ms|msec|bpm|/ ?min|beats|seconds?|sec|s\b|°|degrees)"
 _CUE = joined("cues")
 _BOUND = re.compile(
-    rf"[<>≤≥]|\b(?:{_CUE['low']}|{_CUE['high']}|(?:{_CUE['more']}|{_CUE['less']}) than|between|ab)\b(?=[^.;,\d]{{0,12}}\d)|超过|大于|小于|以上|以下"
+    rf"[<>≤≥]|\b(?:{_CUE['low']}|{_CUE['high']}|(?:{_CUE['more']}|{_CUE['less']}) than|between|ab)\b(?=[^.;,\d]{{0,12}}\d)"
+    r"|超过|大于|小于|以上|以下"
 )
 # Signs of a clause or a sentence, by what is searched in it …
 _IN_CLAUSE = {
     "measured": re.compile(
-        rf"(?<![-–<>≤≥+\d.])(?<![<>≤≥] )(?<!than )(?<!ber )(?<!ter )(?<!to ){_NUMBER}(?! ?(?:or |- ?\d|to |and [-+]?\d))"
+        rf"(?<![-–<>≤≥+\d.])(?<![<>≤≥] )(?<!than )(?<!ber )(?<!ter )(?<!to ){_NUMBER}"
+        r"(?! ?(?:or |- ?\d|to |and [-+]?\d))"
     ),
     "bound": _BOUND,
     "past": re.compile(r"\b(?:was|were|had|did|[a-z]{3,}ed)\b"),

@@ -30,9 +30,7 @@ _JOINED = re.compile(
 )
 _EXCEPTED = re.compile(rf" ?,?\(? ?(?:{_WORDS['excepting']})(?: (?:for|in|the|leads?|also))* ?")
 # "inferior" says where a finding is, but not before the name of a disease.
-_DISEASE = re.compile(
-    rf"[ -]?(?:wall )?(?:myocardial |st[- ]?elevation |q[- ]wave )*(?:{_WORDS['of a wall']})"
-)
+_DISEASE = re.compile(rf"[ -]?(?:wall )?(?:myocardial |st[- ]?elevation |q[- ]wave )*(?:{_WORDS['of a wall']})")
 
 
 class LeadList(NamedTuple):

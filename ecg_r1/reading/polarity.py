@@ -36,9 +36,7 @@ _TURN_AFTER = re.compile(
 _OR = re.compile(r"\b(?:or|nor)\b|或|及|和")
 # "rules out ACS, pericarditis and electrolyte disturbance": a list of things, known or not, that one verb excludes.
 _EXCLUDING = re.compile(_WORDS["excluding"])
-_NO_ITEM = re.compile(
-    rf"[.;:()\n]|\b(?:{_WORDS['verb']}|there|but|with|while|which|so|this|that|it)\b"
-)
+_NO_ITEM = re.compile(rf"[.;:()\n]|\b(?:{_WORDS['verb']}|there|but|with|while|which|so|this|that|it)\b")
 _AND_OR = re.compile(r"\b(?:and|or)\b")
 _ITEMS_END = re.compile(r"s?(?:,? (?:and|or)\b|,[^.;:\n]{2,60}\b(?:and|or)\b|[.;\n)]| ?$)")
 _OR_BEFORE = re.compile(r"(?:\b(?:or|vs\.?|versus)|或(?:者|是)?) ?(?:\w{1,12} )?$")

@@ -49,8 +49,8 @@ _BRACKET = re.compile(rf"{_LEAD} ?\([^()\n]{{0,60}}\)")
 # "LBBB 0%", "AF (probability 3 %)", "p(AF) = 0.02"
 _CHANCE = rf"(?:{_WORDS['chance']})"
 _IMPROBABLE = (
-    rf"[ ,:=(|-]{{0,3}}(?:{_CHANCE}[ :=]{{0,3}}(?:of |is )?(?:0?\.[0-4]\d{{0,3}}(?![\d%])|0(?![.\d])|\d(?:\.\d{{1,3}})? ?%)"
-    rf"|0(?:\.\d{{1,3}})? ?%|\d(?:\.\d{{1,3}})? ?% ?{_CHANCE})|\) ?= ?0(?:\.[0-4]\d{{0,3}})?(?![.\d])"
+    rf"[ ,:=(|-]{{0,3}}(?:{_CHANCE}[ :=]{{0,3}}(?:of |is )?(?:0?\.[0-4]\d{{0,3}}(?![\d%])|0(?![.\d])"
+    rf"|\d(?:\.\d{{1,3}})? ?%)|0(?:\.\d{{1,3}})? ?%|\d(?:\.\d{{1,3}})? ?% ?{_CHANCE})|\) ?= ?0(?:\.[0-4]\d{{0,3}})?(?![.\d])"
 )
 _HALF = rf"[ ,:=(|-]{{0,3}}(?:{_CHANCE}[ :=]{{0,3}}(?:of |is )?[1-6]\d ?%|[1-6]\d ?% ?{_CHANCE})"
 _TASK = rf"(?:{_WORDS['task']})(?= ?(?:$|[^\w ]))"
@@ -65,7 +65,8 @@ _CAUSES = ("explain", "account", "lie behind")  # "ischemia might explain it"
 _TASKS = ("excluded", "ruled out")  # what should be is not yet; a diagnosis that must be rejected is
 _ELSEWHERE = re.compile(r" (?:before|previously|(?:on|in) (?:the |a |any )?(?:previous|prior|old|last|earlier))\b")
 _BUT_THEN = re.compile(r",? (?:but|and|then|and then|yet) ")  # "was considered but rejected"
-_INSERTED = re.compile(rf", (?:{_WORDS['inserted']})\b[^,.;:()\n]{{0,40}},(?= )")  # "…, possibly old, cannot be excluded"
+# "…, possibly old, cannot be excluded"
+_INSERTED = re.compile(rf", (?:{_WORDS['inserted']})\b[^,.;:()\n]{{0,40}},(?= )")
 # "Atrial flutter would show saw teeth and does not", "…, but there are none"
 _WOULD = re.compile(
     r" would(?: (?!and|but|yet)[\w-]{2,14}){1,8}?(?:(?P<none>,? (?:and|but|yet|though) (?:there (?:is|are) )?"

@@ -283,7 +283,8 @@ def read_quotes(text: str) -> list[Quote]:
         if found and end - start <= REMARK and references.RETRACTS.match(text, start, end):
             retracted.append(len(found))
         read = _read if end - start <= SHORT else _read.__wrapped__
-        quantities, then, count = read(text[start:end], text.startswith("?", end) and not text.startswith("??", end), named)
+        doubted = text.startswith("?", end) and not text.startswith("??", end)
+        quantities, then, count = read(text[start:end], doubted, named)
         named = then if count or end - start > REMARK else named  # "This was wrong." speaks of what was named before
         quoted = [q._replace(span=(q.span[0] + start, q.span[1] + start)) for q in quantities]
         if elsewhere and within(elsewhere, start):

@@ -29,7 +29,8 @@ _AFTER = (
 WRONG = f"(?:{'|'.join(listed('wrong'))})"
 _FALSE = f"(?:{WRONG}|{'|'.join(listed('unseen'))})"
 _DENIED = (
-    rf"[ ,\"'\])]*(?:\(|-|:)? ?(?:(?:and |but )?(?:which|that|this|it) )?{_WORDS['is it']} (?:\w{{1,12}} )?{_FALSE}(?![a-z])",
+    rf"[ ,\"'\])]*(?:\(|-|:)? ?(?:(?:and |but )?(?:which|that|this|it) )?{_WORDS['is it']} (?:\w{{1,12}} )?{_FALSE}"
+    "(?![a-z])",
     rf"[ ,]*(?:[(\[:]|-{{1,2}}) ?(?:(?:this|that|it|which) (?:is|was) )?(?:{_FALSE}(?![a-z])|no(?= ?(?:$|[,.)\]]))"
     rf"|{_WORDS['dropped']})",
     _WORDS["denied"],
@@ -41,8 +42,8 @@ _REFERENCE_AFTER = re.compile(
 # A sentence that takes back what stands before it.
 RETRACTS = re.compile(
     r"[ \n>#*-]*(?:(?:but|however|no|sorry|wait|actually)[ ,:]+){0,2}"
-    rf"(?:(?:that|this|the|it|which)(?: (?:last |first |above )?{_WORDS['what was said']})?(?: (?:of|above)[^,.;]{{0,24}})?"
-    rf" (?:is|was|must be|has been|seems|proved) (?:\w{{1,12}} )?{WRONG}(?![a-z])"
+    rf"(?:(?:that|this|the|it|which)(?: (?:last |first |above )?{_WORDS['what was said']})?"
+    rf"(?: (?:of|above)[^,.;]{{0,24}})? (?:is|was|must be|has been|seems|proved) (?:\w{{1,12}} )?{WRONG}(?![a-z])"
     r"|just kidding|(?:scratch|strike|i retract|i withdraw) (?:this|that))"
     r"|[ \n]*(?:这个?|该|上述)(?:数?值|结果|测量)?(?:是|为)?(?:错误|错|不正确|不对|有误)"
 )
@@ -65,6 +66,7 @@ HEADED = re.compile(rf"\b{_WORDS['heads']} (?:of|for|in) ")
 _BACK = re.compile(rf"[ \n>#|*-]*(?:(?:on|in|the) )?{_WORDS['back']}")
 
 
+# A machine's statement, behind which stands its criterion: "SINUS RHYTHM . V-rate 50-99".
 _NAMED_STATEMENT = re.compile(r"(?:^|\n)[a-z /-]{4,60} \.$")
 
 
@@ -73,7 +75,7 @@ def another_section(text: str, start: int, end: int, already: bool) -> bool:
 
     Such a section ends at the next heading, at an empty line, or where the text turns back to this ECG.
     """
-    if _NAMED_STATEMENT.search(text, max(0, start - 64), start):  # a statement of a machine and its criterion: "SINUS RHYTHM . V-rate 50-99"
+    if _NAMED_STATEMENT.search(text, max(0, start - 64), start):
         return True
     if m := _HEADING.match(text, start, end):
         return bool(m["other"] or m["titled"] or m["about"])

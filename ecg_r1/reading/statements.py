@@ -40,9 +40,7 @@ _LISTED = re.compile(rf"(?:-degree|-)?[,、/] ?{_ADJECTIVES}")
 _ALTERNATIVE = re.compile(r"\b(?:or|vs|versus)\b|或")
 _SINGULAR = re.compile(rf" (?:{_WORDS['singular']})(?![a-z])")
 _RHYTHM = re.compile("rhythm|(?:tachy|brady)cardia|fibrillation|flutter|pac|premature|arrhythmia|escape|arrest|geminy")
-_NONE_OF = re.compile(
-    rf"(?:^|[\n.;:>])[ #*-]*(?:there (?:is|are) )?(?:{_WORDS['none of']})(?: [a-z]{{2,12}}){{0,2}} $"
-)
+_NONE_OF = re.compile(rf"(?:^|[\n.;:>])[ #*-]*(?:there (?:is|are) )?(?:{_WORDS['none of']})(?: [a-z]{{2,12}}){{0,2}} $")
 _DENIED_ALL = re.compile(rf" ?[:=(-] ?(?:{_WORDS['denied all']})(?![a-z])")
 _HEDGED = re.compile(f" (?:{_WORDS['hedge']}) ")  # "ST-T changes may be due to myocardial ischemia"
 # "Differential diagnosis:\n1. LVH\n2. WPW": up to where one item follows the other, each is one of several.

@@ -57,7 +57,8 @@ _WORDS = Wordings(_entries())
 _HAN = Alternatives([*han("names").items(), ("absent", han("absent"))], end="")
 _UNIT = rf"(?: ?-? ?(?P<unit>{'|'.join(pattern for pattern, _, _ in UNITS)})(?![a-z0-9]))?"
 _UNIT_AFTER = re.compile(_UNIT)
-_DIGITS = rf"(?P<sign>[-+])?(?:(?P<digits>{DIGITS})|(?P<numeral>{HAN})(?= ?(?:毫|秒|次|度|[小大]格|ms|bpm)))(?:-?ish(?![a-z]))?{_UNIT}"
+_NUMERAL = rf"(?P<numeral>{HAN})(?= ?(?:毫|秒|次|度|[小大]格|ms|bpm))"
+_DIGITS = rf"(?P<sign>[-+])?(?:(?P<digits>{DIGITS})|{_NUMERAL})(?:-?ish(?![a-z]))?{_UNIT}"
 # What stands where a value should: "PR: --", "PR interval * ms", a cell "| - |"; no dash that parts words or numbers.
 _VOID = (
     r"(?:(?<=[:=-] )-{1,3}(?= ?(?:[(,)|]|$))|(?<=[ :=/])(?:-{1,3}|\*{1,3})(?= ?(?:ms|bpm|deg|°|/))"
