@@ -42,7 +42,7 @@ def general(
     """
     text, start = sentence.text, sentence.tokens[i].start
     aside = scope(text, start)
-    if aside == "general" or continues(text, said, name, start):
+    if aside == "general":
         return True
     measured = ends[0] < ends[1] and any(end % ROUND for end in ends)
     if (references.GENERAL_AFTER.match(after) or references.GENERAL_AFTER.match(then)) and not (
@@ -78,18 +78,6 @@ def denied(text: str, named: int, start: int) -> bool:
         cues.DENIED_HERE.search(text, max(0, named - 16), named) is not None
         or cues.AIMED.search(text, max(0, named - 40), named) is not None
     )
-
-
-def continues(text: str, said: list[Said], name: str, start: int) -> bool:
-    """Whether a range or bound goes on with a reference, or is the cell after the value in a row of a table."""
-    if not said:
-        return False
-    last_name, last_kind, end, _ = said[-1]
-    between, low = text[end:start], max(0, end - REACH)
-    if last_kind == "reference":
-        in_brackets = text.rfind("(", low, end) > text.rfind(")", low, end)
-        return (name == last_name or in_brackets) and not any(c in between for c in ")]|")
-    return name == last_name and "|" in between
 
 
 def beside(text: str, said: list[Said], start: int) -> re.Match[str] | None:
