@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from ecg_r1.reading import generality, references
 from ecg_r1.reading.characters import readable
-from ecg_r1.reading.generic import entry, general, textbook
+from ecg_r1.reading.languages import joined
 from ecg_r1.reading.marks import struck, without_struck
 from ecg_r1.reading.polarity import polarity
 from ecg_r1.reading.scopes import scope, unscoped
@@ -42,6 +42,7 @@ _OF_SCOPE: dict[str, Stance] = {
 }
 _OF_POLARITY: dict[str, Stance] = {"asserted": "claimed", "negated": "denied", "uncertain": "doubted"}
 
+_WORDS = joined("clauses")
 # A line that is the title of the lines below it: "Step 4: Ischemia, injury and infarct", "## Ischemia & infarction".
 _TITLE = re.compile(
     r"(?:^|<answer>|<think>)[ >|-]*+(?P<mark>#{1,6} ?)?(?P<number>(?:step|part|section) ?\d{1,2}[:.) -]{1,3}"
@@ -49,24 +50,19 @@ _TITLE = re.compile(
     r"(?P<title>[^\n.:;?!|]{2,80}):? ?\n\n?(?=[ >|-]*+(?!#|step ?\d|\d{1,2}[.)])[^\n]*[a-z\u4e00-\u9fff])",
     re.MULTILINE,
 )
-_SAYS = re.compile(r"\b(?:is|are|was|were|has|have|shows?|no|not|without|measures?)\b|\d ?(?:ms|bpm|mv|mm|°)")
-_OF_TITLES = re.compile(
-    r"&|\b(?:assessment|analysis|evaluation|interpretation|considerations?|mimics?|others?|criteria|signs|features"
-    r"|pathophysiology"
-    r"|mechanisms?|definitions?|management|treatment|causes)\b"
-)
+_SAYS = re.compile(rf"\b(?:{_WORDS['verb']}|no|not|without|measures?)\b|\d ?(?:ms|bpm|mv|mm|°)")
+_OF_TITLES = re.compile(rf"&|\b(?:{_WORDS['of titles']})\b")
 
 # "The computer reads LBBB, QRS 150 ms, but this is wrong."
 _TURNED = re.compile(
-    rf"(?:[,;(-]|\bbut|\bhowever) ?(?:but|however|yet|although|though|and)? ?,? ?(?:all )?(?:of )?(?:this|that|it|which"
-    rf"|these|those|both|the (?:computer|machine|reading|measurement|interpretation|diagnosis|software|algorithm))"
-    rf" (?:is|was|are|were|seems?|proved|turned out)(?: to be)? (?:\w{{1,12}}ly |all |both |quite )?"
-    rf"{references.WRONG}(?![a-z])"
+    rf"(?:[,;(-]|\bbut|\bhowever) ?(?:{_WORDS['contrast']}|yet|and)? ?,? ?(?:all )?(?:of )?"
+    rf"(?:{_WORDS['what is turned']}) (?:{_WORDS['be']}|seems?|proved|turned out)(?: to be)? "
+    rf"(?:\w{{1,12}}ly |all |both |quite )?{references.WRONG}(?![a-z])"
 )
 _BY = re.compile(r"\bby (?:the |an? )?$")
 _MAY_TURN = re.compile(references.WRONG)
 _ATTRIBUTED = re.compile(
-    r"\b(?:computer|machine|algorithm|software|device|automated|printout|monitor|colleague|referr?er|instrument)\b"
+    rf"\b(?:{_WORDS['machine']}|device|automated|printout|monitor|colleague|referr?er|instrument)\b"
 )
 
 
@@ -119,17 +115,11 @@ def within(spans: tuple[tuple[int, int], ...], start: int) -> bool:
 @lru_cache(maxsize=16)
 def sections_elsewhere(text: str) -> tuple[tuple[int, int], ...]:
     """[start, end] of each sentence of a readable text under a heading of another ECG, of norms or of criteria."""
-    if textbook(text):
-        return ((0, len(text) + 1),)
     found, other = [], False
-    if ":\n" in text or ": \n" in text or "#" in text or references.HEADED.search(text):
+    if ":\n" in text or ": \n" in text or "#" in text or " . " in text or references.HEADED.search(text):
         for start, end in sentences(text):
             if other := references.another_section(text, start, end, other):
                 found.append((start, end + 1))
-    if ": " in text:
-        glossary = [(start, end + 1) for start, end in sentences(text) if entry(text[start:end])]
-        if len(glossary) > 1:
-            found = sorted({*found, *glossary})
     return tuple(found)
 
 
@@ -150,15 +140,13 @@ def stance(text: str, start: int, end: int) -> Stance:
     start, end = bisect_left(places, start), bisect_left(places, end)
     if within(headings(plain), start):
         return "heading"
-    apart = within(sections_elsewhere(plain), start)
-    if apart and not textbook(plain):
+    if within(sections_elsewhere(plain), start):
         return "of another ECG"
     at = next(((a, b) for a, b in sentences(plain) if a <= start <= b), (0, len(plain)))
     if references.RETRACTS.match(plain, at[1] + 1):
         return "turned back later"
     said = stance_in(plain[at[0] : at[1] + 1], start - at[0], min(end, at[1]) - at[0])
-    apart = apart or (said == "claimed" and generality.general(plain, start, end))
-    return "general" if apart and said in _OF_POLARITY.values() else said  # what a textbook supposes stays supposed
+    return "general" if said == "claimed" and generality.general(plain, start, end) else said
 
 
 def stance_in(sentence: str, start: int, end: int, group: tuple[int, int] | None = None, floor: int = 0) -> Stance:
@@ -180,8 +168,7 @@ def stance_in(sentence: str, start: int, end: int, group: tuple[int, int] | None
         return "supposed"
     if (kind := scope(sentence, start)) and kind in _OF_SCOPE:
         return _OF_SCOPE[kind]
-    sense = polarity(sentence, group or (start, end), start, end, False, floor)
-    return "general" if sense == "asserted" and general(sentence, start, end) else _OF_POLARITY[sense]
+    return _OF_POLARITY[polarity(sentence, group or (start, end), start, end, False, floor)]
 
 
 def claimed_text(text: str) -> str:

@@ -9,12 +9,13 @@ from ecg_r1.reading.languages import joined
 NEAR = 48  # characters before a number that may make it a bound
 _WORDS = joined("cues")
 _MORE, _LESS, _DOWN, _UP = (_WORDS[what] for what in ("more", "less", "down", "up"))
+_ABOUT = rf"(?:(?:{_WORDS['about']}) ?)?"
 _BOUND = re.compile(
     r"(?:(?<![a-z])|(?=n't))(?P<no>(?:\b(?:no|not|never|without|nor)|n't) (?:(?:rises?|goe?s?|gets?|climbs?|falls?"
     rf"|drops?) )?(?:(?:any|much|significantly|be|been) )?)?"
     rf"(?:(?P<low>(?:{_MORE}) than|{_WORDS['low']}|(?<!-)>=?|=>|≥|≧|⩾|≳)"
     rf"|(?P<high>(?:{_LESS}) than|{_WORDS['high']}|<=?|=<|≤|≦|⩽|≲))"
-    r" ?(?:(?:or equal to|about|approximately|around|roughly|some|the|约) ?)?[ (]*$"
+    rf" ?(?:or equal to |the )?{_ABOUT}[ (]*$"
 )
 _BOUND_AFTER = re.compile(
     rf" ?(?:(?P<high>or (?:{_LESS}|below|under)|and (?:below|under|less)(?! than)|at (?:the |a )?(?:most|max(?:imum)?)"
@@ -37,20 +38,13 @@ def bound(before: str, after: str) -> str | None:
 
 
 # What most often stands between a name and its value: no cue among these.
-PLAIN = re.compile(
-    r"[ :=(~≈|]*(?:(?:interval|duration|complex|is|was|of|at|to|approximately|about|around|measures?|measuring"
-    r"|measured|间期|时限|为|约)[ :=(~≈|]*){0,6}"
-)
+PLAIN = re.compile(rf"[ :=(|]*(?:(?:{_WORDS['carried']}|{_WORDS['about']})[ :=(|]*){{0,6}}")
 
 # Between the two ends of a range, between the members of a list of numbers, and of a list of names.
-JOIN = re.compile(
-    r" ?(?:-|~|,? ?(?:or thereabouts, ?)?(?:or |possibly |anywhere |even |and |goes |rises |extends ){0,3}up to"
-    r"|(?:upwards? )?to|through|until|bis(?: zu)?"
-    r"|至|到|and|和|与) ?(?:plus |minus |negative |正|负)?"
-)
+JOIN = re.compile(rf" ?(?:[-~]|,? ?(?:{_WORDS['up to']})|bis(?: zu)?) ?(?:plus |minus |negative |正|负)?")
 BETWEEN = re.compile(r"(?:between(?: the| an?)?|介于|在) ?$")
 # Between a name and a number that may rather be the next name's: "a QRS after a constant 160 ms PR interval".
-NEXT_ONE = re.compile(r"\b(?:after|with|and|has|have|shows?|before|follows?|followed by|behind)\b")
+NEXT_ONE = re.compile(rf"\b(?:{_WORDS['next one']})\b")
 NUMBER_LIST = re.compile(r"[ ,]*(?:/|-|,|、|\(|\||and|&|和|及|与)?[ ]*")
 _IN_UNIT = r"(?: ?[(\[](?:ms|msec|bpm|s|sec|°|deg(?:rees)?|/min)[)\]])?"  # in the head of a column
 NAME_LIST = re.compile(
@@ -62,32 +56,16 @@ JOINED = re.compile(r"/|&|、|\b(?:and|or|nor)\b|[和及与]")
 HEAD_END = re.compile(rf"[^|\n]*|{_IN_UNIT}[ |]*\n(?:[|: -]+\n)?[ |]*(?:[a-z]{{1,12}} ?\|)?[ |]*")
 
 # What is done to a value leaves nothing of it: "twice 164 ms", "164 ms x 2", "has increased by 164 ms".
-_CHANGED = (
-    r"(?:increase|decrease|lengthen|prolong|shorten|rise|fall|slow|accelerate|change|differ|narrow|widen|drop|gr[eo]w"
-    r"|risen|fallen|longer|shorter|more|less|wider|up|down|off)(?:e?d|s|ing|n)?"
-)
+_CHANGED = rf"(?:{_WORDS['changed']})(?:e?d|s|ing|n)?(?: left(?:ward)?| right(?:ward)?)? by"
 
 # A name that only says where something begins or ends, and a number that is part of a formula.
 LETTERS = " abcdefghijklmnopqrstuvwxyz,;:"  # before a name that is no operand
-BEFORE_LANDMARKS = (
-    "of the ", "in the ", "for the ", "precede the ", "precedes the ", "follow the ", "follows the ", "each ",
-    "every ", " of ", "precede ", "precedes ", "preceding ", "follow ", "follows ", " a ", "conducted ", "sinus ",
-)  # fmt: skip
-LANDMARK_BEFORE = re.compile(
-    rf"(?:(?:{_WORDS['landmark']})s? of (?:the )?|each |every |(?:precede|follow)s? (?:each |every |the |a )?"
-    r"|preceding |(?:pr|p-r|pq|qt|rr) intervals? (?:of|in|for) (?:the |all )?(?:\w{1,12} )?)$"
-)
-LANDMARK_AFTER = re.compile(
-    r" ?(?:complex |wave )?(?:onset|offset|peak|end\b|voltage criteria|morphology|起点|终点|开始)"
-)
+LANDMARK_BEFORE = re.compile(rf"(?:(?:{_WORDS['landmark']})s? of(?: the)?|{_WORDS['before landmark']}) $")
+LANDMARK_AFTER = re.compile(rf" ?(?:complex |wave )?(?:{_WORDS['after landmark']}|起点|终点|开始)")
 OPERAND = re.compile(
-    r"(?:[×÷√^*]|sqrt ?\(?|\+) ?$|= ?\d*/ ?$"
-    rf"|\b(?:twice|thrice|double|triple|half|(?:a )?(?:third|quarter)|times|{_CHANGED} by)(?: of)?(?: the| about)? ?$"
+    rf"(?:[×÷√^*]|sqrt ?\(?|\+) ?$|= ?\d*/ ?$|\b(?:{_WORDS['multiplied']}|{_CHANGED})(?: of)?(?: the)? ?{_ABOUT}$"
 )
-_MORE_THAN = (
-    rf"|[x*] ?\d| (?:{_MORE}|{_LESS}) than (?:it |the (?:normal|usual|last|previous|prior)|before|usual|normal"
-    r"|expected|last|previous|prior|baseline|(?:in|on) )"
-)
+_MORE_THAN = rf"|[x*] ?\d| (?:{_MORE}|{_LESS}) than (?:{_WORDS['usual']})"
 OPERATOR_NEXT = re.compile(r":\d| ?(?:[×÷√^*]|/ ?(?:√|sqrt|\d{1,2}(?!\d)|\d+(?:\.\d+)? ?[=≈]|\(|rr)|\+ ?\d)")
 # "0.12 s / 3 small squares" divides nothing
 OPERATOR_AFTER_UNIT = re.compile(
@@ -99,45 +77,21 @@ OPERATOR_AFTER_UNIT = re.compile(
 # "Other leads give 224 ms.": a sentence that names nothing says it of what was named before, unless it is about these.
 NOT_OF_IT = re.compile(_WORDS["not of it"])
 DENIED_HERE = re.compile(r"(?:^|[ (])(?:no|not|without) (?:(?:a|an|any|the|such) )?$")  # "no PR of 164 ms"
-DENIED_SIGN = re.compile(r"\bno (?:evidence|signs?|indication|suggestion|trace|hint) of (?:an? |any |the )?$")
 DENIED_NAME = re.compile(r"\b(?:no|without|absence of) (?:\w{1,12} ){0,2}$")  # "no ST changes > 1 mm"
-RECORDING = re.compile(r"[- ]*(?:strip|recording|tracing|ecg|ekg|window|segment|rhythm|epoch|period|12|lead)")
 PER_MINUTE = re.compile(r"每分钟?(?:心跳|搏动)?(?:约|大约|为)? ?$")
 NEGATIVE = re.compile(r"(?:minus|negative|负|(?:at|around|about|of|is|=|:) -) ?$")
-LEAD_LIST = re.compile(r" ?(?:-|/|&|,|、|to|through|and|, and|und|bis|和|及|至|到) ?")
 IN_LEAD = re.compile(
-    r" ?\(?(?:deep |tall |high )?(?:as |is |are )?(?:measured |seen |present |noted |visible )?"
-    r"(?P<preposition>in|on|from|at|for)?(?: the| den| der)? ?(?:leads?|abl(?:eitung(?:en)?|\.)?)? ?"
+    rf" ?\(?(?:{_WORDS['seen in']})(?P<preposition>in|on|from|at|for)?(?: the| den| der)? ?"
+    r"(?:leads?|abl(?:eitung(?:en)?|\.)?)? ?"
 )
 # A lead named ahead of what is said of it: "In lead II, PR is 160 ms", "Lead I has PR intervals of 186 ms", a cell.
 LEAD_AHEAD = re.compile(
     r"(?:^|[.,;:(|\n>*-]|\b(?:and|while|whereas|but)) ?(?:(?:in|on|over|for|from|at) )?(?:the |den |der )?"
     r"(?:(?:leads?|ableitung(?:en)?|abl\.?) )?$|[在于]$"
 )
-LEAD_LEFT = re.compile(r"[;\n]|\b(?:overall|rate|rhythm|axis)\b")
 AT = {"qrs_ms": "heart_rate_bpm", "p_ms": "atrial_rate_bpm"}
-CORRECTED_TO = re.compile(r"(?:correct|normali[sz]|adjust)\w{1,4} to (?:an? |the )?(?:heart |ventricular )?rate of ?$")
-NUMBERED = re.compile(r"\) [a-z]")
-RULE = re.compile(r"(?:/ ?\d+){0,4}[ -](?:rule|method)\b")
-_TERRITORIES = (
-    r"(?P<leads>(?:inferior|anterior|lateral|septal|anteroseptal|anterolateral|inferolateral|high lateral"
-    r"|precordial|chest|limb)(?: precordial| limb)? leads)"
-)
-IN_TERRITORY = re.compile(rf" ?(?:is |are )?(?:seen |present |noted )?(?:in|over|across) (?:the )?{_TERRITORIES}")
-TERRITORY_AHEAD = re.compile(
-    rf"(?:^|[.,;:(\n>]|\b(?:and|while|whereas|but)) ?(?:in|over|across) (?:the )?{_TERRITORIES},?"
-    r"(?: there is| the| an?| some| [a-z-]{2,12}){0,5} ?$"
-)
-EXCEPTED = re.compile(r" ?,?\(? ?(?:except|exclud|but |apart from|other than|save |bar )")
-ALL_LEADS = re.compile(
-    r" ?(?:is |are )?(?:seen |present |noted )?in (?P<leads>all (?:of the )?(?:12 |twelve )?leads)"
-    rf"(?!{EXCEPTED.pattern})"
-)
 NAMED_WITH_LEAD = re.compile(r"[rs](v[1-6])")  # "SV1 14 mm"
-CLOSELY = re.compile(
-    r" ?(?:(?:of|the|a|any|clear|discern[ia]ble|identifiable|consistent|measurable|definite|visible|distinct"
-    r"|organi[sz]ed|recogni[sz]able|meaningful|reliable|true|valid) |的|明显的?|明确的?){0,4}"
-)
+CLOSELY = re.compile(rf" ?(?:(?:{_WORDS['closely']}) |的|明显的?|明确的?){{0,4}}")
 # "No QRS widening", "P wave inversion is absent": what is absent is a finding, not the quantity.
 FINDING = re.compile(
     rf" ?(?:intervals? |durations? |complex(?:es)? |segments? |waves? |间期|波)?(?:{_WORDS['finding']})"
@@ -145,23 +99,18 @@ FINDING = re.compile(
 LEADS_RIGHT = re.compile(
     r"(?: (?:wide|long|broad|tall)|in (?:width|duration))?,? (?:the |a |its |\()?"
 )  # "At 160 ms the PR interval …", "it lasts 160 ms (PR interval)"
-RHYTHM_AT = re.compile(
-    r",? (?:at |to |@ ?)?(?:a rate of )?(?:about |approximately |around |~ ?)?"
-)  # "sinus rhythm at 72"
+RHYTHM_AT = re.compile(rf",? (?:at |to |@ ?)?(?:a rate of |a [a-z]{{4,10}} )?{_ABOUT}")  # "sinus rhythm at 72"
 _LOOK = _WORDS["look"]  # how a wave or an interval looks, between its value and its name
 BELONGS_RIGHT = re.compile(rf" ?\)? ?(?:(?:for|of|as|is|was) (?:the |its )?)?(?:(?:{_LOOK})(?: and |, | )){{0,3}}的?")
-
-# Right after its name a number without a unit is a value, however odd: "Rate 4."
-DIRECTLY = re.compile(
-    r"(?:rate|hr|pr|qrs|qtc?|rr|axis|心率|间期|时限|电轴)[ :=(\"-]{0,3}(?:(?:interval|duration|is|of|was|at"
-    r"|为)[ :=]{1,2}){0,2}$"
-)
 
 # A number without a unit is a value only at the end of its phrase: "PR 160, …", never "PR over 10 beats".
 PHRASE_END = re.compile(
     rf" ?(?:$|[^\w ]|[<>≤≥]|\d{{1,4}} ?- ?\d{{2}}|(?:{_WORDS['goes on']})\b|(?:qrs|pr|qt|qtc|axis|rate|p|rr"
     r"|[prt] ax[ie]s|vent|atrial|ventricular|heart)(?![a-z])|\d{1,2}[.)] ?[a-z]|[\u4e00-\u9fff])"
 )
+
+# What a number in front counts: "PR over 80 beats".
+COUNTS = re.compile(rf" (?:{_WORDS['counts']})")
 
 # "It measures 160 ms." speaks of what the sentence before named, and so do "Or 224 ms" and "Make that 224 ms".
 TAKES_UP = re.compile(
@@ -170,39 +119,21 @@ TAKES_UP = re.compile(
 )
 # The same behind a clause of its own: "after the drug was stopped it is 439 ms".
 TAKES_UP_LATE = re.compile(
-    r"\b(?:(?:i|we) (?:now |then |would |do )?(?:get|got|read|measured?|find|found|obtain|estimate|make it|see)|"
-    r"(?:it|(?:the|this) (?:interval|value|duration|reading|measurement)) (?:now |then |still |only )?"
-    r"(?:is|was|measures?|measured|reads?|comes to|came to|lasts?|lasted|amounts to|stands at|has become|became"
-    r"|(?:has )?(?:narrowed|widened|shortened|lengthened|fell|rose|dropped|settled|slowed|climbed)(?: down| back)? to))"
-    r"(?: (?:now|about|around|approximately|only|still|roughly|just|found to be|measured at|down to|back to))? ?$"
+    rf"\b(?:{_WORDS['one reads']})(?: (?:now|found to be|measured at|down to|back to))? ?{_ABOUT}$"
 )
 
-# "at a rate of 110 particularly in lead II", but not "at a rate of 3 large squares".
-RATE_OF = re.compile(r"\b(?:rate|frequency) (?:of|is|was) (?:about |around |approximately |~ ?)?$")
-COUNTED = re.compile(r" ?(?:[a-z]* ?)(?:square|box|mm|strip|lead|complex|cycle|large|small|:)")
+# "at a rate of 110 particularly in lead II"
+RATE_OF = re.compile(rf"\b(?:rate|frequency) (?:of|is|was) {_ABOUT}$")
 FOOTNOTE = re.compile(r"[a-z]{3} \($")  # "a bifascicular block is present (1)"
-INDEFINITE = re.compile(r"\b(?:an?|any|normal|typical|usual) (?:[a-z]{2,10} ){0,2}$")  # "a PR of 134-146 ms is normal"
 ALONE = re.compile(r"(?:[(]|\n ?[-•*] ?)$")
 OPENED = re.compile(r"[(](?:up to )?$")
-DEMANDED = re.compile(
-    r"\b(?:(?:would|will) need|requires?|demands?|(?:block|cardia)s? (?:begins?|starts?) (?:at|with)) an? $"
-)
-AIMED = re.compile(r"\bto (?:increase|raise|reduce|slow|lower|keep|maintain|bring|get) (?:the |his |her )?$")
-COUNTING = re.compile(r"\b(?:in|over|per|every|each|during)(?: the)? $")  # "in 1 ventricular cycle"
+AIMED = re.compile(rf"\bto (?:{_WORDS['aimed']}) (?:the |his |her )?$")
 # "• Normal (30 deg)": an angle without a name is that of the axis.
-AXIS_UNNAMED = re.compile(
-    r"\b(?:normal|left(?:ward)?|right(?:ward)?|extreme|superior|north-?west|deviation|typ)[ (:,~]{1,3}"
-    r"(?:(?:about|approx\.?|approximately|around|at) )?$"
-)
+AXIS_UNNAMED = re.compile(rf"\b(?:{_WORDS['axis is']})[ (:,~]{{1,3}}(?:at )?{_ABOUT}$")
 # "P waves march through at 86 per minute" is the rate of the atria; "sinus P waves, one before each QRS, at 75" is not.
-FIRES = re.compile(
-    r"(?:\b(?:at|of|with|by|do|beat|fire|run|discharge|go|number)|[:=]|为|约) ?(?:an? (?:rate|frequency) of )?"
-    r"(?:only|about|around|roughly|some|approximately|just|~|≈|约)? ?$"
-)
+FIRES = re.compile(rf"(?:\b(?:{_WORDS['fires']})|[:=]|为|约) ?(?:an? (?:rate|frequency) of )?{_ABOUT}$")
 ATRIAL, VENTRICLES = ("p", "atria", "atrial_rate"), re.compile("ventric|心室")
-FIRES_NOT = re.compile(
-    r"[,;]|\b(?:each|every|before|with|and|qrs|sinus|rhythm)\b|preced|follow|conduct|ventric|tachy|brady|心室"
-)
+FIRES_NOT = re.compile(rf"[,;]|\b(?:{_WORDS['fires not']})\b|preced|follow|conduct|ventric|tachy|brady|心室")
 
 # What follows a value may make it one of another quantity: "QT 384 ms (405 ms when corrected)".
 RENAMED = {

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from ecg_r1.ecg.leads import LEADS
-from ecg_r1.reading import references
+from ecg_r1.reading import generality, references
 from ecg_r1.reading.claims import Stance, headings, sections_elsewhere, stance_in, within
 from ecg_r1.reading.finding_places import place
 from ecg_r1.reading.finding_spoken import CLAUSE, Claim, claims_of, coordinated, tokens
@@ -69,6 +69,8 @@ def _read_all(text: str) -> Iterator[FindingClaim]:
                 stance = "turned back later"
             elif signs and crossed(text, at, start + claim.span[1]):
                 stance = "denied"
+            elif stance == "claimed" and generality.general(text, at, start + claim.span[1]):
+                stance = "general"
             yield claim._replace(stance=stance, span=(at, start + claim.span[1]))
 
 
@@ -77,7 +79,7 @@ def _read(sentence: str) -> list[FindingClaim]:
     spoken = tokens(sentence)
     if not any(token.subject for token in spoken):
         return []
-    claims = claims_of(sentence, spoken)[:MOST]
+    claims = [claim for claim in claims_of(sentence, spoken) if claim.what][:MOST]
     place(sentence, spoken, claims, lead_lists(sentence) if claims else [])
     made = (_made(sentence, claim, group) for claim, group in zip(claims, _groups(sentence, claims), strict=True))
     return [claim for found in made for claim in found]

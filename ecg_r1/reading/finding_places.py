@@ -9,24 +9,20 @@ from itertools import pairwise
 from operator import attrgetter
 
 from ecg_r1.reading.finding_spoken import BETWEEN, REACH, WINDOW, Claim, Token, coordinated
+from ecg_r1.reading.languages import joined
 from ecg_r1.reading.lead_lists import LeadList
 
+_WORDS = joined("clauses")
 # Between a finding and the leads behind it.
 FURTHEST = 240  # characters from the leads that a clause begins with to the last finding in them
 _COMMA = re.compile(r" ?[,，]")
 _INTO = re.compile(
-    r"[ ,(:]*(?:leads? |导联)?|(?![^;]*\b(?:and|but|while|whereas|than|suggest\w*|indicat\w*|consistent|due"
-    r"|because)\b)[^;|\n]{0,60}"
-    r"\b(?:in|over|across|from|at|on|throughout|affecting|involving|of|uber|maximal|including|especially|particularly)"
-    r"(?: (?:the|leads?|both|most|mainly|all|den|der|predominantly|lead|these|contiguous))* ?"
+    r"[ ,(:]*(?:leads? |导联)?|(?![^;]*\b(?:and|but|while|whereas|than|suggest\w*|indicat\w*|consistent|due|because)\b)"
+    rf"[^;|\n]{{0,60}}\b(?:{_WORDS['everywhere']})"
+    r"(?: (?:the|leads?|both|most|mainly|all|den|der|predominantly|these|contiguous))* ?"
 )
 # Between leads and the finding right behind them: "V1-V3: ST elevation", "leads II and III show ST elevation".
-_OF_LEADS = re.compile(
-    r"[ :,=|)-]*(?:(?:there (?:is|are)|is|are|was|were|has|have|shows?|demonstrates?|with|display|exhibit|reveals?"
-    r"|contains?|the|an?"
-    r"|some|no|any|not|without|lacks?|zeigen|zeigt|的|可?见|未见|无|导联|subtle|mild|marked|deep|minimal|new|significant|symmetric(?:al)?|slight"
-    r"|pathologic(?:al)?|concave|convex|horizontal) ?)*"
-)
+_OF_LEADS = re.compile(rf"[ :,=|)-]*(?:(?:{_WORDS['there is']}|{_WORDS['how much']}) ?)*")
 _AHEAD = re.compile(
     r"(?:^|[.;:(|\n>*,-]|\b(?:and|but|while|whereas)) ?(?:(?:in|over|across|throughout|from|at) )?(?:the )?"
     r"(?:leads? )?$"

@@ -6,50 +6,61 @@ import re
 from dataclasses import dataclass, field
 
 from ecg_r1.reading.claims import Stance
-from ecg_r1.reading.finding_words import NOTHING, vocabulary
+from ecg_r1.reading.finding_words import NOTHING, Said, vocabulary
+from ecg_r1.reading.languages import joined
 from ecg_r1.reading.lead_lists import LeadList
 
 REACH = 80  # characters between a wave and what is said of it, or between a finding and its leads
 WINDOW = 12  # neighbours that are looked at, of tokens, claims and lists of leads: reading stays linear in the text
-BETWEEN = re.compile(r"[;\n]|\b(?:but|while|whereas|however)\b|\. ")
+_WORDS = joined("clauses")
+BETWEEN = re.compile(r"[;\n]|\b(?:(?<!anything )but(?! (?:may|might|is|are|not)\b)|while|whereas|however)\b|\. ")
 # Between what is said and its wave right behind it: "inverted T waves", "elevation of the ST segment".
 _BEHIND = re.compile(
-    r"[- ]?|,? ?(?:(?:of|in|for) (?:the |all |these )?|(?:sinus|ventricular|atrial|qrs|supraventricular"
-    r"|symmetric(?:al)?|deep|new|precordial|inferior|lateral|anterior|septal"
-    r"|small|slightly|r[- ]?wave|ein\w*|an?|the|all|each|every|or|and|,|的"
-    r") ?){1,4}"
+    rf"[- ]?|,? ?(?:(?:of|in|for) (?:the |all |these )?|(?:{_WORDS['how much']}|sinus|ventricular|atrial|qrs"
+    r"|supraventricular|precordial|inferior|lateral|anterior|septal|r[- ]?wave|ein\w*|an?|the|all|each|every|or|and|,|的) ?){1,4}"
 )
 COORDINATED = re.compile(
-    r"[ ,/&+、]*(?P<by>(?:and|or|nor|with|und|oder|sowie|mit|noch|plus|as well as|和|及|或|伴) ?)?"
-    r"(?:(?:an?|the|any|associated|significant|deep|reciprocal|possible|new|old|marked|mild|symmetric(?:al)?|acute|pathologic(?:al)?"
-    r"|segment|changes?|wave|also|明显的?) ?)*"
+    rf"[ ,/&+、]*(?P<by>(?:{_WORDS['list word']}) ?)?"
+    rf"(?:(?:{_WORDS['how much']}|an?|the|any|segment|changes?|wave|also) ?)*"
 )
-CLAUSE = re.compile(r"\b(?:is|are|was|were|has|have|shows?|appears?|looks?|remains?)\b")
+# What alone may stand before a statement that is no finding: "the ECG shows normal …" calls no ECG normal.
+_COPULA = re.compile(
+    rf"(?:[ ,:=()-]{{0,3}}(?:{joined('between')['copula']})(?![a-z0-9]))*[ ,:=()-]{{0,3}}[\u4e00-\u9fff]{{0,4}}"
+)
+CLAUSE = re.compile(rf"\b(?:{_WORDS['be']}|has|have|shows?|appears?|looks?|remains?)\b")
 
 
 @dataclass
 class Token:
-    """A wave that is spoken of (`subject`), or words that may be said of some (`said`: subject -> finding)."""
+    """A wave that is spoken of (`subject`), or words that may be said of some (`said`: by subject)."""
 
     start: int
     end: int
     subject: str | None = None
-    said: dict[str, str] = field(default_factory=dict)
+    said: dict[str, Said] = field(default_factory=dict)
     used: bool = False
+
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """[start, end) of a wave that is named alone, and where what is said begins."""
+        return self.start, self.end, self.start
 
 
 @dataclass
 class Claim:
     """A finding in its sentence: [start, end) of the wave and what is said of it.
 
-    said: where what is said begins. when: the only stance in which the words say it; None where they say it in any.
-    shared: leads between the wave and what is said first of it, which all that is said of it shares. where: its leads.
+    said, said_to: where what is said begins and ends. statement: the diagnosis that it is, or "". when: the only stance
+    in which the words say it; None where they say it in any. shared: leads between the wave and what is said first of
+    it, which all that is said of it shares. where: its leads.
     """
 
     what: str
     start: int
     end: int
     said: int
+    said_to: int = 0
+    statement: str = ""
     when: Stance | None = None
     shared: LeadList | None = None
     where: LeadList | None = None
@@ -77,20 +88,21 @@ def claims_of(sentence: str, tokens: list[Token]) -> list[Claim]:
         if word.said:
             for wave in _waves(sentence, tokens, i):
                 wave.used = True
-                finding = word.said[wave.subject or ""]
-                if finding != NOTHING and not (
-                    claims and claims[-1].what == finding and claims[-1].start == wave.start
-                ):
+                finding, statement = word.said[wave.subject or ""]
+                if finding == NOTHING or (not finding and not _COPULA.fullmatch(sentence, wave.end, word.start)):
+                    continue
+                if not (claims and claims[-1].what == finding and claims[-1].start == wave.start):
                     start, end = min(wave.start, word.start), max(wave.end, word.end)
-                    claims.append(Claim(finding, start, end, word.start))
+                    to = word.end if wave.start < word.start else wave.end
+                    claims.append(Claim(finding, start, end, word.start, to, statement))
     for wave in tokens:
         if wave.subject and not wave.used:
             known = vocabulary().subjects[wave.subject]
             same = known.alone == known.denied
             if known.alone:
-                claims.append(Claim(known.alone, wave.start, wave.end, wave.start, None if same else "claimed"))
+                claims.append(Claim(known.alone, *wave.place, when=None if same else "claimed"))
             if known.denied and not same:
-                claims.append(Claim(known.denied, wave.start, wave.end, wave.start, "denied"))
+                claims.append(Claim(known.denied, *wave.place, when="denied"))
     return sorted(claims, key=lambda claim: (claim.said, claim.start))
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from ecg_r1.reading.languages import languages, patterns
 from ecg_r1.reading.wordings import WORD, first_word
@@ -21,6 +21,18 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "voltage_changes": ("low_voltage_limb", "low_voltage_precordial", "lvh_sokolow_lyon", "lvh_cornell"),
 }
 NOTHING = "-"  # what is said of a wave, and of nothing that is measured
+
+
+class Said(NamedTuple):
+    """What words say of a wave: a finding, a statement of the vocabulary of diagnoses, or both; else "".
+
+    In the files: "t_inversion = inverted T-waves".
+    """
+
+    finding: str
+    statement: str
+
+
 _CHINESE = "zh"
 _OPTIONAL = re.compile(r"([a-z]+)\?(.*)", re.DOTALL)
 _HYPHEN = re.compile(r"([a-z]+)\[- (/?)\]\?(.*)", re.DOTALL)
@@ -57,6 +69,11 @@ class Words:
                 self._plain.setdefault(first_word(pattern), []).append((meaning, compiled))
         self._han = re.compile("|".join(map(re.escape, sorted(self._chinese, key=len, reverse=True))) or "(?!)")
 
+    def begun(self, meanings: Iterable[str]) -> frozenset[str]:
+        """The first words of the wordings with these meanings."""
+        wanted = frozenset(meanings)
+        return frozenset(word for word, of in self._plain.items() if any(meaning in wanted for meaning, _ in of))
+
     def scan(self, sentence: str) -> Iterator[tuple[str, int, int]]:
         """(meaning, start, end) of each wording, the longest at each place, none inside another."""
         found = []
@@ -88,11 +105,11 @@ class Subject:
 class Vocabulary:
     """The words of all languages.
 
-    words: their meaning is "=subject", or a number of `said`. said: subject -> finding, of each set of words.
+    words: their meaning is "=subject", or a number of `said`. said: subject -> what they say, of each set of words.
     """
 
     subjects: dict[str, Subject] = field(default_factory=dict)
-    said: list[Mapping[str, str]] = field(default_factory=list)
+    said: list[Mapping[str, Said]] = field(default_factory=list)
     words: Words = field(default_factory=lambda: Words(()))
 
 
@@ -101,20 +118,29 @@ def vocabulary() -> Vocabulary:
     """The words for findings, read once."""
     made = Vocabulary()
     called = dict[tuple[str, bool], str]()
-    said = dict[tuple[str, bool], dict[str, str]]()
+    said = dict[tuple[str, bool], dict[str, Said]]()
     for code, subject, row in _rows("signs"):
         known = made.subjects.setdefault(subject, Subject())
         known.alone, known.denied = row.get("alone", known.alone), row.get("denied", known.denied)
         called |= {word: subject for entry in row["called"] for word in _patterns(entry["words"], code)}
-        for finding, entries in row.get("said", {}).items():
+        for key, entries in row.get("said", {}).items():
+            finding, _, statement = map(str.strip, key.partition("="))
             for word in (word for entry in entries for word in _patterns(entry["words"], code)):
-                said.setdefault(word, {}).setdefault(subject, finding)
+                said.setdefault(word, {}).setdefault(subject, Said(finding, statement))
     found = [(f"={subject}", pattern, han) for (pattern, han), subject in called.items()]
     for (pattern, han), of in said.items():
         found.append((str(len(made.said)), pattern, han))
         made.said.append(of)
     made.words = Words(found)
     return made
+
+
+@cache
+def stating() -> frozenset[str]:
+    """The words without one of which a sentence says no statement of any wave; Chinese has none to look up."""
+    return vocabulary().words.begun(
+        str(i) for i, of in enumerate(vocabulary().said) if any(s.statement for s in of.values())
+    )
 
 
 def lead_words() -> Words:

@@ -17,8 +17,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from ecg_r1.ecg.quantities import QUANTITIES
-from ecg_r1.reading.generic import CLAUSE_END, CUES, HAN
-from ecg_r1.reading.languages import either, entries, han
+from ecg_r1.reading.languages import either, entries, han, joined
 from ecg_r1.reading.sentences import sentences
 from ecg_r1.reading.values import Quote
 from ecg_r1.reading.wordings import Wordings
@@ -29,19 +28,42 @@ NEAR = 60  # characters before and after a reading in which its article and its 
 MOST = 12  # cues and quantities before and after a reading that are looked at
 LONG = 500  # characters of a long text
 LINES = 5  # sentences back to the line that heads a list
+# How much the cues of a clause, a measured number in it, and what stands before a reading say that it is general,
+# without any fit; from PLAIN on they settle it.
+OF_CUE = {"rule": 3, "often": 2, "perhaps": 1, "seen": -1, "ours": -3}
+OF_VALUE = -2
+OF_PLACE = {"subject verb": 1, "definite": -1, "owned": -2}
+PLAIN = 2
 # The cues without which a clause without a number is not weighed.
 GENERAL = ("rule", "often", "perhaps", "norm", "other", "wrong", "condition", "modal", "habit")
-_WEIGHED = Wordings(entries("weighed"))
+_CUES, _WEIGHED = Wordings(entries("generality")), Wordings(entries("weighed"))
+_HAN = re.compile(han("general"))
 _HAN_WEIGHED = re.compile(either(han("weighed")))
+_CLAUSE_END = re.compile(
+    r"(?<!m\.i)\.(?![a-z\d]| grad)|[;\n!?•|](?!\d)| - |,? (?:but|whereas|while|however|hence|so|since|because)\b"
+    r"|,?(?= (?:which|indicating|although|though|that (?:may|can|will|is|are|does|do))\b)"
+)
+_WORDS = joined("clauses")
+_FINITE = re.compile(rf"\b(?:{_WORDS['finite']})\b|=")
+# What is so "in bifascicular block" or is set equal to a bound, and a clause on no quantity of this ECG: "A PR over …".
+_FRONT = re.compile(
+    rf"(?:^ ?|[.;:\n>(•] ?|, )(?:in|bei) (?!(?:{_WORDS['here']})\b)[a-z]|[<>≤≥]=? ?\d[^.;\n=]{{0,24}}= ?[a-z]"
+)
+_OPENING = re.compile(
+    r"[ \n>#*•(,-]*(?:(?:that|and|while|whereas|normally|usually|typically),? )?"
+    r"(?:(?:an?|any|every) (?:[a-z-]{3,12} ){0,2}?(?:pr|pq|qrs|qtc?|p[- ]wave|axis|(?:heart |ventricular )?rate|values?)\b|(?:when(?:ever)?|if|once|wenn) )"
+)
 _NUMBER = r"[+-]?\d[\d.,]* ?(?:ms|msec|bpm|/ ?min|beats|seconds?|sec|s\b|°|degrees)"
+_CUE = joined("cues")
 _BOUND = re.compile(
-    r"[<>≤≥]|\b(?:above|below|under|over|exceed\w*|(?:less|more|greater|longer|shorter) than|at least|up to|between"
-    r"|uber|unter|ab|bis|mehr als|weniger als)\b|超过|大于|小于|以上|以下"
+    rf"[<>≤≥]|\b(?:{_CUE['low']}|{_CUE['high']}|(?:{_CUE['more']}|{_CUE['less']}) than|between|ab)\b(?=[^.;,\d]{{0,12}}\d)"
+    r"|超过|大于|小于|以上|以下"
 )
 # Signs of a clause or a sentence, by what is searched in it …
 _IN_CLAUSE = {
     "measured": re.compile(
-        rf"(?<![-–<>≤≥+\d.])(?<![<>≤≥] )(?<!than )(?<!ber )(?<!ter ){_NUMBER}(?! ?(?:or |- ?\d|to |and [-+]?\d))"
+        rf"(?<![-–<>≤≥+\d.])(?<![<>≤≥] )(?<!than )(?<!ber )(?<!ter )(?<!to ){_NUMBER}"
+        r"(?! ?(?:or |- ?\d|to |and [-+]?\d))"
     ),
     "bound": _BOUND,
     "past": re.compile(r"\b(?:was|were|had|did|[a-z]{3,}ed)\b"),
@@ -58,9 +80,8 @@ _BEFORE = {
     "definite": re.compile(r"\b(?:the|der|die|das) (?:[a-z-]{2,14} ){0,2}$"),
     "owned": re.compile(r"\b(?:this|these|his|her|our|my|your|their|patient's) (?:[a-z-]{2,14} ){0,2}$"),
     "subject": re.compile(
-        r"(?:^|[.;:\n>•|,)-]|\b(?:and|that|although|while|because|since|though|but|as)) ?(?:\d{1,2}[.)] ?)?"
-        r"(?:(?:an?|true|asymptomatic|isolated|complete|marked|mild|most|all|many|some|any|new|chronic|acute|typical"
-        r"|of|or)[ -])*$"
+        rf"(?:^|[.;:\n>•|,)-]|\b(?:and|that|as|because|since|{_WORDS['contrast']})) ?(?:\d{{1,2}}[.)] ?)?"
+        rf"(?:(?:{_WORDS['grade']})[ -])*$"
     ),
     "within": re.compile(
         r"(?:^|[.;:\n•>-]|, |\b(?:that|and|while|but)) ?(?:in|with|for|during|bei|mit) (?:an? |any |most |eine[mnr] )?"
@@ -75,24 +96,21 @@ _BEFORE = {
 # … and behind it.
 _BEHIND = {
     "verb": re.compile(
-        r"[a-z]* ?(?:\([^)]{1,30}\) ?)?(?:\w{2,10}ly |also |often )?(?:is|are|has|have|can|may|occurs?|shows?|means?"
-        r"|requires?|suggests?|indicates?|represents?|arises?|appears?|begins?|does|ist|sind|hat|kann|wird|gilt|bedeutet|spricht)\b"
-        r"(?! (?:\w+ly )?(?:present|seen|noted|evident|visible|absent|not|no|likely|normal)\b)"
+        rf"[a-z]* ?(?:\([^)]{{1,30}}\) ?)?(?:\w{{2,10}}ly |also |often )?(?:{_WORDS['finite']}|{_WORDS['tells']})\b"
+        rf"(?! (?:\w+ly )?(?:{_WORDS['there']})\b)"
     ),
     "defined": re.compile(r"(?: \([^)\n]{1,12}\))? ?(?::|=|- |\||→|➔)"),
-    "finite": re.compile(
-        r".*\b(?:is|are|has|have|can|may|might|could|must|should|will|would|does|do|be|occurs?|means?|requires?"
-        r"|suggests?|indicates?|ist|sind|hat|haben|kann|wird|werden|liegt|bedeutet)\b"
-    ),
+    "finite": re.compile(rf".*\b(?:{_WORDS['finite']})\b"),
 }  # fmt: skip
 
 
 class _Clause(NamedTuple):
-    """[start, end) of a clause in its sentence, and its signs."""
+    """[start, end) of a clause in its sentence, its signs, and how much it is general without any fit."""
 
     start: int
     end: int
     signs: tuple[str, ...]
+    weight: int
 
 
 class _Sentence(NamedTuple):
@@ -119,9 +137,9 @@ class Passage(NamedTuple):
 @lru_cache(maxsize=4096)
 def _cues(said: str) -> tuple[tuple[str, ...], tuple[int, ...], tuple[frozenset[str], ...]]:
     """(kinds in order, where they start, the kinds of the first n for each n) of the cues of a sentence."""
-    found = [(start, kind) for words in (CUES, _WEIGHED) for kind, start, _ in words.scan(said, 0, len(said))]
+    found = [(start, kind) for words in (_CUES, _WEIGHED) for kind, start, _ in words.scan(said, 0, len(said))]
     if not said.isascii():
-        found += [(m.start(), "rule") for m in HAN.finditer(said)]
+        found += [(m.start(), "rule") for m in _HAN.finditer(said)]
         found += [(m.start(), m.lastgroup or "") for m in _HAN_WEIGHED.finditer(said)]
     found.sort()
     kinds = [frozenset[str]()]
@@ -133,13 +151,20 @@ def _cues(said: str) -> tuple[tuple[str, ...], tuple[int, ...], tuple[frozenset[
 @lru_cache(maxsize=4096)
 def _clauses(said: str) -> tuple[_Clause, ...]:
     """The clauses of a sentence, in order."""
-    ends = [*(m.end() for m in CLAUSE_END.finditer(said)), len(said)]
-    return tuple(
-        _Clause(
-            start, end, tuple(f"clause {sign}" for sign, each in _IN_CLAUSE.items() if each.search(said, start, end))
-        )
-        for start, end in zip([0, *ends], ends, strict=False)
-    )
+    kinds, starts, _ = _cues(said)
+    ends = [*(m.end() for m in _CLAUSE_END.finditer(said)), len(said)]
+    found = []
+    for start, end in zip([0, *ends], ends, strict=False):
+        signs = [f"clause {sign}" for sign, each in _IN_CLAUSE.items() if each.search(said, start, end)]
+        own = kinds[bisect_left(starts, start) : bisect_left(starts, end)]
+        weight = sum(OF_CUE.get(kind, 0) for kind in set(own))
+        weight += 2 * (_FRONT.search(said, max(0, start - 1), end) is not None)
+        weight += weight > 0 and _OPENING.match(said, start, end) is not None
+        if "clause measured" in signs and "clause bound" not in signs:
+            weight += OF_VALUE
+        finite = "perhaps" in own or not said.isascii() or _FINITE.search(said, start, end)
+        found.append(_Clause(start, end, tuple(signs), weight if finite else 0))
+    return tuple(found)
 
 
 @lru_cache(maxsize=64)
@@ -159,6 +184,7 @@ def passage(text: str) -> Passage:
         ("bound", _BOUND.search(text) is not None),
         ("long", len(text) > LONG),
         ("one", len(found) == 1),
+        ("front", _FRONT.search(text) is not None),
     ) if held}  # fmt: skip
     return Passage(tuple(found), kinds, frozenset(signs))
 
@@ -193,9 +219,12 @@ def _around(text: str, start: int, end: int) -> Iterator[str]:
     yield from (f"sentence {sign}" for sign, pattern in _IN_SENTENCE.items() if pattern.search(said))
     before = [sign for sign, pattern in _BEFORE.items() if pattern.search(said, max(0, at - NEAR), at)]
     behind = [sign for sign, pattern in _BEHIND.items() if pattern.match(said, to, to + NEAR)]
-    yield from before
-    yield from behind
-    yield from (f"{a} {b}" for a in before for b in behind)
+    beside = [*before, *behind, *(f"{a} {b}" for a in before for b in behind)]
+    yield from beside
+    if clauses[first].weight >= PLAIN:
+        yield "plain clause"
+    if clauses[first].weight + sum(OF_PLACE.get(sign, 0) for sign in beside) >= PLAIN:
+        yield "plain"
 
 
 def _numbers(text: str, quote: Quote, others: Sequence[Quote]) -> Iterator[str]:
@@ -240,7 +269,7 @@ def signs(text: str, start: int, end: int, quote: Quote | None = None, others: S
         The names of the signs, as in data/generality.yaml.
     """
     whole = passage(text)
-    general = not whole.kinds.isdisjoint(GENERAL)
+    general = not whole.kinds.isdisjoint(GENERAL) or "text front" in whole.signs
     if quote is None:
         return frozenset(_around(text, start, end)) if general or "text bound" in whole.signs else frozenset()
     numbers = frozenset(_numbers(text, quote, others))
@@ -261,4 +290,6 @@ def general(text: str, start: int, end: int, quote: Quote | None = None, others:
     """Whether what is read at [start, end) of a text is of ECGs in general; arguments as of `signs`."""
     found = signs(text, start, end, quote, others)
     table = weights()["diagnoses" if quote is None else "quantities"]
+    if (quote is None and "plain" in found) or (quote and quote.kind != "value" and "plain clause" in found):
+        return True
     return bool(found) and table["bias"] + sum(table.get(sign, 0.0) for sign in found) > MARGIN

@@ -5,23 +5,18 @@ from __future__ import annotations
 import re
 
 from ecg_r1.ecg.quantities import QUANTITIES
-from ecg_r1.reading import cues, generic, references
+from ecg_r1.reading import cues, references
+from ecg_r1.reading.scopes import scope
 from ecg_r1.reading.sentences import Sentence
 
 ROUND = 5  # of what textbooks call normal or long; what is measured ends as it likes
-# "202 ms, marginally above 200 ms", "124 ms longer than 110 ms"
-_BESIDE_LIMIT = re.compile(
-    r"(?:longer|shorter|wider|narrower|faster|slower|greater|less|more|higher|lower) than(?: the)?"
-    r"|,(?: (?:marginally|minimally|slightly|barely|just|only|a (?:bit|little|shade)))+"
-    r" (?:above|below|over|under|beyond|past)(?: the)?"
-)
 REACH = 90  # characters before a number that may say what sort of number it is
 Said = tuple[str, str, int, float]  # quantity, kind, end and value (or first end) of a number read before
 
 
 def elsewhere(sentence: Sentence, i: int, after: str) -> bool:
     """Whether number i is of another ECG, asked or supposed, or what one would expect."""
-    aside = sentence.aside(sentence.tokens[i])
+    aside = scope(sentence.text, sentence.tokens[i].start)
     if aside in ("elsewhere", "then") and references.NOW_AFTER.match(after):
         return False
     if aside == "typical" and references.HERE_AFTER.search(after):
@@ -37,8 +32,6 @@ def general(
     i: int,
     name: str,
     named: int,
-    named_to: int,
-    end: int,
     ends: tuple[float, float],
     after: str,
     then: str,
@@ -48,19 +41,10 @@ def general(
     named: where its name stands, or else the number itself. after, then: the text after the number, and after its name.
     """
     text, start = sentence.text, sentence.tokens[i].start
-    if named == start and i and sentence.tokens[i - 1].key == "rhythm":
-        named, named_to = sentence.tokens[i - 1].start, sentence.tokens[i - 1].end
-    closed = text.find(")", start, start + REACH) + 1 if "(" in text[named:start] else 0
-    if named < start and any(generic.general(text, named, at) for at in ([closed] if closed else (named_to, end))):
+    aside = scope(text, start)
+    if aside == "general":
         return True
-    aside = sentence.aside(sentence.tokens[i])
-    if aside == "general" or continues(text, said, name, start):
-        return True
-    measured = (
-        ends[0] < ends[1]
-        and (any(end % ROUND for end in ends) or references.OWN_LIMIT.match(after))
-        and not cues.INDEFINITE.search(text, 0, named)
-    )
+    measured = ends[0] < ends[1] and any(end % ROUND for end in ends)
     if (references.GENERAL_AFTER.match(after) or references.GENERAL_AFTER.match(then)) and not (
         (references.OF_THIS.search(text, max(0, named - 40), named) and "(" not in text[named:start])
         or references.HERE_AFTER.search(after)
@@ -69,8 +53,6 @@ def general(
         return True
     before_name = text[max(0, named - 40) : named]
     if cues.DENIED_NAME.search(before_name) or references.EQUALS.search(before_name):
-        return True
-    if references.RULED_OUT.search(text, max(0, start - REACH), start):
         return True
     if name in QUANTITIES and QUANTITIES[name].limits.issuperset(ends):
         so_far = text[max(0, start - REACH) : start]
@@ -95,21 +77,7 @@ def denied(text: str, named: int, start: int) -> bool:
     return "(" not in text[named:start] and (
         cues.DENIED_HERE.search(text, max(0, named - 16), named) is not None
         or cues.AIMED.search(text, max(0, named - 40), named) is not None
-        or cues.DEMANDED.search(text, max(0, named - 40), named) is not None
-        or cues.DENIED_SIGN.search(text, max(0, named - 40), named) is not None
     )
-
-
-def continues(text: str, said: list[Said], name: str, start: int) -> bool:
-    """Whether a range or bound goes on with a reference, or is the cell after the value in a row of a table."""
-    if not said:
-        return False
-    last_name, last_kind, end, _ = said[-1]
-    between, low = text[end:start], max(0, end - REACH)
-    if last_kind == "reference":
-        in_brackets = text.rfind("(", low, end) > text.rfind(")", low, end)
-        return (name == last_name or in_brackets) and not any(c in between for c in ")]|")
-    return name == last_name and "|" in between
 
 
 def beside(text: str, said: list[Said], start: int) -> re.Match[str] | None:
@@ -147,4 +115,4 @@ def compares(text: str, said: list[Said], name: str, start: int, bound: str | No
     between, value = text[said[-1][2] : start].strip(), said[-1][3]
     if between.startswith(("(", "[")):
         return value > limit if bound == "high" else value < limit
-    return between.strip("<>≤≥=") == "" or _BESIDE_LIMIT.fullmatch(between) is not None
+    return between.strip("<>≤≥=") == ""

@@ -9,12 +9,14 @@ from typing import NamedTuple
 
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.reading.finding_words import Words, lead_words
+from ecg_r1.reading.languages import joined
 from ecg_r1.reading.quoted_leads import LEAD, PARTS, in_order, leads_named
 
 REACH = 48  # characters between two lists that are one
 _OTHERS = "others"  # the leads that the sentence does not name elsewhere
 _TO = r" ?(?:-|to|through|thru|until|bis|至|到) ?(?:lead )?"
-_WORD = r"(?:and|und|or|oder|as well as|sowie|plus|和|及|与)"
+_WORDS = joined("clauses")
+_WORD = f"(?:{_WORDS['list word']})"
 _AND = rf" ?(?:[,、/&+] ?(?:{_WORD} )?|{_WORD} ?)(?:leads? )?"
 _ONE = rf"(?:{LEAD})(?![a-z0-9])"
 # A digit alone goes on with a list of chest leads: "V1-4", "V5/6", "V1, 2 and 3"; not "V2, 3 mm".
@@ -23,19 +25,12 @@ _LIST = re.compile(rf"(?<![a-z0-9]){_ONE}(?:(?:{_TO}|{_AND})(?:{_ONE}|(?<=[-/,])
 _PRONOUN = re.compile(r"(?:leads? |导联 ?|\bin |\()$")
 _LED = re.compile(r" ?(?:leads?|导联|ableitung(?:en)?)")
 _JOINED = re.compile(
-    r" ?(?:,|;|、|/|\+)? ?(?:and|und|as well as|also|or|oder|plus|sowie|和|及)? ?(?:also |even |less so |extending )?"
+    rf" ?[,;、/+]? ?(?:{_WORD}|also)? ?(?:also |even |less so |extending )?"
     r"(?:(?:in|over|across|into|to|uber) )?(?:the )?(?:leads? )?"
 )
-_EXCEPTED = re.compile(
-    r" ?,?\(? ?(?:except(?:ing)?|excluding|but not|and not|not|sparing|apart from|other than|save|ausser|nicht)"
-    r"(?: (?:for|in|the|leads?|also))* ?"
-)
+_EXCEPTED = re.compile(rf" ?,?\(? ?(?:{_WORDS['excepting']})(?: (?:for|in|the|leads?|also))* ?")
 # "inferior" says where a finding is, but not before the name of a disease.
-_DISEASE = re.compile(
-    r"[ -]?(?:wall )?(?:myocardial |st[- ]?elevation |q[- ]wave )*(?:infarct|mi\b|stemi|ischemi|ischaemi|injury"
-    r"|wall|damage|necros"
-    r"|fascic|hemiblock|axis|descending|心肌|梗|缺血|wand)"
-)
+_DISEASE = re.compile(rf"[ -]?(?:wall )?(?:myocardial |st[- ]?elevation |q[- ]wave )*(?:{_WORDS['of a wall']})")
 
 
 class LeadList(NamedTuple):

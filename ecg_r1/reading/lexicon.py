@@ -54,15 +54,6 @@ WEAK = ("rhythm", "atria", "complex", "nothing")
 # Names in the order they are tried: the longer and more special first.
 NAMES = tuple(languages()["en"]["names"])
 
-_OTHER_LEAD = r"(?:leads? )?(?:av[rlf]|v[1-6]|i{1,3})(?![a-z0-9])"
-# Lead I is also a word: it counts after "lead" and in a list with other leads.
-LEADS = (
-    "avr", "avl", "avf", "v[1-6](?![0-9])", "iii", "ii", "(?<=lead )i", "(?<=leads )i",
-    "(?<=ableitung )i", "(?<=ableitungen )i", "(?<=abl )i", r"(?<=abl\. )i", "i(?= ?导联)", "d i{1,3}",
-    rf"i(?=(?:,? (?:and|und) |, ?|/|-) ?{_OTHER_LEAD})",
-    *(rf"(?<=av{x}{join})i" for x in "rlf" for join in (", ", " and ")),
-)  # fmt: skip
-
 PER_MINUTE_BEFORE = "per minute before"  # "次" or "下", where "每分钟" stands before the number
 # unit pattern, dimension, factor to ms, bpm, degrees or mV
 UNITS: list[tuple[str, str, float]] = [
@@ -71,12 +62,7 @@ UNITS: list[tuple[str, str, float]] = [
     for unit in units
 ]
 
-_ABBREVIATED = [
-    "approx", "ref", r"e\.g", r"k\.a", r"m\.i", r"i\.e", " vs", "vent", "avg", " ca", " no", "resp", " int", " dur",
-    "poss", "prob", "susp", "neg",
-]  # fmt: skip
-_ABBREVIATIONS = "".join(rf"(?<!{word}\.)" for word in _ABBREVIATED)
-_ABBREVIATIONS += "".join(rf"(?<!\b{word}\.)" for words in sections("abbreviations") for word in words)
+_ABBREVIATIONS = "".join(rf"(?<!\b{word}\.)" for words in sections("abbreviations") for word in words)
 # A line of nothing but values goes with the line of names above it, as in a table.
 _VALUE = r"(?:[-+]?\d{1,4}(?:\.\d{1,3})?|-{1,3}|\*) ?(?:ms|bpm|°|deg|s|sec)?"
 _NO_ROW = (

@@ -8,7 +8,8 @@ from functools import cache, lru_cache
 from typing import Any
 
 from ecg_r1.ecg.vocabulary import vocabulary
-from ecg_r1.reading.findings import TRIGGERS, findings
+from ecg_r1.reading.finding_spoken import claims_of, tokens
+from ecg_r1.reading.finding_words import stating
 from ecg_r1.reading.languages import joined, languages, sections
 from ecg_r1.reading.phrases import Phrases
 from ecg_r1.shipped import shipped_table
@@ -96,12 +97,6 @@ _FURTHER = re.compile(
     r"(?:-? ?(?:,|/|,? (?:and/or|and|or|nor)) ?)(tachycardia|bradycardia|arrhythmia|fibrillation|flutter|arrest"
     r"|escape)(?![a-z])"
 )
-_KIND = "atrial|ventricular|supraventricular|junctional"
-# "premature atrial or ventricular complexes"
-_PREMATURE = re.compile(
-    rf"premature ({_KIND})(?: |-)?(?:,? ?(?:and/or|and|or)|/|,|&) ?({_KIND}) (complex|beat|contraction"
-    "|depolari[sz]ation|extrasystole)(?:e?s)?"
-)
 _NONSPECIFIC = re.compile(
     r" (?:in [a-z0-9, -]{2,30}? )?(?:is|are|was|were|seems?|appears?"
     r"|looks?) (?:\w{2,12}ly )?(?:non-?|un)specific(?![a-z])"
@@ -124,13 +119,10 @@ def mentions(text: str) -> Iterator[tuple[str, int, int]]:
     if not text.isascii() and _HAN.search(text):
         pattern, names = _chinese()
         found += [(m.start(), m.end(), names[m.group()]) for m in pattern.finditer(text)]
-    if not text.isascii() or not TRIGGERS.isdisjoint(words):
-        found += findings(text, words)
-    if "premature" in words:
-        for m in _PREMATURE.finditer(text):
-            first, second = (_name_of(f"premature {kind} {m[3]}") for kind in (m[1], m[2]))
-            if first and second:
-                found += [(m.start(), m.end(1), first), (m.start(2), m.end(), second)]
+    if not text.isascii() or not stating().isdisjoint(words):
+        spoken = tokens(text)
+        nearest = {(c.said, c.said_to): c.statement for c in claims_of(text, spoken) if c.statement}
+        found += [(*place, statement) for place, statement in nearest.items()]
     if not found:
         return
     if any(adjective in words for adjective in ("nonspecific", "specific", "unspecific")):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ecg_r1.reading.elsewhere import elsewhere
+from ecg_r1.reading import references
 from ecg_r1.reading.languages import either, entries, han, joined, sections
 from ecg_r1.reading.predicates import REACH, Polarity, predicate
 from ecg_r1.reading.scopes import scope
@@ -17,9 +17,9 @@ HAN_REACH = 40  # of Chinese, which says as much in half the characters
 NEAR = 24  # characters over which "not" reaches a verb: "does not in itself suggest"
 
 _WORDINGS = Wordings(entries("before"))
+_WORDS = joined("clauses")
 _HAN_CUE = re.compile(either(han("before")))
-_DOT = r"\.(?!\d|[a-z]\.)(?<!vs\.)(?<!poss\.)(?<!prob\.)(?<!susp\.)(?<!neg\.)(?<!i\.e\.)(?<!e\.g\.)(?<!i\.)(?<!e\.)"
-_DOT += "".join(rf"(?<!\b{word}\.)" for words in sections("abbreviations") for word in words)
+_DOT = r"\.(?!\d|[a-z]\.)" + "".join(rf"(?<!\b{word}\.)" for words in sections("abbreviations") for word in words)
 _STOP = re.compile(rf"[;!\n。；！]|[<>](?! ?=? ?\d)|:(?!\d)|{_DOT}|\?(?! ?$)(?![a-z])")
 _HEADINGS = either(joined("headings"))
 _HEADING = re.compile(rf"(?:^|[^\w])(?:{_HEADINGS})[\"']? ?$")
@@ -31,39 +31,28 @@ _COMMA = re.compile(
     r"|e\.g))"
 )
 _TURN_AFTER = re.compile(
-    r"[;:!?\n<>。；！]|\.(?!\d)|\b(?:but|however|although|though|while|whereas|hence|so|therefore|with|is|are|was"
-    r"|were|shows?)\b"
+    rf"[;:!?\n<>。；！]|\.(?!\d)|\b(?:{_WORDS['contrast']}|{_WORDS['be']}|hence|so|therefore|with|shows?)\b"
 )
 _OR = re.compile(r"\b(?:or|nor)\b|或|及|和")
 # "rules out ACS, pericarditis and electrolyte disturbance": a list of things, known or not, that one verb excludes.
-_EXCLUDING = re.compile(
-    r"rul|exclud|dismiss|eliminat|preclud|lack|negative for|free|devoid|no (?:\w+ ){0,2}(?:evid|sign|feat)"
-)
-_NO_ITEM = re.compile(
-    r"[.;:()\n]|\b(?:is|are|was|were|has|have|shows?|there|but|with|while|which|so|this|that|it|confirms?|suggests?)\b"
-)
+_EXCLUDING = re.compile(_WORDS["excluding"])
+_NO_ITEM = re.compile(rf"[.;:()\n]|\b(?:{_WORDS['verb']}|there|but|with|while|which|so|this|that|it)\b")
 _AND_OR = re.compile(r"\b(?:and|or)\b")
 _ITEMS_END = re.compile(r"s?(?:,? (?:and|or)\b|,[^.;:\n]{2,60}\b(?:and|or)\b|[.;\n)]| ?$)")
-_ALTERNATIVE = re.compile(r"\b(?:or|vs|versus)\b|或")
 _OR_BEFORE = re.compile(r"(?:\b(?:or|vs\.?|versus)|或(?:者|是)?) ?(?:\w{1,12} )?$")
 _OR_AFTER = re.compile(r"[ ,]*(?:(?:versus|vs|or)\b|或)")
 _MORE = re.compile(r"\b(?:and|with|plus|showing|but)\b")
 _AND_BEFORE = re.compile(r"(?:\band|,|\bwith) (?:an? |the )?$")
 _ASKED = re.compile(r"(?:(?!, (?:but|and|yet) )[^.;:!\n<>]){0,80}\?(?![a-z])")  # "AF, but where is LVH?"
-_FINITE = re.compile(r"\b(?:is|are|was|were|shows?|has|have)\b")
+_FINITE = re.compile(rf"\b(?:{_WORDS['be']}|shows?|has|have)\b")
 _COMMANDED = re.compile(r"(?:^|[.;:(\n>,]|\b(?:to|should|must|please|and)) ?$")
 
-
-_INSERTED = re.compile(
-    r", ?(?:while|although|though|even if|because|since|as|being|if|where"
-    r"|when|which|owing|due|secondary|despite)\b[^,]*"
-)
+_INSERTED = re.compile(rf", ?(?:{_WORDS['inserted']})\b[^,]*")
 _DEFLECTION, _DOWN = (
     re.compile(r"[tp](?![a-z])|st[- ]t"),
     re.compile(r"[ ,:-]{1,3}neg(?:ativ\w*)?(?![a-z])"),
 )  # "T neg in V1"
-_PASSING = {"supposed": REACH, "listed": REACH, "occasion": 8, "record": 16}  # where in its clause one passes a comma
-_ON = re.compile(r"(?<!as )\b(?:on|in|from|at|during)(?: (?:the|an?|his|her|their|any|my))?(?: patient's)? $")
+_PASSING = {"supposed": REACH, "listed": REACH, "occasion": 8}  # where in its clause one passes a comma
 _OTHERS = ("then", "person")  # scopes in which a diagnosis is not of this ECG
 _OWN = ("nominal", "verbal", "adjective", "open", "nothing")
 
@@ -72,12 +61,8 @@ _OWN = ("nominal", "verbal", "adjective", "open", "nothing")
 _LASTING = re.compile(r"infarct|\bmi\b|stemi|梗")
 # "The computer reads AF, but this is sinus rhythm."
 _BUT = re.compile(
-    r"[\"')]? ?[,;-]? ?(?:(?:i |we )?(?P<not>disagree|do not agree|don't agree"
-    r"|the (?:correct|true|real|actual)"
-    r"|i (?:read|call|think|believe|see)|in (?:reality|truth))|but|yet|however|although|though|whereas|while|actually"
-    r"|in fact)\b,?"
-    r"(?P<contrary> (?:this|it|the (?:rhythm|ecg|trace|tracing)|i|we|there|in fact|actually|clear|regular|sinus)\b)?"
-    rf"|(?P<han>{han('but')})"
+    rf"[\"')]? ?[,;-]? ?(?:(?P<not>{_WORDS['disagrees']})|{_WORDS['contrast']}|yet|actually|in fact)\b,?"
+    rf"(?P<contrary> (?:{_WORDS['contrary']})\b)?|(?P<han>{han('but')})"
 )
 
 
@@ -182,7 +167,7 @@ def _before(text: str, start: int, end: int, floor: int, *, restated: bool) -> _
             maybe, doubted = b, doubted or not denied
         elif kind == "supposed":
             supposed = True
-        elif kind in ("elsewhere", "occasion") or (kind == "record" and _ON.search(text, max(0, a - 24), a)):
+        elif kind in ("elsewhere", "occasion"):
             told = True
         elif kind == "now":
             told = False
@@ -230,7 +215,7 @@ def polarity(text: str, group: Sequence[int], start: int, end: int, alternatives
         return "uncertain"
     if (
         result == "asserted"
-        and (before.told or elsewhere(text, group[1]) or scope(text, group[0]) in _OTHERS)
+        and (before.told or references.OTHER_AFTER.match(text, group[1]) or scope(text, group[0]) in _OTHERS)
         and not _LASTING.search(text, start, end)
     ):
         return "uncertain"

@@ -47,18 +47,13 @@ _PREDICATE = re.compile(
 )
 _BRACKET = re.compile(rf"{_LEAD} ?\([^()\n]{{0,60}}\)")
 # "LBBB 0%", "AF (probability 3 %)", "p(AF) = 0.02"
+_CHANCE = rf"(?:{_WORDS['chance']})"
 _IMPROBABLE = (
-    r"[ ,:=(|-]{0,3}(?:(?:probability|likelihood|prob|chance|confidence)[ :=]{0,3}(?:of |is )?"
-    r"(?:0?\.[0-4]\d{0,3}(?![\d%])|0(?![.\d])"
-    r"|\d(?:\.\d{1,3})? ?%)|0(?:\.\d{1,3})? ?%"
-    r"|\d(?:\.\d{1,3})? ?% ?(?:probab|likel|chance|confiden))"
-    r"|\) ?= ?0(?:\.[0-4]\d{0,3})?(?![.\d])"
+    rf"[ ,:=(|-]{{0,3}}(?:{_CHANCE}[ :=]{{0,3}}(?:of |is )?(?:0?\.[0-4]\d{{0,3}}(?![\d%])|0(?![.\d])"
+    rf"|\d(?:\.\d{{1,3}})? ?%)|0(?:\.\d{{1,3}})? ?%|\d(?:\.\d{{1,3}})? ?% ?{_CHANCE})|\) ?= ?0(?:\.[0-4]\d{{0,3}})?(?![.\d])"
 )
-_HALF = (
-    r"[ ,:=(|-]{0,3}(?:(?:probability|likelihood|prob|chance|confidence)[ :=]{0,3}(?:of |is )?[1-6]\d ?%"
-    r"|[1-6]\d ?% ?(?:probab|likel|chance|confiden))"
-)
-_TASK = r"(?:rule out|r/o|consider|query|suspect|(?:cannot|can't|could not) (?:exclude|rule out))(?= ?(?:$|[^\w ]))"
+_HALF = rf"[ ,:=(|-]{{0,3}}(?:{_CHANCE}[ :=]{{0,3}}(?:of |is )?[1-6]\d ?%|[1-6]\d ?% ?{_CHANCE})"
+_TASK = rf"(?:{_WORDS['task']})(?= ?(?:$|[^\w ]))"
 _MARKED = re.compile(
     rf"{_LEAD}(?:(?P<denied>{_MARK}(?:{_WORDS['denial']})|{_IMPROBABLE}|-(?=[,;] |$)"
     rf"|,? (?:mimic|mimicker|lookalike)(?![a-z])"
@@ -70,11 +65,8 @@ _CAUSES = ("explain", "account", "lie behind")  # "ischemia might explain it"
 _TASKS = ("excluded", "ruled out")  # what should be is not yet; a diagnosis that must be rejected is
 _ELSEWHERE = re.compile(r" (?:before|previously|(?:on|in) (?:the |a |any )?(?:previous|prior|old|last|earlier))\b")
 _BUT_THEN = re.compile(r",? (?:but|and|then|and then|yet) ")  # "was considered but rejected"
-_INSERTED = re.compile(  # "…, possibly old, cannot be excluded"
-    r", (?:suggested|proposed|offered|reported|raised|read|printed|possibly|probably|perhaps|likely|old|recent|if"
-    r"|as|although|though|especially|particularly|in|on|of|by|with"
-    r"|at|even|for)\b[^,.;:()\n]{0,40},(?= )"
-)
+# "…, possibly old, cannot be excluded"
+_INSERTED = re.compile(rf", (?:{_WORDS['inserted']})\b[^,.;:()\n]{{0,40}},(?= )")
 # "Atrial flutter would show saw teeth and does not", "…, but there are none"
 _WOULD = re.compile(
     r" would(?: (?!and|but|yet)[\w-]{2,14}){1,8}?(?:(?P<none>,? (?:and|but|yet|though) (?:there (?:is|are) )?"
@@ -86,16 +78,9 @@ _RULED_OUT = re.compile(r"\b(?:ruled out|rule out|exclude|dismiss)")
 _OF_NEXT = re.compile(r" (?:the|an?|any) ")  # "AF, was not found the LVH"
 _CLOSED = frozenset(("", ".", ";", "!", "\n"))  # after these nothing is said any more
 # "ST depression in V5 is questionable": what a predicate may stand behind, if no other clause begins there.
-_MODIFIER = re.compile(
-    r"\)?(?: ?\([^()\n]{0,60}\))? (?:in|on|at|by|with|of|from|throughout|during|per|according|as (?=an? |the )"
-    r"|anywhere|elsewhere)\b"
-)
+_MODIFIER = re.compile(rf"\)?(?: ?\([^()\n]{{0,60}}\))? (?:{_WORDS['modifier']})\b")
 _FINITE = re.compile(rf" (?=(?:{_VERB})(?![a-z]))|[.;:!?\n<>()]|,(?! ?(?:and |or )?(?:v\d|av[rlf]|i{{1,3}}(?![a-z])))")
-_CLAUSE_IN = re.compile(
-    r"\b(?:means?|suggests?|indicates?|implies|makes?|confirms?|that|which|where|who|but|so|because|when"
-    r"|while|if|no|not|without|waves?|complex(?:es)?|intervals?|segments?"
-    r"|and (?!v\d|av|i))"
-)
+_CLAUSE_IN = re.compile(rf"\b(?:{_WORDS['another clause']})")
 _NEGATED = re.compile(rf"\b(?:{_NOT})")
 _CERTAINLY = re.compile(r"\b(?:definit|certain|conclusiv|unequivocal)")  # "is not definitely present"
 _HAS_VERB = re.compile(rf"\b(?:{_VERB}|to be)(?![a-z])")

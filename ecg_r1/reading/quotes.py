@@ -11,11 +11,12 @@ from ecg_r1.reading.absences import absent_names
 from ecg_r1.reading.claims import sections_elsewhere, turned_back, within
 from ecg_r1.reading.kinds import REACH, Said
 from ecg_r1.reading.lexicon import BOX, DIMENSIONS, ENTITIES, OTHER, TIME
+from ecg_r1.reading.scopes import scope
 from ecg_r1.reading.sentences import REMEMBERED, SHORT, Sentence, sentences
 from ecg_r1.reading.table_rows import row
 from ecg_r1.reading.tables import Table, tables
 from ecg_r1.reading.tokens import MOST, VOID
-from ecg_r1.reading.values import Kind, Quote, value_of
+from ecg_r1.reading.values import Kind, Quote, typical, value_of
 
 UNMEASURED = (
     "r_mv",
@@ -25,7 +26,6 @@ UNMEASURED = (
     "t_ms",
 )  # "ST depression is absent" says that it is none, not that it has none
 LEAST_UNNOTED = 10  # a smaller number in brackets is that of a note
-MOST_NUMBERED = 20  # of a list: "12) Axis"
 REMARK = 60  # characters of a sentence that names nothing, and leaves open what "it" is
 
 
@@ -93,23 +93,14 @@ class Reader:
             name = next((said for said, *_ in self.said[-1:] if DIMENSIONS[said] == unit.dimension), None)
         if name is None or (unit.dimension is None and not self.ends(last, after)):
             return []
-        if cues.RULE.match(after):  # "the 300/150/100 rule"
-            return []
         if unit.dimension is None and name in cues.AT and where is not None and sentence.gap(where, i) == " at ":
             name = cues.AT[name]  # "P waves at 90, QRS at 36"
-        if cues.CORRECTED_TO.search(self.text, max(0, first.start - 48), first.start):
-            return []
-        if unit.dimension is None and cues.COUNTING.search(before):
-            return []
-        small = unit.dimension is None and first.number < MOST_NUMBERED and "(" not in before
         if (
             first.number < LEAST_UNNOTED
             and cues.FOOTNOTE.search(self.text, 0, first.start)
             and unit.dimension is None
             and after.startswith(")")
         ):
-            return []
-        if small and cues.NUMBERED.match(self.text, first.end):  # "1) Axis 2) Rate"
             return []
         if name in cues.RENAMED:
             name = next((other for after_it, other in cues.RENAMED[name] if after_it.match(after)), name)
@@ -125,7 +116,13 @@ class Reader:
 
     def ends(self, last: int, after: str) -> bool:
         """Whether a number without a unit is a value, as the last word of its phrase or before the next name."""
-        if cues.RATE_OF.search(self.text, 0, self.tokens[last].start) and not cues.COUNTED.match(after):
+        number, first = self.tokens[last], self.tokens[last].start
+        if cues.RATE_OF.search(self.text, 0, first) or (
+            self.sentence.named_near(last)
+            and cues.PLAIN.fullmatch(self.before(last))
+            and typical(self.tokens[last - 1].key, number.number)
+            and not cues.COUNTS.match(after)
+        ):
             return True
         following = self.sentence.is_name(last + 1) and len(self.sentence.gap(last, last + 1)) < 2
         return following or cues.PHRASE_END.match(after) is not None
@@ -140,8 +137,8 @@ class Reader:
             second.negative = False
             return True
         if not cues.JOIN.fullmatch(gap):
-            return False
-        if self.sentence.aside(first) in ("elsewhere", "then"):  # "from the previous 430 to 455"
+            return gap == "/" and self.text[second.start] in "+-"  # "Axis -30/+90"
+        if scope(self.text, first.start) in ("elsewhere", "then"):  # "from the previous 430 to 455"
             return False
         return gap.strip() not in ("and", "和", "与") or bool(cues.BETWEEN.search(self.before(i)))
 
@@ -196,16 +193,13 @@ class Reader:
                 low, high, bound = -abs(high), -abs(low), {"low": "high", "high": "low", None: None}[bound]
         kind: Kind = "range" if high > low else "bound" if bound else "value"
         named = self.tokens[where].start if where is not None and where < i else start
-        named_to = self.tokens[where].end if named < start and where is not None else named
         then = sentence.after(where) if where is not None and where > last else ""
         if (
             references.refers(before, after, value=kind == "value")
             or (kind == "value" and not before and named < start and kinds.denied(self.text, named, start))
             or kinds.elsewhere(sentence, i, after)
             or ((kind == "value" or references.OF_BOTH_AFTER.match(after)) and references.OF_MANY_AFTER.match(after))
-            or (
-                kind != "value" and kinds.general(sentence, self.said, i, name, named, named_to, end, ends, after, then)
-            )
+            or (kind != "value" and kinds.general(sentence, self.said, i, name, named, ends, after, then))
             or (bound and (beside := kinds.beside(self.text, self.said, start)) and beside["marked"])
             or (kind == "range" and before and cues.bound(before, ""))  # "less than 320-350 ms"
             or kinds.compares(self.text, self.said, name, start, bound, low)
@@ -289,7 +283,8 @@ def read_quotes(text: str) -> list[Quote]:
         if found and end - start <= REMARK and references.RETRACTS.match(text, start, end):
             retracted.append(len(found))
         read = _read if end - start <= SHORT else _read.__wrapped__
-        quantities, then, count = read(text[start:end], text.startswith("?", end), named)
+        doubted = text.startswith("?", end) and not text.startswith("??", end)
+        quantities, then, count = read(text[start:end], doubted, named)
         named = then if count or end - start > REMARK else named  # "This was wrong." speaks of what was named before
         quoted = [q._replace(span=(q.span[0] + start, q.span[1] + start)) for q in quantities]
         if elsewhere and within(elsewhere, start):

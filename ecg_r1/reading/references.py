@@ -22,46 +22,38 @@ _WITHIN = re.compile(r"(?:within (?:the )?normal (?:limits|range)[ :(,]*(?:at |w
 # What stands right after it.
 _AFTER = (
     _WORDS["after"],
-    rf"(?:-|[ ,]*(?!(?<=, )voltage))(?:(?:is |being |as |would be |was )?(?:the |an? )?(?:upper |lower |usual "
-    rf"|diagnostic |voltage ){{0,2}}{_WORDS['edge']})(?! ?(?:of |is |: ?)?[<>≤≥]?\d)",
+    rf"(?:-|[ ,]*(?!(?<=, )voltage))(?:(?:is |being |as |would be |was )?(?:the |an? )?{_WORDS['kind of edge']}{{0,2}}"
+    rf"{_WORDS['edge']})(?! ?(?:of |is |: ?)?[<>≤≥]?\d)",
 )
 # What takes a value back: "164 ms, which is false", "a PR of 164 ms was not found", "164 ms: no", "if measurable".
 WRONG = f"(?:{'|'.join(listed('wrong'))})"
 _FALSE = f"(?:{WRONG}|{'|'.join(listed('unseen'))})"
 _DENIED = (
-    rf"[ ,\"'\])]*(?:\(|-|:)? ?(?:(?:and |but )?(?:which|that|this|it) )?(?:is|was|are|were|would be|must be"
-    rf"|has been|can be)"
-    rf" (?:\w{{1,12}} )?{_FALSE}(?![a-z])",
+    rf"[ ,\"'\])]*(?:\(|-|:)? ?(?:(?:and |but )?(?:which|that|this|it) )?{_WORDS['is it']} (?:\w{{1,12}} )?{_FALSE}"
+    "(?![a-z])",
     rf"[ ,]*(?:[(\[:]|-{{1,2}}) ?(?:(?:this|that|it|which) (?:is|was) )?(?:{_FALSE}(?![a-z])|no(?= ?(?:$|[,.)\]]))"
-    r"|not really\b|just kidding|(?:please )?(?:ignore|disregard|forget|do not (?:use|trust|count)))",
+    rf"|{_WORDS['dropped']})",
     _WORDS["denied"],
 )
-_TAKEN_BACK = (
-    r"(?=[ ,\"'\])]{0,3}(?:[(\[:-]|(?:is|was|are|were|would|must|has|can|can't|could|cannot|which|that|this|it"
-    r"|if|i|but|and|should"
-    r"|the|please|not|just)\b|[\u4e00-\u9fff]))"
-)
+_TAKEN_BACK = rf"(?=[ ,\"'\])]{{0,3}}(?:[(\[:-]|{_WORDS['takes back']}\b|[\u4e00-\u9fff]))"
 _REFERENCE_AFTER = re.compile(
     rf"(?=[-, ]{{0,2}}[a-z\u4e00-\u9fff])(?:{'|'.join(_AFTER)})|{_TAKEN_BACK}(?:{'|'.join(_DENIED)})"
 )
 # A sentence that takes back what stands before it.
 RETRACTS = re.compile(
-    r"[ \n>#*-]*(?:(?:but|however|no|sorry|wait|actually)[ ,:]+){0,2}(?:(?:that|this|the|it|which)"
-    r"(?: (?:last |first |above )?(?:value|number|figure|reading|measurement|interval|duration|rate|one|statement"
-    r"|diagnosis"
-    r"|interpretation|label))?"
+    r"[ \n>#*-]*(?:(?:but|however|no|sorry|wait|actually)[ ,:]+){0,2}"
+    rf"(?:(?:that|this|the|it|which)(?: (?:last |first |above )?{_WORDS['what was said']})?"
     rf"(?: (?:of|above)[^,.;]{{0,24}})? (?:is|was|must be|has been|seems|proved) (?:\w{{1,12}} )?{WRONG}(?![a-z])"
     r"|just kidding|(?:scratch|strike|i retract|i withdraw) (?:this|that))"
     r"|[ \n]*(?:这个?|该|上述)(?:数?值|结果|测量)?(?:是|为)?(?:错误|错|不正确|不对|有误)"
 )
-_AROUND = re.compile(r"(?:around|about|near|at|approximately) (?:the )?$")  # "around the 160 ms mark" is where it is
 
 
 def refers(before: str, after: str, *, value: bool) -> bool:
     """Whether the words next to a number make it a reference. value: of a single number, which may follow "normal"."""
     if before and _REFERENCE.search(before, max(0, len(before) - NEAR)) and not (value and _WITHIN.search(before)):
         return True
-    return _REFERENCE_AFTER.match(after) is not None and not _AROUND.search(before)
+    return _REFERENCE_AFTER.match(after) is not None
 
 
 # A heading under which nothing is of this ECG: "Previous ECG:", "## Reference values".
@@ -70,10 +62,12 @@ _HEADING = re.compile(
     rf"[ \n>|-]*(?:#{{1,4}} ?)?(?:(?P<other>{_TITLE})|[a-z\u4e00-\u9fff][^:\n]{{0,40}}): *(?:\n|$)"
     rf"|[ \n]*#{{1,4}} ?(?:(?P<titled>{_TITLE})|[^\n]*)$|[ \n>•-]*(?P<about>{_WORDS['topic']})$"
 )
-HEADED = re.compile(
-    r"\b(?:features|criteria|signs|characteristics|hallmarks|definitions?|causes|pathophysiology) (?:of|for|in) "
-)
+HEADED = re.compile(rf"\b{_WORDS['heads']} (?:of|for|in) ")
 _BACK = re.compile(rf"[ \n>#|*-]*(?:(?:on|in|the) )?{_WORDS['back']}")
+
+
+# A machine's statement, behind which stands its criterion: "SINUS RHYTHM . V-rate 50-99".
+_NAMED_STATEMENT = re.compile(r"(?:^|\n)[a-z /-]{4,60} \.$")
 
 
 def another_section(text: str, start: int, end: int, already: bool) -> bool:
@@ -81,6 +75,8 @@ def another_section(text: str, start: int, end: int, already: bool) -> bool:
 
     Such a section ends at the next heading, at an empty line, or where the text turns back to this ECG.
     """
+    if _NAMED_STATEMENT.search(text, max(0, start - 64), start):
+        return True
     if m := _HEADING.match(text, start, end):
         return bool(m["other"] or m["titled"] or m["about"])
     return already and not (text.endswith("\n\n", 0, start) or _BACK.match(text, start, end))
@@ -93,18 +89,12 @@ BESIDE = re.compile(
 )
 
 # A range or bound after which such words stand is said of ECGs in general: "a QTc above 470 ms is regarded as long".
-_ADVERBS = (
-    r"(?:(?:typically|usually|generally|conventionally|commonly|often|normally|by definition|always|also|then) ){0,2}"
-)
+_ADVERBS = rf"(?:{_WORDS['always']} ){{0,2}}"
 GENERAL_AFTER = re.compile(
     r"(?: or (?:less|more|longer|greater|above|below|over|under|wider|higher))?"
     r"(?: in (?:leads? )?(?:v[1-6](?:-v?[1-6])?|av[lrf]|i{1,3}))?[)\]]?"
     rf"(?:[ ,]*(?:is|are|being|as|为)? ?{_ADVERBS}(?:the )?{_WORDS['regarded']}"
     rf"| (?:does |do |may |can |will )?{_ADVERBS}{_WORDS['says']}|{_WORDS['so on']})"
-)
-RULED_OUT = re.compile(  # "neither bradycardia (<60 bpm) nor tachycardia (>100 bpm)"
-    r"\b(?:no|not|neither|nor|without|or|than)\b[^.:(]{0,30}(?:(?:brady|tachy)cardi\w{1,2}|block|hypertrophy|prolonged"
-    r"|wide|long|short) ?\([<>≤≥ =]*$"
 )
 EQUALS = re.compile(r"[a-z] ?= ?(?:[a-z-]{1,14} ){0,5}$")  # "first-degree AV block = PR > 200 ms"
 OF_THIS = re.compile(r"\b(?:the|this|his|her|its|our|patient's) (?!normal|usual|typical)(?:\w{1,12} ){0,2}$")
@@ -122,22 +112,22 @@ def _turn(kind: str, signs: str, more: str = "") -> re.Pattern[str]:
 
 
 _TURNS = {
-    "elsewhere": _turn("elsewhere", r"[,:](?! ?(?:$|when|where|(?:(?:on|in|of) )?which|at|with|pr|qrs|qt))|[)\]]", _TO),
+    "elsewhere": _turn(
+        "elsewhere",
+        r"(?:,|(?<!\d):)(?! ?(?:$|when|where|(?:(?:on|in|of) )?which|at|with|(?:the )?(?:pr|qrs|qt)))|[)\]]",
+        _TO,
+    ),
     "person": _turn("person", r"[;:)\]]"),
     "general": _turn("general", r"[)\]]"),
     "typical": _turn("typical", r"(?!)"),
 }
 _SUPPOSED = re.compile(_TURNS["elsewhere"].pattern.replace(_TO, ""))  # "if the rate were closer to 190 bpm"
 TURN = _TURNS | {"then": _TURNS["elsewhere"], "supposed": _SUPPOSED, "normal": _TURNS["general"]}
-OTHER_AFTER = re.compile(rf"[ ,(]*{_WORDS['other day']}")
-OF_MANY_AFTER = re.compile(
-    r"(?: ?[(]?(?:in|for) (?:men|women|males?|females?|adults|children|both sexes)\b"
-    r"| ?[(](?:men|women|males?|females?)[)])"
-)
+OTHER_AFTER = re.compile(rf"\)?[ ,(]*{_WORDS['other day']}")
+OF_MANY_AFTER = re.compile(rf"(?: ?[(]?(?:in|for) {_WORDS['of both']}\b| ?[(](?:men|women|males?|females?)[)])")
 OF_BOTH_AFTER = re.compile(
     r" ?(?:in|for) (?:men|males?),? ?(?:and|or)? ?(?:[<>≤≥]|less|more|above|below|under|over|\d)"
 )
-OWN_LIMIT = re.compile(r" (?:is|are) [a-z ]{0,16}normal,? \((?:normal|ref)")
 HERE_AFTER = re.compile(rf"\b(?:in|on|for|of) {_THIS}\b|\bhere\b")
 NOW_AFTER = re.compile(
     r" (?:now|today|currently|at present|(?:on|in|at) (?:the |this |today's )?(?:current|present|this|today))\b"

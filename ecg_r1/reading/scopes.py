@@ -36,13 +36,19 @@ def opened(sentence: str) -> list[tuple[str, int, int]]:
     return found
 
 
+_APPOSED = re.compile(  # "the previous ECG, recorded 3 months earlier, showed"
+    r"\([^()]*\)|, (?:recorded|taken|obtained|done|performed|dated|made|from|\d+ \w+ (?:ago|earlier"
+    r"|before))\b[^,.;]{0,40},"
+)
+
+
 def scope(sentence: str, start: int) -> str | None:
     """The kind of the scope that a place in a readable sentence lies in; None where the sentence speaks of this ECG."""
     kinds = set()
     for kind, a, b in opened(sentence):
         if a >= start:
             break
-        if start - b <= REACH and not references.TURN[kind].search(sentence, b, start):
+        if start - b <= REACH and not references.TURN[kind].search(_APPOSED.sub("", sentence[b:start])):
             kinds.add(kind)
     return next((kind for kind in ORDER if kind in kinds), None)
 

@@ -26,7 +26,6 @@ LINK = re.compile(rf"(?:[ ,/|:=\"'(\[{{*~≈→^&\\-]|95 ?%|(?<![a-z])(?:{_ANOTH
 SAID = re.compile(r"[a-z\u4e00-\u9fff(\[{\"'≈→^&]|vs")  # one of which must stand there: "120, 80" may be anything
 # A list in brackets: "[120, 140, 164]", "(164, 224) ms", "∈ {164, 224}".
 LISTED = re.compile(r"[\[({][ \"']*(?:\d[\d.]*(?: ?[a-z]{1,4})?[ \"']*[,;] ?[\"']?)+$")
-YEAR = re.compile(r"(?:19|20)\d\d(?!\d| ?ms)")
 
 
 def another(text: str, end: int, said: float, number: Token) -> bool:
@@ -36,7 +35,7 @@ def another(text: str, end: int, said: float, number: Token) -> bool:
         return False
     between = text[end:start]
     if LINK.fullmatch(between) and SAID.search(between):
-        return not YEAR.match(text, start)
+        return True
     return LISTED.search(text, max(0, start - REACH), start) is not None
 
 

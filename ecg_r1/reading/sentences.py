@@ -1,34 +1,26 @@
-"""One sentence as its tokens: which of them name what a number is a value of, and which stand in an aside."""
+"""One sentence as its tokens, and which of them name what a number is a value of."""
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
+from ecg_r1.ecg.leads import LEADS
 from ecg_r1.reading import cues, references
+from ecg_r1.reading.lead_lists import LeadList, lead_lists
 from ecg_r1.reading.lexicon import ANGLE, ENTITIES, RATE, SENTENCE_END, TIME, WEAK
-from ecg_r1.reading.scopes import ORDER
-from ecg_r1.reading.tokens import VOID, Token, tokens
+from ecg_r1.reading.quoted_leads import leads_named
+from ecg_r1.reading.tokens import VOID, tokens
 
 BACK = 24  # tokens before a number among which its name is looked for; keeps a text of nothing but names linear
 REMEMBERED, SHORT = 16384, 400  # sentences, which a model writes over and over, and how long one may be
-ASIDE_REACH, NEAREST = 160, 3  # characters that an aside reaches over, and how many of them may reach a number
 FEWEST = 30  # of a number without a name and a unit, to be a value
 LATE, LONGEST = 48, 160  # characters before a number that may say that it is of what the sentence before named
 NEXT = 10  # characters between a name and the number that is its own
 BRACKETS = re.compile(r"\([^()]*\)|\[[^][]*\]")
-APPOSED = re.compile(  # "the previous ECG, recorded 3 months earlier, showed"
-    r"\([^()]*\)|, (?:recorded|taken|obtained|done|performed|dated|made|from|\d+ \w+ (?:ago|earlier"
-    r"|before))\b[^,.;]{0,40},"
-)
 NEAR = 40  # characters between a name and a number without a unit
 FURTHEST = 64  # characters between the atria's waves and the rate at which they come
-
-
-def _start(token: Token) -> int:
-    return token.start
 
 
 class Sentence:
@@ -39,7 +31,7 @@ class Sentence:
 
     def __init__(self, text: str, doubted: bool, named: str | None) -> None:
         self.text, self.doubted, self.named = text, doubted, named
-        self.tokens, self.asides = tokens(text)
+        self.tokens = tokens(text)
         self.asked = doubted and references.ASKS.match(text) is not None
 
     def gap(self, i: int, j: int) -> str:
@@ -94,7 +86,7 @@ class Sentence:
         low, start = max(0, token.start - 36), token.start
         if i and self.tokens[i - 1].key == VOID:  # "PR: * QRS: 102"
             return False
-        if text.endswith(cues.BEFORE_LANDMARKS, low, start) and cues.LANDMARK_BEFORE.search(text, low, start):
+        if cues.LANDMARK_BEFORE.search(text, low, start):
             return True
         after = self.after(i)
         if cues.LANDMARK_AFTER.match(after):
@@ -119,7 +111,7 @@ class Sentence:
 
     def rhythm_at(self, name: int, number: int) -> bool:
         """Whether a number without a unit is the rate of the rhythm named right before it."""
-        return self.tokens[name].key == "rhythm" and bool(cues.RHYTHM_AT.fullmatch(self.gap(name, number)))
+        return self.tokens[name].key in ("rhythm", "atria") and bool(cues.RHYTHM_AT.fullmatch(self.gap(name, number)))
 
     def fires(self, name: int, number: int) -> bool:
         """Whether a rate is one at which the atria's waves come, and not that of the beats which they belong to."""
@@ -203,8 +195,8 @@ class Sentence:
         """Whether number i is of what the sentence before named: "It measures 160 ms."; without a unit, no count."""
         token = self.tokens[i]
         counts = (
-            bool(i) or 1.0 <= token.number < FEWEST
-        )  # what a number without a unit, or after others, does more often
+            bool(i) or 1.0 <= token.number < FEWEST or (self.is_name(i + 1) and self.gap(i, i + 1) == " ")
+        )  # what a number without a unit, or after others, does more often; "1200 HR 93" is a time of day
         if not self.named or (token.dimension is None and counts):
             return False
         start = token.start
@@ -223,86 +215,42 @@ class Sentence:
         dimension, quantity = next(iter(ENTITIES[self.tokens[j].key].items()))
         return (j, quantity) if dimension == TIME or quantity == "st_mv" else (None, None)
 
-    def aside(self, token: Token) -> str | None:
-        """The kind of the aside that a token stands in; one on another ECG or a supposition counts first."""
-        if not self.asides:
-            return None
-        kinds = set()
-        for aside in self.asides[max(0, bisect_left(self.asides, token.start, key=_start) - NEAREST) :]:
-            if aside.start >= token.start:
-                break
-            turn = references.TURN[aside.kind]
-            between = self.text[aside.end : token.start]
-            if "(" in between or "," in between:
-                between = APPOSED.sub("", between)
-            if token.start - aside.end <= ASIDE_REACH and not turn.search(between):
-                kinds.add(aside.kind)
-        return next((kind for kind in ORDER if kind in kinds), None)
+    @cached_property
+    def lead_lists(self) -> list[LeadList]:
+        """The leads that the sentence names."""
+        return lead_lists(self.text)
 
     def lead(self, i: int, last: int, where: int | None) -> str | None:
         """The lead, or leads as written ("v2-v4", "all leads"), that numbers i to last are quoted for.
 
         It stands after the number and its name, with a preposition ("3 mm in V4"), or else between them, nearest to
-        the number ("in V2 (2 mm) and V3 (3 mm)"), in the name ("SV1 14 mm"), or after both without a preposition.
+        the number ("in V2 (2 mm) and V3 (3 mm)"), in the name ("SV1 14 mm"), after both without a preposition, or the
+        clause begins with it: "In lead II the PR interval is …".
         """
-        after = max(last, where or 0) + 1
-        follows = None
-        if after < len(self.tokens) and self.tokens[after].kind == "lead":
-            follows = cues.IN_LEAD.fullmatch(self.gap(after - 1, after))
-        if follows and follows["preposition"]:
-            return self.leads(after)
-        if where is not None:
-            for j in range(i - 1, where, -1):
-                if self.tokens[j].kind == "number":
-                    break
-                if self.tokens[j].kind == "lead":
-                    return self.leads(self.first_lead(j))
-            name = self.tokens[where]
-            if joined := cues.NAMED_WITH_LEAD.fullmatch(self.text, name.start, name.end):
-                return joined[1]
-        if follows:
-            return self.leads(after)
-        if everywhere := cues.ALL_LEADS.match(self.after(after - 1)):
-            return everywhere["leads"]
-        if territory := cues.IN_TERRITORY.match(self.after(after - 1)):
-            return territory["leads"]
-        first = min(i, where if where is not None else i)
-        low = self.tokens[first].start
-        ahead = cues.TERRITORY_AHEAD.search(self.text, max(0, low - 64), low)
-        return ahead["leads"] if ahead else self.heading_lead(first)
+        name = self.tokens[where if where is not None else i]
+        first, end = min(name.start, self.tokens[i].start), max(name.end, self.tokens[last].end)
+        follows = next((each for each in self.lead_lists if each.start >= end), None)
+        gap = cues.IN_LEAD.fullmatch(self.text, end, follows.start) if follows else None
+        if follows and gap and gap["preposition"]:
+            return self.written(follows)
+        between = self.tokens[i - 1].end if i and where is not None and i - 1 > where else name.end
+        inside = [each for each in self.lead_lists if between <= each.start and each.end <= self.tokens[i].start]
+        if inside:
+            return self.written(inside[-1])
+        if joined := cues.NAMED_WITH_LEAD.fullmatch(self.text, name.start, name.end):
+            return joined[1]
+        if follows and gap:
+            return self.written(follows)
+        before = [each for each in self.lead_lists if each.end <= first]
+        ahead = before and cues.LEAD_AHEAD.search(self.text, max(0, before[-1].start - 24), before[-1].start)
+        return self.written(before[-1]) if ahead else None
 
-    def heading_lead(self, first: int) -> str | None:
-        """The lead, or leads, that the clause of token `first` begins with: "In lead II the PR interval is …"."""
-        for j in range(first - 1, max(-1, first - BACK), -1):
-            if self.tokens[j].kind == "lead":
-                head = self.first_lead(j)
-                low = self.tokens[head].start
-                if not cues.LEAD_AHEAD.search(self.text, max(0, low - 24), low):
-                    return None
-                between = self.text[self.tokens[j].end : self.tokens[first].start]
-                return None if cues.LEAD_LEFT.search(between) else self.leads(head)
-        return None
-
-    def first_lead(self, last: int) -> int:
-        """The first token of the list of leads that ends with token `last`."""
-        first = last
-        while (
-            self.tokens[first - 1].kind == "lead" and first > 0 and cues.LEAD_LIST.fullmatch(self.gap(first - 1, first))
-        ):
-            first -= 1
-        return first
-
-    def leads(self, first: int) -> str | None:
-        """The leads listed from token `first` on, as written; None where some of them are excepted."""
-        last = first
-        while (
-            last + 1 < len(self.tokens)
-            and self.tokens[last + 1].kind == "lead"
-            and cues.LEAD_LIST.fullmatch(self.gap(last, last + 1))
-        ):
-            last += 1
-        end = self.tokens[last].end
-        return None if cues.EXCEPTED.match(self.text, end) else self.text[self.tokens[first].start : end]
+    def written(self, leads: LeadList) -> str | None:
+        """Leads as they are written; None where some of them are excepted."""
+        said = self.text[leads.start : leads.end]
+        if leads.excepted or (leads.usual == LEADS and "lead" not in said):  # "anywhere", "throughout"
+            return None
+        return said if leads_named(said) == leads.usual else ", ".join(leads.usual).lower()
 
 
 @lru_cache(maxsize=16)  # quantities and statements are read one after the other

@@ -10,7 +10,6 @@ from typing import Literal, NamedTuple
 
 from ecg_r1.reading import generality, references
 from ecg_r1.reading.claims import headings, sections_elsewhere, turned_back, within
-from ecg_r1.reading.generic import continued, general
 from ecg_r1.reading.languages import joined
 from ecg_r1.reading.marks import crossed, signed, struck
 from ecg_r1.reading.mentions import foreign, mentions
@@ -39,40 +38,31 @@ _JOINED = re.compile(
 )
 _LISTED = re.compile(rf"(?:-degree|-)?[,、/] ?{_ADJECTIVES}")
 _ALTERNATIVE = re.compile(r"\b(?:or|vs|versus)\b|或")
-_SINGULAR = re.compile(r" (?:is|was|has been|can be|remains|stays|seems|appears|looks|cannot|may|might|could)(?![a-z])")
+_SINGULAR = re.compile(rf" (?:{_WORDS['singular']})(?![a-z])")
 _RHYTHM = re.compile("rhythm|(?:tachy|brady)cardia|fibrillation|flutter|pac|premature|arrhythmia|escape|arrest|geminy")
-_NONE_OF = re.compile(
-    r"(?:^|[\n.;:>])[ #*-]*(?:there (?:is|are) )?(?:no|without|negative for|neg for|denies)(?: [a-z]{2,12}){0,2} $"
-)
-_DENIED_ALL = re.compile(
-    r" ?[:=(-] ?(?:no|none|neg|negative|absent|not|excluded|ruled out|false|nil|all (?:no|absent|negative))(?![a-z])"
-)
+_NONE_OF = re.compile(rf"(?:^|[\n.;:>])[ #*-]*(?:there (?:is|are) )?(?:{_WORDS['none of']})(?: [a-z]{{2,12}}){{0,2}} $")
+_DENIED_ALL = re.compile(rf" ?[:=(-] ?(?:{_WORDS['denied all']})(?![a-z])")
 _HEDGED = re.compile(f" (?:{_WORDS['hedge']}) ")  # "ST-T changes may be due to myocardial ischemia"
 # "Differential diagnosis:\n1. LVH\n2. WPW": up to where one item follows the other, each is one of several.
 _OPENS = re.compile(rf"\b(?:{_WORDS['opens']})\b[^.:;\n]{{0,80}}: ?(?:\n|$)")
 _ITEM = re.compile(r"[ \n>]*(?:(\d{1,2}|[a-h])[.)]|[-•*·]) ")
 # "The machine reads AF. I do not agree."
-_MACHINE = re.compile("computer|machine|algorithm|software")
+_MACHINE = re.compile(_WORDS["machine"])
 _BY_MACHINE = re.compile(rf"\b(?:{_WORDS['machine']})\b[^.;\n]{{0,120}}?\b(?:{_WORDS['reads']})")
 _DISAGREES = re.compile(
-    r"[.;!\n ]*(?:i (?:do not|don't|cannot|can't) agree|i disagree|however|but|actually|in (?:fact|reality)"
+    rf"[.;!\n ]*(?:i (?:cannot|can't) agree|{_WORDS['disagrees']}|however|but|actually|in fact"
     rf"|(?:this|that|it) is (?:not|{references.WRONG}))\b"
 )
 _PARTED = re.compile(r"[,;:.()!?/\n\u4e00-\u9fff]|\b(?:und|oder|bzw|mit|bei|and|or|with|och|eller)\b")
 _HEAD = re.compile(r": ?(?:[a-z]{2,12} ){0,3}")
-_ASKING = re.compile(
-    r"[ \n>#*-]*(?:is|are|was|could|can|does|do|did|has|have|might|may|would|should|what|which|why|how|whether|any"
-    r"|maybe|possibly|query|\?)(?![a-z])"
-)
-_VERB = "is|are|was|were|has|have|can|cannot|could|may|does|do|shows?|demonstrates?|indicates?|confirms?|suggests?"
+_ASKING = re.compile(rf"[ \n>#*-]*(?:{_WORDS['asking']})(?![a-z])")
+_VERB = _WORDS["verb"]
 _FINITE = re.compile(rf" (?:{_VERB})(?![a-z])")
 _BEGUN = re.compile(rf"\b(?:{_VERB})(?![a-z])(?:(?!\b(?:that|which|because|so|since|as|if|whether)\b)[^.;:,\n])*$")
 # "LVH criteria are not met; likewise RVH."
 _LIKEWISE = re.compile(rf"[ \n]*(?:and )?(?:{_WORDS['likewise']})[ ,:]*(?:for )?")
 # What takes over what was said before: "LBBB is absent, and so is RBBB", "…, RBBB likewise".
-_SO_IS = re.compile(
-    r"(?:,|;|,? and) ?(?:so|as|neither|nor) (?:is|are|was|were|does|do|has|have)(?: (?:the|an?|any))? $"
-)
+_SO_IS = re.compile(rf"(?:,|;|,? and) ?(?:so|as|neither|nor) (?:{_WORDS['verb']})(?: (?:the|an?|any))? $")
 _AND, _AS_WELL = (
     re.compile(r"(?:,|;|,? and)(?: (?:the|an?|any))? $"),
     re.compile(rf" (?:{_WORDS['as well']})(?= ?(?:$|[.,;)\n]))"),
@@ -188,8 +178,6 @@ def _read(sentence: str) -> list[tuple[str, Polarity, int, int]]:
         return []
     back = turned_back(sentence)
     floors = _floors(sentence, found)
-    generally = -1  # up to where what is named is named in general
-    starts = {start for _, start, _ in found}
     read: list[tuple[str, Polarity, int, int]] = []
     asked = sentence.endswith("?") and not _ASKING.match(sentence)
     for i, ((name, start, end), (first, last, alternatives)) in enumerate(
@@ -201,12 +189,7 @@ def _read(sentence: str) -> list[tuple[str, Polarity, int, int]]:
         sense = "negated" if back and back.start <= start < back.end else sense
         if read and read[-1][3] < first and _echoed(sentence, read[-1][3], start, end):
             sense = read[-1][1]
-        item = sentence.startswith(", ", last) and last + 2 in starts  # of a list: no verb behind it is of this one
-        if sense != "negated" and (
-            continued(sentence, generally, start) or (not item and general(sentence, first, last))
-        ):
-            sense, generally = "uncertain", end
-        elif sense == "asserted" and _HEDGED.search(sentence, start, end):
+        if sense == "asserted" and _HEDGED.search(sentence, start, end):
             sense = "uncertain"
         read.append((name, sense, start, end))
     return read

@@ -1,4 +1,4 @@
-"""The tokens of a sentence that its quantities are read from: names, numbers, leads, absences, and asides."""
+"""The tokens of a sentence that its quantities are read from: names, numbers, leads and absences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from ecg_r1.reading import cues
 from ecg_r1.reading.languages import entries, han, listed
 from ecg_r1.reading.lexicon import (
     AXIS_ROW,
-    LEADS,
     NAMES,
     OF_AXES,
     OTHER,
@@ -22,7 +21,6 @@ from ecg_r1.reading.lexicon import (
     UNITS,
 )
 from ecg_r1.reading.numerals import DIGITS, FURTHER, HAN, NUMBER_WORDS, from_digits, from_han, from_words
-from ecg_r1.reading.scopes import OPENING, ORDER
 from ecg_r1.reading.wordings import Alternatives, Wordings
 
 MOST = 2000
@@ -33,7 +31,7 @@ SMALLEST_WORD = 13.0  # "one of two leads" quotes nothing; a smaller number in w
 
 @dataclass(slots=True)
 class Token:
-    """A name, number, lead, absence or aside of one sentence; start and end are places in the text."""
+    """A name, number, lead or absence of one sentence; start and end are places in the text."""
 
     kind: str
     start: int
@@ -52,16 +50,15 @@ def _entries() -> Iterator[tuple[str, str]]:
     for key in NAMES:
         yield from ((name, wording) for name, wording in wordings if name == key)
     yield from (("absent", pattern) for pattern in listed("absent"))
-    yield from (("lead", wording) for wording in LEADS)
-    yield from OPENING
     yield from (("words", word + FURTHER) for word in NUMBER_WORDS)
 
 
 _WORDS = Wordings(_entries())
-_HAN = Alternatives([*han("names").items(), ("absent", han("absent")), *han("asides").items()], end="")
+_HAN = Alternatives([*han("names").items(), ("absent", han("absent"))], end="")
 _UNIT = rf"(?: ?-? ?(?P<unit>{'|'.join(pattern for pattern, _, _ in UNITS)})(?![a-z0-9]))?"
 _UNIT_AFTER = re.compile(_UNIT)
-_DIGITS = rf"(?P<sign>[-+])?(?:(?P<digits>{DIGITS})|(?P<numeral>{HAN})(?= ?(?:毫|秒|次|度|[小大]格|ms|bpm))){_UNIT}"
+_NUMERAL = rf"(?P<numeral>{HAN})(?= ?(?:毫|秒|次|度|[小大]格|ms|bpm))"
+_DIGITS = rf"(?P<sign>[-+])?(?:(?P<digits>{DIGITS})|{_NUMERAL})(?:-?ish(?![a-z]))?{_UNIT}"
 # What stands where a value should: "PR: --", "PR interval * ms", a cell "| - |"; no dash that parts words or numbers.
 _VOID = (
     r"(?:(?<=[:=-] )-{1,3}(?= ?(?:[(,)|]|$))|(?<=[ :=/])(?:-{1,3}|\*{1,3})(?= ?(?:ms|bpm|deg|°|/))"
@@ -69,18 +66,17 @@ _VOID = (
     r"|(?<=[ :=/])(?:-{2,5}(?= ?(?:[,;)]|$))|\*{1,3}(?= -?\d| ?[,;)]|$)))"
 )
 _LEXEME = re.compile(
-    r"(?P<word>[a-z]++)|(?P<date>(?:19|2[0-4])\d\d-[01]?\d-[0-3]?\d(?!\d))"
+    r"(?P<word>[a-z]++)|(?P<date>(?:19|2[0-4])\d\d-[01]?\d-[0-3]?\d(?!\d)|(?<=[ (]in )(?:19|20)\d\d(?![\d.]| ?ms))"
     rf"|(?=[-+.*\d\u3007\u4e00-\u9fff])(?:{_DIGITS}|(?P<han>{_HAN.any})|(?P<void>{_VOID}))"
 )
 
 
-def tokens(text: str) -> tuple[list[Token], list[Token]]:
-    """(names, numbers, leads and absences, asides) of a sentence, at most MOST of the first.
+def tokens(text: str) -> list[Token]:
+    """The names, numbers, leads and absences of a sentence, at most MOST of them.
 
     A long chain of thought has a few hundred in all its sentences; a flood of them pays nothing.
     """
     found: list[Token] = []
-    asides: list[Token] = []
     at, last_name, end, axes = 0, -1, len(text), -1  # axes: up to where names are those of a row of axes
     entries_of = _WORDS.get
     for m in _LEXEME.finditer(text):
@@ -122,8 +118,6 @@ def tokens(text: str) -> tuple[list[Token], list[Token]]:
                 token = _number(text, a, b, from_words(written), unit["unit"] if unit else None)
                 if token.dimension or token.number >= SMALLEST_WORD or "point" in written:
                     found.append(token)
-            elif meaning in ORDER:
-                asides.append(Token(meaning, a, b))
             else:
                 found.append(Token(meaning, a, b, text[a:b]))
         elif group == "void":
@@ -136,7 +130,7 @@ def tokens(text: str) -> tuple[list[Token], list[Token]]:
         at = b
         if len(found) >= MOST:
             break
-    return found, asides
+    return found
 
 
 def _number(text: str, start: int, end: int, value: float, unit: str | None) -> Token:
@@ -145,11 +139,7 @@ def _number(text: str, start: int, end: int, value: float, unit: str | None) -> 
         token.dimension, token.factor = _unit(unit)
         if token.dimension == PER_MINUTE_BEFORE:
             token.dimension = RATE if cues.PER_MINUTE.search(text, max(0, start - 8), start) else OTHER
-        elif (
-            token.dimension == TIME
-            and token.factor == 1000.0
-            and (token.number >= LONGEST or cues.RECORDING.match(text, end))
-        ):
+        elif token.dimension == TIME and token.factor == 1000.0 and token.number >= LONGEST:
             token.dimension = OTHER
     return token
 

@@ -163,7 +163,7 @@ class Completion:
     @cached_property
     def flooded(self) -> bool:
         """Whether the text has more names of quantities and numbers than are read: behind them anything may stand."""
-        return len(self.text) > 2 * MOST and len(tokens(self.readable)[0]) >= MOST
+        return len(self.text) > 2 * MOST and len(tokens(self.readable)) >= MOST
 
     @property
     def overfull(self) -> bool:
