@@ -17,6 +17,7 @@ from ecg_r1.corpus.text.wording import SLOT, Language, language
 from ecg_r1.ecg.findings import State
 from ecg_r1.ecg.quantities import TABLE
 from ecg_r1.ecg.vocabulary import vocabulary
+from ecg_r1.reading.quoted_leads import leads_named
 from ecg_r1.scoring.answers import read_answer
 from ecg_r1.scoring.cases import case_from
 from ecg_r1.scoring.completion import Completion
@@ -166,7 +167,7 @@ def _states(completion: Completion, seen: Seen, claims: tuple, judged: tuple, co
 
 
 def _same_lead(seen: Seen, lead: str | None) -> bool:
-    return not seen.leads or (lead or "").lower() in {one.lower() for one in seen.leads}
+    return not seen.leads or not set(leads_named((lead or "").lower())).isdisjoint(seen.leads)
 
 
 def _phrased(words: Language, sign: Sign, text: str) -> bool:
