@@ -16,14 +16,8 @@ from ecg_r1.shipped import shipped_table
 
 _WORD = re.compile(r"[a-z0-9]+")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
-# Abbreviations that mean something else beside these words: the artery, how often one breathes.
-_UNLESS = {
-    "t abnorm": re.compile(", (?:wahrscheinlich|vielleicht|moglich)"),
-    "t abnormal": re.compile(", (?:wahrscheinlich|vielleicht|moglich)"),
-    "flutter": re.compile("[ -](?:waves?|rate|line|activity|deflections?|baseline|cycle|circuit|ablation)"),
-    "af": re.compile("[ :]{1,2}[12][0-9] ?/ ?min"),  # Atemfrequenz
-    "lad": re.compile(" (?:artery|occlusion|lesion|stenosis|territory|culprit|disease|stent|infarct)"),
-}
+# Names that mean something else before these words: the artery, how often one breathes.
+_UNLESS = {name: re.compile(pattern) for names in sections("unless") for name, pattern in names.items()}
 MOST_COMBINED = 2  # pairs of interchangeable words in one wording
 
 
