@@ -1,6 +1,6 @@
 """How fast a corpus is built: read, measure, draw, write, against neurokit2 and matplotlib; the cache; memory.
 
-    python benchmarks/corpus.py [FOLDER] [--records 200] [--page-size 112] [--memory 1000 10000]
+    python benchmarks/corpus.py [FOLDER] [--records 200] [--page-size 112] [--style full] [--memory 1000 10000]
 
 FOLDER: records with a card; simulated ones, written as WFDB, unless given. Each step is timed by itself in processor
 time of one thread, in the same run as the plain way to the same thing: `nk.ecg_process` on twelve leads and a 12-lead
@@ -116,14 +116,15 @@ def size_of(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def builds(source: dict[str, Any], size: int, folder: Path) -> dict[str, Any]:
+def builds(source: dict[str, Any], size: int, style: str, folder: Path) -> dict[str, Any]:
     """A first build and a second one with another wording; and bytes on disk."""
-    warm_up = recipe(folder / "warm-up", {"simulate": 2}, "?", page_size=size, cache=None)
+    changes = {"page_size": size, "reports": {"style": style}}
+    warm_up = recipe(folder / "warm-up", {"simulate": 2}, "?", **changes, cache=None)
     build(warm_up)
     found: dict[str, Any] = {}
     for name, question in QUESTIONS.items():
         for pages in ("stored", "drawn"):
-            made = recipe(folder / f"{name}-{pages}", source, question, page_size=size, pages=pages)
+            made = recipe(folder / f"{name}-{pages}", source, question, **changes, pages=pages)
             if name == "first":
                 shutil.rmtree(folder / "cache", ignore_errors=True)
             cpu, wall = cpu_and_wall(lambda made=made: build(made))
@@ -131,7 +132,7 @@ def builds(source: dict[str, Any], size: int, folder: Path) -> dict[str, Any]:
             if name == "first":
                 found[f"cache_bytes_{pages}"] = size_of(Cache(Path(str(made.cache))).folder)
         if name == "first":  # the cache holds no page after the build with drawn ones
-            build(recipe(folder / "again", source, question, page_size=size))
+            build(recipe(folder / "again", source, question, **changes))
     found["records"] = len(RecordStore(folder / "first-stored" / "train"))
     for pages in ("stored", "drawn"):
         first, second = found[f"first_{pages}"], found[f"second_{pages}"]
@@ -177,6 +178,7 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--records", type=int, default=200)
     parser.add_argument("--page-size", type=int, default=112)
+    parser.add_argument("--style", choices=("brief", "full"), default="brief", help="of the texts")
     parser.add_argument("--memory", type=int, nargs="*", default=[])
     parser.add_argument("--build", nargs=2)
     given = parser.parse_args()
@@ -193,7 +195,7 @@ def main() -> None:
                 write_record(simulated.record, records)
         paths = find_records(records)[: given.records]
         timed = steps(paths, given.page_size)
-        built = builds({"records": str(records), "limit": len(paths)}, given.page_size, folder)
+        built = builds({"records": str(records), "limit": len(paths)}, given.page_size, given.style, folder)
         memory = [peak(count, folder) for count in given.memory]
     count = built["records"]
     ours = 1000 * built["first_stored"]["cpu_s"] / count

@@ -1,6 +1,7 @@
 """Seconds and memory of a GRPO step at GEM's prompt shape: TRL with nothing but our ECG overrides, against ours.
 
     python benchmarks/grpo_step.py [--json FILE] [--rounds 4] [--only NAME]          about 12 minutes on 2 cores
+    python benchmarks/grpo_step.py --only "G = 8, ragged" --prompts 16       as many prompts a step as the demo has
     python benchmarks/grpo_step.py --model runs/demo/sft --corpus runs/demo/corpus/rl
 
 One run: the same engine, model, prompts, seeds and completions. Both ways take turns: a busy machine slows both.
@@ -9,7 +10,9 @@ have 150 tokens (fixed), or lengths with a mean of half of the longest, as in th
 sends every completion as a request of its own, pads to the longest, reads the prompt for each, and computes the
 log-probs of the rollouts in a pass of its own. Ours sends a prompt once with n = G, packs, reads the prompt once,
 leaves that pass out, and encodes frozen towers once in the run. Nothing is learned (a learning rate of 0), so that both
-ways see the same rollouts. Seconds are of the processor; the bound is the ratio of the tokens that an update reads.
+ways see the same rollouts. A step has 2 prompts unless `--prompts` gives more; both ways update 2 at a time, since the
+plain way has no memory for more. Seconds are of the processor; the bound is the ratio of the tokens that an update
+reads.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -41,7 +45,7 @@ QUESTION = (
     "This is a 12-lead ECG of ten seconds. Measure the heart rate, the PR interval, the QRS duration and the QT "
     "interval, describe the rhythm, and state the diagnosis."
 )
-LONGEST, PROMPTS = 150, 2
+LONGEST, AT_ONCE = 150, 2
 CASES = {"G = 8, fixed": (8, False), "G = 16, fixed": (16, False), "G = 8, ragged": (8, True)}
 PHASES = ("rollouts", "log-probs", "rewards", "update", "step")
 WAYS = ("plain", "ours")
@@ -50,8 +54,8 @@ ADAPTED = {
 }  # fmt: skip
 
 
-def gem_shaped(folder: Path) -> tuple[str, str]:
-    """A model and a corpus of the shape that the head of this file gives."""
+def gem_shaped(folder: Path, prompts: int) -> tuple[str, str]:
+    """A model and a corpus of as many prompts, of the shape that the head of this file gives."""
     import torch
 
     from ecg_r1.model import register
@@ -62,7 +66,7 @@ def gem_shaped(folder: Path) -> tuple[str, str]:
 
     simulated = {
         "stage": "corpus", "out": str(folder / "corpus"), "page_size": 336, "prompts": {"question": [QUESTION]},
-        "splits": {"train": [{"simulate": PROMPTS}]},
+        "splits": {"train": [{"simulate": prompts}]},
     }  # fmt: skip
     (corpus,) = build(CorpusRecipe.model_validate(simulated))
     PRESETS["gem-shaped"] = {
@@ -101,11 +105,14 @@ def end_of_text(longest: int, tokens: int) -> float:
     return math.log(p * tokens / (1 - p))
 
 
-def measure(model: str, corpus: str, run: Path, group: int, *, ragged: bool | None, rounds: int) -> dict[str, Any]:
+def measure(
+    model: str, corpus: str, run: Path, group: int, *, ragged: bool | None, rounds: int, prompts: int = AT_ONCE
+) -> dict[str, Any]:
     """Median processor seconds of each phase for each way, tokens read, and the peak memory of an update.
 
     Args:
         ragged: completions of many lengths, or all of the longest; None leaves it to a trained model.
+        prompts: of a step of the untrained model, which are updated `AT_ONCE` at a time.
     """
     from ecg_r1.model.checkpoint import load_processor
     from ecg_r1.train.fit import fit
@@ -129,8 +136,8 @@ def measure(model: str, corpus: str, run: Path, group: int, *, ragged: bool | No
     ]  # fmt: skip
     if ragged is not None:
         overrides += [
-            f"trainer.per_device_train_batch_size={PROMPTS * group}", f"trainer.max_completion_length={LONGEST}",
-            "rollout.options.max_model_len=1024",
+            f"trainer.per_device_train_batch_size={AT_ONCE * group}", f"trainer.max_completion_length={LONGEST}",
+            f"trainer.gradient_accumulation_steps={prompts // AT_ONCE}", "rollout.options.max_model_len=1024",
         ]  # fmt: skip
     recipe = read_recipe(RECIPE, overrides)
     assert isinstance(recipe, GRPORecipe)
@@ -146,6 +153,14 @@ def flow(values: dict[str, Any]) -> str:
     return yaml.safe_dump(values, default_flow_style=True, width=1000).strip()
 
 
+PerStep = dict[int, float]
+
+
+def per_step() -> PerStep:
+    """A sum for each step, whose parts come one by one."""
+    return defaultdict(float)
+
+
 class Meter:
     """Flips the way at each step, and times the parts of a step where the trainer calls them."""
 
@@ -155,10 +170,10 @@ class Meter:
     }  # fmt: skip
 
     def __init__(self) -> None:
-        self.seconds: dict[str, dict[str, list[float]]] = {way: defaultdict(list) for way in WAYS}
-        self.reward_share: list[float] = []
-        self.memory: dict[str, list[float]] = {way: [] for way in WAYS}
-        self.tokens: dict[str, list[int]] = {way: [] for way in WAYS}
+        self.seconds: dict[str, dict[str, PerStep]] = {way: defaultdict(per_step) for way in WAYS}
+        self.wall: dict[str, PerStep] = defaultdict(per_step)
+        self.memory: dict[str, PerStep] = {way: per_step() for way in WAYS}
+        self.tokens: dict[str, PerStep] = {way: per_step() for way in WAYS}
         self.lengths: dict[str, Any] = {}
         self.way = WAYS[0]
 
@@ -177,24 +192,24 @@ class Meter:
         import torch
 
         def measured(trainer: Any, *args: Any, **kwargs: Any) -> Any:
+            step = trainer.state.global_step
             if phase == "step":
-                self.way = WAYS[trainer.state.global_step % 2]
+                self.way = WAYS[step % 2]
                 trainer.shared_prefix = self.way == "ours"
                 trainer.media.keyed = self.way == "ours" and trainer.features is not None
                 one_by_one(trainer.vllm_generation.engine, alone=self.way == "plain")
+                with_a_pass_for_the_correction(trainer, own=self.way == "plain")
             if phase == "rewards":  # of texts as a trained model writes them
                 examples = [trainer.media.store.example(shown.example) for shown in trainer._shown]
                 args = (args[0], args[1], [example.response for example in examples], *args[3:])
             began, wall = time.process_time(), time.perf_counter()
             result = method(trainer, *args, **kwargs)
             spent = time.process_time() - began
-            if phase == "rewards":
-                self.rewards_wall = time.perf_counter() - wall
+            self.wall[phase][step] += time.perf_counter() - wall
             if phase == "step":
-                self.memory[self.way].append(peak() - self.before)
-                self.reward_share.append(self.rewards_wall / (time.perf_counter() - wall))
+                self.memory[self.way][step] = max(self.memory[self.way][step], peak() - self.before)
             if phase != "log-probs" or not torch.is_grad_enabled():  # the update has its own
-                self.seconds[self.way][phase].append(spent)
+                self.seconds[self.way][phase][step] += spent
             return result
 
         return measured
@@ -207,7 +222,8 @@ class Meter:
             rows, group = len(lengths), trainer.num_generations
             prompt, longest = inputs["prompt_ids"].shape[1], inputs["completion_ids"].shape[1]
             packed = int(inputs["prompt_mask"][::group].sum()) + int(lengths.sum())
-            self.tokens[self.way].append(packed if self.way == "ours" else rows * (prompt + longest))
+            step = trainer.state.global_step
+            self.tokens[self.way][step] += packed if self.way == "ours" else rows * (prompt + longest)
             self.lengths = {"prompt": prompt, "longest": longest, "mean": float(lengths.float().mean()), "rows": rows}
             self.before = reset_peak()
             return method(trainer, model, inputs, *args, **kwargs)
@@ -215,18 +231,22 @@ class Meter:
         return measured
 
     def result(self) -> dict[str, Any]:
-        """Medians, the first step of each way left out: it warms up."""
+        """Medians over the steps, the first of each way left out: it warms up."""
         found: dict[str, Any] = {"lengths": self.lengths}
         for way in WAYS:
-            of = {"log-probs": 0.0}  # ours has no such pass
-            of |= {phase: statistics.median(times[1:]) for phase, times in self.seconds[way].items()}
+            steps = sorted(self.memory[way])[1:]
+            of = {name: statistics.median(times[i] for i in steps) for name, times in self.seconds[way].items()}
             of["update"] = of["step"] - of.pop("prepare")
-            found[way] = of | {"tokens": statistics.median(self.tokens[way]), "MiB": max(self.memory[way][1:]) / 2**20}
+            tokens = statistics.median(self.tokens[way][i] for i in steps)
+            found[way] = of | {"tokens": tokens, "MiB": max(self.memory[way][i] for i in steps) / 2**20}
         plain, ours = (found[way] for way in WAYS)
+        if not plain["log-probs"] or "log-probs" in ours:
+            raise RuntimeError("the plain way has a pass for log-probs, and ours has none; TRL or the trainer changed")
+        ours["log-probs"] = 0.0
         found["ratio"] = {phase: plain[phase] / ours[phase] for phase in PHASES if ours[phase]}
         found["bound"] = plain["tokens"] / ours["tokens"]
         found["memory"] = ours["MiB"] / plain["MiB"]
-        found["rewards"] = statistics.median(self.reward_share[3::2])
+        found["rewards"] = statistics.median(self.wall["rewards"][i] / self.wall["step"][i] for i in steps)
         return found
 
 
@@ -266,6 +286,14 @@ def one_by_one(engine: Any, *, alone: bool) -> None:
         vars(engine).pop("generate", None)
 
 
+def with_a_pass_for_the_correction(trainer: Any, *, own: bool) -> None:
+    """Whether the log-probs that correct for the rollouts' come from a pass of their own, as TRL computes them."""
+    if own:
+        trainer._correction_left_to_the_update = nullcontext
+    else:
+        vars(trainer).pop("_correction_left_to_the_update", None)
+
+
 def reset_peak() -> int:
     """Give free memory back and start the peak anew; bytes in use (Linux)."""
     gc.collect()
@@ -289,10 +317,13 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write what was measured to this file")
     parser.add_argument("--rounds", type=int, default=4, help="measured steps of each way, after one that warms up")
     parser.add_argument("--only", choices=CASES, help="one of the cases")
+    parser.add_argument("--prompts", type=int, default=AT_ONCE, help=f"of a step; a multiple of {AT_ONCE}")
     parser.add_argument("--model", help="a trained model, such as runs/demo/sft, in place of the untrained one")
     parser.add_argument("--adapter", action="store_true", help="only the bytes of an update of a rollout server")
     parser.add_argument("--corpus", help="its prompts, with --model")
     args = parser.parse_args()
+    if args.prompts < 1 or args.prompts % AT_ONCE:
+        parser.error(f"--prompts {args.prompts} is no multiple of {AT_ONCE}")
     set_environment()
     results: dict[str, Any] = {}
     if args.adapter:
@@ -303,11 +334,12 @@ def main() -> None:
         if args.model:
             results[args.model] = measure(args.model, args.corpus, folder / "run", 8, ragged=None, rounds=args.rounds)
         else:
-            model, corpus = gem_shaped(folder)
+            model, corpus = gem_shaped(folder, args.prompts)
             for number, (name, (group, ragged)) in enumerate(CASES.items()):
                 if args.only in (None, name):
                     run = folder / f"run-{number}"
-                    results[name] = measure(model, corpus, run, group, ragged=ragged, rounds=args.rounds)
+                    shape = {"ragged": ragged, "rounds": args.rounds, "prompts": args.prompts}
+                    results[name] = measure(model, corpus, run, group, **shape)
     for name, found in results.items():
         shape = found["lengths"]
         title = f"{name}: prompt {shape['prompt']}, completions {shape['mean']:.0f} of {shape['longest']} tokens"

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from grpo_step import gem_shaped
+from grpo_step import AT_ONCE, gem_shaped
 from ports import free_port
 from rich.console import Console
 from rich.table import Table
@@ -128,7 +128,7 @@ def main() -> None:
     found: dict[str, Any] = {"delay": args.delay}
     with tempfile.TemporaryDirectory() as temporary:
         folder, own = Path(temporary), free_port()
-        model, corpus = gem_shaped(folder)
+        model, corpus = gem_shaped(folder, AT_ONCE)
         slowed = Slowed(own, args.delay)
         recipes = {s: recipe_of(folder, model, corpus, slowed.port, s, args.steps) for s in STALENESS}
         command = [sys.executable, "-m", "ecg_r1"]

@@ -1,11 +1,11 @@
 """The result table of docs/papers.md: each idea against its baseline on the tiny preset, over seeds.
 
-    python benchmarks/papers.py [ROW …] [--seeds 1 2 3] [--out runs/papers] [--set KEY=VALUE …] [--write]
+    python benchmarks/papers.py [ROW …] [--records FOLDER] [--seeds 1 2 3] [--out FOLDER] [--set KEY=VALUE …] [--write]
 
-ROW is a name of `ROWS`; all of them unless given. A seed gives a corpus, towers, an SFT model and what grows from it,
-as `make demo` does; stages that rows share are run once, and a repeated command resumes. `--set` overrides every
-training (`trainer.max_steps=5`), `--corpus` the corpus, `--evaluate` the comparisons. `--write` puts the table into
-docs/papers.md.
+ROW is a name of `ROWS`; all of them unless given. `--records` holds the folder `ptb-xl`, for the rows that need real
+records. A seed gives a corpus, towers, an SFT model and what grows from it, as `make demo` does; stages that rows share
+are run once, and a repeated command resumes. `--set` overrides every training (`trainer.max_steps=5`), `--corpus` every
+corpus, `--evaluate` the comparisons. `--write` puts the table into docs/papers.md.
 
 The difference is the mean over the seeds, with a 95% interval by Student's t over them: it holds what changes with the
 training seed, with the simulated records and with the test records. The cost is the processor time of the idea's own
@@ -32,13 +32,28 @@ BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
 
 @dataclass(frozen=True)
+class Corpus:
+    """What stages learn from, or are tested on.
+
+    Attributes:
+        recipe: by name.
+        overrides: of the recipe.
+        real: whether it needs the folder of `--records`.
+    """
+
+    recipe: str
+    overrides: tuple[str, ...] = ()
+    real: bool = False
+
+
+@dataclass(frozen=True)
 class Stage:
     """A training.
 
     Attributes:
         recipe: by name.
         model: the stage that it starts from, or a preset.
-        split: of the corpus, that it learns from.
+        split: that it learns from. corpus: which has it. tested: which has the split `held-out`; the same unless given.
         overrides: of the recipe.
     """
 
@@ -46,6 +61,8 @@ class Stage:
     model: str
     split: str = "sft"
     overrides: tuple[str, ...] = ()
+    corpus: str = "demo"
+    tested: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,8 +73,9 @@ class Row:
         source: of the idea.
         said: what differs, in a few words.
         baseline, idea: names of stages.
-        metrics: of compare.json, in a model's part; each with its title.
+        metrics: of a model's part of compare.json, or of what the benchmark grounding says; each with its title.
         grid: what else the examples are asked with.
+        grounding: whether the models are asked where findings are, each by the benchmark of its own test.
     """
 
     source: str
@@ -66,6 +84,7 @@ class Row:
     idea: str
     metrics: tuple[tuple[str, str], ...]
     grid: str = ""
+    grounding: bool = False
 
 
 SUPPORTED = ("supported", "supported")
@@ -76,8 +95,22 @@ ON_THE_PAGE = (
     ("mirage.conditions.no-signal.supported", "supported, page alone"),
     ("mirage.conditions.no-signal.diagnosis_accuracy", "diagnosis, page alone"),
 )
+LOCALISED = (
+    ("seen.lead_jaccard", "leads, known findings"),
+    ("unseen.lead_jaccard", "leads, unseen finding"),
+    ("unseen.ap50", "AP@0.5 of boxes, unseen finding"),
+)
 SEQUENCE = ("credit=sequence",)
+PLAIN = ("reports.knowledge=false",)
 
+CORPORA = {
+    "demo": Corpus("tiny/corpus"),
+    "synthetic": Corpus("papers/synthetic_corpus", real=True),
+    "grounding": Corpus("papers/grounding_corpus"),
+    "grounding-plain": Corpus("papers/grounding_corpus", PLAIN),
+    "grounding-test": Corpus("papers/grounding_test"),
+    "grounding-plain-test": Corpus("papers/grounding_test", PLAIN),
+}
 STAGES = {
     "pretrain": Stage("tiny/pretrain", "tiny"),
     "sft": Stage("tiny/sft", "pretrain"),
@@ -93,6 +126,14 @@ STAGES = {
     "ecg_r1": Stage("papers/ecg_r1", "sft", "rl"),
     "supreme": Stage("papers/supreme", "tiny"),
     "supreme_sft": Stage("tiny/sft", "supreme"),
+    "real_pretrain": Stage("papers/synthetic_pretrain", "tiny", "real", corpus="synthetic"),
+    "real_sft": Stage("papers/synthetic_sft", "real_pretrain", "real", corpus="synthetic"),
+    "mixed_pretrain": Stage("papers/synthetic_pretrain", "tiny", "mixed", corpus="synthetic"),
+    "mixed_sft": Stage("papers/synthetic_sft", "mixed_pretrain", "mixed", corpus="synthetic"),
+    "simulated_pretrain": Stage("papers/synthetic_pretrain", "tiny", "simulated", corpus="synthetic"),
+    "simulated_sft": Stage("papers/synthetic_sft", "simulated_pretrain", "simulated", corpus="synthetic"),
+    "grounding": Stage("papers/grounding", "pretrain", corpus="grounding", tested="grounding-test"),
+    "grounding_plain": Stage("papers/grounding", "pretrain", corpus="grounding-plain", tested="grounding-plain-test"),
 }
 ROWS = {
     "bp_gpt": Row("BP-GPT", "alignment loss in SFT", "sft", "bp_gpt", (SUPPORTED, DIAGNOSIS)),
@@ -104,12 +145,19 @@ ROWS = {
     "step_grpo": Row("R1-VL", "StepGRPO's rewards", "grpo-sequence", "step_grpo", (SUPPORTED, DIAGNOSIS)),
     "ecg_r1": Row("PKU's ECG-R1", "its three rewards", "grpo-sequence", "ecg_r1", (SUPPORTED, DIAGNOSIS)),
     "supreme": Row("SuPreME", "towers from text queries", "sft", "supreme_sft", (SUPPORTED, DIAGNOSIS)),
+    "grounding": Row("Knowledge-decomposed grounding", "what a finding means is in the prompt", "grounding_plain",
+                     "grounding", LOCALISED, grounding=True),
+    "mixed": Row("MedVLP's synthetic data", "half of 300 real records simulated instead", "real_sft", "mixed_sft",
+                 (SUPPORTED, MACRO_F1)),
+    "simulated": Row("MedVLP's synthetic data", "all of 300 real records simulated instead", "real_sft",
+                     "simulated_sft", (SUPPORTED, MACRO_F1)),
 }  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rows", nargs="*", metavar="ROW", help=", ".join(ROWS))
+    parser.add_argument("--records", type=Path, help="the folder that holds `ptb-xl`")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--out", type=Path, default=Path("runs/papers"))
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE")
@@ -119,6 +167,8 @@ def main() -> None:
     given = parser.parse_args()
     if unknown := [name for name in given.rows if name not in ROWS]:
         parser.error(f"no row {unknown[0]!r}; there are {', '.join(ROWS)}")
+    if given.records is None and (real := [name for name in given.rows or ROWS if needs_records(ROWS[name])]):
+        parser.error(f"the row {real[0]} needs real records: give --records, the folder that holds `ptb-xl`")
     found = [line for name in given.rows or ROWS for line in measured(name, given)]
     table = as_markdown(found, given)
     print(table)
@@ -145,25 +195,50 @@ def measured(name: str, given: argparse.Namespace) -> Iterator[dict[str, Any]]:
 def compared(name: str, row: Row, seed: int, given: argparse.Namespace) -> dict[str, Any]:
     """The figures of both models of a row, and what the idea costs, for one seed."""
     folder = given.out / str(seed)
-    run("corpus", "tiny/corpus", [f"out={folder / 'corpus'}", f"seed={seed}", *given.corpus])
     runs = [trained(stage, seed, given) for stage in (row.baseline, row.idea)]
-    models = f"models=[{', '.join(map(str, runs))}]"
-    grid = [f"grid=[{row.grid}]"] if row.grid else []
-    out = folder / "rows" / name
-    run("evaluate", "tiny/evaluate", [models, f"out={out}", *grid, *given.evaluate])
-    result = json.loads((out / "compare.json").read_text(encoding="utf-8"))
+    if row.grounding:
+        figures = [placed(stage, seed, given) for stage in (row.baseline, row.idea)]
+    else:
+        grid = [f"grid=[{row.grid}]"] if row.grid else []
+        out = folder / "rows" / name
+        models = f"models=[{', '.join(map(str, runs))}]"
+        run("evaluate", "tiny/evaluate", [models, f"out={out}", *grid, *given.evaluate])
+        figures = list(json.loads((out / "compare.json").read_text(encoding="utf-8"))["models"].values())
     spent = [sum(seconds(folder / stage) for stage in own) for own in own_stages(row)]
-    return {"models": list(result["models"].values()), "cost": spent[1] / spent[0]}
+    return {"models": figures, "cost": spent[1] / spent[0]}
 
 
 def trained(name: str, seed: int, given: argparse.Namespace) -> Path:
     """The run of a stage, which is trained if it is not, after those that it starts from."""
     stage, folder = STAGES[name], given.out / str(seed)
     model = trained(stage.model, seed, given) if stage.model in STAGES else stage.model
-    corpus = f"corpus={{train: {folder / 'corpus' / stage.split}, evaluate: {folder / 'corpus' / 'held-out'}}}"
+    learned, tested = (built(corpus, seed, given) for corpus in (stage.corpus, stage.tested or stage.corpus))
+    corpus = f"corpus={{train: {learned / stage.split}, evaluate: {tested / 'held-out'}}}"
     place = [f"run={folder / name}", f"model={model}", corpus, f"seed={seed}"]
     run("train", stage.recipe, [*place, *stage.overrides, *given.set])
     return folder / name
+
+
+def built(name: str, seed: int, given: argparse.Namespace) -> Path:
+    """The folder of a corpus, which is built if it is not."""
+    corpus = CORPORA[name]
+    folder = given.out.resolve() / str(seed) / ("corpus" if name == "demo" else f"corpus-{name}")
+    overrides = [f"out={folder}", f"seed={seed}", *corpus.overrides, *given.corpus]
+    run("corpus", corpus.recipe, overrides, given.records if corpus.real else None)
+    return folder
+
+
+def placed(name: str, seed: int, given: argparse.Namespace) -> dict[str, Any]:
+    """How well the model of a stage says where findings are."""
+    stage, of = STAGES[name], given.out / str(seed) / name
+    learned, tested = (built(corpus, seed, given) for corpus in (stage.corpus, stage.tested))
+    answers = said_by("predict", str(of), "--max-tokens", "64").splitlines()[-1]
+    asked = ["grounding", str(tested / "held-out"), answers, "--train", str(learned / stage.split)]
+    return dict(json.loads(said_by("benchmark", *asked)))
+
+
+def needs_records(row: Row) -> bool:
+    return any(CORPORA[STAGES[name].corpus].real for end in (row.baseline, row.idea) for name in chain(end))
 
 
 def own_stages(row: Row) -> tuple[list[str], list[str]]:
@@ -185,8 +260,15 @@ def seconds(run_folder: Path) -> float:
     return float(json.loads((run_folder / "finished.json").read_text(encoding="utf-8"))["cpu_seconds"])
 
 
-def run(command: str, recipe: str, overrides: Sequence[str]) -> None:
-    subprocess.run([sys.executable, "-m", "ecg_r1", command, recipe, *overrides], check=True)
+def run(command: str, recipe: str, overrides: Sequence[str], folder: Path | None = None) -> None:
+    """A command of the package, in this folder or in another."""
+    subprocess.run([sys.executable, "-m", "ecg_r1", command, recipe, *overrides], check=True, cwd=folder)
+
+
+def said_by(*command: str) -> str:
+    """What a command of the package prints."""
+    done = subprocess.run([sys.executable, "-m", "ecg_r1", *command], check=True, stdout=subprocess.PIPE, text=True)
+    return done.stdout
 
 
 def value_at(figures: Any, path: str) -> float:

@@ -77,12 +77,22 @@ def reasoning_set(
 
 
 @app.command()
-def grounding(items: Items, answers: Answers) -> None:
+def grounding(
+    items: Annotated[Path, typer.Argument(help="A JSON list or JSON lines of items, or a split that asks for leads")],
+    answers: Answers,
+    train: Annotated[Path | None, typer.Option(help="The split learned from: which findings it asked about")] = None,
+) -> None:
     """Localisation of findings: lead Jaccard, temporal IoU, IoU and AP@0.5 of boxes on the page."""
     from ecg_r1.evaluation.benchmarks.grounding import score
-    from ecg_r1.evaluation.benchmarks.items import read_items
+    from ecg_r1.evaluation.benchmarks.grounding_set import located
+    from ecg_r1.evaluation.benchmarks.items import BenchmarkError, read_items
 
-    _print(score(read_items(items), read_items(answers)))
+    if items.is_dir():
+        _print(score(*located(items, answers, train)))
+    elif train is not None:
+        raise BenchmarkError(f"--train is for a split; the items of {items} say themselves whether they were `seen`")
+    else:
+        _print(score(read_items(items), read_items(answers)))
 
 
 Split = Annotated[Path, typer.Argument(help="The split that was asked")]

@@ -3,16 +3,18 @@
     <cache>/<version of the code>/<first two digits>/<key>.record        the record as stored, and its measurements
                                                      <key>-<size>.page   its page
 
-An entry is read as any file that is not ours: bounded, with its hash, and checked. A damaged one is as none: its record
-is measured again. Two processes may write the same entry: each writes a file of its own, and moves it into place.
+An entry is read as any file that is not ours: bounded, with a checksum, and checked. A damaged one is as none: its
+record is measured again. Two processes may write the same entry: each writes a file of its own and moves it into place.
 """
 
 from __future__ import annotations
 
-import hashlib
+import json
 import os
 import secrets
+import zlib
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +24,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
 from ecg_r1.disk import writing
+from ecg_r1.ecg.definitions import definitions
+from ecg_r1.ecg.findings import NO_FINDINGS, Findings, Key
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.record import SAMPLES, ECGRecord
@@ -34,7 +38,8 @@ LARGEST = 64 << 20  # bytes of an entry: a page of 4,096 pixels that cannot be c
 LARGEST_FACTS = 1 << 20
 _ZSTD = pa.Codec("zstd", compression_level=1)  # a page takes a twentieth
 _LZ4 = pa.Codec("lz4_raw")  # a signal takes a third more than by zstd, and is there in a fifth of the time
-_HASH, _LENGTH = 32, 4
+_CHECKSUM, _LENGTH = 4, 4
+_LENGTHS = 4 * _LENGTH  # of the facts, the measurements twice, and all of these when they are compressed
 
 
 class Damaged(UserError):
@@ -71,7 +76,10 @@ Lead = Annotated[list[int], Field(min_length=2, max_length=2)]
 
 
 class _Facts(BaseModel):
-    """A record but for its signal."""
+    """A record but for its signal, and its findings in the order of `_keys`.
+
+    values, margins: of each finding; 0 where there is none. reasons: why there is none, by its place.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
     record_id: str
@@ -85,7 +93,9 @@ class _Facts(BaseModel):
     patient: str | None
     quality: list[str]
     windows: Annotated[list[Lead], Field(min_length=len(LEADS), max_length=len(LEADS))] | None
-    measurements: str
+    values: list[float]
+    margins: list[float]
+    reasons: dict[int, str]
 
 
 class Cache:
@@ -138,11 +148,11 @@ class Cache:
         """What an entry holds.
 
         Raises:
-            Damaged: it is missing, or not what its hash says.
+            Damaged: it is missing, or not what its checksum says.
         """
-        content = read_bounded(self._place(name), largest + _HASH, Damaged)
-        said, held = content[:_HASH], memoryview(content)[_HASH:]
-        if said != _hash(name, held):
+        content = read_bounded(self._place(name), largest + _CHECKSUM, Damaged)
+        said, held = content[:_CHECKSUM], memoryview(content)[_CHECKSUM:]
+        if said != _checksum(name, held):
             raise Damaged(f"{self._place(name)}: damaged")
         return held
 
@@ -152,21 +162,48 @@ class Cache:
         with writing(self.folder, "what was measured is not measured again"):
             place.parent.mkdir(parents=True, exist_ok=True)
             try:
-                part.write_bytes(_hash(name, content) + content)
+                part.write_bytes(_checksum(name, content) + content)
                 os.replace(part, place)
             finally:
                 part.unlink(missing_ok=True)
 
 
-def _hash(name: str, content: bytes | memoryview) -> bytes:
-    """Of an entry with its name, so that an entry under another one's name is noticed."""
-    whole = hashlib.sha256(name.encode())
-    whole.update(content)
-    return whole.digest()
+def _checksum(name: str, content: bytes | memoryview) -> bytes:
+    """CRC-32 of an entry with its name, so that an entry under another one's name is noticed.
+
+    It tells damage, and is there in a third of SHA-256's time. Neither tells what somebody wrote on purpose.
+    """
+    return zlib.crc32(content, zlib.crc32(name.encode())).to_bytes(_CHECKSUM, "little")
+
+
+@cache
+def _keys() -> tuple[Key, ...]:
+    """Of all that is measured as a finding."""
+    return tuple((name, lead) for name, lead in NO_FINDINGS if lead or not definitions()[name].per_lead)
+
+
+def _findings(facts: _Facts) -> Findings:
+    """
+    Raises:
+        ValueError: there are more or fewer than the table has.
+    """
+    cells: list[tuple[float, float] | str] = list(zip(facts.values, facts.margins, strict=True))
+    for place, reason in facts.reasons.items():
+        cells[place] = reason
+    return Findings(dict(zip(_keys(), cells, strict=True)))
+
+
+def _without_findings(measurements: str) -> str:
+    """The JSON of measurements but for the findings, which are most of it."""
+    data = json.loads(measurements)
+    data.pop("findings")
+    return json.dumps(data)
 
 
 def _packed(made: Measured) -> bytes:
     record = made.record
+    findings = [made.measurements.findings.measured[key] for key in _keys()]
+    cells = [(0.0, 0.0) if isinstance(cell, str) else cell for cell in findings]
     facts = _Facts(
         record_id=record.record_id,
         lead_mask=record.lead_mask.tolist(),
@@ -179,43 +216,52 @@ def _packed(made: Measured) -> bytes:
         patient=record.patient,
         quality=list(record.quality),
         windows=None if record.windows is None else record.windows.tolist(),
-        measurements=made.text,
+        values=[value for value, _ in cells],
+        margins=[margin for _, margin in cells],
+        reasons={place: cell for place, cell in enumerate(findings) if isinstance(cell, str)},
     )
-    written = facts.model_dump_json().encode()
-    small = _LZ4.compress(written, asbytes=True)
+    parts = facts.model_dump_json().encode(), _without_findings(made.text).encode(), made.text.encode()
+    small = _LZ4.compress(b"".join(parts), asbytes=True)
     signal = np.ascontiguousarray(made.signal[:, : record.samples])
-    lengths = [len(written).to_bytes(_LENGTH, "little"), len(small).to_bytes(_LENGTH, "little")]
+    lengths = [len(part).to_bytes(_LENGTH, "little") for part in (*parts, small)]
     return b"".join([*lengths, small, _LZ4.compress(signal.tobytes(), asbytes=True)])
 
 
 def _unpacked(content: memoryview) -> Measured:
-    length, end = (int.from_bytes(content[at : at + _LENGTH], "little") for at in (0, _LENGTH))
-    if length > LARGEST_FACTS:
-        raise Damaged(f"facts of {length} bytes")
-    start = 2 * _LENGTH
+    lengths = (content[at : at + _LENGTH] for at in range(0, _LENGTHS, _LENGTH))
+    of_facts, of_rest, of_text, small = (int.from_bytes(length, "little") for length in lengths)
+    if of_facts + of_rest + of_text > LARGEST_FACTS:
+        raise Damaged(f"facts of {of_facts}, {of_rest} and {of_text} bytes")
+    end = _LENGTHS + small
     try:
-        facts = _Facts.model_validate_json(bytes(_decompressed(_LZ4, content[start : start + end], length)))
-        measurements = Measurements.from_json(from_json(facts.measurements, allow_inf_nan=False))
-    except (ValidationError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        said = bytes(_decompressed(_LZ4, content[_LENGTHS:end], of_facts + of_rest + of_text))
+        facts = _Facts.model_validate_json(said[:of_facts])
+        rest = from_json(said[of_facts : of_facts + of_rest], allow_inf_nan=False)
+        measurements = replace(Measurements.from_json(rest), findings=_findings(facts))
+        text = said[of_facts + of_rest :].decode()
+    except (ValidationError, ValueError, IndexError, TypeError, AttributeError, RecursionError) as error:
         raise Damaged(str(error)) from None
     shape = len(LEADS), facts.samples
-    stored = np.frombuffer(_decompressed(_LZ4, content[start + end :], 2 * shape[0] * shape[1]), np.int16).reshape(
-        shape
-    )
+    stored = np.frombuffer(_decompressed(_LZ4, content[end:], 2 * shape[0] * shape[1]), np.int16).reshape(shape)
     signal = stored
     if facts.samples < SAMPLES:
         signal = np.zeros((len(LEADS), SAMPLES), np.int16)
         signal[:, : facts.samples] = stored
-    given = facts.model_dump(exclude={"measurements", "lead_mask", "windows", "diagnoses", "quality"})
     record = ECGRecord(
+        record_id=facts.record_id,
         signal=np.empty((len(LEADS), 0), np.float32),
         lead_mask=np.array(facts.lead_mask),
+        samples=facts.samples,
         diagnoses=tuple(facts.diagnoses),
+        report=facts.report,
+        age=facts.age,
+        sex=facts.sex,
+        source=facts.source,
+        patient=facts.patient,
         quality=tuple(facts.quality),
         windows=None if facts.windows is None else np.array(facts.windows),
-        **given,
     )
-    return Measured(record, signal, measurements, facts.measurements)
+    return Measured(record, signal, measurements, text)
 
 
 def _decompressed(codec: pa.Codec, content: memoryview, size: int) -> memoryview:

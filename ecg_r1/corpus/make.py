@@ -156,17 +156,17 @@ def _labelled(record: ECGRecord, job: Job) -> tuple[ECGRecord, tuple[str, ...]]:
     Raises:
         RecordError: no label is left, and a report is to be written of them.
     """
-    given = record.diagnoses
+    given, report, patient = record.diagnoses, record.report, record.patient
     if job.entry is not None:
         given = given if job.entry.diagnoses is None else job.entry.diagnoses
-        report = record.report if job.entry.report is None else job.entry.report
-        record = replace(record, report=report, patient=job.entry.patient or record.patient)
+        report = report if job.entry.report is None else job.entry.report
+        patient = job.entry.patient or patient
     unknown = tuple(part for label in given for part in unread(label))
     known = as_labels(read_labels(tuple(given)))
     if not known and job.report:
         among = f" among {', '.join(unknown)}" if unknown else ""
         raise RecordError(f"{record.record_id}: no diagnosis of the vocabulary{among}")
-    return replace(record, diagnoses=known), unknown
+    return replace(record, diagnoses=known, report=report, patient=patient), unknown
 
 
 def _subject(record: ECGRecord, measurements: Measurements, job: Job) -> Subject:

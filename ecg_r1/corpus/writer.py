@@ -222,13 +222,13 @@ class SplitWriter:
         left_out = self._add_more(more, known)
         examples = Rows(shards(self.folder, "examples", self._whole["examples"]), EXAMPLES)
         Ids(examples.table["id"], self.folder / "examples-*.arrow")
-        unknown = Counter(label for row in records.each("unknown_labels") for label in row["unknown_labels"])
-        untold = Counter(name for row in records.each("untold") for name in row["untold"])
+        unknown = Counter(pc.list_flatten(records.table["unknown_labels"]).to_pylist())
+        untold = Counter(pc.list_flatten(records.table["untold"]).to_pylist())
         conflicts = ((row["record"], one) for row in records.each("record", "conflicts") for one in row["conflicts"])
         disagreements = self._listed(CONFLICTS, "kind", conflicts)
         worded = ((row["record"], row["rewrite"]) for row in records.each("record", "rewrite") if row["rewrite"])
         refusals = self._listed(REWRITES, "refused", ((record, one) for record, one in worded if "refused" in one))
-        asked = sum(row["rewrite"] is not None for row in records.each("rewrite"))
+        asked = len(records) - records.table["rewrite"].null_count
         doubtful = sum(any(map(is_doubt, row["quality"])) for row in records.each("quality"))
         counts = {
             "records": self.records,

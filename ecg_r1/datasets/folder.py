@@ -88,7 +88,8 @@ def record_entries(
     if not found.entries:
         raise RecordError(f"{folder}: no record is named as those of {card.title} are: {', '.join(card.names)}")
     _require(folder, card, folds=folds, labels=kinds, likelihood=likelihood)
-    found.entries = [replace(entry, unit_mv=unit_mv or card.unit_mv) for entry in found.entries]
+    if unit := unit_mv or card.unit_mv:
+        found.entries = [replace(entry, unit_mv=unit) for entry in found.entries]
     if folds is not None:
         found.entries = [entry for entry in found.entries if entry.fault or entry.fold in folds]
     if index is not None and all(entry.fault for entry in found.entries):

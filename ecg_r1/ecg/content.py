@@ -8,7 +8,7 @@ from pathlib import Path
 from ecg_r1.ecg.raw import RecordError, size_of
 from ecg_r1.ecg.record import read_raw, reader_of, without_ending
 from ecg_r1.ecg.wfdb_files import signal_file
-from ecg_r1.ecg.wfdb_header import header_file, named_files
+from ecg_r1.ecg.wfdb_header import header_bytes, header_file, named_files
 
 LARGEST = 64 << 20  # bytes of files that are hashed as they are; of larger ones, what is read of them
 
@@ -30,15 +30,15 @@ def content(path: Path) -> str:
     path = without_ending(path)
     whole = hashlib.sha256(repr((path.parent.name, path.name)).encode())
     files = _files(path)
-    if not files or sum(map(size_of, files)) > LARGEST:
+    if not files or sum(size_of(file) for file, _ in files) > LARGEST:
         raw = read_raw(path)
         said = (raw.names, raw.units, raw.rate, raw.seconds, raw.comments, raw.source, raw.warnings, raw.gains)
         whole.update(repr((said, raw.signal.shape, str(raw.signal.dtype))).encode())
         whole.update(raw.signal.tobytes())
         return whole.hexdigest()
-    for file in files:
+    for file, read in files:
         try:
-            data = file.read_bytes()
+            data = file.read_bytes() if read is None else read
         except OSError as error:
             raise RecordError(f"{file}: {error.strerror or error}") from None
         whole.update(repr((file.name, len(data))).encode())
@@ -46,9 +46,10 @@ def content(path: Path) -> str:
     return whole.hexdigest()
 
 
-def _files(path: Path) -> list[Path]:
-    """The files of a record; none where it is one of many in a file."""
+def _files(path: Path) -> list[tuple[Path, bytes | None]]:
+    """The files of a record, and what was read of them already; none where it is one of many in a file."""
     if reader_of(path) is not None:
-        return [] if "#" in path.name else [path]
+        return [] if "#" in path.name else [(path, None)]
     header = header_file(path) or path.with_name(path.name + ".hea")
-    return [header, *(signal_file(path, name, []) for name in named_files(header))]
+    read = header_bytes(header)
+    return [(header, read), *((signal_file(path, name, []), None) for name in named_files(read))]

@@ -11,7 +11,7 @@ import numpy as np
 
 from ecg_r1.ecg.leads import LEADS, canonical_lead
 from ecg_r1.ecg.other_files import LARGEST, SECONDS
-from ecg_r1.ecg.raw import MILLIVOLTS, NOT_MILLIVOLTS, RawRecord, RecordError, needs, size_of
+from ecg_r1.ecg.raw import NOT_MILLIVOLTS, RawRecord, RecordError, millivolts, needs, size_of
 
 # What pydicom raises on damaged files, beside its own errors.
 _DICOM_ERRORS = (
@@ -23,7 +23,7 @@ _CODES = dict(zip(("1", "2", "61", "62", "63", "64", "3", "4", "5", "6", "7", "8
 
 
 def read_dicom(path: Path) -> RawRecord:
-    """The multiplex group of a DICOM file that holds the most standard leads; median beats are left aside.
+    """The multiplex group of a DICOM file with the most standard leads, the longest of those; no median beats.
 
     Raises:
         RecordError: no DICOM file, without waveforms, or pydicom is not installed.
@@ -45,8 +45,8 @@ def read_dicom(path: Path) -> RawRecord:
         groups = content.get("WaveformSequence") or []
         if not groups:
             raise RecordError(f"{path}: a DICOM file without waveforms")
-        ranked = [(_standard(group), -place) for place, group in enumerate(groups)]
-        place = -max(ranked)[1]
+        ranked = [(_standard(group), _seconds(group), -place) for place, group in enumerate(groups)]
+        place = -max(ranked)[2]
         group = groups[place]
         raw = multiplex_array(content, place, as_raw=True).T
         signal = np.asarray(multiplex_array(content, place, as_raw=False).T, float).copy()
@@ -81,12 +81,19 @@ def _standard(group: Any) -> int:
     return len({canonical_lead(_name(channel)) for channel in group.ChannelDefinitionSequence} - {None})
 
 
+def _seconds(group: Any) -> float:
+    """How long a group is; a file may not say that it was derived, but a median beat is short."""
+    return float(group.get("NumberOfWaveformSamples") or 0) / (float(group.get("SamplingFrequency") or 0) or np.inf)
+
+
 def _name(channel: Any) -> str:
-    source = channel.ChannelSourceSequence[0]
-    code = str(source.get("CodeValue", ""))
+    """The lead by its code, else the first of what it means, its code and its label that names a lead."""
+    source = (channel.get("ChannelSourceSequence") or [{}])[0]
+    code = str(source.get("CodeValue") or "")
     if (code.startswith("2:") or code.startswith("5.6.3-9-")) and (known := _CODES.get(code[-2:].lstrip(":-"))):
         return known
-    return str(source.get("CodeMeaning") or code).partition(",")[0]
+    written = [str(source.get("CodeMeaning") or "").partition(",")[0], code, str(channel.get("ChannelLabel") or "")]
+    return next(filter(canonical_lead, written), next(filter(None, written), ""))
 
 
 def _unit(channel: Any) -> str:
@@ -94,7 +101,7 @@ def _unit(channel: Any) -> str:
     if not units or channel.get("ChannelSensitivity") is None:
         return NOT_MILLIVOLTS
     unit = str(units[0].get("CodeValue", ""))
-    return unit if unit.lower() in MILLIVOLTS else str(units[0].get("CodeMeaning", unit))
+    return unit if millivolts(unit) else str(units[0].get("CodeMeaning", unit))
 
 
 def _years(age: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ecg_r1.ecg.raw import MILLIVOLTS
+from ecg_r1.ecg.raw import millivolts
 
 DOUBT = "doubtful: "
 # Times the gain that more than half of the leads have in common.
@@ -63,7 +63,7 @@ def _far(gains: Sequence[float | None], units: Sequence[str | None]) -> list[boo
         return [False] * len(gains)
     a_mv = np.array(
         [
-            np.nan if gain is None else abs(gain) / MILLIVOLTS.get((unit or "mV").lower(), np.nan)
+            np.nan if gain is None else abs(gain) / (millivolts(unit or "mV") or np.nan)
             for gain, unit in zip(gains, units, strict=True)
         ]
     )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import numpy as np
 
 from ecg_r1.ecg.leads import standard_leads
-from ecg_r1.ecg.other_files import SECONDS
+from ecg_r1.ecg.other_files import LARGEST, SECONDS
 from ecg_r1.ecg.raw import NOT_MILLIVOLTS, RawRecord, RecordError, needs, size_of
 
 
@@ -23,7 +26,10 @@ def read_edf(path: Path) -> RawRecord:
     try:
         _check_size(path)
         # pyedflib's own check prints to stdout, where the caller may be writing JSON.
-        with pyedflib.EdfReader(str(path), pyedflib.DO_NOT_READ_ANNOTATIONS, pyedflib.DO_NOT_CHECK_FILE_SIZE) as file:
+        with (
+            _in_ascii(path) as plain,
+            pyedflib.EdfReader(str(plain), pyedflib.DO_NOT_READ_ANNOTATIONS, pyedflib.DO_NOT_CHECK_FILE_SIZE) as file,
+        ):
             names = file.getSignalLabels()
             rates = [float(file.getSampleFrequency(i)) for i in range(len(names))]
             samples = file.getNSamples()
@@ -59,6 +65,26 @@ def read_edf(path: Path) -> RawRecord:
         source=path.parent.name or None,
         warnings=(f"signals of other rates left out: {' '.join(left_out)[:80]}",) if left_out else (),
     )
+
+
+@contextmanager
+def _in_ascii(path: Path) -> Iterator[Path]:
+    """The file; a copy of its beginning where the header has letters that EDF does not know, such as µ, é and ü.
+
+    pyedflib refuses such files, which recorders in many countries write.
+    """
+    with path.open("rb") as file:
+        head = file.read(256)
+        head += file.read(256 * int(head[252:256]))
+        if head.isascii():
+            yield path
+            return
+        plain = head.replace("µV".encode(), b"uV ").replace(b"\xb5V", b"uV").replace(b"\xe6V", b"uV")
+        with NamedTemporaryFile(suffix=path.suffix) as copy:
+            copy.write(bytes(letter if letter < 128 else ord("?") for letter in plain))
+            copy.write(file.read(LARGEST))
+            copy.flush()
+            yield Path(copy.name)
 
 
 def _check_size(path: Path) -> None:

@@ -1,8 +1,8 @@
 """Real records with one thing moved: the P wave against the QRS, the QT, the times of the beats, amplitude or a lead.
 
 Time is warped between measured fiducials: the waves themselves are shifted as they are, and only what lies between them
-(the TP, PR and ST segments) is stretched or compressed. Whether an edit did what it says, and nothing else, is told by
-measuring again: `check`.
+(the PR and ST segments, and TP beyond a U wave) is stretched or compressed. Whether an edit did what it says, and
+nothing else, is told by measuring again: `check`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from ecg_r1.ecg.waves import global_t_end, weighted_quantiles
 HOLDS = 6.0  # ms (degrees of the axis) by which what was moved may miss, and anything else may move
 LEFT = int(16 / MS)  # samples of a compressed segment that must be left
 FEWEST = 3  # beats of a record that is re-timed
+U_WAVE = int(160 / MS)  # samples after T in which a U wave has its place
 EDGE = int(12 / MS)  # samples around a wave that are shifted with it: a filter smears its bounds
 ALONG: Mapping[str, tuple[str, ...]] = {"qt_ms": ("qt_lead_ms",)}  # what is another measure of what is moved
 
@@ -118,6 +119,7 @@ def shift_p(record: ECGRecord, by_ms: float, at: Fiducials) -> tuple[ECGRecord, 
         first = peak + onset - EDGE
         if first - by - rest < LEFT:
             raise Refused("no room between T wave and P wave")
+        rest += _u_wave(first - max(by, 0) - rest)
         moved = [first, peak + offset]
         knots += [(rest, rest), *((x, x - by) for x in moved), (peak + qrs, peak + qrs)]
     return _warped(record, knots), by * MS
@@ -146,13 +148,14 @@ def stretch_qt(record: ECGRecord, by_ms: float, at: Fiducials) -> tuple[ECGRecor
             break  # the last T wave is cut off by the end of the record: nobody measures it
         if stop - t_end - max(by, 0) < LEFT:
             raise Refused("no room between T wave and the next beat")
+        t_end += _u_wave(stop - t_end - max(by, 0))
         knots += [(peak + start, peak + start), (peak + at.t_peak, peak + at.t_peak + by), (t_end, t_end + by)]
         knots.append((stop, stop))
     return _warped(record, knots), by * MS
 
 
 def retime(record: ECGRecord, by_ms: float, at: Fiducials) -> tuple[ECGRecord, float]:
-    """Every beat later or earlier after the one before, the segment between T and the next beat stretched.
+    """Every beat later or earlier after the one before, the segment between its T and U wave and the next stretched.
 
     A faster rhythm goes on with the record's own beginning where it ends.
 
@@ -181,7 +184,8 @@ def retime(record: ECGRecord, by_ms: float, at: Fiducials) -> tuple[ECGRecord, f
         if now >= record.samples:
             break
         turn, k = divmod(cycle, len(begins) - 1)
-        start, stop, rest = begins[k], begins[k + 1], beats[k] + at.t_end + EDGE
+        start, stop, t_end = begins[k], begins[k + 1], beats[k] + at.t_end + EDGE
+        rest = t_end + _u_wave(stop - t_end + min(by, 0))
         length = stop - start + by
         sources.append(np.interp(np.arange(length), [0, rest - start, length], [start, rest, stop]))
         turns.append(np.full(length, turn))
@@ -238,6 +242,11 @@ def check(before: Measurements, after: Measurements, moved: str, by_ms: float) -
         wanted, found = by_ms if name == moved else 0.0, quantity.difference(new, old)
         if abs(found - wanted) > HOLDS:
             raise Refused(f"{quantity.title} moved by {quantity.written(found)}, not {quantity.written(wanted)}")
+
+
+def _u_wave(rest: float) -> int:
+    """How many samples after T are left as they are, since a U wave may lie there: at most half of the rest."""
+    return min(U_WAVE, int(rest) // 2)
 
 
 def _beats(at: Fiducials) -> list[tuple[int, int]]:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 from ecg_r1.ecg.definitions import Definition, definitions
@@ -21,7 +21,6 @@ NOT_MEASURED = "not measured"  # the reason of a finding that nobody tried to me
 OF_LEADS = "a finding of single leads: nearly every record has it in one"
 DECIMALS = 3
 _HIGHEST = sys.float_info.max
-_LEADS = frozenset(LEADS)
 # Leads that look at neighbouring parts of the heart: a finding of the record as a whole is wanted in two such leads.
 NEIGHBOURS = (
     ("I", "aVL"), ("II", "aVF"), ("aVF", "III"), ("II", "III"), ("I", "V6"),
@@ -80,12 +79,20 @@ class Findings(Mapping[Key, Finding]):
     def _looked_up(self) -> dict[Key, Finding]:
         return {}
 
+    def state(self, name: str, lead: str | None = None) -> State:
+        """The state of a finding in one lead, or of the record as a whole."""
+        definition = _definition(name)
+        if not definition.per_lead and lead is None:
+            return _state(self.measured.get((name, None), NOT_MEASURED), definition.band)
+        return self[name, lead].state
+
     def states(self, name: str) -> Mapping[str, State]:
         """The state of a finding of single leads in each of `LEADS`."""
         found = self._states.get(name)
         if found is None:
             cells, band = self.measured.get, _definition(name).band
-            found = self._states[name] = {lead: _state(cells((name, lead), NOT_MEASURED), band) for lead in LEADS}
+            keys = zip(LEADS, _keys(name), strict=True)
+            found = self._states[name] = {lead: _state(cells(key, NOT_MEASURED), band) for lead, key in keys}
         return found
 
     @cached_property
@@ -111,7 +118,7 @@ class Findings(Mapping[Key, Finding]):
 
     def leads(self, name: str, state: State = State.PRESENT) -> tuple[str, ...]:
         """The leads in which a finding is present, or has another state, in the order of `LEADS`."""
-        return tuple(lead for lead, found in self.states(name).items() if found is state)
+        return tuple([lead for lead, found in self.states(name).items() if found is state])
 
     def without(self, names: Iterable[str], reason: str) -> Findings:
         """A copy in which findings of the record as a whole cannot be measured.
@@ -124,18 +131,22 @@ class Findings(Mapping[Key, Finding]):
 
     def _summary(self, definition: Definition) -> Finding:
         """The finding of the record as a whole, from those of its leads."""
-        name = definition.name
         if not definition.leads_needed:
             return _finding(definition, None, OF_LEADS)
-        cells = {lead: self.measured.get((name, lead), NOT_MEASURED) for lead in LEADS}
-        there = [lead for lead in LEADS if not isinstance(cells[lead], str) and lead not in definition.normal_in]
-        margins = {lead: cells[lead][1] for lead in there}
+        found = [
+            (lead, self.measured[key])
+            for lead, key in zip(LEADS, _keys(definition.name), strict=True)
+            if key in self.measured
+        ]
+        cells = {lead: cell for lead, cell in found if not isinstance(cell, str)}
+        margins = {lead: cell[1] for lead, cell in cells.items() if lead not in definition.normal_in}
+        there = list(margins)
         if definition.leads_needed > 1:  # a group shows what its weakest lead shows
-            groups = [group for group in NEIGHBOURS if group[0] in margins and group[1] in margins]
-            there = [min(group, key=margins.__getitem__) for group in groups]
+            groups = [(a, b) for a, b in NEIGHBOURS if a in margins and b in margins]
+            there = [a if margins[a] <= margins[b] else b for a, b in groups]
         if there:
             return _finding(definition, None, cells[max(there, key=margins.__getitem__)])
-        reasons = [self.measured[name, lead] for lead in LEADS if isinstance(self.measured.get((name, lead)), str)]
+        reasons = [cell for _, cell in found if isinstance(cell, str)]
         return _finding(definition, None, reasons[0] if reasons else NOT_MEASURED)
 
     def to_json(self) -> dict[str, Any]:
@@ -165,13 +176,16 @@ class Findings(Mapping[Key, Finding]):
             except KeyError as error:
                 raise ValueError(f"findings: {error.args[0]}") from None
             if not per_lead:
-                measured[name, None] = _cell(name, cells)
+                (measured[name, None],) = _cells(name, [cells])
                 continue
-            if not isinstance(cells, Mapping) or not cells.keys() <= _LEADS:
-                where = next(lead for lead in cells if lead not in _LEADS) if isinstance(cells, Mapping) else cells
-                raise ValueError(f"findings: {name} has {where!r}; an object by lead belongs here")
-            for lead, cell in cells.items():
-                measured[name, lead] = _cell(name, cell)
+            if not isinstance(cells, (dict, Mapping)):  # a dict is checked faster than any mapping
+                raise ValueError(f"findings: {name} has {cells!r}; an object by lead belongs here")
+            keys: Iterable[Key] = _keys(name)  # which saves two hundred tuples of a record
+            if tuple(cells) != LEADS:
+                if other := [lead for lead in cells if lead not in LEADS]:
+                    raise ValueError(f"findings: {name} has {other[0]!r}; an object by lead belongs here")
+                keys = [(name, lead) for lead in cells]
+            measured.update(zip(keys, _cells(name, cells.values()), strict=True))
         return cls(measured)
 
 
@@ -184,6 +198,12 @@ def _definition(name: str) -> Definition:
         near = nearest(name, known, cutoff=0.5)
         raise KeyError(f"unknown finding {name!r}" + (f"; did you mean {near!r}?" if near else ""))
     return known[name]
+
+
+@cache
+def _keys(name: str) -> tuple[Key, ...]:
+    """The keys of a finding of single leads, in the order of `LEADS`."""
+    return tuple((name, lead) for lead in LEADS)
 
 
 def _finding(definition: Definition, lead: str | None, cell: tuple[float, float] | str) -> Finding:
@@ -202,15 +222,22 @@ def _state(cell: tuple[float, float] | str, band: float) -> State:
     return State.PRESENT if margin >= 0 else State.ABSENT
 
 
-def _cell(name: str, cell: Any) -> tuple[float, float] | str:
-    if isinstance(cell, (list, tuple)) and len(cell) == 2:  # a tuple of types is checked faster than their union
-        value, margin = cell
-        # `to_json` writes floats, two hundred pairs of a record; only an infinite one minus itself is not 0
-        if type(value) is type(margin) is float and value - value == margin - margin == 0.0:
-            return value, margin
-        numbers = isinstance(value, (int, float)) and isinstance(margin, (int, float))
-        if numbers and -_HIGHEST <= value <= _HIGHEST and -_HIGHEST <= margin <= _HIGHEST:
-            return float(value), float(margin)
-    if isinstance(cell, str):
-        return cell
-    raise ValueError(f"findings: {name} is {cell!r}; two numbers, [value, margin], or a reason belong here")
+def _cells(name: str, given: Iterable[Any]) -> list[tuple[float, float] | str]:
+    """What was measured of a finding, two hundred cells of a record."""
+    cells: list[tuple[float, float] | str] = []
+    for cell in given:
+        if isinstance(cell, str):
+            cells.append(cell)
+            continue
+        if isinstance(cell, (list, tuple)) and len(cell) == 2:  # a tuple of types is checked faster than their union
+            value, margin = cell
+            # `to_json` writes floats; only an infinite one minus itself is not 0
+            if type(value) is type(margin) is float and value - value == margin - margin == 0.0:
+                cells.append((value, margin))
+                continue
+            numbers = isinstance(value, (int, float)) and isinstance(margin, (int, float))
+            if numbers and -_HIGHEST <= value <= _HIGHEST and -_HIGHEST <= margin <= _HIGHEST:
+                cells.append((float(value), float(margin)))
+                continue
+        raise ValueError(f"findings: {name} is {cell!r}; two numbers, [value, margin], or a reason belong here")
+    return cells

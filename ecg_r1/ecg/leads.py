@@ -11,18 +11,30 @@ import numpy as np
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 WITHOUT_AVR = tuple(lead for lead in LEADS if lead != "aVR")
 
-_CANONICAL = {lead.lower(): lead for lead in LEADS}
-# The MIT databases' "modified limb lead II" is placed on the torso, but read as lead II.
-_CANONICAL |= {"mlii": "II", "mli": "I", "mliii": "III"}
-# "LI" to "LIII", "Dérivation" I to III, and the chest leads by their electrodes.
-_CANONICAL |= {f"d{written}": lead for lead in LEADS[:3] for written in (lead.lower(), len(lead))}
-_CANONICAL |= {f"l{lead.lower()}": lead for lead in LEADS[:3]} | {f"c{i}": f"V{i}" for i in range(1, 7)}
-_NUMBERED = {f"lead{i}": lead for i, lead in enumerate(LEADS[:3], 1)}
-# -aVR (Cabrera's order) is another signal and is not accepted as aVR.
-_PREFIX = re.compile(
-    r"^(?:mdc_ecg_lead_|(?:(?:ecg|ekg)[\s_:-]*)?(?:lead)|ecg|ekg|abl(?:eitung|\.)?|d[eé]rivation|derivaci[oó]n|导联)[\s_:-]*"
+# The MIT databases' "modified limb lead II" is placed on the torso, but read as lead II; "DI" and "D1", "LI", and the
+# chest leads by their electrodes, C1 to C6. -aVR (Cabrera's order) is another signal and is not accepted as aVR.
+_APART = r"[\s_.-]*"
+_LEAD = re.compile(
+    rf"(?:(?:d|l|ml){_APART})?(?P<limb>i{{1,3}})|d{_APART}(?P<numbered>[123])"
+    rf"|a{_APART}v{_APART}(?P<augmented>[rlf])|[vc]{_APART}0?(?P<chest>[1-6])"
 )
-_DECORATION = re.compile(r"[(\[]\s*(?:[munµμ]?v|einthoven|goldberger|wilson)\s*[)\]]|[-_/][munµμ]v$|导联$|[\s_.\"]+")
+_NUMBERED = {f"lead{i}": lead for i, lead in enumerate(LEADS[:3], 1)}
+# "Lead" in other languages, before the name; in Chinese, Japanese and Korean also behind it.
+_WORD = (
+    r"lead|abl(?:eitung|\.)?|d[eé]rivation|derivaci[oó]n|deriva[cç][aã]o|derivazione|afleiding|avledning|avledn\.?|"
+    r"odprowadzenie|svod|отведение|отв\.?"
+)
+_PREFIX = re.compile(
+    rf"^(?:mdc_ecg_(?:lead|elec_potl)_|(?:(?:ecg|ekg|standard|std)[\s_:-]*)?(?:{_WORD})|ecg|ekg|standard|std"
+    r"|wilson|einthoven|goldberger|第|导联|導聯|誘導|유도)[\s_:=-]*"
+)
+_UNIT = r"(?:[munµμ]|milli|micro|nano)?v(?:olts?)?"
+_DECORATION = re.compile(
+    rf"[(\[{{]\s*(?:{_UNIT}|einthoven|goldberger|wilson|mdc_\w+)\s*[)\]}}]|[-_/\s](?:[munµμ]v|lead)$"
+    r"|(?:导联|導聯|誘導|유도)$"
+)
+_EDGES = ' \t\r\n_."'
+_LONGEST = 80  # characters of a name; the patterns are not run on more
 # What is recorded beside an ECG, by name or by unit; and leads that a 12-lead ECG does not have.
 _BESIDE = re.compile(
     r"(?:resp|abp|art|ibp|nibp|nbp|bp|pap|cvp|icp|rap|lap|ppg|pleth|spo2|so2|co2|etco2|imp|eeg|emg|eog|scg|bcg|gsr|eda|"
@@ -43,9 +55,18 @@ def canonical_lead(name: str) -> str | None:
 
     `avr`, `Lead II`, `ECG_II`, `MLII`, `DIII`, `D3`, `C1`, `MDC_ECG_LEAD_V1`, `Lead I (mV)`, `Ableitung I`.
     """
-    lowered = normalize("NFKC", name).strip().lower()
-    numbered = _NUMBERED.get(re.sub(r"[\s_:-]+", "", lowered))
-    return numbered or _CANONICAL.get(_DECORATION.sub("", _PREFIX.sub("", lowered, count=1)))
+    lowered = normalize("NFKC", name).lower().strip(_EDGES)
+    if len(lowered) > _LONGEST:
+        return None
+    if numbered := _NUMBERED.get(re.sub(r"[\s_:-]+", "", lowered)):
+        return numbered
+    bare = _DECORATION.sub("", lowered).strip(_EDGES)
+    written = _LEAD.fullmatch(_PREFIX.sub("", bare, count=1))
+    if written is None:
+        return None
+    if limb := written["limb"] or written["numbered"]:
+        return LEADS[(len(limb) if written["limb"] else int(limb)) - 1]
+    return f"aV{written['augmented'].upper()}" if written["augmented"] else f"V{written['chest']}"
 
 
 def standard_leads(names: Sequence[str]) -> list[str | None]:

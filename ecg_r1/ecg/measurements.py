@@ -199,6 +199,10 @@ def _leads(name: str, row: Any) -> tuple[float | None, ...]:
         raise ValueError(f"by_lead has {name!r}; there are {', '.join(LEAD_QUANTITIES)}")
     if not isinstance(row, Iterable) or len(listed := list(row)) != len(LEADS):
         raise ValueError(f"by_lead: {name} is {row!r}; a list of twelve numbers or nulls belongs here, one a lead")
+    low, high = TABLE[name].plausible
+    sound = [value for value in listed if value is None or (type(value) is float and low <= value <= high)]
+    if len(sound) == len(listed):
+        return tuple(sound)
     values = [_number(f"by_lead: {name}", value) for value in listed]
     wrong = [value for value in values if value is not None and not TABLE[name].possible(value)]
     if wrong:

@@ -32,8 +32,8 @@ COMPRESSED = 15  # MAT-file element type (MathWorks, MAT-file format, level 5)
 def read_mat(path: Path) -> RawRecord:
     """A MAT-file: CPSC2018's or CODE-15%'s.
 
-    CPSC2018's hold a struct `ECG` with `sex`, `age` and `data` (12, T) in mV at 500 Hz; CODE-15%'s, as ECG-FM publishes
-    them, `feats` (12, T) at `curr_sample_rate`, in no unit that is known.
+    CPSC2018's hold a struct `ECG` with `data` (12, T) or (T, 12) in mV at 500 Hz and, where they are known, `sex` and
+    `age`; CODE-15%'s, as ECG-FM publishes them, `feats` (12, T) at `curr_sample_rate`, in no unit that is known.
 
     Raises:
         RecordError: no MAT-file, or neither of these.
@@ -43,18 +43,21 @@ def read_mat(path: Path) -> RawRecord:
 
     _refuse_bombs(path)
     try:
-        held = loadmat(path, variable_names=["ECG", "feats", "curr_sample_rate"])
+        held = loadmat(path, variable_names=["ECG", "feats", "curr_sample_rate", "val"])
+        if "val" in held:
+            raise RecordError(f"{path}: the signals of a WFDB record, whose header {path.stem}.hea is missing")
         if "feats" in held:
             rate = float(np.ravel(held["curr_sample_rate"])[0])
             return _twelve_leads(np.asarray(held["feats"], float), path, rate, unit=NOT_MILLIVOLTS)
         ecg = held["ECG"][0, 0]
         signal = np.asarray(ecg["data"], float)
-        sex, age = (str(np.ravel(ecg[field])[0]) for field in ("sex", "age"))
+        said = {title: np.ravel(ecg[title.lower()]) for title in ("Sex", "Age") if title.lower() in ecg.dtype.names}
+        comments = tuple(f"{title}: {values[0]}" for title, values in said.items() if len(values))
     except RecordError:
         raise
     except (*_MAT_ERRORS, MatReadError) as error:
         raise RecordError(f"{path}: not a record of CPSC2018 or CODE-15% ({str(error)[:80]})") from None
-    comments = (f"Sex: {sex}", f"Age: {age}")
+    signal = signal.T if signal.ndim == 2 and signal.shape[0] != len(LEADS) == signal.shape[1] else signal
     return _twelve_leads(signal, path, 500.0, unit="mV", comments=comments, source="cpsc2018")
 
 

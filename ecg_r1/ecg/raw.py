@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,12 +13,22 @@ import numpy as np
 
 from ecg_r1.errors import UserError
 
-# Of a physical unit; none named means mV, by WFDB's format and for arrays.
-MILLIVOLTS = {
-    "mv": 1.0, "v": 1e3, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6, "": 1.0,
-    "millivolt": 1.0, "volt": 1e3, "microvolt": 1e-3, "nanovolt": 1e-6,
-}  # fmt: skip
+# Of a prefix. "µ" and "μ" are two characters; "âµ" is UTF-8 read as Latin-1, and "æ" is "µ" of DOS read so.
+_PREFIXES = {"": 1e3, "m": 1.0, "milli": 1.0, "n": 1e-6, "nano": 1e-6} | dict.fromkeys(
+    ("u", "µ", "μ", "âµ", "æ", "micro"), 1e-3
+)
+_VOLTS = re.compile(rf"(?P<prefix>{'|'.join(_PREFIXES)})\s?v(?:olts?)?")
 NOT_MILLIVOLTS = "?"  # in place of a unit: the file names none, and its data set is not in mV
+
+
+def millivolts(unit: str) -> float | None:
+    """How many mV one of a physical unit is; None where the unit is no voltage.
+
+    No unit means mV, by WFDB's format and for arrays.
+    """
+    bare = unit[:24].lower().strip(" []().")
+    known = _VOLTS.fullmatch(bare)
+    return _PREFIXES[known["prefix"]] if known else None if bare else 1.0
 
 
 class RecordError(UserError):
@@ -30,7 +41,7 @@ class RawRecord:
 
     Attributes:
         signal: float64 (leads, T) in `units`; NaN where the file marks a sample as invalid.
-        units: keys of `MILLIVOLTS`, or `NOT_MILLIVOLTS`.
+        units: as the file names them, or `NOT_MILLIVOLTS`.
         seconds: length of the whole recording, of which `signal` may be the beginning.
         warnings: what the reader noticed.
         gains: of WFDB, each signal's gain and unit as its header gives them; None where it gives none.

@@ -19,12 +19,12 @@ from ecg_r1.ecg.edf import read_edf
 from ecg_r1.ecg.leads import LEADS, canonical_lead, derive_limb_leads, recorded_beside, standard_leads
 from ecg_r1.ecg.other_files import exams, read_hdf5, read_mat, read_numpy
 from ecg_r1.ecg.quality import alive, notes
-from ecg_r1.ecg.raw import MILLIVOLTS, NOT_MILLIVOLTS, RawRecord, RecordError
+from ecg_r1.ecg.raw import NOT_MILLIVOLTS, RawRecord, RecordError, millivolts
 from ecg_r1.ecg.text import printable
 from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.ecg.wfdb_files import read_wfdb, write_wfdb
 from ecg_r1.ecg.wfdb_header import header_file
-from ecg_r1.ecg.windows import bridged, described, first_and_last
+from ecg_r1.ecg.windows import bridged, described, first_and_last, mark_padding
 from ecg_r1.ecg.xml_files import read_xml
 
 __all__ = [
@@ -250,6 +250,7 @@ def canonical(raw: RawRecord, path: Path, unit_mv: float | None = None) -> ECGRe
         signal[LEADS.index(lead)] = raw.signal[place] * _millivolts(raw, place, path, unit_mv)
     if unit_mv is None and NOT_MILLIVOLTS in raw.units:
         quality.append(f"{DOUBT}the file names no unit (mV taken); give `unit_mv`")
+    mark_padding(signal, raw.rate)
     windows = first_and_last(signal, raw.rate)
     quality += bridged(signal, windows)
     signal = _resample(signal, raw.rate)
@@ -306,17 +307,15 @@ def _leads(raw: RawRecord, path: Path) -> tuple[dict[str, int], list[str]]:
 
 
 def _millivolts(raw: RawRecord, place: int, path: Path, unit_mv: float | None) -> float:
-    units = raw.units[place].lower()
+    unit = raw.units[place]
     if unit_mv is not None:
-        if units not in (NOT_MILLIVOLTS, ""):
-            raise RecordError(f"{path}: the file names its units, {raw.units[place][:16]!r}; leave `unit_mv` out")
+        if unit not in (NOT_MILLIVOLTS, ""):
+            raise RecordError(f"{path}: the file names its units, {unit[:16]!r}; leave `unit_mv` out")
         return unit_mv
-    if units == NOT_MILLIVOLTS:
-        return 1.0
-    if units.rstrip("s") not in MILLIVOLTS:
-        lead, unit = raw.names[place][:16], raw.units[place][:16]
-        raise RecordError(f"{path}: lead {lead} is in {unit!r}; mV, µV, nV and V are read")
-    return MILLIVOLTS[units.rstrip("s")]
+    of_unit = 1.0 if unit == NOT_MILLIVOLTS else millivolts(unit)
+    if of_unit is None:
+        raise RecordError(f"{path}: lead {raw.names[place][:16]} is in {unit[:16]!r}; mV, µV, nV and V are read")
+    return of_unit
 
 
 def _misnamed(names: list[str]) -> str:
@@ -341,6 +340,8 @@ _COMMENT = re.compile(
     r"<?(?P<key>age|sex|dx|report|(?P<patient>patient|subject)(?:[ _]id)?)>?\s*:\s*(?P<value>.*)", re.IGNORECASE
 )
 
+_BETWEEN_CODES = re.compile(r"\s?[,;|]\s*|(?<=\d)\s+(?=\d)")
+
 
 def _header_notes(comments: Iterable[str]) -> dict:
     """Age, sex, patient, diagnoses and report from `#` comments as the PhysioNet archives write them."""
@@ -355,9 +356,9 @@ def _header_notes(comments: Iterable[str]) -> dict:
     age = re.match(r"\d{1,3}(?:\.\d+)?", found.get("age", ""))
     return {
         "age": float(age[0]) if age else None,
-        "sex": {"m": "male", "f": "female"}.get(found.get("sex", "")[:1].lower()),
+        "sex": {"m": "male", "f": "female", "w": "female"}.get(found.get("sex", "")[:1].lower()),
         "patient": found.get("patient") or None,
-        "diagnoses": tuple(dict.fromkeys(_name(code) for code in re.split(r"\s*,\s*", found.get("dx", "")) if code)),
+        "diagnoses": tuple(dict.fromkeys(_name(code) for code in _BETWEEN_CODES.split(found.get("dx", "")) if code)),
         "report": found.get("report"),
     }
 

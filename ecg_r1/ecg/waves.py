@@ -21,9 +21,14 @@ QRS_LEVEL = 0.05  # share of the greatest spatial velocity below which the heart
 RAISED = (QRS_LEVEL, 1.5 * QRS_LEVEL, 2 * QRS_LEVEL)  # where an ST segment is too steep for the first to end a QRS in
 WIDE = int(200 / MS)  # samples; 1 of 576 real records is wider, by its ST segment
 HOLD = int(12 / MS)  # samples it must stand still for
-# Share of the vector's greatest speed in the fall of T at which T ends, fitted to GE MUSE's QT of 12 records.
-T_LEVEL, T_SMOOTH = 0.05, 4 / MS
+# Share of the vector's greatest speed in the fall of T, above its speed in the rest after T, at which T ends. Above the
+# slowest tenth of the beat, 0.05 was fitted to GE MUSE's QT of 12 records; the rest is faster than that tenth by 0.003
+# (simulated) to 0.012 (LUDB).
+T_LEVEL, T_SMOOTH = 0.045, 4 / MS
 BEYOND = int(8 / MS)  # samples that this end may lie after those of the leads
+# Samples after the steepest fall of T in which a rest between T and a U wave has its place (the top of U comes about
+# 100 ms after the T end), and how long the vector must be slow to rest.
+BEFORE_U, REST = int(200 / MS), int(50 / MS)
 HUMP = 0.5  # share of its height above which a P wave has not begun or ended, although it is flat
 SECOND = int(60 / MS)  # samples that its other hump adds; what reaches further is another wave
 NEAR = int(60 / MS)  # samples by which the leads may differ about a wave's peak
@@ -44,7 +49,7 @@ class WaveKind:
     smallest: float
 
 
-P = WaveKind(smooth=8.0, begins=0.4, ends=0.7, reach=100.0, smallest=0.02)
+P = WaveKind(smooth=8.0, begins=0.43, ends=0.68, reach=100.0, smallest=0.02)
 T = WaveKind(smooth=10.0, begins=0.25, ends=0.25, reach=220.0, smallest=0.03)
 
 
@@ -159,8 +164,10 @@ def t_window(beat: MedianBeat, qrs: tuple[float, float]) -> tuple[int, int]:
 def global_t_end(beat: MedianBeat, t: Bounds, qrs: tuple[float, float]) -> float:
     """Where the last lead's T wave ends, in samples of the beat: where the heart's vector stands still again.
 
-    ECG machines count QT to this end. One noisy lead, or a U wave, can move the vector beyond it: the end is at most
-    `BEYOND` after that of nine tenths of the leads.
+    ECG machines count QT to this end. A U wave may begin before the vector stands still: then T ends at the kink
+    between the two (Lepeschkin and Surawicz, Circulation 1952;6:378), where the vector becomes as slow as it stays for
+    a while. One noisy lead can move the vector, too: the end is at most `BEYOND` after that of nine tenths of the
+    leads.
 
     Args:
         t: the T wave's bounds in the leads, at least one.
@@ -168,15 +175,32 @@ def global_t_end(beat: MedianBeat, t: Bounds, qrs: tuple[float, float]) -> float
     """
     start, stop = t_window(beat, qrs)
     velocity = spatial_velocity(beat.weights[:, None] * gaussian_filter1d(beat.signal, T_SMOOTH, axis=1))
-    floor, limit = np.percentile(velocity, 10), float(weighted_quantiles(t.offsets, t.weights, 0.9)) + BEYOND
+    limit = float(weighted_quantiles(t.offsets, t.weights, 0.9)) + BEYOND
     middle = int(np.clip(t.offset, start + 1, stop))
     steepest = max(start, middle - NEAR) + int(np.argmax(velocity[max(start, middle - NEAR) : middle + HOLD]))
+    floor = _rest_after_t(velocity, steepest, stop)
     for level in (T_LEVEL, 1.5 * T_LEVEL, 2 * T_LEVEL):
         still = np.flatnonzero(velocity[steepest:stop] < level * velocity[steepest] + floor)
         end = steepest + still[0] if len(still) else stop
         if end <= limit:
             return float(end)
     return limit
+
+
+def _rest_after_t(velocity: np.ndarray, steepest: int, stop: int) -> float:
+    """How fast the vector moves in the rest between T and the next wave; where it is slowest, if there is no such rest.
+
+    Args:
+        steepest: where T falls fastest; stop: where the next wave may begin; samples of the beat.
+    """
+    slowest = float(np.percentile(velocity, 10))
+    after = velocity[steepest : min(stop, steepest + BEFORE_U)]
+    if len(after) <= REST:
+        return slowest
+    speeds = np.convolve(after, np.ones(REST) / REST, "valid")
+    rest = int(speeds.argmin())
+    cut_short = rest == len(speeds) - 1 and len(after) < BEFORE_U  # T still falls where the next wave may begin
+    return slowest if cut_short else max(slowest, float(speeds[rest]))
 
 
 def bound(beat: MedianBeat, kind: WaveKind, found: np.ndarray, window: tuple[int, int]) -> Bounds:

@@ -68,13 +68,9 @@ def header_file(path: Path) -> Path | None:
     return next((header for header in named if isfile(header)), None)
 
 
-def named_files(path: Path) -> list[str]:
-    """The signal files that a header names, in its order, whatever else is wrong with it.
-
-    Raises:
-        RecordError: missing or too large.
-    """
-    fields = [line for line in _lines(path) if line.strip() and not line.startswith("#")]
+def named_files(header: bytes) -> list[str]:
+    """The signal files that a header names, in its order, whatever else is wrong with it."""
+    fields = [line for line in decoded(header).splitlines() if line.strip() and not line.startswith("#")]
     return list(dict.fromkeys(line.split(maxsplit=1)[0] for line in fields[1:]))
 
 
@@ -84,7 +80,7 @@ def read_header(path: Path) -> Header:
     Raises:
         RecordError: missing, too large, or not a WFDB header of a single segment; the line is quoted.
     """
-    lines = _lines(path)
+    lines = decoded(header_bytes(path)).splitlines()
     comments = tuple(line[1:].strip() for line in lines if line.startswith("#"))
     fields = [line for line in lines if line.strip() and not line.startswith("#")]
     if not fields:
@@ -111,11 +107,16 @@ def read_header(path: Path) -> Header:
     return Header(rate, int(samples or 0) or None, signals, comments, warnings)
 
 
-def _lines(path: Path) -> list[str]:
+def header_bytes(path: Path) -> bytes:
+    """What a header holds; `path` with its `.hea`.
+
+    Raises:
+        RecordError: missing or too large.
+    """
     if size_of(path) > HEADER_BYTES:
         raise RecordError(f"{path}: larger than {HEADER_BYTES} bytes; not a header")
     try:
-        return decoded(path.read_bytes()).splitlines()
+        return path.read_bytes()
     except OSError as error:
         raise RecordError(f"{path}: {error.strerror or error}") from None
 

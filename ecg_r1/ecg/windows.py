@@ -10,6 +10,7 @@ import numpy as np
 from ecg_r1.ecg.leads import LEADS
 
 PART = 0.5  # seconds missing at one end of a lead; less is a gap, which is bridged
+PADDED = 2.0  # seconds for which most leads of a page hold one value at an end, where its file cannot hold gaps
 
 
 def first_and_last(signal: np.ndarray, rate: float) -> np.ndarray | None:
@@ -34,6 +35,32 @@ def first_and_last(signal: np.ndarray, rate: float) -> np.ndarray | None:
         near = int(PART * rate)
         windows[lead] = 0 if first <= near else first, length if length - last <= near and len(there) else last
     return None if (windows == [0, length]).all() else windows
+
+
+def mark_padding(signal: np.ndarray, rate: float) -> None:
+    """Marks, in place, what a page holds instead of gaps: zeros, or the last value, before and after each window.
+
+    A page is told by most of its leads, which hold one value for `PADDED` where other leads move. A single lead that
+    does so lost its electrode, and a record in which all do so at once is flat there.
+
+    Args:
+        signal: (12, T); becomes NaN where a lead was not recorded. Leads of one value throughout stay as they are.
+        rate: Hz.
+    """
+    padded = int(PADDED * rate)
+    held = (np.ptp(signal[:, :padded], axis=1) == 0) | (np.ptp(signal[:, -padded:], axis=1) == 0)
+    if held.sum() < 2 or not np.isfinite(signal).all():
+        return
+    moves = np.diff(signal, axis=1) != 0
+    moving = moves.any(axis=1)
+    if not moving.any():
+        return
+    before, after = moves.argmax(axis=1), moves[:, ::-1].argmax(axis=1)  # steps from one sample to the same value
+    first, last = before + (before > 0), signal.shape[1] - after - (after > 0)
+    part = moving & ((first - first[moving].min() > padded) | (last[moving].max() - last > padded))
+    if part.sum() * 2 > moving.sum():
+        for lead in np.flatnonzero(part):
+            signal[lead, : first[lead]] = signal[lead, last[lead] :] = np.nan
 
 
 def bridged(signal: np.ndarray, windows: np.ndarray | None) -> list[str]:

@@ -121,7 +121,7 @@ def _cardiosoft(root: Element, path: Path) -> RawRecord:
     if strip is None:
         raise RecordError(f"{path}: a CardioSoft file without StripData")
     resolution = strip.find("Resolution")
-    if resolution is None or resolution.get("units", "").lower() != "uvperlsb":
+    if resolution is None or resolution.get("units", "").lower() not in ("uvperlsb", "µvperlsb", "μvperlsb"):
         raise RecordError(f"{path}: the resolution of its samples is not given in uVperLsb")
     step = float(resolution.text or "")
     leads = {

@@ -18,7 +18,9 @@ NOISE: dict[str, tuple[str, ...]] = {  # logger: how its message begins
     # We ask for what these report, or it does not concern a GEM: no compiler on a CPU, one process, no Mamba layers.
     "vllm.triton_utils.importing": ("Triton is installed, but doesn't include CPU backend",),
     "vllm.platforms.cpu": ("Triton is not installed", "Reset SSM cache type"),
-    "vllm.engine.arg_utils": ("The global random seed is set to",),
+    "vllm.engine.arg_utils": (
+        "The global random seed is set to", "This model does not officially support disabling chunked prefill",
+    ),
     "vllm.config.model": ("Model does not support mm_device_do_normalize",),
     "vllm.config.vllm": (
         "Enforce eager set", "Inductor compilation was disabled", "Model Runner V2 requires Triton",

@@ -17,6 +17,11 @@ from ecg_r1.engine.quiet import quieten
 from ecg_r1.model import TOKENIZER_MODE, register_vllm
 from ecg_r1.model.weights import check_values
 
+# On a CPU, vLLM stops with an error where it splits the prompt of a request that has a seed: it draws for each part and
+# winds the draw back, which only generators of a GPU can. Options that split prompts, and their values that do not.
+SPLITTING: Mapping[str, Any] = {"enable_chunked_prefill": False, "long_prefill_token_threshold": 0}
+BATCHED_TOKENS = 8192  # of one pass of prompts
+
 
 class VLLMEngine:
     """Generates with vLLM in this process (colocated with the trainer, or alone for evaluation).
@@ -45,7 +50,8 @@ class VLLMEngine:
         self._adapters: set[Path] = set()  # whose weights were looked at
         if sleeps:
             options["enable_sleep_mode"] = True
-        self.llm = LLM(model=str(model), dtype=dtype, seed=seed, trust_remote_code=False, **(_defaults() | options))
+        options = _defaults(options) | options
+        self.llm = LLM(model=str(model), dtype=dtype, seed=seed, trust_remote_code=False, **options)
         self.sleeps, self._asleep = sleeps, False
         self._sleep()
 
@@ -130,16 +136,28 @@ def _set_environment() -> None:
     quieten()
 
 
-def _defaults() -> dict[str, Any]:
+def _defaults(options: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "tokenizer_mode": TOKENIZER_MODE,
         "enforce_eager": not torch.cuda.is_available(),
+        "enable_chunked_prefill": torch.cuda.is_available(),  # see `SPLITTING`
         "gpu_memory_utilization": 0.3,  # on CPU too, of the machine's memory: the trainer needs the rest
         "logprobs_mode": "processed_logprobs",  # temperature included, as the trainer computes them
-        "max_num_batched_tokens": 8192,
+        "max_num_batched_tokens": max(BATCHED_TOKENS, options.get("max_model_len") or 0),  # a prompt is not split
         "disable_log_stats": True,
         "use_tqdm_on_load": False,
     }
+
+
+def check_splitting(options: Mapping[str, Any]) -> None:
+    """Refuse options with which vLLM would stop amid its work on a CPU.
+
+    Raises:
+        ValueError: an option splits prompts; see `SPLITTING`.
+    """
+    for name, whole in SPLITTING.items():
+        if not torch.cuda.is_available() and (options.get(name) or whole) != whole:
+            raise ValueError(f"{name}: on a CPU, vLLM stops where it splits a prompt; leave it out")
 
 
 def vllm_prompt(prompt: Prompt) -> dict[str, Any]:
@@ -179,10 +197,11 @@ def check_vllm_options(options: Mapping[str, Any], model: Path | None, *, dtype:
     """
     from vllm.engine.arg_utils import EngineArgs
 
+    check_splitting(options)
     if model is not None:
         _set_environment()
         register_vllm()
-        EngineArgs(model=str(model), dtype=dtype, **{**_defaults(), **options}).create_engine_config()
+        EngineArgs(model=str(model), dtype=dtype, **{**_defaults(options), **options}).create_engine_config()
 
 
 def vllm_sampling_names() -> set[str]:

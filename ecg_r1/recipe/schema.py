@@ -84,8 +84,9 @@ class Reports(Strict):
     style: "full", a reading from quality to conclusion with evidence for each diagnosis; "brief", four quantities and a
     finding, for models of a few million parameters. language: of the texts and the shipped questions. questions: so
     many questions with answers that can be checked are asked of each record beside its report; see
-    `ecg_r1.corpus.text.questions`. families, forms: of these questions. report: False asks for no report on the
-    records, only the questions. knowledge: a question about a finding says first what the finding means.
+    `ecg_r1.corpus.text.questions`. families, forms: of these questions. findings: that the family `morphology` asks
+    about. report: False asks for no report on the records, only the questions. knowledge: a question about a finding
+    says first what the finding means.
     """
 
     style: Literal["full", "brief"] = "full"
@@ -95,6 +96,9 @@ class Reports(Strict):
         ["feature", "rhythm", "morphology", "report"], min_length=1
     )
     forms: list[Literal["open", "closed", "fill", "choice"]] = Field(["open", "closed", "fill", "choice"], min_length=1)
+    findings: list[Literal["st_elevation", "st_depression", "t_inversion", "q_pathological"]] = Field(
+        ["st_elevation", "st_depression", "t_inversion", "q_pathological"], min_length=1
+    )
     report: bool = True
     knowledge: bool = False
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ecg_r1.engine import checkpoint_dtype, require_vllm
+from ecg_r1.engine.vllm_colocated import check_splitting
 from ecg_r1.errors import UserError
 from ecg_r1.model import SERVED_MODE, TOKENIZER_MODE, register_vllm
 from ecg_r1.model.checkpoint import check_checkpoint, load_processor
@@ -170,7 +171,7 @@ def _arguments(folder: Path, model: str, options: Sequence[str], allow_text_only
             "--host=127.0.0.1",
             "--allowed-media-domains=pages-come-with-the-request.invalid",
             f"--h11-max-incomplete-event-size={HEADERS}",
-            *(() if torch.cuda.is_available() else ("--enforce-eager",)),
+            *(() if torch.cuda.is_available() else ("--enforce-eager", "--no-enable-chunked-prefill")),
             *options,
         ]
     )
@@ -182,6 +183,7 @@ def _arguments(folder: Path, model: str, options: Sequence[str], allow_text_only
     arguments.model = arguments.model_tag
     try:
         validate_parsed_serve_args(arguments)
+        check_splitting(vars(arguments))
     except (TypeError, ValueError) as error:
         raise ServeError(f"ecg-r1 serve: {error}") from None
     return arguments

@@ -162,13 +162,13 @@ def test_an_entry_is_given_back_as_it_was_kept(tmp_path, entry):
 @pytest.mark.parametrize(
     "facts",
     [
-        {"samples": 10**9}, {"samples": 0}, {"lead_mask": [True]}, {"windows": [[0, 1]]}, {"measurements": "[]"},
-        {"measurements": '{"pr_ms": "x"}'}, {"measurements": "[" * 100_000}, {"record_id": 3},
+        {"samples": 10**9}, {"samples": 0}, {"lead_mask": [True]}, {"windows": [[0, 1]]}, {"record_id": 3},
+        {"values": [0.1]}, {"margins": [float("nan")]}, {"reasons": {1000: "x"}}, {"reasons": {"x": "x"}},
     ],
     ids=lambda facts: str(facts)[:40],
 )  # fmt: skip
-def test_an_entry_with_a_right_hash_and_wrong_content_is_as_none(tmp_path, entry, monkeypatch, facts):
-    """Whoever writes an entry by hand can compute its hash."""
+def test_an_entry_with_a_right_checksum_and_wrong_facts_is_as_none(tmp_path, entry, monkeypatch, facts):
+    """Whoever writes an entry by hand can compute its checksum."""
     model = caching._Facts
 
     def forged(**given):
@@ -179,6 +179,18 @@ def test_an_entry_with_a_right_hash_and_wrong_content_is_as_none(tmp_path, entry
     monkeypatch.setattr(model, "model_dump_json", lambda self: json.dumps(self.__dict__))
     cache.keep("a" * 64, entry)
     monkeypatch.undo()
+    assert cache.measured("a" * 64) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "[" * 100_000, "[" * 2_000_000, '{"pr_ms": "x"}', '{"pr_ms": NaN}'],
+    ids=lambda text: text[:40],
+)
+def test_an_entry_with_a_right_checksum_and_wrong_measurements_is_as_none(tmp_path, entry, monkeypatch, text):
+    cache = Cache(tmp_path)
+    monkeypatch.setattr(caching, "_without_findings", lambda measurements: text)
+    cache.keep("a" * 64, entry)
     assert cache.measured("a" * 64) is None
 
 

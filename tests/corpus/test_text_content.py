@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from ecg_r1.corpus.text.beats import ectopics
+from ecg_r1.corpus.text.beats import ectopics, speaking_for
 from ecg_r1.corpus.text.check import check
 from ecg_r1.corpus.text.conflicts import conflicts
 from ecg_r1.corpus.text.knowledge import LANGUAGES
@@ -294,3 +294,113 @@ def test_the_ventricular_response_of_fibrillation_is_said(rate, word):
 def test_a_value_is_not_just_under_what_it_is_written_as():
     one = subject("non-specific intraventricular conduction disturbance", qrs_ms=109.7)
     assert not any("just under 110" in text for text in texts(one))
+
+
+# What a third reading objected to.
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_elevation_in_avr_is_said_and_never_denied(code):
+    findings = {
+        "st_elevation": in_leads(0.2, 0.1, "aVR"),
+        "st_depression": in_leads(0.15, 0.1, "I", "II", "V4", "V5", "V6"),
+    }
+    for text in texts(subject("subendocardial injury in lateral leads", findings=findings), code):
+        first, denied = {
+            "en": ("levation of the ST segment in aVR|ST elevation in aVR", "(?i)no ST elevation|elevation is absent"),
+            "de": ("ST-Hebung(en)? (von .*)?in aVR", "(?i)keine ST-Hebung"),
+            "zh": ("aVR导联ST段抬高|aVR", "(无|未见)ST段抬高"),
+        }[code]
+        assert re.search(first, text), text
+        assert not re.search(denied, text), text
+
+
+@pytest.mark.parametrize("diagnosis", ["paroxysmal ventricular tachycardia", "ventricular premature complex"])
+def test_a_supraventricular_beat_is_no_evidence_of_a_ventricular_rhythm(diagnosis):
+    findings = {"ectopic_beats": [2.0, 1.0], "tachycardia": [165.0, 65.0], "qrs_broad": [136.0, 16.0]}
+    one = subject(diagnosis, findings=findings, rhythm={"premature_beats": 2}, heart_rate_bpm=165.0, qrs_ms=136.0)
+    for text in texts(one):
+        assert "supraventricular" not in text.partition("\n")[2], text
+
+
+def test_a_blocked_premature_beat_is_one_from_above():
+    assert speaking_for("blocked atrial premature complex") == speaking_for("atrial premature complex")
+    assert speaking_for("left ventricular hypertrophy") == speaking_for("atrial fibrillation") == ()
+
+
+def test_ventricular_tachycardia_with_p_waves_before_each_qrs_is_a_disagreement():
+    found = {"p_in_step": [1.0, 0.5], "tachycardia": [165.0, 65.0], "qrs_broad": [136.0, 16.0]}
+    one = subject("ventricular tachycardia", findings=found, heart_rate_bpm=165.0, qrs_ms=136.0)
+    assert [conflict.kind for conflict in conflicts(one)] == ["what must be absent is there"]
+    assert all(re.search("(?i)possibl[ey] ventricular tachycardia|perhaps", text) for text in texts(one))
+
+
+@pytest.mark.parametrize(
+    ("findings", "words"),
+    [
+        ({"q_pathological": in_leads(45.0, 15.0, "III", "aVF", other=(0.0, -30.0))}, "Q waves in III and aVF"),
+        ({"lvh_sokolow_lyon": [3.9, 0.4]}, "Sokolow-Lyon"),
+        ({"st_depression": in_leads(0.15, 0.1, "V4", "V5")}, "ST|V4 and V5"),
+        ({"t_inversion": in_leads(-0.3, 0.2, "V4", "V5", other=(0.3, -0.4))}, "V4 and V5"),
+        ({"r_progression_poor": [0.1, 0.2]}, "R-wave progression"),
+        ({"low_voltage_limb": [0.4, 0.1]}, "voltage|amplitude"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("label", ["normal ECG", "sinus rhythm"])
+def test_what_is_abnormal_is_concluded(label, findings, words):
+    for text in texts(subject(label, findings=findings)):
+        concluded = text.partition("\n")[2]
+        assert re.search(words, concluded), text
+        assert label != "normal ECG" or re.search("(?i)otherwise|apart from|the rest", concluded), text
+
+
+def test_what_the_label_explains_is_not_concluded_again():
+    findings = {
+        "st_depression": in_leads(0.15, 0.1, "V4", "V5"),
+        "t_inversion": in_leads(-0.3, 0.2, "V4", "V5", other=(0.3, -0.4)),
+    }
+    for name in ("left bundle branch block", "ischemic ST-T changes in lateral leads", "digitalis effect"):
+        for text in texts(subject(name, findings=findings)):
+            concluded = text.partition("\n")[2]
+            assert not re.search(r"(Finding:|I note) (an? )?(inverted T|T-wave inv|ST dep|dep)", concluded), text
+
+
+def test_an_inverted_t_wave_in_iii_is_named_beside_its_neighbours():
+    t = {lead: [0.3, -0.4] for lead in LEADS} | {"III": [-0.18, 0.08], "aVF": [-0.08, -0.02], "II": [-0.07, -0.03]}
+    beside = texts(subject("inverted T-waves", findings={"t_inversion": t}))
+    assert all(re.search("III", text) for text in beside)
+    alone = texts(subject("normal ECG", findings={"t_inversion": t | {"aVF": [0.2, -0.3], "II": [0.3, -0.4]}}))
+    assert not any(re.search("III", text) for text in alone)
+
+
+def test_a_biphasic_t_wave_is_not_called_upright():
+    findings = {
+        "t_biphasic": in_leads(0.1, 0.05, "II", "aVF", other=(0.0, -0.05)),
+        "t_upright": in_leads(0.3, 0.2, *LEADS),
+    }
+    for text in texts(subject("sinus rhythm", findings=findings)):
+        upright = re.search(r"(T waves? .*upright|T upright|[Uu]pright T waves?) in ([^.]*)\.", text)
+        assert upright, text
+        assert not re.search(r"\b(II|aVF)\b", upright[2]), text
+
+
+def test_a_q_and_a_t_wave_of_iii_alone_are_no_certain_infarction():
+    findings = {
+        "q_pathological": in_leads(45.0, 15.0, "III", other=(0.0, -30.0)),
+        "t_inversion": in_leads(-0.1, 0.02, "III", other=(0.3, -0.4)),
+        "st_elevation": in_leads(0.0, -0.1),
+    }
+    for text in texts(subject("inferior myocardial infarction", findings=findings)):
+        assert re.search("(?i)possibl|perhaps", text.partition("\n")[2]), text
+
+
+def test_reciprocal_depression_is_no_evidence_without_elevation():
+    findings = {
+        "q_pathological": in_leads(45.0, 15.0, "III", "aVF", other=(0.0, -30.0)),
+        "st_depression": in_leads(0.1, 0.05, "I", "aVL"),
+        "st_elevation": in_leads(0.0, -0.1),
+    }
+    for text in texts(subject("inferior myocardial infarction", findings=findings)):
+        sentence = next(part for part in text.partition("\n")[2].split(". ") if "nfer" in part)
+        assert "depression" not in sentence, text

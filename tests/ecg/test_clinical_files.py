@@ -7,6 +7,7 @@ import clinical_files as made
 import numpy as np
 import pytest
 
+from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.record import RecordError, find_records, read_record
 from ecg_r1.ecg.simulate import simulate
 
@@ -74,6 +75,67 @@ def test_dicom_leads_are_found_by_their_meaning_too_and_padding_is_a_gap(signal,
     record = read_record(written("dicom", tmp_path, gap, coded=False))
     np.testing.assert_allclose(record.signal[:6], signal[:6], atol=2e-3)
     assert record.quality == ("gaps bridged: V1 4%",)
+
+
+def _labelled(group, channel, lead):
+    channel.ChannelLabel = lead
+    del channel.ChannelSourceSequence
+
+
+def _labelled_beside_a_local_code(group, channel, lead):
+    channel.ChannelLabel, source = f"Lead {lead}", channel.ChannelSourceSequence[0]
+    source.CodeValue, source.CodeMeaning = "17", "channel 17"
+
+
+def _named_in_the_code(group, channel, lead):
+    source = channel.ChannelSourceSequence[0]
+    source.CodeValue, source.CodeMeaning = f"MDC_ECG_LEAD_{lead.upper()}", ""
+
+
+def _not_said_to_be_derived(group, channel, lead):
+    group.pop("WaveformOriginality", None)
+
+
+@pytest.mark.parametrize(
+    "change", [_labelled, _labelled_beside_a_local_code, _named_in_the_code, _not_said_to_be_derived]
+)
+def test_dicom_as_other_makers_write_it(change, signal, tmp_path):
+    path = written("dicom", tmp_path, signal)
+    import pydicom
+
+    file = pydicom.dcmread(path)
+    for group in file.WaveformSequence:
+        for channel, lead in zip(group.ChannelDefinitionSequence, LEADS, strict=True):
+            change(group, channel, lead)
+    file.save_as(path)
+    record = read_record(path)
+    assert record.quality == ()
+    np.testing.assert_allclose(record.signal, signal, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("plain", "foreign"),
+    [
+        (b"uV      ", b"\xb5V      "),
+        (b"uV      ", "µV     ".encode()),
+        (b"Resp            ", b"Fr\xe9quence       "),
+        (b"p7 ", b"\xfc7 "),
+    ],
+)
+def test_edf_with_letters_of_another_alphabet(plain, foreign, signal, tmp_path):
+    path = written("edf", tmp_path, signal)
+    content = path.read_bytes()
+    assert plain in content[: 256 * 15]
+    path.write_bytes(content[: 256 * 15].replace(plain, foreign) + content[256 * 15 :])
+    record = read_record(path)
+    np.testing.assert_allclose(record.signal, signal, atol=1e-3)
+    assert record.lead_mask.all()
+
+
+def test_cardiosoft_names_its_resolution_with_a_greek_letter(signal, tmp_path):
+    path = written("cardiosoft", tmp_path, signal)
+    path.write_text(path.read_text().replace("uVperLsb", "µVperLsb"), encoding="utf-8")
+    np.testing.assert_allclose(read_record(path).signal, signal, atol=5e-3)
 
 
 def test_a_scale_in_another_unit_is_honoured(signal, tmp_path):

@@ -30,7 +30,17 @@ def test_a_recorded_lead_is_kept_and_without_i_and_ii_nothing_follows():
 @pytest.mark.parametrize(
     ("written", "lead"),
     [("avr", "aVR"), ("AVL", "aVL"), ("Lead II", "II"), ("ecg_v1", "V1"), ("MLII", "II"), ("MLI", "I"),
-     ("MLIII", "III"), ("-aVR", None), ("V7", None), ("resp", None), ("", None)],
+     ("MLIII", "III"), ("-aVR", None), ("V7", None), ("resp", None), ("", None),
+     ("MDC_ECG_LEAD_AVF", "aVF"), ("MDC_ECG_ELEC_POTL_AVR", "aVR"), ("D-II", "II"), ("D I", "I"), ("V-1", "V1"),
+     ("aV-R", "aVR"), ("V01", "V1"), ("I mV", "I"), ("V1 (millivolts)", "V1"), ("ECG Lead II [microvolt]", "II"),
+     ("V1 lead", "V1"), ("Lead II (MDC_ECG_LEAD_II)", "II"), ("Std II", "II"), ("Wilson V1", "V1"), ("Lead=I", "I"),
+     ("Derivazione I", "I"), ("Derivação DII", "II"), ("Отведение I", "I"), ("I導聯", "I"), ("誘導 II", "II"),
+     ("I-II", None), ("I II", None), ("V1-REF", None), ("C3-A2", None), ("L1", None), ("I" + " " * 100 + "junk", None)],
 )  # fmt: skip
 def test_a_lead_is_known_by_any_usual_spelling(written, lead):
     assert canonical_lead(written) == lead
+
+
+@pytest.mark.parametrize("part", [" ", "(", ".", "(mv) ", "lead ", "(mdc_"])
+def test_a_name_of_any_length_is_told_at_once(part):
+    assert canonical_lead(part * 200_000 + "x") is None

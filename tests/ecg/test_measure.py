@@ -111,6 +111,31 @@ def test_one_bad_lead_does_not_decide(simulated, spoil):
         assert abs(m.value("qrs_ms") - s.truth["qrs_ms"]) < 25
 
 
+def with_u_wave(record: ECGRecord, begins: int, height: float) -> ECGRecord:
+    """The record with a U wave of 180 ms in V1 to V6, largest in V2 and V3.
+
+    begins: ms from the QRS onset; height: mV.
+    """
+    found = delineate(record.signal.astype(float), record.lead_mask)
+    onsets = found.kinds.peaks - (found.beat.r - found.qrs_onset)
+    apart = np.abs(np.arange(record.samples) - (onsets + (begins + 90) / 2)[:, None]).min(axis=0) * 2  # ms from its top
+    wave = height * np.cos(np.pi / 2 * np.clip(apart / 90, 0, 1)) ** 2
+    signal = record.signal.copy()
+    signal[6:] += np.array([[0.6], [1.0], [1.0], [0.8], [0.5], [0.3]]) * wave
+    return replace(record, signal=signal)
+
+
+@pytest.mark.parametrize(("begins", "height"), [(-30, 0.1), (-30, 0.15), (-15, 0.15), (0, 0.15), (30, 0.15)])
+def test_a_u_wave_is_no_part_of_qt(begins, height):
+    """begins: ms from the end of T; before it, the two are fused."""
+    error = []
+    for s in simulate(24, seed=77, diagnoses=["normal ECG"]):
+        qt = s.truth["qt_ms"]
+        error.append(measure(with_u_wave(s.record, qt + begins, height)).value("qt_ms") - qt)
+    assert np.mean(np.abs(error) <= 20) > 0.9
+    assert np.abs(np.median(error)) < 10
+
+
 def test_f_waves_around_a_flat_t_wave_are_not_measured():
     rng = np.random.default_rng(0)
     f_waves = 0.06 * np.sin(2 * np.pi * np.cumsum(rng.normal(6.5, 1.5, 5000)) / 500) * rng.uniform(0.3, 1, (12, 1))
@@ -372,3 +397,22 @@ def test_cardiologists_agree(real_records, true_size):
         assert np.median(np.abs(error)) <= median, name
         assert np.mean(np.abs(error) <= 20) >= share, name
         assert abs(np.median(error)) <= 4, name
+
+
+def test_muse_agrees(real_records):
+    """The contract's limits on the records that GE MUSE measured: it counts QRS and QT over all leads."""
+    import csv
+
+    columns = {"qt_ms": "QTInterval", "qrs_ms": "QRSDuration"}
+    error = {name: [] for name in columns}
+    with (real_records / "tables/chapman_muse_measurements.csv").open() as file:
+        for row in csv.DictReader(file):
+            path = real_records / f"cinc2021/{row['record']}"
+            if path.with_suffix(".hea").is_file():
+                m = measure(read_record(path))
+                for name, column in columns.items():
+                    error[name].append(m.value(name) - float(row[column]))
+    assert len(error["qt_ms"]) >= 12
+    for name, of_name in error.items():
+        assert abs(np.median(of_name)) <= 5, name
+        assert np.mean(np.abs(of_name) <= 20) >= 0.9, name

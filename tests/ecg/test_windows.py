@@ -52,6 +52,37 @@ def test_windows_are_part_of_the_record(page, simulated):
     assert not page.signal[~there].any()
 
 
+@pytest.mark.parametrize("strip", [(1,), ()])
+@pytest.mark.parametrize("held", [False, True])
+def test_a_page_whose_file_cannot_hold_gaps(simulated, strip, held, tmp_path):
+    """Zeros stand before and after each window, or the first and last value of it (`held`)."""
+    gaps = page_wise(simulated.signal, strip)
+    filled = np.nan_to_num(gaps)
+    if held:
+        for row, there in zip(filled, np.isfinite(gaps), strict=True):
+            first, *_, last = np.flatnonzero(there)
+            row[:first], row[last:] = row[first], row[last]
+    np.save(tmp_path / "gaps.npy", gaps)
+    np.save(tmp_path / "filled.npy", filled)
+    page, same = (read_record(tmp_path / f"{name}.npy") for name in ("gaps", "filled"))
+    assert np.abs(same.windows - page.windows).max() <= 1
+    assert same.quality == page.quality
+    for name in ("heart_rate_bpm", "pr_ms", "qrs_ms", "qt_ms"):
+        assert measure(same).value(name) == pytest.approx(measure(page).value(name), abs=4), name
+
+
+def test_a_lost_electrode_and_a_flat_record_are_no_page(simulated, tmp_path):
+    signal = simulated.signal.astype(float)
+    signal[[4, 7], 3000:] = 0.0
+    np.save(tmp_path / "lost.npy", signal)
+    signal[:, 3000:] = 0.0
+    np.save(tmp_path / "flat.npy", signal)
+    for name in ("lost", "flat"):
+        read = read_record(tmp_path / f"{name}.npy")
+        assert read.windows is None
+        assert any(note.startswith("flat stretches: ") for note in read.quality)
+
+
 def test_they_are_written_and_read_back(page, tmp_path):
     back = read_record(write_record(page, tmp_path))
     np.testing.assert_array_equal(back.windows, page.windows)

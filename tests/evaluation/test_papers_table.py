@@ -27,6 +27,7 @@ def test_a_stage_is_a_recipe_and_its_chain_ends_at_a_preset(name):
     stage = papers.STAGES[name]
     recipe = read_recipe(stage.recipe, list(stage.overrides))
     assert (recipe.stage == "grpo") == (stage.split == "rl")
+    assert stage.corpus in papers.CORPORA
     last = list(papers.chain(name))[-1]
     assert papers.STAGES[last].model in ("tiny", "tiny-leads")
 
@@ -82,10 +83,28 @@ def test_the_table_is_written_between_the_marks(tmp_path):
         papers.write(page, "")
 
 
+def test_a_row_on_real_records_says_what_it_needs(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["papers.py", "bp_gpt", "mixed"])
+    with pytest.raises(SystemExit):
+        papers.main()
+    assert "the row mixed needs real records: give --records" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", papers.CORPORA)
+def test_a_corpus_has_the_splits_that_stages_learn_from_and_are_tested_on(name):
+    corpus = papers.CORPORA[name]
+    splits = read_recipe(corpus.recipe, list(corpus.overrides)).splits
+    stages = papers.STAGES.values()
+    wanted = {stage.split for stage in stages if stage.corpus == name}
+    wanted |= {"held-out" for stage in stages if (stage.tested or stage.corpus) == name}
+    assert wanted
+    assert wanted <= set(splits)
+
+
 def test_a_row_trains_what_it_shares_once_a_seed_and_is_the_mean_over_seeds(tmp_path, monkeypatch, capsys):
     trained, gains = [], {1: 0.10, 2: 0.04, 3: 0.07}
 
-    def run(command, name, overrides):
+    def run(command, name, overrides, folder=None):
         recipe = read_recipe(name, list(overrides))
         if command == "train":
             assert recipe.trainer["max_steps"] == 5

@@ -263,6 +263,33 @@ def test_headers_in_any_encoding(sound, record, encoding):
     np.testing.assert_allclose(read.signal, record.signal, atol=5.1e-4)
 
 
+@pytest.mark.parametrize(
+    "unit", ["1(0)/ÂµV", "1(0)/æV", "1(0)/μV", "1(0)/[uV]", "1(0)/uVolts", "1(0)/microvolt", "1000(0)/mV."]
+)
+def test_units_as_their_makers_write_them(sound, record, unit):
+    """`ÂµV` is UTF-8 that was saved as Latin-1, `æV` the µ of DOS read as Latin-1."""
+    read = read_record(changed(sound, ("1000(0)/mV", unit)))
+    assert read.quality == ()
+    np.testing.assert_allclose(read.signal, record.signal, atol=5.1e-4)
+
+
+def test_a_unit_that_is_no_voltage_is_refused(sound):
+    for unit in ("mA", "mVs/m", "LSB", "kV"):
+        with pytest.raises(RecordError, match="mV, µV, nV and V are read"):
+            read_record(changed(sound, ("1000(0)/mV", f"1000(0)/{unit}")))
+        changed(sound, (f"1000(0)/{unit}", "1000(0)/mV"))
+
+
+@pytest.mark.parametrize("between", [",", ", ", ";", " ", " | "])
+def test_codes_of_diagnoses_are_separated_in_any_usual_way(sound, between):
+    path = sound.with_suffix(".hea")
+    header = "".join(line + "\n" for line in path_lines(sound) if not line.startswith("#"))
+    path.write_text(f"{header}#Dx: 426783006{between}59118001\n#Sex: weiblich\n")
+    read = read_record(sound)
+    assert read.diagnoses == ("sinus rhythm", "right bundle branch block")
+    assert read.sex == "female"
+
+
 def test_every_line_of_diagnoses_counts(sound):
     path = sound.with_suffix(".hea")
     header = "".join(line + "\n" for line in path_lines(sound) if not line.startswith("#"))
@@ -283,6 +310,26 @@ def test_a_long_flat_stretch_is_remarked(record, tmp_path):
 
 
 # Other containers
+
+
+@pytest.mark.parametrize(
+    ("left_out", "age", "sex"), [((), 61.0, "female"), (("age",), None, "female"), (("sex",), 61.0, None)]
+)
+def test_cpsc_without_age_or_sex(record, tmp_path, left_out, age, sex):
+    for name, data in (("leads_first", record.signal), ("samples_first", record.signal.T)):
+        ecg = {"sex": "Female", "age": 61, "data": data.astype(float)}
+        savemat(tmp_path / f"{name}.mat", {"ECG": {key: ecg[key] for key in ecg if key not in left_out}})
+        read = read_record(tmp_path / f"{name}.mat")
+        assert (read.age, read.sex) == (age, sex)
+        np.testing.assert_allclose(read.signal, record.signal, atol=1e-6)
+    savemat(tmp_path / "empty.mat", {"ECG": ecg | {"age": np.array([])}})
+    assert read_record(tmp_path / "empty.mat").age is None
+
+
+def test_the_signals_of_a_record_whose_header_is_missing(record, tmp_path):
+    savemat(tmp_path / "A0001.mat", {"val": np.rint(1000 * record.signal).astype("i2")})
+    with pytest.raises(RecordError, match=r"whose header A0001\.hea is missing"):
+        read_record(tmp_path / "A0001.mat")
 
 
 def test_sph_keeps_float16(record, tmp_path):

@@ -16,7 +16,7 @@ from ecg_r1.model.checkpoint import load_model, save
 
 TOKENS = 24
 GREEDY = {"temperature": 0.0, "max_tokens": TOKENS}
-OPTIONS = {"dtype": "float32", "max_model_len": 256}
+OPTIONS = {"dtype": "float32", "max_model_len": 256, "max_num_batched_tokens": 256}  # many passes for all prompts
 
 
 def prompts(processor, count):
@@ -57,6 +57,8 @@ def main(folder, count, ranks):
     engine = VLLMEngine(folder, **OPTIONS)
     found = {"first": compare(first, engine.generate(asked, **GREEDY)), "encoded": count_encoded(engine, asked[0])}
     found["refused"] = refused(engine, asked[0])
+    drawn = [engine.generate(asked, n=2, seed=seed, temperature=1.0, max_tokens=4) for seed in (3, 3, 4)]
+    found["drawn"] = [[[row.token_ids for row in rows] for rows in each] for each in drawn]
     torch.manual_seed(1)
     with torch.no_grad():
         for parameter in model.parameters():

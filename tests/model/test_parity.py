@@ -62,6 +62,12 @@ def test_eight_completions_encode_an_ecg_once_and_another_ecg_beside_the_same_pa
     assert parity["encoded"] == [1, 2, 2]
 
 
+def test_a_seed_repeats_the_draws_of_more_prompts_than_one_pass_takes(parity):
+    first, again, other = parity["drawn"]
+    assert first == again
+    assert first != other
+
+
 def test_a_prompt_whose_placeholders_are_not_those_of_its_media_is_refused(parity):
     assert parity["refused"] == [
         "the prompt has placeholders for 1 ecgs, and 0 are given",

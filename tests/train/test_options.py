@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
@@ -278,6 +279,19 @@ def test_vllm_reads_the_values_before_a_run_starts(tmp_path):
             check_engine(read_recipe(RECIPES / "grpo.yaml", [f"rollout.options={options}"]), "grpo.yaml", tmp_path)
         assert expected in str(error.value)
         assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("option", ["enable_chunked_prefill: true", "long_prefill_token_threshold: 64"])
+def test_an_option_that_splits_prompts_is_refused_on_a_cpu_alone(tmp_path, monkeypatch, option):
+    engine_arguments()
+    from ecg_r1.engine.vllm_colocated import check_vllm_options
+
+    options = yaml.safe_load(option)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    check_vllm_options(options, None, dtype="auto")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(ValueError, match="on a CPU, vLLM stops where it splits a prompt"):
+        check_vllm_options(options, None, dtype="auto")
 
 
 @pytest.mark.parametrize("stage", list(SOURCES))

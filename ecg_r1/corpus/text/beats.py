@@ -13,9 +13,8 @@ _COUNTED: dict[str, Kind] = {  # in `Measurements.rhythm`
     "premature_reshaped_beats": "other",
     "reshaped_beats": "late",
 }
-BEATS = ("premature", "gemin", "escape")  # in the names of statements of single beats
-VENTRICULAR = ("ventricular", "paired ventricular")
-SUPRAVENTRICULAR = ("atrial", "supraventricular", "junctional")
+BEATS = ("premature", "gemin", "escape", "tachycardia", "arrhythmia")  # in the names of statements of single beats
+VENTRICULAR, SUPRAVENTRICULAR = {"ventricular"}, {"atrial", "supraventricular", "junctional"}  # words of such a name
 
 
 def ectopics(measurements: Measurements) -> Mapping[Kind, int]:
@@ -32,16 +31,20 @@ def speaking_for(diagnosis: str) -> tuple[Kind, ...]:
     """The kinds of beats that speak for a diagnosis, the clearest first; none where its name tells no origin."""
     if "escape" in diagnosis:
         return ("late",)
-    if diagnosis.startswith(VENTRICULAR):
+    if _is_of(diagnosis, VENTRICULAR):
         return "other", "late"
-    return ("usual", "other") if diagnosis.startswith(SUPRAVENTRICULAR) else ()
+    return ("usual", "other") if _is_of(diagnosis, SUPRAVENTRICULAR) else ()
+
+
+def _is_of(diagnosis: str, origins: Collection[str]) -> bool:
+    """Whether a name tells of beats of such an origin, whatever stands before it ("paroxysmal", "blocked")."""
+    return any(word in diagnosis for word in BEATS) and not set(origins).isdisjoint(diagnosis.split())
 
 
 def origin(kind: Kind, label: Collection[str]) -> str:
     """Key of the words for the origin of beats of a kind, in accord with the label where that names one."""
-    beats = [name for name in label if any(word in name for word in BEATS)]
-    above = any(name.startswith(SUPRAVENTRICULAR) for name in beats)
-    below = any(name.startswith(VENTRICULAR) for name in beats)
+    above = any(_is_of(name, SUPRAVENTRICULAR) for name in label)
+    below = any(_is_of(name, VENTRICULAR) for name in label)
     if kind == "usual":
         return "open" if below and not above else "usual"
     if kind == "other":

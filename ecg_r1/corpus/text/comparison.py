@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from ecg_r1.corpus.text.conclusion import HYPERTROPHY, grouped
+from ecg_r1.corpus.text.conclusion import HYPERTROPHY
 from ecg_r1.corpus.text.knowledge import Sign, known
-from ecg_r1.corpus.text.seen import OF_QUANTITY, look, must_be_absent, shown
+from ecg_r1.corpus.text.seen import OF_QUANTITY, look, shown
 from ecg_r1.corpus.text.writer import VOLTAGES, Writer
 from ecg_r1.ecg.findings import State
 
@@ -18,7 +16,9 @@ LEFT_BUNDLE, BROAD_ENOUGH = "left bundle branch block", 110.0
 def comparison(w: Writer) -> list[str]:
     """Look-alikes that share a finding which is there, each with what is measured to be missing of it."""
     said, compared = list[str](), set[str]()
-    supported = [one for group in grouped(w) if not group.conflicting for one in group.diagnoses if not one.normal]
+    supported = [
+        one for group in w.subject.groups if not group.conflicting for one in group.diagnoses if not one.normal
+    ]
     for one in supported:
         if len(said) == COMPARED:
             break
@@ -26,7 +26,8 @@ def comparison(w: Writer) -> list[str]:
         if not there:
             continue
         entry = known(one.name)
-        here = {_measured(seen.sign) for seen in there} | _there(w, entry.beside)
+        beside = (sign for sign in entry.beside if look(sign, w.m).state is State.PRESENT)
+        here = {_measured(sign) for sign in (*(seen.sign for seen in there), *beside)}
         for mimic in entry.mimics:
             if mimic not in compared | w.subject.names and (sentence := _against(w, mimic, here)):
                 compared.add(mimic)
@@ -38,20 +39,17 @@ def comparison(w: Writer) -> list[str]:
 def _against(w: Writer, mimic: str, here: set[str]) -> str | None:
     """A sentence against a diagnosis that shares a finding with what is here, and lacks one of its own."""
     entry = known(mimic)
-    if not here & _there(w, (*entry.signs, *entry.beside)):
+    alike = (sign for sign in (*entry.signs, *entry.beside) if _measured(sign) in here)
+    if not any(look(sign, w.m).state is State.PRESENT for sign in alike):
         return None
     if mimic == LEFT_BUNDLE and (w.m.value("qrs_ms") or 0.0) < BROAD_ENOUGH:
         return None
     if mimic == HYPERTROPHY and any(w.state(name) in (State.PRESENT, State.BORDERLINE) for name in VOLTAGES):
         return None
-    missing = next(filter(None, (w.missing(seen) for seen in w.subject.looked_at(mimic)[:1])), None)
-    if missing is None and (there := must_be_absent(entry, w.m)):
+    missing = w.missing(look(entry.signs[0], w.m)) if entry.signs else None
+    if missing is None and (there := w.subject.must_be_absent(mimic)):
         missing = w.sign(there[0])
     return w.say("against", mimic=w.name(mimic), missing=missing) if missing else None
-
-
-def _there(w: Writer, signs: Iterable[Sign]) -> set[str]:
-    return {_measured(sign) for sign in signs if look(sign, w.m).state is State.PRESENT}
 
 
 def _measured(sign: Sign) -> str:

@@ -3,106 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cache
 
-from ecg_r1.corpus.text.beats import speaking_for
-from ecg_r1.corpus.text.knowledge import known
-from ecg_r1.corpus.text.label import Stated, excluding
-from ecg_r1.corpus.text.seen import OF_QUANTITY, SLOPES, Seen, evidence, look, must_be_absent, shown
+from ecg_r1.corpus.text.groups import MOST_SIGNS, Concluded, named_findings, names_sign
+from ecg_r1.corpus.text.label import Stated
+from ecg_r1.corpus.text.seen import OF_QUANTITY, SLOPES, Seen, shown
+from ecg_r1.corpus.text.unsaid import sentences as sentences_of
+from ecg_r1.corpus.text.unsaid import unsaid
 from ecg_r1.corpus.text.writer import LONE, VOLTAGES, Writer, sentences
 from ecg_r1.ecg.findings import State
-from ecg_r1.reading.finding_claims import read_findings
-from ecg_r1.scoring.completion import Completion
 
-MOST_SIGNS = 2  # that a conclusion names of one diagnosis
-MOST_TOGETHER = 3  # diagnoses that rest on the same signs and are named in one sentence
+OF_Q_AND_T = ("q_pathological", "q_wave", "t_inversion", "t_flat")
 OLD = "q_pathological"  # an infarction with it and without ST elevation is probably old
 INFARCTION, HYPERTROPHY = "myocardial infarction", "left ventricular hypertrophy"
-# Findings that a conclusion names where the label does not: key of the words, finding, its quantity if one is quoted,
-# and what names of diagnoses that say it contain.
-NAMED_BY = (
-    ("broad_qrs", "qrs_broad", "qrs_ms", ("block", "intraventricular", "pac", "ventricular rhythm", "Wolff", "escape")),
-    ("axis_left", "axis_left", "axis_deg", ("axis", "fascicular")),
-    ("axis_right", "axis_right", "axis_deg", ("axis", "fascicular")),
-    ("ectopic", "ectopic_beats", "", ("premature", "ectopic", "escape", "gemin")),
-    ("wide_p", "p_mitrale", "p_ms", ("atrial",)),
-    ("poor_r", "r_progression_poor", "", ("R-wave",)),
-    ("low_voltage", "low_voltage_limb", "", ("voltage",)),
-    ("long_pr", "pr_prolonged", "pr_ms", ("AV block", "PR interval")),
-    ("long_qt", "qt_prolonged", "qtc_ms", ("long QT",)),
-)
-BESIDE_NORMAL = {"axis_left", "axis_right", "ectopic", "wide_p", "poor_r", "low_voltage"}
 ISCHEMIC, LATERAL, OF_STRAIN = "ischemi", frozenset({"I", "aVL", "V5", "V6"}), ("st_depression", "t_inversion")
-RECIPROCAL = "st_depression"  # beside ST elevation in the leads of an infarction
-
-
-@dataclass
-class Concluded:
-    """Diagnoses of the label that rest on the same signs and are as sure, and these signs.
-
-    conflicting: whether the signal shows no sign of it, or what must not be there beside it; then it is one diagnosis.
-    """
-
-    diagnoses: list[Stated]
-    signs: tuple[Seen, ...] = ()
-    conflicting: bool = False
 
 
 def conclusion(w: Writer) -> list[str]:
     """Each diagnosis of the label; the rhythm that the reading begins with only where there is something to add."""
-    said = sentences(_concluded(w, group) for group in grouped(w))
-    for first, second in excluding(w.subject.stated):
+    beside = unsaid(w)
+    said = sentences(_concluded(w, group, bool(beside)) for group in w.subject.groups)
+    for first, second in w.subject.excluding:
         if not {first, second} & {one.name for one in w.subject.stated if one.normal}:
             said.append(w.say("conclusion.excluding", name=w.name(first), other=w.name(second)))
     added = [w.say("strain")] if _strain(w) else []
-    added += [w.say(f"conclusion.{key}", beats=w.ectopics() if key == "ectopic" else None) for key in unsaid(w)]
+    added += sentences_of(w, beside)
     place = len(said) - any(one.normal for one in w.subject.stated)
     return [*said[:place], *added, *said[place:]]
 
 
-def grouped(w: Writer) -> list[Concluded]:
-    """The diagnoses in clinical order; those that rest on the same signs together. Found once for each text."""
-    if "groups" in w.found:
-        return w.found["groups"]
-    groups = w.found["groups"] = list[Concluded]()
-    for one in w.subject.stated:
-        if one.normal or _disagreeing(w, one):
-            groups.append(Concluded([one], conflicting=not one.normal))
-            continue
-        signs = _signs(w, one)
-        for group in groups:
-            alike = signs and signs == group.signs and one.certainty == group.diagnoses[0].certainty
-            alike = alike and speaking_for(one.name) == speaking_for(group.diagnoses[0].name)
-            itself = any(_itself(each, signs) for each in (one, *group.diagnoses))
-            if alike and len(group.diagnoses) < MOST_TOGETHER and not itself:
-                group.diagnoses.append(one)
-                break
-        else:
-            groups.append(Concluded([one], signs))
-    return groups
-
-
-def _signs(w: Writer, one: Stated) -> tuple[Seen, ...]:
-    """The signs that a conclusion names of a diagnosis."""
-    entry = known(one.name)
-    there = evidence(w.subject.looked_at(one.name))
-    beside = shown([look(sign, w.m) for sign in entry.beside]) if there and entry.beside else ()
-    if any(seen.sign.what == RECIPROCAL for seen in beside):
-        elevated = any(seen.sign.what == "st_elevation" for seen in there[:MOST_SIGNS])
-        return (*there[:MOST_SIGNS], *(beside if elevated else ()))
-    return (*there, *beside)[:MOST_SIGNS] if there else ()
-
-
-def _disagreeing(w: Writer, one: Stated) -> bool:
-    return w.subject.contradicts(one.name) or bool(must_be_absent(known(one.name), w.m))
-
-
-def _concluded(w: Writer, group: Concluded) -> str | None:
+def _concluded(w: Writer, group: Concluded, beside: bool) -> str | None:
+    """A sentence of a group; beside: whether something abnormal is concluded beside the label."""
     one, there = group.diagnoses[0], list(group.signs)
     name = w.language.listed([w.name(each.name) for each in group.diagnoses])
     if one.normal:
-        return _normal(w, one, name)
+        return _normal(w, one, name, beside)
     if group.conflicting:
         return _conflicting(w, one, name)
     if not one.abnormal or (one.rhythm and not shown(there)):
@@ -111,8 +45,8 @@ def _concluded(w: Writer, group: Concluded) -> str | None:
         return w.say("conclusion.bare" if one.certainty == "certain" else f"conclusion.{one.certainty}_bare", name=name)
     remarks = "".join(_remarks(w, one, there))
     signs = w.signs(there, one.name) + remarks
-    if _itself(one, there):
-        others = [seen for other in grouped(w) if other.diagnoses[0] is not one for seen in other.signs]
+    if names_sign(one, there):
+        others = [seen for other in w.subject.groups if other.diagnoses[0] is not one for seen in other.signs]
         elsewhere = {(seen.sign.what, seen.leads) for seen in others}
         only_here = [seen for seen in there if (seen.sign.what, seen.leads) not in elsewhere]
         only_here = [] if all(seen.sign.what in SLOPES for seen in only_here) else only_here
@@ -137,13 +71,15 @@ def _remarks(w: Writer, one: Stated, there: list[Seen]) -> Iterator[str]:
 
 
 def _is_lone_q(one: Stated, there: Sequence[Seen]) -> bool:
-    """Whether an infarction rests on nothing but a Q wave in one of the leads in which one alone is often normal."""
-    q = [seen for seen in there if seen.sign.what in (OLD, "q_wave") and seen.state is State.PRESENT]
-    return INFARCTION in one.name and len(there) == len(q) == 1 and len(q[0].leads) == 1 and q[0].leads[0] in LONE
+    """Whether an infarction rests on nothing but Q and T wave of one of the leads in which both are often normal."""
+    q = any(seen.sign.what in (OLD, "q_wave") and seen.state is State.PRESENT for seen in there)
+    leads = {seen.leads for seen in there}
+    alone = len(leads) == 1 and leads <= {(lead,) for lead in LONE}
+    return INFARCTION in one.name and q and alone and all(seen.sign.what in OF_Q_AND_T for seen in there)
 
 
-def _normal(w: Writer, one: Stated, name: str) -> str:
-    others = unsaid(w) or any(other.abnormal for other in w.subject.stated)
+def _normal(w: Writer, one: Stated, name: str, beside: bool) -> str:
+    others = beside or any(other.abnormal for other in w.subject.stated)
     certainty = "certain" if one.certainty == "likely" else one.certainty  # nothing that was seen explains the doubt
     return w.say(
         f"conclusion.{'otherwise_normal' if others else 'normal'}"
@@ -155,7 +91,7 @@ def _normal(w: Writer, one: Stated, name: str) -> str:
 def _conflicting(w: Writer, one: Stated, name: str) -> str:
     """What is seen in place of what the label says. A finding that the label itself names is not denied."""
     named, certainty = named_findings(one.name), "possible" if one.certainty == "certain" else one.certainty
-    against = {_measured(seen): w.sign(seen) for seen in must_be_absent(known(one.name), w.m)}
+    against = {_measured(seen): w.sign(seen) for seen in w.subject.must_be_absent(one.name)}
     for seen in w.subject.looked_at(one.name):
         if seen.sign.what not in named and _measured(seen) not in against and (said := w.missing(seen)):
             against[_measured(seen)] = said
@@ -176,6 +112,7 @@ def _without_elevation(w: Writer, name: str, there: list[Seen]) -> bool:
         bool(looked)
         and looked[0].state is State.ABSENT
         and w.state("st_elevation") is State.ABSENT
+        and w.state("st_elevation", "aVR") is not State.PRESENT
         and not any(seen.sign.what == "st_elevation" for seen in there)
     )
 
@@ -184,31 +121,6 @@ def _strain(w: Writer) -> bool:
     """Whether ischemic ST-T changes of lateral leads stand beside a voltage that causes the same by itself."""
     enough = (State.PRESENT, State.BORDERLINE) if w.names(HYPERTROPHY) else (State.PRESENT,)
     high = any(w.state(name) in enough for name in VOLTAGES)
-    ischemic = (group for group in grouped(w) if any(ISCHEMIC in one.name for one in group.diagnoses))
+    ischemic = (group for group in w.subject.groups if any(ISCHEMIC in one.name for one in group.diagnoses))
     signs = (seen for group in ischemic for seen in group.signs if seen.sign.what in OF_STRAIN)
     return high and any(not LATERAL.isdisjoint(seen.leads) for seen in signs)
-
-
-def unsaid(w: Writer) -> list[str]:
-    """What is described as abnormal and no diagnosis of the label rests on, as keys of its words."""
-    resting = {seen.sign.what for group in grouped(w) for seen in group.signs}
-    normal = any(one.normal for one in w.subject.stated)
-    found = list[str]()
-    for key, finding, quantity, words in NAMED_BY:
-        quoted = "qt_ms" if quantity == "qtc_ms" else quantity
-        told = not quantity or (w.quantity(quantity) is not None and not w.distorted(quoted))
-        named = {finding, quantity} & resting or any(word in name for name in w.subject.names for word in words)
-        if told and not named and w.state(finding) is State.PRESENT and (normal or key not in BESIDE_NORMAL):
-            found.append(key)
-    return found
-
-
-def _itself(one: Stated, signs: Sequence[Seen]) -> bool:
-    """Whether a diagnosis is nothing but a finding, which its first sign names: "inverted T-waves"."""
-    return bool(signs) and one.certainty == "certain" and signs[0].sign.what in named_findings(one.name)
-
-
-@cache
-def named_findings(diagnosis: str) -> frozenset[str]:
-    """The findings that a label names: "t_inversion" of inverted T-waves."""
-    return frozenset(claim.what for claim in read_findings(Completion.parse(diagnosis).readable))

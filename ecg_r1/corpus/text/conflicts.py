@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ecg_r1.corpus.text.knowledge import known
-from ecg_r1.corpus.text.label import excluding
-from ecg_r1.corpus.text.seen import Seen, must_be_absent
+from ecg_r1.corpus.text.seen import Seen
 from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.ecg.findings import State
 from ecg_r1.ecg.quantities import TABLE
@@ -38,9 +36,9 @@ def conflicts(subject: Subject) -> Iterator[Conflict]:
         if subject.contradicts(one.name):
             seen = [s for s in subject.looked_at(one.name) if s.state is State.ABSENT]
             yield Conflict(one.name, "no sign of it", tuple(map(in_short, seen)))
-        if there := must_be_absent(known(one.name), subject.measurements):
+        if there := subject.must_be_absent(one.name):
             yield Conflict(one.name, "what must be absent is there", tuple(map(in_short, there)))
-    for first, second in excluding(subject.stated):
+    for first, second in subject.excluding:
         yield Conflict(first, "excluded by another", (second,))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 
@@ -30,7 +30,6 @@ from ecg_r1.shipped import shipped_table
 FORMS = {"open": "open-ended", "closed": "close-ended", "fill": "fill-in-blank", "choice": "multiple-choice"}
 FEATURES = ("heart_rate_bpm", "pr_ms", "qrs_ms", "qt_ms", "qtc_ms", "axis_deg")
 LIMITS = {"heart_rate_bpm": 100.0, "pr_ms": 200.0, "qrs_ms": 120.0, "qtc_ms": 450.0}
-FINDINGS = ("st_elevation", "st_depression", "t_inversion", "q_pathological")
 OPTIONS, LETTERS = 4, "ABCD"
 APART = 2.0  # tolerances that a wrong value of a multiple choice lies from the measured one, at least
 
@@ -70,7 +69,8 @@ class Question:
             response=self.response,
             expected={"answers": [self.answer], "diagnoses": list(self.diagnoses)}
             | ({"leads": list(self.leads)} if self.leads else {}),
-            extra={"task": {"subtask": self.family, "type": FORMS[self.form]}, **choice},
+            extra={"task": {"subtask": self.family, "type": FORMS[self.form]}, **choice}
+            | ({"finding": self.finding} if self.finding else {}),
         )
 
 
@@ -85,7 +85,8 @@ def questions(subject: Subject, reports: Reports, rng: np.random.Generator) -> I
     kinds = [(family, form) for family in reports.families for form in reports.forms if (family, form) not in _UNASKED]
     order = [kinds[i] for i in rng.permutation(len(kinds))]
     words = _words(reports.language)
-    found = (_ASK[family](w, words, form) for family, form in order)
+    ask = _ASK | {"morphology": partial(_morphology, reports.findings)}
+    found = (ask[family](w, words, form) for family, form in order)
     asked = [_explained(one, words) if reports.knowledge else one for one in found if one is not None]
     yield from asked[: reports.questions]
 
@@ -167,8 +168,8 @@ def _named(
     return Question(family, form, words.say(f"{family}.{form}", w.rng, **slots), said, answer, names)
 
 
-def _morphology(w: Writer, words: Language, form: str) -> Question | None:
-    name = FINDINGS[int(w.rng.integers(len(FINDINGS)))]
+def _morphology(findings: Sequence[str], w: Writer, words: Language, form: str) -> Question | None:
+    name = findings[int(w.rng.integers(len(findings)))]
     states = {lead: w.state(name, lead) for lead in LEADS if lead in w.subject.leads and lead != "aVR"}
     there = [lead for lead, state in states.items() if state is State.PRESENT]
     absent = [lead for lead, state in states.items() if state is State.ABSENT]
@@ -214,6 +215,8 @@ def _options(w: Writer, right: str, wrong: Sequence[str]) -> tuple[str, str]:
 
 
 _ASK: dict[str, Callable[[Writer, Language, str], Question | None]] = {
-    "feature": _feature, "rhythm": _rhythm, "morphology": _morphology, "report": _report,
-}  # fmt: skip
+    "feature": _feature,
+    "rhythm": _rhythm,
+    "report": _report,
+}
 _UNASKED = (("report", "open"), ("report", "fill"))  # the report itself is the open question of its family

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from ecg_r1.corpus.text.conclusion import grouped
+from functools import cache
+
 from ecg_r1.corpus.text.knowledge import Sign
 from ecg_r1.corpus.text.label import NORMAL
-from ecg_r1.corpus.text.seen import Seen, look, low_too, shown
+from ecg_r1.corpus.text.seen import Seen, look, shown, slight_too
 from ecg_r1.corpus.text.ventricles import left_bundle
 from ecg_r1.corpus.text.writer import Writer
 from ecg_r1.ecg.findings import State
@@ -15,6 +16,7 @@ PRESENT, ABSENT, BORDERLINE = State.PRESENT, State.ABSENT, State.BORDERLINE
 # Leads in which a finding is normal, or too common to be described where no diagnosis rests on it.
 CHEST = LEADS[6:]
 WITHOUT_V1 = tuple(lead for lead in LEADS if lead not in ("aVR", "V1", "III"))
+IN_AVR = Sign("st_elevation", LEADS)  # it is looked for there where it is: beside ST depression it says much
 ISOELECTRIC = 0.1  # mV: at J + 60 ms an ascending segment may be higher where the J point is not
 QUOTED_OF_ST = ("II", "V2", "V3", "V4", "V5", "V6", "aVF")
 MOSTLY_UPRIGHT = 6  # of the nine leads that are looked at
@@ -24,7 +26,7 @@ NAMES_ST = {
 }  # fmt: skip
 OF_ST = tuple(Sign(name, WITHOUT_AVR) for name in NAMES_ST)
 OF_T = (
-    Sign("t_inversion", WITHOUT_V1),
+    Sign("t_inversion"),
     Sign("t_flat", tuple(lead for lead in WITHOUT_V1 if lead != "aVL")),
     Sign("t_biphasic", CHEST[1:]),
     Sign("t_tall", WITHOUT_AVR),
@@ -33,7 +35,8 @@ OF_T = (
 
 def st(w: Writer) -> list[str]:
     """ST segment, by its leads."""
-    seen = {sign.what: look(sign, w.m) for sign in OF_ST}
+    elevation = IN_AVR if w.state("st_elevation", "aVR") is PRESENT else OF_ST[0]
+    seen = {sign.what: look(sign, w.m) for sign in (elevation, *OF_ST[1:])}
     there = shown(seen.values())
     said = [_with_slight(w, one, w.describe(one)) for one in there]
     quiet = [
@@ -55,7 +58,7 @@ def st(w: Writer) -> list[str]:
 
 def _rested(w: Writer) -> set[str]:
     """The slight findings that a diagnosis of the label rests on, and that are therefore described."""
-    return {one.sign.what for group in grouped(w) for one in group.signs if one.state is BORDERLINE}
+    return {one.sign.what for group in w.subject.groups for one in group.signs if one.state is BORDERLINE}
 
 
 def _quiet(w: Writer, seen: list[Seen]) -> str:
@@ -110,10 +113,18 @@ def _net(w: Writer, lead: str) -> float:
 
 def _with_those_rested_on(w: Writer, sign: Sign) -> Sign:
     """A finding looked for also in the leads in which a diagnosis rests on it, such as a T-wave inversion in III."""
-    rested = {lead for group in grouped(w) for one in group.signs if one.sign.what == sign.what for lead in one.leads}
-    if rested <= set(sign.leads):
+    rested = {
+        lead for group in w.subject.groups for one in group.signs if one.sign.what == sign.what for lead in one.leads
+    }
+    if rested <= set(sign.places):
         return sign
-    return Sign(sign.what, tuple(lead for lead in LEADS if lead in rested or lead in sign.leads))
+    return Sign(sign.what, tuple(lead for lead in LEADS if lead in rested or lead in sign.places))
+
+
+@cache
+def _upright(otherwise: frozenset[str]) -> Sign:
+    """Upright T waves, but for the leads of which something else is said."""
+    return Sign("t_upright", tuple(lead for lead in WITHOUT_V1 if lead not in otherwise))
 
 
 def t(w: Writer) -> list[str]:
@@ -123,9 +134,10 @@ def t(w: Writer) -> list[str]:
     said = [
         _with_slight(w, one, w.describe(one)) if one.sign.what == "t_inversion" else w.describe(one) for one in there
     ]
-    said += [w.describe(slight) for one in there if one.sign.what == "t_flat" and (slight := low_too(one, w.m))]
+    said += [w.describe(slight) for one in there if one.sign.what == "t_flat" and (slight := slight_too(one, w.m))]
     otherwise = {lead for one in there if one.sign.what in ("t_tall", "t_biphasic") for lead in one.leads}
-    upright = look(Sign("t_upright", tuple(lead for lead in WITHOUT_V1 if lead not in otherwise)), w.m)
+    otherwise |= set(w.m.findings.leads("t_biphasic"))
+    upright = look(_upright(frozenset(otherwise)), w.m)
     if upright.state is PRESENT:
         value = w.language.number("t_mv", upright.value) if upright.value is not None else None
         said.append(

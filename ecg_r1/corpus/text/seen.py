@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from operator import ge, gt, le, lt
 from typing import NamedTuple
 
 from ecg_r1.corpus.text.knowledge import Knowledge, Sign
 from ecg_r1.ecg.definitions import definitions
-from ecg_r1.ecg.findings import State
+from ecg_r1.ecg.findings import Findings, State
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.quantities import TABLE
 
@@ -32,6 +32,8 @@ SLOPES = {"st_upsloping": "st_elevation", "st_horizontal": "st_depression", "st_
 INSTEAD = {
     "t_flat": ("t_inversion", (State.PRESENT, State.BORDERLINE)), "t_inversion": ("t_biphasic", (State.PRESENT,)),
 }  # fmt: skip
+# A T wave is often inverted in these leads alone; beside an inverted one in these neighbours it is no variant.
+BESIDE = {"III": ("II", "aVF"), "V1": ("V2",)}
 OF_ST_T = ("st_depression", "t_inversion", "t_flat")
 _MORE = (  # of each pair the first finding says more
     ("q_pathological", "q_wave"), ("lvh_sokolow_lyon", "lvh_voltage"), ("rbbb_morphology", "late_r_v1"),
@@ -72,10 +74,12 @@ def look(sign: Sign, measurements: Measurements) -> Seen:
 
 def shown(seen: Iterable[Seen], *states: State) -> tuple[Seen, ...]:
     """Those in one of these states; PRESENT unless given. A weaker sign in the leads of a stronger one is left out."""
-    kept = list[Seen]()
+    kept, wanted = list[Seen](), states or (State.PRESENT,)
     for one in seen:
-        if one.state in (states or (State.PRESENT,)) and not any(_says_more(other, one) for other in kept):
+        if one.state in wanted and not any(_says_more(other, one) for other in kept):
             kept.append(one)
+    if len(kept) < 2:
+        return tuple(kept)
     found = {one.sign.what: one.state for one in kept}
     weaker = {what for stronger, what in _MORE if found.get(stronger) in (State.PRESENT, found.get(what))}
     return tuple([one for one in kept if one.sign.what not in weaker])
@@ -148,45 +152,49 @@ def _state(sign: Sign, value: float) -> State:
 
 
 def _in_leads(sign: Sign, measurements: Measurements) -> Seen:
-    states, places = measurements.findings.states(sign.what), sign.places
-    if level := SLOPES.get(sign.what):
-        levels = measurements.findings.states(level)
-        places = tuple([lead for lead in places if levels[lead] is State.PRESENT])
     for state in (State.PRESENT, State.BORDERLINE, State.ABSENT):
-        if there := _in_state(sign, state, states, places, measurements):
-            seen = _quoted(sign, state, there, measurements)
-            if state is not State.PRESENT:
-                return seen
-            return seen._replace(slight=_in_state(sign, State.BORDERLINE, states, places, measurements))
+        if there := _in_state(sign, state, measurements.findings):
+            slight = _in_state(sign, State.BORDERLINE, measurements.findings) if state is State.PRESENT else ()
+            return _quoted(sign, state, there, measurements, slight)
     return Seen(sign, State.UNMEASURABLE)
 
 
-def _in_state(
-    sign: Sign, state: State, states: Mapping[str, State], places: Iterable[str], measurements: Measurements
-) -> tuple[str, ...]:
+def _in_state(sign: Sign, state: State, findings: Findings) -> tuple[str, ...]:
     """The leads in which a finding has a state. No T wave is low and inverted, or slightly inverted and biphasic."""
-    there = tuple([lead for lead in places if states[lead] is state])
+    there = findings.leads(sign.what, state)
+    if there and sign.what in SLOPES:
+        deviating = findings.leads(SLOPES[sign.what])
+        there = tuple([lead for lead in there if lead in deviating])
     if there and state is State.BORDERLINE and sign.what in INSTEAD:
         other, told = INSTEAD[sign.what]
-        others = measurements.findings.states(other)
+        others = findings.states(other)
         there = tuple([lead for lead in there if others[lead] not in told])
-    return there
+    return tuple([lead for lead in there if lead in sign.places or _is_beside(sign, lead, findings)]) if there else ()
 
 
-def low_too(one: Seen, measurements: Measurements) -> Seen | None:
-    """The low T waves beside flat ones, as a sign of its own; None where there are none."""
+def _is_beside(sign: Sign, lead: str, findings: Findings) -> bool:
+    """Whether a T wave that is often inverted stands beside another inverted one, and so is named with it."""
+    if sign.what != "t_inversion" or sign.leads or lead not in BESIDE:
+        return False
+    return any(findings.state(sign.what, other) in (State.PRESENT, State.BORDERLINE) for other in BESIDE[lead])
+
+
+def slight_too(one: Seen, measurements: Measurements) -> Seen | None:
+    """The low T waves beside flat ones, or slightly inverted ones, as a sign of its own; None where there are none."""
     return _quoted(one.sign, State.BORDERLINE, one.slight, measurements) if one.slight else None
 
 
-def _quoted(sign: Sign, state: State, leads: tuple[str, ...], measurements: Measurements) -> Seen:
+def _quoted(
+    sign: Sign, state: State, leads: tuple[str, ...], measurements: Measurements, slight: tuple[str, ...] = ()
+) -> Seen:
     """With the value of the lead that shows it best, unless that is too small to be read off, or of the other sign."""
     quantity, points = QUOTED.get(sign.what, (None, 0))
     if quantity is None or state is State.ABSENT:
-        return Seen(sign, state, leads)
+        return Seen(sign, state, leads, slight=slight)
     values = [(value, lead) for lead in leads if (value := measurements.lead_value(quantity, lead)) is not None]
     if points:
         values = [(points * value, lead) for value, lead in values if points * value >= LEAST]
     if not values:
-        return Seen(sign, state, leads)
+        return Seen(sign, state, leads, slight=slight)
     value, lead = max(values) if points else min(values, key=lambda one: abs(one[0]))
-    return Seen(sign, state, leads, lead, quantity, value * (points or 1))
+    return Seen(sign, state, leads, lead, quantity, value * (points or 1), slight)

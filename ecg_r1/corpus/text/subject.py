@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from ecg_r1.corpus.text.groups import Concluded, grouped
 from ecg_r1.corpus.text.knowledge import known
-from ecg_r1.corpus.text.label import Stated, stated
-from ecg_r1.corpus.text.seen import Seen, look
+from ecg_r1.corpus.text.label import Stated, excluding, stated
+from ecg_r1.corpus.text.seen import Seen, look, must_be_absent
 from ecg_r1.ecg.findings import State
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measurements import Measurements
@@ -16,7 +17,7 @@ from ecg_r1.ecg.measurements import Measurements
 
 @dataclass(frozen=True)
 class Subject:
-    """One record as a text knows it.
+    """One record as a text knows it. It is judged once, however many sections, texts and questions ask.
 
     Attributes:
         measurements: as rewards hold a text against them.
@@ -41,9 +42,19 @@ class Subject:
         """The diagnoses of the label."""
         return frozenset(one.name for one in self.stated)
 
+    @cached_property
+    def excluding(self) -> tuple[tuple[str, str], ...]:
+        """The pairs of the label of which no ECG has both; see `label.excluding`."""
+        return excluding(self.stated)
+
+    @cached_property
+    def groups(self) -> list[Concluded]:
+        """The diagnoses with the signs that they rest on, as a conclusion names them; see `groups.grouped`."""
+        return grouped(self)
+
     def looked_at(self, diagnosis: str) -> tuple[Seen, ...]:
         """Every sign of a diagnosis as it was measured, in the order of the table."""
-        found = self._looked_at.get(diagnosis)  # asked for by the text, its conclusion and the conflicts
+        found = self._looked_at.get(diagnosis)
         if found is None:
             signs = known(diagnosis).signs
             found = self._looked_at[diagnosis] = tuple([look(sign, self.measurements) for sign in signs])
@@ -51,6 +62,17 @@ class Subject:
 
     @cached_property
     def _looked_at(self) -> dict[str, tuple[Seen, ...]]:
+        return {}
+
+    def must_be_absent(self, diagnosis: str) -> tuple[Seen, ...]:
+        """What is there and should not be, beside a diagnosis; see `seen.must_be_absent`."""
+        found = self._must_be_absent.get(diagnosis)
+        if found is None:
+            found = self._must_be_absent[diagnosis] = must_be_absent(known(diagnosis), self.measurements)
+        return found
+
+    @cached_property
+    def _must_be_absent(self) -> dict[str, tuple[Seen, ...]]:
         return {}
 
     def contradicts(self, diagnosis: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ecg_r1.corpus.text.conclusion import grouped
 from ecg_r1.corpus.text.knowledge import Sign
 from ecg_r1.corpus.text.seen import look
 from ecg_r1.corpus.text.writer import Writer, sentences
@@ -106,7 +105,7 @@ def _voltage(w: Writer) -> list[str]:
 def _q_waves(w: Writer) -> list[str]:
     """Q waves, and QS complexes: those of normal variants as such, those that a diagnosis rests on in any lead."""
     seen, said, described = look(PATHOLOGICAL_Q, w.m), list[str](), set[str]()
-    rested = [one for group in grouped(w) for one in group.signs if one.sign.what in Q_WAVES]
+    rested = [one for group in w.subject.groups for one in group.signs if one.sign.what in Q_WAVES]
     on_these = {lead for one in rested for lead in one.leads}
     if FLUTTER in w.subject.names:  # its waves begin a QRS as a Q wave does
         pass

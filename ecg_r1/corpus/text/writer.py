@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from ecg_r1.corpus.text.beats import ectopics, origin, speaking_for
 from ecg_r1.corpus.text.corruption import quoted_value
 from ecg_r1.corpus.text.knowledge import known
 from ecg_r1.corpus.text.label import Stated
-from ecg_r1.corpus.text.seen import OF_QUANTITY, Seen, low_too, qtc_holds
+from ecg_r1.corpus.text.seen import BESIDE, OF_QUANTITY, Seen, qtc_holds, slight_too
 from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.corpus.text.wording import Language
 from ecg_r1.ecg.definitions import definitions
@@ -40,29 +39,24 @@ class Writer:
     Attributes:
         shares: of the values that are quoted wrongly on purpose.
         rng: every draw comes from it.
-        found: what several sections need and one of them has found.
+        m: the record's measurements.
     """
 
     subject: Subject
     language: Language
     shares: Profile
     rng: np.random.Generator
-    found: dict[str, Any] = field(default_factory=dict)
+    m: Measurements = field(init=False)
 
     def __post_init__(self) -> None:
-        m = self.subject.measurements
-        self.values = {name: quoted_value(name, m, self.shares, self.rng) for name in EXPECTED}
-        if not qtc_holds(m):
+        self.m = self.subject.measurements
+        self.values = {name: quoted_value(name, self.m, self.shares, self.rng) for name in EXPECTED}
+        if not qtc_holds(self.m):
             self.values["qtc_ms"] = None
-
-    @property
-    def m(self) -> Measurements:
-        """The record's measurements."""
-        return self.subject.measurements
 
     def state(self, name: str, lead: str | None = None) -> State:
         """Whether a finding is there."""
-        return self.m.findings[name, lead].state
+        return self.m.findings.state(name, lead)
 
     def finding(self, name: str, lead: str | None = None) -> Finding:
         """A finding as it was measured."""
@@ -162,8 +156,9 @@ class Writer:
             return self.say(f"{key}.any", r1=self.second_r())
         if what == "q_pathological":
             return self._q(one)
-        if what == "t_flat" and diagnosis and (low := low_too(one, self.m)):
-            return self.language.marks["semicolon"].join([self._in_leads(key, one), self.near(low)])
+        little = what == "t_flat" or (what == "t_inversion" and BESIDE.keys() >= set(one.leads))
+        if little and diagnosis and (slight := slight_too(one, self.m)):
+            return self.language.marks["semicolon"].join([self._in_leads(key, one), self.near(slight)])
         return self._in_leads(key, one)
 
     def near(self, one: Seen) -> str:

@@ -1,10 +1,16 @@
 """Boxes of a finding on the page, their IoU and average precision, on worked numbers."""
 
+import json
+
 import pytest
 
+from ecg_r1.corpus.build import build
+from ecg_r1.corpus.store import RecordStore
 from ecg_r1.ecg.paper import Paper
 from ecg_r1.evaluation.benchmarks.grounding import Box, average_precision, box_iou, boxes, hits, score
+from ecg_r1.evaluation.benchmarks.grounding_set import located
 from ecg_r1.evaluation.benchmarks.items import BenchmarkError
+from ecg_r1.recipe import CorpusRecipe
 
 
 def test_a_window_of_a_lead_is_a_box_in_each_of_its_cells():
@@ -51,3 +57,27 @@ def test_answers_are_placed():
         score([{"id": "a"}], answers[:1])
     with pytest.raises(BenchmarkError, match="list of"):
         score([{"id": "a", "windows": [3]}], answers[:1])
+
+
+def test_a_split_that_asks_for_leads_is_a_benchmark_with_known_and_unseen_findings(tmp_path):
+    reports = {"report": False, "questions": 1, "families": ["morphology"], "forms": ["fill"]}
+
+    def split(name, **chosen):
+        recipe = {"stage": "corpus", "out": str(tmp_path / name), "splits": {"one": [{"simulate": 24}]}}
+        (folder,) = build(CorpusRecipe.model_validate(recipe | {"reports": reports | chosen}))
+        return folder, RecordStore(folder).examples
+
+    train, learned = split("train", findings=["st_elevation"])
+    test, asked = split("test")
+    assert {example.extra["finding"] for example in learned} == {"st_elevation"}
+    assert {example.extra["finding"] for example in asked} > {"st_elevation"}
+    answers = tmp_path / "answers.jsonl"
+    rows = [{"example": example.id, "completion": example.response} for example in asked]
+    answers.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    figures = score(*located(test, answers, train))
+    assert figures["lead_jaccard"] == figures["seen"]["ap50"] == figures["unseen"]["lead_jaccard"] == 1
+    assert figures["answers"] == len(asked) == figures["seen"]["answers"] + figures["unseen"]["answers"]
+    assert "seen" not in score(*located(test, answers))
+    answers.write_text(json.dumps(rows[0]) + "\n", encoding="utf-8")
+    with pytest.raises(BenchmarkError, match="no answer to"):
+        located(test, answers)
