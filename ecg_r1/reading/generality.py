@@ -51,13 +51,14 @@ _FRONT = re.compile(
 )
 _OPENING = re.compile(
     r"[ \n>#*•(,-]*(?:(?:that|and|while|whereas|normally|usually|typically),? )?"
-    r"(?:(?:an?|any|every) (?:[a-z-]{3,12} ){0,2}?(?:pr|pq|qrs|qtc?|p[- ]wave|axis|(?:heart |ventricular )?rate|values?)\b|(?:when(?:ever)?|if|once|wenn) )"
+    r"(?:(?:an?|any|every) (?:[a-z-]{3,12} ){0,2}?"
+    r"(?:pr|pq|qrs|qtc?|p[- ]wave|axis|(?:heart |ventricular )?rate|values?)\b|(?:when(?:ever)?|if|once|wenn) )"
 )
 _NUMBER = r"[+-]?\d[\d.,]* ?(?:ms|msec|bpm|/ ?min|beats|seconds?|sec|s\b|°|degrees)"
 _CUE = joined("cues")
 _BOUND = re.compile(
-    rf"[<>≤≥]|\b(?:{_CUE['low']}|{_CUE['high']}|(?:{_CUE['more']}|{_CUE['less']}) than|between|ab)\b(?=[^.;,\d]{{0,12}}\d)"
-    r"|超过|大于|小于|以上|以下"
+    rf"[<>≤≥]|\b(?:{_CUE['low']}|{_CUE['high']}|(?:{_CUE['more']}|{_CUE['less']}) than|between|ab)\b"
+    r"(?=[^.;,\d]{0,12}\d)|超过|大于|小于|以上|以下"
 )
 # Signs of a clause or a sentence, by what is searched in it …
 _IN_CLAUSE = {
@@ -287,9 +288,12 @@ def weights() -> dict[str, dict[str, float]]:
 
 
 def general(text: str, start: int, end: int, quote: Quote | None = None, others: Sequence[Quote] = ()) -> bool:
-    """Whether what is read at [start, end) of a text is of ECGs in general; arguments as of `signs`."""
+    """Whether what is read at [start, end) of a text is of ECGs in general; arguments as of `signs`.
+
+    The words of its clause may settle it; else the fitted weights of all its signs do.
+    """
     found = signs(text, start, end, quote, others)
     table = weights()["diagnoses" if quote is None else "quantities"]
-    if (quote is None and "plain" in found) or (quote and quote.kind != "value" and "plain clause" in found):
+    if "plain" in found if quote is None else quote.kind != "value" and "plain clause" in found:
         return True
     return bool(found) and table["bias"] + sum(table.get(sign, 0.0) for sign in found) > MARGIN
