@@ -71,7 +71,7 @@ def tokens(sentence: str) -> list[Token]:
     """The waves that a readable sentence names, and the words that may be said of some."""
     words = vocabulary()
     found = list[Token]()
-    for meaning, start, end in words.words.scan(sentence):
+    for meaning, start, end in words.words.scan(sentence, 0, len(sentence)):
         if meaning.startswith("="):
             hyphen = sentence[start - 1 : start] == "-" and sentence[start - 2 : start - 1].isalnum()
             if sentence[start - 1 : start] == "'" or (hyphen and not (found and found[-1].end == start - 1)):

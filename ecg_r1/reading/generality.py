@@ -17,7 +17,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from ecg_r1.ecg.quantities import QUANTITIES
-from ecg_r1.reading.languages import either, entries, han, joined
+from ecg_r1.reading.languages import entries, han, joined
 from ecg_r1.reading.sentences import sentences
 from ecg_r1.reading.values import Quote
 from ecg_r1.reading.wordings import Wordings
@@ -36,9 +36,8 @@ OF_PLACE = {"subject verb": 1, "definite": -1, "owned": -2}
 PLAIN = 2
 # The cues without which a clause without a number is not weighed.
 GENERAL = ("rule", "often", "perhaps", "norm", "other", "wrong", "condition", "modal", "habit")
-_CUES, _WEIGHED = Wordings(entries("generality")), Wordings(entries("weighed"))
-_HAN = re.compile(han("general"))
-_HAN_WEIGHED = re.compile(either(han("weighed")))
+_CUES = Wordings(entries("generality"), [("rule", han("general"))])
+_WEIGHED = Wordings(entries("weighed"), han("weighed").items())
 _CLAUSE_END = re.compile(
     r"(?<!m\.i)\.(?![a-z\d]| grad)|[;\n!?•|](?!\d)| - |,? (?:but|whereas|while|however|hence|so|since|because)\b"
     r"|,?(?= (?:which|indicating|although|though|that (?:may|can|will|is|are|does|do))\b)"
@@ -139,9 +138,6 @@ class Passage(NamedTuple):
 def _cues(said: str) -> tuple[tuple[str, ...], tuple[int, ...], tuple[frozenset[str], ...]]:
     """(kinds in order, where they start, the kinds of the first n for each n) of the cues of a sentence."""
     found = [(start, kind) for words in (_CUES, _WEIGHED) for kind, start, _ in words.scan(said, 0, len(said))]
-    if not said.isascii():
-        found += [(m.start(), "rule") for m in _HAN.finditer(said)]
-        found += [(m.start(), m.lastgroup or "") for m in _HAN_WEIGHED.finditer(said)]
     found.sort()
     kinds = [frozenset[str]()]
     for _, kind in found:

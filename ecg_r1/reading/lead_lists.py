@@ -8,9 +8,10 @@ from functools import cache
 from typing import NamedTuple
 
 from ecg_r1.ecg.leads import LEADS
-from ecg_r1.reading.finding_words import Words, lead_words
+from ecg_r1.reading.finding_words import lead_words
 from ecg_r1.reading.languages import joined
 from ecg_r1.reading.quoted_leads import LEAD, PARTS, in_order, leads_named
+from ecg_r1.reading.wordings import Wordings
 
 REACH = 48  # characters between two lists that are one
 _OTHERS = "others"  # the leads that the sentence does not name elsewhere
@@ -49,7 +50,7 @@ class LeadList(NamedTuple):
 
 
 @cache
-def _parts() -> Words:
+def _parts() -> Wordings:
     return lead_words()
 
 
@@ -84,7 +85,7 @@ def lead_lists(sentence: str) -> list[LeadList]:
     """
     named = [*_plain_lists(sentence)]
     others = []
-    for part, start, end in _parts().scan(sentence):
+    for part, start, end in _parts().scan(sentence, 0, len(sentence)):
         if part == _OTHERS:
             others.append((start, end))
         elif not _DISEASE.match(sentence, end):
