@@ -103,6 +103,11 @@ RHYTHM_AT = re.compile(rf",? (?:at |to |@ ?)?(?:a rate of |a [a-z]{{4,10}} )?{_A
 _LOOK = _WORDS["look"]  # how a wave or an interval looks, between its value and its name
 BELONGS_RIGHT = re.compile(rf" ?\)? ?(?:(?:for|of|as|is|was) (?:the |its )?)?(?:(?:{_LOOK})(?: and |, | )){{0,3}}的?")
 
+# Right after its name a number without a unit is a value, however odd, so that none hides: "Rate 64, rate 4."
+DIRECTLY = re.compile(
+    rf"(?:rate|hr|pr|qrs|qtc?|rr|axis|心率|间期|时限|电轴)[ :=(\"-]{{0,3}}(?:(?:{_WORDS['carried']})[ :=]{{1,2}}){{0,2}}$"
+)
+
 # A number without a unit is a value only at the end of its phrase: "PR 160, …", never "PR over 10 beats".
 PHRASE_END = re.compile(
     rf" ?(?:$|[^\w ]|[<>≤≥]|\d{{1,4}} ?- ?\d{{2}}|(?:{_WORDS['goes on']})\b|(?:qrs|pr|qt|qtc|axis|rate|p|rr"
