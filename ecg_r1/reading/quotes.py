@@ -25,7 +25,7 @@ UNMEASURED = (
     "st_mv",
     "t_ms",
 )  # "ST depression is absent" says that it is none, not that it has none
-LEAST_UNNOTED = 10  # a smaller number in brackets is that of a note
+LEAST_UNNOTED = 10  # a smaller number before a bracket is that of a note or an item
 REMARK = 60  # characters of a sentence that names nothing, and leaves open what "it" is
 
 
@@ -95,12 +95,8 @@ class Reader:
             return []
         if unit.dimension is None and name in cues.AT and where is not None and sentence.gap(where, i) == " at ":
             name = cues.AT[name]  # "P waves at 90, QRS at 36"
-        if (
-            first.number < LEAST_UNNOTED
-            and cues.FOOTNOTE.search(self.text, 0, first.start)
-            and unit.dimension is None
-            and after.startswith(")")
-        ):
+        written = self.text[first.start : first.end]
+        if last == i and first.number < LEAST_UNNOTED and written.isdecimal() and after.startswith(")"):
             return []
         if name in cues.RENAMED:
             name = next((other for after_it, other in cues.RENAMED[name] if after_it.match(after)), name)
