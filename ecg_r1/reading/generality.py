@@ -13,6 +13,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
+from math import fsum
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -292,4 +293,4 @@ def general(text: str, start: int, end: int, quote: Quote | None = None, others:
     table = weights()["diagnoses" if quote is None else "quantities"]
     if "plain" in found if quote is None else quote.kind != "value" and "plain clause" in found:
         return True
-    return bool(found) and table["bias"] + sum(table.get(sign, 0.0) for sign in found) > MARGIN
+    return bool(found) and fsum((table["bias"], *(table.get(sign, 0.0) for sign in found))) > MARGIN  # in any order

@@ -244,7 +244,7 @@ def _read(text: str, doubted: bool, named: str | None) -> tuple[list[Quote], str
     sentence = Sentence(text, doubted, named)
     found = Reader(sentence).read()
     if found and (back := turned_back(text)):
-        found = [q._replace(kind="reference") if back.start <= q.span[0] < back.end else q for q in found]
+        found = [q._replace(kind="reference") if q.span[0] in back else q for q in found]
     return found, sentence.open_name(), len(sentence.tokens)
 
 
