@@ -136,6 +136,8 @@ class Reader:
             return gap == "/" and self.text[second.start] in "+-"  # "Axis -30/+90"
         if scope(self.text, first.start) in ("elsewhere", "then"):  # "from the previous 430 to 455"
             return False
+        if cues.OPERAND.search(self.before(i)):  # "increased by 40 ms to 480 ms"
+            return False
         return gap.strip() not in ("and", "和", "与") or bool(cues.BETWEEN.search(self.before(i)))
 
     def limit(self, i: int, last: int) -> list[Quote]:
