@@ -93,8 +93,9 @@ class Reader:
             name = next((said for said, *_ in self.said[-1:] if DIMENSIONS[said] == unit.dimension), None)
         if name is None or (unit.dimension is None and not self.ends(last, after)):
             return []
-        if unit.dimension is None and name in cues.AT and where is not None and sentence.gap(where, i) == " at ":
-            name = cues.AT[name]  # "P waves at 90, QRS at 36"
+        at = unit.dimension is None and where is not None and sentence.gap(where, i) == " at "
+        if at and first.number >= LEAST_UNNOTED:
+            name = cues.AT.get(name, name)  # "P waves at 90, QRS at 36"
         written = self.text[first.start : first.end]
         if last == i and first.number < LEAST_UNNOTED and written.isdecimal() and after.startswith(")"):
             return []
