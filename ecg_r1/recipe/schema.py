@@ -309,7 +309,8 @@ class GRPORecipe(_Answering):
     prompt once for its G completions, packed without padding, with the same result; see `ecg_r1.train.shared_prefix`.
     tokens_per_pass: so many packed tokens, and no more, are in a forward and backward pass; a micro-batch of more takes
     several, with the same loss. dynamic_sampling, curriculum: which examples are asked in the place of those that TRL's
-    order names; none unless given.
+    order names; none unless given. rehearsal: weight of a supervised loss on the reports of the prompts, which is added
+    to GRPO's; none unless given.
     """
 
     stage: Literal["grpo"]
@@ -321,6 +322,7 @@ class GRPORecipe(_Answering):
     rollout: Rollout = Rollout()
     dynamic_sampling: DynamicSampling | None = None
     curriculum: Curriculum | None = None
+    rehearsal: float | None = Field(None, gt=0)
 
     @model_validator(mode="after")
     def _chooses_with_the_weights_of_now(self) -> GRPORecipe:

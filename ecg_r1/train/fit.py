@@ -120,6 +120,7 @@ def _trainer(recipe: RunRecipe, checked: Checked, model: Any, processor: Any, wo
         model, media, arguments, checked.adapters, callbacks,
         reward_set=reward_set, credit=recipe.credit, rollout=rollout, shared_prefix=recipe.shared_prefix,
         tokens_per_pass=recipe.tokens_per_pass, dynamic_sampling=recipe.dynamic_sampling, curriculum=recipe.curriculum,
+        rehearsal=recipe.rehearsal,
     )  # fmt: skip
 
 

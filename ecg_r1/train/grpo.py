@@ -39,6 +39,7 @@ from ecg_r1.train.passes import balanced, group_tokens, part_of, passes_needed, 
 from ecg_r1.train.prompt_order import EachEpochSampler, groups_kept_together
 from ecg_r1.train.prompt_pool import PromptPool
 from ecg_r1.train.reference import reference_from
+from ecg_r1.train.rehearsal import Rehearsal
 from ecg_r1.train.rewards import RewardSet
 from ecg_r1.train.rollout import rollouts_through
 from ecg_r1.train.shared_prefix import SharedPrefix
@@ -80,7 +81,7 @@ class ECGGRPOTrainer(GuardedTrainer, GRPOTrainer):
         tokens_per_pass: of packed prompts and completions that a forward and backward pass may have, with
             `shared_prefix`; a micro-batch of more takes several passes, with the same loss.
         rollout: settings of `rollouts_through`, where `args.use_vllm`.
-        dynamic_sampling, curriculum: of the recipe.
+        dynamic_sampling, curriculum, rehearsal: of the recipe.
         kwargs: GRPOTrainer's.
     """
 
@@ -95,10 +96,12 @@ class ECGGRPOTrainer(GuardedTrainer, GRPOTrainer):
         rollout: dict[str, Any],
         dynamic_sampling: DynamicSampling | None = None,
         curriculum: Curriculum | None = None,
+        rehearsal: float | None = None,
         **kwargs: Any,
     ):
         self.media, self.reward_set, self.credit, self.shared_prefix = media, reward_set, credit, shared_prefix
         self.tokens_per_pass = tokens_per_pass
+        self.rehearsal = None if rehearsal is None else Rehearsal(media, rehearsal)
         self._shown: list[Shown] = []  # of the rows of the batch in hand
         self._written: tuple | None = None  # completions of the batch in hand, where they were written before TRL asks
         self._uncorrected: dict[str, Any] | None = None  # the batch in hand, where its correction is to be computed
@@ -306,7 +309,7 @@ class ECGGRPOTrainer(GuardedTrainer, GRPOTrainer):
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """As `GuardedTrainer`, in as many passes as the budget of tokens asks for; the last is left to the caller."""
         if self.tokens_per_pass is None or not self.model.training:
-            return super().compute_loss(model, inputs, *args, **kwargs)
+            return self._rehearsed(super().compute_loss(model, inputs, *args, **kwargs), model, inputs)
         tokens = group_tokens(inputs, self._group)
         needed = torch.tensor([passes_needed(tokens, self.tokens_per_pass)], device=self.accelerator.device)
         count = int(self.accelerator.gather(needed).max())  # each pass is one that all processes take part in
@@ -314,10 +317,19 @@ class ECGGRPOTrainer(GuardedTrainer, GRPOTrainer):
         losses = []
         for number, part in enumerate(parts, 1):
             loss = super().compute_loss(model, part, *args, **kwargs) * share(part, inputs, self.loss_type)
+            loss = self._rehearsed(loss, model, part, len(part["shown"]) / len(inputs["shown"]))
             losses.append(loss.detach())
             if number < count:
                 self._accumulate(loss)
         return loss + sum(losses[:-1])
+
+    def _rehearsed(self, loss: torch.Tensor, model: Any, inputs: dict[str, Any], part: float = 1.0) -> torch.Tensor:
+        """The loss of the rows of the last pass, which are a `part` of a micro-batch, with that of their reports."""
+        if self.rehearsal is None or not self.model.training:
+            return loss
+        reports = self.rehearsal.loss(model, self._shown, int(inputs["shown"][0, 1]), loss.device)
+        self._metrics["train"]["rehearsal"].append(self.accelerator.gather(reports.detach()).mean().item())
+        return loss + part * self.rehearsal.weight * reports / self.current_gradient_accumulation_steps
 
     def _accumulate(self, loss: torch.Tensor) -> None:
         """The backward pass of a part of a micro-batch, after which no step is made."""
@@ -391,6 +403,7 @@ def grpo_trainer(
     tokens_per_pass: int | None = None,
     dynamic_sampling: DynamicSampling | None = None,
     curriculum: Curriculum | None = None,
+    rehearsal: float | None = None,
 ) -> ECGGRPOTrainer:
     """The trainer of a GRPO run, on the prompts of the corpus in `media`."""
     config.remove_unused_columns = False
@@ -403,6 +416,7 @@ def grpo_trainer(
         rollout=rollout,
         dynamic_sampling=dynamic_sampling,
         curriculum=curriculum,
+        rehearsal=rehearsal,
         model=model,
         args=config,
         train_dataset=example_dataset(media.store),

@@ -14,13 +14,14 @@ from trl import GRPOConfig
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.corpus.writer import SplitWriter
 from ecg_r1.model.checkpoint import load_model
-from ecg_r1.recipe import Dropout, RewardWorkers
+from ecg_r1.recipe import Dropout, RecipeError, RewardWorkers
 from ecg_r1.scoring import load_reward
 from ecg_r1.train.dropout import NOTHING
 from ecg_r1.train.grpo import grpo_trainer
 from ecg_r1.train.media import WHOLE, Media
 from ecg_r1.train.prompt_order import groups_kept_together
 from ecg_r1.train.rewards import RewardSet
+from ecg_r1.train.sft import SFTCollator
 from ecg_r1.train.shared_prefix import SharedPrefix
 
 QUESTIONS = ["Read.", "What does this ECG show?", "Report the rate, the intervals and the rhythm.", "Diagnosis?"]
@@ -194,6 +195,46 @@ def test_a_budget_of_tokens_gives_the_same_gradients_in_several_passes(split, tm
     assert largest > 0
     for name, grad in expected.items():
         assert float((grad - grads[name]).abs().max()) <= 1e-6 * max(1.0, largest), name
+
+
+@pytest.mark.parametrize("budget", [None, 140])
+def test_rehearsal_adds_the_loss_of_the_reports(split, tmp_path, budget):
+    trainer = trainer_on(split, tmp_path, "one micro-batch", NOTHING, lora=False, tokens_per_pass=budget, rehearsal=0.5)
+    rehearsal, training_step, found = trainer.rehearsal, trainer.training_step, []
+
+    def both(model, inputs, *args):
+        prepared = trainer._prepare_inputs(inputs)
+        trainer._prepare_inputs = lambda _: prepared
+        for of_this_step in (None, rehearsal):
+            trainer.rehearsal = of_this_step
+            model.zero_grad()
+            loss = training_step(model, inputs, *args)
+            found.append((loss, gradients(model)))
+        model.zero_grad()
+        rows = [{"example": one.id} for one in trainer.media.store.examples]
+        reports = sum(model(**SFTCollator(trainer.media)([row])).loss for row in rows) / len(rows)
+        reports.backward()
+        found.append((reports.detach(), gradients(model)))
+        return loss
+
+    trainer.training_step = both
+    trainer.args.max_steps = 1
+    trainer.train()
+    (loss, grads), (with_reports, added), (reports, expected) = found
+    assert torch.allclose(with_reports, loss + 0.5 * reports, atol=1e-5)
+    for name, grad in expected.items():
+        assert torch.allclose(added[name], grads[name] + 0.5 * grad, rtol=1e-3, atol=1e-5), name
+    logged = trainer._metrics["train"]["rehearsal"] or [row["rehearsal"] for row in trainer.state.log_history[:1]]
+    assert sum(logged) / len(logged) == pytest.approx(float(reports), abs=1e-4)
+
+
+def test_rehearsal_needs_reports(split, tmp_path):
+    trainer = trainer_on(split, tmp_path, "one micro-batch", NOTHING, lora=False, rehearsal=0.5)
+    example = trainer.media.store.example
+    trainer.media.store.example = lambda name: replace(example(name), response=None)
+    shown = [trainer.media.shown(one, WHOLE) for one in trainer.media.store.examples]
+    with pytest.raises(RecipeError, match=r"rehearsal: the example .* has no response to learn from"):
+        trainer.rehearsal.loss(trainer.model, shown, WHOLE, torch.device("cpu"))
 
 
 def test_a_group_that_is_torn_apart_is_an_error():
