@@ -107,10 +107,19 @@ def vocabulary() -> Vocabulary:
 
 
 @cache
-def stating() -> frozenset[str]:
-    """The words without one of which a sentence says no statement of any wave; Chinese has none to look up."""
-    stated = {str(i) for i, of in enumerate(vocabulary().said) if any(said.statement for said in of.values())}
-    return frozenset(word for word, of in vocabulary().words.items() if not stated.isdisjoint(of.meanings))
+def stating() -> tuple[frozenset[str], frozenset[str]]:
+    """The words with one of which a wave is named, and those with one of which a statement is said of it.
+
+    A sentence that lacks either says no statement of any wave; Chinese has no words to look up.
+    """
+    made = vocabulary()
+    stated = {str(i) for i, of in enumerate(made.said) if any(said.statement for said in of.values())}
+    waves = {f"={wave}" for of in made.said for wave, said in of.items() if said.statement}
+    waves_words, said_words = (
+        frozenset(word for word, of in made.words.items() if not meanings.isdisjoint(of.meanings))
+        for meanings in (waves, stated)
+    )
+    return waves_words, said_words
 
 
 def lead_words() -> Wordings:

@@ -23,6 +23,7 @@ _ONE = rf"(?:{LEAD})(?![a-z0-9])"
 # A digit alone goes on with a list of chest leads: "V1-4", "V5/6", "V1, 2 and 3"; not "V2, 3 mm".
 _DIGIT = r"[1-6](?!\d|[.,]\d| ?(?:mm|mv|ms|msec|s|cm|bpm|%|°|leads?|small|large|box(?:es)?)(?![a-z]))"
 _LIST = re.compile(rf"(?<![a-z0-9]){_ONE}(?:(?:{_TO}|{_AND})(?:{_ONE}|(?<=[-/,]){_DIGIT}|(?<=[-/,] ){_DIGIT}))*")
+_UP_TO, _BOTH, _DIGIT_ALONE = re.compile(_TO), re.compile(_AND), re.compile(r"(?<=[-,/ ])(?=[1-6])")
 _PRONOUN = re.compile(r"(?:leads? |导联 ?|\bin |\()$")
 _LED = re.compile(r" ?(?:leads?|导联|ableitung(?:en)?)")
 _JOINED = re.compile(
@@ -65,8 +66,7 @@ def _plain_lists(sentence: str) -> Iterator[LeadList]:
     for m in _LIST.finditer(sentence):
         if m[0] == "i" and not _PRONOUN.search(sentence, max(0, m.start() - 8), m.start()):
             continue
-        written = re.sub(_AND, ", ", re.sub(_TO, "-", m[0]))
-        written = re.sub(r"(?<=[-,/ ])(?=[1-6])", "v", written)
+        written = _DIGIT_ALONE.sub("v", _BOTH.sub(", ", _UP_TO.sub("-", m[0])))
         end = m.end()
         if led := _LED.match(sentence, end):
             end = led.end()

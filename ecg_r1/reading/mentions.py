@@ -113,7 +113,7 @@ def mentions(text: str) -> Iterator[tuple[str, int, int]]:
     if not text.isascii() and _HAN.search(text):
         pattern, names = _chinese()
         found += [(m.start(), m.end(), names[m.group()]) for m in pattern.finditer(text)]
-    if not text.isascii() or not stating().isdisjoint(words):
+    if not text.isascii() or not any(some.isdisjoint(words) for some in stating()):
         spoken = tokens(text)
         nearest = {(c.said, c.said_to): c.statement for c in claims_of(text, spoken) if c.statement}
         found += [(*place, statement) for place, statement in nearest.items()]

@@ -40,7 +40,10 @@ def scope(sentence: str, start: int) -> str | None:
     for kind, a, b in opened(sentence):
         if a >= start:
             break
-        if start - b <= REACH and not references.TURN[kind].search(_APPOSED.sub("", sentence[b:start])):
+        between = sentence[b:start]
+        if "(" in between or "," in between:
+            between = _APPOSED.sub("", between)
+        if start - b <= REACH and not references.TURN[kind].search(between):
             kinds.add(kind)
     return next((kind for kind in ORDER if kind in kinds), None)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from operator import itemgetter
 
+FIRST_HAN = "\u4e00"
 WORD = re.compile(r"[a-z]++")
 
 
@@ -55,9 +56,10 @@ class Wordings(dict[str, Alternatives]):
 
     def scan(self, text: str, start: int, end: int) -> Iterator[tuple[str, int, int]]:
         """(meaning, start, end) of each wording in text[start:end], in order and none inside another."""
-        if text.isascii():
-            yield from self._worded(text, start, end)
-            return
+        chinese = not text.isascii() and max(text) >= FIRST_HAN
+        return self._both(text, start, end) if chinese else self._worded(text, start, end)
+
+    def _both(self, text: str, start: int, end: int) -> Iterator[tuple[str, int, int]]:
         at = start
         both = (*self._worded(text, start, end), *self.chinese.find(text, start, end))
         for meaning, a, b in sorted(both, key=lambda each: (each[1], -each[2])):
