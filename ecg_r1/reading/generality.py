@@ -152,16 +152,18 @@ def _clauses(said: str) -> tuple[_Clause, ...]:
     kinds, starts, _ = _cues(said)
     ends = [*(m.end() for m in _CLAUSE_END.finditer(said)), len(said)]
     found = []
+    fronted = _FRONT.search(said) is not None
     for start, end in zip([0, *ends], ends, strict=False):
         signs = [f"clause {sign}" for sign, each in _IN_CLAUSE.items() if each.search(said, start, end)]
         own = kinds[bisect_left(starts, start) : bisect_left(starts, end)]
         weight = sum(OF_CUE.get(kind, 0) for kind in set(own))
-        weight += 2 * (_FRONT.search(said, max(0, start - 1), end) is not None)
+        weight += 2 * (fronted and _FRONT.search(said, max(0, start - 1), end) is not None)
         weight += weight > 0 and _OPENING.match(said, start, end) is not None
         if "clause measured" in signs and "clause bound" not in signs:
             weight += OF_VALUE
-        finite = "perhaps" in own or not said.isascii() or _FINITE.search(said, start, end)
-        found.append(_Clause(start, end, tuple(signs), weight if finite else 0))
+        if weight > 0 and "perhaps" not in own and said.isascii() and not _FINITE.search(said, start, end):
+            weight = 0
+        found.append(_Clause(start, end, tuple(signs), weight))
     return tuple(found)
 
 
