@@ -85,7 +85,7 @@ PER_MINUTE = re.compile(r"每分钟?(?:心跳|搏动)?(?:约|大约|为)? ?$")
 NEGATIVE = re.compile(r"(?:minus|negative|负|(?:at|around|about|of|is|=|:) -) ?$")
 IN_LEAD = re.compile(
     rf" ?\(?(?:{_WORDS['seen in']})(?P<preposition>in|on|from|at|for)?(?: the| den| der)? ?"
-    r"(?:leads?|abl(?:eitung(?:en)?|\.)?)? ?"
+    r"(?:leads?|abl(?:eitung(?:en)?|\.)?|d)? ?"
 )
 # A lead named ahead of what is said of it: "In lead II, PR is 160 ms", "Lead I has PR intervals of 186 ms", a cell.
 LEAD_AHEAD = re.compile(

@@ -24,7 +24,7 @@ _ONE = rf"(?:{LEAD})(?![a-z0-9])"
 _DIGIT = r"[1-6](?!\d|[.,]\d| ?(?:mm|mv|ms|msec|s|cm|bpm|%|°|leads?|small|large|box(?:es)?)(?![a-z]))"
 _LIST = re.compile(rf"(?<![a-z0-9]){_ONE}(?:(?:{_TO}|{_AND})(?:{_ONE}|(?<=[-/,]){_DIGIT}|(?<=[-/,] ){_DIGIT}))*")
 _UP_TO, _BOTH, _DIGIT_ALONE = re.compile(_TO), re.compile(_AND), re.compile(r"(?<=[-,/ ])(?=[1-6])")
-_PRONOUN = re.compile(r"(?:leads? |导联 ?|\bin |\()$")
+_PRONOUN = re.compile(r"(?:leads? |导联 ?|\bin |\(|\babl(?:eitung(?:en)?|\.)? )$")
 _LED = re.compile(r" ?(?:leads?|导联|ableitung(?:en)?)")
 _JOINED = re.compile(
     rf" ?[,;、/+]? ?(?:{_WORD}|also)? ?(?:also |even |less so |extending )?"
@@ -64,7 +64,8 @@ def _meaning(part: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ..
 
 def _plain_lists(sentence: str) -> Iterator[LeadList]:
     for m in _LIST.finditer(sentence):
-        if m[0] == "i" and not _PRONOUN.search(sentence, max(0, m.start() - 8), m.start()):
+        pronoun = m[0] == "i" and not sentence.startswith(("导联", " 导联"), m.end())
+        if pronoun and not _PRONOUN.search(sentence, max(0, m.start() - 14), m.start()):
             continue
         written = _DIGIT_ALONE.sub("v", _BOTH.sub(", ", _UP_TO.sub("-", m[0])))
         end = m.end()
