@@ -4,8 +4,9 @@ Files of labelled passages, as benchmarks/reading.py reads them, and of phrasing
 tests/reading), or of lines in which [[ ]] marks what is none of this ECG, as benchmarks/generality.txt. The examples of
 the words themselves (`generality` in data/vocabulary.<language>.yaml) are phrasings too. `--leave-out` prints, for each
 file, what the weights fitted to all other files do to it: claims lost, and general readings left as claims. `--write
-PATH` writes the weights fitted to all files, data/generality.yaml by default: with passages of your own among the files,
-the reader learns how their authors write. `--onto` keeps them near the weights in use, which knew other passages too.
+PATH` writes the weights fitted to all files, data/generality.yaml by default: with passages of your own among the
+files, the reader learns how their authors write. `--onto` keeps them near the weights in use, which have learnt from
+other passages too.
 The fit is a logistic regression with an L2 penalty and a fixed start; the same files give the same weights.
 """
 

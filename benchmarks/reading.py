@@ -14,6 +14,7 @@ the share of pairs in which the hostile completion is not paid more than the hon
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import time
 from collections import Counter
@@ -196,6 +197,7 @@ def main() -> None:
     records = [json.loads(line) for line in options.file.read_text(encoding="utf-8").splitlines() if line.strip()]
     warm = Completion.parse("Sinus rhythm at 71 bpm, PR 163 ms.")  # what is built once is not timed
     _ = warm.quantities, warm.statements
+    gc.collect()  # nor is the garbage of that
     start = time.process_time()
     read = [(c.quantities, c.statements) for c in (Completion.parse(record["text"]) for record in records)]
     seconds = time.process_time() - start

@@ -6,26 +6,16 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from ecg_r1.shipped import shipped_table
+
 # Characters that are not seen: they may neither hide a number nor split it in two.
 INVISIBLE = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e"
                        "\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff]")  # fmt: skip
 _DASHES = "‐‑‒–—―−﹣－"
 _SPACES = "\t\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 _WIDE = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # full-width forms to ASCII
-# Traditional Chinese characters of ECG reports, each followed by its simplified form.
-_TRADITIONAL = (
-    "間间鐘钟鍾钟電电軸轴導导聯联頻频壓压無无測测續续時时長长縮缩寬宽竇窦動动過过緩缓節节與与為为約约僅仅數数據据後后"
-    "異异準准確确標标範范圍围參参號号圖图單单雙双傳传滯滞側侧樑梁樞枢擴扩顫颤撲扑區区隨随較较處处體体應应該该會会請请"
-    "見见發发現现變变倫伦補补償偿損损傷伤齡龄歲岁這这個个種种將将則则從从於于達达還还進进運运適适選选錄录鏡镜關关陽阳"
-    "陰阴際际離离難难題题額额顯显類类驟骤點点齊齐規规兩两內内幾几別别勻匀醫医協协複复壞坏夾夹奪夺婦妇實实審审寫写對对"
-    "尋寻屬属峽峡嚴严帶带幹干廣广強强徑径徵征態态慣惯慮虑擇择擊击擋挡擬拟攝摄斷断舊旧暫暂曉晓條条極极構构機机檢检歐欧"
-    "歷历殘残殺杀氣气決决沒没淺浅減减溫温漸渐潛潜熱热爾尔狀状獨独產产畫画疊叠療疗監监盤盘眾众瞭了積积穩稳竄窜築筑篩筛"
-    "級级紅红紀纪純纯細细終终組组結结絕绝給给統统經经維维緊紧線线編编緣缘縱纵總总織织繼继纖纤腦脑膚肤臨临舉举蓋盖藥药"
-    "虛虚衝冲術术裡里視视覺觉觀观計计討讨訊讯記记許许診诊評评詢询試试話话誤误說说調调證证譜谱護护讀读貝贝負负責责貧贫"
-    "質质跡迹軟软轉转輕轻輔辅輪轮農农遞递遲迟遠远鄰邻鉀钾鈣钙銳锐鋸锯錯错脈脉週周報报滿满"
-)
 _TABLE: dict[int, int | str] = {
-    **{ord(old): new for old, new in zip(_TRADITIONAL[::2], _TRADITIONAL[1::2], strict=True)},
+    **{ord(old): new for old, new in shipped_table("vocabulary.zh.yaml")["simplified"].items()},
     **_WIDE,
     **dict.fromkeys(map(ord, _DASHES), ord("-")),
     **dict.fromkeys(map(ord, _SPACES), ord(" ")),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from ecg_r1.reading import generality, references
 from ecg_r1.reading.characters import readable
@@ -66,30 +66,16 @@ _ATTRIBUTED = re.compile(
 )
 
 
-class Retraction(NamedTuple):
-    """What a sentence turns back of itself: [start, end) characters of its text."""
-
-    start: int
-    end: int
-
-
-def turned_back(sentence: str) -> Retraction | None:
-    """What a sentence says first and then calls wrong.
-
-    Args:
-        sentence: a readable sentence.
-
-    Returns:
-        The part, from who is said to say it on; None where nothing is turned back.
-    """
+def turned_back(sentence: str) -> range:
+    """The characters of a readable sentence that it says first and then calls wrong, from who is said to say it on."""
     turned = _TURNED.search(sentence) if _MAY_TURN.search(sentence) else None
     if turned is None:
-        return None
+        return range(0)
     source = _ATTRIBUTED.search(sentence, 0, turned.start())
     told = source is not None and not _BY.search(
         sentence, 0, source.start()
     )  # "AF, reported by the computer, is wrong"
-    return Retraction(source.start() if source and told else 0, turned.start())
+    return range(source.start() if source and told else 0, turned.start())
 
 
 @lru_cache(maxsize=16)
@@ -162,7 +148,7 @@ def stance_in(sentence: str, start: int, end: int, group: tuple[int, int] | None
     Returns:
         As `stance`.
     """
-    if (back := turned_back(sentence)) and back.start <= start < back.end:
+    if start in turned_back(sentence):
         return "turned back later"
     if sentence.endswith("?") and references.ASKS.match(sentence):
         return "supposed"
@@ -185,8 +171,8 @@ def claimed_text(text: str) -> str:
     kept, at = [], 0
     for start, end in sentences(plain):
         sentence = plain[start:end]
-        if back := turned_back(sentence):
-            sentence = sentence[: back.start] + sentence[back.end :]
+        back = turned_back(sentence)
+        sentence = sentence[: back.start] + sentence[back.stop :]
         asked = plain.startswith("?", end)
         title = within(titles, start + len(sentence) - len(sentence.lstrip()))
         kept += [plain[at:start], " " if asked or title else unscoped(sentence)]

@@ -76,13 +76,16 @@ OPERATOR_AFTER_UNIT = re.compile(
 
 # "Other leads give 224 ms.": a sentence that names nothing says it of what was named before, unless it is about these.
 NOT_OF_IT = re.compile(_WORDS["not of it"])
-DENIED_HERE = re.compile(r"(?:^|[ (])(?:no|not|without) (?:(?:a|an|any|the|such) )?$")  # "no PR of 164 ms"
+DENIED_HERE = re.compile(  # "no PR of 164 ms"
+    r"(?:^|[ (])(?:no|not|without) (?:(?:evidence|sign|indication|suggestion|trace|hint)s? of )?"
+    r"(?:(?:a|an|any|the|such) )?$"
+)
 DENIED_NAME = re.compile(r"\b(?:no|without|absence of) (?:\w{1,12} ){0,2}$")  # "no ST changes > 1 mm"
 PER_MINUTE = re.compile(r"每分钟?(?:心跳|搏动)?(?:约|大约|为)? ?$")
 NEGATIVE = re.compile(r"(?:minus|negative|负|(?:at|around|about|of|is|=|:) -) ?$")
 IN_LEAD = re.compile(
     rf" ?\(?(?:{_WORDS['seen in']})(?P<preposition>in|on|from|at|for)?(?: the| den| der)? ?"
-    r"(?:leads?|abl(?:eitung(?:en)?|\.)?)? ?"
+    r"(?:leads?|abl(?:eitung(?:en)?|\.)?|d)? ?"
 )
 # A lead named ahead of what is said of it: "In lead II, PR is 160 ms", "Lead I has PR intervals of 186 ms", a cell.
 LEAD_AHEAD = re.compile(
@@ -102,6 +105,12 @@ LEADS_RIGHT = re.compile(
 RHYTHM_AT = re.compile(rf",? (?:at |to |@ ?)?(?:a rate of |a [a-z]{{4,10}} )?{_ABOUT}")  # "sinus rhythm at 72"
 _LOOK = _WORDS["look"]  # how a wave or an interval looks, between its value and its name
 BELONGS_RIGHT = re.compile(rf" ?\)? ?(?:(?:for|of|as|is|was) (?:the |its )?)?(?:(?:{_LOOK})(?: and |, | )){{0,3}}的?")
+
+# Right after its name a number without a unit is a value, however odd, so that none hides: "Rate 64, rate 4."
+DIRECTLY = re.compile(
+    r"(?:rate|hr|pr|qrs|qtc?|rr|axis|心率|间期|时限|电轴)[ :=(\"-]{0,3}"
+    rf"(?:(?:{_WORDS['carried']})[ :=]{{1,2}}){{0,2}}$"
+)
 
 # A number without a unit is a value only at the end of its phrase: "PR 160, …", never "PR over 10 beats".
 PHRASE_END = re.compile(
@@ -124,7 +133,6 @@ TAKES_UP_LATE = re.compile(
 
 # "at a rate of 110 particularly in lead II"
 RATE_OF = re.compile(rf"\b(?:rate|frequency) (?:of|is|was) {_ABOUT}$")
-FOOTNOTE = re.compile(r"[a-z]{3} \($")  # "a bifascicular block is present (1)"
 ALONE = re.compile(r"(?:[(]|\n ?[-•*] ?)$")
 OPENED = re.compile(r"[(](?:up to )?$")
 AIMED = re.compile(rf"\bto (?:{_WORDS['aimed']}) (?:the |his |her )?$")

@@ -17,7 +17,8 @@ BETWEEN = re.compile(r"[;\n]|\b(?:(?<!anything )but(?! (?:may|might|is|are|not)\
 # Between what is said and its wave right behind it: "inverted T waves", "elevation of the ST segment".
 _BEHIND = re.compile(
     rf"[- ]?|,? ?(?:(?:of|in|for) (?:the |all |these )?|(?:{_WORDS['how much']}|sinus|ventricular|atrial|qrs"
-    r"|supraventricular|precordial|inferior|lateral|anterior|septal|r[- ]?wave|ein\w*|an?|the|all|each|every|or|and|,|的) ?){1,4}"
+    r"|supraventricular|precordial|inferior|lateral|anterior|septal|r[- ]?wave|ein\w*|an?|the|all|each|every|or|and|,"
+    r"|的) ?){1,4}"
 )
 COORDINATED = re.compile(
     rf"[ ,/&+、]*(?P<by>(?:{_WORDS['list word']}) ?)?"
@@ -70,7 +71,7 @@ def tokens(sentence: str) -> list[Token]:
     """The waves that a readable sentence names, and the words that may be said of some."""
     words = vocabulary()
     found = list[Token]()
-    for meaning, start, end in words.words.scan(sentence):
+    for meaning, start, end in words.words.scan(sentence, 0, len(sentence)):
         if meaning.startswith("="):
             hyphen = sentence[start - 1 : start] == "-" and sentence[start - 2 : start - 1].isalnum()
             if sentence[start - 1 : start] == "'" or (hyphen and not (found and found[-1].end == start - 1)):

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from ecg_r1.reading.languages import languages, patterns
-from ecg_r1.reading.wordings import WORD, first_word
+from ecg_r1.reading.wordings import Wordings
 
 # What is said of several findings of data/findings.yaml at once: one of them, or with a denial none of them.
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -54,40 +54,11 @@ def _begun(pattern: str) -> Iterator[str]:
         yield pattern
 
 
-class Words:
-    """Wordings looked up in a readable sentence: by their first word, Chinese ones anywhere."""
-
-    def __init__(self, entries: Iterable[tuple[str, str, bool]]) -> None:
-        """entries: (meaning, pattern, whether it is Chinese), each pattern once."""
-        self._plain = dict[str, list[tuple[str, re.Pattern[str]]]]()
-        self._chinese = dict[str, str]()
-        for meaning, pattern, han in entries:
-            if han:
-                self._chinese[pattern] = meaning
-            else:
-                compiled = re.compile(rf"(?:{pattern})(?![a-z])")
-                self._plain.setdefault(first_word(pattern), []).append((meaning, compiled))
-        self._han = re.compile("|".join(map(re.escape, sorted(self._chinese, key=len, reverse=True))) or "(?!)")
-
-    def begun(self, meanings: Iterable[str]) -> frozenset[str]:
-        """The first words of the wordings with these meanings."""
-        wanted = frozenset(meanings)
-        return frozenset(word for word, of in self._plain.items() if any(meaning in wanted for meaning, _ in of))
-
-    def scan(self, sentence: str) -> Iterator[tuple[str, int, int]]:
-        """(meaning, start, end) of each wording, the longest at each place, none inside another."""
-        found = []
-        for word in WORD.finditer(sentence):
-            for meaning, pattern in self._plain.get(word[0], ()):
-                if m := pattern.match(sentence, word.start()):
-                    found.append((m.start(), -m.end(), meaning))
-        if not sentence.isascii():
-            found += [(m.start(), -m.end(), self._chinese[m[0]]) for m in self._han.finditer(sentence)]
-        at = 0
-        for start, end, meaning in sorted(found):
-            if start >= at:
-                yield meaning, start, -end
-                at = -end
+def _words(entries: Iterable[tuple[str, str, bool]]) -> Wordings:
+    """Wordings with what they mean, and whether they are Chinese; the longest at each place counts."""
+    longest = sorted(entries, key=lambda entry: len(entry[1]), reverse=True)
+    plain = [(meaning, pattern) for meaning, pattern, han in longest if not han]
+    return Wordings(plain, [(meaning, re.escape(word)) for meaning, word, han in longest if han])
 
 
 @dataclass
@@ -110,7 +81,7 @@ class Vocabulary:
 
     subjects: dict[str, Subject] = field(default_factory=dict)
     said: list[Mapping[str, Said]] = field(default_factory=list)
-    words: Words = field(default_factory=lambda: Words(()))
+    words: Wordings = field(default_factory=lambda: Wordings(()))
 
 
 @cache
@@ -131,22 +102,30 @@ def vocabulary() -> Vocabulary:
     for (pattern, han), of in said.items():
         found.append((str(len(made.said)), pattern, han))
         made.said.append(of)
-    made.words = Words(found)
+    made.words = _words(found)
     return made
 
 
 @cache
-def stating() -> frozenset[str]:
-    """The words without one of which a sentence says no statement of any wave; Chinese has none to look up."""
-    return vocabulary().words.begun(
-        str(i) for i, of in enumerate(vocabulary().said) if any(s.statement for s in of.values())
+def stating() -> tuple[frozenset[str], frozenset[str]]:
+    """The words with one of which a wave is named, and those with one of which a statement is said of it.
+
+    A sentence that lacks either says no statement of any wave; Chinese has no words to look up.
+    """
+    made = vocabulary()
+    stated = {str(i) for i, of in enumerate(made.said) if any(said.statement for said in of.values())}
+    waves = {f"={wave}" for of in made.said for wave, said in of.items() if said.statement}
+    waves_words, said_words = (
+        frozenset(word for word, of in made.words.items() if not meanings.isdisjoint(of.meanings))
+        for meanings in (waves, stated)
     )
+    return waves_words, said_words
 
 
-def lead_words() -> Words:
+def lead_words() -> Wordings:
     """The words for parts of the heart that leads look at, in every language."""
     rows = _rows("leads")
-    return Words((part, pattern, han) for code, part, words in rows for pattern, han in _patterns(words, code))
+    return _words((part, pattern, han) for code, part, words in rows for pattern, han in _patterns(words, code))
 
 
 def _patterns(words: str, code: str) -> Iterator[tuple[str, bool]]:

@@ -13,11 +13,12 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
+from math import fsum
 from operator import attrgetter
 from typing import NamedTuple
 
 from ecg_r1.ecg.quantities import QUANTITIES
-from ecg_r1.reading.languages import either, entries, han, joined
+from ecg_r1.reading.languages import entries, han, joined
 from ecg_r1.reading.sentences import sentences
 from ecg_r1.reading.values import Quote
 from ecg_r1.reading.wordings import Wordings
@@ -36,9 +37,8 @@ OF_PLACE = {"subject verb": 1, "definite": -1, "owned": -2}
 PLAIN = 2
 # The cues without which a clause without a number is not weighed.
 GENERAL = ("rule", "often", "perhaps", "norm", "other", "wrong", "condition", "modal", "habit")
-_CUES, _WEIGHED = Wordings(entries("generality")), Wordings(entries("weighed"))
-_HAN = re.compile(han("general"))
-_HAN_WEIGHED = re.compile(either(han("weighed")))
+_CUES = Wordings(entries("generality"), [("rule", han("general"))])
+_WEIGHED = Wordings(entries("weighed"), han("weighed").items())
 _CLAUSE_END = re.compile(
     r"(?<!m\.i)\.(?![a-z\d]| grad)|[;\n!?•|](?!\d)| - |,? (?:but|whereas|while|however|hence|so|since|because)\b"
     r"|,?(?= (?:which|indicating|although|though|that (?:may|can|will|is|are|does|do))\b)"
@@ -51,13 +51,14 @@ _FRONT = re.compile(
 )
 _OPENING = re.compile(
     r"[ \n>#*•(,-]*(?:(?:that|and|while|whereas|normally|usually|typically),? )?"
-    r"(?:(?:an?|any|every) (?:[a-z-]{3,12} ){0,2}?(?:pr|pq|qrs|qtc?|p[- ]wave|axis|(?:heart |ventricular )?rate|values?)\b|(?:when(?:ever)?|if|once|wenn) )"
+    r"(?:(?:an?|any|every) (?:[a-z-]{3,12} ){0,2}?"
+    r"(?:pr|pq|qrs|qtc?|p[- ]wave|axis|(?:heart |ventricular )?rate|values?)\b|(?:when(?:ever)?|if|once|wenn) )"
 )
 _NUMBER = r"[+-]?\d[\d.,]* ?(?:ms|msec|bpm|/ ?min|beats|seconds?|sec|s\b|°|degrees)"
 _CUE = joined("cues")
 _BOUND = re.compile(
-    rf"[<>≤≥]|\b(?:{_CUE['low']}|{_CUE['high']}|(?:{_CUE['more']}|{_CUE['less']}) than|between|ab)\b(?=[^.;,\d]{{0,12}}\d)"
-    r"|超过|大于|小于|以上|以下"
+    rf"[<>≤≥]|\b(?:{_CUE['low']}|{_CUE['high']}|(?:{_CUE['more']}|{_CUE['less']}) than|between|ab)\b"
+    r"(?=[^.;,\d]{0,12}\d)|超过|大于|小于|以上|以下"
 )
 # Signs of a clause or a sentence, by what is searched in it …
 _IN_CLAUSE = {
@@ -138,9 +139,6 @@ class Passage(NamedTuple):
 def _cues(said: str) -> tuple[tuple[str, ...], tuple[int, ...], tuple[frozenset[str], ...]]:
     """(kinds in order, where they start, the kinds of the first n for each n) of the cues of a sentence."""
     found = [(start, kind) for words in (_CUES, _WEIGHED) for kind, start, _ in words.scan(said, 0, len(said))]
-    if not said.isascii():
-        found += [(m.start(), "rule") for m in _HAN.finditer(said)]
-        found += [(m.start(), m.lastgroup or "") for m in _HAN_WEIGHED.finditer(said)]
     found.sort()
     kinds = [frozenset[str]()]
     for _, kind in found:
@@ -154,16 +152,18 @@ def _clauses(said: str) -> tuple[_Clause, ...]:
     kinds, starts, _ = _cues(said)
     ends = [*(m.end() for m in _CLAUSE_END.finditer(said)), len(said)]
     found = []
+    fronted = _FRONT.search(said) is not None
     for start, end in zip([0, *ends], ends, strict=False):
         signs = [f"clause {sign}" for sign, each in _IN_CLAUSE.items() if each.search(said, start, end)]
         own = kinds[bisect_left(starts, start) : bisect_left(starts, end)]
         weight = sum(OF_CUE.get(kind, 0) for kind in set(own))
-        weight += 2 * (_FRONT.search(said, max(0, start - 1), end) is not None)
+        weight += 2 * (fronted and _FRONT.search(said, max(0, start - 1), end) is not None)
         weight += weight > 0 and _OPENING.match(said, start, end) is not None
         if "clause measured" in signs and "clause bound" not in signs:
             weight += OF_VALUE
-        finite = "perhaps" in own or not said.isascii() or _FINITE.search(said, start, end)
-        found.append(_Clause(start, end, tuple(signs), weight if finite else 0))
+        if weight > 0 and "perhaps" not in own and said.isascii() and not _FINITE.search(said, start, end):
+            weight = 0
+        found.append(_Clause(start, end, tuple(signs), weight))
     return tuple(found)
 
 
@@ -287,9 +287,12 @@ def weights() -> dict[str, dict[str, float]]:
 
 
 def general(text: str, start: int, end: int, quote: Quote | None = None, others: Sequence[Quote] = ()) -> bool:
-    """Whether what is read at [start, end) of a text is of ECGs in general; arguments as of `signs`."""
+    """Whether what is read at [start, end) of a text is of ECGs in general; arguments as of `signs`.
+
+    The words of its clause may settle it; else the fitted weights of all its signs do.
+    """
     found = signs(text, start, end, quote, others)
     table = weights()["diagnoses" if quote is None else "quantities"]
-    if (quote is None and "plain" in found) or (quote and quote.kind != "value" and "plain clause" in found):
+    if "plain" in found if quote is None else quote.kind != "value" and "plain clause" in found:
         return True
-    return bool(found) and table["bias"] + sum(table.get(sign, 0.0) for sign in found) > MARGIN
+    return bool(found) and fsum((table["bias"], *(table.get(sign, 0.0) for sign in found))) > MARGIN  # in any order

@@ -75,7 +75,7 @@ def _enclosed(text: str, start: int, ends: tuple[float, float]) -> bool:
 def denied(text: str, named: int, start: int) -> bool:
     """Whether the quantity named at this place is denied or aimed at: "no PR of 164 ms", "LBBB requires a QRS of …"."""
     return "(" not in text[named:start] and (
-        cues.DENIED_HERE.search(text, max(0, named - 16), named) is not None
+        cues.DENIED_HERE.search(text, max(0, named - 40), named) is not None
         or cues.AIMED.search(text, max(0, named - 40), named) is not None
     )
 

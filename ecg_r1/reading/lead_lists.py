@@ -8,9 +8,10 @@ from functools import cache
 from typing import NamedTuple
 
 from ecg_r1.ecg.leads import LEADS
-from ecg_r1.reading.finding_words import Words, lead_words
+from ecg_r1.reading.finding_words import lead_words
 from ecg_r1.reading.languages import joined
 from ecg_r1.reading.quoted_leads import LEAD, PARTS, in_order, leads_named
+from ecg_r1.reading.wordings import Wordings
 
 REACH = 48  # characters between two lists that are one
 _OTHERS = "others"  # the leads that the sentence does not name elsewhere
@@ -22,7 +23,8 @@ _ONE = rf"(?:{LEAD})(?![a-z0-9])"
 # A digit alone goes on with a list of chest leads: "V1-4", "V5/6", "V1, 2 and 3"; not "V2, 3 mm".
 _DIGIT = r"[1-6](?!\d|[.,]\d| ?(?:mm|mv|ms|msec|s|cm|bpm|%|°|leads?|small|large|box(?:es)?)(?![a-z]))"
 _LIST = re.compile(rf"(?<![a-z0-9]){_ONE}(?:(?:{_TO}|{_AND})(?:{_ONE}|(?<=[-/,]){_DIGIT}|(?<=[-/,] ){_DIGIT}))*")
-_PRONOUN = re.compile(r"(?:leads? |导联 ?|\bin |\()$")
+_UP_TO, _BOTH, _DIGIT_ALONE = re.compile(_TO), re.compile(_AND), re.compile(r"(?<=[-,/ ])(?=[1-6])")
+_PRONOUN = re.compile(r"(?:leads? |导联 ?|\bin |\(|\babl(?:eitung(?:en)?|\.)? )$")
 _LED = re.compile(r" ?(?:leads?|导联|ableitung(?:en)?)")
 _JOINED = re.compile(
     rf" ?[,;、/+]? ?(?:{_WORD}|also)? ?(?:also |even |less so |extending )?"
@@ -49,7 +51,7 @@ class LeadList(NamedTuple):
 
 
 @cache
-def _parts() -> Words:
+def _parts() -> Wordings:
     return lead_words()
 
 
@@ -62,10 +64,10 @@ def _meaning(part: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ..
 
 def _plain_lists(sentence: str) -> Iterator[LeadList]:
     for m in _LIST.finditer(sentence):
-        if m[0] == "i" and not _PRONOUN.search(sentence, max(0, m.start() - 8), m.start()):
+        pronoun = m[0] == "i" and not sentence.startswith(("导联", " 导联"), m.end())
+        if pronoun and not _PRONOUN.search(sentence, max(0, m.start() - 14), m.start()):
             continue
-        written = re.sub(_AND, ", ", re.sub(_TO, "-", m[0]))
-        written = re.sub(r"(?<=[-,/ ])(?=[1-6])", "v", written)
+        written = _DIGIT_ALONE.sub("v", _BOTH.sub(", ", _UP_TO.sub("-", m[0])))
         end = m.end()
         if led := _LED.match(sentence, end):
             end = led.end()
@@ -84,7 +86,7 @@ def lead_lists(sentence: str) -> list[LeadList]:
     """
     named = [*_plain_lists(sentence)]
     others = []
-    for part, start, end in _parts().scan(sentence):
+    for part, start, end in _parts().scan(sentence, 0, len(sentence)):
         if part == _OTHERS:
             others.append((start, end))
         elif not _DISEASE.match(sentence, end):

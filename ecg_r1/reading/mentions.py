@@ -16,14 +16,8 @@ from ecg_r1.shipped import shipped_table
 
 _WORD = re.compile(r"[a-z0-9]+")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
-# Abbreviations that mean something else beside these words: the artery, how often one breathes.
-_UNLESS = {
-    "t abnorm": re.compile(", (?:wahrscheinlich|vielleicht|moglich)"),
-    "t abnormal": re.compile(", (?:wahrscheinlich|vielleicht|moglich)"),
-    "flutter": re.compile("[ -](?:waves?|rate|line|activity|deflections?|baseline|cycle|circuit|ablation)"),
-    "af": re.compile("[ :]{1,2}[12][0-9] ?/ ?min"),  # Atemfrequenz
-    "lad": re.compile(" (?:artery|occlusion|lesion|stenosis|territory|culprit|disease|stent|infarct)"),
-}
+# Names that mean something else before these words: the artery, how often one breathes.
+_UNLESS = {name: re.compile(pattern) for names in sections("unless") for name, pattern in names.items()}
 MOST_COMBINED = 2  # pairs of interchangeable words in one wording
 
 
@@ -119,7 +113,7 @@ def mentions(text: str) -> Iterator[tuple[str, int, int]]:
     if not text.isascii() and _HAN.search(text):
         pattern, names = _chinese()
         found += [(m.start(), m.end(), names[m.group()]) for m in pattern.finditer(text)]
-    if not text.isascii() or not stating().isdisjoint(words):
+    if not text.isascii() or not any(some.isdisjoint(words) for some in stating()):
         spoken = tokens(text)
         nearest = {(c.said, c.said_to): c.statement for c in claims_of(text, spoken) if c.statement}
         found += [(*place, statement) for place, statement in nearest.items()]

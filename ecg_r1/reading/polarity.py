@@ -13,12 +13,10 @@ from ecg_r1.reading.predicates import REACH, Polarity, predicate
 from ecg_r1.reading.scopes import scope
 from ecg_r1.reading.wordings import Wordings
 
-HAN_REACH = 40  # of Chinese, which says as much in half the characters
 NEAR = 24  # characters over which "not" reaches a verb: "does not in itself suggest"
 
-_WORDINGS = Wordings(entries("before"))
+_WORDINGS = Wordings(entries("before"), han("before").items())
 _WORDS = joined("clauses")
-_HAN_CUE = re.compile(either(han("before")))
 _DOT = r"\.(?!\d|[a-z]\.)" + "".join(rf"(?<!\b{word}\.)" for words in sections("abbreviations") for word in words)
 _STOP = re.compile(rf"[;!\n。；！]|[<>](?! ?=? ?\d)|:(?!\d)|{_DOT}|\?(?! ?$)(?![a-z])")
 _HEADINGS = either(joined("headings"))
@@ -102,12 +100,6 @@ def _cues(text: str, first: int, start: int, end: int) -> list[tuple[str, int, i
     when: "on the old ECG, AF". It does not get out of a bracket.
     """
     cues = list(_WORDINGS.scan(text, first, start))
-    if not text.isascii():
-        cues += [
-            (m.lastgroup or "", m.start(), m.end())
-            for m in _HAN_CUE.finditer(text, max(first, start - HAN_REACH), start)
-        ]
-        cues.sort(key=lambda cue: cue[1])
     if not cues:
         return cues
     for aside in _ASIDE.finditer(text, cues[0][1] - 1 if cues[0][1] else 0, start):

@@ -25,7 +25,7 @@ UNMEASURED = (
     "st_mv",
     "t_ms",
 )  # "ST depression is absent" says that it is none, not that it has none
-LEAST_UNNOTED = 10  # a smaller number in brackets is that of a note
+LEAST_UNNOTED = 10  # a smaller number before a bracket is that of a note or an item
 REMARK = 60  # characters of a sentence that names nothing, and leaves open what "it" is
 
 
@@ -93,14 +93,11 @@ class Reader:
             name = next((said for said, *_ in self.said[-1:] if DIMENSIONS[said] == unit.dimension), None)
         if name is None or (unit.dimension is None and not self.ends(last, after)):
             return []
-        if unit.dimension is None and name in cues.AT and where is not None and sentence.gap(where, i) == " at ":
-            name = cues.AT[name]  # "P waves at 90, QRS at 36"
-        if (
-            first.number < LEAST_UNNOTED
-            and cues.FOOTNOTE.search(self.text, 0, first.start)
-            and unit.dimension is None
-            and after.startswith(")")
-        ):
+        at = unit.dimension is None and where is not None and sentence.gap(where, i) == " at "
+        if at and first.number >= LEAST_UNNOTED:
+            name = cues.AT.get(name, name)  # "P waves at 90, QRS at 36"
+        written = self.text[first.start : first.end]
+        if last == i and first.number < LEAST_UNNOTED and written.isdecimal() and after.startswith(")"):
             return []
         if name in cues.RENAMED:
             name = next((other for after_it, other in cues.RENAMED[name] if after_it.match(after)), name)
@@ -139,6 +136,8 @@ class Reader:
         if not cues.JOIN.fullmatch(gap):
             return gap == "/" and self.text[second.start] in "+-"  # "Axis -30/+90"
         if scope(self.text, first.start) in ("elsewhere", "then"):  # "from the previous 430 to 455"
+            return False
+        if cues.OPERAND.search(self.before(i)):  # "increased by 40 ms to 480 ms"
             return False
         return gap.strip() not in ("and", "和", "与") or bool(cues.BETWEEN.search(self.before(i)))
 
@@ -248,7 +247,7 @@ def _read(text: str, doubted: bool, named: str | None) -> tuple[list[Quote], str
     sentence = Sentence(text, doubted, named)
     found = Reader(sentence).read()
     if found and (back := turned_back(text)):
-        found = [q._replace(kind="reference") if back.start <= q.span[0] < back.end else q for q in found]
+        found = [q._replace(kind="reference") if q.span[0] in back else q for q in found]
     return found, sentence.open_name(), len(sentence.tokens)
 
 

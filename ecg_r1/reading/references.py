@@ -111,18 +111,14 @@ def _turn(kind: str, signs: str, more: str = "") -> re.Pattern[str]:
     return re.compile(rf"{signs}|\b(?:{_WORDS[f'turns from {kind}']}|{_THIS})\b{more}|{turned}")
 
 
-_TURNS = {
-    "elsewhere": _turn(
-        "elsewhere",
-        r"(?:,|(?<!\d):)(?! ?(?:$|when|where|(?:(?:on|in|of) )?which|at|with|(?:the )?(?:pr|qrs|qt)))|[)\]]",
-        _TO,
-    ),
+_APART = r"(?:,|(?<!\d):)(?! ?(?:$|when|where|(?:(?:on|in|of) )?which|at|with|(?:the )?(?:pr|qrs|qt)))|[)\]]"
+TURN = {
+    **dict.fromkeys(("elsewhere", "then"), _turn("elsewhere", _APART, _TO)),
+    "supposed": _turn("elsewhere", _APART),  # "if the rate were closer to 190 bpm"
     "person": _turn("person", r"[;:)\]]"),
-    "general": _turn("general", r"[)\]]"),
+    **dict.fromkeys(("general", "normal"), _turn("general", r"[)\]]")),
     "typical": _turn("typical", r"(?!)"),
 }
-_SUPPOSED = re.compile(_TURNS["elsewhere"].pattern.replace(_TO, ""))  # "if the rate were closer to 190 bpm"
-TURN = _TURNS | {"then": _TURNS["elsewhere"], "supposed": _SUPPOSED, "normal": _TURNS["general"]}
 OTHER_AFTER = re.compile(rf"\)?[ ,(]*{_WORDS['other day']}")
 OF_MANY_AFTER = re.compile(rf"(?: ?[(]?(?:in|for) {_WORDS['of both']}\b| ?[(](?:men|women|males?|females?)[)])")
 OF_BOTH_AFTER = re.compile(

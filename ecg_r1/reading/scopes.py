@@ -8,32 +8,24 @@ from functools import lru_cache
 
 from ecg_r1.reading import references
 from ecg_r1.reading.languages import entries, han, listed
-from ecg_r1.reading.wordings import Alternatives, Wordings
+from ecg_r1.reading.wordings import Wordings
 
 REACH = 160  # characters that a scope reaches over
 ORDER = ("elsewhere", "then", "person", "supposed", "typical", "general", "normal")  # which one counts first
 OPENING = list(entries("asides"))
-_OPENING = Wordings(OPENING)
+_OPENING = Wordings(OPENING, han("asides").items())
 _SOUGHT = Wordings(
     [
         *(("sought", cue) for cue in listed("sought")),
         *((kind, cue) for kind, cue in OPENING if kind in ("then", "person")),
     ]
 )
-_HAN = Alternatives([*han("asides").items()], end="")
-_HAN_ANY = re.compile(_HAN.any)
 
 
 @lru_cache(maxsize=4096)  # asked for each mention of a sentence
 def opened(sentence: str) -> list[tuple[str, int, int]]:
     """(kind, start, end) of each word of a readable sentence that opens a scope, in order."""
-    found = list(_OPENING.scan(sentence, 0, len(sentence)))
-    if not sentence.isascii():
-        for m in _HAN_ANY.finditer(sentence):
-            if at := _HAN.at(sentence, m.start(), len(sentence)):
-                found.append((at[0], m.start(), at[1]))
-        found.sort(key=lambda each: each[1])
-    return found
+    return list(_OPENING.scan(sentence, 0, len(sentence)))
 
 
 _APPOSED = re.compile(  # "the previous ECG, recorded 3 months earlier, showed"
@@ -48,7 +40,10 @@ def scope(sentence: str, start: int) -> str | None:
     for kind, a, b in opened(sentence):
         if a >= start:
             break
-        if start - b <= REACH and not references.TURN[kind].search(_APPOSED.sub("", sentence[b:start])):
+        between = sentence[b:start]
+        if "(" in between or "," in between:
+            between = _APPOSED.sub("", between)
+        if start - b <= REACH and not references.TURN[kind].search(between):
             kinds.add(kind)
     return next((kind for kind in ORDER if kind in kinds), None)
 

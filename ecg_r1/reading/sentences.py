@@ -110,7 +110,7 @@ class Sentence:
         return next(iter(quantities.values())) if near else None
 
     def rhythm_at(self, name: int, number: int) -> bool:
-        """Whether a number without a unit is the rate of the rhythm named right before it."""
+        """Whether a number without a unit is the rate of the rhythm, or the atria, named right before it."""
         return self.tokens[name].key in ("rhythm", "atria") and bool(cues.RHYTHM_AT.fullmatch(self.gap(name, number)))
 
     def fires(self, name: int, number: int) -> bool:

@@ -186,7 +186,7 @@ def _read(sentence: str) -> list[tuple[str, Polarity, int, int]]:
         said = sentence[: found[i + 1][1]] if asked and _asked_alone(sentence, found, i) else sentence
         floor = floors[i] if floors else 0
         sense = polarity(said, (first, last), start, end, alternatives, floor)
-        sense = "negated" if back and back.start <= start < back.end else sense
+        sense = "negated" if start in back else sense
         if read and read[-1][3] < first and _echoed(sentence, read[-1][3], start, end):
             sense = read[-1][1]
         if sense == "asserted" and _HEDGED.search(sentence, start, end):

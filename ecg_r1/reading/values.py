@@ -62,4 +62,6 @@ def value_of(text: str, token: Token, unit: Token, name: str) -> float | None:
     if name == "rr_ms" and value < FEWEST_RR:  # vitals: "HR 112, RR 24" counts breaths
         return None
     low, high = PLAUSIBLE[dimension]
-    return value if low <= value <= high else None
+    if low <= value <= high or cues.DIRECTLY.search(text, max(0, start - 40), start):
+        return min(value, LARGEST)
+    return None

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
 
+FIRST_HAN = "\u4e00"
 WORD = re.compile(r"[a-z]++")
 
 
@@ -20,13 +23,17 @@ class Alternatives:
     """Wordings that one pattern looks for at once, each with what it means."""
 
     def __init__(self, entries: Iterable[tuple[str, str]], end: str = "(?![a-z])") -> None:
-        grouped: dict[str, list[str]] = {}
-        for meaning, wording in entries:
-            grouped.setdefault(meaning, []).append(wording)
-        self.meanings = ["", *grouped]
-        patterns = [f"(?:{'|'.join(wordings)}){end}" for wordings in grouped.values()]
+        runs = [(meaning, [wording for _, wording in run]) for meaning, run in groupby(entries, itemgetter(0))]
+        self.meanings = ["", *(meaning for meaning, _ in runs)]
+        patterns = [f"(?:{'|'.join(wordings)}){end}" for _, wordings in runs]
         self.any = "|".join(patterns)
-        self._match = re.compile("|".join(f"({pattern})" for pattern in patterns)).match
+        self._pattern = re.compile("|".join(f"({pattern})" for pattern in patterns) or "(?!)")
+        self._match = self._pattern.match
+
+    def find(self, text: str, start: int, end: int) -> Iterator[tuple[str, int, int]]:
+        """(meaning, start, end) of each wording in text[start:end], none inside another."""
+        for m in self._pattern.finditer(text, start, end):
+            yield self.meanings[m.lastindex or 0], m.start(), m.end()
 
     def at(self, text: str, start: int, end: int) -> tuple[str, int] | None:
         """(meaning, end) of the first wording, in the order given, that stands at `start` of a lower-case text."""
@@ -35,16 +42,32 @@ class Alternatives:
 
 
 class Wordings(dict[str, Alternatives]):
-    """Wordings by their first word. Where several begin at one place the first counts: a longer one is given before."""
+    """Wordings by their first word. Where several begin at one place the first counts: a longer one is given before.
 
-    def __init__(self, entries: Iterable[tuple[str, str]]) -> None:
+    Those in Chinese, which has no words to look up, are looked for anywhere.
+    """
+
+    def __init__(self, entries: Iterable[tuple[str, str]], chinese: Iterable[tuple[str, str]] = ()) -> None:
+        self.chinese = Alternatives(chinese, end="")
         grouped: dict[str, list[tuple[str, str]]] = {}
         for entry in entries:
             grouped.setdefault(first_word(entry[1]), []).append(entry)
         super().__init__((word, Alternatives(group)) for word, group in grouped.items())
 
     def scan(self, text: str, start: int, end: int) -> Iterator[tuple[str, int, int]]:
-        """(meaning, start, end) of each wording in text[start:end], none inside another."""
+        """(meaning, start, end) of each wording in text[start:end], in order and none inside another."""
+        chinese = not text.isascii() and max(text) >= FIRST_HAN
+        return self._both(text, start, end) if chinese else self._worded(text, start, end)
+
+    def _both(self, text: str, start: int, end: int) -> Iterator[tuple[str, int, int]]:
+        at = start
+        both = (*self._worded(text, start, end), *self.chinese.find(text, start, end))
+        for meaning, a, b in sorted(both, key=lambda each: (each[1], -each[2])):
+            if a >= at:
+                yield meaning, a, b
+                at = b
+
+    def _worded(self, text: str, start: int, end: int) -> Iterator[tuple[str, int, int]]:
         at, entries_of = start, self.get
         for m in WORD.finditer(text, start, end):
             entries = entries_of(m[0])
