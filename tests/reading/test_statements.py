@@ -47,7 +47,10 @@ AVB = "first-degree AV block"
         ("No P waves are seen; atrial fibrillation.", [(AF, "asserted")]),
         ("There are no P waves, indicating atrial fibrillation", [(AF, "asserted")]),
         ("not LBBB but RBBB", [(LBBB, "negated"), (RBBB, "asserted")]),
-        ("The PR interval is long, so first degree AV block", [(AVB, "asserted")]),
+        (
+            "The PR interval is long, so first degree AV block",
+            [("prolonged PR interval", "asserted"), (AVB, "asserted")],
+        ),
         ("1st degree AV block", [(AVB, "asserted")]),
         ("incomplete right bundle branch block", [("incomplete right bundle branch block", "asserted")]),
         ("normal ECG", [("normal ECG", "asserted")]),
