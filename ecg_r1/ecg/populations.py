@@ -309,12 +309,13 @@ def _mended(signal: np.ndarray, peaks: np.ndarray, same: np.ndarray, alike: floa
         [_likeness(_cut(signal, part), template)[:, 0] for part in np.array_split(places, 1 + len(places) // 500)]
     )
     steepest = np.linalg.norm(np.diff(template[:, 0], axis=1), axis=0).max()
-    found: list[int] = []
+    found, taken = list[int](), np.zeros(signal.shape[1], bool)
     for place in places[np.argsort(-likeness)][: int((likeness >= alike).sum())]:
-        if all(abs(place - other) >= CLOSEST for other in found):
+        if not taken[place]:
             speed = np.linalg.norm(np.diff(_cut(signal, place[None])[:, 0], axis=1), axis=0).max()
             if speed > AS_STEEP * steepest:  # a T wave may look like a broad QRS, but moves slowly
                 found.append(int(place))
+                taken[max(0, place - CLOSEST + 1) : place + CLOSEST] = True
     kept = [int(peak) for peak in peaks[same]] + found
     for peak in peaks[~same]:
         near = min((abs(peak - other) for other in found), default=CLOSEST)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from counted import calls
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.signal import resample
 
@@ -324,6 +324,7 @@ def measured_or_explained(record: ECGRecord, work: int) -> None:
 
 
 @given(record=SPOILED)
+@example(record=spoiled(0, [("sine", 0.42)]))  # beats of one shape without end
 @settings(max_examples=60)
 def test_spoiled_records_are_measured_or_explained(work, record):
     measured_or_explained(record, work)
