@@ -195,6 +195,8 @@ def measured(name: str, given: argparse.Namespace) -> Iterator[dict[str, Any]]:
 def compared(name: str, row: Row, seed: int, given: argparse.Namespace) -> dict[str, Any]:
     """The figures of both models of a row, and what the idea costs, for one seed."""
     folder = given.out / str(seed)
+    for corpus in corpora(row):
+        build(corpus, seed, given)
     runs = [trained(stage, seed, given) for stage in (row.baseline, row.idea)]
     if row.grounding:
         figures = [placed(stage, seed, given) for stage in (row.baseline, row.idea)]
@@ -212,33 +214,42 @@ def trained(name: str, seed: int, given: argparse.Namespace) -> Path:
     """The run of a stage, which is trained if it is not, after those that it starts from."""
     stage, folder = STAGES[name], given.out / str(seed)
     model = trained(stage.model, seed, given) if stage.model in STAGES else stage.model
-    learned, tested = (built(corpus, seed, given) for corpus in (stage.corpus, stage.tested or stage.corpus))
+    learned, tested = (corpus_folder(name, seed, given) for name in (stage.corpus, stage.tested or stage.corpus))
     corpus = f"corpus={{train: {learned / stage.split}, evaluate: {tested / 'held-out'}}}"
     place = [f"run={folder / name}", f"model={model}", corpus, f"seed={seed}"]
     run("train", stage.recipe, [*place, *stage.overrides, *given.set])
     return folder / name
 
 
-def built(name: str, seed: int, given: argparse.Namespace) -> Path:
-    """The folder of a corpus, which is built if it is not."""
+def corpora(row: Row) -> list[str]:
+    """The names of what the stages of a row learn from and are tested on."""
+    stages = [STAGES[name] for end in (row.baseline, row.idea) for name in chain(end)]
+    return list(dict.fromkeys(name for stage in stages for name in (stage.corpus, stage.tested or stage.corpus)))
+
+
+def corpus_folder(name: str, seed: int, given: argparse.Namespace) -> Path:
+    folder: Path = given.out.resolve() / str(seed)
+    return folder / ("corpus" if name == "demo" else f"corpus-{name}")
+
+
+def build(name: str, seed: int, given: argparse.Namespace) -> None:
+    """Build a corpus, unless it is there."""
     corpus = CORPORA[name]
-    folder = given.out.resolve() / str(seed) / ("corpus" if name == "demo" else f"corpus-{name}")
-    overrides = [f"out={folder}", f"seed={seed}", *corpus.overrides, *given.corpus]
+    overrides = [f"out={corpus_folder(name, seed, given)}", f"seed={seed}", *corpus.overrides, *given.corpus]
     run("corpus", corpus.recipe, overrides, given.records if corpus.real else None)
-    return folder
 
 
 def placed(name: str, seed: int, given: argparse.Namespace) -> dict[str, Any]:
     """How well the model of a stage says where findings are."""
     stage, of = STAGES[name], given.out / str(seed) / name
-    learned, tested = (built(corpus, seed, given) for corpus in (stage.corpus, stage.tested))
+    learned, tested = (corpus_folder(corpus, seed, given) for corpus in (stage.corpus, stage.tested))
     answers = said_by("predict", str(of), "--max-tokens", "64").splitlines()[-1]
     asked = ["grounding", str(tested / "held-out"), answers, "--train", str(learned / stage.split)]
     return dict(json.loads(said_by("benchmark", *asked)))
 
 
 def needs_records(row: Row) -> bool:
-    return any(CORPORA[STAGES[name].corpus].real for end in (row.baseline, row.idea) for name in chain(end))
+    return any(CORPORA[name].real for name in corpora(row))
 
 
 def own_stages(row: Row) -> tuple[list[str], list[str]]:

@@ -18,8 +18,8 @@ from ecg_r1.model import TOKENIZER_MODE, register_vllm
 from ecg_r1.model.weights import check_values
 
 # On a CPU, vLLM stops with an error where it splits the prompt of a request that has a seed: it draws for each part and
-# winds the draw back, which only generators of a GPU can. Options that split prompts, and their values that do not.
-SPLITTING: Mapping[str, Any] = {"enable_chunked_prefill": False, "long_prefill_token_threshold": 0}
+# winds the draw back, which only generators of a GPU can. Options that split prompts:
+SPLITTING = ("enable_chunked_prefill", "long_prefill_token_threshold")
 BATCHED_TOKENS = 8192  # of one pass of prompts
 
 
@@ -155,8 +155,8 @@ def check_splitting(options: Mapping[str, Any]) -> None:
     Raises:
         ValueError: an option splits prompts; see `SPLITTING`.
     """
-    for name, whole in SPLITTING.items():
-        if not torch.cuda.is_available() and (options.get(name) or whole) != whole:
+    for name in SPLITTING:
+        if options.get(name) and not torch.cuda.is_available():
             raise ValueError(f"{name}: on a CPU, vLLM stops where it splits a prompt; leave it out")
 
 

@@ -13,7 +13,7 @@ _COUNTED: dict[str, Kind] = {  # in `Measurements.rhythm`
     "premature_reshaped_beats": "other",
     "reshaped_beats": "late",
 }
-BEATS = ("premature", "gemin", "escape", "tachycardia", "arrhythmia")  # in the names of statements of single beats
+BEATS = ("premature", "gemin", "escape", "tachycardia", "arrhythmia")  # in names that may tell where beats begin
 VENTRICULAR, SUPRAVENTRICULAR = {"ventricular"}, {"atrial", "supraventricular", "junctional"}  # words of such a name
 
 
@@ -36,9 +36,9 @@ def speaking_for(diagnosis: str) -> tuple[Kind, ...]:
     return ("usual", "other") if _is_of(diagnosis, SUPRAVENTRICULAR) else ()
 
 
-def _is_of(diagnosis: str, origins: Collection[str]) -> bool:
+def _is_of(diagnosis: str, origins: set[str]) -> bool:
     """Whether a name tells of beats of such an origin, whatever stands before it ("paroxysmal", "blocked")."""
-    return any(word in diagnosis for word in BEATS) and not set(origins).isdisjoint(diagnosis.split())
+    return any(word in diagnosis for word in BEATS) and not origins.isdisjoint(diagnosis.split())
 
 
 def origin(kind: Kind, label: Collection[str]) -> str:
