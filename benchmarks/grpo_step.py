@@ -47,6 +47,8 @@ QUESTION = (
 )
 LONGEST, AT_ONCE = 150, 2
 CASES = {"G = 8, fixed": (8, False), "G = 16, fixed": (16, False), "G = 8, ragged": (8, True)}
+RATES = (1e-4, 1e-5)  # of recipes/small and recipes/gem-7b
+UPDATES = 9
 PHASES = ("rollouts", "log-probs", "rewards", "update", "step")
 WAYS = ("plain", "ours")
 ADAPTED = {
@@ -251,24 +253,44 @@ class Meter:
 
 
 def sync_bytes(preset: str = "small", rank: int = 64) -> dict[str, Any]:
-    """Bytes of one update of a rollout server: the adapter, against all weights merged, both in float32.
+    """Bytes of one update of a rollout server: an adapter, and what changed of it, against merged weights, in float32.
 
-    Of a layer with d inputs and e outputs an adapter has r (d + e) numbers for d e, whatever is sent with it.
+    Of a layer with d inputs and e outputs an adapter has r (d + e) numbers for d e, whatever is sent with it. What
+    changed depends on the learning rate: real updates by AdamW on texts of random words, the median of `UPDATES`.
     """
-    from peft import get_peft_model_state_dict
+    import torch
+    from peft import get_peft_model_state_dict, set_peft_model_state_dict
 
+    from ecg_r1.engine.changes import changes
     from ecg_r1.model.checkpoint import load_model
     from ecg_r1.model.lora import adapted
     from ecg_r1.recipe import LoRA
 
     found: dict[str, Any] = {}
     for name, layers in ADAPTED.items():
-        model, _ = load_model(preset, texts=[QUESTION])
-        found["merged"] = sum(parameter.nbytes for parameter in model.parameters())
+        torch.manual_seed(0)
+        model, processor = load_model(preset, texts=[QUESTION])
+        merged = found["merged"] = sum(parameter.nbytes for parameter in model.parameters())
         lora = LoRA(r=rank) if layers is None else LoRA(r=rank, target_modules=layers)
-        tensors = get_peft_model_state_dict(adapted(lora, model, "benchmark")).values()
-        adapter = sum(tensor.nbytes for tensor in tensors)
-        found[name] = {"adapter": adapter, "ratio": found["merged"] / adapter}
+        policy = adapted(lora, model, "benchmark")
+        start = {key: tensor.clone() for key, tensor in get_peft_model_state_dict(policy).items()}
+        whole = sum(tensor.nbytes for tensor in start.values())
+        found[name] = {"adapter": whole, "ratio": merged / whole}
+        words = torch.tensor(processor.tokenizer(QUESTION)["input_ids"])
+        for rate in RATES:
+            set_peft_model_state_dict(policy, start)
+            optimizer = torch.optim.AdamW([one for one in policy.parameters() if one.requires_grad], lr=rate)
+            sizes, last = [], start
+            for _ in range(UPDATES):
+                ids = words[torch.randint(len(words), (4, 64))]
+                optimizer.zero_grad()
+                policy(input_ids=ids, attention_mask=torch.ones_like(ids), labels=ids).loss.backward()
+                optimizer.step()
+                now = {key: tensor.clone() for key, tensor in get_peft_model_state_dict(policy).items()}
+                sizes.append(sum(plane.nbytes for plane in changes(last, now).values()))
+                last = now
+            changed = statistics.median(sizes)
+            found[name][f"changes at {rate:g}"] = {"bytes": changed, "ratio": merged / changed}
     return found
 
 

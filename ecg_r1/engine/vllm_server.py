@@ -58,6 +58,22 @@ def read_key(file: Path) -> str:
     return key
 
 
+@dataclass(frozen=True)
+class Weights:
+    """What changed since the checkpoint, in files that all processes of the run can read.
+
+    Attributes:
+        version: their name.
+        file: a message of `ecg_r1.engine.wire`. It is read again where a server comes back.
+        since, change: an adapter's version before this one, and a message with what differs from it.
+    """
+
+    version: str
+    file: Path
+    since: str | None = None
+    change: Path | None = None
+
+
 class _Lost(Exception):
     """The server did not answer; what it was asked is asked again."""
 
@@ -134,7 +150,7 @@ class VLLMServers:
         self.servers = [_Server(url.rstrip("/"), key) for url in urls]
         self.checkpoint, self.wait = checkpoint, wait
         self.lost, self.sent = 0, {"weights": 0, "requests": 0}
-        self._weights: tuple[str, Path] | None = None
+        self._weights: Weights | None = None
         self._ended = threading.Event()
         self._pool = ThreadPoolExecutor(len(self.servers))
         self._alive()
@@ -164,16 +180,14 @@ class VLLMServers:
                     say(f"rollout server lost: {error}; its {len(share)} prompts are asked again", err=True)
         return [found[i] for i in range(len(prompts))]
 
-    def replace_weights(self, version: str, file: Path, *, push: bool) -> None:
+    def replace_weights(self, weights: Weights, *, push: bool) -> None:
         """From now on generate with these weights.
 
         Args:
-            version: their name.
-            file: a message of `ecg_r1.engine.wire` with the tensors that changed since the checkpoint. It is read again
-                where a server comes back.
+            weights: they are read again where a server comes back.
             push: send them now; else a server gets them with the next prompts, unless another process sent them.
         """
-        self._weights = version, file
+        self._weights = weights
         if push:
             self._alive()
 
@@ -203,7 +217,7 @@ class VLLMServers:
                 names[kind] = [wire.content_hash(array) for array in arrays]
                 media |= dict(zip(names[kind], arrays, strict=True))
             asked.append({"token_ids": prompt.token_ids, "seed": seeds[i], **names})
-        head = {"version": self._weights and self._weights[0], "prompts": asked, "n": n, "sampling": sampling}
+        head = {"version": self._weights and self._weights.version, "prompts": asked, "n": n, "sampling": sampling}
         for _ in range(3):  # a server may have forgotten media that it had
             new = {name: array for name, array in media.items() if name not in server.known}
             body = wire.pack(head, new)
@@ -249,10 +263,13 @@ class VLLMServers:
                 )
             if said["boot"] != server.boot:
                 server.boot, server.known = said["boot"], set()
-            if self._weights and said["version"] != self._weights[0]:
-                file = self._weights[1]
+            weights = self._weights
+            if weights and said["version"] != weights.version:
+                file = weights.change if weights.change and said["version"] == weights.since else weights.file
                 self.sent["weights"] += file.stat().st_size
                 status, said = server.ask("POST", wire.WEIGHTS, file)
+                if status == 409:  # another trainer gave it other weights in between
+                    raise _Lost(f"{server.url}: has other weights")
                 _check(server, status, said)
             server.missed = 0
         except _Lost:

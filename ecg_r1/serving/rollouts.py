@@ -27,6 +27,7 @@ from starlette.routing import Route
 
 from ecg_r1.engine import wire
 from ecg_r1.engine.base import Prompt
+from ecg_r1.engine.changes import changed
 from ecg_r1.engine.vllm_colocated import vllm_prompt, vllm_sampling_names
 from ecg_r1.engine.vllm_server import ServerUnusable, read_key
 from ecg_r1.serving.access import Access
@@ -35,6 +36,7 @@ from ecg_r1.terminal import say
 
 MEDIA = 4 * 2**30  # bytes of signals and pages that a server keeps
 BODY = 2**30  # bytes of a request with prompts
+SENT = "sent.safetensors"
 ADAPTER = 1  # vLLM's number of the adapter; another follows with each update
 
 
@@ -71,6 +73,7 @@ class Rollouts:
         self._media: OrderedDict[str, np.ndarray] = OrderedDict()
         self._held = 0
         self._updating = asyncio.Lock()
+        self._last: dict[str, Any] = {}  # the tensors of the adapter
         self._adapters = ADAPTER
 
     def app(self, access: Access) -> Starlette:
@@ -98,10 +101,11 @@ class Rollouts:
         return JSONResponse({"boot": self.boot, "version": self.version, "checkpoint": self.checkpoint})
 
     async def weights(self, request: Request) -> Response:
-        """Take weights, or an adapter: a message that says its `version`, and the `adapter`'s configuration."""
+        """Take weights, an adapter, or what changed of it: a message that says its `version`, the `adapter`'s
+        configuration, and `since` which version it changed."""
         folder = Path(tempfile.mkdtemp(prefix="ecg-r1-weights-"))
         try:
-            file = folder / "adapter_model.safetensors"
+            file = folder / SENT
             with file.open("wb") as part:
                 async for block in request.stream():
                     part.write(block)
@@ -112,16 +116,17 @@ class Rollouts:
 
     async def _update(self, folder: Path, file: Path) -> Response:
         from safetensors import SafetensorError, safe_open
-        from vllm.lora.request import LoRARequest
 
         try:
             with safe_open(file, "np") as tensors:
                 said = json.loads((tensors.metadata() or {})["said"])
-            version, adapter = said["version"], said.get("adapter")
+            version, adapter, since = said["version"], said.get("adapter"), said.get("since")
         except (SafetensorError, KeyError, ValueError, TypeError) as error:
             return _refused(HTTPStatus.BAD_REQUEST, f"the weights cannot be read: {error}")
         if version == self.version:
             return JSONResponse({"version": version})
+        if since not in (None, self.version):
+            return _refused(HTTPStatus.CONFLICT, "the server has other weights", version=self.version)
         await self.engine.pause_generation(mode="abort")  # of a trainer that was killed
         try:
             if adapter is None:
@@ -130,18 +135,34 @@ class Rollouts:
                 await self.engine.reset_mm_cache()
                 await self.engine.reset_prefix_cache()
             else:
-                (folder / "adapter_config.json").write_text(json.dumps(adapter), encoding="utf-8")
-                new = LoRARequest(f"adapter-{self._adapters}", self._adapters, str(folder))
-                await self.engine.add_lora(new)
-                if self.adapter is not None:
-                    await self.engine.remove_lora(self.adapter.lora_int_id)
-                self.adapter, self._adapters = new, self._adapters + 1
-        except (RuntimeError, ValueError) as error:
+                await self._replace_adapter(folder, file, adapter, changed_since_last=since is not None)
+        except (RuntimeError, ValueError, SafetensorError) as error:
             return _refused(HTTPStatus.BAD_REQUEST, f"vLLM cannot take the weights: {error}")
         finally:
             await self.engine.resume_generation()
         self.version = version
         return JSONResponse({"version": version})
+
+    async def _replace_adapter(self, folder: Path, file: Path, facts: Any, *, changed_since_last: bool) -> None:
+        """
+        Raises:
+            ValueError, SafetensorError: the file holds no adapter, or no changes of the last one.
+        """
+        import safetensors.numpy
+        import safetensors.torch
+        from vllm.lora.request import LoRARequest
+
+        if changed_since_last:
+            tensors = changed(self._last, safetensors.numpy.load_file(file))
+        else:
+            tensors = safetensors.torch.load_file(file)
+        safetensors.torch.save_file(tensors, folder / "adapter_model.safetensors")
+        (folder / "adapter_config.json").write_text(json.dumps(facts), encoding="utf-8")
+        new = LoRARequest(f"adapter-{self._adapters}", self._adapters, str(folder))
+        await self.engine.add_lora(new)
+        if self.adapter is not None:
+            await self.engine.remove_lora(self.adapter.lora_int_id)
+        self.adapter, self._adapters, self._last = new, self._adapters + 1, tensors
 
     async def generate(self, request: Request) -> Response:
         """Complete prompts: `prompts` of token ids, `ecgs` and `pages` (hashes), `n`, and vLLM's `sampling`."""

@@ -18,10 +18,11 @@ import numpy as np
 import torch
 
 from ecg_r1.engine import Prompt, Rollout, wire
+from ecg_r1.engine.vllm_server import Weights
 from ecg_r1.files import write_atomically
 from ecg_r1.train.dropout import Shown
 from ecg_r1.train.rollout import as_trl
-from ecg_r1.train.server_rollout import ServerRollout, Weights
+from ecg_r1.train.server_rollout import ServerRollout
 
 Asked = tuple[list[list[int]], list[Shown]]  # the token ids of each prompt, and what is shown of its example
 
@@ -152,7 +153,7 @@ class OverlappedRollout(ServerRollout):
     def _generate(self, weights: Weights, requests: Any, n: int, sampling: dict[str, Any]) -> list[list[Rollout]]:
         if weights != self._used:  # in the same order in each process
             self._meet()  # nobody generates with other weights any more
-            self.engine.replace_weights(weights.version, weights.file, push=self.accelerator.is_main_process)
+            self.engine.replace_weights(weights, push=self.accelerator.is_main_process)
             self._meet()
             self._used = weights
         return self.engine.generate(requests, n=n, **sampling)

@@ -7,32 +7,26 @@ import os
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import safetensors.numpy
+import safetensors.torch
 import torch
 from accelerate.utils import broadcast_object_list
 from peft import get_peft_model_state_dict
-from safetensors.torch import save_file
 
-from ecg_r1.engine.vllm_server import VLLMServers
+from ecg_r1.engine.changes import changes
+from ecg_r1.engine.vllm_server import VLLMServers, Weights
 from ecg_r1.runs.fingerprint import WEIGHTS, fingerprint
 from ecg_r1.train.rollout import ECGRollout
 
 
-@dataclass(frozen=True)
-class Weights:
-    """What changed since the checkpoint, in a file that all processes of the run can read."""
-
-    version: str
-    file: Path
-
-
 class ServerRollout(ECGRollout):
     """As `ECGRollout`, on rollout servers. What changed since the checkpoint travels to them: an adapter as it is where
-    vLLM can run it, else the trained weights; frozen towers never.
+    vLLM can run it, else the trained weights; frozen towers never. Of an adapter, a server that has the last one gets
+    what differs from it.
 
     Args:
         servers: addresses.
@@ -49,6 +43,7 @@ class ServerRollout(ECGRollout):
         self.servers, self.key, self.wait, self.as_adapter = servers, key, wait, as_adapter
         self.folder = folder
         self.weights: deque[Weights] = deque()  # the newest last
+        self._last: dict[str, torch.Tensor] = {}  # the adapter that was written last
         self._updates, self._spent = 0, 0.0
         super().__init__(**kwargs)
 
@@ -64,14 +59,14 @@ class ServerRollout(ECGRollout):
     def sync_weights(self) -> None:
         began = time.monotonic()
         self.save_weights()
-        newest = self.weights[-1]
-        self.engine.replace_weights(newest.version, newest.file, push=self.accelerator.is_main_process)
+        self.engine.replace_weights(self.weights[-1], push=self.accelerator.is_main_process)
         self.accelerator.wait_for_everyone()
         self._spent = time.monotonic() - began
 
     def counters(self) -> dict[str, float]:
         """Bytes of one update, its seconds in the trainer, and how often a server was lost with prompts in hand."""
-        size = self.weights[-1].file.stat().st_size if self.weights else 0
+        newest = self.weights[-1] if self.weights else None
+        size = (newest.change or newest.file).stat().st_size if newest else 0
         return {
             "rollout/sync_bytes": size, "rollout/sync_seconds": self._spent, "rollout/servers_lost": self.engine.lost,
         }  # fmt: skip
@@ -80,7 +75,10 @@ class ServerRollout(ECGRollout):
         """Write the weights of now, and remove those that nothing is generated with any more."""
         self._updates += 1
         name = f"{self._name}-{self._updates}"
-        weights = Weights(name, self.folder / f"weights-{name}.safetensors")
+        file = self.folder / f"weights-{name}.safetensors"
+        weights = Weights(name, file)
+        if self.as_adapter and self._updates > 1:
+            weights = Weights(name, file, f"{self._name}-{self._updates - 1}", file.with_suffix(".change"))
         said: dict[str, Any] = {"version": weights.version}
         if self.as_adapter:
             said["adapter"] = adapter_facts(self.model)
@@ -88,15 +86,20 @@ class ServerRollout(ECGRollout):
         else:
             tensors = {name: self._as_served(tensor) for name, tensor in self._iter_changed()}
         if self.accelerator.is_main_process:
-            part = weights.file.with_suffix(".part")
-            save_file(tensors, part, metadata={"said": json.dumps(said)})
-            os.replace(part, weights.file)
+            _write(weights.file, safetensors.torch.save_file, tensors, said)
+            if weights.change:
+                way = changes(self._last, tensors)
+                _write(weights.change, safetensors.numpy.save_file, way, said | {"since": weights.since})
+            if self.as_adapter:
+                self._last = tensors
         self.accelerator.wait_for_everyone()
         self.weights.append(weights)
         while len(self.weights) > self.kept:
             old = self.weights.popleft()
             if self.accelerator.is_main_process:
                 old.file.unlink()
+                if old.change:
+                    old.change.unlink()
 
     def _iter_changed(self) -> Iterator[tuple[str, torch.Tensor]]:
         changed = {block_of(name) for name, parameter in self.model.named_parameters() if parameter.requires_grad}
@@ -113,6 +116,13 @@ class ServerRollout(ECGRollout):
     def _as_served(self, tensor: torch.Tensor) -> torch.Tensor:
         dtype = getattr(torch, self.engine_options.get("dtype", "auto"), tensor.dtype)
         return tensor.detach().to("cpu", dtype, copy=True).contiguous()
+
+
+def _write(file: Path, save_file: Callable[..., None], tensors: dict[str, Any], said: dict[str, Any]) -> None:
+    """A message of `ecg_r1.engine.wire`, written atomically."""
+    part = file.with_suffix(".part")
+    save_file(tensors, part, metadata={"said": json.dumps(said)})
+    os.replace(part, file)
 
 
 def block_of(name: str) -> str:

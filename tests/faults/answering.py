@@ -12,6 +12,7 @@ import uvicorn
 import vllm  # noqa: F401  a server has it before it answers; the import takes seconds
 from ports import free_port
 from safetensors import safe_open
+from safetensors.torch import load_file
 
 from ecg_r1.serving.access import Access
 from ecg_r1.serving.rollouts import Rollouts
@@ -23,7 +24,7 @@ class Echo:
     """In vLLM's place: it completes a prompt with its own tokens, or holds on to it."""
 
     def __init__(self):
-        self.asked, self.held, self.replaced = [], threading.Event(), []
+        self.asked, self.held, self.replaced, self.adapters = [], threading.Event(), [], []
         self.held.set()
 
     async def generate(self, row, params, request_id, lora_request=None):
@@ -39,11 +40,14 @@ class Echo:
     async def collective_rpc(self, method, args=()):
         self.replaced.append(method)
 
+    async def add_lora(self, request):
+        self.adapters.append(load_file(f"{request.lora_path}/adapter_model.safetensors"))
+
     async def nothing(self, *args, **kwargs):
         pass
 
     check_health = pause_generation = resume_generation = nothing
-    reset_encoder_cache = reset_mm_cache = reset_prefix_cache = nothing
+    remove_lora = reset_encoder_cache = reset_mm_cache = reset_prefix_cache = nothing
 
 
 @contextmanager

@@ -17,10 +17,12 @@ pytest.importorskip("vllm", reason="vLLM is not installed: pip install '.[cpu]' 
 from answering import KEY, Echo, answering
 from ports import free_port
 from safetensors.numpy import save_file
+from safetensors.torch import save_file as torch_file
 
 from ecg_r1.corpus.build import build
 from ecg_r1.engine import Prompt
-from ecg_r1.engine.vllm_server import ServerUnusable, VLLMServers
+from ecg_r1.engine.changes import changes
+from ecg_r1.engine.vllm_server import ServerUnusable, VLLMServers, Weights
 from ecg_r1.model.checkpoint import load_model, save
 from ecg_r1.recipe import CorpusRecipe
 from ecg_r1.runs.fingerprint import WEIGHTS, fingerprint
@@ -93,13 +95,47 @@ def test_a_server_that_comes_back_gets_the_weights_again(tmp_path):
     port, before, after = free_port(), Echo(), Echo()
     url = f"http://127.0.0.1:{port}"
     with answering(before, port), client(url) as servers:
-        servers.replace_weights("v1", weights(tmp_path / "w", "v1"), push=True)
+        servers.replace_weights(Weights("v1", weights(tmp_path / "w", "v1")), push=True)
         servers.generate(prompts(2), max_tokens=4)
         servers.generate(prompts(2), max_tokens=4)
         with answering(after, free_port()) as other:
             servers.servers[0].url = other  # started again
             servers.generate(prompts(2), max_tokens=4)
     assert before.replaced == after.replaced == ["replace_weights"]
+
+
+def adapter(folder, version, tensors, since=None, last=None):
+    """An adapter, and what changed of it since the last one."""
+    said = {"version": version, "adapter": {"peft_type": "LORA", "r": 2}}
+    file, change = folder / version, None
+    torch_file(tensors, file, metadata={"said": json.dumps(said)})
+    if since:
+        change = folder / f"{version}-change"
+        save_file(changes(last, tensors), change, metadata={"said": json.dumps(said | {"since": since})})
+    return Weights(version, file, since, change)
+
+
+def test_what_changed_of_an_adapter_goes_to_the_server_that_has_the_last_one(tmp_path):
+    old, stays, starts = {"a": torch.randn(64, 8), "b": torch.zeros(8, 64)}, Echo(), Echo()
+    new = {name: tensor + 1e-4 * torch.randn_like(tensor) for name, tensor in old.items()}
+    first, second = adapter(tmp_path, "v1", old), adapter(tmp_path, "v2", new, "v1", old)
+    assert second.change.stat().st_size < second.file.stat().st_size
+    with answering(stays) as one, answering(Echo()) as gone, answering(starts) as other, client(one, gone) as servers:
+        servers.replace_weights(first, push=True)
+        servers.servers[1].url = other  # started again
+        sent = servers.sent["weights"]
+        servers.replace_weights(second, push=True)
+        assert servers.sent["weights"] - sent == second.change.stat().st_size + second.file.stat().st_size
+    assert [len(echo.adapters) for echo in (stays, starts)] == [2, 1]
+    for echo in (stays, starts):
+        assert all(torch.equal(tensor, new[name]) for name, tensor in echo.adapters[-1].items())
+
+
+def test_changes_of_other_weights_than_the_servers_are_refused(tmp_path):
+    tensors = {"a": torch.randn(4, 4)}
+    change = adapter(tmp_path, "v2", tensors, "v1", tensors).change
+    with answering(Echo()) as url, client(url) as servers:
+        assert servers.servers[0].ask("POST", "/rollouts/weights", change)[0] == 409
 
 
 @pytest.mark.parametrize(
