@@ -12,8 +12,9 @@ NEVER = 0  # the key of what is not kept
 class FeatureCache:
     """Features of towers whose weights do not change, in this process's memory.
 
-    What came first stays: with an order of examples that is drawn anew each epoch, a full cache is then of use as often
-    as its share of the corpus.
+    What is kept is encoded by itself: in a batch the last bits would depend on what else is in it, and a run that was
+    killed and resumed, whose memory is empty, would end in other weights. What came first stays: with an order of
+    examples that is drawn anew each epoch, a full cache is then of use as often as its share of the corpus.
 
     Args:
         towers: names of the towers that are frozen; the others are always run.
@@ -44,21 +45,23 @@ class FeatureCache:
         """
         if tower not in self.towers:
             return encode(values)
-        wanted = [(tower, key) for key in keys.tolist()]
-        missing = [i for i, key in enumerate(wanted) if key not in self._kept]
-        found: dict[int, torch.Tensor] = {}
-        if missing:
-            with torch.no_grad():
-                encoded = encode(values[missing])
-            found = dict(zip(missing, encoded, strict=True))
-            self.encoded[tower] += len(missing)
-            for i, features in found.items():
-                self._keep(wanted[i], features)
-        rows = [found[i] if i in found else self._kept[key].to(values.device) for i, key in enumerate(wanted)]
+        fresh = dict[int, torch.Tensor]()
+        never = [i for i, key in enumerate(keys.tolist()) if key == NEVER]
+        with torch.no_grad():
+            for i, key in enumerate(keys.tolist()):
+                if key != NEVER and key not in fresh and (tower, key) not in self._kept:
+                    fresh[key] = encode(values[i : i + 1])[0]
+                    self._keep((tower, key), fresh[key])
+            of_never = dict(zip(never, encode(values[never]), strict=True)) if never else {}
+        self.encoded[tower] += len(fresh) + len(never)
+        rows = [
+            of_never[i] if key == NEVER else fresh[key] if key in fresh else self._kept[tower, key].to(values.device)
+            for i, key in enumerate(keys.tolist())
+        ]
         return torch.stack(rows)
 
     def _keep(self, key: tuple[str, int], features: torch.Tensor) -> None:
         size = features.numel() * features.element_size()
-        if key[1] != NEVER and key not in self._kept and self.used + size <= self.limit:
+        if self.used + size <= self.limit:
             self._kept[key] = features.to("cpu", copy=True)
             self.used += size

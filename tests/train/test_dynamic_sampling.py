@@ -222,7 +222,11 @@ def test_a_reward_of_whole_batches_is_refused_where_a_part_of_them_is_replaced(s
 
 
 OFTEN_FLAT = """
-def reward(completion, case):
+from ecg_r1.scoring import reward
+
+
+@reward
+def half(completion, case):
     return 0.5 if case.example_id[-1] in "0246" else len(completion.text) % 7 / 7
 """
 
@@ -241,7 +245,7 @@ def test_a_run_is_killed_and_its_command_repeated(tmp_path, processes):
             f"run={tmp_path}/{name}", f"model={tmp_path}/model", f"corpus={{train: {corpus}}}", "deepspeed=null",
             f"processes={processes}", "rollout={engine: hf}", "credit=sequence", "trainer.num_generations=4",
             f"trainer.per_device_train_batch_size={16 // processes}", "trainer.max_steps=6", "trainer.save_steps=2",
-            "trainer.max_completion_length=12", f"rewards=[{{name: '{tmp_path}/own.py:reward'}}]",
+            "trainer.max_completion_length=12", f"rewards=[{{name: '{tmp_path}/own.py:half'}}]",
             "dynamic_sampling={budget: 3}", "curriculum={passed: 0.4, least: 0.2}",
         ]  # fmt: skip
         command = [sys.executable, "-m", "ecg_r1", "train", "tiny/grpo", *overrides]

@@ -92,6 +92,20 @@ def test_what_came_first_stays_within_the_limit():
     keys = torch.tensor([5, 6, 7])
     for _ in range(2):
         assert torch.equal(cache.take("ecg", keys, values, encode), values.view(3, 1, 3))
-    assert ran == [3, 1]
+    assert ran == [1, 1, 1, 1]
     assert torch.equal(cache.take("page", keys, values, encode), values.view(3, 1, 3))  # a tower that is not frozen
     assert cache.used == 2 * 3 * 4
+
+
+def test_what_is_kept_depends_on_no_other_of_its_batch_and_is_encoded_once(split):
+    model, media = opened(split)
+    tower = model.model.ecg_tower
+    values = media.tensors([[View(record)] for record in media.store.ids])["ecg_values"]
+    keys = torch.arange(1, len(values) + 1)
+    together, alone = (FeatureCache(["ecg"], limit=2**20) for _ in range(2))
+    repeated = torch.cat([values, values]), torch.cat([keys, keys])
+    found = together.take("ecg", repeated[1], repeated[0], tower)
+    assert together.encoded["ecg"] == len(values)
+    for i, key in enumerate(keys):
+        assert torch.equal(alone.take("ecg", key[None], values[i : i + 1], tower)[0], found[i])
+        assert torch.equal(found[i], found[len(values) + i])
