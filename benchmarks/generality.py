@@ -1,12 +1,12 @@
 """Fit the weights by which the reader tells ECGs in general from this one: python benchmarks/generality.py FILE.jsonl …
 
 Files of labelled passages, as benchmarks/reading.py reads them, and of phrasings ("reading | text" a line, as those of
-tests/reading), or of lines in which [[ ]] marks what is none of this ECG, as benchmarks/generality.txt. The examples of
-the words themselves (`generality` in data/vocabulary.<language>.yaml) are phrasings too. `--leave-out` prints, for each
-file, what the weights fitted to all other files do to it: claims lost, and general readings left as claims. `--write
-PATH` writes the weights fitted to all files, data/generality.yaml by default: with passages of your own among the
-files, the reader learns how their authors write. `--onto` keeps them near the weights in use, which have learnt from
-other passages too.
+tests/reading), or of lines in which [[ ]] marks what is none of this ECG, as those of benchmarks/generality/. The
+examples of the words themselves (`generality` in data/vocabulary.<language>.yaml) are phrasings too. `--leave-out`
+prints, for each file, what the weights fitted to all other files do to it: claims lost, and general readings left as
+claims. `--write PATH` writes the weights fitted to all files, data/generality.yaml by default: with passages of your
+own among the files, the reader learns how their authors write. `--onto` keeps them near the weights in use, which have
+learnt from other passages too.
 The fit is a logistic regression with an L2 penalty and a fixed start; the same files give the same weights.
 """
 
@@ -137,9 +137,9 @@ def _lines(name: str, lines: Sequence[str]) -> list[Reading]:
             if quote.kind in CLAIMS:
                 signs = generality.signs(text, *quote.span, quote, generality.near(quotes, k))
                 found.append(Reading(name, passage, "quantities", signs, general, bool(bar)))
-        for mention, sense, start, end in () if marks else read_statements(text):
+        for mention, sense, start, end in read_statements(text) if bar else ():  # the marks are of numbers
             if sense == "asserted":
-                general = bool(bar) and f"{mention.replace(' ', '_')}?" in expected.split()
+                general = f"{mention.replace(' ', '_')}?" in expected.split()
                 signs = generality.signs(text, start, end)
                 found.append(Reading(name, passage, "diagnoses", signs, general, bool(bar)))
     return found

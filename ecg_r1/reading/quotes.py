@@ -139,7 +139,14 @@ class Reader:
             return False
         if cues.OPERAND.search(self.before(i)):  # "increased by 40 ms to 480 ms"
             return False
+        if gap.strip() == "to" and (self.leads_to(i - 1) or self.leads_to(i + 1)):
+            return False  # "grows from 180 ms to 240 ms to 310 ms"
         return gap.strip() not in ("and", "和", "与") or bool(cues.BETWEEN.search(self.before(i)))
+
+    def leads_to(self, i: int) -> bool:
+        """Whether "to" stands between numbers i and i + 1."""
+        there = i >= 0 and self.sentence.is_number(i) and self.sentence.is_number(i + 1)
+        return there and self.sentence.gap(i, i + 1).strip() == "to"
 
     def limit(self, i: int, last: int) -> list[Quote]:
         """A limit without a unit in brackets beside a value: "PR 172 ms [120-200]", "QTc 452 (N < 450)"."""

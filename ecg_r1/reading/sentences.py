@@ -158,7 +158,8 @@ class Sentence:
             of_next = (
                 leads_on and "," in gap and len(self.gap(right, right + 1)) < NEXT
             )  # "at 38 bpm, P waves at 82 bpm"
-            if not left and ((at and not of_next) or not leads_on) and cues.LEADS_RIGHT.fullmatch(gap):
+            taken_up = "," in gap and self.takes_up(i)  # "Today it is 168 ms, the T waves …"
+            if not (left or taken_up) and ((at and not of_next) or not leads_on) and cues.LEADS_RIGHT.fullmatch(gap):
                 return right, quantity
         if left:
             return left
