@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ import numpy as np
 
 from ecg_r1.engine import wire
 from ecg_r1.engine.base import Prompt, Rollout
+from ecg_r1.engine.group import Sender, as_message, listing
 from ecg_r1.errors import UserError
 from ecg_r1.terminal import say
 
@@ -87,6 +89,9 @@ class _Server:
     version: str | None = None
     open: set[HTTPConnection] = field(default_factory=set)  # requests in flight, which the heartbeat can end
     missed: int = 0
+    lost: str = ""  # why it did not take the last request
+    here: str = ""  # the address from which it sees this machine
+    sender: Sender | None = None  # to its workers, once weights went to it by broadcast
 
     def ask(self, method: str, path: str, body: bytes | Path | None = None, seconds: float | None = None) -> Any:
         """The JSON of an answer with its status; nothing limits an answer in time unless `seconds` does.
@@ -101,6 +106,7 @@ class _Server:
         try:
             connection.connect()
             connection.sock.settimeout(seconds)
+            self.here = connection.sock.getsockname()[0]
             self.open.add(connection)
             size = body.stat().st_size if isinstance(body, Path) else len(body or b"")
             headers = {"Authorization": f"Bearer {self.key}", "Content-Length": str(size)}
@@ -118,6 +124,40 @@ class _Server:
         finally:
             self.open.discard(connection)
             connection.close()
+
+    def broadcast(self, weights: Weights, backend: str, workers: int) -> tuple[int, Any]:
+        """Send weights to its workers by a process group; the status and the JSON of its answer.
+
+        Raises:
+            _Lost: there is no answer, or a worker is gone.
+            ServerUnusable: the server refuses the key, or the request.
+        """
+        sender = self.sender = self.sender or Sender(backend, self.here, workers)
+        said = {
+            "version": weights.version, "tensors": listing(weights.file), "place": as_message(sender.place),
+            "met": sender.met,
+        }  # fmt: skip
+        failed: list[RuntimeError] = []
+        sending = threading.Thread(target=_sent, args=(sender, weights.file, failed), daemon=True)
+        sending.start()
+        try:
+            status, answer = self.ask("POST", wire.WEIGHTS, wire.pack(said, {}))
+        except _Lost:
+            self.leave()
+            raise
+        if status != HTTPStatus.OK or not answer["received"]:
+            self.leave()
+        else:
+            sending.join()
+            if failed:
+                raise _Lost(f"{self.url}: {failed[0]}")
+        return status, answer
+
+    def leave(self) -> None:
+        """Leave the group of its workers; the next broadcast makes another."""
+        if self.sender is not None:
+            self.sender.abort()
+            self.sender = None
 
     def hang_up(self) -> None:
         """End the requests in flight: whoever waits for them gets `_Lost`."""
@@ -137,6 +177,7 @@ class VLLMServers:
         key: which they ask for.
         checkpoint: fingerprint of the checkpoint that the policy started from, which they must serve too.
         wait: seconds without any server after which the run ends; its checkpoint stays.
+        transport: of weights: "http", or "nccl" or "gloo" by broadcast; adapters go by "http".
 
     Attributes:
         lost: how often a server was lost with prompts in hand.
@@ -146,9 +187,9 @@ class VLLMServers:
         ServerUnusable: a server serves another checkpoint or refuses the key, or none answers.
     """
 
-    def __init__(self, urls: Sequence[str], key: str, checkpoint: str, wait: float = 600.0):
+    def __init__(self, urls: Sequence[str], key: str, checkpoint: str, wait: float = 600.0, transport: str = "http"):
         self.servers = [_Server(url.rstrip("/"), key) for url in urls]
-        self.checkpoint, self.wait = checkpoint, wait
+        self.checkpoint, self.wait, self.transport = checkpoint, wait, transport
         self.lost, self.sent = 0, {"weights": 0, "requests": 0}
         self._weights: Weights | None = None
         self._ended = threading.Event()
@@ -196,6 +237,7 @@ class VLLMServers:
         self._ended.set()
         for server in self.servers:
             server.hang_up()
+            server.leave()
         self._pool.shutdown()
 
     def _ask(
@@ -242,15 +284,15 @@ class VLLMServers:
             alive = [server for server, is_ready in zip(self.servers, ready, strict=True) if is_ready]
             if alive:
                 return alive
-            urls = ", ".join(server.url for server in self.servers)
+            why = ", ".join(server.lost for server in self.servers)
             if time.monotonic() > until:
                 raise ServerUnusable(
-                    f"no rollout server has answered for {self.wait:g} seconds: {urls}; start one with `ecg-r1 "
+                    f"no rollout server has answered for {self.wait:g} seconds: {why}; start one with `ecg-r1 "
                     "rollout-server RECIPE`, then repeat the command: the run goes on from its last checkpoint"
                 )
             if not told:
                 told = True
-                say(f"no rollout server answers ({urls}); waiting up to {self.wait:g} seconds for one", err=True)
+                say(f"no rollout server answers ({why}); waiting up to {self.wait:g} seconds for one", err=True)
             time.sleep(BEAT)
 
     def _ready(self, server: _Server) -> bool:
@@ -263,16 +305,21 @@ class VLLMServers:
                 )
             if said["boot"] != server.boot:
                 server.boot, server.known = said["boot"], set()
+                server.leave()
             weights = self._weights
             if weights and said["version"] != weights.version:
                 file = weights.change if weights.change and said["version"] == weights.since else weights.file
                 self.sent["weights"] += file.stat().st_size
-                status, said = server.ask("POST", wire.WEIGHTS, file)
+                if self.transport == "http":
+                    status, said = server.ask("POST", wire.WEIGHTS, file)
+                else:
+                    status, said = server.broadcast(weights, self.transport, said["workers"])
                 if status == 409:  # another trainer gave it other weights in between
                     raise _Lost(f"{server.url}: has other weights")
                 _check(server, status, said)
             server.missed = 0
-        except _Lost:
+        except _Lost as error:
+            server.lost = str(error)
             return False
         return True
 
@@ -290,14 +337,21 @@ class VLLMServers:
                 server.missed = 0
 
 
+def _sent(sender: Sender, file: Path, failed: list[RuntimeError]) -> None:
+    try:
+        sender.send(file)
+    except RuntimeError as error:
+        failed.append(error)
+
+
 def _check(server: _Server, status: int, said: Any) -> None:
     """
     Raises:
         _Lost: the server has an error of its own.
         ServerUnusable: it refuses the request.
     """
+    message = said.get("error", {}).get("message", said) if isinstance(said, dict) else said
     if status >= 500:
-        raise _Lost(f"{server.url}: status {status}")
+        raise _Lost(f"{server.url}: {message or f'status {status}'}")
     if status != 200:
-        message = said.get("error", {}).get("message", said) if isinstance(said, dict) else said
         raise ServerUnusable(f"{server.url}: {message}")

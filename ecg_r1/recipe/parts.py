@@ -31,6 +31,7 @@ class Rollout(Strict):
     addresses. key_file: holds the key that they ask for; the first server makes it where it is missing. wait: seconds
     without any server after which the run ends. staleness: while the policy makes an update, servers write completions
     for later ones, with weights that are so many updates old when they are learned from; 0: nothing is written ahead.
+    transport: of weights to servers: over HTTP, or by broadcast through NCCL (GPUs) or gloo.
     """
 
     engine: Literal["vllm", "hf"] = "vllm"
@@ -41,6 +42,7 @@ class Rollout(Strict):
     key_file: Place | None = None
     wait: float = Field(600.0, gt=0)
     staleness: int = Field(0, ge=0, le=16)
+    transport: Literal["http", "nccl", "gloo"] = "http"
 
     @model_validator(mode="after")
     def _has_servers(self) -> Rollout:
@@ -50,6 +52,8 @@ class Rollout(Strict):
             )
         if self.mode == "server" and (self.engine != "vllm" or self.key_file is None):
             raise ValueError("`mode: server` needs `engine: vllm` and a `key_file:`")
+        if self.transport != "http" and self.mode != "server":
+            raise ValueError("`transport` needs `mode: server`: in one process no weights travel")
         if self.staleness and self.mode != "server":
             raise ValueError("`staleness` needs `mode: server`: in one process rollouts and update take turns")
         return self

@@ -302,6 +302,13 @@ class Curriculum(Strict):
     least: float = Field(0.1, gt=0, le=1)
 
 
+class Rehearsal(Strict):
+    """A supervised loss beside GRPO's. of: the whole report of a prompt, or its answer, which holds the diagnoses."""
+
+    weight: float = Field(gt=0)
+    of: Literal["report", "answer"] = "report"
+
+
 class GRPORecipe(_Answering):
     """GRPO: rollouts, rewards, policy updates.
 
@@ -309,8 +316,8 @@ class GRPORecipe(_Answering):
     prompt once for its G completions, packed without padding, with the same result; see `ecg_r1.train.shared_prefix`.
     tokens_per_pass: so many packed tokens, and no more, are in a forward and backward pass; a micro-batch of more takes
     several, with the same loss. dynamic_sampling, curriculum: which examples are asked in the place of those that TRL's
-    order names; none unless given. rehearsal: weight of a supervised loss on the reports of the prompts, which is added
-    to GRPO's; none unless given.
+    order names; none unless given. rehearsal: a supervised loss on the reports of the prompts, which is added to
+    GRPO's; none unless given.
     """
 
     stage: Literal["grpo"]
@@ -322,7 +329,7 @@ class GRPORecipe(_Answering):
     rollout: Rollout = Rollout()
     dynamic_sampling: DynamicSampling | None = None
     curriculum: Curriculum | None = None
-    rehearsal: float | None = Field(None, gt=0)
+    rehearsal: Rehearsal | None = None
 
     @model_validator(mode="after")
     def _chooses_with_the_weights_of_now(self) -> GRPORecipe:

@@ -1,7 +1,8 @@
 """`ecg-r1 rollout-server`: vLLM's engine behind three routes, for a trainer elsewhere (`ecg_r1.engine.vllm_server`).
 
 Prompts come as token ids with the hashes of their media, completions go back as token ids with log-probabilities, and
-weights come as safetensors, or as a LoRA adapter. Nothing of vLLM's own routes is open. Without the key, nothing is.
+weights come as safetensors, by broadcast, or as a LoRA adapter. Nothing of vLLM's own routes is open, and without the
+key nothing is.
 """
 
 from __future__ import annotations
@@ -70,6 +71,7 @@ class Rollouts:
         self.boot = uuid.uuid4().hex
         self.version: str | None = None
         self.adapter: Any = None
+        self.group: str | None = None  # of the trainer and the workers
         self._media: OrderedDict[str, np.ndarray] = OrderedDict()
         self._held = 0
         self._updating = asyncio.Lock()
@@ -97,12 +99,16 @@ class Rollouts:
         return Response(status_code=200)
 
     async def state(self, request: Request) -> Response:
-        """What this server serves, and which weights it has."""
-        return JSONResponse({"boot": self.boot, "version": self.version, "checkpoint": self.checkpoint})
+        """What this server serves, which weights it has, and how many workers take them."""
+        parallel = self.engine.vllm_config.parallel_config
+        workers = parallel.world_size * parallel.data_parallel_size
+        said = {"boot": self.boot, "version": self.version, "checkpoint": self.checkpoint, "workers": workers}
+        return JSONResponse(said)
 
     async def weights(self, request: Request) -> Response:
         """Take weights, an adapter, or what changed of it: a message that says its `version`, the `adapter`'s
-        configuration, and `since` which version it changed."""
+        configuration, and `since` which version it changed. Or a message without tensors that says the `place` of the
+        trainer's process group, whether they have `met` there, and which `tensors` are broadcast."""
         folder = Path(tempfile.mkdtemp(prefix="ecg-r1-weights-"))
         try:
             file = folder / SENT
@@ -121,27 +127,37 @@ class Rollouts:
             with safe_open(file, "np") as tensors:
                 said = json.loads((tensors.metadata() or {})["said"])
             version, adapter, since = said["version"], said.get("adapter"), said.get("since")
+            place = said.get("place")
         except (SafetensorError, KeyError, ValueError, TypeError) as error:
             return _refused(HTTPStatus.BAD_REQUEST, f"the weights cannot be read: {error}")
         if version == self.version:
-            return JSONResponse({"version": version})
+            return JSONResponse({"version": version, "received": False})
         if since not in (None, self.version):
             return _refused(HTTPStatus.CONFLICT, "the server has other weights", version=self.version)
+        if place:
+            if said["met"] and place["name"] != self.group:
+                return _refused(HTTPStatus.CONFLICT, "the workers are in another group", version=self.version)
+            try:
+                await self.engine.collective_rpc("receive_weights", args=(place, said["tensors"]))
+            except Exception as error:  # vLLM hands on what a worker says as a bare Exception
+                self.group = None
+                return _refused(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+            self.group = place["name"]
         await self.engine.pause_generation(mode="abort")  # of a trainer that was killed
         try:
             if adapter is None:
-                await self.engine.collective_rpc("replace_weights", args=(str(file),))
+                await self.engine.collective_rpc("replace_weights", args=(None if place else str(file),))
                 await self.engine.reset_encoder_cache()
                 await self.engine.reset_mm_cache()
                 await self.engine.reset_prefix_cache()
             else:
                 await self._replace_adapter(folder, file, adapter, changed_since_last=since is not None)
-        except (RuntimeError, ValueError, SafetensorError) as error:
+        except Exception as error:  # also of the workers
             return _refused(HTTPStatus.BAD_REQUEST, f"vLLM cannot take the weights: {error}")
         finally:
             await self.engine.resume_generation()
         self.version = version
-        return JSONResponse({"version": version})
+        return JSONResponse({"version": version, "received": True})
 
     async def _replace_adapter(self, folder: Path, file: Path, facts: Any, *, changed_since_last: bool) -> None:
         """

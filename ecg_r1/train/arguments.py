@@ -119,8 +119,10 @@ def check_engine(recipe: GRPORecipe, path: str, checkpoint: Path | None = None) 
         checkpoint: the model's folder, with which vLLM checks the values; without it only names are checked.
 
     Raises:
-        RecipeError: vLLM's engine has no such option, or refuses a value.
+        RecipeError: vLLM's engine has no such option, or refuses a value; or NCCL has no GPU.
     """
+    if recipe.rollout.transport == "nccl" and not torch.cuda.is_available():
+        raise RecipeError(f'{path}: "rollout.transport: nccl" needs a GPU; use gloo or http')
     known = vllm_option_names()
     for key in recipe.rollout.options:
         if key not in known:

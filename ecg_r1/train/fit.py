@@ -137,7 +137,8 @@ def _rollout(recipe: GRPORecipe, run: RunDirectory, checkpoint: str) -> dict[str
     ahead = {"kind": OverlappedRollout, "staleness": settings.staleness} if settings.staleness else {}
     return common | {
         "kind": ServerRollout, "servers": settings.servers, "key": read_key(Path(settings.key_file or "")),
-        "wait": settings.wait, "folder": run.folder / layout.SYNC, "as_adapter": served_rank(recipe.lora) is not None,
+        "wait": settings.wait, "transport": settings.transport, "folder": run.folder / layout.SYNC,
+        "as_adapter": served_rank(recipe.lora) is not None,
     } | ahead  # fmt: skip
 
 

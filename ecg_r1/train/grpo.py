@@ -26,6 +26,7 @@ from trl.trainer import utils as trl_utils
 from ecg_r1.console import console
 from ecg_r1.datasets.example import Example
 from ecg_r1.recipe import Curriculum, DynamicSampling
+from ecg_r1.recipe import Rehearsal as RehearsalSettings
 from ecg_r1.train.advantages import ADVANTAGES, Batch
 from ecg_r1.train.branching import Layout, use_branching_attention
 from ecg_r1.train.correction import facts, importance_ratio
@@ -96,12 +97,12 @@ class ECGGRPOTrainer(GuardedTrainer, GRPOTrainer):
         rollout: dict[str, Any],
         dynamic_sampling: DynamicSampling | None = None,
         curriculum: Curriculum | None = None,
-        rehearsal: float | None = None,
+        rehearsal: RehearsalSettings | None = None,
         **kwargs: Any,
     ):
         self.media, self.reward_set, self.credit, self.shared_prefix = media, reward_set, credit, shared_prefix
         self.tokens_per_pass = tokens_per_pass
-        self.rehearsal = None if rehearsal is None else Rehearsal(media, rehearsal)
+        self.rehearsal = None if rehearsal is None else Rehearsal(media, rehearsal.weight, rehearsal.of)
         self._shown: list[Shown] = []  # of the rows of the batch in hand
         self._written: tuple | None = None  # completions of the batch in hand, where they were written before TRL asks
         self._uncorrected: dict[str, Any] | None = None  # the batch in hand, where its correction is to be computed
@@ -403,7 +404,7 @@ def grpo_trainer(
     tokens_per_pass: int | None = None,
     dynamic_sampling: DynamicSampling | None = None,
     curriculum: Curriculum | None = None,
-    rehearsal: float | None = None,
+    rehearsal: RehearsalSettings | None = None,
 ) -> ECGGRPOTrainer:
     """The trainer of a GRPO run, on the prompts of the corpus in `media`."""
     config.remove_unused_columns = False

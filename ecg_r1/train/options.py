@@ -13,6 +13,7 @@ from typing import Any
 
 from ecg_r1.errors import did_you_mean
 from ecg_r1.files import read_object
+from ecg_r1.model.lora import served_rank
 from ecg_r1.recipe import GRPORecipe, PretrainRecipe, RecipeError, RunRecipe, unknown_key
 from ecg_r1.recipe.messages import SHOWN
 from ecg_r1.train.advantages import ADVANTAGES, FROM_REWARDS
@@ -158,6 +159,11 @@ def _check_rollout(recipe: GRPORecipe, path: str) -> None:
         raise RecipeError(
             f'{path}: "trainer.vllm_enable_sleep_mode" has no effect unless vLLM shares the GPU with the trainer '
             "(`rollout: {engine: vllm, mode: colocate}`); remove it"
+        )
+    if rollout.transport != "http" and served_rank(recipe.lora) is not None:
+        raise RecipeError(
+            f'{path}: "rollout.transport: {rollout.transport}" has no effect: the LoRA adapter itself travels, over '
+            "HTTP; remove it"
         )
     if rollout.engine == "vllm":
         accepted = OF_SERVERS if rollout.mode == "server" else frozenset()

@@ -34,13 +34,25 @@ class ServerRollout(ECGRollout):
         wait: seconds without a server after which the run ends.
         folder: of the files of weights, which all processes can read.
         as_adapter: send the LoRA adapter itself.
+        transport: of weights: "http", "nccl" or "gloo".
         kwargs: `ECGRollout`'s.
     """
 
     kept = 1  # files of weights, the newest
 
-    def __init__(self, *, servers: list[str], key: str, wait: float, folder: Path, as_adapter: bool, **kwargs: Any):
+    def __init__(
+        self,
+        *,
+        servers: list[str],
+        key: str,
+        wait: float,
+        folder: Path,
+        as_adapter: bool,
+        transport: str = "http",
+        **kwargs: Any,
+    ):
         self.servers, self.key, self.wait, self.as_adapter = servers, key, wait, as_adapter
+        self.transport = transport
         self.folder = folder
         self.weights: deque[Weights] = deque()  # the newest last
         self._last: dict[str, torch.Tensor] = {}  # the adapter that was written last
@@ -49,7 +61,8 @@ class ServerRollout(ECGRollout):
 
     def _init_vllm(self) -> None:
         (self._name,) = broadcast_object_list([uuid.uuid4().hex])
-        self.engine = VLLMServers(self.servers, self.key, fingerprint(Path(self.checkpoint), WEIGHTS), self.wait)
+        checkpoint = fingerprint(Path(self.checkpoint), WEIGHTS)
+        self.engine = VLLMServers(self.servers, self.key, checkpoint, self.wait, self.transport)
         if self.accelerator.is_main_process:
             self.folder.mkdir(parents=True, exist_ok=True)
             for left in self.folder.glob("weights-*"):  # of a run that was killed

@@ -14,6 +14,7 @@ from ports import free_port
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from ecg_r1.engine.group import Member
 from ecg_r1.serving.access import Access
 from ecg_r1.serving.rollouts import Rollouts
 
@@ -26,6 +27,8 @@ class Echo:
     def __init__(self):
         self.asked, self.held, self.replaced, self.adapters = [], threading.Event(), [], []
         self.held.set()
+        self.vllm_config = SimpleNamespace(parallel_config=SimpleNamespace(world_size=1, data_parallel_size=1))
+        self.member, self.received = None, {}
 
     async def generate(self, row, params, request_id, lora_request=None):
         self.asked.append(row)
@@ -38,7 +41,15 @@ class Echo:
         yield SimpleNamespace(outputs=[one] * params.n)
 
     async def collective_rpc(self, method, args=()):
-        self.replaced.append(method)
+        if method == "receive_weights":
+            await asyncio.to_thread(self.receive, *args)
+        else:
+            self.replaced.append(method)
+
+    def receive(self, place, expected):  # as `ecg_r1.engine.worker.Receiver`, without a model
+        if self.member is None or self.member.place.name != place["name"]:
+            self.member = Member(place, 1)
+        self.received = dict(self.member.tensors(expected))
 
     async def add_lora(self, request):
         self.adapters.append(load_file(f"{request.lora_path}/adapter_model.safetensors"))

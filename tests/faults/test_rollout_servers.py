@@ -22,6 +22,7 @@ from safetensors.torch import save_file as torch_file
 from ecg_r1.corpus.build import build
 from ecg_r1.engine import Prompt
 from ecg_r1.engine.changes import changes
+from ecg_r1.engine.group import Member
 from ecg_r1.engine.vllm_server import ServerUnusable, VLLMServers, Weights
 from ecg_r1.model.checkpoint import load_model, save
 from ecg_r1.recipe import CorpusRecipe
@@ -29,8 +30,8 @@ from ecg_r1.runs.fingerprint import WEIGHTS, fingerprint
 
 
 @contextmanager
-def client(*urls, key=KEY, wait=20.0, checkpoint="sha256:same"):
-    servers = VLLMServers(urls, key, checkpoint, wait)
+def client(*urls, key=KEY, wait=20.0, checkpoint="sha256:same", transport="http"):
+    servers = VLLMServers(urls, key, checkpoint, wait, transport)
     try:
         yield servers
     finally:
@@ -138,6 +139,75 @@ def test_changes_of_other_weights_than_the_servers_are_refused(tmp_path):
         assert servers.servers[0].ask("POST", "/rollouts/weights", change)[0] == 409
 
 
+def broadcast(folder, version):
+    tensors = {"w": torch.randn(3, 40), "half": torch.randn(7).bfloat16(), "one": torch.tensor(2.5)}
+    torch_file(tensors, folder / version, metadata={"said": json.dumps({"version": version})})
+    return tensors, Weights(version, folder / version)
+
+
+def same(given, expected):
+    return given.keys() == expected.keys() and all(torch.equal(given[name], expected[name]) for name in expected)
+
+
+def test_weights_by_broadcast_reach_each_server_and_one_that_was_started_again(tmp_path):
+    first, second, again = Echo(), Echo(), Echo()
+    with (
+        answering(first) as one, answering(second) as other, answering(again) as third,
+        client(one, other, transport="gloo") as servers,
+    ):  # fmt: skip
+        for version in ("v1", "v2"):
+            tensors, weights = broadcast(tmp_path, version)
+            servers.replace_weights(weights, push=True)
+            assert same(first.received, tensors)
+            assert same(second.received, tensors)
+        assert first.replaced == ["replace_weights"] * 2
+        servers.servers[1].url = third  # started again
+        assert len(servers.generate(prompts(2), max_tokens=4)) == 2
+        assert same(again.received, tensors)
+
+
+def test_two_trainers_processes_broadcast_in_turns(tmp_path):
+    echo = Echo()
+    with answering(echo) as url, client(url, transport="gloo") as one, client(url, transport="gloo") as other:
+        for version, servers in (("v1", one), ("v2", other), ("v3", one)):
+            tensors, weights = broadcast(tmp_path, version)
+            servers.replace_weights(weights, push=True)
+            assert same(echo.received, tensors)
+
+
+def test_a_broadcast_that_breaks_off_is_repeated_in_another_group(tmp_path):
+    echo = Echo()
+    with answering(echo) as url, client(url, transport="gloo") as servers:
+        for version in ("v1", "v2"):
+            tensors, weights = broadcast(tmp_path, version)
+            servers.replace_weights(weights, push=True)
+            assert same(echo.received, tensors)
+            name = echo.member.place.name
+            echo.member.close()  # the next broadcast finds nobody
+        assert servers.servers[0].sender.place.name == name
+    assert echo.replaced == ["replace_weights"] * 2
+
+
+def test_a_trainer_that_no_worker_reaches_is_told_why(tmp_path, monkeypatch):
+    def receive(place, expected):
+        raise RuntimeError("the trainer cannot be reached at 127.0.0.1")
+
+    echo = Echo()
+    monkeypatch.setattr(echo, "receive", receive)
+    with (
+        answering(echo) as url, client(url, transport="gloo", wait=1) as servers,
+        pytest.raises(ServerUnusable, match=r"answered for 1 seconds: http\S+: the trainer cannot be reached"),
+    ):  # fmt: skip
+        servers.replace_weights(broadcast(tmp_path, "v1")[1], push=True)
+    assert echo.replaced == []
+
+
+def test_a_trainer_that_cannot_be_reached_is_named():
+    place = {"name": "n", "host": "127.0.0.1", "port": free_port(), "size": 2, "backend": "gloo"}
+    with pytest.raises(RuntimeError, match=f"the trainer cannot be reached at 127.0.0.1:{place['port']}"):
+        Member(place, 1)
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -226,9 +296,12 @@ def metrics(run):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("lora", ["", "\nlora: {r: 8, lora_alpha: 64}"])
-def test_a_server_is_killed_amid_a_step_and_the_run_ends_whole(recipe, tmp_path, lora):
-    recipe.write_text(recipe.read_text(encoding="utf-8") + lora, encoding="utf-8")
+@pytest.mark.parametrize(
+    ("lora", "transport"), [("", "http"), ("", "gloo"), ("\nlora: {r: 8, lora_alpha: 64}", "http")]
+)
+def test_a_server_is_killed_amid_a_step_and_the_run_ends_whole(recipe, tmp_path, lora, transport):
+    text = recipe.read_text(encoding="utf-8").replace("mode: server", f"mode: server\n  transport: {transport}")
+    recipe.write_text(text + lora, encoding="utf-8")
     log, run = tmp_path / "server.log", tmp_path / "run"
     with rollout_server(recipe, log) as server:
         trainer = subprocess.Popen(

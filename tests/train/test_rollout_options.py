@@ -37,6 +37,9 @@ def checked(*overrides):
         (["rollout.staleness=1"], "`staleness` needs `mode: server`"),
         (["rollout={engine: hf, staleness: 1}"], "`staleness` needs `mode: server`"),
         ([*SERVER, "rollout.staleness=17"], "rollout.staleness"),
+        (["rollout.transport=gloo"], "`transport` needs `mode: server`"),
+        ([*SERVER, "rollout.transport=mpi"], "rollout.transport"),
+        ([*SERVER, "rollout.transport=gloo", "lora={r: 8, lora_alpha: 16}"], "the LoRA adapter itself travels"),
         (
             [*SERVER, "rollout.staleness=1", "trainer.vllm_importance_sampling_correction=false"],
             "vllm_importance_sampling_correction",

@@ -14,12 +14,13 @@ from trl import GRPOConfig
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.corpus.writer import SplitWriter
 from ecg_r1.model.checkpoint import load_model
-from ecg_r1.recipe import Dropout, RecipeError, RewardWorkers
+from ecg_r1.recipe import Dropout, RecipeError, Rehearsal, RewardWorkers
 from ecg_r1.scoring import load_reward
 from ecg_r1.train.dropout import NOTHING
 from ecg_r1.train.grpo import grpo_trainer
 from ecg_r1.train.media import WHOLE, Media
 from ecg_r1.train.prompt_order import groups_kept_together
+from ecg_r1.train.rehearsal import Rehearsal as RehearsalLoss
 from ecg_r1.train.rewards import RewardSet
 from ecg_r1.train.sft import SFTCollator
 from ecg_r1.train.shared_prefix import SharedPrefix
@@ -199,7 +200,9 @@ def test_a_budget_of_tokens_gives_the_same_gradients_in_several_passes(split, tm
 
 @pytest.mark.parametrize("budget", [None, 140])
 def test_rehearsal_adds_the_loss_of_the_reports(split, tmp_path, budget):
-    trainer = trainer_on(split, tmp_path, "one micro-batch", NOTHING, lora=False, tokens_per_pass=budget, rehearsal=0.5)
+    trainer = trainer_on(
+        split, tmp_path, "one micro-batch", NOTHING, lora=False, tokens_per_pass=budget, rehearsal=Rehearsal(weight=0.5)
+    )
     rehearsal, training_step, found = trainer.rehearsal, trainer.training_step, []
 
     def both(model, inputs, *args):
@@ -229,12 +232,31 @@ def test_rehearsal_adds_the_loss_of_the_reports(split, tmp_path, budget):
 
 
 def test_rehearsal_needs_reports(split, tmp_path):
-    trainer = trainer_on(split, tmp_path, "one micro-batch", NOTHING, lora=False, rehearsal=0.5)
+    trainer = trainer_on(split, tmp_path, "one micro-batch", NOTHING, lora=False, rehearsal=Rehearsal(weight=0.5))
     example = trainer.media.store.example
     trainer.media.store.example = lambda name: replace(example(name), response=None)
     shown = [trainer.media.shown(one, WHOLE) for one in trainer.media.store.examples]
     with pytest.raises(RecipeError, match=r"rehearsal: the example .* has no response to learn from"):
         trainer.rehearsal.loss(trainer.model, shown, WHOLE, torch.device("cpu"))
+
+
+def test_rehearsal_of_the_answer_learns_its_tokens_alone(split, tmp_path):
+    trainer = trainer_on(split, tmp_path, "one micro-batch", NOTHING, lora=False)
+    media, tokenizer = trainer.media, trainer.media.processor.tokenizer
+    shown = [media.shown(one, WHOLE) for one in media.store.examples]
+    expected = []
+    for one in media.store.examples:
+        batch = SFTCollator(media)([{"example": one.id}])
+        labels, answer = batch["labels"][0], tokenizer(one.response, add_special_tokens=False)["input_ids"]
+        start = answer.index(tokenizer.convert_tokens_to_ids("<answer>")) + 1
+        end = answer.index(tokenizer.convert_tokens_to_ids("</answer>")) + 1
+        first = int((labels >= 0).nonzero()[0])
+        kept = torch.full_like(labels, -100)
+        kept[first + start : first + end] = labels[first + start : first + end]
+        expected.append(trainer.model(**batch | {"labels": kept[None]}).loss)
+    found = RehearsalLoss(media, 1.0, "answer").loss(trainer.model, shown, WHOLE, torch.device("cpu"))
+    assert torch.allclose(found, sum(expected) / len(expected), atol=1e-5)
+    assert not torch.allclose(found, RehearsalLoss(media, 1.0).loss(trainer.model, shown, WHOLE, torch.device("cpu")))
 
 
 def test_a_group_that_is_torn_apart_is_an_error():
