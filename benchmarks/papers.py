@@ -75,7 +75,6 @@ class Row:
         baseline, idea: names of stages.
         metrics: of a model's part of compare.json, or of what the benchmark grounding says; each with its title.
         grid: what else the examples are asked with.
-        tokens: longest answer, where the usual one cuts off too many.
         grounding: whether the models are asked where findings are, each by the benchmark of its own test.
     """
 
@@ -85,7 +84,6 @@ class Row:
     idea: str
     metrics: tuple[tuple[str, str], ...]
     grid: str = ""
-    tokens: int | None = None
     grounding: bool = False
 
 
@@ -142,7 +140,7 @@ ROWS = {
     "k_merl": Row("K-MERL", "tokens of each lead, leads masked and stated", "sft", "k_merl_sft",
                   (SUPPORTED, ON_ONE_LEAD), "leads"),
     "k_merl_grpo": Row("K-MERL", "the same in GRPO too", "grpo", "k_merl_grpo", (SUPPORTED, ON_ONE_LEAD), "leads"),
-    "pulse": Row("PULSE", "trained on pages alone", "sft", "pulse", ON_THE_PAGE, tokens=256),
+    "pulse": Row("PULSE", "trained on pages alone", "sft", "pulse", ON_THE_PAGE),
     "drpo": Row("QoQ-Med", "DRPO's advantages", "grpo-sequence", "drpo", (MACRO_F1, SUPPORTED)),
     "step_grpo": Row("R1-VL", "StepGRPO's rewards", "grpo-sequence", "step_grpo", (SUPPORTED, DIAGNOSIS)),
     "ecg_r1": Row("PKU's ECG-R1", "its three rewards", "grpo-sequence", "ecg_r1", (SUPPORTED, DIAGNOSIS)),
@@ -204,7 +202,6 @@ def compared(name: str, row: Row, seed: int, given: argparse.Namespace) -> dict[
         figures = [placed(stage, seed, given) for stage in (row.baseline, row.idea)]
     else:
         asked = [f"grid=[{row.grid}]"] if row.grid else []
-        asked += [f"decoding.max_tokens={row.tokens}"] if row.tokens else []
         out = folder / "rows" / name
         models = f"models=[{', '.join(map(str, runs))}]"
         run("evaluate", "tiny/evaluate", [models, f"out={out}", *asked, *given.evaluate])

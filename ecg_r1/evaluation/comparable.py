@@ -99,17 +99,23 @@ def check_whole(path: Path, answers: Mapping[str, Sequence[Prediction]], store: 
 
 
 def check_cut(path: Path, answers: Sequence[Prediction], max_tokens: int) -> None:
-    """Check that the answers are whole.
+    """Check that the answers are whole. One that repeats itself would not end with any limit; it is judged as it is.
 
     Raises:
         CompareError: more than `CUT` of them were cut off.
     """
-    cut = sum(answer.cut for answer in answers)
+    cut = sum(answer.cut and not repeats_itself(answer.completion) for answer in answers)
     if cut > CUT * len(answers):
         raise CompareError(
             f"{path}: {cut} of {len(answers)} answers ({cut / len(answers):.1%}) were cut off at {max_tokens} tokens; "
             f"raise `decoding.max_tokens` (or `--max-tokens`) so that at most {CUT:.0%} are"
         )
+
+
+def repeats_itself(text: str) -> bool:
+    """Whether the second half of a text is one passage over and over, at least four times."""
+    half = text[len(text) // 2 :]
+    return any(half[period:] == half[:-period] for period in range(1, len(half) // 4 + 1))
 
 
 def read_seeds(paths: Sequence[Path]) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ import shutil
 import pytest
 import yaml
 
+from ecg_r1.evaluation.comparable import repeats_itself
 from ecg_r1.recipe import read_recipe
 from ecg_r1.runs.predictions import read_predictions
 from ecg_r1.runs.read import RunError
@@ -144,6 +145,28 @@ def test_answers_that_were_cut_off_are_shown(write_run, tmp_path):
     assert result["models"]["a"]["cut"] == 0.01
     with pytest.raises(RunError, match=r"b/.*: 3 of 200 answers \(1.5%\) were cut off at 128 tokens; raise `decoding"):
         compared([write_run("b", texts, cut=["r0", "r1", "r2"])], tmp_path / "out")
+
+
+def test_answers_that_repeat_themselves_are_judged_as_they_are(write_run, tmp_path):
+    truths = [TRUTHS[0] | {"record": f"r{i}"} for i in range(200)]
+    write_split(tmp_path / "corpus" / "held-out", truths)
+    texts = {f"r{i}": RIGHT["r0"] for i in range(200)} | {f"r{i}": "75 bpm 75 are" + " 4" * 200 for i in range(3)}
+    result = compared([write_run("a", texts, cut=["r0", "r1", "r2"])], tmp_path / "out", resamples=5)
+    assert result["models"]["a"]["cut"] == 0.015
+
+
+@pytest.mark.parametrize(
+    ("text", "repeats"),
+    [
+        ("a 4 4 4 4 4 4 4 4", True),
+        ("PR PR PR 160 ms; " * 9, True),
+        ("75 bpm 75 bpm", False),
+        ("", False),
+        ("aaaa", False),
+    ],
+)
+def test_a_text_repeats_itself_where_its_second_half_is_one_passage(text, repeats):
+    assert repeats_itself(text) is repeats
 
 
 def test_refuses_answers_that_are_not_those_to_the_split(write_run, tmp_path):
