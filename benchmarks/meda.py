@@ -5,9 +5,9 @@
 RUN is a checkpoint or a run; SPLIT a corpus split, whose records are shown several at a time under its first question.
 Answers are greedy and of --tokens tokens, so that all budgets decode the same number. Speed is of decoding alone: the
 prompt's pass is left out, but MEDA's eviction is counted, since it comes with the second token. "equal" is the share of
-prompts whose answers are the same to the last token, "diagnoses" that whose answers name the same diagnoses. The
-profile is of decoding with the whole cache: no cache can save more than the share of the time that reads it. Prints
-tables and, as its last line, the same as JSON.
+prompts whose answers are the same up to `</answer>`, or to the last token where an answer has no such tag; "diagnoses"
+that whose answers name the same diagnoses. The profile is of decoding with the whole cache: no cache can save more than
+the share of the time that reads it. Prints tables and, as its last line, the same as JSON.
 """
 
 from __future__ import annotations
@@ -122,7 +122,8 @@ def compared(
             answers += found
             spent, size = spent + seconds - first, max(size, held)
             count += len(found) * (len(found[0]) - 1)
-        said[budget] = [processor.tokenizer.decode(ids, skip_special_tokens=True) for ids in answers]
+        texts = processor.tokenizer.batch_decode(answers, skip_special_tokens=True)
+        said[budget] = [text.partition("</answer>")[0] for text in texts]
         speed = count / spent
         whole = rows[0] if rows else {"tokens/s": speed, "MB": size / 1e6}
         same = [a == b for a, b in zip(said[budget], said[None], strict=True)]
