@@ -139,14 +139,18 @@ def _set_environment() -> None:
 def _defaults(options: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "tokenizer_mode": TOKENIZER_MODE,
-        "enforce_eager": not torch.cuda.is_available(),
-        "enable_chunked_prefill": torch.cuda.is_available(),  # see `SPLITTING`
+        **of_machine(),
         "gpu_memory_utilization": 0.3,  # on CPU too, of the machine's memory: the trainer needs the rest
         "logprobs_mode": "processed_logprobs",  # temperature included, as the trainer computes them
         "max_num_batched_tokens": max(BATCHED_TOKENS, options.get("max_model_len") or 0),  # a prompt is not split
         "disable_log_stats": True,
         "use_tqdm_on_load": False,
     }
+
+
+def of_machine() -> dict[str, bool]:
+    """What vLLM needs to be told on a machine without a GPU, by the names of its engine's arguments."""
+    return {} if torch.cuda.is_available() else {"enforce_eager": True, "enable_chunked_prefill": False}
 
 
 def check_splitting(options: Mapping[str, Any]) -> None:

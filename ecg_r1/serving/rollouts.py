@@ -302,20 +302,17 @@ async def run(arguments: Any, listening: Any, address: str, *, access: Access, c
     await ended
 
 
-def engine_options(options: dict[str, Any], rank: int | None) -> list[str]:
-    """A recipe's `rollout.options` as options of vLLM's command line, and those that rollouts need.
+def engine_options(options: dict[str, Any], rank: int | None) -> dict[str, Any]:
+    """A recipe's `rollout.options`, and those that rollouts need, by the names of vLLM's engine arguments.
 
     Args:
-        options: by the names of vLLM's engine arguments.
+        options: of the recipe.
         rank: of the adapters that the trainer sends; None where it sends weights.
     """
-    words = ["--logprobs-mode=processed_logprobs", "--worker-extension-cls=ecg_r1.engine.worker.Receiver"]
+    needed: dict[str, Any] = {
+        "logprobs_mode": "processed_logprobs",
+        "worker_extension_cls": "ecg_r1.engine.worker.Receiver",
+    }
     if rank is not None:
-        words += ["--enable-lora", f"--max-lora-rank={rank}", "--max-loras=2", "--max-cpu-loras=2"]
-    for name, value in options.items():
-        flag = name.replace("_", "-")
-        if isinstance(value, bool):
-            words.append(f"--{flag}" if value else f"--no-{flag}")
-        elif value is not None:
-            words.append(f"--{flag}={json.dumps(value) if isinstance(value, dict | list) else value}")
-    return words
+        needed |= {"enable_lora": True, "max_lora_rank": rank, "max_loras": 2, "max_cpu_loras": 2}
+    return needed | options

@@ -5,6 +5,7 @@ This file and `rollouts` alone know vLLM's entry points.
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ecg_r1.engine import checkpoint_dtype, require_vllm
-from ecg_r1.engine.vllm_colocated import check_splitting
+from ecg_r1.engine.vllm_colocated import check_splitting, of_machine
 from ecg_r1.errors import UserError
 from ecg_r1.model import SERVED_MODE, TOKENIZER_MODE, register_vllm
 from ecg_r1.model.checkpoint import check_checkpoint, load_processor
@@ -139,7 +140,7 @@ def serve_rollouts(
         os.environ.setdefault(name, value)
     from ecg_r1.serving.rollouts import engine_options, make_key, run
 
-    words = engine_options(rollout.options, served_rank(recipe.lora))
+    words = _as_words(engine_options(rollout.options, served_rank(recipe.lora)))
     if rollout.dtype != "auto":
         words.append(f"--dtype={rollout.dtype}")
     arguments = _arguments(folder, recipe.model, [f"--seed={recipe.seed}", *words, *options], allow_text_only=True)
@@ -149,7 +150,6 @@ def serve_rollouts(
 
 
 def _arguments(folder: Path, model: str, options: Sequence[str], allow_text_only: bool) -> Any:
-    import torch
     from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
     from vllm.entrypoints.serve.utils.api_utils import cli_env_setup
     from vllm.utils.argparse_utils import FlexibleArgumentParser
@@ -171,7 +171,7 @@ def _arguments(folder: Path, model: str, options: Sequence[str], allow_text_only
             "--host=127.0.0.1",
             "--allowed-media-domains=pages-come-with-the-request.invalid",
             f"--h11-max-incomplete-event-size={HEADERS}",
-            *(() if torch.cuda.is_available() else ("--enforce-eager", "--no-enable-chunked-prefill")),
+            *_as_words(of_machine()),
             *options,
         ]
     )
@@ -187,6 +187,18 @@ def _arguments(folder: Path, model: str, options: Sequence[str], allow_text_only
     except (TypeError, ValueError) as error:
         raise ServeError(f"ecg-r1 serve: {error}") from None
     return arguments
+
+
+def _as_words(options: dict[str, Any]) -> list[str]:
+    """Arguments of vLLM's engine as words of its command line."""
+    words = []
+    for name, value in options.items():
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        elif value is not None:
+            words.append(f"--{flag}={json.dumps(value) if isinstance(value, dict | list) else value}")
+    return words
 
 
 def _keys(arguments: Any, file: Path | None) -> list[str]:
