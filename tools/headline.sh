@@ -23,7 +23,10 @@ read -ra folders <<<"$records"
 balanced=$(LIMIT_RECORDS=$((400 / ${#folders[@]})) sources "$records" "$learn" "balanced: true")
 $ecg corpus recipes/headline/corpus.yaml "out=$runs/corpus" \
     "splits={sft: [{simulate: ${SIMULATED:-1000}}, $learned], rl: [$learned], rl-balanced: [$balanced], held-out: [$tested]}" ${CORPUS:-}
-[ -e "$runs/baselines/done" ] || { $ecg baseline "$runs/corpus/rl" "$runs/corpus/held-out" --out "$runs/baselines" && touch "$runs/baselines/done"; }
+if [ ! -e "$runs/baselines/done" ]; then
+    $ecg baseline "$runs/corpus/rl" "$runs/corpus/held-out" --out "$runs/baselines"
+    touch "$runs/baselines/done"
+fi
 models() { local names=(sft sft-more grpo-string grpo grpo-claim ${VARIANTS:-}) list="" name; for name in "${names[@]}"; do list+="${list:+, }$runs/$1/$name"; done; echo "$list"; }
 sft="corpus={train: $runs/corpus/sft, evaluate: $runs/corpus/held-out}"
 for seed in "${seeds[@]}"; do
