@@ -297,10 +297,13 @@ def metrics(run):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("lora", "transport"), [("", "http"), ("", "gloo"), ("\nlora: {r: 8, lora_alpha: 64}", "http")]
+    ("lora", "transport", "ranks"), [("", "http", 1), ("", "gloo", 2), ("\nlora: {r: 8, lora_alpha: 64}", "http", 1)]
 )
-def test_a_server_is_killed_amid_a_step_and_the_run_ends_whole(recipe, tmp_path, lora, transport):
+def test_a_server_is_killed_amid_a_step_and_the_run_ends_whole(recipe, tmp_path, monkeypatch, lora, transport, ranks):
+    if ranks > 1:
+        monkeypatch.setenv("VLLM_CPU_OMP_THREADS_BIND", "|".join(map(str, range(ranks))))
     text = recipe.read_text(encoding="utf-8").replace("mode: server", f"mode: server\n  transport: {transport}")
+    text = text.replace("max_model_len: 256", f"max_model_len: 256, tensor_parallel_size: {ranks}")
     recipe.write_text(text + lora, encoding="utf-8")
     log, run = tmp_path / "server.log", tmp_path / "run"
     with rollout_server(recipe, log) as server:
