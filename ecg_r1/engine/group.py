@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -51,16 +51,17 @@ class Sender:
         backend: "nccl" or "gloo".
         host: the address of this machine that the server can reach.
         workers: of the server.
+        device: from which NCCL sends; of the thread that made the policy, since each thread has its own.
 
     Attributes:
         met: whether all have been there.
     """
 
-    def __init__(self, backend: str, host: str, workers: int):
+    def __init__(self, backend: str, host: str, workers: int, device: torch.device):
         listening = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         port = listening.getsockname()[1]
         self.place = Place(uuid.uuid4().hex, host, port, 1 + workers, backend)
-        self.met = False
+        self.met, self._device = False, device
         self._store = TCPStore(
             host, port, is_master=True, wait_for_workers=False, timeout=TIMEOUT, master_listen_fd=listening.detach()
         )
@@ -77,7 +78,7 @@ class Sender:
             self._meet()
         with safe_open(file, "pt") as tensors:
             for name, _, _ in listing(file):
-                _broadcast(self._group, _as_bytes(tensors.get_tensor(name).to(_device(self.place.backend))))
+                _broadcast(self._group, _as_bytes(tensors.get_tensor(name).to(self._device)))
 
     def abort(self) -> None:
         """End a `send` that waits in another thread, at once or after TIMEOUT; the group is of no use any more."""
@@ -127,7 +128,7 @@ class Member:
             RuntimeError: the trainer is gone.
         """
         for name, dtype, shape in expected:
-            tensor = torch.empty(shape, dtype=getattr(torch, dtype), device=_device(self.place.backend))
+            tensor = torch.empty(shape, dtype=getattr(torch, dtype), device=device_of(self.place.backend))
             _broadcast(self._group, _as_bytes(tensor))
             yield name, tensor
 
@@ -146,16 +147,12 @@ def listing(file: Path) -> Listing:
 _TYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}  # safetensors' name: torch's
 
 
-def as_message(place: Place) -> dict[str, Any]:
-    """What JSON can hold of a place."""
-    return asdict(place)
-
-
 def _seat(rank: int) -> str:
     return f"worker {rank}"
 
 
-def _device(backend: str) -> torch.device:
+def device_of(backend: str) -> torch.device:
+    """Where this thread's tensors lie that a backend sends."""
     return torch.device("cuda", torch.cuda.current_device()) if backend == "nccl" else torch.device("cpu")
 
 
@@ -175,7 +172,7 @@ def _broadcast(group: Any, flat: torch.Tensor) -> None:
     if flat.numel():
         group.broadcast(flat, 0).wait()
         if flat.is_cuda:
-            torch.cuda.current_stream().synchronize()  # NCCL only queues it
+            torch.cuda.synchronize(flat.device)  # NCCL only queues it
 
 
 def _as_bytes(tensor: torch.Tensor) -> torch.Tensor:

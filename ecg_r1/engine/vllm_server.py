@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
@@ -21,10 +21,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
+import torch
 
 from ecg_r1.engine import wire
 from ecg_r1.engine.base import Prompt, Rollout
-from ecg_r1.engine.group import Sender, as_message, listing
+from ecg_r1.engine.group import Sender, device_of, listing
 from ecg_r1.errors import UserError
 from ecg_r1.terminal import say
 
@@ -125,16 +126,16 @@ class _Server:
             self.open.discard(connection)
             connection.close()
 
-    def broadcast(self, weights: Weights, backend: str, workers: int) -> tuple[int, Any]:
+    def broadcast(self, weights: Weights, backend: str, workers: int, device: torch.device) -> tuple[int, Any]:
         """Send weights to its workers by a process group; the status and the JSON of its answer.
 
         Raises:
             _Lost: there is no answer, or a worker is gone.
             ServerUnusable: the server refuses the key, or the request.
         """
-        sender = self.sender = self.sender or Sender(backend, self.here, workers)
+        sender = self.sender = self.sender or Sender(backend, self.here, workers, device)
         said = {
-            "version": weights.version, "tensors": listing(weights.file), "place": as_message(sender.place),
+            "version": weights.version, "tensors": listing(weights.file), "place": asdict(sender.place),
             "met": sender.met,
         }  # fmt: skip
         failed: list[RuntimeError] = []
@@ -190,6 +191,7 @@ class VLLMServers:
     def __init__(self, urls: Sequence[str], key: str, checkpoint: str, wait: float = 600.0, transport: str = "http"):
         self.servers = [_Server(url.rstrip("/"), key) for url in urls]
         self.checkpoint, self.wait, self.transport = checkpoint, wait, transport
+        self._device = device_of(transport)
         self.lost, self.sent = 0, {"weights": 0, "requests": 0}
         self._weights: Weights | None = None
         self._ended = threading.Event()
@@ -313,7 +315,7 @@ class VLLMServers:
                 if self.transport == "http":
                     status, said = server.ask("POST", wire.WEIGHTS, file)
                 else:
-                    status, said = server.broadcast(weights, self.transport, said["workers"])
+                    status, said = server.broadcast(weights, self.transport, said["workers"], self._device)
                 if status == 409:  # another trainer gave it other weights in between
                     raise _Lost(f"{server.url}: has other weights")
                 _check(server, status, said)
