@@ -160,6 +160,17 @@ def _check_rollout(recipe: GRPORecipe, path: str) -> None:
             f'{path}: "trainer.vllm_enable_sleep_mode" has no effect unless vLLM shares the GPU with the trainer '
             "(`rollout: {engine: vllm, mode: colocate}`); remove it"
         )
+    ranks = recipe.trainer.get("vllm_tensor_parallel_size") or 1
+    if ranks != 1 and (rollout.engine, rollout.mode) != ("vllm", "colocate"):
+        raise RecipeError(
+            f'{path}: "trainer.vllm_tensor_parallel_size" has no effect unless vLLM runs in the training processes; a '
+            "server takes `rollout.options.tensor_parallel_size`"
+        )
+    if ranks < 1 or recipe.processes % ranks:
+        raise RecipeError(
+            f'{path}: "trainer.vllm_tensor_parallel_size: {ranks}" needs `processes:` of {ranks} or a multiple of it, '
+            f"and there are {recipe.processes}"
+        )
     if rollout.transport != "http" and served_rank(recipe.lora) is not None:
         raise RecipeError(
             f'{path}: "rollout.transport: {rollout.transport}" has no effect: the LoRA adapter itself travels, over '

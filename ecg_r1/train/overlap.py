@@ -142,7 +142,7 @@ class OverlappedRollout(ServerRollout):
         self._used: Weights | None = None
 
     def _ask(self, asked: Asked, weights: int) -> Ahead:
-        requests, n = self._requests(*asked)
+        requests, n = self._requests(zip(*asked, strict=True))
         return Ahead(asked, weights, self._queue.submit(self._write, self.weights[-1], requests, n))
 
     def _write(self, weights: Weights, requests: list[Prompt], n: int) -> Written:

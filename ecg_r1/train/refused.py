@@ -132,9 +132,6 @@ GRPO: dict[str, Refused] = {
     "vllm_mode": set_by("rollout.mode"),
     "vllm_gpu_memory_utilization": set_by("rollout.options.gpu_memory_utilization"),
     "vllm_max_model_length": set_by("rollout.options.max_model_len"),
-    "vllm_tensor_parallel_size": Refused(
-        "has no effect: each process has an engine on its own GPU", "use `processes:`", unless=(None, 1)
-    ),
     "vllm_model_impl": Refused("is decided by the plug-in that brings GEM to vLLM", unless=(None, "vllm")),
     "vllm_structured_outputs_regex": Refused("is not supported: rollouts are free text", "use the reward `format`"),
     **same("vllm_server_base_url vllm_server_host vllm_server_port vllm_server_timeout vllm_group_port", _NO_SERVER),

@@ -14,6 +14,7 @@ OF_SERVERS = {"tensor_parallel_size", "disable_custom_all_reduce", "mm_encoder_t
 ENGINE: dict[str, Refused] = {
     "seed": set_by("seed:"),
     "enable_sleep_mode": set_by("trainer.vllm_enable_sleep_mode"),
+    "tensor_parallel_size": set_by("trainer.vllm_tensor_parallel_size"),
     "dtype": set_by("rollout.dtype"),
     "model": set_by("model:"),
     "logprobs_mode": Refused("is set by us: the trainer compares log-probabilities", unless=("processed_logprobs",)),
@@ -42,9 +43,8 @@ ENGINE: dict[str, Refused] = {
         "structured_outputs_config reasoning_parser reasoning_parser_plugin reasoning_config",
         Refused("has no effect: rollouts are free text", "use the reward `format`"),
     ),
-    # One engine in each process, on its own device.
     **same(
-        "tensor_parallel_size pipeline_parallel_size prefill_context_parallel_size decode_context_parallel_size "
+        "pipeline_parallel_size prefill_context_parallel_size decode_context_parallel_size "
         "dcp_comm_backend dcp_q_replicate dcp_kv_cache_interleave_size cp_kv_cache_interleave_size "
         "nnodes node_rank master_addr master_port device_ids data_parallel_size data_parallel_rank "
         "data_parallel_start_rank data_parallel_size_local data_parallel_address data_parallel_rpc_port "
@@ -53,8 +53,8 @@ ENGINE: dict[str, Refused] = {
         "mm_encoder_tp_mode worker_cls worker_extension_cls max_parallel_loading_workers ray_workers_use_nsight "
         "enable_dbo dbo_decode_token_threshold dbo_prefill_token_threshold ubatch_size enable_hc_sp",
         Refused(
-            "is not supported: each process has an engine on its own GPU, and prompts are not gathered over several",
-            "use `processes:`",
+            "is not supported: an engine in the training processes is parallel in its tensors alone",
+            "use `trainer.vllm_tensor_parallel_size`, or more `processes:`",
             unless=(None, False, 1),
         ),
     ),

@@ -80,7 +80,9 @@ def said(recipe, *overrides):
         ("grpo.yaml", "trainer.reward_weights=[0,0,1]", "is set by the recipe; give each reward its `weight`"),
         ("grpo.yaml", "trainer.vllm_mode=server", '"trainer.vllm_mode" is set by the recipe; use `rollout.mode`'),
         ("grpo.yaml", "trainer.vllm_gpu_memory_utilization=0.5", "use `rollout.options.gpu_memory_utilization`"),
-        ("grpo.yaml", "trainer.vllm_tensor_parallel_size=2", "has an engine on its own GPU; use `processes"),
+        ("grpo.yaml", "trainer.vllm_tensor_parallel_size=2", "`processes:` of 2 or a multiple of it, and there are 1"),
+        ("grpo.yaml", "trainer.vllm_tensor_parallel_size=0", "needs `processes:` of 0"),
+        ("grpo.yaml", "rollout.options.tensor_parallel_size=1", "use `trainer.vllm_tensor_parallel_size`"),
         ("grpo.yaml", "rollout.options.enable_sleep_mode=true", "use `trainer.vllm_enable_sleep_mode`"),
         ("grpo.yaml", "trainer.use_transformers_continuous_batching=true", "would generate without the ECG"),
         ("grpo.yaml", "trainer.log_unique_prompts=true", "whatever their record"),
@@ -140,7 +142,7 @@ def test_what_is_refused_says_why_and_what_to_use(recipe, override, expected):
     [
         ("sft.yaml", ["trainer.eval_strategy=no", "trainer.push_to_hub=false", "trainer.packing=false"]),
         ("sft.yaml", ["trainer.completion_only_loss=true", "trainer.max_length=null", "trainer.report_to=none"]),
-        ("grpo.yaml", ["trainer.vllm_tensor_parallel_size=1", "rollout.options.tensor_parallel_size=1"]),
+        ("grpo.yaml", ["trainer.vllm_tensor_parallel_size=1", "processes=2"]),
         ("grpo.yaml", ["rollout.engine=hf"]),  # `max_model_len` of the base recipe is the room that prompts have
         ("grpo.yaml", ["trainer.loss_type=sapo", "trainer.sapo_temperature_pos=2"]),
         (

@@ -1,4 +1,4 @@
-"""Several processes: ZeRO-3 over two ranks, each with its own colocated vLLM, through the command line."""
+"""Several processes: ZeRO-3 over two ranks, with colocated vLLM, through the command line."""
 
 import json
 import subprocess
@@ -24,7 +24,9 @@ def run(*words):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_two_ranks_share_the_parameters_and_save_them_whole(tmp_path):
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_two_processes_share_the_parameters_and_save_them_whole(tmp_path, ranks):
+    """Each with an engine of its own, or with one together."""
     run("corpus", RECIPES / "corpus.yaml", f"out={tmp_path}/corpus", "splits={rl: [{simulate: 22}]}", "workers=1")
     split = f"corpus={{train: {tmp_path}/corpus/rl}}"
     both = f"corpus={{train: {tmp_path}/corpus/rl, evaluate: {tmp_path}/corpus/rl}}"
@@ -32,7 +34,7 @@ def test_two_ranks_share_the_parameters_and_save_them_whole(tmp_path):
     run(
         "train", RECIPES / "grpo.yaml", f"run={tmp_path}/grpo", f"model={tmp_path}/towers", both,
         "processes=2", "deepspeed=zero3", "trainer.max_steps=2", "trainer.per_device_train_batch_size=8",
-        "trainer.num_generations=4", "trainer.learning_rate=1e-3",
+        "trainer.num_generations=4", "trainer.learning_rate=1e-3", f"trainer.vllm_tensor_parallel_size={ranks}",
         "held_out={every: 2, examples: 5, max_tokens: 12, metric: cut}",
     )  # fmt: skip
     steps = [json.loads(line) for line in (tmp_path / "grpo" / "metrics.jsonl").read_text().splitlines()]
