@@ -43,7 +43,7 @@ RANGES: dict[str, Range] = {
     **_each(
         "per_device_train_batch_size gradient_accumulation_steps save_total_limit max_completion_length num_iterations "
         "steps_per_generation generation_batch_size ref_model_sync_steps dataloader_prefetch_factor ddp_bucket_cap_mb "
-        "ddp_timeout",
+        "ddp_timeout vllm_tensor_parallel_size",
         ONE_OR_MORE,
     ),
     **_each("min_p top_entropy_quantile ref_model_mixup_alpha", SHARE),

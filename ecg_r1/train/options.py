@@ -166,7 +166,7 @@ def _check_rollout(recipe: GRPORecipe, path: str) -> None:
             f'{path}: "trainer.vllm_tensor_parallel_size" has no effect unless vLLM runs in the training processes; a '
             "server takes `rollout.options.tensor_parallel_size`"
         )
-    if ranks < 1 or recipe.processes % ranks:
+    if isinstance(ranks, int) and recipe.processes % ranks:
         raise RecipeError(
             f'{path}: "trainer.vllm_tensor_parallel_size: {ranks}" needs `processes:` of {ranks} or a multiple of it, '
             f"and there are {recipe.processes}"
