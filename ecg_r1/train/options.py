@@ -13,7 +13,6 @@ from typing import Any
 
 from ecg_r1.errors import did_you_mean
 from ecg_r1.files import read_object
-from ecg_r1.model.lora import served_rank
 from ecg_r1.recipe import GRPORecipe, PretrainRecipe, RecipeError, RunRecipe, unknown_key
 from ecg_r1.recipe.messages import SHOWN
 from ecg_r1.train.advantages import ADVANTAGES, FROM_REWARDS
@@ -171,11 +170,14 @@ def _check_rollout(recipe: GRPORecipe, path: str) -> None:
             f'{path}: "trainer.vllm_tensor_parallel_size: {ranks}" needs `processes:` of {ranks} or a multiple of it, '
             f"and there are {recipe.processes}"
         )
-    if rollout.transport != "http" and served_rank(recipe.lora) is not None:
-        raise RecipeError(
-            f'{path}: "rollout.transport: {rollout.transport}" has no effect: the LoRA adapter itself travels, over '
-            "HTTP; remove it"
-        )
+    if rollout.transport != "http":
+        from ecg_r1.model.lora import served_rank  # which imports torch: cheap checks come before it
+
+        if served_rank(recipe.lora) is not None:
+            raise RecipeError(
+                f'{path}: "rollout.transport: {rollout.transport}" has no effect: the LoRA adapter itself travels, '
+                "over HTTP; remove it"
+            )
     if rollout.engine == "vllm":
         accepted = OF_SERVERS if rollout.mode == "server" else frozenset()
         options = {key: value for key, value in rollout.options.items() if key not in accepted}

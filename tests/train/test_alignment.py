@@ -166,7 +166,7 @@ class _FakeEngine:
 
 def _rollout(store):
     rollout = object.__new__(ECGRollout)  # the engine alone is faked: this is the seam's own unit test
-    rollout.media, rollout.engine = Media(store, None), _FakeEngine()
+    rollout.media, rollout.engine, rollout.tensor_parallel_size = Media(store, None), _FakeEngine(), 1
     rollout.temperature = rollout.top_p = rollout.repetition_penalty = 1.0
     rollout.top_k, rollout.min_p, rollout.max_completion_length, rollout.generation_kwargs = 0, None, 4, {}
     return rollout
@@ -205,6 +205,24 @@ def test_each_rollout_keeps_its_own_log_probabilities(store):
     assert logprobs == [[[-0.1]], [[-0.2], [-0.3]], [[-0.4]], [[-0.5]]]
 
 
+@pytest.mark.parametrize("rank", [0, 1])
+def test_processes_of_one_engine_ask_the_same_and_take_their_own(store, monkeypatch, rank):
+    rows = [([1], _whole("c")[0]), ([1], _whole("c")[0])], [([2], _whole("d")[0]), ([2], _whole("d")[0])]
+
+    def gathered(parts, own, group):
+        parts[:] = [(rows[0], 11), (rows[1], 12)]
+        assert own[0] == rows[rank]
+
+    monkeypatch.setattr("ecg_r1.train.rollout.dist.all_gather_object", gathered)
+    monkeypatch.setattr("ecg_r1.train.rollout.dist.get_rank", lambda group: rank)
+    rollout = _rollout(store)
+    rollout.tensor_parallel_size, rollout.tp_group = 2, None
+    _, completions, _, _ = rollout.generate(*map(list, zip(*rows[rank], strict=True)), 2)
+    assert completions == [[[3, 3]] * 2, [[4, 4]] * 2][rank]
+    assert len(rollout.engine.asked) == 2
+    assert rollout.engine.sampling["seed"] == 11  # the first one's, in both
+
+
 def test_each_process_samples_with_a_seed_of_its_own(monkeypatch):
     given = []
     monkeypatch.setattr("ecg_r1.train.rollout.VLLMEngine", lambda folder, **options: given.append(options))
@@ -213,7 +231,8 @@ def test_each_process_samples_with_a_seed_of_its_own(monkeypatch):
         rollout.checkpoint, rollout.seed, rollout.engine_options = "model", 7, {"max_num_seqs": 3}
         rollout.max_model_length = rollout.max_num_seqs = 64
         rollout.gpu_memory_utilization, rollout.enable_sleep_mode = 0.3, False
-        rollout.accelerator = SimpleNamespace(process_index=index, wait_for_everyone=lambda: None)
+        rollout.accelerator = SimpleNamespace(process_index=index, num_processes=2, wait_for_everyone=lambda: None)
+        rollout.tensor_parallel_size = 1
         rollout._init_vllm()
     assert [options["seed"] for options in given] == [7, 8]
     assert {options["max_num_seqs"] for options in given} == {3}  # the recipe's goes before TRL's
