@@ -201,10 +201,10 @@ def compared(name: str, row: Row, seed: int, given: argparse.Namespace) -> dict[
     if row.grounding:
         figures = [placed(stage, seed, given) for stage in (row.baseline, row.idea)]
     else:
-        asked = [f"grid=[{row.grid}]"] if row.grid else []
+        grid = [f"grid=[{row.grid}]"] if row.grid else []
         out = folder / "rows" / name
         models = f"models=[{', '.join(map(str, runs))}]"
-        run("evaluate", "tiny/evaluate", [models, f"out={out}", *asked, *given.evaluate])
+        run("evaluate", "tiny/evaluate", [models, f"out={out}", *grid, *given.evaluate])
         figures = list(json.loads((out / "compare.json").read_text(encoding="utf-8"))["models"].values())
     spent = [sum(seconds(folder / stage) for stage in own) for own in own_stages(row)]
     return {"models": figures, "cost": spent[1] / spent[0]}

@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from safetensors import safe_open
-from torch.distributed import PrefixStore, TCPStore
 
 TIMEOUT = timedelta(seconds=60)  # until all have met, and of one tensor on its way
 BEAT = 0.02  # seconds between two looks whether all have met
+TYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}  # safetensors' name: torch's
 Listing = Sequence[tuple[str, str, Sequence[int]]]  # name, type as torch calls it, shape
 
 
@@ -62,7 +63,7 @@ class Sender:
         port = listening.getsockname()[1]
         self.place = Place(uuid.uuid4().hex, host, port, 1 + workers, backend)
         self.met, self._device = False, device
-        self._store = TCPStore(
+        self._store = dist.TCPStore(
             host, port, is_master=True, wait_for_workers=False, timeout=TIMEOUT, master_listen_fd=listening.detach()
         )
         self._group: Any = None
@@ -77,7 +78,7 @@ class Sender:
         if not self.met:
             self._meet()
         with safe_open(file, "pt") as tensors:
-            for name, _, _ in listing(file):
+            for name in sorted(tensors.keys()):
                 _broadcast(self._group, _as_bytes(tensors.get_tensor(name).to(self._device)))
 
     def abort(self) -> None:
@@ -115,7 +116,7 @@ class Member:
         try:
             with closing(socket.create_connection(at, TIMEOUT.total_seconds())) as reached:
                 own = reached.getsockname()[0]
-            store = TCPStore(*at, is_master=False, timeout=TIMEOUT)
+            store = dist.TCPStore(*at, is_master=False, timeout=TIMEOUT)
             store.set(_seat(rank), own)
             self._group = _join(self.place, rank, store, own)
         except (OSError, RuntimeError) as error:  # torch's network errors are RuntimeErrors
@@ -138,13 +139,10 @@ class Member:
 
 
 def listing(file: Path) -> Listing:
-    """Name, type and shape of each tensor of a safetensors file."""
+    """Name, type and shape of each tensor of a safetensors file, in the order of the names."""
     with safe_open(file, "pt") as tensors:
         slices = {name: tensors.get_slice(name) for name in sorted(tensors.keys())}
-        return [(name, _TYPES[one.get_dtype()], one.get_shape()) for name, one in slices.items()]
-
-
-_TYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}  # safetensors' name: torch's
+        return [(name, TYPES[one.get_dtype()], one.get_shape()) for name, one in slices.items()]
 
 
 def _seat(rank: int) -> str:
@@ -156,11 +154,9 @@ def device_of(backend: str) -> torch.device:
     return torch.device("cuda", torch.cuda.current_device()) if backend == "nccl" else torch.device("cpu")
 
 
-def _join(place: Place, rank: int, store: TCPStore, own: str) -> Any:
+def _join(place: Place, rank: int, store: dist.TCPStore, own: str) -> Any:
     """A group beside the default one of `torch.distributed`, in which these processes are not together."""
-    import torch.distributed as dist
-
-    shared = PrefixStore(place.name, store)
+    shared = dist.PrefixStore(place.name, store)
     if place.backend == "nccl":
         return dist.ProcessGroupNCCL(shared, rank, place.size, TIMEOUT)  # type: ignore[attr-defined]
     options = dist.ProcessGroupGloo._Options()  # type: ignore[attr-defined]

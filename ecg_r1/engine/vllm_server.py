@@ -14,7 +14,6 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any
@@ -90,7 +89,7 @@ class _Server:
     version: str | None = None
     open: set[HTTPConnection] = field(default_factory=set)  # requests in flight, which the heartbeat can end
     missed: int = 0
-    lost: str = ""  # why it did not take the last request
+    reason: str = ""  # why it was lost
     here: str = ""  # the address from which it sees this machine
     sender: Sender | None = None  # to its workers, once weights went to it by broadcast
 
@@ -130,7 +129,7 @@ class _Server:
         """Send weights to its workers by a process group; the status and the JSON of its answer.
 
         Raises:
-            _Lost: there is no answer, or a worker is gone.
+            _Lost: there is no answer.
             ServerUnusable: the server refuses the key, or the request.
         """
         sender = self.sender = self.sender or Sender(backend, self.here, workers, device)
@@ -146,12 +145,11 @@ class _Server:
         except _Lost:
             self.leave()
             raise
-        if status != HTTPStatus.OK or not answer["received"]:
-            self.leave()
-        else:
+        received = status == 200 and answer["received"]
+        if received:
             sending.join()
-            if failed:
-                raise _Lost(f"{self.url}: {failed[0]}")
+        if failed or not received:
+            self.leave()
         return status, answer
 
     def leave(self) -> None:
@@ -286,7 +284,7 @@ class VLLMServers:
             alive = [server for server, is_ready in zip(self.servers, ready, strict=True) if is_ready]
             if alive:
                 return alive
-            why = ", ".join(server.lost for server in self.servers)
+            why = ", ".join(server.reason for server in self.servers)
             if time.monotonic() > until:
                 raise ServerUnusable(
                     f"no rollout server has answered for {self.wait:g} seconds: {why}; start one with `ecg-r1 "
@@ -321,7 +319,7 @@ class VLLMServers:
                 _check(server, status, said)
             server.missed = 0
         except _Lost as error:
-            server.lost = str(error)
+            server.reason = str(error)
             return False
         return True
 

@@ -128,6 +128,7 @@ class Rollouts:
                 said = json.loads((tensors.metadata() or {})["said"])
             version, adapter, since = said["version"], said.get("adapter"), said.get("since")
             place = said.get("place")
+            group, met, sent = (place["name"], said["met"], said["tensors"]) if place else (None, False, ())
         except (SafetensorError, KeyError, ValueError, TypeError) as error:
             return _refused(HTTPStatus.BAD_REQUEST, f"the weights cannot be read: {error}")
         if version == self.version:
@@ -135,14 +136,14 @@ class Rollouts:
         if since not in (None, self.version):
             return _refused(HTTPStatus.CONFLICT, "the server has other weights", version=self.version)
         if place:
-            if said["met"] and place["name"] != self.group:
+            if met and group != self.group:
                 return _refused(HTTPStatus.CONFLICT, "the workers are in another group", version=self.version)
             try:
-                await self.engine.collective_rpc("receive_weights", args=(place, said["tensors"]))
+                await self.engine.collective_rpc("receive_weights", args=(place, sent))
             except Exception as error:  # vLLM hands on what a worker says as a bare Exception
                 self.group = None
                 return _refused(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
-            self.group = place["name"]
+            self.group = group
         await self.engine.pause_generation(mode="abort")  # of a trainer that was killed
         try:
             if adapter is None:

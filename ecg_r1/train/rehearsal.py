@@ -16,9 +16,7 @@ from ecg_r1.scoring import Completion
 from ecg_r1.train.advantages import token_spans
 from ecg_r1.train.dropout import Shown
 from ecg_r1.train.media import Media
-from ecg_r1.train.sft import SFTCollator
-
-IGNORED = -100  # the label that cross-entropy leaves out
+from ecg_r1.train.sft import IGNORED, SFTCollator
 
 
 class Rehearsal:

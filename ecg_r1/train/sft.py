@@ -18,6 +18,8 @@ from ecg_r1.train.held_to_leads import held_to_leads
 from ecg_r1.train.media import DrawEachEpoch, Media, example_dataset
 from ecg_r1.train.prefix_alignment import PrefixAlignment
 
+IGNORED = -100  # the label that cross-entropy leaves out
+
 
 @dataclass
 class SFTCollator:
@@ -34,7 +36,7 @@ class SFTCollator:
         sequences = [self._tokens(example, seen) for example, seen in zip(examples, views, strict=True)]
         shape = len(rows), max(sum(len(ids) for ids, _ in parts) for parts in sequences)
         input_ids = torch.full(shape, processor.tokenizer.pad_token_id)
-        labels = torch.full(shape, -100)
+        labels = torch.full(shape, IGNORED)
         attention_mask = torch.zeros(shape, dtype=torch.long)
         for i, parts in enumerate(sequences):
             end = 0
