@@ -99,6 +99,7 @@ LOCALISED = (
     ("seen.lead_jaccard", "leads, known findings"),
     ("unseen.lead_jaccard", "leads, unseen finding"),
     ("unseen.ap50", "AP@0.5 of boxes, unseen finding"),
+    ("by_finding.premature_beats.temporal_iou", "IoU of seconds, premature beats"),
 )
 SEQUENCE = ("credit=sequence",)
 PLAIN = ("reports.knowledge=false",)

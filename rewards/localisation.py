@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ecg_r1.reading.lead_lists import lead_lists
+from ecg_r1.reading.numerals import from_digits
 from ecg_r1.reading.quoted_leads import LEAD
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
 from ecg_r1.scoring.judgement import Judgement
@@ -12,10 +13,12 @@ from ecg_r1.scoring.phrases import clauses, undenied
 from ecg_r1.scoring.unclaimed import claimed
 
 _EXCEPT = re.compile(rf" ?(?:except|excluding|apart from|other than|not (?:in )?(?:leads? )?(?={LEAD}(?![a-z])))")
-_S = r"(?P<{}>ms|msec|milliseconds?|毫秒|s|secs?|seconds?|秒)"
+_S = r"(?P<{}>ms|msec|milliseconds?|毫秒|s|secs?|seconds?|sekunden?|秒)"
+_N = r"(?P<{}>\d{{1,5}}(?:[.,]\d{{1,4}})?)"
 _WINDOW = re.compile(
-    r"(?P<led>(?:from|between|at|window|time|during|\[|在)[ :(\[]{0,3})?(?<![\d.])(?P<start>\d{1,5}(?:\.\d{1,4})?) ?"
-    rf"{_S.format('unit')}? ?(?:-|to|and|,|至|到) ?(?P<end>\d{{1,5}}(?:\.\d{{1,4}})?) ?{_S.format('last')}(?![a-z])"
+    r"(?P<led>(?:from|between|at|window|time|during|von|zwischen|\[|在)[ :(\[]{0,3})?"
+    rf"(?<![\d.])(?<!\d,){_N.format('start')} ?{_S.format('unit')}? ?(?:-|to|and|bis|und|,|至|到) ?"
+    rf"{_N.format('end')}[\])]? ?{_S.format('last')}(?![a-z])"
 )
 # What an interval is quoted with; the range after it is no window ("PR 120-200 ms").
 _QUANTITY = re.compile(
@@ -92,16 +95,18 @@ def claimed_leads(text: str) -> set[str]:
 
 
 def claimed_windows(text: str) -> list[tuple[float, float]]:
-    """The time windows written in a readable text, in seconds."""
+    """The time windows written in a readable text, in seconds, each once. "1,2 s" alone is a decimal, and no window."""
     found = []
     for m in _WINDOW.finditer(text):
+        if f"{m['start']},{m['end']}" in m.group() and not (m["led"] or "").endswith(("[", "(")):
+            continue
         last = 0.001 if m["last"].startswith(("m", "毫")) else 1.0
         first = last if m["unit"] is None else 0.001 if m["unit"].startswith(("m", "毫")) else 1.0
-        start, end = float(m["start"]) * first, float(m["end"]) * last
+        start, end = from_digits(m["start"]) * first, from_digits(m["end"]) * last
         quoted = (not m["led"] or last < 1.0) and _QUANTITY.search(text, max(0, m.start() - 40), m.start())
         if start < end and not quoted:
             found.append((round(start, 6), round(end, 6)))
-    return found
+    return list(dict.fromkeys(found))
 
 
 def temporal_iou(a: Sequence[tuple[float, float]], b: Sequence[tuple[float, float]]) -> float:

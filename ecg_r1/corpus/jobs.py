@@ -18,6 +18,7 @@ from ecg_r1.datasets.folder import Folder, record_entries
 from ecg_r1.datasets.formats import read_examples
 from ecg_r1.datasets.item import FormatError
 from ecg_r1.datasets.references import References
+from ecg_r1.ecg.heart import population
 from ecg_r1.ecg.record import RecordError, record_id
 from ecg_r1.recipe import CorpusRecipe, Source
 from ecg_r1.scoring.entities import has_conventions, report_labels
@@ -30,12 +31,14 @@ class Job:
     Attributes:
         report: whether an example is written for it: its question, and a report as the response. Only then it needs
             labels.
+        diagnoses: that the simulator takes in turn; None: its own.
     """
 
     seed: int
     index: int
     entry: Entry | None = None
     report: bool = True
+    diagnoses: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -94,13 +97,17 @@ def plan(recipe: CorpusRecipe, name: str, sources: Sequence[Source]) -> Plan:
         RecordError: a record folder is missing or empty, or two records have one id.
         FormatError: an example is malformed, or has the id of another; one of this package's own format is about an
             unknown record, or no example of a file is about a record of its source.
+        UserError: a diagnosis cannot be simulated.
     """
     seed = zlib.crc32(f"{recipe.seed}/{name}".encode())  # splits of one seed share no record
     made = Plan()
     places, taken = dict[str, int](), set[str]()
     for number, source in enumerate(sources):
         if source.simulate is not None:
-            made.jobs += [Job(seed, len(made.jobs) + i) for i in range(source.simulate)]
+            names = None if source.diagnoses is None else tuple(source.diagnoses)
+            for one in names or ():
+                population(one)  # unknown ones are refused before anything is built
+            made.jobs += [Job(seed, len(made.jobs) + i, diagnoses=names) for i in range(source.simulate)]
             continue
         draw = np.random.default_rng([seed, number])
         folder = entries_of(source)

@@ -117,8 +117,8 @@ def _origin(job: Job) -> Origin:
     entry = job.entry
     if entry is None:
         return Origin(
-            _key("simulated", job.seed, job.index),
-            lambda: next(iter(simulate(1, seed=job.seed, start=job.index))).record,
+            _key("simulated", job.seed, job.index, *job.diagnoses or ()),
+            lambda: next(iter(simulate(1, seed=job.seed, start=job.index, diagnoses=job.diagnoses))).record,
         )
     if entry.fault:
         raise RecordError(entry.fault)

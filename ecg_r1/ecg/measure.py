@@ -55,7 +55,8 @@ def measure(record: ECGRecord, *, method: str = "consensus") -> Measurements:
     beats = lead_beats(found) if bounded else {}
     findings = measured_findings(Heart(found, beats, measured), record.sex, record.age)
     by_lead = amplitudes(beats) if bounded else {}
-    return Measurements(measured, method, by_lead, tuple(found.kinds.notes()), findings, found.kinds.rhythm())
+    kinds = found.kinds
+    return Measurements(measured, method, by_lead, tuple(kinds.notes()), findings, kinds.rhythm(), kinds.premature_at())
 
 
 def _function(name: str) -> Callable[[Delineation], Measured]:

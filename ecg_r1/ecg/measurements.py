@@ -70,6 +70,7 @@ class Measurements:
     findings: what the ECG shows in each lead and as a whole, from T-wave inversion to the rhythm.
     rhythm: `beats`, `ectopic_beats` and their numbers by kind (`ecg.populations.KINDS`); `rmssd_ms` and `sdnn_ms` of
     the RR intervals between beats of the dominant kind.
+    premature_at: seconds of the R peaks of premature beats, whatever their QRS; None where nobody looked for them.
     """
 
     values: Mapping[str, Measured]
@@ -78,6 +79,7 @@ class Measurements:
     notes: tuple[str, ...] = ()
     findings: Findings = NO_FINDINGS
     rhythm: Mapping[str, float] = field(default_factory=dict)
+    premature_at: tuple[float, ...] | None = None
 
     def __getitem__(self, name: str) -> Measured:
         return self.values[name]
@@ -130,6 +132,7 @@ class Measurements:
             "notes": list(self.notes),
             "findings": self.findings.to_json(),
             "rhythm": {name: _rounded(value) for name, value in self.rhythm.items()},
+            "premature_at": None if self.premature_at is None else [round(at, 3) for at in self.premature_at],
         }
 
     @classmethod
@@ -165,7 +168,8 @@ class Measurements:
         findings = Findings.from_json(data.get("findings") or {})
         numbers = {name: _number(f"rhythm: {name}", value) for name, value in _object(data, "rhythm")}
         rhythm = {name: number for name, number in numbers.items() if number is not None}
-        return cls(values, str(data.get("method", "given")), by_lead, notes, findings, rhythm)
+        premature = None if (given := data.get("premature_at")) is None else _seconds(given)
+        return cls(values, str(data.get("method", "given")), by_lead, notes, findings, rhythm, premature)
 
 
 def _rounded(value: float | None, decimals: int = DECIMALS) -> float | None:
@@ -192,6 +196,12 @@ def _range(name: str, ends: Any) -> tuple[float, float] | None:
         raise ValueError(f"range: {name} is {ends!r}; the lowest and the highest value belong here")
     low, high = (_number(f"range: {name}", end) for end in listed)
     return None if low is None or high is None else (low, high)
+
+
+def _seconds(given: Any) -> tuple[float, ...]:
+    if not isinstance(given, list) or None in (times := [_number("premature_at", one) for one in given]):
+        raise ValueError(f"premature_at is {given!r}; a list of seconds belongs here")
+    return tuple(at for at in times if at is not None)
 
 
 def _leads(name: str, row: Any) -> tuple[float | None, ...]:

@@ -144,6 +144,10 @@ class Populations:
         )
         return {name: int(which.sum()) for name, which in zip(KINDS, kinds, strict=True)}
 
+    def premature_at(self) -> tuple[float, ...]:
+        """When premature beats come, whatever their QRS: seconds of their R peaks."""
+        return tuple(float(at) for at in self.peaks[self.premature] * MS / 1000)
+
     def notes(self) -> list[str]:
         """A remark with the number of beats of each kind; empty where all are of one kind."""
         if self.dominant.all():

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ecg_r1.evaluation.conditions import LESS, NOTHING, SHUFFLED
@@ -20,7 +22,7 @@ from ecg_r1.evaluation.report.template import our_own, rendered
 from ecg_r1.evaluation.report.wording import CLASSES, HEADLINE, PER_QUANTITY, Shown
 from ecg_r1.evaluation.report.wording import NOTHING as NO_VALUE
 from ecg_r1.evaluation.watched import signs
-from ecg_r1.runs.read import Run, trained_on
+from ecg_r1.runs.read import Run, find, stages, trained_on
 
 EQUAL = 0.9  # of the compute of the trained model, that a control needs at least
 LONGER, COLLAPSED = 1.5, 0.1  # of the first tenth's length and entropy, past which the last tenth's are an alarm
@@ -109,19 +111,42 @@ def _seeds(run: Run, result: Mapping[str, Any]) -> Fact:
 
 
 def _control(earlier: Sequence[Run], last: Run) -> Fact:
-    """The model that was trained on from the same base without rewards, for as long."""
-    name, spent = "equal-compute control", processor_minutes(last)
+    """The model that was trained on from the same base without rewards, for as long.
+
+    Where the last model was trained in several stages, the base may be that of any of them; what they took counts.
+    """
+    name = "equal-compute control"
     if not last.recipe.get("rewards"):
         return Fact(name, "none needed: the model was not trained with rewards")
+    line = stages(last)
+    spent = _spent_since(line)
     for run in reversed(earlier):
-        took = processor_minutes(run)
-        same = run.recipe.get("model") == last.recipe.get("model") and not run.recipe.get("rewards")
-        if same and spent and took and took >= EQUAL * spent:
-            return Fact(name, f"{run.name}: {took:.1f} processor minutes, {last.name} {spent:.1f}")
+        if any(run.folder.samefile(stage.folder) for stage in line):  # what the last one was trained from
+            continue
+        without = list(itertools.takewhile(lambda stage: not stage.recipe.get("rewards"), stages(run)))
+        took = _spent_since(without)
+        shared = next((base for base in spent if base in took), None)
+        if shared is not None and took[shared] >= EQUAL * spent[shared]:
+            return Fact(
+                name, f"{run.name}: {took[shared]:.1f} processor minutes, {last.name} {spent[shared]:.1f}, from "
+                f"{shared.name}",
+            )  # fmt: skip
     return Fact(
         name, f"missing: no model without rewards, from the same base, with at least {EQUAL:.0%} of the processor time",
         flagged=True,
     )  # fmt: skip
+
+
+def _spent_since(line: Sequence[Run]) -> dict[Path, float]:
+    """{what a stage started from: processor minutes since}, last stage first, as far back as their times are known."""
+    spent, sum_of = {}, 0.0
+    for stage in line:
+        minutes, base = processor_minutes(stage), stage.recipe.get("model")
+        if not minutes or base is None:
+            break
+        sum_of += minutes
+        spent[(find(base, stage) or Path(base)).resolve()] = sum_of
+    return spent
 
 
 def _mirage(run: Run, result: Mapping[str, Any]) -> list[Fact]:

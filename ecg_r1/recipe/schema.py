@@ -39,10 +39,12 @@ class Source(Strict):
     likelihood: leave out statements that the cardiologists thought less likely than this, in percent; 0 in the table
     means that none is given, and such a statement is kept. unit_mv: mV that one unit of the samples stands for, of
     files that do not say (CODE-15%). balanced: of the `limit` records, each next one has the statement that has been
-    drawn least often; see `ecg_r1.corpus.balance`.
+    drawn least often; see `ecg_r1.corpus.balance`. diagnoses: that the simulator takes in turn instead of its eleven;
+    "a; b" is a heart with both.
     """
 
     simulate: int | None = Field(None, gt=0)
+    diagnoses: list[str] | None = Field(None, min_length=1)
     records: Place | None = None
     dataset: Place | None = None
     folds: list[int] | None = None
@@ -73,6 +75,8 @@ class Source(Strict):
         for key in ("dataset", "folds", "examples", "limit", "labels", "columns", "likelihood", "unit_mv", "balanced"):
             if self.simulate is not None and getattr(self, key) not in (None, False):
                 raise ValueError(f"`{key}` is for `records: FOLDER`, not for `simulate`")
+        if self.simulate is None and self.diagnoses is not None:
+            raise ValueError("`diagnoses` is for `simulate: N`, not for `records`")
         if self.balanced and (self.limit is None or self.examples is not None):
             raise ValueError("`balanced` says how `limit` records are drawn; it needs a `limit`, and no `examples`")
         return self
@@ -84,15 +88,15 @@ class Reports(Strict):
     style: "full", a reading from quality to conclusion with evidence for each diagnosis; "brief", four quantities and a
     finding, for models of a few million parameters. language: of the texts and the shipped questions. questions: so
     many questions with answers that can be checked are asked of each record beside its report; see
-    `ecg_r1.corpus.text.questions`. families, forms: of these questions. findings: that the family `morphology` asks
-    about. report: False asks for no report on the records, only the questions. knowledge: a question about a finding
-    says first what the finding means.
+    `ecg_r1.corpus.text.questions`. families, forms: of these questions; the family `beats` asks when premature beats
+    come, and is left out unless named. findings: that the family `morphology` asks about. report: False asks for no
+    report on the records, only the questions. knowledge: a question about a finding says first what the finding means.
     """
 
     style: Literal["full", "brief"] = "full"
     language: Literal["en", "de", "zh"] = "en"
-    questions: int = Field(0, ge=0, le=14)
-    families: list[Literal["feature", "rhythm", "morphology", "report"]] = Field(
+    questions: int = Field(0, ge=0, le=18)
+    families: list[Literal["feature", "rhythm", "morphology", "report", "beats"]] = Field(
         ["feature", "rhythm", "morphology", "report"], min_length=1
     )
     forms: list[Literal["open", "closed", "fill", "choice"]] = Field(["open", "closed", "fill", "choice"], min_length=1)

@@ -117,6 +117,19 @@ def trained_on(run: Run) -> dict[str, Any]:
     return split_facts(split) | (read_json(split / COMPLETE) or {})
 
 
+def stages(run: Run) -> list[Run]:
+    """A run, the run that it was trained from, and so on, as far as they are on this machine."""
+    line = [run]
+    while (named := line[-1].recipe.get("model")) and (folder := find(named, line[-1])):
+        if any(folder.samefile(stage.folder) for stage in line):  # a recipe edited by hand
+            break
+        try:
+            line.append(read_run(folder))
+        except RunError:
+            break
+    return line
+
+
 def find(named: str, run: Run) -> Path | None:
     """A folder that a run's recipe names, whatever folder one is in now.
 

@@ -10,6 +10,7 @@ from ecg_r1.corpus.balance import balanced_sample
 from ecg_r1.corpus.build import build
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.corpus.text.conflicts import Conflict
+from ecg_r1.errors import UserError
 from ecg_r1.recipe import CorpusRecipe, RecipeError, read_recipe
 from ecg_r1.scoring import Completion, load_reward
 
@@ -109,3 +110,36 @@ def test_a_question_about_a_finding_says_what_it_means_and_where_it_is(tmp_path,
             score = load_reward("localisation")(Completion.parse(one.response), plain.case(one.id))
             assert score.value == 1, (one.response, leads)
     assert located
+
+
+@pytest.mark.parametrize("code", ["en", "de", "zh"])
+def test_a_question_about_premature_beats_says_when_they_come(tmp_path, code):
+    asked = {"questions": 4, "families": ["beats"], "report": False, "language": code, "knowledge": True}
+    names = ["ventricular premature complex", "supraventricular premature complex", "normal ECG", "atrial fibrillation"]
+    store = built(tmp_path, "beats", reports=asked, splits={"a": [{"simulate": 16, "diagnoses": names}]})
+    types, placed = set(), 0
+    for example in store.examples:
+        assert "85" in example.question
+        types.add(example.extra["task"]["type"])
+        at = store.case(example.id).measurements.premature_at
+        if windows := example.expected.get("windows"):
+            placed += 1
+            assert [start < one < stop for one, (start, stop) in zip(at, windows, strict=True)] == [True] * len(at)
+            score = load_reward("localisation")(Completion.parse(example.response), store.case(example.id))
+            assert score.value == 1, (example.response, windows)
+        elif example.extra["task"]["type"] == "open-ended":
+            assert not at
+    assert placed >= 8
+    assert len(types) == 4
+
+
+def test_the_simulator_takes_the_diagnoses_of_a_source_in_turn(tmp_path):
+    names = ["third-degree AV block", "left bundle branch block; atrial fibrillation"]
+    store = built(tmp_path, "chosen", splits={"a": [{"simulate": 4, "diagnoses": names}]})
+    assert [set(store.case(example.id).diagnoses) for example in store.examples] == [
+        {"third-degree AV block"}, {"left bundle branch block", "atrial fibrillation"},
+    ] * 2  # fmt: skip
+    with pytest.raises(UserError, match="no simulated population 'wrong'"):
+        built(tmp_path, "wrong", splits={"a": [{"simulate": 4, "diagnoses": ["wrong"]}]})
+    with pytest.raises(ValueError, match="`diagnoses` is for `simulate: N`"):
+        built(tmp_path, "records", splits={"a": [{"records": str(tmp_path), "diagnoses": names}]})

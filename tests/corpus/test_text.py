@@ -30,6 +30,7 @@ from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.simulate import simulate
 from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.recipe import CorpusRecipe, Corruption, Reports
+from ecg_r1.rewards.localisation import claimed_windows
 from ecg_r1.scoring import Completion
 from ecg_r1.scoring.answers import read_answer
 from ecg_r1.scoring.cases import case_from
@@ -236,13 +237,20 @@ def test_a_built_split_lists_its_conflicts(tmp_path):
 def test_questions_have_answers_that_hold(code, simulated):
     kinds = set()
     for seed, one in enumerate(simulated):
-        asked = list(questions(one, Reports(language=code, questions=14), np.random.default_rng(seed)))
+        reports = Reports(language=code, questions=18, families=["feature", "rhythm", "morphology", "report", "beats"])
+        asked = list(questions(one, reports, np.random.default_rng(seed)))
         assert len({(q.family, q.form) for q in asked}) == len(asked)
         for q in asked:
             kinds.add((q.family, q.form))
             held = check(q.response, one, code)
-            assert not held.wrong_numbers, (q, held.wrong_numbers)
             assert not held.wrong_claims, (q, held.wrong_claims)
+            if q.family == "beats":  # its numbers are seconds, and no quantities
+                at = one.measurements.premature_at
+                no = q.answer in ("no", "nein", "否")
+                for start, stop in claimed_windows(q.said):
+                    assert any(start <= beat < stop for beat in at) != no, q
+            else:
+                assert not held.wrong_numbers, (q, held.wrong_numbers)
             if q.form == "choice":
                 assert q.question.count("\n") == 4
                 assert f"\n{q.answer}. " in q.question
@@ -250,7 +258,7 @@ def test_questions_have_answers_that_hold(code, simulated):
                 assert any(
                     q.answer == language(code).number(name, one.measurements.value(name) or 0) for name in VALUES
                 )
-    assert len(kinds) >= 12, kinds
+    assert len(kinds) >= 16, kinds
 
 
 def test_a_split_with_questions_is_exported_as_ecginstruct(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 from test_drawn import of_waves, wave
 
 from ecg_r1.ecg.measure import measure
+from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.record import read_record
 from ecg_r1.ecg.simulate import simulate
 
@@ -85,6 +86,14 @@ def test_nothing_is_known_of_the_pause_after_a_last_beat_that_comes_early(coupli
         warnings.simplefilter("error")  # no median of nothing
         m = measure(of_waves(wave(beats, -160, 22, 0.12) + wave(beats, 0, 12, 1.0) + wave(beats, 250, 32, 0.3)))
     assert m.rhythm["premature_beats"] == 1
+    assert m.premature_at == pytest.approx([8.43 + coupling / 1000], abs=0.01)
+    assert Measurements.from_json(m.to_json()).premature_at == pytest.approx(m.premature_at, abs=1e-3)
+
+
+def test_when_premature_beats_come_is_a_list_of_seconds_or_unknown():
+    assert Measurements.from_json({}).premature_at is None
+    with pytest.raises(ValueError, match=r"premature_at is .*a list of seconds"):
+        Measurements.from_json({"premature_at": [1.0, None]})
 
 
 SINUS_BEAT = ((-160, 22, 0.12), (0, 12, 1.0), (250, 32, 0.3))  # P, QRS, T: ms from the R peak, width in ms, mV

@@ -42,7 +42,7 @@ def markdown(tmp_path):
 
 def test_a_whole_comparison(cards, tmp_path):
     facts = cards(RIGHT)
-    assert facts["equal-compute control"] == "sft: 11.0 processor minutes, grpo 10.0"
+    assert facts["equal-compute control"] == "sft: 11.0 processor minutes, grpo 10.0, from base"
     assert facts["rewards"] == "intervals × 1"
     assert facts["cost of training"] == "10 steps, 10.0 processor minutes"
     assert facts["reward against metrics"] == "reward 0.00 to 1.00; no held-out metric is worse beyond its interval"
@@ -59,6 +59,26 @@ def test_a_whole_comparison(cards, tmp_path):
 
 def test_a_missing_control_is_flagged(cards):
     assert cards(RIGHT, control=False)["equal-compute control"].startswith("⚠ missing")
+
+
+@pytest.mark.parametrize(
+    ("minutes", "said"),
+    [
+        (19.0, "more: 19.0 processor minutes, grpo 20.0, from sft"),  # SFT for ten minutes, then GRPO for ten
+        (11.0, "⚠ missing"),
+    ],
+)
+def test_a_control_is_held_against_all_stages_since_the_common_base(write_run, tmp_path, minutes, said):
+    def log(minutes):
+        return [row | {"cpu_seconds": 6.0 * minutes * row["step"]} for row in LOG]
+
+    sft = trained(write_run("sft", STOCK, log=log(60)), model="base")
+    more = trained(write_run("more", STOCK, log=log(minutes)), model=str(sft))
+    half = trained(write_run("half", STOCK, log=log(10)), model=str(sft))
+    grpo = trained(write_run("grpo", RIGHT, log=LOG), model=str(half), rewards=[{"name": "intervals"}])
+    compared([sft, more, half, grpo], tmp_path / "out", resamples=50)
+    (line,) = [line for line in markdown(tmp_path) if "equal-compute control" in line]
+    assert line.partition("**: ")[2].startswith(said)
 
 
 def test_a_reward_that_rises_while_a_metric_falls_is_flagged(cards):

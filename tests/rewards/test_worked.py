@@ -44,6 +44,10 @@ def test_a_territory_is_its_leads_and_no_other(territory: str, leads: str) -> No
         ("from 1.0 to 1.2 s", [[1.0, 1.2], [3.0, 3.2]], 1 / 2),
         ("from 1.0 to 1.2 s and from 3.0 to 3.2 s", [[1.0, 1.2]], 1 / 2),
         ("from 1.0 to 1.2 s", [[2.0, 2.2]], 0.0),
+        ("1,2-1,4 s", [[1.3, 1.5]], 1 / 3),  # with a decimal comma
+        ("von 1,2 bis 1,4 Sekunden", [[1.2, 1.4]], 1.0),
+        ("bei 1,2 s", [[1.0, 2.0]], 0.0),  # one number
+        ("[1200,1400] ms", [[1.2, 1.4]], 1.0),
     ],
 )
 def test_windows_are_worth_the_time_they_share_over_the_time_of_either(said: str, true: list, shared: float) -> None:

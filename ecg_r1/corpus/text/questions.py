@@ -1,7 +1,8 @@
 """Questions about a record with answers that can be checked: measured, or of its label.
 
 Families and forms are those of PULSE's ECGInstruct: feature, rhythm, morphology and report; open-ended, close-ended,
-fill-in-blank and multiple-choice. The wording is `data/prompts/questions.yaml`.
+fill-in-blank and multiple-choice. The family `beats` is ours: when do premature beats come? The wording is
+`data/prompts/questions.yaml`.
 """
 
 from __future__ import annotations
@@ -14,14 +15,17 @@ import numpy as np
 
 from ecg_r1.corpus.profile import Profile
 from ecg_r1.corpus.text import sections
+from ecg_r1.corpus.text.beats import speaking_for
 from ecg_r1.corpus.text.knowledge import known
 from ecg_r1.corpus.text.label import rhythms
 from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.corpus.text.wording import Language, flat, language
 from ecg_r1.corpus.text.writer import Writer, answered
 from ecg_r1.datasets.example import Example
+from ecg_r1.ecg.beats import MS
 from ecg_r1.ecg.findings import State
 from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.populations import AROUND
 from ecg_r1.ecg.quantities import TABLE
 from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.recipe import Reports
@@ -31,6 +35,9 @@ FORMS = {"open": "open-ended", "closed": "close-ended", "fill": "fill-in-blank",
 FEATURES = ("heart_rate_bpm", "pr_ms", "qrs_ms", "qt_ms", "qtc_ms", "axis_deg")
 LIMITS = {"heart_rate_bpm": 100.0, "pr_ms": 200.0, "qrs_ms": 120.0, "qtc_ms": 450.0}
 OPTIONS, LETTERS = 4, "ABCD"
+AROUND_R = AROUND * MS / 1000  # seconds to either side of an R peak, in which beats are told apart
+MOST_BEATS = 4  # that an answer lists; of bigeminy it would be a table
+PART, LENGTH, CLEAR = 2, 10, 0.2  # seconds of the parts of an ECG, of the ECG, and from a part's ends to a beat
 APART = 2.0  # tolerances that a wrong value of a multiple choice lies from the measured one, at least
 
 
@@ -39,10 +46,11 @@ class Question:
     """One question and its answer.
 
     Attributes:
-        family: feature, rhythm, morphology or report. form: key of `FORMS`.
+        family: feature, rhythm, morphology, report or beats. form: key of `FORMS`.
         said: what of the record answers it, as the reasoning. answer: of the multiple choice its letter.
         diagnoses: that the answer names. leads: that it names, where the question is in which leads a finding is.
-        finding: that the question is about, by its name in data/findings.yaml; "" in other families.
+        windows: seconds in which premature beats come, where the question is when they do.
+        finding: that the question is about, `premature_beats` or a name in data/findings.yaml; "" in other families.
     """
 
     family: str
@@ -52,6 +60,7 @@ class Question:
     answer: str
     diagnoses: tuple[str, ...] = ()
     leads: tuple[str, ...] = ()
+    windows: tuple[tuple[float, float], ...] = ()
     finding: str = ""
 
     @property
@@ -68,7 +77,8 @@ class Question:
             question=self.question,
             response=self.response,
             expected={"answers": [self.answer], "diagnoses": list(self.diagnoses)}
-            | ({"leads": list(self.leads)} if self.leads else {}),
+            | ({"leads": list(self.leads)} if self.leads else {})
+            | ({"windows": list(map(list, self.windows))} if self.windows else {}),
             extra={"task": {"subtask": self.family, "type": FORMS[self.form]}, **choice}
             | ({"finding": self.finding} if self.finding else {}),
         )
@@ -206,6 +216,50 @@ def _morphology(findings: Sequence[str], w: Writer, words: Language, form: str) 
     )
 
 
+def _beats(w: Writer, words: Language, form: str) -> Question | None:
+    """When premature beats come. Of an ECG that may have such beats, though none was measured, nothing is asked."""
+    at = w.m.premature_at
+    other = w.m.rhythm.get("ectopic_beats") or any(speaking_for(name) for name in w.subject.names)
+    if at is None or (not at and other):
+        return None
+    windows = tuple((round(max(0.0, one - AROUND_R), 2), round(one + AROUND_R, 2)) for one in at)
+    parts = [(start, start + PART) for start in range(0, LENGTH, PART)]
+    there = [part for part in parts if any(part[0] <= one < part[1] for one in at)]
+    missing = [part for part in parts if not any(part[0] - CLEAR <= one < part[1] + CLEAR for one in at)]
+
+    def written(spans: Sequence[tuple[float, float]]) -> str:
+        return w.language.listed([words.say("beats.window", w.rng, **_ends(w, span)) for span in spans])
+
+    slots: dict[str, str | None] = {}
+    if form in ("closed", "choice"):
+        if not missing or (form == "choice" and (not there or len(missing) < OPTIONS - 1)):
+            return None
+        right = bool(there) and (form == "choice" or bool(w.rng.integers(2)))
+        part = (there if right else missing)[int(w.rng.integers(len(there if right else missing)))]
+        slots["window"] = written([part])
+        said = words.say("beats.there" if right else "beats.missing", w.rng, **slots)
+        answer = words.say("yes" if right else "no", w.rng)
+        if form == "choice":
+            wrong = [written([missing[i]]) for i in w.rng.permutation(len(missing))[: OPTIONS - 1]]
+            slots["options"], answer = _options(w, written([part]), wrong)
+        windows = ()
+    elif len(windows) > MOST_BEATS or (form == "fill" and not windows):
+        return None
+    elif windows:
+        answer = written(windows)
+        said = words.say("beats.there", w.rng, window=answer)
+    else:
+        said, answer = words.say("beats.nowhere", w.rng), words.say("none", w.rng)
+    question = words.say(f"beats.{form}", w.rng, **slots)
+    return Question("beats", form, question, said, answer, windows=windows, finding="premature_beats")
+
+
+def _ends(w: Writer, window: tuple[float, float]) -> dict[str, str]:
+    """Slots of the two ends of a window, as the language writes decimals."""
+    first, last = (f"{end:.2f}".rstrip("0").rstrip(".").replace(".", w.language.marks["decimal"]) for end in window)
+    return {"start": first, "stop": last}
+
+
 def _options(w: Writer, right: str, wrong: Sequence[str]) -> tuple[str, str]:
     """The lines of a multiple choice in a drawn order, and the letter of the right one."""
     options = [right, *wrong]
@@ -218,5 +272,6 @@ _ASK: dict[str, Callable[[Writer, Language, str], Question | None]] = {
     "feature": _feature,
     "rhythm": _rhythm,
     "report": _report,
+    "beats": _beats,
 }
 _UNASKED = (("report", "open"), ("report", "fill"))  # the report itself is the open question of its family

@@ -97,8 +97,9 @@ def score(items: Sequence[Item], answers: Sequence[Item]) -> dict[str, Any]:
         answers: {`question_id` or `id`, `text` or `response`, `confidence`: 1 unless given}.
 
     Returns:
-        `answers`, `lead_jaccard`, `temporal_iou`, `box_iou` (of each true box the best claimed one) and `ap50`; the
-        same `by_finding`, and for findings that training named (`seen`) or not (`unseen`), where items say so.
+        `answers`, `lead_jaccard` of those whose item has leads, `temporal_iou` of those whose item has windows (NaN
+        where none has), `box_iou` (of each true box the best claimed one) and `ap50`; the same `by_finding`, and for
+        findings that training named (`seen`) or not (`unseen`), where items say so.
 
     Raises:
         BenchmarkError: items and answers do not fit to each other, or an item says no place.
@@ -119,8 +120,8 @@ def score(items: Sequence[Item], answers: Sequence[Item]) -> dict[str, Any]:
 
 
 class _Placed(NamedTuple):
-    leads: float
-    time: float
+    leads: float | None
+    time: float | None
     box: list[float]
     found: list[tuple[float, bool]]
 
@@ -139,8 +140,8 @@ def _placed(item: Item, answer: Item) -> _Placed:
     if isinstance(confidence, bool) or not isinstance(confidence, int | float):
         raise BenchmarkError(f"answer to {item.get('id')!r}: `confidence` is a number, not {confidence!r:.80}")
     return _Placed(
-        len(leads & true_leads) / len(leads | true_leads) if leads or true_leads else 1.0,
-        temporal_iou(windows, true_windows) if windows or true_windows else 1.0,
+        len(leads & true_leads) / len(leads | true_leads) if true_leads else None,
+        temporal_iou(windows, true_windows) if true_windows else None,
         [max((box_iou(box, one) for one in given), default=0.0) for box in truth],
         [(float(confidence), hit) for hit in hits(given, truth)],
     )
@@ -158,8 +159,12 @@ def _figures(rows: Sequence[_Placed]) -> dict[str, Any]:
     found = [one for row in rows for one in row.found]
     return {
         "answers": len(rows),
-        "lead_jaccard": float(np.mean([row.leads for row in rows])),
-        "temporal_iou": float(np.mean([row.time for row in rows])),
-        "box_iou": float(np.mean(every)) if every else math.nan,
+        "lead_jaccard": _mean([row.leads for row in rows if row.leads is not None]),
+        "temporal_iou": _mean([row.time for row in rows if row.time is not None]),
+        "box_iou": _mean(every),
         "ap50": average_precision(found, len(every)),
     }
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else math.nan

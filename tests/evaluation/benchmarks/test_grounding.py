@@ -59,6 +59,22 @@ def test_answers_are_placed():
         score([{"id": "a", "windows": [3]}], answers[:1])
 
 
+def test_a_split_that_asks_when_premature_beats_come_is_a_benchmark(tmp_path):
+    recipe = {"stage": "corpus", "out": str(tmp_path / "beats"),
+              "splits": {"one": [{"simulate": 6, "diagnoses": ["ventricular premature complex"]}]},
+              "reports": {"report": False, "questions": 1, "families": ["beats"], "forms": ["fill"]}}  # fmt: skip
+    (folder,) = build(CorpusRecipe.model_validate(recipe))
+    asked = RecordStore(folder).examples
+    rows = [{"example": example.id, "completion": example.response} for example in asked]
+    answers = tmp_path / "answers.jsonl"
+    answers.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    figures = score(*located(folder, answers))["by_finding"]["premature_beats"]
+    assert (figures["answers"], figures["temporal_iou"], figures["ap50"]) == (len(asked), 1.0, 1.0)
+    late = [row | {"completion": "<answer>0.05-0.1 s</answer>"} for row in rows]
+    answers.write_text("".join(json.dumps(row) + "\n" for row in late), encoding="utf-8")
+    assert score(*located(folder, answers))["temporal_iou"] < 0.1
+
+
 def test_a_split_that_asks_for_leads_is_a_benchmark_with_known_and_unseen_findings(tmp_path):
     reports = {"report": False, "questions": 1, "families": ["morphology"], "forms": ["fill"]}
 
