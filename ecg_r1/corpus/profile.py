@@ -6,16 +6,18 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ecg_r1.ecg.quantities import EXPECTED, QUANTITIES
-from ecg_r1.errors import UserError
+from ecg_r1.errors import UserError, did_you_mean
 from ecg_r1.files import read_object
 from ecg_r1.recipe import Corruption
 
+SHIPPED = Path(str(files("ecg_r1").joinpath("data", "profiles")))
 LARGEST = 1 << 20  # bytes of a profile
 FARTHEST = 1e5  # in a quantity's unit: beyond what a slip of the unit makes of it
 Value = Annotated[float, Field(ge=-FARTHEST, le=FARTHEST)]
@@ -107,7 +109,7 @@ def profile_of(corruption: Corruption, boilerplate: tuple[tuple[str, float], ...
         ProfileError: the file is missing or no profile.
     """
     if corruption.profile is not None:
-        return read_profile(Path(corruption.profile))
+        return find_profile(corruption.profile)
     quantities = {
         name: Quantity(
             templates=[Template(value=value, share=Share(share=corruption.boilerplate))],
@@ -118,6 +120,24 @@ def profile_of(corruption: Corruption, boilerplate: tuple[tuple[str, float], ...
         for (name, value), step in zip(boilerplate, steps, strict=True)
     }
     return Profile(quantities=quantities)
+
+
+def find_profile(name: str) -> Profile:
+    """A profile: a file, or the name of one that comes with the package.
+
+    Raises:
+        ProfileError: there is neither, or the file is no profile; the message names the nearest name.
+    """
+    shipped = {path.stem: path for path in sorted(SHIPPED.glob("*.json"))}
+    if name in shipped:
+        return read_profile(shipped[name])
+    path = Path(name)
+    if path.suffix or len(path.parts) > 1 or path.exists():
+        return read_profile(path)
+    near = did_you_mean(name, shipped)
+    raise ProfileError(
+        f"no corruption profile {name!r}{near or '; known: ' + ', '.join(shipped)}; yours is a .json file"
+    )
 
 
 def read_profile(path: Path) -> Profile:

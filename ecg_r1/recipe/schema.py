@@ -117,7 +117,8 @@ class Corruption(Strict):
     """Shares of the values that target texts quote wrongly, on purpose; see `ecg_r1.corpus.text.corruption`.
 
     The other values are quoted as measured. `qt_from_qrs_end` is a share of the QT values that are not boilerplate.
-    profile: a file that `ecg-r1 corpus audit` wrote, in place of the shares: those of a corpus that exists.
+    profile: a file that `ecg-r1 corpus audit` wrote, in place of the shares: those of a corpus that exists; or the name
+    of one of `data/profiles`.
     """
 
     boilerplate: float = Field(0.0, ge=0, le=1)

@@ -12,7 +12,7 @@ from ecg_r1.corpus.audit.duplicates import duplicates
 from ecg_r1.corpus.audit.page import page, summary
 from ecg_r1.corpus.audit.values import boilerplate
 from ecg_r1.corpus.build import build
-from ecg_r1.corpus.profile import Profile, ProfileError, Share, read_profile
+from ecg_r1.corpus.profile import SHIPPED, Profile, ProfileError, Share, find_profile, read_profile
 from ecg_r1.corpus.text.corruption import quoted_value
 from ecg_r1.datasets.example import Example
 from ecg_r1.datasets.item import FormatError
@@ -128,6 +128,19 @@ def built(out, corruption, cache, style="brief"):
     }  # fmt: skip
     (folder,) = build(CorpusRecipe.model_validate(values))
     return folder
+
+
+def test_profiles_that_come_with_the_package_are_named(tmp_path):
+    known = {path.stem: find_profile(path.stem) for path in SHIPPED.glob("*.json")}
+    assert {"ecg-chat", "featuredb"} <= known.keys()
+    for profile in known.values():
+        assert profile.source
+        assert all(quantity.quotes >= 390 for quantity in profile.quantities.values())
+    assert known["featuredb"].quantities["qt_ms"].from_qrs_end.share > 0.5
+    with pytest.raises(ProfileError, match=r'no corruption profile .*did you mean "featuredb"'):
+        find_profile("featuredB")
+    with pytest.raises(ProfileError, match=r"missing\.json"):
+        find_profile(str(tmp_path / "missing.json"))
 
 
 def shares(profile) -> dict[str, Share]:
