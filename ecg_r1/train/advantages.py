@@ -79,7 +79,7 @@ def claim(batch: Batch) -> torch.Tensor:
     Returns:
         (B, T) advantages.
     """
-    return _by_claim(batch, normalised=False)
+    return _by_claim(batch, batch.totals, normalised=False)
 
 
 def claim_normalised(batch: Batch) -> torch.Tensor:
@@ -91,7 +91,18 @@ def claim_normalised(batch: Batch) -> torch.Tensor:
     Returns:
         (B, T) advantages.
     """
-    return _by_claim(batch, normalised=True)
+    return _by_claim(batch, batch.totals, normalised=True)
+
+
+def claim_alone(batch: Batch) -> torch.Tensor:
+    """As `claim`, and every other token has an advantage of 0: what is not verified by itself is left as it is.
+
+    The answer then changes by nothing but `rehearsal`, and no reward is paid for what is said or left out.
+
+    Returns:
+        (B, T) advantages.
+    """
+    return _by_claim(batch, batch.totals * 0, normalised=False)
 
 
 def rloo(batch: Batch) -> torch.Tensor:
@@ -139,14 +150,20 @@ def drpo(batch: Batch) -> torch.Tensor:
 
 Advantages = Callable[[Batch], "torch.Tensor"]  # (B,), or (B, T) where tokens of a completion differ
 ADVANTAGES: dict[str, Advantages] = {
-    "sequence": sequence, "claim": claim, "claim_normalised": claim_normalised, "rloo": rloo, "max_rl": max_rl,
-    "drpo": drpo,
+    "sequence": sequence, "claim": claim, "claim_normalised": claim_normalised, "claim_alone": claim_alone,
+    "rloo": rloo, "max_rl": max_rl, "drpo": drpo,
 }  # fmt: skip
+CLAIMED = (
+    "claim",
+    "claim_normalised",
+    "claim_alone",
+)  # a claim has an advantage of its own, scaled as TRL's options say
 FROM_REWARDS = ("rloo", "max_rl", "drpo")  # TRL's options that shape its own advantages do nothing beside these
 
 
-def _by_claim(batch: Batch, *, normalised: bool) -> torch.Tensor:
-    spread = batch.totals.unsqueeze(1).repeat(1, batch.length)
+def _by_claim(batch: Batch, rest: torch.Tensor, *, normalised: bool) -> torch.Tensor:
+    """(B, T): the claims' own advantages, and `rest` (B,) at every other token."""
+    spread = rest.unsqueeze(1).repeat(1, batch.length)
     places = [(i, tokens, own) for i, tokens, own in _claimed(batch) if tokens]
     mean = sum(len(tokens) for _, tokens, _ in places) / max(1, len(places))
     for i, tokens, own in places:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from ecg_r1.train.advantages import CLAIMED
+
 
 class Range(NamedTuple):
     """The numbers that an option may have."""
@@ -94,7 +96,7 @@ NEEDS: dict[str, tuple[Need, ...]] = {  # options that are read only beside anot
     **_need("vespo_k_pos vespo_k_neg vespo_lambda_pos vespo_lambda_neg", ("loss_type", ("vespo",))),
     **_need("ref_model_mixup_alpha ref_model_sync_steps", ("sync_ref_model", (True,))),
     **_need("entropy_coef_min entropy_coef_max entropy_coef_delta entropy_target", ("use_adaptive_entropy", (True,))),
-    **_need("scale_rewards", ("multi_objective_aggregation", (None, "sum_then_normalize")), ("credit", ("claim",))),
+    **_need("scale_rewards", ("multi_objective_aggregation", (None, "sum_then_normalize")), ("credit", CLAIMED)),
     **_need(
         f"{_IMPORTANCE}_correction {_IMPORTANCE}_mode {_IMPORTANCE}_clip_max {_IMPORTANCE}_clip_min",
         ("rollout.engine", ("vllm",)),

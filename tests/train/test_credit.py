@@ -13,7 +13,17 @@ from ecg_r1.model.tokenizer import train_tokenizer
 from ecg_r1.recipe import RecipeError, read_recipe
 from ecg_r1.scoring.contract import Case
 from ecg_r1.scoring.judgement import Judgement
-from ecg_r1.train.advantages import ADVANTAGES, Batch, claim, claim_normalised, drpo, max_rl, rloo, token_spans
+from ecg_r1.train.advantages import (
+    ADVANTAGES,
+    Batch,
+    claim,
+    claim_alone,
+    claim_normalised,
+    drpo,
+    max_rl,
+    rloo,
+    token_spans,
+)
 from ecg_r1.train.domains import domain_of, scales
 from ecg_r1.train.options import check_options
 
@@ -39,6 +49,14 @@ def test_each_claim_gets_its_own_group_advantage_and_the_rest_the_total():
     total = torch.tensor([0.3, -0.3])
     spread = claim_advantages(total, evidence, spans, length=4, group=2, scale="none")
     assert torch.allclose(spread, torch.tensor([[0.3, 0.5, 0.3, -0.5], [-0.3, -0.5, -0.3, 0.5]]))
+
+
+def test_claims_alone_leave_the_rest_as_it_is():
+    spans = [[(0, 5), (5, 8), (8, 12)]] * 2
+    evidence = [[row("pr_ms", 1.0, [5, 8])], [row("pr_ms", 0.0, [5, 8])]]
+    total = torch.tensor([0.3, -0.3])
+    spread = claim_advantages(total, evidence, spans, 3, 2, "none", credit=claim_alone)
+    assert spread.tolist() == [[0.0, 0.5, 0.0], [0.0, -0.5, 0.0]]
 
 
 def test_a_normalised_claim_weighs_the_same_whatever_its_tokens():
