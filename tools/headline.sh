@@ -5,7 +5,7 @@
 # rewards, and with these and claim credit. Then a comparison over all seeds, with baselines. A repeated command resumes.
 #   TRAIN="trainer.max_steps=3 …" overrides every training, GRPO those of that stage; CORPUS, EVALUATE and PROBE likewise;
 #   PROBE=no leaves the probe out
-#   VARIANTS="grpo-kl grpo-ontology grpo-drpo grpo-balanced grpo-rehearsal": also these. Choose among them on a fold of the training alone:
+#   VARIANTS="grpo-kl grpo-ontology grpo-drpo grpo-balanced grpo-rehearsal grpo-alone": also these. Choose among them on a fold of the training alone:
 #   LEARN="[1, 2, 3, 4, 5, 6, 7, 8]" TEST="[9]", in another folder
 set -euo pipefail
 records=$1 runs=$2
@@ -38,7 +38,12 @@ for seed in "${seeds[@]}"; do
     run sft "$of/pretrain" "$sft"
     for name in grpo-string grpo grpo-claim ${VARIANTS:-}; do
         [ "$name" = grpo-balanced ] && split=rl-balanced || split=rl
-        run "$name" "$of/sft" "corpus={train: $runs/corpus/$split, evaluate: $runs/corpus/held-out}" "${grpo[@]}"
+        start=$of/sft
+        if [ "$name" = grpo-alone ]; then
+            start=$of/sft-first
+            run sft-first "$of/sft" "$sft"
+        fi
+        run "$name" "$start" "corpus={train: $runs/corpus/$split, evaluate: $runs/corpus/held-out}" "${grpo[@]}"
     done
     run sft-more "$of/sft" "$sft"
     $ecg evaluate recipes/headline/evaluate.yaml "models=[$(models "$seed")]" "out=$of" "${evaluate[@]}"
