@@ -136,6 +136,17 @@ def test_the_five_differ_in_what_they_say_they_differ(tmp_path, chained):
     assert [reward["name"] for reward in string["rewards"]] == ["diagnosis", "evidence", "format"]
 
 
+def test_the_variant_of_two_parts_starts_from_the_first_and_takes_the_time_of_the_control(tmp_path, chained):
+    commands = chained("headline.sh", "ptb-xl", tmp_path / "h", 1, PROBE="no", VARIANTS="grpo-alone")
+    check_chain(commands, ["tiny"])
+    runs = {Path(one["recipe"]["run"]).name: one["recipe"] for one in commands if one["command"] == "train"}
+    assert runs["sft-first"]["model"] == runs["sft-more"]["model"] == f"{tmp_path}/h/1/sft"
+    assert runs["grpo-alone"]["model"] == runs["sft-first"]["run"]
+    assert runs["sft-first"]["trainer"]["max_steps"] < runs["sft-more"]["trainer"]["max_steps"]
+    assert runs["grpo-alone"]["credit"] == "claim_alone"
+    assert [Path(model).name for model in commands[-1]["recipe"]["models"]][-1] == "grpo-alone"
+
+
 def test_the_small_chain_converts_once_and_compares_three_models(tmp_path, chained):
     folder = tmp_path / "s"
     for _ in range(2):  # a repeated command finds the converted model
