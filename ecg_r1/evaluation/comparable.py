@@ -13,6 +13,7 @@ from ecg_r1.runs import layout
 from ecg_r1.runs.predictions import Prediction
 from ecg_r1.runs.read import Run, RunError
 
+LOOP = 64  # characters of an end that repeats itself; four long words said again are not enough
 CUT = 0.01  # share of answers that may be cut off; what was cut is judged as malformed, and as saying less
 
 
@@ -113,9 +114,12 @@ def check_cut(path: Path, answers: Sequence[Prediction], max_tokens: int) -> Non
 
 
 def repeats_itself(text: str) -> bool:
-    """Whether the second half of a text is one passage over and over, at least four times."""
-    half = text[len(text) // 2 :]
-    return any(half[period:] == half[:-period] for period in range(1, len(half) // 4 + 1))
+    """Whether a text ends in one passage over and over: at least four times, and for at least `LOOP` characters."""
+    for period in range(1, len(text) // 4 + 1):
+        end = text[-max(4 * period, LOOP) :]
+        if len(end) >= LOOP and end[period:] == end[:-period]:
+            return True
+    return False
 
 
 def read_seeds(paths: Sequence[Path]) -> list[dict[str, Any]]:

@@ -158,14 +158,20 @@ def test_answers_that_repeat_themselves_are_judged_as_they_are(write_run, tmp_pa
 @pytest.mark.parametrize(
     ("text", "repeats"),
     [
-        ("a 4 4 4 4 4 4 4 4", True),
+        ("a" + " 4" * 40, True),
         ("PR PR PR 160 ms; " * 9, True),
+        (
+            "ST depression in V5, deepest with 0.2 mV. " * 3 + 40 * "word " + "inverted T-waves; " * 5 + "inverted T",
+            True,
+        ),
+        ("sinus rhythm; " * 3 + "normal ECG", False),
+        ("a 4 4 4 4 4 4 4 4", False),
         ("75 bpm 75 bpm", False),
         ("", False),
         ("aaaa", False),
     ],
 )
-def test_a_text_repeats_itself_where_its_second_half_is_one_passage(text, repeats):
+def test_a_text_repeats_itself_where_it_ends_in_one_passage_over_and_over(text, repeats):
     assert repeats_itself(text) is repeats
 
 
