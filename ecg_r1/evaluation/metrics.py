@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ecg_r1.ecg.quantities import QUANTITIES
+from ecg_r1.ecg.quantities import EXPECTED, QUANTITIES
 from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.evaluation.bootstrap import Tally, macro_f1
 from ecg_r1.runs.predictions import Prediction
@@ -117,6 +117,8 @@ def tallies(judged: Sequence[Judged]) -> dict[str, Tally]:
     * `diagnosis_macro_f1`: over the diagnoses that occur in the cases.
     * `supported`, `contradicted`, `unverifiable`: share of all quoted values (a right "not measurable" is supported).
     * `quoted_per_answer`: how many values were quoted, so that silence is not mistaken for truth.
+    * `intervals_right`: of `EXPECTED`, as far as they are measurable, the share that is quoted within tolerance. To
+      leave hard values out raises `supported`, and not this.
     * `findings.supported`, `.contradicted`, `.unverifiable`: share of all findings that are claimed or denied, and
       `findings.per_answer`, how many they are; `findings.lead_precision`: share of the leads named for findings that
       show them; `findings.lead_recall`: share of the leads that show these findings which are named.
@@ -135,6 +137,7 @@ def tallies(judged: Sequence[Judged]) -> dict[str, Tally]:
         "invalid": _rate([not j.readable and bool(j.truth) for j in judged], diagnosed),
         **{verdict: _rate([j.count(verdict) for j in judged], quoted) for verdict in VERDICTS},
         "quoted_per_answer": _rate(quoted, ones),
+        "intervals_right": _intervals_right(judged),
     }
     table |= {f"findings.{name}": tally for name, tally in _findings(judged, ones).items()}
     for quantity in QUANTITIES:
@@ -174,6 +177,11 @@ def _quantity(judged: Sequence[Judged], quantity: str) -> dict[str, Tally]:
         "within": _rate(within, quoted),
         "quoted": _rate(quoted, measurable),
     }
+
+
+def _intervals_right(judged: Sequence[Judged]) -> Tally:
+    rows = np.array([[_quotes(j, name) for name in EXPECTED] for j in judged]).reshape(len(judged), len(EXPECTED), -1)
+    return _rate(rows[:, :, 4].sum(axis=1), rows[:, :, 0].sum(axis=1))
 
 
 def _quotes(judged: Judged, quantity: str) -> tuple[float, float, float, float, float]:

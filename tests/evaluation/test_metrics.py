@@ -4,6 +4,7 @@ import sys
 import pytest
 
 from ecg_r1.ecg.measurements import Measurements
+from ecg_r1.ecg.quantities import EXPECTED
 from ecg_r1.evaluation.metrics import chance_accuracy, judge, per_diagnosis, tallies
 from ecg_r1.scoring import Case
 
@@ -49,9 +50,19 @@ def test_supported_is_a_ratio_of_sums_so_that_a_short_completion_weighs_less():
     assert found["supported"] == pytest.approx(3 / 4)
 
 
+def test_leaving_a_value_out_raises_what_is_supported_and_not_the_intervals_that_are_right():
+    whole = values({"r0": says("PR interval 164 ms. QRS duration 300 ms.", "normal ECG")})
+    safe = values({"r0": says("PR interval 164 ms.", "normal ECG")})
+    more = values({"r0": says("PR interval 164 ms. Axis 300 degrees.", "normal ECG")})
+    assert (whole["supported"], safe["supported"]) == (0.5, 1)
+    assert whole["intervals_right"] == safe["intervals_right"] == more["intervals_right"]
+    measurable = sum(Known().case("r0").measurements.value(name) is not None for name in EXPECTED)
+    assert safe["intervals_right"] == pytest.approx(1 / measurable)
+
+
 def test_silence_is_undefined_rather_than_right():
     found = values({"r0": says("A pleasant tracing.", "normal ECG")})
-    assert found["quoted_per_answer"] == 0
+    assert found["quoted_per_answer"] == found["intervals_right"] == 0
     assert found["supported"] != found["supported"]
     assert found["pr_ms.quoted"] == 0
 

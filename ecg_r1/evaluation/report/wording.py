@@ -66,6 +66,7 @@ HEADLINE = (
     Shown("contradicted", "Quoted values the signal contradicts", "contradicted", higher_is_better=False),
     Shown("unverifiable", "Quoted values that cannot be checked", "unverifiable", higher_is_better=False),
     Shown("quoted_per_answer", "Values quoted per answer", "values/answer", unit="", higher_is_better=None),
+    Shown("intervals_right", "Rate, PR, QRS and QT: quoted, and supported", "intervals right"),
     Shown("findings.supported", "Findings the signal supports", "findings supported"),
     Shown("findings.contradicted", "Findings the signal contradicts", "findings contradicted", higher_is_better=False),
     Shown("findings.unverifiable", "Findings that cannot be checked", "findings unverifiable", higher_is_better=False),
