@@ -112,7 +112,7 @@ def test_the_table_of_algorithms_is_read_whole():
         "DFT",
     ):
         assert name in names
-    assert len(algorithms()) == 29
+    assert len(algorithms()) == 30
 
 
 PAPERS = sorted((ROOT / "recipes" / "papers").glob("*.yaml"))
