@@ -135,9 +135,7 @@ def find_profile(name: str) -> Profile:
     if path.suffix or len(path.parts) > 1 or path.exists():
         return read_profile(path)
     near = did_you_mean(name, shipped)
-    raise ProfileError(
-        f"no corruption profile {name!r}{near or '; known: ' + ', '.join(shipped)}; yours is a .json file"
-    )
+    raise ProfileError(f"no corruption profile {name!r}{near or '; known: ' + ', '.join(shipped)}; your own is a file")
 
 
 def read_profile(path: Path) -> Profile:

@@ -137,11 +137,13 @@ def tallies(judged: Sequence[Judged]) -> dict[str, Tally]:
         "invalid": _rate([not j.readable and bool(j.truth) for j in judged], diagnosed),
         **{verdict: _rate([j.count(verdict) for j in judged], quoted) for verdict in VERDICTS},
         "quoted_per_answer": _rate(quoted, ones),
-        "intervals_right": _intervals_right(judged),
     }
     table |= {f"findings.{name}": tally for name, tally in _findings(judged, ones).items()}
     for quantity in QUANTITIES:
         table |= {f"{quantity}.{name}": tally for name, tally in _quantity(judged, quantity).items()}
+    right = [table[f"{quantity}.within"].counts[:, 0] for quantity in EXPECTED]
+    measurable = [table[f"{quantity}.quoted"].counts[:, 1] for quantity in EXPECTED]
+    table["intervals_right"] = _rate(np.sum(right, axis=0), np.sum(measurable, axis=0))
     return table
 
 
@@ -177,11 +179,6 @@ def _quantity(judged: Sequence[Judged], quantity: str) -> dict[str, Tally]:
         "within": _rate(within, quoted),
         "quoted": _rate(quoted, measurable),
     }
-
-
-def _intervals_right(judged: Sequence[Judged]) -> Tally:
-    rows = np.array([[_quotes(j, name) for name in EXPECTED] for j in judged]).reshape(len(judged), len(EXPECTED), -1)
-    return _rate(rows[:, :, 4].sum(axis=1), rows[:, :, 0].sum(axis=1))
 
 
 def _quotes(judged: Judged, quantity: str) -> tuple[float, float, float, float, float]:

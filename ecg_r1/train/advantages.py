@@ -102,7 +102,7 @@ def claim_alone(batch: Batch) -> torch.Tensor:
     Returns:
         (B, T) advantages.
     """
-    return _by_claim(batch, batch.totals * 0, normalised=False)
+    return _by_claim(batch, batch.totals.new_zeros(batch.totals.shape), normalised=False)
 
 
 def rloo(batch: Batch) -> torch.Tensor:
@@ -153,11 +153,8 @@ ADVANTAGES: dict[str, Advantages] = {
     "sequence": sequence, "claim": claim, "claim_normalised": claim_normalised, "claim_alone": claim_alone,
     "rloo": rloo, "max_rl": max_rl, "drpo": drpo,
 }  # fmt: skip
-CLAIMED = (
-    "claim",
-    "claim_normalised",
-    "claim_alone",
-)  # a claim has an advantage of its own, scaled as TRL's options say
+# Here a claim has an advantage of its own, scaled as TRL's options say.
+CLAIMED = ("claim", "claim_normalised", "claim_alone")
 FROM_REWARDS = ("rloo", "max_rl", "drpo")  # TRL's options that shape its own advantages do nothing beside these
 
 

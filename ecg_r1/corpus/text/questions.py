@@ -235,7 +235,8 @@ def _beats(w: Writer, words: Language, form: str) -> Question | None:
         if not missing or (form == "choice" and (not there or len(missing) < OPTIONS - 1)):
             return None
         right = bool(there) and (form == "choice" or bool(w.rng.integers(2)))
-        part = (there if right else missing)[int(w.rng.integers(len(there if right else missing)))]
+        among = there if right else missing
+        part = among[int(w.rng.integers(len(among)))]
         slots["window"] = written([part])
         said = words.say("beats.there" if right else "beats.missing", w.rng, **slots)
         answer = words.say("yes" if right else "no", w.rng)
@@ -247,7 +248,7 @@ def _beats(w: Writer, words: Language, form: str) -> Question | None:
         return None
     elif windows:
         answer = written(windows)
-        said = words.say("beats.there", w.rng, window=answer)
+        said = words.say("beats.several" if len(windows) > 1 else "beats.there", w.rng, window=answer)
     else:
         said, answer = words.say("beats.nowhere", w.rng), words.say("none", w.rng)
     question = words.say(f"beats.{form}", w.rng, **slots)
