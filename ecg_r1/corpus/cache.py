@@ -2,6 +2,7 @@
 
     <cache>/<version of the code>/<first two digits>/<key>.record        the record as stored, and its measurements
                                                      <key>-<size>.page   its page
+                                                     <key>.content       what its files held; see `unchanged`
 
 An entry is read as any file that is not ours: bounded, with a checksum, and checked. A damaged one is as none: its
 record is measured again. Two processes may write the same entry: each writes a file of its own and moves it into place.
@@ -112,7 +113,7 @@ class Cache:
     def measured(self, key: str) -> Measured | None:
         """The record of this key with its measurements; None where there is no sound entry."""
         try:
-            return _unpacked(self._read(f"{key}.record", LARGEST))
+            return _unpacked(self.read(f"{key}.record", LARGEST))
         except Damaged:
             return None
 
@@ -122,13 +123,13 @@ class Cache:
         Raises:
             DiskError: the folder cannot be written to.
         """
-        self._write(f"{key}.record", _packed(made))
+        self.write(f"{key}.record", _packed(made))
 
     def page(self, key: str, size: int) -> np.ndarray | None:
         """The page of a record: uint8 (size, size, 3); None where there is no sound entry."""
         try:
             return np.frombuffer(
-                _decompressed(_ZSTD, self._read(f"{key}-{size}.page", LARGEST), size * size * 3), np.uint8
+                _decompressed(_ZSTD, self.read(f"{key}-{size}.page", LARGEST), size * size * 3), np.uint8
             ).reshape(size, size, 3)
         except Damaged:
             return None
@@ -139,13 +140,13 @@ class Cache:
         Raises:
             DiskError: the folder cannot be written to.
         """
-        self._write(f"{key}-{page.shape[0]}.page", _ZSTD.compress(page.tobytes(), asbytes=True))
+        self.write(f"{key}-{page.shape[0]}.page", _ZSTD.compress(page.tobytes(), asbytes=True))
 
     def _place(self, name: str) -> Path:
         return self.entries / name[:2] / name
 
-    def _read(self, name: str, largest: int) -> memoryview:
-        """What an entry holds.
+    def read(self, name: str, largest: int) -> memoryview:
+        """What an entry of at most so many bytes holds.
 
         Raises:
             Damaged: it is missing, or not what its checksum says.
@@ -156,7 +157,12 @@ class Cache:
             raise Damaged(f"{self._place(name)}: damaged")
         return held
 
-    def _write(self, name: str, content: bytes) -> None:
+    def write(self, name: str, content: bytes) -> None:
+        """Write an entry.
+
+        Raises:
+            DiskError: the folder cannot be written to.
+        """
         place = self._place(name)
         part = place.with_name(f"{name}.{secrets.token_hex(4)}{PART}")
         with writing(self.folder, "what was measured is not measured again"):

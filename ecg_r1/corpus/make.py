@@ -22,8 +22,8 @@ from ecg_r1.corpus.text.prompts import expected_steps, write_question
 from ecg_r1.corpus.text.questions import questions
 from ecg_r1.corpus.text.report import without_findings, write_report
 from ecg_r1.corpus.text.subject import Subject
+from ecg_r1.corpus.unchanged import content_of
 from ecg_r1.datasets.example import Example
-from ecg_r1.ecg.content import content
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measure import measure
 from ecg_r1.ecg.measurements import Measurements
@@ -81,7 +81,7 @@ def make(job: Job, recipe: CorpusRecipe) -> Made | Unusable:
     """Make what is kept of a record, or say why it cannot be used."""
     cache = None if recipe.cache is None else Cache(Path(recipe.cache))
     try:
-        origin = _origin(job)
+        origin = _origin(job, cache)
         known = None if cache is None else cache.measured(origin.key)
         read = origin.read() if known is None else known.record
         if recipe.refuse_doubtful and job.entry is not None:
@@ -109,7 +109,7 @@ def make(job: Job, recipe: CorpusRecipe) -> Made | Unusable:
     )
 
 
-def _origin(job: Job) -> Origin:
+def _origin(job: Job, cache: Cache | None) -> Origin:
     """
     Raises:
         RecordError: the data set says that the record cannot be used, or a file of it is missing or malformed.
@@ -122,7 +122,7 @@ def _origin(job: Job) -> Origin:
         )
     if entry.fault:
         raise RecordError(entry.fault)
-    key = _key(content(entry.path), entry.unit_mv)
+    key = _key(content_of(entry.path, cache), entry.unit_mv)
     return Origin(key, lambda: read_record(entry.path, unit_mv=entry.unit_mv))
 
 

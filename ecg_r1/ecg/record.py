@@ -187,10 +187,10 @@ def find_records(folder: str | Path) -> list[Path]:
     found: set[Path] = set()
     for root, _, names in os.walk(folder, onerror=lambda error: found.add(Path(error.filename))):
         for name in names:
-            path = Path(root, name)
-            if path.suffix.lower() == ".hea":
-                found.add(path.with_suffix(""))
-            elif (reader := reader_of(path)) is not None:
+            ending = os.path.splitext(name)[1].lower()
+            if ending == ".hea":
+                found.add(Path(root, name).with_suffix(""))
+            elif ending in READERS and (reader := reader_of(path := Path(root, name))) is not None:
                 found.update(exams(path) if reader is read_hdf5 else [path])
     if not found:
         raise RecordError(f"{folder}: no records here (looked for .hea, {', '.join(READERS)})")

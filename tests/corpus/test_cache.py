@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,13 @@ import pytest
 
 import ecg_r1.corpus.cache as caching
 import ecg_r1.corpus.make as making
+import ecg_r1.corpus.unchanged as unchanged
 from ecg_r1.corpus.build import build
 from ecg_r1.corpus.cache import Cache, Measured, microvolts, without_signal
 from ecg_r1.ecg.content import content
 from ecg_r1.ecg.measure import measure
 from ecg_r1.ecg.measurements import Measurements
-from ecg_r1.ecg.record import write_record
+from ecg_r1.ecg.record import RecordError, write_record
 from ecg_r1.ecg.simulate import simulate
 from ecg_r1.ecg.version import LIBRARIES, TABLES, code_version
 from ecg_r1.recipe import CorpusRecipe
@@ -256,15 +258,99 @@ def test_other_code_has_another_version_and_other_entries(tmp_path, work, monkey
 
 
 def test_a_record_s_content_is_that_of_all_its_files(records, tmp_path):
-    before = content(records / "r0")
-    assert content(records / "r0.hea") == before
-    assert content(records / "r1") != before
+    before = content(records / "r0").digest
+    assert content(records / "r0.hea").digest == before
+    assert content(records / "r1").digest != before
     moved = tmp_path / "elsewhere" / "records"
     moved.mkdir(parents=True)
     for ending in (".hea", ".dat"):
         (moved / f"r0{ending}").write_bytes((records / f"r0{ending}").read_bytes())
-    assert content(moved / "r0") == before
+    assert content(moved / "r0").digest == before
     np.save(tmp_path / "page.npy", np.zeros((12, 5000)))
-    one = content(tmp_path / "page.npy")
+    one = content(tmp_path / "page.npy").digest
     np.save(tmp_path / "page.npy", np.ones((12, 5000)))
-    assert content(tmp_path / "page.npy") != one
+    assert content(tmp_path / "page.npy").digest != one
+
+
+@pytest.fixture
+def hashed(monkeypatch, records) -> list[Path]:
+    """The records whose files are read to be hashed. The files of `records` are as if they were a day old."""
+    asked = []
+    monkeypatch.setattr(unchanged, "content", lambda path: asked.append(path) or content(path))
+    monkeypatch.setattr(unchanged.time, "time", lambda now=time.time: now() + 86400)
+    return asked
+
+
+def test_files_that_are_as_they_were_are_not_hashed_again(tmp_path, hashed, records):
+    cache = Cache(tmp_path / "cache")
+    paths = [records / f"r{k}" for k in range(N)]
+    first = [unchanged.content_of(path, cache) for path in paths]
+    assert hashed == paths
+    assert first == [content(path).digest for path in paths]
+    hashed.clear()
+    assert [unchanged.content_of(path, cache) for path in paths] == first
+    assert hashed == []
+    assert unchanged.content_of(paths[0], None) == first[0]
+    assert hashed == paths[:1]
+
+
+def rewritten(path: Path) -> None:
+    """Another sample, and the same size and time of change."""
+    was = path.stat()
+    whole = bytearray(path.read_bytes())
+    whole[1000] ^= 1
+    path.write_bytes(whole)
+    os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+
+
+def replaced(path: Path) -> None:
+    """Another file in its place."""
+    other = path.with_name("other")
+    other.write_bytes(path.read_bytes())
+    rewritten(other)
+    was = path.stat()
+    os.utime(other, ns=(was.st_atime_ns, was.st_mtime_ns))
+    os.replace(other, path)
+
+
+@pytest.mark.parametrize("change", [rewritten, replaced])
+def test_a_file_that_changed_is_hashed_again(tmp_path, hashed, records, change):
+    cache, path = Cache(tmp_path / "cache"), records / "r1"
+    before = unchanged.content_of(path, cache)
+    change(path.with_suffix(".dat"))
+    assert unchanged.content_of(path, cache) == content(path).digest != before
+
+
+def test_a_file_beside_it_may_change_how_a_record_is_read(tmp_path, hashed, records):
+    cache, path = Cache(tmp_path / "cache"), records / "r1"
+    before = unchanged.content_of(path, cache)
+    (records / "r9.hea").write_text("")
+    assert unchanged.content_of(path, cache) == before
+    assert hashed == [path, path]
+
+
+def test_a_record_without_its_files_is_missed(tmp_path, hashed, records):
+    cache, path = Cache(tmp_path / "cache"), records / "r1"
+    unchanged.content_of(path, cache)
+    path.with_suffix(".dat").unlink()
+    with pytest.raises(RecordError, match=r"r1\.dat"):
+        unchanged.content_of(path, cache)
+
+
+def test_a_file_that_has_just_changed_may_change_again_and_is_not_noted(tmp_path, hashed, records, monkeypatch):
+    monkeypatch.undo()
+    path = records / "r1"
+    unchanged.content_of(path, Cache(tmp_path / "cache"))
+    assert not list((tmp_path / "cache").rglob("*.content"))
+
+
+@pytest.mark.parametrize(
+    "entry", [b"", b"null", b"[]", b"[1, 2, 3]", b'["0", ["/", 3], []]', b'["0", "/", 1]', b'["0", [[]], [[]]]']
+)
+def test_an_entry_that_says_nothing_of_files_is_as_none(tmp_path, hashed, records, entry):
+    cache, path = Cache(tmp_path / "cache"), records / "r1"
+    before = unchanged.content_of(path, cache)
+    name = next((tmp_path / "cache").rglob("*.content")).name
+    cache.write(name, entry)
+    assert unchanged.content_of(path, cache) == before
+    assert hashed == [path, path]
