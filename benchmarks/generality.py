@@ -26,12 +26,12 @@ import yaml
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from ecg_r1.reading import generality
-from ecg_r1.reading.characters import readable
-from ecg_r1.reading.languages import sections
-from ecg_r1.reading.quotes import read_quotes
-from ecg_r1.reading.statements import read_statements
-from ecg_r1.reading.values import Quote
+from ecg_r1.reading.claims import generality
+from ecg_r1.reading.diagnoses.statements import read_statements
+from ecg_r1.reading.quantities.quotes import read_quotes
+from ecg_r1.reading.quote import Quote
+from ecg_r1.reading.text.characters import readable
+from ecg_r1.reading.words.languages import sections
 from ecg_r1.scoring.completion import Mention
 
 Vector = NDArray[np.float64]
@@ -43,9 +43,10 @@ OF_CLAIMS = 2.0  # how much a claim counts beside a general reading
 OF_PHRASINGS = 0.05  # how much a phrasing counts beside a passage, at first
 ROUNDS, MARGIN = 12, 0.1  # fits, and how far on the side of a claim a phrasing must lie
 HEADER = """\
-# How much each sign says that a reading is of ECGs in general, not of this one (ecg_r1/reading/generality.py names
-# the signs). Fitted by benchmarks/generality.py to labelled passages; where the sum is above MARGIN, a quantity is
-# a reference, and a diagnosis is left open. Do not edit by hand: fit again, with your own passages among the files.
+# How much each sign says that a reading is of ECGs in general, not of this one. The signs are named in
+# ecg_r1/reading/claims/generality.py. Fitted by benchmarks/generality.py to labelled passages; where the sum is above
+# MARGIN, a quantity is a reference, and a diagnosis is left open. Do not edit by hand: fit again, with your own
+# passages among the files.
 """
 
 

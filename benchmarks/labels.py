@@ -31,7 +31,7 @@ from ecg_r1.datasets.entry import KINDS, Entry
 from ecg_r1.datasets.folder import entry_of
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.vocabulary import vocabulary
-from ecg_r1.reading.sentences import sentences
+from ecg_r1.reading.text.sentences import sentences
 from ecg_r1.rewards.diagnosis import similarity, weighted
 from ecg_r1.scoring import Case, Completion
 from ecg_r1.scoring.answers import Answer, read_answer, unread

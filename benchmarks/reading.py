@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from ecg_r1.ecg.measurements import Measurements
-from ecg_r1.reading.quoted_leads import leads_named
+from ecg_r1.reading.leads.quoted_leads import leads_named
 from ecg_r1.scoring import Case, Completion, load_reward
 from ecg_r1.scoring.labels import read_labels
 

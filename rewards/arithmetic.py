@@ -10,8 +10,8 @@ from typing import Any
 from ecg_r1.ecg.qtc import FORMULAE
 from ecg_r1.ecg.quantities import QUANTITIES
 from ecg_r1.reading.formulas import Equation, read_equations
-from ecg_r1.reading.lexicon import SENTENCE_END
-from ecg_r1.reading.values import Quote
+from ecg_r1.reading.quote import Quote
+from ecg_r1.reading.text.sentences import SENTENCE_END
 from ecg_r1.scoring import Case, Completion, Score, reward
 from ecg_r1.scoring.contraries import stances_of, worded
 from ecg_r1.scoring.judgement import Judgement

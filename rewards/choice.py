@@ -2,8 +2,8 @@
 
 import re
 
-from ecg_r1.reading.characters import readable
-from ecg_r1.reading.marks import without_struck
+from ecg_r1.reading.text.characters import readable
+from ecg_r1.reading.text.marks import without_struck
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
 
 _ALONE = re.compile(r"[\s*_`$\"'{}]*(?:\\(?:text|mathrm|mathbf)\{)?([A-Ja-j])[\s*_`$\"'{}]*")

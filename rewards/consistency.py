@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ecg_r1.ecg.criteria import Criterion, criteria
 from ecg_r1.ecg.quantities import EXPECTED
 from ecg_r1.ecg.vocabulary import vocabulary
-from ecg_r1.reading.values import Quote
+from ecg_r1.reading.quote import Quote
 from ecg_r1.scoring import Case, Completion, Score, reward
 from ecg_r1.scoring.judgement import Judgement, Verdict
 

@@ -1,6 +1,6 @@
 """Every finding that is claimed or denied, lead by lead, against what was measured on the signal."""
 
-from ecg_r1.reading.finding_words import GROUPS
+from ecg_r1.reading.findings.finding_words import GROUPS
 from ecg_r1.scoring import Case, Completion, Score, reward
 from ecg_r1.scoring.expected_findings import expected_findings
 from ecg_r1.scoring.verify_findings import Held, hold, settle_findings

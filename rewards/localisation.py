@@ -4,9 +4,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from ecg_r1.reading.lead_lists import lead_lists
-from ecg_r1.reading.numerals import from_digits
-from ecg_r1.reading.quoted_leads import LEAD
+from ecg_r1.reading.leads.lead_lists import lead_lists
+from ecg_r1.reading.leads.quoted_leads import LEAD
+from ecg_r1.reading.quantities.numerals import from_digits
 from ecg_r1.scoring import Case, Completion, RewardError, Score, reward
 from ecg_r1.scoring.judgement import Judgement
 from ecg_r1.scoring.phrases import clauses, undenied

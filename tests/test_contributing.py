@@ -116,14 +116,14 @@ def insert(path: Path, before: str, text: str, indent: str = "") -> None:
 def test_a_quantity(copy):
     table, measurement, entity = (
         block(f"ecg_r1/{file}").partition("\n")[2]
-        for file in ("ecg/quantities.py", "ecg/measure.py", "reading/lexicon.py")
+        for file in ("ecg/quantities.py", "ecg/measure.py", "reading/quantities/lexicon.py")
     )
     assert '`"jt_ms": _jt`' in TEXT
     name = block("data/vocabulary.en.yaml", "jt:").partition("\n")[2]
     insert(copy / "ecg_r1/ecg/quantities.py", "    )\n}  # fmt: skip\n", table.rstrip() + ",\n", indent=" " * 8)
     insert(copy / "ecg_r1/ecg/measure.py", "# Each of `QUANTITIES`", measurement + "\n\n")
     insert(copy / "ecg_r1/ecg/measure.py", '    "axis_deg": _axis,\n', '"jt_ms": _jt,\n', indent=" " * 4)
-    lexicon = copy / "ecg_r1/reading/lexicon.py"
+    lexicon = copy / "ecg_r1/reading/quantities/lexicon.py"
     insert(lexicon, '    "qtc": {TIME: "qtc_ms"},\n', entity, indent=" " * 4)
     vocabulary = copy / "data/vocabulary.en.yaml"
     ignored = "        - 'jt(?: interval)?'\n"

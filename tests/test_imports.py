@@ -74,6 +74,22 @@ def test_arrows_point_downwards(path):
         assert FLOORS[other] < FLOORS[own], f"{own} imports {name}"
 
 
+READING = {"findings": 4, "diagnoses": 5, "quantities": 4, "claims": 3, "text": 2, "leads": 1, "words": 0, "quote": 0}
+
+
+def test_reading_has_pipelines_over_one_engine():
+    """Quantities, diagnoses and findings ask `claims`, which knows none of them; all stand on text, leads and words."""
+    floors = {path.stem for path in (PACKAGE / "reading").iterdir() if not path.name.startswith("__")}
+    assert floors == {*READING, "formulas"}
+    asked = set()
+    for path in (PACKAGE / "reading").glob("*/*.py"):
+        for _, _, other, *_ in (name.split(".") for name in imports(path) if name.startswith("ecg_r1.reading.")):
+            own = path.parent.name
+            assert other == own or READING[other] < READING[own], f"{path.name} imports from {other}"
+            asked |= {own} if other == "claims" else set()
+    assert asked == {"claims", "quantities", "diagnoses", "findings"}
+
+
 def circle(graph: dict[str, set[str]]) -> list[str]:
     """The modules of one circle of imports, [] where there is none."""
     try:

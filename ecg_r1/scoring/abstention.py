@@ -1,7 +1,7 @@
 """Whether a text says that there is no ECG to read: what is right where none is shown, and wrong where one is.
 
 "No P waves", "no ECG signs of ischaemia" and "no previous ECG for comparison" are readings. So is what is said of
-another ECG, or as a supposition (`reading.claims`).
+another ECG, or as a supposition (`reading.claims.stances`).
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from itertools import islice
 
-from ecg_r1.reading.characters import readable
-from ecg_r1.reading.claims import stance
+from ecg_r1.reading.claims.stances import stance
+from ecg_r1.reading.text.characters import readable
 from ecg_r1.scoring.completion import Completion
 
 MOST = 20  # places that may say so which are looked at; keeps a text of nothing but suppositions linear

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ecg_r1.ecg.vocabulary import vocabulary
-from ecg_r1.reading.statements import Mention
+from ecg_r1.reading.diagnoses.statements import Mention
 from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.remarks import advice, is_remark, verdicts
 

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from ecg_r1.reading.characters import INVISIBLE
+from ecg_r1.reading.text.characters import INVISIBLE
 from ecg_r1.scoring.completion import Completion
 
 STYLES = ("deepseek", "ecg-r1", "free")

@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ecg_r1.reading.characters import readable
-from ecg_r1.reading.claims import within
-from ecg_r1.reading.finding_claims import MOST as MOST_FINDINGS
-from ecg_r1.reading.finding_claims import FindingClaim, read_findings
-from ecg_r1.reading.marks import struck
-from ecg_r1.reading.quotes import read_quotes
-from ecg_r1.reading.statements import MOST as MOST_MENTIONS
-from ecg_r1.reading.statements import Mention, Place, deny_struck, read_statements
-from ecg_r1.reading.tokens import MOST, tokens
-from ecg_r1.reading.values import Quote
+from ecg_r1.reading.claims.stances import within
+from ecg_r1.reading.diagnoses.statements import MOST as MOST_MENTIONS
+from ecg_r1.reading.diagnoses.statements import Mention, Place, deny_struck, read_statements
+from ecg_r1.reading.findings.finding_claims import MOST as MOST_FINDINGS
+from ecg_r1.reading.findings.finding_claims import FindingClaim, read_findings
+from ecg_r1.reading.quantities.quotes import read_quotes
+from ecg_r1.reading.quantities.tokens import MOST, tokens
+from ecg_r1.reading.quote import Quote
+from ecg_r1.reading.text.characters import readable
+from ecg_r1.reading.text.marks import struck
 from ecg_r1.scoring.conclusions import conclusions
 
 _TAG = re.compile(r"<(/?)((?i:think|answer))>")

@@ -7,7 +7,7 @@ import re
 from functools import cache, lru_cache
 
 from ecg_r1.ecg.vocabulary import vocabulary
-from ecg_r1.reading.quoted_leads import LEAD
+from ecg_r1.reading.leads.quoted_leads import LEAD
 from ecg_r1.scoring.completion import Completion
 
 # What may stand between "axis" and "left"; no "with", after which another finding begins. Each part takes all that it

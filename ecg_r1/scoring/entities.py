@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.errors import UserError, did_you_mean
-from ecg_r1.reading.sentences import sentences
+from ecg_r1.reading.text.sentences import sentences
 from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.labels import NORMAL
 from ecg_r1.scoring.remarks import OTHERWISE_NORMAL, advice, verdicts

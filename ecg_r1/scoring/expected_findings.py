@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from ecg_r1.ecg.findings import Findings, State
-from ecg_r1.reading.finding_words import GROUPS
+from ecg_r1.reading.findings.finding_words import GROUPS
 from ecg_r1.scoring.contract import Case
 from ecg_r1.scoring.labels import truth_of
 from ecg_r1.scoring.verify_findings import CONTRARIES, shown_findings

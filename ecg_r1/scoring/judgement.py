@@ -45,7 +45,7 @@ class Judgement:
         score: 0 to 1; None where the claim cannot be judged, or where its reward gives one score for all claims.
         span: [start, end) characters of the completion; None where the claim stands nowhere in it.
         reason: one line for a human. text: the characters of `span`, or what was calculated there.
-        quantity: its name, where the claim is about one. kind: as in `reading.values.Quote`; FINDING for a finding.
+        quantity: its name, where the claim is about one. kind: as in `reading.quote.Quote`; FINDING for a finding.
         quoted: the value as quoted; None for a range, bound or absence. low, high: of a range or bound.
         unit: of all these and of `measured`. lead: the lead or leads as written, in lower case.
         measured: the value that the quote is held against; of several leads, the one that is furthest from it.

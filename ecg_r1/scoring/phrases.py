@@ -9,10 +9,10 @@ from functools import lru_cache
 from itertools import pairwise
 
 from ecg_r1.ecg.quantities import QUANTITIES
-from ecg_r1.reading.lexicon import SENTENCE_END
-from ecg_r1.reading.quoted_leads import LEAD
-from ecg_r1.reading.statements import Polarity
-from ecg_r1.reading.values import Quote
+from ecg_r1.reading.diagnoses.statements import Polarity
+from ecg_r1.reading.leads.quoted_leads import LEAD
+from ecg_r1.reading.quote import Quote
+from ecg_r1.reading.text.sentences import SENTENCE_END
 from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.contraries import Stance, contrary, named, quoted, remainder, worded
 

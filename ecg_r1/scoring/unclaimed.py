@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ecg_r1.reading.claims import claimed_text
+from ecg_r1.reading.claims.stances import claimed_text
 from ecg_r1.scoring.completion import Completion
 
 

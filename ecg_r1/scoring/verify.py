@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from ecg_r1.ecg.measurements import Measured
 from ecg_r1.ecg.quantities import LEAD_QUANTITIES, QUANTITIES, TABLE, Quantity
-from ecg_r1.reading.quoted_leads import leads_named
-from ecg_r1.reading.values import Quote
+from ecg_r1.reading.leads.quoted_leads import leads_named
+from ecg_r1.reading.quote import Quote
 from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.contract import Case
 from ecg_r1.scoring.judgement import Judgement, Verdict

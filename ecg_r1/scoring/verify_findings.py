@@ -9,8 +9,8 @@ from functools import cached_property, lru_cache
 from ecg_r1.ecg.definitions import Definition, definitions
 from ecg_r1.ecg.findings import Finding, Findings, State
 from ecg_r1.ecg.leads import LEADS
-from ecg_r1.reading.finding_claims import FindingClaim
-from ecg_r1.reading.finding_words import GROUPS
+from ecg_r1.reading.findings.finding_claims import FindingClaim
+from ecg_r1.reading.findings.finding_words import GROUPS
 from ecg_r1.scoring.completion import Completion
 from ecg_r1.scoring.contract import Case
 from ecg_r1.scoring.judgement import FINDING, Judgement, Verdict

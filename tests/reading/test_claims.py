@@ -5,9 +5,9 @@ import re
 import pytest
 from test_quotes import written
 
-from ecg_r1.reading.claims import claimed_text, stance
-from ecg_r1.reading.languages import languages, sections
-from ecg_r1.reading.quoted_leads import leads_named
+from ecg_r1.reading.claims.stances import claimed_text, stance
+from ecg_r1.reading.leads.quoted_leads import leads_named
+from ecg_r1.reading.words.languages import languages, sections
 from ecg_r1.scoring import Completion
 
 SIGNS = {"asserted": "+", "negated": "-", "uncertain": "?"}

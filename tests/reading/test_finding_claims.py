@@ -3,9 +3,9 @@
 import pytest
 
 from ecg_r1.ecg.definitions import definitions
-from ecg_r1.reading.finding_claims import MOST
-from ecg_r1.reading.finding_words import GROUPS, NOTHING, vocabulary
-from ecg_r1.reading.languages import sections
+from ecg_r1.reading.findings.finding_claims import MOST
+from ecg_r1.reading.findings.finding_words import GROUPS, NOTHING, vocabulary
+from ecg_r1.reading.words.languages import sections
 from ecg_r1.scoring.completion import Completion
 
 SIGNS = {"claimed": "+", "denied": "-", "doubted": "?"}

@@ -3,9 +3,9 @@
 import pytest
 from test_quotes import written
 
-from ecg_r1.reading.characters import readable
-from ecg_r1.reading.generality import passage, signs, weights
-from ecg_r1.reading.languages import sections
+from ecg_r1.reading.claims.generality import passage, signs, weights
+from ecg_r1.reading.text.characters import readable
+from ecg_r1.reading.words.languages import sections
 from ecg_r1.scoring import Completion
 
 

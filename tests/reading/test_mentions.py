@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from ecg_r1.ecg.vocabulary import vocabulary
-from ecg_r1.reading.characters import readable
-from ecg_r1.reading.mentions import mentions
+from ecg_r1.reading.diagnoses.mentions import mentions
+from ecg_r1.reading.text.characters import readable
 from ecg_r1.scoring import Completion
 
 

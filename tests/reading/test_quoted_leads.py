@@ -3,7 +3,7 @@
 import pytest
 
 from ecg_r1.ecg.leads import LEADS
-from ecg_r1.reading.quoted_leads import leads_named
+from ecg_r1.reading.leads.quoted_leads import leads_named
 from ecg_r1.scoring.completion import Completion
 
 CHEST = LEADS[6:]

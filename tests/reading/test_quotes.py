@@ -27,7 +27,7 @@ from pathlib import Path
 import pytest
 
 from ecg_r1.ecg.measurements import Measurements
-from ecg_r1.reading.values import Quote
+from ecg_r1.reading.quote import Quote
 from ecg_r1.scoring import Case, Completion
 from ecg_r1.scoring.verify import settle, verify
 

@@ -9,7 +9,7 @@ from ecg_r1.ecg.findings import Findings
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.vocabulary import vocabulary
-from ecg_r1.reading.finding_words import GROUPS
+from ecg_r1.reading.findings.finding_words import GROUPS
 from ecg_r1.scoring import Case, Completion, load_reward
 from ecg_r1.scoring.expected_findings import _table, expected_findings
 from ecg_r1.scoring.judgement import claim_of

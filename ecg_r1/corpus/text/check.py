@@ -17,7 +17,7 @@ from ecg_r1.corpus.text.wording import SLOT, Language, language
 from ecg_r1.ecg.findings import State
 from ecg_r1.ecg.quantities import TABLE
 from ecg_r1.ecg.vocabulary import vocabulary
-from ecg_r1.reading.quoted_leads import leads_named
+from ecg_r1.reading.leads.quoted_leads import leads_named
 from ecg_r1.scoring.answers import read_answer
 from ecg_r1.scoring.cases import case_from
 from ecg_r1.scoring.completion import Completion

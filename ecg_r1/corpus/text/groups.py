@@ -11,7 +11,7 @@ from ecg_r1.corpus.text.knowledge import known
 from ecg_r1.corpus.text.label import Stated
 from ecg_r1.corpus.text.seen import Seen, evidence, look, shown
 from ecg_r1.corpus.text.subject import Subject
-from ecg_r1.reading.finding_claims import read_findings
+from ecg_r1.reading.findings.finding_claims import read_findings
 from ecg_r1.scoring.completion import Completion
 
 MOST_SIGNS = 2  # that a conclusion names of one diagnosis

@@ -32,7 +32,7 @@ from ecg_r1.ecg.criteria import criteria
 from ecg_r1.ecg.vocabulary import vocabulary
 from ecg_r1.evaluation.benchmarks.items import BenchmarkError
 from ecg_r1.evaluation.metrics import Judged
-from ecg_r1.reading.quoted_leads import leads_named
+from ecg_r1.reading.leads.quoted_leads import leads_named
 
 # name -> older names of it, by which GEM's shipped prompt asks.
 CRITERIA: dict[str, tuple[str, ...]] = {

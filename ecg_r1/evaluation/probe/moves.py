@@ -14,7 +14,7 @@ from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.quantities import LEAD_QUANTITIES, TABLE
 from ecg_r1.errors import UserError, did_you_mean
 from ecg_r1.evaluation.metrics import Judged
-from ecg_r1.reading.quoted_leads import leads_named
+from ecg_r1.reading.leads.quoted_leads import leads_named
 from ecg_r1.scoring.contract import Case
 
 ELEVATION = "st_elevation"

@@ -13,7 +13,7 @@ from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.quantities import LEAD_QUANTITIES, TABLE, Quantity
 from ecg_r1.ecg.record import SAMPLING_RATE, ECGRecord
-from ecg_r1.reading.quoted_leads import leads_named
+from ecg_r1.reading.leads.quoted_leads import leads_named
 from ecg_r1.scoring.judgement import Judgement
 
 MM_S, MM_MV = 50.0, 10.0  # of a strip: twice the speed of the page, so that a PR of 160 ms is 8 mm long

@@ -1,0 +1,1 @@
+"""From a text to the findings in leads that it speaks of."""

@@ -1,0 +1,1 @@
+"""Which leads a text names."""
