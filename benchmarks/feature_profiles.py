@@ -6,7 +6,8 @@ ECG-Chat's texts quote what its script finds on lead II with neurokit2 (data/pre
 FeatureDB finds (github.com/PKUDigitalHealth/FeatureDB; FOLDER is a clone of it, which this script runs, on lead II).
 RECORDS is a folder of real records with a card. For each record a text is written that quotes the values of each code,
 and `ecg-r1 corpus audit` holds it against the signal. OUT/<code>.json is the profile; those of PTB-XL come with the
-package: `corruption: {profile: ecg-chat}`. What a language model made of the values afterwards is not in them, and
+package: `corruption: {profile: ecg-chat}`. OUT/<code>/nothing.txt lists the records of which the code finds nothing,
+with its error where it raised one. What a language model made of the values afterwards is not in them, and
 which revision of FeatureDB made GEM's is not known.
 """
 
@@ -19,7 +20,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import neurokit2
 import numpy as np
 from rich.progress import track
 
@@ -28,6 +28,7 @@ from ecg_r1.corpus.audit.terminal import print_tables
 from ecg_r1.corpus.profile import read_profile
 from ecg_r1.ecg.beats import LIBRARY_ERRORS, MS, RATE
 from ecg_r1.ecg.leads import LEADS
+from ecg_r1.ecg.library import delineate_lead
 from ecg_r1.ecg.record import RecordError, find_records, read_record
 
 LEAD = "II"
@@ -53,14 +54,18 @@ def main() -> None:
         folder = given.out / name
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / f"{name}.jsonl"
-        file.write_text("".join(json.dumps(row) + "\n" for row in texts(given.records, name, code)), encoding="utf-8")
+        nothing = dict[str, str]()
+        rows = texts(given.records, name, code, nothing)
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        listed = "".join(f"{record}\t{reason}\n" for record, reason in nothing.items())
+        (folder / "nothing.txt").write_text(listed, encoding="utf-8")
         print_tables(audit([file], folder, records=given.records))
         profile = read_profile(folder / PROFILE).model_copy(update={"source": f"{code.__doc__} {given.records}"})
         (given.out / f"{name}.json").write_text(profile.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
-def texts(records: Path, name: str, code: Code) -> Iterator[dict[str, str]]:
-    """An example of each record of which the code finds something."""
+def texts(records: Path, name: str, code: Code, nothing: dict[str, str]) -> Iterator[dict[str, str]]:
+    """An example of each record of which the code finds something; `nothing` takes the others, each with the reason."""
     for path in track(find_records(records), name):
         try:
             record = read_record(path)
@@ -70,18 +75,19 @@ def texts(records: Path, name: str, code: Code) -> Iterator[dict[str, str]]:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
                 values = code(record.signal[LEADS.index(LEAD), : record.samples].astype(float))
-        except LIBRARY_ERRORS:
+        except LIBRARY_ERRORS as error:
+            nothing[record.record_id] = repr(error)
             continue
         said = [WORDED[key].format(f"{value:.0f}") for key, value in values.items() if np.isfinite(value) and value > 0]
         if said:
             yield {"record": record.record_id, "question": QUESTION, "response": ", ".join(said) + "."}
+        else:
+            nothing[record.record_id] = "no value"
 
 
 def ecg_chat(row: np.ndarray) -> dict[str, float]:
     """As ECG-Chat's script counts: PR to the Q peak, QRS from the Q to the S peak."""
-    cleaned = neurokit2.ecg_clean(row, sampling_rate=RATE)
-    peaks = neurokit2.ecg_peaks(cleaned, sampling_rate=RATE)[1]["ECG_R_Peaks"]
-    waves = neurokit2.ecg_delineate(cleaned, peaks, sampling_rate=RATE, method="dwt")[1]
+    peaks, waves = delineate_lead(row, "dwt")
 
     def mean(start: str, end: str) -> float:
         return float(np.nanmean(np.asarray(waves[end], float) - np.asarray(waves[start], float))) * MS

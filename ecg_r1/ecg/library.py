@@ -50,14 +50,8 @@ def measure_lead(row: np.ndarray, delineation: str) -> dict[str, float]:
         row: (samples,) in mV at 500 Hz.
         delineation: `method` of neurokit2's `ecg_delineate`.
     """
-    import neurokit2
-
     try:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            cleaned = neurokit2.ecg_clean(row, sampling_rate=RATE)
-            peaks = neurokit2.ecg_peaks(cleaned, sampling_rate=RATE)[1]["ECG_R_Peaks"]
-            waves = neurokit2.ecg_delineate(cleaned, peaks, sampling_rate=RATE, method=delineation)[1]
+        peaks, waves = delineate_lead(row, delineation)
     except LIBRARY_ERRORS:
         return {}
     rr = float(np.median(np.diff(peaks))) * MS if len(peaks) > 1 else np.nan
@@ -72,6 +66,25 @@ def measure_lead(row: np.ndarray, delineation: str) -> dict[str, float]:
         "qt_lead_ms": qt,
         "qtc_ms": qt / float(np.sqrt(rr / 1000)),
     }
+
+
+def delineate_lead(row: np.ndarray, method: str) -> tuple[np.ndarray, dict[str, list[float]]]:
+    """(R peaks, what `ecg_delineate` finds by this method) of one lead, in samples; as `nk.ecg_process` goes about it.
+
+    Args:
+        row: (samples,) in mV at 500 Hz.
+        method: of neurokit2's `ecg_delineate`.
+
+    Raises:
+        LIBRARY_ERRORS: what neurokit2 raises of signals that it cannot read.
+    """
+    import neurokit2
+
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        cleaned = neurokit2.ecg_clean(row, sampling_rate=RATE)
+        peaks = neurokit2.ecg_peaks(cleaned, sampling_rate=RATE)[1]["ECG_R_Peaks"]
+        return peaks, neurokit2.ecg_delineate(cleaned, peaks, sampling_rate=RATE, method=method)[1]
 
 
 def _median_gap(waves: dict[str, list[float]], start: str, end: str) -> float:
