@@ -25,8 +25,7 @@ from trl.trainer import utils as trl_utils
 
 from ecg_r1.console import console
 from ecg_r1.datasets.example import Example
-from ecg_r1.recipe import Curriculum, DynamicSampling
-from ecg_r1.recipe import Rehearsal as RehearsalSettings
+from ecg_r1.recipe import Curriculum, DynamicSampling, Rehearsal
 from ecg_r1.train.advantages import ADVANTAGES, Batch
 from ecg_r1.train.branching import Layout, use_branching_attention
 from ecg_r1.train.correction import facts, importance_ratio
@@ -40,7 +39,7 @@ from ecg_r1.train.passes import balanced, group_tokens, part_of, passes_needed, 
 from ecg_r1.train.prompt_order import EachEpochSampler, groups_kept_together
 from ecg_r1.train.prompt_pool import PromptPool
 from ecg_r1.train.reference import reference_from
-from ecg_r1.train.rehearsal import Rehearsal
+from ecg_r1.train.rehearsal import RehearsalLoss
 from ecg_r1.train.rewards import RewardSet
 from ecg_r1.train.rollout import rollouts_through
 from ecg_r1.train.shared_prefix import SharedPrefix
@@ -97,12 +96,12 @@ class ECGGRPOTrainer(GuardedTrainer, GRPOTrainer):
         rollout: dict[str, Any],
         dynamic_sampling: DynamicSampling | None = None,
         curriculum: Curriculum | None = None,
-        rehearsal: RehearsalSettings | None = None,
+        rehearsal: Rehearsal | None = None,
         **kwargs: Any,
     ):
         self.media, self.reward_set, self.credit, self.shared_prefix = media, reward_set, credit, shared_prefix
         self.tokens_per_pass = tokens_per_pass
-        self.rehearsal = None if rehearsal is None else Rehearsal(media, rehearsal.weight, rehearsal.of)
+        self.rehearsal = None if rehearsal is None else RehearsalLoss(media, rehearsal.weight, rehearsal.of)
         self._shown: list[Shown] = []  # of the rows of the batch in hand
         self._written: tuple | None = None  # completions of the batch in hand, where they were written before TRL asks
         self._uncorrected: dict[str, Any] | None = None  # the batch in hand, where its correction is to be computed
@@ -404,7 +403,7 @@ def grpo_trainer(
     tokens_per_pass: int | None = None,
     dynamic_sampling: DynamicSampling | None = None,
     curriculum: Curriculum | None = None,
-    rehearsal: RehearsalSettings | None = None,
+    rehearsal: Rehearsal | None = None,
 ) -> ECGGRPOTrainer:
     """The trainer of a GRPO run, on the prompts of the corpus in `media`."""
     config.remove_unused_columns = False

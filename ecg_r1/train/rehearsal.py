@@ -19,7 +19,7 @@ from ecg_r1.train.media import Media
 from ecg_r1.train.sft import IGNORED, SFTCollator
 
 
-class Rehearsal:
+class RehearsalLoss:
     """The supervised loss on the reports of a batch's prompts.
 
     Args:

@@ -20,7 +20,7 @@ from ecg_r1.train.dropout import NOTHING
 from ecg_r1.train.grpo import grpo_trainer
 from ecg_r1.train.media import WHOLE, Media
 from ecg_r1.train.prompt_order import groups_kept_together
-from ecg_r1.train.rehearsal import Rehearsal as RehearsalLoss
+from ecg_r1.train.rehearsal import RehearsalLoss
 from ecg_r1.train.rewards import RewardSet
 from ecg_r1.train.sft import SFTCollator
 from ecg_r1.train.shared_prefix import SharedPrefix
