@@ -27,7 +27,7 @@ from ecg_r1.datasets.example import Example
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measure import measure
 from ecg_r1.ecg.measurements import Measurements
-from ecg_r1.ecg.record import ECGRecord, RecordError, read_record, refuse_doubts
+from ecg_r1.ecg.record import SAMPLING_RATE, ECGRecord, RecordError, read_record, refuse_doubts
 from ecg_r1.ecg.render import render
 from ecg_r1.ecg.simulate import simulate
 from ecg_r1.ecg.text import printable
@@ -175,7 +175,8 @@ def _subject(record: ECGRecord, measurements: Measurements, job: Job) -> Subject
         zip(entry.diagnoses, entry.likelihoods, strict=True) if entry and entry.diagnoses and entry.likelihoods else ()
     )
     leads = tuple(lead for lead, there in zip(LEADS, record.lead_mask, strict=True) if there)
-    return Subject(measurements, record.diagnoses, dict(sure), record.quality, leads)
+    seconds = record.samples / SAMPLING_RATE
+    return Subject(measurements, record.diagnoses, dict(sure), record.quality, leads, seconds)
 
 
 def _examples(record: ECGRecord, subject: Subject, job: Job, recipe: CorpusRecipe) -> tuple[Example, ...]:

@@ -1,7 +1,9 @@
 """What a recipe chooses: balanced records, those that agree with their label, families and forms of questions."""
 
 import json
+import re
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ from ecg_r1.corpus.balance import balanced_sample
 from ecg_r1.corpus.build import build
 from ecg_r1.corpus.store import RecordStore
 from ecg_r1.corpus.text.conflicts import Conflict
+from ecg_r1.ecg.record import write_record
+from ecg_r1.ecg.simulate import simulate
 from ecg_r1.errors import UserError
 from ecg_r1.recipe import CorpusRecipe, RecipeError, read_recipe
 from ecg_r1.scoring import Completion, load_reward
@@ -131,6 +135,16 @@ def test_a_question_about_premature_beats_says_when_they_come(tmp_path, code):
             assert not at
     assert placed >= 8
     assert len(types) == 4
+
+
+def test_of_a_short_record_no_part_is_asked_for_that_it_lacks(tmp_path):
+    for k, one in enumerate(simulate(12, seed=3, diagnoses=("ventricular premature complex",))):
+        short = replace(one.record, record_id=f"r{k}", samples=2600, signal=one.record.signal[:, :2600])
+        write_record(short, tmp_path / "records")
+    asked = {"questions": 2, "families": ["beats"], "report": False}
+    store = built(tmp_path, "short", reports=asked, splits={"a": [{"records": str(tmp_path / "records")}]})
+    parts = {part for one in store.examples for part in re.findall(r"\d-\d s", one.question)}
+    assert parts == {"0-2 s", "2-4 s"}
 
 
 def test_the_simulator_takes_the_diagnoses_of_a_source_in_turn(tmp_path):

@@ -37,7 +37,7 @@ LIMITS = {"heart_rate_bpm": 100.0, "pr_ms": 200.0, "qrs_ms": 120.0, "qtc_ms": 45
 OPTIONS, LETTERS = 4, "ABCD"
 AROUND_R = AROUND * MS / 1000  # seconds to either side of an R peak, in which beats are told apart
 MOST_BEATS = 4  # that an answer lists; of bigeminy it would be a table
-PART, LENGTH, CLEAR = 2, 10, 0.2  # seconds of the parts of an ECG, of the ECG, and from a part's ends to a beat
+PART, CLEAR = 2, 0.2  # seconds of the parts of an ECG, and from a part's ends to a beat
 APART = 2.0  # tolerances that a wrong value of a multiple choice lies from the measured one, at least
 
 
@@ -223,7 +223,7 @@ def _beats(w: Writer, words: Language, form: str) -> Question | None:
     if at is None or (not at and other):
         return None
     windows = tuple((round(max(0.0, one - AROUND_R), 2), round(one + AROUND_R, 2)) for one in at)
-    parts = [(start, start + PART) for start in range(0, LENGTH, PART)]
+    parts = [(start, start + PART) for start in range(0, int(w.subject.seconds) - PART + 1, PART)]
     there = [part for part in parts if any(part[0] <= one < part[1] for one in at)]
     missing = [part for part in parts if not any(part[0] - CLEAR <= one < part[1] + CLEAR for one in at)]
 

@@ -12,6 +12,7 @@ from ecg_r1.corpus.text.seen import Seen, look, must_be_absent
 from ecg_r1.ecg.findings import State
 from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measurements import Measurements
+from ecg_r1.ecg.record import SAMPLES, SAMPLING_RATE
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Subject:
         measurements: as rewards hold a text against them.
         diagnoses: the label, in the vocabulary's names.
         likelihoods: of these names, in percent; 0 where none is given.
-        quality: `ECGRecord.quality`. leads: those that were recorded.
+        quality: `ECGRecord.quality`. leads: those that were recorded. seconds: for how long.
     """
 
     measurements: Measurements
@@ -30,6 +31,7 @@ class Subject:
     likelihoods: Mapping[str, float] = field(default_factory=dict)
     quality: tuple[str, ...] = ()
     leads: tuple[str, ...] = LEADS
+    seconds: float = SAMPLES / SAMPLING_RATE
 
     @cached_property
     def stated(self) -> tuple[Stated, ...]:
