@@ -14,16 +14,14 @@ from ecg_r1.reading.words.languages import joined
 ORDER, SECONDS = 3.0, 3.0  # another value is of the same order, "590 ms (2)" is a note; a smaller time is in seconds
 REACH = 64  # characters between a value and another one of the same quantity that is not named again
 
+_WORDS = joined("cues")
 # Between a value and its spread: "160 ± 10 ms", "160 ms, give or take 10".
 PLUS_MINUS = re.compile(
-    r" ?[,(]? ?(?:(?:with )?(?:an? |the )?(?:error|tolerance|uncertainty|variability|margin|deviation|sd|variation)"
-    r"(?: margin)? ?(?:of |: ?|is |= ?)?(?:up to |about )?)?"
-    r"(?:±|\+/-|\+-|(?:plus or minus|plus/minus|give or take|(?<=tolerance )|(?<=of )|(?<=up to )|(?<=error )"
-    r"|(?<=variability )|(?<=: )|误差(?:为|约)?|上下|左右?浮动|加减)) ?"
+    rf" ?[,(]? ?(?:(?:with )?(?:an? |the )?(?:{_WORDS['spread']})(?: margin)? ?(?:of |: ?|is |= ?)?(?:up to |about )?)?"
+    rf"(?:±|\+/-|\+-|(?:{_WORDS['plus or minus']}|(?<=of )|(?<=up to )|(?<=: ))) ?"
 )
 # Between a value and another one without a unit or a name: "164 (maybe 224) ms", "164 ms, sorry, 224".
-_ANOTHER = joined("cues")["another"]
-LINK = re.compile(rf"(?:[ ,/|:=\"'(\[{{*~≈→^&\\-]|95 ?%|(?<![a-z])(?:{_ANOTHER})(?![a-z]))*")
+LINK = re.compile(rf"(?:[ ,/|:=\"'(\[{{*~≈→^&\\-]|95 ?%|(?<![a-z])(?:{_WORDS['another']})(?![a-z]))*")
 SAID = re.compile(r"[a-z\u4e00-\u9fff(\[{\"'≈→^&]|vs")  # one of which must stand there: "120, 80" may be anything
 # A list in brackets: "[120, 140, 164]", "(164, 224) ms", "∈ {164, 224}".
 LISTED = re.compile(r"[\[({][ \"']*(?:\d[\d.]*(?: ?[a-z]{1,4})?[ \"']*[,;] ?[\"']?)+$")

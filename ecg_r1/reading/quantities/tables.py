@@ -7,26 +7,21 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ecg_r1.reading.leads.quoted_leads import LEAD
+from ecg_r1.reading.words.languages import joined
 
+_WORDS = joined("cues")
 _TABLE = re.compile(
     r"^(?P<head>[^|\n]*\|[^\n]*)\n(?=[^\n]*--)[ :|-]+\n(?P<rows>(?:[^|\n]*\|[^\n]*(?:\n|\Z)){1,80})", re.MULTILINE
 )
-_CELL = re.compile(r"[^|]*")
 _UNIT = re.compile(
     r"[(\[,] ?(ms|msec|s|sec|bpm|/min|min-1|°|deg(?:rees)?|mv|mm|grad)[)\]]?|(?<=in )(ms|s|bpm|mv|mm|degrees)$"
 )
-_UNITS = re.compile(r" ?units?|einheit(?:en)?|单位")
+_UNITS = re.compile(rf" ?(?:{_WORDS['column of units']})")
 _NUMBERS = re.compile(r"[-+<>≤≥~ ]*\d[\d.,]*(?: ?[-/~] ?\d[\d.,]*)*")
-_OF_OTHERS = re.compile(
-    r"\b(?:normal|reference|ref|range|limits?|norm(?:wert)?|expected|typical"
-    r"|previous|prior|old|baseline|last|cut-?off|vorbefund)\b|正常|参考"
-)
+_OF_OTHERS = re.compile(rf"(?<![a-z])(?:{_WORDS['column of others']})(?![a-z])")
 _LEADS = re.compile(rf"(?:lead )?({LEAD}(?: ?[-,] ?{LEAD})*)")
 # A column of these is no quantity but tells which row it is, or holds the value.
-_NAMELESS = re.compile(
-    r" ?(?:value|result|measured|measurement|finding|patient|today|this ecg|parameter|field|interval|lead"
-    r"|comment|wert|值|结果|数值)s?"
-)
+_NAMELESS = re.compile(rf" ?(?:{_WORDS['column without a name']})s?")
 
 
 class Cell(NamedTuple):
