@@ -19,7 +19,6 @@ from ecg_r1.evaluation.report.terminal import print_columns
 from ecg_r1.evaluation.report.wording import NOTHING
 
 Result = Mapping[str, Any]
-Point = tuple[float, float]
 IDENTITY = 5  # colour of the line on which a text that follows lies
 
 
