@@ -52,7 +52,7 @@ def _unchanged(name: str, cache: Cache) -> str | None:
     """The content that was noted, if its files are still as they were."""
     try:
         digest, files, states = from_json(bytes(cache.read(name, LARGEST)))
-        return str(digest) if _states(files) == states else None
+        return str(digest) if files and _states(files) == states else None
     except (Damaged, ValueError, TypeError, OSError):
         return None
 

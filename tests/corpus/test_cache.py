@@ -345,7 +345,17 @@ def test_a_file_that_has_just_changed_may_change_again_and_is_not_noted(tmp_path
 
 
 @pytest.mark.parametrize(
-    "entry", [b"", b"null", b"[]", b"[1, 2, 3]", b'["0", ["/", 3], []]', b'["0", "/", 1]', b'["0", [[]], [[]]]']
+    "entry",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"[1, 2, 3]",
+        b'["0", ["/", 3], []]',
+        b'["0", "/", 1]',
+        b'["0", [], []]',
+        b'["0", [[]], [[]]]',
+    ],
 )
 def test_an_entry_that_says_nothing_of_files_is_as_none(tmp_path, hashed, records, entry):
     cache, path = Cache(tmp_path / "cache"), records / "r1"
