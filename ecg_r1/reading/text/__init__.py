@@ -1,1 +1,1 @@
-"""A text as a reader sees it: its characters, sentences, tables and marks."""
+"""A text as a reader sees it: its characters and sentences, and what it strikes out."""
