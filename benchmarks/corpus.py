@@ -13,9 +13,12 @@ Prints a table and, as its last line, the same as JSON. docs/scale.md is compute
 
 from __future__ import annotations
 
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when NumPy is imported
+
 import argparse
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -183,7 +186,6 @@ def main() -> None:
         count, out = given.build
         build(recipe(Path(out) / "out", {"simulate": int(count)}, "?", pages="drawn", workers=2))
         return
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     with tempfile.TemporaryDirectory() as place:
         folder, records = Path(place), given.folder
         if records is None:

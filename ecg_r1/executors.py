@@ -23,6 +23,7 @@ from ecg_r1.parent import end_with_parent
 T = TypeVar("T")
 R = TypeVar("R")
 CHUNK = 16  # items that a worker takes at a time
+THREADS = "OMP_NUM_THREADS"  # OpenBLAS and MKL read it too
 AHEAD = 4  # chunks under way for each worker: what is done waits for those before it
 
 
@@ -89,11 +90,25 @@ def _processes(work: Callable[[Any], Any], chunks: Iterable[Any], workers: int) 
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=spawn, initializer=end_with_parent) as pool:
         try:
-            yield from _ahead(lambda chunk: pool.submit(work, chunk), lambda future: future.result(), chunks, workers)
+            yield from _ahead(partial(_submitted, pool, work), lambda future: future.result(), chunks, workers)
         except BrokenProcessPool:
             raise WorkerLost(LOST) from None
         finally:  # what nobody waits for any more is not begun
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _submitted(pool: ProcessPoolExecutor, work: Callable[[Any], Any], chunk: Any) -> Any:
+    """A chunk that is under way; the worker that may be started for it computes in one thread, unless told otherwise.
+
+    Each of its libraries would start a thread a core, which wait for each other: a corpus takes twice as long.
+    """
+    told = THREADS in os.environ
+    os.environ.setdefault(THREADS, "1")
+    try:
+        return pool.submit(work, chunk)
+    finally:
+        if not told:
+            del os.environ[THREADS]
 
 
 def _ray(work: Callable[[Any], Any], chunks: Iterable[Any], workers: int) -> Iterator[Any]:

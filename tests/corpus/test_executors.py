@@ -39,6 +39,10 @@ def killed(number: int) -> int:
     return number
 
 
+def threads(number: int) -> str | None:
+    return os.environ.get("OMP_NUM_THREADS")
+
+
 @pytest.fixture(autouse=True)
 def importable(monkeypatch):
     """Workers of Ray import this file by its name."""
@@ -51,6 +55,15 @@ def test_results_come_in_order(executor):
         ray_or_skip()
     assert list(mapped(doubled, range(37), workers=2, executor=executor, chunk=3)) == list(range(0, 74, 2))
     assert list(mapped(doubled, [], workers=2, executor=executor)) == []
+
+
+def test_a_worker_computes_in_one_thread_unless_told_otherwise(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert set(mapped(threads, range(4), workers=2, executor="processes", chunk=1)) == {"1"}
+    assert "OMP_NUM_THREADS" not in os.environ
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert set(mapped(threads, range(4), workers=2, executor="processes", chunk=1)) == {"3"}
+    assert os.environ["OMP_NUM_THREADS"] == "3"
 
 
 @pytest.mark.parametrize("executor", ALL)
