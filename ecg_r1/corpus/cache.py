@@ -2,7 +2,7 @@
 
     <cache>/<version of the code>/<first two digits>/<key>.record        the record as stored, and its measurements
                                                      <key>-<size>.page   its page
-                                                     <key>.content       what its files held; see `unchanged`
+                                                     <hash>.content      what the files at a path held; see `unchanged`
 
 An entry is read as any file that is not ours: bounded, with a checksum, and checked. A damaged one is as none: its
 record is measured again. Two processes may write the same entry: each writes a file of its own and moves it into place.

@@ -19,7 +19,7 @@ from ecg_r1.corpus.cache import Cache, Damaged
 from ecg_r1.ecg.content import content
 
 FRESH = 2.0  # seconds, the coarsest times that file systems keep: a younger file may change again and look the same
-LARGEST = 1 << 16  # bytes of an entry
+LARGEST = 1 << 16  # bytes of an entry; of more, nothing is known
 
 
 def content_of(path: Path, cache: Cache | None) -> str:
@@ -42,9 +42,7 @@ def content_of(path: Path, cache: Cache | None) -> str:
     except OSError:  # gone meanwhile
         return found.digest
     if all(max(state[1:3]) < (began - FRESH) * 1e9 for state in states):
-        entry = json.dumps([found.digest, files, states]).encode()
-        if len(entry) <= LARGEST:
-            cache.write(name, entry)
+        cache.write(name, json.dumps([found.digest, files, states]).encode())
     return found.digest
 
 
