@@ -24,7 +24,6 @@ from ecg_r1.corpus.text.report import without_findings, write_report
 from ecg_r1.corpus.text.subject import Subject
 from ecg_r1.corpus.unchanged import content_of
 from ecg_r1.datasets.example import Example
-from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measure import measure
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.ecg.record import SAMPLING_RATE, ECGRecord, RecordError, read_record, refuse_doubts
@@ -174,9 +173,8 @@ def _subject(record: ECGRecord, measurements: Measurements, job: Job) -> Subject
     sure = (
         zip(entry.diagnoses, entry.likelihoods, strict=True) if entry and entry.diagnoses and entry.likelihoods else ()
     )
-    leads = tuple(lead for lead, there in zip(LEADS, record.lead_mask, strict=True) if there)
     seconds = record.samples / SAMPLING_RATE
-    return Subject(measurements, record.diagnoses, dict(sure), record.quality, leads, seconds)
+    return Subject(measurements, record.diagnoses, dict(sure), record.quality, record.leads, seconds)
 
 
 def _examples(record: ECGRecord, subject: Subject, job: Job, recipe: CorpusRecipe) -> tuple[Example, ...]:

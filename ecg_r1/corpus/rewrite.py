@@ -18,7 +18,6 @@ from typing import Any
 from ecg_r1.corpus.make import Made, Unusable
 from ecg_r1.corpus.text.rewritten import Refusal, answered_text, instruction, refusal, replaced
 from ecg_r1.corpus.text.subject import Subject
-from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measurements import Measurements
 from ecg_r1.endpoints.client import Client, EndpointError, require_client
 from ecg_r1.endpoints.usage import Usage, in_words
@@ -92,9 +91,8 @@ class Rewriter:
 
     def _refusal(self, said: str, ours: str, one: Made) -> Refusal | None:
         record = one.record
-        leads = tuple(lead for lead, there in zip(LEADS, record.lead_mask, strict=True) if there)
         measurements = Measurements.from_json(json.loads(one.measurements))
-        subject = Subject(measurements, record.diagnoses, {}, record.quality, leads)
+        subject = Subject(measurements, record.diagnoses, {}, record.quality, record.leads)
         return refusal(said, ours, subject, self.recipe.reports.language)
 
     def _body(self, ours: str, example: str) -> dict[str, Any]:

@@ -174,7 +174,7 @@ class SplitWriter:
             "untold": list(untold),
             "conflicts": list(conflicts),
             "rewrite": rewrite,
-            "leads": [lead for lead, there in zip(LEADS, record.lead_mask, strict=True) if there],
+            "leads": list(record.leads),
             "samples": record.samples,
             "windows": None if record.windows is None else record.windows.tolist(),
             "quality": list(record.quality),

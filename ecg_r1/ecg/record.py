@@ -86,6 +86,11 @@ class ECGRecord:
     windows: np.ndarray | None = None
 
     @property
+    def leads(self) -> tuple[str, ...]:
+        """The leads that are there, in the order of `LEADS`."""
+        return tuple(lead for lead, there in zip(LEADS, self.lead_mask, strict=True) if there)
+
+    @property
     def doubts(self) -> tuple[str, ...]:
         """The notes of `quality` that say why the signal itself cannot be trusted: its checksum or its gain."""
         return tuple(filter(is_doubt, self.quality))
@@ -212,11 +217,10 @@ def write_record(record: ECGRecord, folder: str | Path) -> Path:
         comments.append("Dx: " + ",".join(_code(name) for name in record.diagnoses))
     if record.report:
         comments.append("Report: " + " ".join(record.report.split()))
-    present = np.flatnonzero(record.lead_mask)
     return write_wfdb(
         folder / record.record_id,
-        np.where(record.recorded(), record.signal[:, : record.samples], np.nan)[present],
-        [LEADS[i] for i in present],
+        np.where(record.recorded(), record.signal[:, : record.samples], np.nan)[record.lead_mask],
+        list(record.leads),
         record.sampling_rate,
         comments,
     )

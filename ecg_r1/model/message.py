@@ -48,12 +48,11 @@ def ecg_part(record: ECGRecord) -> dict[str, Any]:
     Args:
         record: the ECG.
     """
-    present = np.flatnonzero(record.lead_mask)
-    rows = record.signal[present, : record.samples]
+    rows = record.signal[record.lead_mask, : record.samples]
     return {
         "type": "ecg",
         "ecg": {
-            "leads": [LEADS[i] for i in present],
+            "leads": list(record.leads),
             "sampling_rate": record.sampling_rate,
             "unit": "mV",
             # the shortest decimals that are read back as the same float32

@@ -12,7 +12,6 @@ from transformers.utils.logging import disable_progress_bar
 
 from ecg_r1.console import cell
 from ecg_r1.console import console as terminal
-from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.record import ECGRecord, read_record, require_signal
 from ecg_r1.ecg.render import render
 from ecg_r1.engine import Engine, Prompt, has_vllm, open_engine, require_vllm
@@ -106,8 +105,7 @@ def _is_record(word: str) -> bool:
 
 def prompt_of(processor: GEMProcessor, records: Sequence[ECGRecord], question: str) -> Prompt:
     """Each record, with its page where the model reads pages, then the question, in the checkpoint's chat template."""
-    leads = [[lead for lead, there in zip(LEADS, record.lead_mask, strict=True) if there] for record in records]
-    text = processor.prompt(question, ecgs=len(records), leads=leads)
+    text = processor.prompt(question, ecgs=len(records), leads=[record.leads for record in records])
     ids = processor.tokenizer(processor.expand(text), add_special_tokens=False)["input_ids"]
     size = processor.page_size
     pages = [] if size is None else [render(record, size=size) for record in records]

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from ecg_r1.console import cell
-from ecg_r1.ecg.leads import LEADS
 from ecg_r1.ecg.measure import measure
 from ecg_r1.ecg.quantities import QUANTITIES, TABLE
 from ecg_r1.ecg.record import ECGRecord
@@ -147,5 +145,4 @@ def _table(first: Sequence[str], title: str, cases: Sequence[Case]) -> Table:
 
 
 def _case(record: ECGRecord) -> Case:
-    leads = tuple(LEADS[i] for i in np.flatnonzero(record.lead_mask))
-    return case_from(record.record_id, record.diagnoses, measure(record), leads=leads)
+    return case_from(record.record_id, record.diagnoses, measure(record), leads=record.leads)
