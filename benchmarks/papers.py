@@ -102,7 +102,7 @@ LOCALISED = (
     ("by_finding.premature_beats.temporal_iou", "IoU of seconds, premature beats"),
 )
 SEQUENCE = ("credit=sequence",)
-LONG = "decoding.max_tokens=256"  # a model of pages alone repeats itself in one answer of twenty
+ENDLESS = ("decoding.max_tokens=256", "max_cut=0.05")  # a model of pages alone does not end one answer of twenty
 PLAIN = ("reports.knowledge=false",)
 
 CORPORA = {
@@ -206,7 +206,7 @@ def compared(name: str, row: Row, seed: int, given: argparse.Namespace) -> dict[
         grid = [f"grid=[{row.grid}]"] if row.grid else []
         out = folder / "rows" / name
         models = f"models=[{', '.join(map(str, runs))}]"
-        run("evaluate", "tiny/evaluate", [models, f"out={out}", LONG, *grid, *given.evaluate])
+        run("evaluate", "tiny/evaluate", [models, f"out={out}", *ENDLESS, *grid, *given.evaluate])
         figures = list(json.loads((out / "compare.json").read_text(encoding="utf-8"))["models"].values())
     spent = [sum(seconds(folder / stage) for stage in own) for own in own_stages(row)]
     return {"models": figures, "cost": spent[1] / spent[0]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,6 @@ from ecg_r1.runs.predictions import Prediction
 from ecg_r1.runs.read import Run, RunError
 
 LOOP = 64  # characters of an end that repeats itself; four long words said again are not enough
-CUT = 0.01  # share of answers that may be cut off; what was cut is judged as malformed, and as saying less
 
 
 class CompareError(RunError):
@@ -99,17 +99,21 @@ def check_whole(path: Path, answers: Mapping[str, Sequence[Prediction]], store: 
             raise CompareError(f"{path}: {len(examples)} examples {what}, e.g. {min(examples)}; predict again")
 
 
-def check_cut(path: Path, answers: Sequence[Prediction], max_tokens: int) -> None:
-    """Check that the answers are whole. One that repeats itself would not end with any limit; it is judged as it is.
+def check_cut(path: Path, answers: Sequence[Prediction], recipe: EvaluateRecipe | ProbeRecipe) -> None:
+    """Check that the answers are whole: what was cut off is judged as malformed, and as saying less.
+
+    An answer that repeats itself would not end with any limit; it is judged as it is.
 
     Raises:
-        CompareError: more than `CUT` of them were cut off.
+        CompareError: more than `recipe.max_cut` of them were cut off.
     """
     cut = sum(answer.cut and not repeats_itself(answer.completion) for answer in answers)
-    if cut > CUT * len(answers):
+    if cut > recipe.max_cut * len(answers):
+        share = cut / len(answers)
         raise CompareError(
-            f"{path}: {cut} of {len(answers)} answers ({cut / len(answers):.1%}) were cut off at {max_tokens} tokens; "
-            f"raise `decoding.max_tokens` (or `--max-tokens`) so that at most {CUT:.0%} are"
+            f"{path}: {cut} of {len(answers)} answers ({share:.1%}) were cut off at {recipe.decoding.max_tokens} "
+            "tokens; raise `decoding.max_tokens` (or `--max-tokens`), or, where answers do not end, compare with "
+            f"`max_cut: {math.ceil(100 * share) / 100}` in the recipe"
         )
 
 

@@ -101,7 +101,7 @@ def _answers(plan: Plan, run: Run) -> list[Prediction]:
     answers = read_predictions(path)
     check_whole(path, answers, plan.store, plan.recipe.decoding.n)
     rows = [row for example in plan.store.examples for row in answers[example.id]]
-    check_cut(path, rows, int(plan.recipe.decoding.max_tokens or 0))
+    check_cut(path, rows, plan.recipe)
     return rows
 
 

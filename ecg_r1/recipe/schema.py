@@ -373,14 +373,15 @@ Style = Literal["deepseek", "ecg-r1", "free"]
 class EvaluateRecipe(Strict):
     """Models compared on the same examples.
 
-    models: earlier first: each pair is compared as later minus earlier. One is a run's folder, a checkpoint's, a
-    file of answers, or an endpoint: its keys (see `Endpoint`), a YAML file of them, or its URL. corpus: the split;
-    if left out, the one that the runs' recipes name as `corpus.evaluate`. seeds: `compare.json` of the same
-    comparison trained from other seeds, or their folders. mirage: examples that are asked again without the signal,
-    without the page, without both, and with another's page; 0: none. grid: what else these examples are asked with:
-    fewer `leads` (6, 3, 2, 1), `pages` as they are in the wild, each of the `artefacts` by itself. style: the form
-    that answers were asked to have, as for the reward `format`. out: folder of `compare.json` and `report.html`.
-    resamples: of the bootstrap. seed: of the bootstrap, of sampling, and of what the report shows.
+    models: earlier first: each pair is compared as later minus earlier. One is a run's folder, a checkpoint's, a file
+    of answers, or an endpoint: its keys (see `Endpoint`), a YAML file of them, or its URL. corpus: the split; if left
+    out, the one that the runs' recipes name as `corpus.evaluate`. seeds: `compare.json` of the same comparison trained
+    from other seeds, or their folders. mirage: examples that are asked again without the signal, without the page,
+    without both, and with another's page; 0: none. grid: what else these examples are asked with: fewer `leads` (6, 3,
+    2, 1), `pages` as they are in the wild, each of the `artefacts` by itself. style: the form that answers were asked
+    to have, as for the reward `format`. max_cut: share of the answers that may be cut off at `decoding.max_tokens`, as
+    they are where a model does not end them; with more, the comparison is refused. out: folder of `compare.json` and
+    `report.html`. resamples: of the bootstrap. seed: of the bootstrap, of sampling, and of what the report shows.
     """
 
     stage: Literal["evaluate"]
@@ -391,6 +392,7 @@ class EvaluateRecipe(Strict):
     mirage: int = Field(100, ge=0)
     grid: list[Literal["leads", "pages", "artefacts"]] = []
     style: Style = "deepseek"
+    max_cut: float = Field(0.01, ge=0, le=1)
     out: Place = "runs"
     resamples: int = Field(2000, ge=1)
     seed: Seed = 0
@@ -424,9 +426,10 @@ class Hearts(Strict):
 class ProbeRecipe(Strict):
     """One heart with one thing moved: does the text follow? See `ecg_r1.evaluation.probe`.
 
-    models, decoding, style, resamples, seed: as of `EvaluateRecipe`; the seed is that of the hearts too. hearts: whose
-    ECGs are moved. moves: what of them; all that these hearts allow, unless given. question: what the models are asked;
-    the shipped wording unless given. page_size: pixels. out: folder of `probe.json`, `probe.html` and the records.
+    models, decoding, style, max_cut, resamples, seed: as of `EvaluateRecipe`; the seed is that of the hearts too.
+    hearts: whose ECGs are moved. moves: what of them; all that these hearts allow, unless given. question: what the
+    models are asked; the shipped wording unless given. page_size: pixels. out: folder of `probe.json`, `probe.html` and
+    the records.
     """
 
     stage: Literal["probe"]
@@ -437,6 +440,7 @@ class ProbeRecipe(Strict):
     page_size: int = Field(112, ge=32, le=1024)
     decoding: Decoding = Decoding()
     style: Style = "deepseek"
+    max_cut: float = Field(0.01, ge=0, le=1)
     out: Place = "runs/probe"
     resamples: int = Field(2000, ge=1)
     seed: Seed = 0

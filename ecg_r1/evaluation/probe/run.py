@@ -94,6 +94,7 @@ def _evaluation(recipe: ProbeRecipe, store: RecordStore) -> EvaluateRecipe:
         corpus=str(store.folder),
         decoding=recipe.decoding,
         style=recipe.style,
+        max_cut=recipe.max_cut,
         out=str(Path(recipe.out) / ANSWERS),
         resamples=recipe.resamples,
         seed=recipe.seed,
@@ -104,7 +105,7 @@ def _answers(plan: Plan, path: Path) -> list[Judged]:
     said = read_predictions(path)
     check_whole(path, said, plan.store, plan.recipe.decoding.n)
     rows = [row for example in plan.store.examples for row in said[example.id]]
-    check_cut(path, rows, int(plan.recipe.decoding.max_tokens or 0))
+    check_cut(path, rows, plan.recipe)
     return judge(rows, plan.store, plan.recipe.style)
 
 

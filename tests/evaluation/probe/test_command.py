@@ -9,10 +9,11 @@ import yaml
 torch = pytest.importorskip("torch")
 
 from ecg_r1.engine import Rollout
+from ecg_r1.errors import UserError
 from ecg_r1.evaluation import predict
 from ecg_r1.evaluation.probe.run import probe
 from ecg_r1.model.checkpoint import load_model, load_processor, save
-from ecg_r1.recipe import ProbeRecipe, read_recipe
+from ecg_r1.recipe import Decoding, ProbeRecipe, read_recipe
 
 from ..conftest import RIGHT
 
@@ -30,7 +31,7 @@ class Reciting:
     def generate(self, prompts, n=1, **sampling):
         Reciting.asked += len(prompts)
         assert all(len(prompt.ecgs) == len(prompt.pages) == 1 for prompt in prompts)
-        ids = [*self.tokenizer(TEXT)["input_ids"], self.tokenizer.eos_token_id]
+        ids = [*self.tokenizer(TEXT)["input_ids"], self.tokenizer.eos_token_id][: sampling["max_tokens"]]
         return [[Rollout(ids, [0.0] * len(ids))] for _ in prompts]
 
     def close(self):
@@ -74,6 +75,15 @@ def test_a_probe_writes_its_result_and_repeats_from_what_is_there(run, recipe, t
     probe(again)
     assert Reciting.asked == 16  # nothing is asked twice
     assert {name: (out / name).read_bytes() for name in before} == before
+
+
+def test_answers_that_do_not_end_are_compared_where_the_recipe_accepts_them(recipe, tmp_path):
+    recipe = recipe.model_copy(update={"decoding": Decoding(engine="hf", max_tokens=8)})
+    with pytest.raises(UserError, match=r"16 of 16 answers .* compare with `max_cut: 1.0` in the recipe"):
+        probe(recipe)
+    assert not (tmp_path / "out" / "probe.json").exists()
+    probe(recipe.model_copy(update={"max_cut": 1.0}))
+    assert json.loads((tmp_path / "out" / "probe.json").read_text())["records"] == 16
 
 
 def test_the_command_runs_it_and_says_what_is_wrong(ecg_r1, run, recipe, tmp_path):
