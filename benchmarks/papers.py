@@ -23,9 +23,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, Literal
 
 from scipy import stats
+
+from ecg_r1.evaluation.benchmarks.rubric import MOST
 
 PAGE = Path(__file__).parents[1] / "docs" / "papers.md"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
@@ -73,9 +75,9 @@ class Row:
         source: of the idea.
         said: what differs, in a few words.
         baseline, idea: names of stages.
-        metrics: of a model's part of compare.json, or of what the benchmark grounding says; each with its title.
+        metrics: of a model's part of compare.json, or of what the benchmark says; each with its title.
         grid: what else the examples are asked with.
-        grounding: whether the models are asked where findings are, each by the benchmark of its own test.
+        benchmark: in place of a comparison: `grounding`, each model on its own test, or `rubric`.
     """
 
     source: str
@@ -84,7 +86,7 @@ class Row:
     idea: str
     metrics: tuple[tuple[str, str], ...]
     grid: str = ""
-    grounding: bool = False
+    benchmark: Literal["", "grounding", "rubric"] = ""
 
 
 SUPPORTED = ("supported", "supported")
@@ -101,6 +103,12 @@ LOCALISED = (
     ("unseen.ap50", "AP@0.5 of boxes, unseen finding"),
     ("by_finding.premature_beats.temporal_iou", "IoU of seconds, premature beats"),
 )
+POINTS = (
+    ("languages.en", "points of the rubric, English"),
+    ("languages.zh", "points of the rubric, Chinese"),
+    ("categories.objective", "points, objective"),
+    ("categories.unanswerable", "points, unanswerable"),
+)
 SEQUENCE = ("credit=sequence",)
 ENDLESS = ("decoding.max_tokens=256", "max_cut=0.05")  # a model of pages alone does not end one answer of twenty
 PLAIN = ("reports.knowledge=false",)
@@ -108,6 +116,7 @@ PLAIN = ("reports.knowledge=false",)
 CORPORA = {
     "demo": Corpus("tiny/corpus"),
     "synthetic": Corpus("papers/synthetic_corpus", real=True),
+    "questions": Corpus("tiny/corpus", ("reports.questions=4",)),
     "grounding": Corpus("papers/grounding_corpus"),
     "grounding-plain": Corpus("papers/grounding_corpus", PLAIN),
     "grounding-test": Corpus("papers/grounding_test"),
@@ -134,6 +143,7 @@ STAGES = {
     "mixed_sft": Stage("papers/synthetic_sft", "mixed_pretrain", "mixed", corpus="synthetic"),
     "simulated_pretrain": Stage("papers/synthetic_pretrain", "tiny", "simulated", corpus="synthetic"),
     "simulated_sft": Stage("papers/synthetic_sft", "simulated_pretrain", "simulated", corpus="synthetic"),
+    "questions": Stage("tiny/sft", "pretrain", corpus="questions", tested="demo"),
     "grounding": Stage("papers/grounding", "pretrain", corpus="grounding", tested="grounding-test"),
     "grounding_plain": Stage("papers/grounding", "pretrain", corpus="grounding-plain", tested="grounding-plain-test"),
 }
@@ -148,7 +158,9 @@ ROWS = {
     "ecg_r1": Row("PKU's ECG-R1", "its three rewards", "grpo-sequence", "ecg_r1", (SUPPORTED, DIAGNOSIS)),
     "supreme": Row("SuPreME", "towers from text queries", "sft", "supreme_sft", (SUPPORTED, DIAGNOSIS)),
     "grounding": Row("Knowledge-decomposed grounding", "what a finding means is in the prompt", "grounding_plain",
-                     "grounding", LOCALISED, grounding=True),
+                     "grounding", LOCALISED, benchmark="grounding"),
+    "mme_finance": Row("MME-Finance", "four questions of each record beside its report", "sft", "questions", POINTS,
+                       benchmark="rubric"),
     "mixed": Row("MedVLP's synthetic data", "half of 300 real records simulated instead", "real_sft", "mixed_sft",
                  (SUPPORTED, MACRO_F1)),
     "simulated": Row("MedVLP's synthetic data", "all of 300 real records simulated instead", "real_sft",
@@ -200,8 +212,9 @@ def compared(name: str, row: Row, seed: int, given: argparse.Namespace) -> dict[
     for corpus in corpora(row):
         build(corpus, seed, given)
     runs = [trained(stage, seed, given) for stage in (row.baseline, row.idea)]
-    if row.grounding:
-        figures = [placed(stage, seed, given) for stage in (row.baseline, row.idea)]
+    if row.benchmark:
+        benchmark = placed if row.benchmark == "grounding" else graded
+        figures = [benchmark(stage, seed, given) for stage in (row.baseline, row.idea)]
     else:
         grid = [f"grid=[{row.grid}]"] if row.grid else []
         out = folder / "rows" / name
@@ -248,6 +261,20 @@ def placed(name: str, seed: int, given: argparse.Namespace) -> dict[str, Any]:
     answers = said_by("predict", str(of), "--max-tokens", "64").splitlines()[-1]
     asked = ["grounding", str(tested / "held-out"), answers, "--train", str(learned / stage.split)]
     return dict(json.loads(said_by("benchmark", *asked)))
+
+
+def graded(name: str, seed: int, given: argparse.Namespace) -> dict[str, Any]:
+    """The share of the rubric's points that the model of a stage gets, by language and by category."""
+    of = given.out / str(seed)
+    asked = of / "rubric"
+    if not asked.is_dir():
+        said_by("benchmark", "rubric-set", str(corpus_folder("demo", seed, given) / "held-out"), str(asked))
+    answers = said_by("predict", str(of / name), "--corpus", str(asked), "--max-tokens", "128").splitlines()[-1]
+    out = of / "rows" / "mme_finance" / name
+    rules = json.loads(said_by("benchmark", "rubric", str(asked), answers, "--out", str(out)))["rules"]
+    return {
+        key: {one: found["points"] / MOST for one, found in rules[key].items()} for key in ("languages", "categories")
+    }
 
 
 def needs_records(row: Row) -> bool:
