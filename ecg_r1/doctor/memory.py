@@ -16,6 +16,7 @@ from ecg_r1.recipe import GRPORecipe, RecipeError, RunRecipe
 
 SHARE = 0.3  # of a GPU, vLLM's, unless the recipe says otherwise
 FEWER = "a smaller model, or fewer processes on one machine"
+MORE = "raise rollout.options.kv_cache_memory_bytes"
 SMALLER = "a smaller model, LoRA, bf16, or a higher ZeRO stage over more processes"
 
 
@@ -41,11 +42,12 @@ def of_run(recipe: RunRecipe) -> list[Finding]:
 
 
 def _on_cpu(recipe: RunRecipe, needed: Need) -> list[Finding]:
-    cache = float(os.environ.get("VLLM_CPU_KVCACHE_SPACE", "1")) * 2**30 if needed.engine else 0.0
+    stated, variable = _stated_cache(recipe), float(os.environ.get("VLLM_CPU_KVCACHE_SPACE", "1")) * 2**30
+    cache = (stated or variable) if needed.engine else 0.0
     wanted = recipe.processes * (needed.training + needed.offloaded + needed.engine + cache)
     return [
         _within("memory, in training", _sum(recipe, needed, cache), wanted, free_memory(), SMALLER),
-        *_cache(recipe, needed, cache, "raise VLLM_CPU_KVCACHE_SPACE (GB)"),
+        *_cache(recipe, needed, cache, MORE if stated else "raise VLLM_CPU_KVCACHE_SPACE (GB)"),
     ]
 
 
@@ -55,15 +57,21 @@ def _on_gpus(recipe: RunRecipe, needed: Need) -> list[Finding]:
         return [Finding("GPUs", there, "blocks", f"processes={torch.cuda.device_count()}")]
     total = torch.cuda.get_device_properties(0).total_memory
     options: dict[str, Any] = recipe.rollout.options if isinstance(recipe, GRPORecipe) else {}
-    engine = total * float(options.get("gpu_memory_utilization", SHARE)) if needed.engine else 0.0
+    stated, share = _stated_cache(recipe), total * float(options.get("gpu_memory_utilization", SHARE))
+    engine = (needed.engine + stated if stated else share) if needed.engine else 0.0
     free = min(torch.cuda.mem_get_info(i)[0] for i in range(recipe.processes))
     wanted, cache = needed.training + engine, engine - needed.engine
     offloaded = recipe.processes * needed.offloaded
     return [
         _within("GPU memory", _sum(recipe, needed, cache), wanted, free, SMALLER),
         *([_within("memory, in training", "offloaded", offloaded, free_memory(), FEWER)] if offloaded else []),
-        *_cache(recipe, needed, cache, "raise rollout.options.gpu_memory_utilization"),
+        *_cache(recipe, needed, cache, MORE if stated else "raise rollout.options.gpu_memory_utilization"),
     ]
+
+
+def _stated_cache(recipe: RunRecipe) -> float:
+    """Bytes that the recipe gives vLLM's cache by themselves; 0 where it leaves them to vLLM."""
+    return float(recipe.rollout.options.get("kv_cache_memory_bytes") or 0) if isinstance(recipe, GRPORecipe) else 0.0
 
 
 def _cache(recipe: RunRecipe, needed: Need, cache: float, advice: str) -> list[Finding]:

@@ -48,6 +48,9 @@ from ecg_r1.train.trackers import has_table, log_completions
 POOL = "examples.safetensors"  # in a checkpoint: what is known of the corpus's examples
 
 trl_utils.Console = console  # `print_prompt_completions_sample` prints what a model has written
+if not torch.cuda.is_available():
+    # Words that are scored at once. TRL's 32,768 are for a fused kernel; torch's operations keep many copies of a tile.
+    trl_utils._CHUNKED_LOGPROB_CHUNK_SIZE = 4096
 
 
 class _WithMedia:

@@ -145,6 +145,19 @@ def test_what_does_not_fit_blocks_and_what_fits_does_not():
     assert {finding.status for finding in small} == {"ok"}
 
 
+def test_a_cache_that_the_recipe_states_is_the_one_that_counts(monkeypatch):
+    def cache(size):
+        options = f"rollout.options={{max_model_len: 256, kv_cache_memory_bytes: {size}}}"
+        return memory.of_run(read_recipe(RECIPES / "tiny/grpo.yaml", ["model=tiny", options]))
+
+    monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "4")
+    (blocked,) = (finding for finding in cache(1000) if finding.status == "blocks")
+    assert (blocked.what, blocked.advice) == ("vLLM's cache", "raise rollout.options.kv_cache_memory_bytes")
+    (said,) = (finding.found for finding in cache(2**29) if finding.what in ("memory, in training", "GPU memory"))
+    assert " tokens 0.5" in said
+    assert {finding.status for finding in cache(2**29)} == {"ok"}
+
+
 def test_a_missing_compiler_blocks_deepspeed_alone(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)

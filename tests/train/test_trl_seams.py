@@ -6,11 +6,14 @@ import pytest
 
 pytest.importorskip("trl")
 
+import torch
 from transformers import Trainer
 from trl import GRPOTrainer
 from trl.generation.vllm_generation import VLLMGeneration
+from trl.trainer import utils as trl_utils
 from trl.trainer.utils import RepeatSampler, add_fused_lm_head
 
+import ecg_r1.train.grpo  # noqa: F401 (sets what TRL scores at once)
 from ecg_r1.train.trackers import BY_TRL
 
 SEAMS = {
@@ -51,6 +54,11 @@ def test_what_shared_prefix_and_the_order_of_prompts_stand_on():
     assert "RepeatSampler(" in inspect.getsource(GRPOTrainer._get_train_sampler)
     assert {"seed", "shuffle"} <= inspect.signature(RepeatSampler).parameters.keys()
     assert "labels = shift_labels" in inspect.getsource(add_fused_lm_head)  # scored where they stand
+
+
+def test_few_words_are_scored_at_once_where_no_kernel_fuses_them():
+    assert "                _CHUNKED_LOGPROB_CHUNK_SIZE,\n" in inspect.getsource(add_fused_lm_head)
+    assert (32768 if torch.cuda.is_available() else 4096) == trl_utils._CHUNKED_LOGPROB_CHUNK_SIZE
 
 
 def test_what_the_correction_without_a_pass_of_its_own_stands_on():
