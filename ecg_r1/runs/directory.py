@@ -60,7 +60,7 @@ class RunDirectory:
 
     def _check(self) -> None:
         known = self.folder / layout.RECIPE
-        if known.is_file() and _read(known) != self.recipe and not self._replaceable():
+        if known.is_file() and not self._same(known) and not self._replaceable():
             raise RecipeError(
                 f"{self.folder}: holds a run of another recipe; choose another `run:` or move the folder away",
                 *_difference(known.read_text(encoding="utf-8", errors="replace"), to_yaml(self.recipe)),
@@ -69,6 +69,11 @@ class RunDirectory:
             raise RecipeError(f"{self.folder}: is a file; choose another `run:` or move it away")
         if not known.is_file() and self.folder.is_dir() and self._names() - {layout.RECIPE}:
             raise RecipeError(f"{self.folder}: is not empty and holds no run; choose another `run:` or move it away")
+
+    def _same(self, known: Path) -> bool:
+        """Whether a run's recipe is this one. Its folder may be spelled another way, or have been moved here."""
+        began = _read(known)
+        return began is not None and began.model_copy(update={"run": self.recipe.run}) == self.recipe
 
     def open(self) -> None:
         """Make the folder this recipe's; whoever calls it holds the folder's lock.
@@ -81,7 +86,7 @@ class RunDirectory:
         self._check_corpus()
         self.folder.mkdir(parents=True, exist_ok=True)
         known = self.folder / layout.RECIPE
-        if known.is_file() and _read(known) != self.recipe:
+        if known.is_file() and not self._same(known):
             say(f"{self.folder}: replaces a run that left no step and no checkpoint", err=True)
         write_atomically(self.folder / layout.RECIPE, to_yaml(self.recipe))
         self.checkpoints.mkdir(exist_ok=True)
@@ -193,7 +198,7 @@ def _difference(old: str, new: str) -> list[str]:
     return [
         line
         for line in difflib.unified_diff(a, b, "there", "asked for", lineterm="", n=0)
-        if line[:2] not in ("--", "++", "@@")
+        if line[:2] not in ("--", "++", "@@") and not line[1:].startswith("run:")
     ]
 
 

@@ -63,6 +63,14 @@ def test_the_same_recipe_goes_on(tmp_path):
     assert again.last_checkpoint() == str(tmp_path / "a" / "checkpoints" / "checkpoint-4")
 
 
+def test_a_folder_that_is_spelled_another_way_is_the_same_run(tmp_path):
+    opened(tmp_path / "a").finish(steps=5)
+    assert RunDirectory(recipe(run="../elsewhere/a"), tmp_path / "a").finished
+    with pytest.raises(RecipeError, match="another recipe") as error:
+        RunDirectory(recipe(run="../elsewhere/a", trainer={"max_steps": 6}), tmp_path / "a")
+    assert error.value.args[1:] == ("-  max_steps: 5", "+  max_steps: 6")
+
+
 def test_checking_a_run_writes_nothing(tmp_path):
     RunDirectory(recipe(), tmp_path / "a")
     assert not (tmp_path / "a").exists()
