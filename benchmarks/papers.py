@@ -267,10 +267,9 @@ def graded(name: str, seed: int, given: argparse.Namespace) -> dict[str, Any]:
     """The share of the rubric's points that the model of a stage gets, by language and by category."""
     of = given.out / str(seed)
     asked = of / "rubric"
-    if not asked.is_dir():
-        said_by("benchmark", "rubric-set", str(corpus_folder("demo", seed, given) / "held-out"), str(asked))
+    said_by("benchmark", "rubric-set", str(corpus_folder("demo", seed, given) / "held-out"), str(asked))
     answers = said_by("predict", str(of / name), "--corpus", str(asked), "--max-tokens", "128").splitlines()[-1]
-    out = of / "rows" / "mme_finance" / name
+    out = of / "rows" / "rubric" / name
     rules = json.loads(said_by("benchmark", "rubric", str(asked), answers, "--out", str(out)))["rules"]
     return {
         key: {one: found["points"] / MOST for one, found in rules[key].items()} for key in ("languages", "categories")

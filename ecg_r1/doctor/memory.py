@@ -56,8 +56,7 @@ def _on_gpus(recipe: RunRecipe, needed: Need) -> list[Finding]:
         there = f"{torch.cuda.device_count()} for {recipe.processes} processes"
         return [Finding("GPUs", there, "blocks", f"processes={torch.cuda.device_count()}")]
     total = torch.cuda.get_device_properties(0).total_memory
-    options: dict[str, Any] = recipe.rollout.options if isinstance(recipe, GRPORecipe) else {}
-    stated, share = _stated_cache(recipe), total * float(options.get("gpu_memory_utilization", SHARE))
+    stated, share = _stated_cache(recipe), total * float(_options(recipe).get("gpu_memory_utilization", SHARE))
     engine = (needed.engine + stated if stated else share) if needed.engine else 0.0
     free = min(torch.cuda.mem_get_info(i)[0] for i in range(recipe.processes))
     wanted, cache = needed.training + engine, engine - needed.engine
@@ -69,14 +68,19 @@ def _on_gpus(recipe: RunRecipe, needed: Need) -> list[Finding]:
     ]
 
 
+def _options(recipe: RunRecipe) -> dict[str, Any]:
+    """The recipe's options of vLLM; none where nothing is generated."""
+    return recipe.rollout.options if isinstance(recipe, GRPORecipe) else {}
+
+
 def _stated_cache(recipe: RunRecipe) -> float:
-    """Bytes that the recipe gives vLLM's cache by themselves; 0 where it leaves them to vLLM."""
-    return float(recipe.rollout.options.get("kv_cache_memory_bytes") or 0) if isinstance(recipe, GRPORecipe) else 0.0
+    """Bytes that the recipe states for vLLM's cache; 0 where it states none."""
+    return float(_options(recipe).get("kv_cache_memory_bytes") or 0)
 
 
 def _cache(recipe: RunRecipe, needed: Need, cache: float, advice: str) -> list[Finding]:
     """vLLM does not start where its share does not hold one sequence of full length beside the weights."""
-    longest = int(recipe.rollout.options.get("max_model_len", 0)) if isinstance(recipe, GRPORecipe) else 0
+    longest = int(_options(recipe).get("max_model_len", 0))
     if not needed.engine or cache >= needed.token * max(longest, 1):
         return []
     tokens = max(0.0, cache / needed.token)

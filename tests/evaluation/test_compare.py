@@ -144,7 +144,8 @@ def test_answers_that_were_cut_off_are_shown(write_run, tmp_path):
     result = compared([write_run("a", texts, cut=["r0", "r1"])], tmp_path / "out", resamples=5)
     assert result["models"]["a"]["cut"] == 0.01
     b = write_run("b", texts, cut=["r0", "r1", "r2"])
-    with pytest.raises(RunError, match=r"b/.*: 3 of 200 answers \(1.5%\) were cut off at 128 .*`max_cut: 0.02` in"):
+    refused = r"b/.*: 3 of 200 answers \(1.5%\) were cut off at 128 tokens; raise `decoding.*`max_cut: 0.02` in the"
+    with pytest.raises(RunError, match=refused):
         compared([b], tmp_path / "out")
     result = compared([b], tmp_path / "out", resamples=5, max_cut=0.02)
     assert result["models"]["b"]["cut"] == 0.015
